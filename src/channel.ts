@@ -1,0 +1,44 @@
+/**
+ * A channel is a byte stream that carries descriptors: a Unix socket ({@link UnixSocket}) or a virtio_wl context
+ * (`virtwl/context.ts`). Relays, the broker and clients are written against this interface and know no transport.
+ *
+ * Events (eventemitter3):
+ * - `data(bytes, fds)`: bytes is valid only during the call (the buffer is used again); the fds become the listener's.
+ *   At most one `data` per wake-up, so that a listener that answers at its end makes one send per batch.
+ * - `end()`: the peer is gone in an orderly way (hang-up); no more data comes.
+ * - `error(error)`: the channel broke, and is closed. Neither event comes twice, and never both.
+ * - `drain()`: what was queued has left after `send` had returned false.
+ */
+import type { EventEmitter } from 'eventemitter3';
+import type { OwnedFd } from './fd.js';
+
+export interface ChannelEvents {
+  data: (bytes: Uint8Array, fds: OwnedFd[]) => void;
+  end: () => void;
+  error: (error: Error) => void;
+  drain: () => void;
+}
+
+export interface Channel extends Pick<EventEmitter<ChannelEvents>, 'on' | 'once' | 'off' | 'removeAllListeners'> {
+  /** Most fds that one `send` takes. */
+  readonly maxFds: number;
+  /** Bytes accepted by `send` that the kernel has not taken yet. */
+  readonly queuedBytes: number;
+  readonly closed: boolean;
+  /** Starts delivering. Nothing is read before. */
+  start(): void;
+  /**
+   * Sends in order; what the kernel does not take now is copied and queued. Takes ownership of the fds in every case,
+   * also when it throws, and closes them when they are sent. Throws a RangeError for more than `maxFds`, or for fds
+   * without a byte to carry them, and a TypeError for an fd that this channel cannot carry (on a context: anything but
+   * a vfd). Returns false when the queue is over its high-water mark: stop producing until `drain`.
+   */
+  send(bytes: Uint8Array, fds?: readonly OwnedFd[]): boolean;
+  /** Stops and resumes reading (backpressure). A paused channel still notices its queue draining. */
+  pause(): void;
+  resume(): void;
+  /** Idempotent; drops what is queued, closes queued fds. No event comes afterwards. */
+  close(): void;
+  /** Sends what is queued, then closes; at most `timeoutMs` (default 1,000) later it closes all the same. */
+  closeWhenDrained(timeoutMs?: number): void;
+}
