@@ -1,40 +1,66 @@
 /**
- * DRAFT CONTRACT of the guest library; the owner of src/virtwl replaces it.
+ * Opening the device: /dev/wl0 of a guest, or loopback, where a folder of Unix sockets stands in for the host's servers.
+ * Both give the same {@link Device}, with the same limits.
  */
-import type { Channel } from '../channel.js';
-import { OwnedFd } from '../fd.js';
+import { existsSync } from 'node:fs';
+import type { Context } from './context.js';
+import { LoopbackDevice } from './loopback.js';
+import type { Memory, PipePair, SocketVfd } from './vfd.js';
+import { Wl0Device } from './wl0.js';
 
-/** Most fds in one transaction: VIRTWL_SEND_MAX_ALLOCS of linux/virtwl.h. */
-export const MAX_FDS = 28;
-/** Longest name of a named socket in bytes: char name[32] with its NUL. */
-export const MAX_NAME_BYTES = 31;
-/** The most data in one transaction: a 4,096-byte buffer less the header (16) and 28 ids of 4 bytes. */
-export const MAX_CHUNK_BYTES = 4096 - 16 - 4 * MAX_FDS;
+export * from './limits.js';
+export * from './vfd.js';
+export { Context } from './context.js';
 
-export type VfdKind = 'memory' | 'pipe' | 'context';
-
-/** A descriptor that came from virtio_wl, or from loopback standing in for it. Only these can be sent. */
-export abstract class Vfd extends OwnedFd {
-  abstract readonly kind: VfdKind;
-}
-
-/** Shared memory. `size` in bytes as given by the protocol that delivered it; 0 when unknown (a vfd has no fstat). */
-export declare class Memory extends Vfd {
-  readonly kind: 'memory';
-}
-/** One end of a pipe. For a pipe made here, sending it sends the other end, and this end stays usable. */
-export declare class Pipe extends Vfd {
-  readonly kind: 'pipe';
-  readonly direction: 'read' | 'write';
-}
-
+/** The way from this machine to its host. */
 export interface Device {
   readonly kind: 'virtio_wl' | 'loopback';
-  /** A new connection to the host socket `name`. */
-  connect(name: string): Channel;
-  /** NEW_ALLOC: host memory that this guest brings itself. */
+  /** The path that was opened: the device or the loopback folder. */
+  readonly path: string;
+  /**
+   * A new connection to the host server `name`, the caller's to close; it delivers nothing before `start()`. Throws
+   * EINVAL for a name that cannot be carried and ENOENT where the host offers this VM no such server.
+   */
+  connect(name: string): Context;
+  /** Makes a context of a connected socket that was received. Takes ownership of it, also when it throws. */
+  adopt(socket: SocketVfd): Context;
+  /** Host memory of `size` bytes that this guest brings itself (NEW_ALLOC), the caller's to close. */
   allocate(size: number): Memory;
-  /** direction is what this side does with the end it keeps. */
-  pipe(direction: 'read' | 'write'): Pipe;
+  /** A pipe. `direction` is what this side does with the local end. */
+  pipe(direction: 'read' | 'write'): PipePair;
+  /** Idempotent. Contexts and vfds stay open: they are their holders'. */
   close(): void;
+}
+
+/** Where to look; a field left out comes from the environment. */
+export interface DeviceOptions {
+  /** Path of the virtio_wl device. Environment: VIRTWL_DEVICE. Default: /dev/wl0. */
+  readonly device?: string | undefined;
+  /** A loopback folder instead of a device. Environment: VIRTWL_LOOPBACK, which comes before VIRTWL_DEVICE. */
+  readonly loopback?: string | undefined;
+}
+
+/** The device node that the guest driver makes. */
+export const DEFAULT_DEVICE = '/dev/wl0';
+
+/** Opens the device or the loopback folder. The result is the caller's to close. */
+export function openDevice(options: DeviceOptions = {}): Device {
+  if (options.loopback !== undefined && options.device !== undefined) {
+    throw new Error(`both a device (${options.device}) and a loopback folder (${options.loopback}) were given: choose one`);
+  }
+  if (options.loopback !== undefined) return new LoopbackDevice(options.loopback);
+  if (options.device !== undefined) return new Wl0Device(options.device);
+  const loopback = process.env['VIRTWL_LOOPBACK'];
+  if (loopback) return new LoopbackDevice(loopback);
+  const device = process.env['VIRTWL_DEVICE'] || DEFAULT_DEVICE;
+  if (!existsSync(device)) {
+    throw Object.assign(
+      new Error(
+        `there is no ${device} here: in a VM, load the virtio_wl driver and give the VM a wl device; ` +
+          'without a VM, start "virtwl host --loopback DIR" and pass --loopback DIR or set VIRTWL_LOOPBACK=DIR',
+      ),
+      { code: 'ENOENT' },
+    );
+  }
+  return new Wl0Device(device);
 }
