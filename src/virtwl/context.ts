@@ -12,7 +12,7 @@
 import { EventEmitter } from 'eventemitter3';
 import type { Channel, ChannelEvents } from '../channel.js';
 import { closeAll, OwnedFd } from '../fd.js';
-import { native, POLL_DISCONNECT, POLL_READABLE, POLL_WRITABLE, type Poll } from '../native.js';
+import { native, POLL_READABLE, POLL_WRITABLE, type Poll } from '../native.js';
 import { HIGH_WATER_BYTES, MAX_CHUNK_BYTES, MAX_FDS } from './limits.js';
 import { Vfd } from './vfd.js';
 
@@ -228,13 +228,14 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
 
   #ready(events: number): void {
     if (this.closed) return;
-    if (events === 0) {
-      this.#fail('waiting for', new Error('poll failed'));
-      return;
-    }
-    if ((events & POLL_WRITABLE) !== 0 && this.#queue.length > 0) this.#flush();
-    if (this.closed || this.#paused || !this.#started || this.#closingWhenDrained) return;
-    if ((events & (POLL_READABLE | POLL_DISCONNECT)) !== 0) this.#receive();
+    // libuv stops a poll that saw POLLERR, and a Unix socket whose peer left data unread raises it. What it means, and
+    // whether data is left, only the next system call tells.
+    const pollError = events === 0;
+    if (pollError) this.#events = 0;
+    if ((pollError || (events & POLL_WRITABLE) !== 0) && this.#queue.length > 0) this.#flush();
+    const reading = this.#started && !this.#ended && !this.#paused && !this.#closingWhenDrained;
+    if (!this.closed && reading && (pollError || (events & POLL_READABLE) !== 0)) this.#receive();
+    this.#watch();
   }
 
   #receive(): void {

@@ -32,6 +32,7 @@ function wrapReceived(fd: number): Vfd {
     // Not memory: the access mode tells.
   }
   try {
+    native.setNonblocking(fd);
     const { access } = native.info(fd);
     if (access === 'rw') return new SocketVfd(fd);
     return new Pipe(fd, access === 'w' ? 'write' : 'read');
@@ -86,11 +87,15 @@ export class Wl0Device implements Device {
   }
 
   #new(type: number, size: number, name: string): number {
+    let fd: number;
     try {
-      return native.virtwlNew(this.#device.fd, type, size, name);
+      fd = native.virtwlNew(this.#device.fd, type, size, name);
     } catch (error) {
       throw newError(this.path, type, size, name, error);
     }
+    // The driver hands out blocking files, and blocks in an ioctl accordingly.
+    native.setNonblocking(fd);
+    return fd;
   }
 }
 
