@@ -1,0 +1,8 @@
+#!/bin/sh
+# The benchmark: prepares the checkout, builds its client, runs src/bench/bench.ts. Options are passed on.
+set -eu
+cd "$(dirname "$0")/../.."
+
+sh src/setup/prepare.sh bench
+sh src/bench/client.sh
+exec node dist/src/bench/bench.js "$@"

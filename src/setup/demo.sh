@@ -1,0 +1,7 @@
+#!/bin/sh
+# The demonstration: prepares the checkout, then shows the whole path on this machine. See `virtwl demo --help`.
+set -eu
+here=$(cd "$(dirname "$0")/../.." && pwd)
+
+sh "$here/src/setup/prepare.sh" demo
+exec node "$here/dist/src/cli/main.js" demo "$@"

@@ -1,0 +1,158 @@
+#!/bin/sh
+# Brings this checkout to where it can run: Debian packages, npm packages, the native addon, the compiled TypeScript.
+#
+#   sh src/setup/prepare.sh [build|demo|bench|test]
+#
+# The profile says what for. Each step looks first and does nothing when nothing is missing, so that the commands in
+# package.json can start with it every time: a run with nothing to do is silent and takes well under a second.
+set -eu
+cd "$(dirname "$0")/../.."
+
+profile=${1:-build}
+oldest_node='20.5'
+
+say() {
+    printf 'virtwl: %s\n' "$1"
+}
+
+fail() {
+    printf 'virtwl: %s\n' "$@" >&2
+    exit 1
+}
+
+# step LABEL COMMAND...: runs COMMAND and shows, every five seconds, how long it has run and the last thing it said.
+# Its output goes to a log, of which the end is shown if COMMAND fails.
+step() {
+    say "$1 ..."
+    shift
+    log=$(mktemp "${TMPDIR:-/tmp}/virtwl-setup.XXXXXX")
+    "$@" >"$log" 2>&1 </dev/null &
+    running=$!
+    trap 'kill "$running" 2>/dev/null; exit 130' INT TERM HUP
+    began=$(date +%s)
+    shown=0
+    while kill -0 "$running" 2>/dev/null; do
+        sleep 0.2
+        seconds=$(($(date +%s) - began))
+        if [ "$seconds" -ge $((shown + 5)) ]; then
+            shown=$seconds
+            printf '  %3d s  %s\n' "$seconds" "$(tail -n 1 "$log" | tr -d '\033' | cut -c 1-90)"
+        fi
+    done
+    status=0
+    wait "$running" || status=$?
+    trap - INT TERM HUP
+    if [ "$status" -ne 0 ]; then
+        tail -n 40 "$log" >&2
+        fail "that failed with status $status; the whole output is in $log"
+    fi
+    rm -f "$log"
+}
+
+# ---- Node.js -----------------------------------------------------------------------------------------------------
+
+command -v node >/dev/null || fail "Node.js $oldest_node or newer is needed, and there is no 'node' here" \
+    "on Debian 13: apt-get install nodejs npm; on Debian 12 take it from nodejs.org"
+version=$(node --version)
+version=${version#v}
+major=${version%%.*}
+minor=${version#*.}
+minor=${minor%%.*}
+if [ "$major" -lt "${oldest_node%.*}" ] || { [ "$major" -eq "${oldest_node%.*}" ] && [ "$minor" -lt "${oldest_node#*.}" ]; }
+then
+    fail "Node.js $oldest_node or newer is needed; $(command -v node) is $version"
+fi
+node_prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+
+# ---- Debian packages ---------------------------------------------------------------------------------------------
+
+# Each line: what must be there (a command, or a path), then the Debian package that brings it. The names are the same
+# in Debian 12 and 13.
+needs() {
+    echo "g++ g++"
+    echo "make make"
+    echo "python3 python3"
+    echo "npm npm"
+    # node-gyp would fetch the headers from nodejs.org. Node's own builds bring them along; Debian's split them off.
+    [ "$node_prefix" != /usr ] || echo "/usr/include/node/node.h libnode-dev"
+    case $profile in
+    demo | bench | test)
+        echo "sway sway"
+        # sway refuses to run as root; bubblewrap runs it as somebody else.
+        echo "bwrap bubblewrap"
+        echo "/usr/share/X11/xkb/rules/evdev xkb-data"
+        ;;
+    esac
+    case $profile in
+    demo | test)
+        echo "foot foot"
+        echo "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf fonts-dejavu-core"
+        ;;
+    esac
+    case $profile in
+    bench | test)
+        echo "waypipe waypipe"
+        echo "/usr/include/wayland-client.h libwayland-dev"
+        echo "wayland-scanner libwayland-bin"
+        echo "/usr/share/wayland-protocols/stable/xdg-shell/xdg-shell.xml wayland-protocols"
+        ;;
+    esac
+    case $profile in
+    test)
+        echo "cage cage"
+        echo "weston-simple-shm weston"
+        echo "gtk3-widget-factory gtk-3-examples"
+        echo "gtk4-widget-factory gtk-4-examples"
+        echo "/usr/share/icons/Adwaita/index.theme adwaita-icon-theme"
+        echo "strace strace"
+        ;;
+    esac
+}
+
+missing_packages() {
+    needs | while read -r need package; do
+        case $need in
+        /*) [ -e "$need" ] || echo "$package" ;;
+        *) command -v "$need" >/dev/null || echo "$package" ;;
+        esac
+    done | sort -u | tr '\n' ' '
+}
+
+case $profile in
+build | demo | bench | test) ;;
+*) fail "unknown profile '$profile': one of build, demo, bench, test" ;;
+esac
+
+missing=$(missing_packages)
+missing=${missing% }
+if [ -n "$missing" ]; then
+    by_hand="apt-get update && apt-get install --no-install-recommends $missing"
+    command -v apt-get >/dev/null || fail "these Debian packages, or what stands for them here, are missing: $missing"
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root=
+    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; then
+        as_root=sudo
+    else
+        fail "these Debian packages are missing, and only root can install them: $missing" "run as root: $by_hand"
+    fi
+    # Package lists that are older than the mirror name files it no longer has, so they are always read anew.
+    step 'reading the package lists' $as_root apt-get -o DPkg::Lock::Timeout=120 update
+    # shellcheck disable=SC2086 # a list of words
+    step "installing $missing" $as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=120 \
+        -o Dpkg::Use-Pty=0 install --no-install-recommends $missing
+    missing=$(missing_packages)
+    [ -z "$missing" ] || fail "installed, yet what these packages should bring is not there: $missing"
+fi
+
+# ---- npm packages, native addon, TypeScript ----------------------------------------------------------------------
+
+if ! node src/setup/installed.mjs; then
+    # No package needs its install script: our own addon is built below, nothing else is native.
+    step 'installing npm packages' npm ci --include=dev --ignore-scripts --no-audit --no-fund
+fi
+
+sh src/setup/native.sh
+
+if ! node src/setup/compile.mjs --check; then
+    step 'compiling TypeScript' node src/setup/compile.mjs
+fi
