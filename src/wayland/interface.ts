@@ -1,5 +1,12 @@
 /**
  * How a Wayland interface is described to the code that parses it. The tables in `protocols/` are made of these.
+ *
+ * A table is written as one line of text per message, and {@link defineInterface} computes the rest once at load: opcode,
+ * number of fds, body size, and where the object ids are. So a table can be compared with the protocol's XML at a glance,
+ * and the code that checks each message has nothing left to compute.
+ *
+ *     MESSAGE  = name [ '!' ] [ '@' since ] { ' ' ARG }      '!' marks a destructor; since is 1 when absent
+ *     ARG      = name ':' KIND [ '(' interface ')' ] [ '?' ] '?' marks a string or object that may be null
  */
 
 /** Argument kinds of the wire. `bind` is wl_registry.bind's untyped new_id: string, uint, new_id on the wire. */
@@ -30,6 +37,13 @@ export interface Message {
   readonly fixedSize: number;
   /** Whether it has neither fd, object, new_id nor anything of variable length: can be forwarded by its sender alone. */
   readonly plain: boolean;
+  /** The arguments that hold an object id, in order: object, new_id and bind. */
+  readonly objectArgs: readonly Arg[];
+  /**
+   * Where the id of each of `objectArgs` is, in bytes from the first byte of the message's header, or null where it
+   * depends on the length of an argument before it.
+   */
+  readonly objectOffsets: readonly number[] | null;
 }
 
 export interface Interface {
@@ -38,4 +52,74 @@ export interface Interface {
   readonly version: number;
   readonly requests: readonly Message[];
   readonly events: readonly Message[];
+}
+
+const KINDS: ReadonlySet<string> = new Set(
+  ['int', 'uint', 'fixed', 'string', 'object', 'new_id', 'bind', 'array', 'fd'] satisfies ArgKind[],
+);
+
+/** Bytes of the message header: object id, opcode and size. */
+const HEADER_BYTES = 8;
+
+function parseArg(text: string, line: string): Arg {
+  const parts = /^(\w+):(\w+)(?:\((\w+)\))?(\?)?$/.exec(text);
+  if (parts === null || !KINDS.has(parts[2]!)) throw new SyntaxError(`argument '${text}' of message '${line}'`);
+  return {
+    name: parts[1]!,
+    kind: parts[2] as ArgKind,
+    ...(parts[3] !== undefined && { interface: parts[3] }),
+    ...(parts[4] !== undefined && { nullable: true }),
+  };
+}
+
+function parseMessage(line: string, opcode: number): Message {
+  const [head, ...rest] = line.split(' ');
+  const parts = /^(\w+)(!)?(?:@(\d+))?$/.exec(head!);
+  if (parts === null) throw new SyntaxError(`message '${line}'`);
+  const args = rest.map(text => parseArg(text, line));
+
+  const objectArgs: Arg[] = [];
+  let objectOffsets: number[] | null = [];
+  let size = 0;
+  let fixed = true;
+  for (const arg of args) {
+    if (arg.kind === 'fd') continue; // not in the bytes at all: it goes beside them
+    const hasId = arg.kind === 'object' || arg.kind === 'new_id' || arg.kind === 'bind';
+    if (arg.kind === 'string' || arg.kind === 'array' || arg.kind === 'bind') fixed = false;
+    if (hasId) {
+      objectArgs.push(arg);
+      if (fixed) objectOffsets?.push(HEADER_BYTES + size);
+      else objectOffsets = null;
+    }
+    size += 4;
+  }
+  return {
+    name: parts[1]!,
+    opcode,
+    since: parts[3] === undefined ? 1 : Number(parts[3]),
+    destructor: parts[2] !== undefined,
+    args,
+    fds: args.filter(arg => arg.kind === 'fd').length,
+    fixedSize: fixed ? size : -1,
+    plain: args.every(arg => arg.kind === 'int' || arg.kind === 'uint' || arg.kind === 'fixed'),
+    objectArgs,
+    objectOffsets,
+  };
+}
+
+/**
+ * Builds an interface from one line per message, in the order of their opcodes.
+ * @throws SyntaxError for a line that does not follow the grammar above.
+ */
+export function defineInterface(
+  name: string,
+  version: number,
+  messages: { readonly requests?: readonly string[]; readonly events?: readonly string[] } = {},
+): Interface {
+  return {
+    name,
+    version,
+    requests: (messages.requests ?? []).map(parseMessage),
+    events: (messages.events ?? []).map(parseMessage),
+  };
 }

@@ -1,0 +1,20 @@
+/** The wire facts of ext-background-effect-v1.xml. Written by generate.ts: change that, not this. */
+import { defineInterface, type Interface } from '../interface.js';
+
+export const interfaces: readonly Interface[] = [
+  defineInterface('ext_background_effect_manager_v1', 1, {
+    requests: [
+      'destroy!',
+      'get_background_effect id:new_id(ext_background_effect_surface_v1) surface:object(wl_surface)',
+    ],
+    events: [
+      'capabilities flags:uint',
+    ],
+  }),
+  defineInterface('ext_background_effect_surface_v1', 1, {
+    requests: [
+      'destroy!',
+      'set_blur_region region:object(wl_region)?',
+    ],
+  }),
+];

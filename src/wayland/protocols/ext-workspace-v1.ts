@@ -1,0 +1,48 @@
+/** The wire facts of ext-workspace-v1.xml. Written by generate.ts: change that, not this. */
+import { defineInterface, type Interface } from '../interface.js';
+
+export const interfaces: readonly Interface[] = [
+  defineInterface('ext_workspace_manager_v1', 1, {
+    requests: [
+      'commit',
+      'stop',
+    ],
+    events: [
+      'workspace_group workspace_group:new_id(ext_workspace_group_handle_v1)',
+      'workspace workspace:new_id(ext_workspace_handle_v1)',
+      'done',
+      'finished!',
+    ],
+  }),
+  defineInterface('ext_workspace_group_handle_v1', 1, {
+    requests: [
+      'create_workspace workspace:string',
+      'destroy!',
+    ],
+    events: [
+      'capabilities capabilities:uint',
+      'output_enter output:object(wl_output)',
+      'output_leave output:object(wl_output)',
+      'workspace_enter workspace:object(ext_workspace_handle_v1)',
+      'workspace_leave workspace:object(ext_workspace_handle_v1)',
+      'removed',
+    ],
+  }),
+  defineInterface('ext_workspace_handle_v1', 1, {
+    requests: [
+      'destroy!',
+      'activate',
+      'deactivate',
+      'assign workspace_group:object(ext_workspace_group_handle_v1)',
+      'remove',
+    ],
+    events: [
+      'id id:string',
+      'name name:string',
+      'coordinates coordinates:array',
+      'state state:uint',
+      'capabilities capabilities:uint',
+      'removed',
+    ],
+  }),
+];

@@ -1,0 +1,11 @@
+/** The wire facts of pointer-warp-v1.xml. Written by generate.ts: change that, not this. */
+import { defineInterface, type Interface } from '../interface.js';
+
+export const interfaces: readonly Interface[] = [
+  defineInterface('wp_pointer_warp_v1', 1, {
+    requests: [
+      'destroy!',
+      'warp_pointer surface:object(wl_surface) pointer:object(wl_pointer) x:fixed y:fixed serial:uint',
+    ],
+  }),
+];

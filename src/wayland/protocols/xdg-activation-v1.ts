@@ -1,0 +1,24 @@
+/** The wire facts of xdg-activation-v1.xml. Written by generate.ts: change that, not this. */
+import { defineInterface, type Interface } from '../interface.js';
+
+export const interfaces: readonly Interface[] = [
+  defineInterface('xdg_activation_v1', 1, {
+    requests: [
+      'destroy!',
+      'get_activation_token id:new_id(xdg_activation_token_v1)',
+      'activate token:string surface:object(wl_surface)',
+    ],
+  }),
+  defineInterface('xdg_activation_token_v1', 1, {
+    requests: [
+      'set_serial serial:uint seat:object(wl_seat)',
+      'set_app_id app_id:string',
+      'set_surface surface:object(wl_surface)',
+      'commit',
+      'destroy!',
+    ],
+    events: [
+      'done token:string',
+    ],
+  }),
+];
