@@ -1,0 +1,68 @@
+/**
+ * The allocator's protocol, as it crosses a byte stream that carries fds.
+ *
+ * A request is 16 bytes: `u64 id`, chosen by the client and only used in the server's log, and `u64 size` in bytes, both
+ * little-endian. A reply is one status byte; where it is {@link Status.Ok}, one memory fd travels with it. Replies come
+ * in the order of the requests, and requests may be pipelined. There is no version and no end marker: what follows a
+ * request is the next one.
+ */
+
+/** Bytes of one request. */
+export const REQUEST_BYTES = 16;
+
+/** The largest size that a file can have (off_t), less a page for rounding up. */
+export const MAX_REPRESENTABLE_BYTES = 2n ** 63n - 1n - 4095n;
+
+/** The status byte of a reply. */
+export const Status = {
+  /** Granted; one fd comes with this byte. */
+  Ok: 0,
+  /** The size is 0, or no file can have it. */
+  BadSize: 1,
+  /** The size is over what one request may ask for. */
+  OverRequestLimit: 2,
+  /** The size, or one more piece, does not fit into what is left of the budget. */
+  OverBudget: 3,
+  /** The host itself has no memory (or descriptors) for it now. */
+  HostOutOfMemory: 4,
+} as const;
+export type Status = (typeof Status)[keyof typeof Status];
+
+/** What a status means, for people. */
+export function describeStatus(status: number): string {
+  switch (status) {
+    case Status.Ok:
+      return 'granted';
+    case Status.BadSize:
+      return 'bad size (0, or more than a file can have)';
+    case Status.OverRequestLimit:
+      return 'over the limit of a single request';
+    case Status.OverBudget:
+      return "over the VM's budget";
+    case Status.HostOutOfMemory:
+      return 'the host is out of memory';
+    default:
+      return `unknown status ${status}`;
+  }
+}
+
+export interface Request {
+  readonly id: bigint;
+  /** In bytes. */
+  readonly size: bigint;
+}
+
+/** The bytes of one request. */
+export function encodeRequest(request: Request): Uint8Array {
+  const bytes = new Uint8Array(REQUEST_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, request.id, true);
+  view.setBigUint64(8, request.size, true);
+  return bytes;
+}
+
+/** The request that begins at `offset`; 16 bytes must be there. Every value is a request: nothing to be wrong here. */
+export function decodeRequest(bytes: Uint8Array, offset = 0): Request {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, REQUEST_BYTES);
+  return { id: view.getBigUint64(0, true), size: view.getBigUint64(8, true) };
+}

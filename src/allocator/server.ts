@@ -1,0 +1,190 @@
+/**
+ * The allocator's server: requests come in, memory goes out, for one VM and within its budget.
+ *
+ * Requests of a connection are answered strictly in order. Each is looked at only while the connection's reply queue is
+ * short, and no more is read meanwhile, so a client that asks without reading costs a few queued replies. A request
+ * that stays incomplete ends its connection after a while. Every refusal is logged with the VM and the client's id for
+ * the request, up to a rate that keeps a broken client from filling the disk.
+ */
+import type { Channel } from '../channel.js';
+import { closeAll } from '../fd.js';
+import { Budget, type BudgetOptions } from './budget.js';
+import { decodeRequest, describeStatus, REQUEST_BYTES, Status, type Request } from './protocol.js';
+
+/** Connections at a time: a compositor VM needs one for its glue, and one for each program that allocates itself. */
+export const DEFAULT_MAX_CONNECTIONS = 64;
+
+/** How long the rest of a request may take, in milliseconds: it is 16 bytes, sent at once by any honest client. */
+export const DEFAULT_PARTIAL_TIMEOUT_MS = 10_000;
+
+/**
+ * Replies (bytes, each perhaps with an fd) waiting to be sent on one connection when reading stops. The kernel's socket
+ * buffer holds some 300 more.
+ */
+export const MAX_QUEUED_REPLIES = 64;
+
+/** Requests answered for one connection before others have their turn. */
+const REQUESTS_PER_TURN = 64;
+
+/** Refusals logged a connection and {@link REFUSAL_WINDOW_MS}; what is over it is counted. */
+export const MAX_LOGGED_REFUSALS = 100;
+const REFUSAL_WINDOW_MS = 10_000;
+
+/** How often a full reply queue is looked at, in milliseconds: its few bytes are far below a channel's high-water mark. */
+const REPLY_QUEUE_CHECK_MS = 10;
+
+export interface AllocatorServerOptions extends BudgetOptions {
+  /** The VM this serves, for the log. */
+  readonly vm: string;
+  /** Receives one line an event. Default: none. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** Default: {@link DEFAULT_MAX_CONNECTIONS}. */
+  readonly maxConnections?: number | undefined;
+  /** Default: {@link DEFAULT_PARTIAL_TIMEOUT_MS}. */
+  readonly partialTimeoutMs?: number | undefined;
+}
+
+export class AllocatorServer {
+  readonly budget: Budget;
+  readonly vm: string;
+  granted = 0;
+  refused = 0;
+  readonly #connections = new Set<Connection>();
+  readonly #maxConnections: number;
+  readonly partialTimeoutMs: number;
+  readonly log: (line: string) => void;
+
+  /** Makes the budget. Throws where that fails. */
+  constructor(options: AllocatorServerOptions) {
+    this.vm = options.vm;
+    const { log } = options;
+    this.log = log ? (line) => log(`allocator: VM "${this.vm}": ${line}`) : () => {};
+    this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+    this.partialTimeoutMs = options.partialTimeoutMs ?? DEFAULT_PARTIAL_TIMEOUT_MS;
+    this.budget = new Budget(options);
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Serves a connection of the VM. Takes ownership of the channel, which must not have been started. */
+  serve(channel: Channel): void {
+    if (this.#connections.size >= this.#maxConnections) {
+      this.log(`a connection was refused: ${this.#maxConnections} are open already`);
+      channel.close();
+      return;
+    }
+    const connection = new Connection(channel, this, () => this.#connections.delete(connection));
+    this.#connections.add(connection);
+    channel.start();
+  }
+
+  /** Ends all connections and lets go of the budget; memory that is out stays valid. Idempotent. */
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+    this.budget.close();
+  }
+}
+
+/** One client. */
+class Connection {
+  /** Bytes received and not yet answered: less than one `data` and one request. */
+  #pending: Uint8Array = new Uint8Array(0);
+  #partialTimer: NodeJS.Timeout | undefined;
+  #turn: NodeJS.Immediate | undefined;
+  #replyTimer: NodeJS.Timeout | undefined;
+  #peerDone = false;
+  #refusals = 0;
+  #windowStart = 0;
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly server: AllocatorServer,
+    private readonly closed: () => void,
+  ) {
+    channel.on('data', (bytes, fds) => {
+      // Nobody sends fds to an allocator; they are closed so that they cost nothing.
+      closeAll(fds);
+      this.#pending = this.#pending.length === 0 ? bytes.slice() : Buffer.concat([this.#pending, bytes]);
+      this.#answer();
+    });
+    channel.on('end', () => {
+      this.#peerDone = true;
+      if (this.#pending.length % REQUEST_BYTES !== 0) {
+        server.log(`a connection ended within a request, after ${this.#pending.length % REQUEST_BYTES} bytes of it`);
+      }
+      // Nobody is there any more to take what is still unanswered.
+      this.close();
+    });
+    channel.on('error', (error) => {
+      server.log(error.message);
+      this.close();
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#partialTimer);
+    clearTimeout(this.#replyTimer);
+    clearImmediate(this.#turn);
+    this.#logSuppressed();
+    this.channel.close();
+    this.closed();
+  }
+
+  #answer(): void {
+    clearTimeout(this.#partialTimer);
+    let offset = 0;
+    for (let count = 0; count < REQUESTS_PER_TURN; count++) {
+      if (this.#pending.length - offset < REQUEST_BYTES || this.channel.queuedBytes >= MAX_QUEUED_REPLIES) break;
+      const request = decodeRequest(this.#pending, offset);
+      offset += REQUEST_BYTES;
+      this.#reply(request);
+      if (this.channel.closed) return;
+    }
+    this.#pending = this.#pending.subarray(offset);
+
+    if (this.#pending.length >= REQUEST_BYTES) {
+      this.channel.pause();
+      if (this.channel.queuedBytes < MAX_QUEUED_REPLIES) this.#turn = setImmediate(() => this.#answer());
+      else this.#replyTimer = setTimeout(() => this.#answer(), REPLY_QUEUE_CHECK_MS);
+      return;
+    }
+    this.channel.resume();
+    if (this.#pending.length > 0 && !this.#peerDone) {
+      this.#partialTimer = setTimeout(() => {
+        this.server.log(`a connection was closed: the rest of a request did not come in ${this.server.partialTimeoutMs} ms`);
+        this.close();
+      }, this.server.partialTimeoutMs);
+    }
+  }
+
+  #reply(request: Request): void {
+    const grant = this.server.budget.grant(request.size);
+    if (grant.status !== Status.Ok) {
+      this.server.refused++;
+      this.#logRefusal(`request ${request.id} for ${request.size} bytes refused: ` +
+        `${describeStatus(grant.status)} (${grant.reason})`);
+      this.channel.send(Uint8Array.of(grant.status));
+      return;
+    }
+    this.server.granted++;
+    this.channel.send(Uint8Array.of(Status.Ok), [grant.memory]);
+  }
+
+  #logRefusal(line: string): void {
+    const now = performance.now();
+    if (now - this.#windowStart > REFUSAL_WINDOW_MS) {
+      this.#logSuppressed();
+      this.#windowStart = now;
+      this.#refusals = 0;
+    }
+    if (++this.#refusals <= MAX_LOGGED_REFUSALS) this.server.log(line);
+  }
+
+  #logSuppressed(): void {
+    const hidden = this.#refusals - MAX_LOGGED_REFUSALS;
+    if (hidden > 0) this.server.log(`${hidden} more refusals on the same connection`);
+    this.#refusals = 0;
+  }
+}
