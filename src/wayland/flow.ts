@@ -1,0 +1,138 @@
+/**
+ * One direction of a relay: takes bytes and fds from a channel, cuts them into whole messages, and hands them over one
+ * by one. A flow can be held up by the message at its head (a stall), or because the other side does not read; then it
+ * stops reading its channel, so that the peer feels it and nothing piles up here.
+ */
+import type { Channel } from '../channel.js';
+import { closeAll, type OwnedFd } from '../fd.js';
+import type { Outbox } from './outbox.js';
+import { checkSize, HEADER_BYTES, readSize, WireError } from './wire.js';
+
+/**
+ * Most fds that may wait for their messages. libwayland sends at most 28 with one write and a receiver sees a few
+ * writes at once; whoever sends hundreds without messages to own them fills our table of descriptors.
+ */
+export const MAX_WAITING_FDS = 512;
+
+/** Where a flow's messages go. */
+export interface FlowSink {
+  /** One whole message; `fds` is the queue to take its fds from. False: hold it, and all behind it, until `resume`. */
+  dispatch(bytes: Uint8Array, offset: number, size: number, fds: OwnedFd[]): boolean;
+  /** Everything that was there has been dispatched, for now. */
+  batchDone(): void;
+  /** The peer left. */
+  end(): void;
+  /** The channel broke. */
+  error(error: Error): void;
+  /** A message was wrong, or dispatching it failed. */
+  broken(error: Error): void;
+}
+
+export class Flow {
+  readonly #channel: Channel;
+  readonly #sink: FlowSink;
+  readonly #fds: OwnedFd[] = [];
+  /** Bytes that could not be dispatched yet: an incomplete message, or what a stall holds up. */
+  #rest: Uint8Array | null = null;
+  #stalled = false;
+  #ended = false;
+  #closed = false;
+  readonly #out: Outbox;
+
+  /** `out` is where this flow's messages leave: while it is backed up, nothing is read. */
+  constructor(channel: Channel, out: Outbox, sink: FlowSink) {
+    this.#channel = channel;
+    this.#sink = sink;
+    this.#out = out;
+    channel.on('data', (bytes, fds) => this.#receive(bytes, fds));
+    channel.on('end', () => {
+      // What a stall holds up is still to be said; the end comes after it.
+      this.#ended = true;
+      if (!this.#stalled && !this.#closed) this.#sink.end();
+    });
+    channel.on('error', error => {
+      if (!this.#closed) this.#sink.error(error);
+    });
+    out.channel.on('drain', () => {
+      if (!this.#stalled && !this.#closed) this.#channel.resume();
+    });
+  }
+
+  start(): void {
+    this.#channel.start();
+  }
+
+  /** Tries the message that stalled again, and goes on behind it. */
+  resume(): void {
+    if (!this.#stalled || this.#closed) return;
+    this.#stalled = false;
+    const rest = this.#rest ?? new Uint8Array(0);
+    this.#rest = null;
+    this.#dispatchAll(rest, true);
+    if (this.#stalled || this.#closed) return;
+    if (this.#ended) this.#sink.end();
+    else if (!this.#out.backedUp) this.#channel.resume();
+  }
+
+  /** Drops what is held. The channel is its owner's to close. */
+  close(): void {
+    this.#closed = true;
+    this.#rest = null;
+    closeAll(this.#fds);
+    this.#fds.length = 0;
+  }
+
+  #receive(bytes: Uint8Array, fds: OwnedFd[]): void {
+    if (this.#closed) {
+      closeAll(fds);
+      return;
+    }
+    this.#fds.push(...fds);
+    if (this.#stalled) {
+      // A last batch that was under way when the channel was paused.
+      this.#rest = this.#rest === null ? bytes.slice() : joined(this.#rest, bytes);
+      return;
+    }
+    if (this.#rest === null) {
+      this.#dispatchAll(bytes, false);
+    } else {
+      const all = joined(this.#rest, bytes);
+      this.#rest = null;
+      this.#dispatchAll(all, true);
+    }
+    if (!this.#closed && (this.#stalled || this.#out.backedUp)) this.#channel.pause();
+  }
+
+  /** `owned`: the bytes are ours to keep; otherwise what is left of them is copied. */
+  #dispatchAll(bytes: Uint8Array, owned: boolean): void {
+    let at = 0;
+    try {
+      while (bytes.length - at >= HEADER_BYTES) {
+        const size = readSize(bytes, at);
+        checkSize(size);
+        if (bytes.length - at < size) break;
+        if (!this.#sink.dispatch(bytes, at, size, this.#fds)) {
+          this.#stalled = true;
+          break;
+        }
+        if (this.#closed) return;
+        at += size;
+      }
+      if (this.#fds.length > MAX_WAITING_FDS) {
+        throw new WireError('fd', `${this.#fds.length} file descriptors wait for messages, ${MAX_WAITING_FDS} may`);
+      }
+    } catch (error) {
+      this.#sink.broken(error as Error);
+      return;
+    }
+    if (at < bytes.length) this.#rest = owned ? bytes.subarray(at) : bytes.slice(at);
+    this.#sink.batchDone();
+  }
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}

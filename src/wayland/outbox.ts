@@ -1,0 +1,70 @@
+/**
+ * What is to be said on one channel, gathered: messages of one batch are written behind one another and leave in one
+ * send. A send takes a limited number of fds, so a message whose fds would not fit any more sends what came before it
+ * first; the fds of a message thereby never travel after its bytes.
+ */
+import type { Channel } from '../channel.js';
+import type { OwnedFd } from '../fd.js';
+import type { Message } from './interface.js';
+import { MessageWriter, type WireValue } from './wire.js';
+
+/** A batch is sent when it has grown to this size, so that one endless batch does not become one endless buffer. */
+const FLUSH_BYTES = 64 * 1024;
+
+/** Gathers messages for one channel. */
+export class Outbox {
+  readonly #writer = new MessageWriter();
+  #backedUp = false;
+
+  constructor(readonly channel: Channel) {
+    channel.on('drain', () => {
+      this.#backedUp = false;
+    });
+  }
+
+  /** Whether the channel's queue is over its high-water mark: produce nothing before its `drain`. */
+  get backedUp(): boolean {
+    return this.#backedUp;
+  }
+
+  /** The bytes gathered, to change ids in what `append` returned the offset of. Valid until the next call. */
+  get bytes(): Uint8Array {
+    return this.#writer.bytes;
+  }
+
+  /** Copies one whole message. Takes ownership of the fds. Returns where it begins in {@link bytes}. */
+  append(source: Uint8Array, offset: number, size: number, fds: readonly OwnedFd[] | null): number {
+    if (this.#writer.length + size > FLUSH_BYTES) this.flush();
+    if (fds !== null) {
+      if (this.#writer.fds.length + fds.length > this.channel.maxFds) this.flush();
+      for (const fd of fds) this.#writer.appendFd(fd);
+    }
+    return this.#writer.append(source, offset, size);
+  }
+
+  /** Writes one message. Takes ownership of the fds among the arguments when it succeeds. */
+  write(id: number, message: Message, args: readonly WireValue[]): void {
+    if (this.#writer.length > FLUSH_BYTES) this.flush();
+    if (message.fds > 0 && this.#writer.fds.length + message.fds > this.channel.maxFds) this.flush();
+    this.#writer.write(id, message, args);
+  }
+
+  /** Sends what was gathered: once per batch. */
+  flush(): void {
+    const writer = this.#writer;
+    if (writer.length === 0) return;
+    const { bytes, fds } = writer;
+    writer.reset();
+    if (this.channel.closed) {
+      for (const fd of fds) fd.close();
+      return;
+    }
+    if (!this.channel.send(bytes, fds)) this.#backedUp = true;
+  }
+
+  /** Drops what was gathered and closes its fds. */
+  discard(): void {
+    for (const fd of this.#writer.fds) fd.close();
+    this.#writer.reset();
+  }
+}
