@@ -94,7 +94,6 @@ class Connection {
   #partialTimer: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
   #replyTimer: NodeJS.Timeout | undefined;
-  #peerDone = false;
   #refusals = 0;
   #windowStart = 0;
 
@@ -110,7 +109,6 @@ class Connection {
       this.#answer();
     });
     channel.on('end', () => {
-      this.#peerDone = true;
       if (this.#pending.length % REQUEST_BYTES !== 0) {
         server.log(`a connection ended within a request, after ${this.#pending.length % REQUEST_BYTES} bytes of it`);
       }
@@ -133,7 +131,6 @@ class Connection {
   }
 
   #answer(): void {
-    clearTimeout(this.#partialTimer);
     let offset = 0;
     for (let count = 0; count < REQUESTS_PER_TURN; count++) {
       if (this.#pending.length - offset < REQUEST_BYTES || this.channel.queuedBytes >= MAX_QUEUED_REPLIES) break;
@@ -143,6 +140,11 @@ class Connection {
       if (this.channel.closed) return;
     }
     this.#pending = this.#pending.subarray(offset);
+    // The time runs from a request's first byte: one that comes byte by byte does not get more.
+    if (offset > 0 || this.#pending.length === 0) {
+      clearTimeout(this.#partialTimer);
+      this.#partialTimer = undefined;
+    }
 
     if (this.#pending.length >= REQUEST_BYTES) {
       this.channel.pause();
@@ -151,7 +153,7 @@ class Connection {
       return;
     }
     this.channel.resume();
-    if (this.#pending.length > 0 && !this.#peerDone) {
+    if (this.#pending.length > 0 && this.#partialTimer === undefined) {
       this.#partialTimer = setTimeout(() => {
         this.server.log(`a connection was closed: the rest of a request did not come in ${this.server.partialTimeoutMs} ms`);
         this.close();
