@@ -4,5 +4,5 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 sh src/setup/prepare.sh bench
-sh src/bench/client.sh
+sh src/setup/bench-client.sh
 exec node dist/src/bench/bench.js "$@"

@@ -1,0 +1,158 @@
+/**
+ * The ways from a client to the compositor that are compared. Each is started once, beside the same sway, and then
+ * measured in turn with the others.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { measure, type Case, type Measurement } from './measure.js';
+import { Running, waitFor } from './processes.js';
+
+export type SystemName = 'direct' | 'waypipe' | 'copy' | 'drawn';
+export const SYSTEMS: readonly SystemName[] = ['direct', 'waypipe', 'copy', 'drawn'];
+
+/** One way to the compositor. */
+export interface System {
+  readonly name: SystemName;
+  measure(what: Case, seconds: number): Promise<Measurement>;
+  stop(): Promise<void>;
+}
+
+/** A server that we start shows its socket within this many milliseconds. */
+const START_TIMEOUT_MS = 20_000;
+
+const package_ = fileURLToPath(new URL('../../../', import.meta.url));
+const client = join(package_, 'build/bench/client');
+const virtwl = [process.execPath, join(package_, 'dist/src/cli/main.js')];
+const drawingClient = join(package_, 'dist/src/bench/direct-client.js');
+
+const clientArguments = (what: Case, seconds: number) => [
+  ...['--mode', what.mode],
+  ...['--size', what.size],
+  ...['--seconds', String(seconds)],
+];
+
+/** The plain client on the compositor's own socket. */
+export function startDirect(display: string): System {
+  return {
+    name: 'direct',
+    measure: (what, seconds) =>
+      measure('direct', [client, ...clientArguments(what, seconds)], { WAYLAND_DISPLAY: display }, seconds),
+    stop: async () => undefined,
+  };
+}
+
+/** waypipe with both its ends here, uncompressed: the two relays and the socket between them, and nothing else. */
+export async function startWaypipe(display: string, directory: string): Promise<System> {
+  const socket = join(directory, 'waypipe');
+  const options = ['--no-gpu', '-c', 'none', '-s', socket];
+  const env = { WAYLAND_DISPLAY: display, XDG_RUNTIME_DIR: directory };
+  const near = new Running('waypipe client', ['waypipe', ...options, 'client'], env);
+  await waitFor(near, 'its socket', START_TIMEOUT_MS, () => existsSync(socket) || undefined);
+  return {
+    name: 'waypipe',
+    measure: (what, seconds) =>
+      measure(
+        'waypipe server',
+        ['waypipe', ...options, 'server', '--', client, ...clientArguments(what, seconds)],
+        { XDG_RUNTIME_DIR: directory, WAYLAND_DISPLAY: undefined },
+        seconds,
+      ),
+    stop: () => near.stop(),
+  };
+}
+
+/** The host's processes, the glue and the two virtual machines that loopback stands for. */
+export interface Stack {
+  /** Environment of a program in the client VM. */
+  readonly clientEnv: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+/** Starts broker, a host process for each VM, and the glue attached to the compositor at `display`. */
+export async function startStack(display: string, directory: string): Promise<Stack> {
+  const running: Running[] = [];
+  const start = (name: string, args: readonly string[], env: Record<string, string> = {}) => {
+    const process = new Running(name, [...virtwl, ...args], { XDG_RUNTIME_DIR: directory, ...env });
+    running.unshift(process);
+    return process;
+  };
+  const broker = join(directory, 'broker');
+  const compositorVm = join(directory, 'compositor');
+  const clientVm = join(directory, 'client');
+  for (const path of [broker, compositorVm, clientVm]) mkdirSync(path, { mode: 0o700 });
+  try {
+    start('virtwl broker', ['broker', '--directory', broker]);
+    const compositorHost = start('virtwl host (compositor)', [
+      ...['host', '--vm', 'compositor', '--loopback', compositorVm],
+      ...['--allocator=1G', '--compositor', '--broker', broker],
+    ]);
+    const clientHost = start('virtwl host (client)', [
+      ...['host', '--vm', 'client', '--loopback', clientVm, '--wayland', '--broker', broker],
+    ]);
+    await waitFor(compositorHost, 'its allocator socket', START_TIMEOUT_MS, () =>
+      existsSync(join(compositorVm, 'allocator')) || undefined,
+    );
+    await waitFor(clientHost, 'its wayland socket', START_TIMEOUT_MS, () =>
+      existsSync(join(clientVm, 'wayland')) || undefined,
+    );
+    start('virtwl compositor', ['compositor', '--attach', display], { VIRTWL_LOOPBACK: compositorVm });
+    return {
+      clientEnv: { VIRTWL_LOOPBACK: clientVm, XDG_RUNTIME_DIR: directory },
+      stop: async () => {
+        for (const process of running) await process.stop();
+      },
+    };
+  } catch (error) {
+    for (const process of running) await process.stop();
+    throw error;
+  }
+}
+
+/** The plain client under `virtwl run`: what is damaged is copied once, into memory that the compositor reads. */
+export function startCopy(stack: Stack): System {
+  return {
+    name: 'copy',
+    measure: (what, seconds) =>
+      measure(
+        'virtwl run',
+        [...virtwl, 'run', '--', client, ...clientArguments(what, seconds)],
+        { ...stack.clientEnv, WAYLAND_DISPLAY: undefined },
+        seconds,
+      ),
+    stop: async () => undefined,
+  };
+}
+
+/** A client that knows us and draws straight into that memory. */
+export function startDrawn(stack: Stack): System {
+  return {
+    name: 'drawn',
+    measure: (what, seconds) =>
+      measure(
+        'drawing client',
+        [process.execPath, drawingClient, ...clientArguments(what, seconds)],
+        { ...stack.clientEnv, WAYLAND_DISPLAY: undefined },
+        seconds,
+      ),
+    stop: async () => undefined,
+  };
+}
+
+/** What of the package must be there for a system, or undefined. */
+export function absent(name: SystemName): string | undefined {
+  const needed = {
+    direct: [client],
+    waypipe: [client],
+    copy: [client, virtwl[1] ?? ''],
+    drawn: [drawingClient, virtwl[1] ?? ''],
+  }[name];
+  return needed.find((path) => !existsSync(resolve(path)));
+}
+
+/** The processor's name, for the report. */
+export function processorName(): string {
+  const found = /^model name\s*: (.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'));
+  return found?.[1] ?? process.arch;
+}
