@@ -101,7 +101,9 @@ async function run(label: string, command: string, args: readonly string[], time
   // 'exit', not 'close': a child left behind may hold our end of the pipe open for ever.
   const ended = await new Promise<string>((done) => {
     child.once('error', (error) => done(`could not be started: ${error.message}`));
-    child.once('exit', (status, signal) => done(signal ? `ended by ${signal}` : status === 0 ? '' : `ended with status ${status}`));
+    child.once('exit', (status, signal) =>
+      done(signal ? `ended by ${signal}` : status === 0 ? '' : `ended with status ${status}`),
+    );
   });
   clearTimeout(timer);
   if (pid !== undefined) {
@@ -117,7 +119,7 @@ async function run(label: string, command: string, args: readonly string[], time
   child.stderr?.destroy();
 
   const { passed, failed, skipped, counted } = countAssertions(output);
-  if (ended !== '' && failed === 0) complaints.unshift(ended);
+  if (ended !== '' && failed === 0 && complaints.length === 0) complaints.push(ended);
   if (!counted && ended === '') complaints.push('ran no assertion');
   return { passed, failed: failed + complaints.length, skipped, complaints, output };
 }
@@ -145,9 +147,17 @@ function report(label: string, began: number, result: Result): void {
   if (result.skipped > 0) counts.push(`${result.skipped} skipped`);
   console.log(`${result.failed > 0 ? 'FAIL' : '  ok'} ${seconds} s  ${label}  (${counts.join(', ')})`);
   if (result.failed > 0) {
-    console.log(result.output.replace(/^/gm, '    | '));
+    console.log(withoutPassed(result.output).replace(/^/gm, '    | '));
     for (const complaint of result.complaints) console.log(`     ${label}: ${complaint}`);
   }
+}
+
+/** Output without the lines of what passed, which would hide what did not. */
+function withoutPassed(output: string): string {
+  return output
+    .split('\n')
+    .filter((line) => !/^\s*(ok \d.*)?$/.test(line))
+    .join('\n');
 }
 
 async function stage(heading: string, work: () => Promise<void>): Promise<void> {

@@ -136,7 +136,8 @@ if [ -n "$missing" ]; then
         fail "these Debian packages are missing, and only root can install them: $missing" "run as root: $by_hand"
     fi
     # Package lists that are older than the mirror name files it no longer has, so they are always read anew.
-    step 'reading the package lists' $as_root apt-get -o DPkg::Lock::Timeout=120 update
+    # One of several mirrors failing need not matter; if it does, the installation says so.
+    step 'reading the package lists' sh -c "$as_root apt-get -o DPkg::Lock::Timeout=120 update || true"
     # shellcheck disable=SC2086 # a list of words
     step "installing $missing" $as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -o DPkg::Lock::Timeout=120 \
         -o Dpkg::Use-Pty=0 install --no-install-recommends $missing
