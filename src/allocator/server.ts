@@ -9,6 +9,7 @@
 import type { Channel } from '../channel.js';
 import { closeAll } from '../fd.js';
 import { Budget, type BudgetOptions } from './budget.js';
+import type { UnixSocketOptions } from '../unix-socket.js';
 import { decodeRequest, describeStatus, REQUEST_BYTES, Status, type Request } from './protocol.js';
 
 /** Connections at a time: a compositor VM needs one for its glue, and one for each program that allocates itself. */
@@ -30,8 +31,8 @@ const REQUESTS_PER_TURN = 64;
 export const MAX_LOGGED_REFUSALS = 100;
 const REFUSAL_WINDOW_MS = 10_000;
 
-/** How often a full reply queue is looked at, in milliseconds: its few bytes are far below a channel's high-water mark. */
-const REPLY_QUEUE_CHECK_MS = 10;
+/** Options for the sockets that are served: their `drain` is what starts the next requests. */
+export const ALLOCATOR_SOCKET: UnixSocketOptions = { highWaterBytes: MAX_QUEUED_REPLIES };
 
 export interface AllocatorServerOptions extends BudgetOptions {
   /** The VM this serves, for the log. */
@@ -68,7 +69,10 @@ export class AllocatorServer {
     return this.#connections.size;
   }
 
-  /** Serves a connection of the VM. Takes ownership of the channel, which must not have been started. */
+  /**
+   * Serves a connection of the VM. Takes ownership of the channel, which must not have been started. A socket should be
+   * made with {@link ALLOCATOR_SOCKET}: the high-water mark is what bounds the replies of a client that never reads.
+   */
   serve(channel: Channel): void {
     if (this.#connections.size >= this.#maxConnections) {
       this.log(`a connection was refused: ${this.#maxConnections} are open already`);
@@ -93,7 +97,8 @@ class Connection {
   #pending: Uint8Array = new Uint8Array(0);
   #partialTimer: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
-  #replyTimer: NodeJS.Timeout | undefined;
+  /** Replies are queued beyond the high-water mark; no request is looked at before they have left. */
+  #full = false;
   #refusals = 0;
   #windowStart = 0;
 
@@ -106,6 +111,10 @@ class Connection {
       // Nobody sends fds to an allocator; they are closed so that they cost nothing.
       closeAll(fds);
       this.#pending = this.#pending.length === 0 ? bytes.slice() : Buffer.concat([this.#pending, bytes]);
+      this.#answer();
+    });
+    channel.on('drain', () => {
+      this.#full = false;
       this.#answer();
     });
     channel.on('end', () => {
@@ -123,7 +132,6 @@ class Connection {
 
   close(): void {
     clearTimeout(this.#partialTimer);
-    clearTimeout(this.#replyTimer);
     clearImmediate(this.#turn);
     this.#logSuppressed();
     this.channel.close();
@@ -133,7 +141,7 @@ class Connection {
   #answer(): void {
     let offset = 0;
     for (let count = 0; count < REQUESTS_PER_TURN; count++) {
-      if (this.#pending.length - offset < REQUEST_BYTES || this.channel.queuedBytes >= MAX_QUEUED_REPLIES) break;
+      if (this.#pending.length - offset < REQUEST_BYTES || this.#full) break;
       const request = decodeRequest(this.#pending, offset);
       offset += REQUEST_BYTES;
       this.#reply(request);
@@ -148,8 +156,7 @@ class Connection {
 
     if (this.#pending.length >= REQUEST_BYTES) {
       this.channel.pause();
-      if (this.channel.queuedBytes < MAX_QUEUED_REPLIES) this.#turn = setImmediate(() => this.#answer());
-      else this.#replyTimer = setTimeout(() => this.#answer(), REPLY_QUEUE_CHECK_MS);
+      if (!this.#full) this.#turn = setImmediate(() => this.#answer());
       return;
     }
     this.channel.resume();
@@ -167,11 +174,11 @@ class Connection {
       this.server.refused++;
       this.#logRefusal(`request ${request.id} for ${request.size} bytes refused: ` +
         `${describeStatus(grant.status)} (${grant.reason})`);
-      this.channel.send(Uint8Array.of(grant.status));
+      this.#full = !this.channel.send(Uint8Array.of(grant.status));
       return;
     }
     this.server.granted++;
-    this.channel.send(Uint8Array.of(Status.Ok), [grant.memory]);
+    this.#full = !this.channel.send(Uint8Array.of(Status.Ok), [grant.memory]);
   }
 
   #logRefusal(line: string): void {

@@ -13,7 +13,7 @@ import { EventEmitter } from 'eventemitter3';
 import type { Channel, ChannelEvents } from '../channel.js';
 import { closeAll, OwnedFd } from '../fd.js';
 import { native, POLL_READABLE, POLL_WRITABLE, type Poll } from '../native.js';
-import { HIGH_WATER_BYTES, MAX_CHUNK_BYTES, MAX_FDS } from './limits.js';
+import { HIGH_WATER_BYTES, MAX_CHUNK_BYTES, MAX_FDS, MAX_QUEUED_BYTES, MAX_QUEUED_FDS } from './limits.js';
 import { Vfd } from './vfd.js';
 
 /** The system calls of one kind of device. The fds are lent for the call. */
@@ -45,6 +45,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
   #poll: Poll;
   #queue: Transaction[] = [];
   #queuedBytes = 0;
+  #queuedFds = 0;
   #started = false;
   #paused = false;
   #ended = false;
@@ -82,6 +83,16 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
   start(): void {
     if (this.closed) throw new Error(`the context "${this.name}" was started after it was closed`);
     this.#started = true;
+    this.#watch();
+  }
+
+  /**
+   * Stops delivering until `start()` is called again, and forgets all listeners: for handing the context to another
+   * owner in the middle of its life.
+   */
+  hold(): void {
+    this.removeAllListeners();
+    this.#started = false;
     this.#watch();
   }
 
@@ -123,6 +134,14 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
         this.#queue.push({ bytes: chunk, sent: 0, fds: at === 0 ? fds : none });
       }
       this.#queuedBytes += rest.length;
+      this.#queuedFds += fds.length;
+      if (this.#queuedBytes > MAX_QUEUED_BYTES || this.#queuedFds > MAX_QUEUED_FDS) {
+        const what = `${this.#queuedBytes} bytes and ${this.#queuedFds} fds are queued for a server that does not read`;
+        this.#peerGone = true;
+        this.#dropQueue();
+        setImmediate(() => this.#fail('sending on', Object.assign(new Error(what), { code: 'ENOBUFS' })));
+        return true;
+      }
       this.#watch();
     }
     if (this.#queuedBytes <= HIGH_WATER_BYTES) return true;
@@ -211,6 +230,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
       const head = this.#queue[0]!;
       const sent = this.#transact(head.bytes, head.sent, head.bytes.length - head.sent, head.fds);
       if (sent < 0) break;
+      this.#queuedFds -= head.fds.length;
       head.fds = none;
       head.sent += sent;
       this.#queuedBytes -= sent;
@@ -314,6 +334,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
     for (const transaction of this.#queue) closeAll(transaction.fds);
     this.#queue = [];
     this.#queuedBytes = 0;
+    this.#queuedFds = 0;
     if (this.#closingWhenDrained) setImmediate(() => this.close());
   }
 

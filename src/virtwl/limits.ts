@@ -26,6 +26,12 @@ export const MAX_ALLOCATION_BYTES = 0xffff_f000;
  */
 export const HIGH_WATER_BYTES = 256 * 1024;
 
+/** Queued bytes over which a context breaks with ENOBUFS: its owner ignored `send`'s answer, or its peer never reads. */
+export const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+
+/** Queued fds over which a context breaks with ENOBUFS: half of the usual limit of 1,024 open files. */
+export const MAX_QUEUED_FDS = 512;
+
 /** Checks a socket name as virtio_wl carries it. Throws an Error with code EINVAL. */
 export function checkName(name: string): void {
   const bytes = Buffer.byteLength(name);

@@ -1,0 +1,253 @@
+/**
+ * The broker pairs the connections of client VMs with the compositor VM.
+ *
+ * A guest can only connect, never listen, so both sides connect to the host: clients to their VM's `wayland` server,
+ * the compositor's glue to its `compositor` server. The listening sockets of both are made by the VMs' host processes
+ * and passed to the broker over its control socket, so a client's VM is known by the socket that it came in on and
+ * nothing that a guest says can change it. Where the front-end can receive a socket, the broker hands the client's over
+ * and is out of the way; else it relays (`compositor-links.ts`). Clients wait while there is no compositor
+ * (`waiting-clients.ts`).
+ *
+ * A connection on the control socket speaks for one VM, and what it registered ends with it. While no broker runs,
+ * connections wait in the listening sockets, which the host processes keep.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { closeAll, OwnedFd } from '../fd.js';
+import type { UnixListener, UnixSocket } from '../unix-socket.js';
+import { AcceptingSocket } from './accepting-socket.js';
+import {
+  checkVmName,
+  encodeRecord,
+  Kind,
+  Mode,
+  RecordReader,
+  Role,
+  type BrokerRecord,
+} from './broker-protocol.js';
+import { CompositorLinks, type LinkOptions } from './compositor-links.js';
+import { listenPrivately } from './private-listener.js';
+import { WaitingClients, type ArrivedClient, type WaitingLimits } from './waiting-clients.js';
+
+/** The broker's socket in its folder. */
+export const CONTROL_SOCKET = 'control';
+
+/** Host processes registered at a time, one for each running VM. */
+export const DEFAULT_MAX_REGISTRATIONS = 256;
+
+export interface BrokerOptions extends WaitingLimits, LinkOptions {
+  /** The folder for the control socket; made (mode 0700) when it is not there. */
+  readonly directory: string;
+  /** Receives one line an event. Default: none. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** Default: {@link DEFAULT_MAX_REGISTRATIONS}. */
+  readonly maxRegistrations?: number | undefined;
+}
+
+/** One connection on the control socket. */
+interface Registration {
+  readonly socket: UnixSocket;
+  readonly reader: RecordReader;
+  /** Descriptors that came and whose records have not. */
+  readonly fds: OwnedFd[];
+  vm: string | undefined;
+  wayland: AcceptingSocket | undefined;
+  compositor: AcceptingSocket | undefined;
+}
+
+export class Broker {
+  readonly path: string;
+  readonly #log: (line: string) => void;
+  readonly #options: BrokerOptions;
+  readonly #waiting: WaitingClients;
+  readonly #registrations = new Set<Registration>();
+  #control: UnixListener;
+  #links: CompositorLinks | undefined;
+  /** Links of compositor VMs that are gone, for the clients they still relay. */
+  readonly #formerLinks = new Set<CompositorLinks>();
+
+  /** Listens. Throws when another broker does so in this folder. */
+  constructor(options: BrokerOptions) {
+    const { log } = options;
+    this.#log = log ? (line) => log(`broker: ${line}`) : () => {};
+    this.#options = options;
+    this.path = join(options.directory, CONTROL_SOCKET);
+    this.#waiting = new WaitingClients(options, (vm, why) => this.#log(`VM "${vm}": a waiting client: ${why}`));
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    this.#control = listenPrivately(this.path, 'a broker');
+    this.#control.on('connection', (socket) => this.#serveControl(socket));
+    this.#control.on('error', (error) => this.#log(error.message));
+  }
+
+  /** Clients that wait for a compositor. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Connections of the compositor VM that can be given clients. */
+  get links(): number {
+    return this.#links?.size ?? 0;
+  }
+
+  /** Clients whose bytes pass through this process. */
+  get relayed(): number {
+    let count = this.#links?.relayed ?? 0;
+    for (const links of this.#formerLinks) count += links.relayed;
+    return count;
+  }
+
+  /** Names of the VMs that are registered. */
+  get vms(): string[] {
+    return [...this.#registrations].flatMap(({ vm }) => vm ?? []);
+  }
+
+  /** Ends everything, relayed clients too; those handed over go on. Idempotent. */
+  close(): void {
+    this.#control.close();
+    for (const registration of [...this.#registrations]) this.#drop(registration);
+    this.#waiting.dropAll();
+    for (const links of this.#formerLinks) links.close(true);
+    this.#formerLinks.clear();
+  }
+
+  #serveControl(socket: UnixSocket): void {
+    const most = this.#options.maxRegistrations ?? DEFAULT_MAX_REGISTRATIONS;
+    if (this.#registrations.size >= most) {
+      this.#log(`a host process was refused: ${most} are registered already`);
+      socket.close();
+      return;
+    }
+    const registration: Registration = {
+      socket,
+      reader: new RecordReader(),
+      fds: [],
+      vm: undefined,
+      wayland: undefined,
+      compositor: undefined,
+    };
+    this.#registrations.add(registration);
+    socket.on('data', (bytes, fds) => {
+      registration.fds.push(...fds);
+      try {
+        for (const record of registration.reader.push(bytes)) this.#register(registration, record);
+        if (registration.fds.length > 0) throw new Error('descriptors came without a record');
+      } catch (error) {
+        this.#log(`a host process was dropped: ${(error as Error).message}`);
+        this.#drop(registration);
+      }
+    });
+    socket.on('end', () => this.#drop(registration));
+    socket.on('error', (error) => {
+      this.#log(`a host process was dropped: ${error.message}`);
+      this.#drop(registration);
+    });
+    socket.start();
+  }
+
+  #register(registration: Registration, record: BrokerRecord): void {
+    const listening = registration.fds.shift();
+    if (listening === undefined) throw new Error('a registration came without its listening socket');
+    let refusal: string | undefined;
+    try {
+      this.#accept(registration, record, listening);
+    } catch (error) {
+      listening.close();
+      refusal = (error as Error).message;
+    }
+    const what = `${roleName(record.detail)} of VM ${JSON.stringify(record.text)}`;
+    this.#log(refusal === undefined ? `${what} registered` : `${what} refused: ${refusal}`);
+    registration.socket.send(
+      encodeRecord({
+        kind: refusal === undefined ? Kind.Accepted : Kind.Refused,
+        detail: record.detail,
+        text: refusal ?? record.text,
+      }),
+    );
+  }
+
+  /** Takes ownership of `listening`; throws what the host process is to be told. */
+  #accept(registration: Registration, record: BrokerRecord, listening: OwnedFd): void {
+    if (record.kind !== Kind.Register) throw new Error(`a record of kind ${record.kind} is none of a host process`);
+    const vm = record.text;
+    checkVmName(vm);
+    if (registration.vm !== undefined && registration.vm !== vm) {
+      throw new Error(`this connection speaks for VM "${registration.vm}"`);
+    }
+    const failed = (error: Error): void => this.#log(`VM "${vm}": ${error.message}`);
+    const others = [...this.#registrations].filter((other) => other !== registration);
+    switch (record.detail) {
+      case Role.Wayland: {
+        if (registration.wayland !== undefined) throw new Error('its wayland server is registered already');
+        const arrive = (fd: OwnedFd): void => this.#arrive({ vm, fd });
+        registration.wayland = new AcceptingSocket(listening, arrive, failed);
+        break;
+      }
+      case Role.Compositor:
+      case Role.CompositorRelay: {
+        const holder = others.find((other) => other.compositor !== undefined && other.vm !== vm);
+        if (holder !== undefined) throw new Error(`VM "${holder.vm}" is the compositor VM already`);
+        if (registration.compositor !== undefined) throw new Error('its compositor server is registered already');
+        // Its links, should there be an earlier registration of this VM, end with that one, below.
+        registration.compositor = new AcceptingSocket(listening, (fd) => this.#links?.add(fd) ?? fd.close(), failed);
+        break;
+      }
+      default:
+        throw new Error(`unknown role ${record.detail}`);
+    }
+    registration.vm = vm;
+    // A host process that was replaced may not have been seen to end yet: the newest speaks for the VM.
+    for (const other of others) {
+      const replaced = other.vm === vm && (record.detail === Role.Wayland ? other.wayland : other.compositor);
+      if (!replaced) continue;
+      this.#log(`VM "${vm}" was registered anew: the earlier host process is dropped`);
+      this.#drop(other);
+    }
+    if (record.detail !== Role.Wayland) {
+      this.#links = new CompositorLinks(
+        record.detail === Role.CompositorRelay ? Mode.Relay : Mode.Handover,
+        {
+          ready: () => this.#pair(),
+          returned: (client) => {
+            this.#waiting.add(client, true);
+            this.#pair();
+          },
+          log: this.#log,
+        },
+        this.#options,
+      );
+    }
+  }
+
+  #drop(registration: Registration): void {
+    if (!this.#registrations.delete(registration)) return;
+    closeAll(registration.fds);
+    registration.socket.close();
+    registration.wayland?.close();
+    registration.compositor?.close();
+    if (registration.vm === undefined) return;
+    if (registration.wayland !== undefined) this.#waiting.dropAll(registration.vm);
+    if (registration.compositor !== undefined && this.#links !== undefined) {
+      const links = this.#links;
+      this.#links = undefined;
+      links.close(false);
+      for (const former of this.#formerLinks) if (former.relayed === 0) this.#formerLinks.delete(former);
+      if (links.relayed > 0) this.#formerLinks.add(links);
+    }
+    this.#log(`the host process of VM "${registration.vm}" is gone`);
+  }
+
+  #arrive(client: ArrivedClient): void {
+    this.#waiting.add(client);
+    this.#pair();
+  }
+
+  /** Gives waiting clients to links as long as there are both. */
+  #pair(): void {
+    while (this.#waiting.size > 0 && this.#links?.hasRoom) this.#links.give(this.#waiting.take()!);
+  }
+}
+
+function roleName(role: number): string {
+  if (role === Role.Wayland) return 'server "wayland"';
+  return role === Role.CompositorRelay ? 'server "compositor" (relay)' : 'server "compositor"';
+}

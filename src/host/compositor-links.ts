@@ -1,0 +1,199 @@
+/**
+ * The compositor VM's connections to the broker, and how a client gets onto one of them.
+ *
+ * In mode handover a link stays and is given one client after the other, each as a connected socket. In mode relay each
+ * link is a seat for one client: it is announced, taken by the glue's answer, and from then on the broker carries the
+ * bytes. In both modes the newest link that has room gets the client; an older one stays as a fallback, so that two
+ * glues do not keep throwing each other out, and a glue that hangs loses to the one that replaces it.
+ */
+import type { OwnedFd } from '../fd.js';
+import { closeAll } from '../fd.js';
+import { native, POLL_DISCONNECT, type Poll } from '../native.js';
+import { UnixSocket } from '../unix-socket.js';
+import { encodeRecord, Kind, Mode, PROTOCOL_VERSION, RELAY_GO } from './broker-protocol.js';
+import { relaySockets } from './socket-relay.js';
+import type { ArrivedClient } from './waiting-clients.js';
+
+/** Links of a compositor VM in mode handover: one glue needs one. The oldest goes when one more comes. */
+export const MAX_LINKS = 8;
+
+/** Seats in mode relay that wait for a client. The oldest goes when one more comes. */
+export const MAX_SEATS = 64;
+
+/** Clients relayed at a time, two descriptors each: within the usual limit of 1,024 open files. */
+export const DEFAULT_MAX_RELAYED = 256;
+
+/** Bytes of records queued on a link before it gets no further client: about a hundred. */
+const LINK_HIGH_WATER_BYTES = 2048;
+
+/** How long the glue may take to answer the announcement of a client in mode relay, in milliseconds. */
+export const DEFAULT_GO_TIMEOUT_MS = 10_000;
+
+export interface LinkOptions {
+  /** Default: {@link DEFAULT_MAX_RELAYED}. */
+  readonly maxRelayed?: number | undefined;
+  /** Default: {@link DEFAULT_GO_TIMEOUT_MS}. */
+  readonly goTimeoutMs?: number | undefined;
+}
+
+/** What the links tell the broker. */
+export interface LinkEvents {
+  /** Some link has room (again). */
+  ready(): void;
+  /** A client that was announced was not taken: it waits again. The client is the callee's. */
+  returned(client: ArrivedClient): void;
+  log(line: string): void;
+}
+
+interface Offer {
+  readonly client: ArrivedClient;
+  /** Tells when the client leaves before it is taken. */
+  readonly poll: Poll;
+  readonly timer: NodeJS.Timeout;
+}
+
+interface Link {
+  readonly socket: UnixSocket;
+  full: boolean;
+  offer: Offer | undefined;
+}
+
+export class CompositorLinks {
+  /** Oldest first. */
+  #links: Link[] = [];
+  readonly #relayed = new Set<() => void>();
+  readonly #maxRelayed: number;
+  readonly #goTimeoutMs: number;
+  #closed = false;
+
+  constructor(
+    readonly mode: Mode,
+    private readonly events: LinkEvents,
+    options: LinkOptions = {},
+  ) {
+    this.#maxRelayed = options.maxRelayed ?? DEFAULT_MAX_RELAYED;
+    this.#goTimeoutMs = options.goTimeoutMs ?? DEFAULT_GO_TIMEOUT_MS;
+  }
+
+  get size(): number {
+    return this.#links.length;
+  }
+
+  /** Clients whose bytes pass through here. */
+  get relayed(): number {
+    return this.#relayed.size;
+  }
+
+  /** A new connection of the compositor VM. Takes ownership. */
+  add(fd: OwnedFd): void {
+    const link: Link = {
+      socket: new UnixSocket(fd, { highWaterBytes: LINK_HIGH_WATER_BYTES }),
+      full: false,
+      offer: undefined,
+    };
+    const { socket } = link;
+    socket.on('data', (bytes, fds) => {
+      if (link.offer !== undefined && bytes[0] === RELAY_GO) {
+        this.#seat(link, link.offer, bytes.subarray(1), fds);
+        return;
+      }
+      closeAll(fds);
+      this.events.log('a compositor link was closed: it sent what the broker did not ask for');
+      this.#drop(link);
+    });
+    socket.on('end', () => this.#drop(link));
+    socket.on('error', (error) => {
+      this.events.log(`a compositor link broke: ${error.message}`);
+      this.#drop(link);
+    });
+    socket.on('drain', () => {
+      link.full = false;
+      this.events.ready();
+    });
+    this.#links.push(link);
+    socket.start();
+    socket.send(encodeRecord({ kind: Kind.Welcome, detail: PROTOCOL_VERSION, text: '' }));
+    const most = this.mode === Mode.Relay ? MAX_SEATS : MAX_LINKS;
+    if (this.#links.length > most) this.#drop(this.#links[0]!);
+    this.events.ready();
+  }
+
+  /** Whether {@link give} has somewhere to put a client. */
+  get hasRoom(): boolean {
+    return this.#pick() !== undefined;
+  }
+
+  /** Gives a client to the newest link with room, which must exist ({@link hasRoom}). Takes ownership. */
+  give(client: ArrivedClient): void {
+    const link = this.#pick();
+    if (link === undefined) throw new Error('no compositor link has room');
+    const record = encodeRecord({ kind: Kind.Client, detail: this.mode, text: client.vm });
+    if (this.mode === Mode.Handover) {
+      link.full = !link.socket.send(record, [client.fd]);
+      return;
+    }
+    const poll = new native.Poll(client.fd.fd, () => {
+      // The glue may be taking it this moment: the seat goes with the client.
+      this.#takeOffer(link)?.client.fd.close();
+      this.#drop(link);
+    });
+    const timer = setTimeout(() => {
+      this.events.log(`a compositor link was closed: it did not take its client within ${this.#goTimeoutMs} ms`);
+      this.#drop(link);
+    }, this.#goTimeoutMs);
+    link.offer = { client, poll, timer };
+    poll.start(POLL_DISCONNECT);
+    link.socket.send(record);
+  }
+
+  /** Closes all links; relayed clients go on, or end too with `relayed`. */
+  close(relayed: boolean): void {
+    this.#closed = true;
+    for (const link of [...this.#links]) this.#drop(link);
+    if (relayed) for (const end of [...this.#relayed]) end();
+  }
+
+  #pick(): Link | undefined {
+    if (this.mode === Mode.Relay && this.#relayed.size >= this.#maxRelayed) return undefined;
+    return this.#links.findLast((link) => !link.full && link.offer === undefined);
+  }
+
+  /** The glue took the client: from now on the link is the client's connection. `rest` came with its answer. */
+  #seat(link: Link, offer: Offer, rest: Uint8Array, fds: OwnedFd[]): void {
+    this.#takeOffer(link);
+    this.#links = this.#links.filter((other) => other !== link);
+    const { socket } = link;
+    socket.removeAllListeners();
+    const client = new UnixSocket(offer.client.fd);
+    const end = (): void => {
+      socket.close();
+      client.close();
+      this.#relayed.delete(end);
+    };
+    this.#relayed.add(end);
+    relaySockets(client, socket, (error) => {
+      if (error) this.events.log(`VM "${offer.client.vm}": a client's relay broke: ${error.message}`);
+      this.#relayed.delete(end);
+      if (!this.#closed) this.events.ready();
+    });
+    if (rest.length > 0) client.send(rest, fds);
+    else closeAll(fds);
+  }
+
+  #takeOffer(link: Link): Offer | undefined {
+    const { offer } = link;
+    if (offer === undefined) return undefined;
+    clearTimeout(offer.timer);
+    offer.poll.close();
+    link.offer = undefined;
+    return offer;
+  }
+
+  #drop(link: Link): void {
+    if (!this.#links.includes(link)) return;
+    this.#links = this.#links.filter((other) => other !== link);
+    const offer = this.#takeOffer(link);
+    link.socket.close();
+    if (offer !== undefined) this.events.returned(offer.client);
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * The host process of one VM: offers that VM the servers that were turned on, and nothing else.
+ *
+ * In loopback the servers are Unix sockets in a folder, which is also what unmodified crosvm wants
+ * (`--wayland-sock PATH,name=NAME`). The allocator and the probe are served here; for `compositor` and `wayland` this
+ * process only binds the sockets and passes them to the broker (`broker-registration.ts`); any other name leads to a
+ * socket of the host's by a symbolic link, so that the VM's connections are plain connect(2) calls.
+ */
+import { lstatSync, mkdirSync, readlinkSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { BudgetOptions } from '../allocator/budget.js';
+import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
+import { OwnedFd } from '../fd.js';
+import { checkName } from '../virtwl/limits.js';
+import type { UnixListener } from '../unix-socket.js';
+import { BrokerRegistration, type BrokeredServer } from './broker-registration.js';
+import { checkVmName, Role } from './broker-protocol.js';
+import { bindPrivately, listenPrivately, removeStale } from './private-listener.js';
+import { ProbeServer } from './probe-server.js';
+
+/** Names of the servers that are ours. */
+export const ALLOCATOR = 'allocator';
+export const COMPOSITOR = 'compositor';
+export const WAYLAND = 'wayland';
+export const PROBE = 'probe';
+const OURS: readonly string[] = [ALLOCATOR, COMPOSITOR, WAYLAND, PROBE];
+
+/** Connections that may wait in a brokered socket while the broker is not there. The kernel refuses more. */
+export const BROKERED_BACKLOG = 64;
+
+/** Everything is off unless it is given. */
+export interface VmHostOptions {
+  readonly vm: string;
+  /** The loopback folder, made (mode 0700) when it is not there. */
+  readonly loopback: string;
+  /** Turns the allocator on. */
+  readonly allocator?: BudgetOptions | undefined;
+  /** Makes this the compositor VM. `relay`: its front-end cannot receive sockets, so the broker carries the bytes. */
+  readonly compositor?: 'handover' | 'relay' | undefined;
+  /** Lets this VM's applications reach the compositor VM. */
+  readonly wayland?: boolean | undefined;
+  /** Turns the probe server on. */
+  readonly probe?: boolean | undefined;
+  /** The broker's folder; needed for `compositor` and `wayland`. */
+  readonly broker?: string | undefined;
+  /** Further servers by name: paths of sockets on the host. */
+  readonly sockets?: ReadonlyMap<string, string> | undefined;
+  /** Receives one line an event. Default: none. */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+export class VmHost {
+  readonly vm: string;
+  readonly loopback: string;
+  allocator: AllocatorServer | undefined;
+  #registration: BrokerRegistration | undefined;
+  /** Undoes what was set up, last first. */
+  readonly #cleanup: (() => void)[] = [];
+  readonly #log: (line: string) => void;
+
+  /** Sets everything up. Where one thing fails it undoes the rest and throws. */
+  constructor(options: VmHostOptions) {
+    checkVmName(options.vm);
+    this.vm = options.vm;
+    this.loopback = options.loopback;
+    const { log } = options;
+    this.#log = log ? (line) => log(`host: VM "${this.vm}": ${line}`) : () => {};
+    if ((options.compositor || options.wayland) && options.broker === undefined) {
+      throw new Error(`VM "${this.vm}": the servers "compositor" and "wayland" need a broker: name its folder`);
+    }
+    try {
+      this.#setUp(options);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Whether the broker knows this VM; false also where none is needed. */
+  get registered(): boolean {
+    return this.#registration?.registered ?? false;
+  }
+
+  /** Takes the servers down and removes their sockets; memory that was granted stays valid. Idempotent. */
+  close(): void {
+    for (const undo of this.#cleanup.splice(0).reverse()) undo();
+  }
+
+  #setUp(options: VmHostOptions): void {
+    this.#makeDirectory();
+    // What a killed host process left behind, also of servers that are off now: they would look broken and not off.
+    for (const name of OURS) removeStale(join(this.loopback, name), 'another host process');
+
+    if (options.allocator) {
+      const allocator = new AllocatorServer({ ...options.allocator, vm: this.vm, log: options.log });
+      this.allocator = allocator;
+      this.#cleanup.push(() => allocator.close());
+      const listener = this.#listen(ALLOCATOR);
+      listener.on('connection', (socket) => allocator.serve(socket));
+    }
+    if (options.probe) {
+      const probe = new ProbeServer(this.#log);
+      this.#cleanup.push(() => probe.close());
+      this.#listen(PROBE).on('connection', (socket) => probe.serve(socket));
+    }
+    const brokered: BrokeredServer[] = [];
+    if (options.compositor) {
+      const role = options.compositor === 'relay' ? Role.CompositorRelay : Role.Compositor;
+      brokered.push({ role, socket: this.#bind(COMPOSITOR) });
+    }
+    if (options.wayland) brokered.push({ role: Role.Wayland, socket: this.#bind(WAYLAND) });
+    for (const [name, target] of options.sockets ?? []) this.#link(name, target);
+    if (brokered.length > 0) {
+      const registration = new BrokerRegistration(options.broker!, this.vm, brokered, this.#log);
+      this.#registration = registration;
+      this.#cleanup.push(() => registration.close());
+    }
+  }
+
+  #makeDirectory(): void {
+    const made = mkdirSync(this.loopback, { recursive: true, mode: 0o700 });
+    const { mode, uid } = statSync(this.loopback);
+    if ((mode & 0o022) !== 0 || uid !== process.geteuid!()) {
+      throw new Error(
+        `${this.loopback} belongs to another user or can be written by others, who could put their own sockets there: ` +
+          'choose another folder, or chmod 700 it',
+      );
+    }
+    if (made === undefined) return;
+    this.#cleanup.push(() => {
+      try {
+        rmdirSync(this.loopback);
+      } catch {
+        // Somebody put files there meanwhile: they are theirs.
+      }
+    });
+  }
+
+  #listen(name: string): UnixListener {
+    const options = name === ALLOCATOR ? { socket: ALLOCATOR_SOCKET } : {};
+    const listener = listenPrivately(join(this.loopback, name), 'another host process', options);
+    listener.on('error', (error) => this.#log(`server "${name}": ${error.message}`));
+    this.#cleanup.push(() => listener.close());
+    return listener;
+  }
+
+  #bind(name: string): OwnedFd {
+    const path = join(this.loopback, name);
+    const socket = new OwnedFd(bindPrivately(path, 'another host process', BROKERED_BACKLOG));
+    const { ino } = lstatSync(path);
+    this.#cleanup.push(() => {
+      socket.close();
+      if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) unlinkSync(path);
+    });
+    return socket;
+  }
+
+  #link(name: string, target: string): void {
+    checkName(name);
+    if (OURS.includes(name)) throw new Error(`the server name "${name}" is taken: it has a flag of its own`);
+    const path = join(this.loopback, name);
+    const absolute = resolve(target);
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    if (there !== undefined && !there.isSymbolicLink()) {
+      throw new Error(`${path} exists and is no symbolic link: remove it, or choose another name`);
+    }
+    if (there !== undefined) unlinkSync(path);
+    symlinkSync(absolute, path);
+    this.#cleanup.push(() => {
+      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(path) === absolute) unlinkSync(path);
+    });
+  }
+}
