@@ -21,9 +21,10 @@ fail() {
 }
 
 # step LABEL COMMAND...: runs COMMAND and shows, every five seconds, how long it has run and the last thing it said.
-# Its output goes to a log, of which the end is shown if COMMAND fails.
+# Its output goes to a log, of which the end is shown if COMMAND fails. LABEL is not shown when COMMAND, having found
+# nothing to do, is done at once.
 step() {
-    say "$1 ..."
+    label=$1
     shift
     log=$(mktemp "${TMPDIR:-/tmp}/virtwl-setup.XXXXXX")
     "$@" >"$log" 2>&1 </dev/null &
@@ -31,8 +32,11 @@ step() {
     trap 'kill "$running" 2>/dev/null; exit 130' INT TERM HUP
     began=$(date +%s)
     shown=0
+    waits=0
     while kill -0 "$running" 2>/dev/null; do
         sleep 0.2
+        waits=$((waits + 1))
+        [ "$waits" -ne 2 ] || say "$label ..."
         seconds=$(($(date +%s) - began))
         if [ "$seconds" -ge $((shown + 5)) ]; then
             shown=$seconds
@@ -152,7 +156,7 @@ if ! node src/setup/installed.mjs; then
     step 'installing npm packages' npm ci --include=dev --ignore-scripts --no-audit --no-fund
 fi
 
-sh src/setup/native.sh
+step 'building the native addon' sh src/setup/native.sh
 
 if ! node src/setup/compile.mjs --check; then
     step 'compiling TypeScript' node src/setup/compile.mjs
