@@ -1,0 +1,84 @@
+/**
+ * What the addon keeps for one JavaScript environment (the main thread or one worker). There is no other state, but
+ * for the table of mappings that the SIGBUS handler reads, because a signal handler belongs to the process.
+ */
+#ifndef VIRTWL_BINDINGS_ENVIRONMENT_H_
+#define VIRTWL_BINDINGS_ENVIRONMENT_H_
+
+#include <nan.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace virtwl {
+
+class MappingObject;
+class PollObject;
+struct Rectangle;
+
+/** See NativeCounters in src/native.ts. */
+struct Counters {
+  uint64_t mmap = 0;
+  uint64_t fdsOpened = 0;
+  uint64_t fdsClosed = 0;
+  uint64_t copies = 0;
+  uint64_t bytesCopied = 0;
+  uint64_t sendmsg = 0;
+  uint64_t recvmsg = 0;
+  /** Atomic and shared: V8 may let go of an ArrayBuffer on another thread, and after the environment has ended. */
+  std::shared_ptr<std::atomic<uint64_t>> munmap = std::make_shared<std::atomic<uint64_t>>(0);
+};
+
+class Environment {
+ public:
+  /** Makes the state of the current environment. It ends itself together with the environment. */
+  static Environment* Create(v8::Isolate* isolate);
+
+  /** The environment that the called function was made for. */
+  static Environment& Of(const Nan::FunctionCallbackInfo<v8::Value>& info) {
+    return *static_cast<Environment*>(info.Data().As<v8::External>()->Value());
+  }
+
+  /** What functions get as data, so that Of() finds its way back. */
+  v8::Local<v8::Value> Data() { return Nan::New<v8::External>(this); }
+
+  /** Counts and closes: for descriptors on error paths. Keeps errno. */
+  void CloseFd(int fd);
+
+  Counters counters;
+  Nan::Persistent<v8::FunctionTemplate> mappingTemplate;
+  Nan::Persistent<v8::FunctionTemplate> pollTemplate;
+  /** Only who knows it can detach the ArrayBuffer of a mapping: V8 compares it in Detach(). */
+  Nan::Persistent<v8::Value> detachKey;
+
+  /** Live objects, intrusive lists. */
+  MappingObject* mappings = nullptr;
+  PollObject* polls = nullptr;
+  /** Watched descriptors: closing one under libuv's feet would make it abort. */
+  std::unordered_map<int, PollObject*> watched;
+  /** libuv handles whose close callback has not come yet. */
+  size_t closingHandles = 0;
+  /** A poll handle's close callback reports here; the last one ends an environment that is being torn down. */
+  void HandleClosed();
+
+  /** Room that calls reuse, so that none of them allocates when things are steady. */
+  std::vector<Rectangle> rectangles;
+  std::vector<uint8_t> transaction;
+
+ private:
+  Environment() = default;
+  ~Environment();
+  /** Runs when the environment ends; calls `done(doneData)` when all libuv handles are closed. */
+  static void CleanUp(void* self, void (*done)(void*), void* doneData);
+
+  node::AsyncCleanupHookHandle hook_;
+  void (*done_)(void*) = nullptr;
+  void* doneData_ = nullptr;
+};
+
+}  // namespace virtwl
+
+#endif  // VIRTWL_BINDINGS_ENVIRONMENT_H_

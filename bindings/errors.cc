@@ -1,0 +1,43 @@
+#include "errors.h"
+
+#include <nan.h>
+#include <uv.h>
+
+#include <string>
+
+namespace virtwl {
+
+namespace {
+
+v8::Local<v8::String> Text(const std::string& text) { return Nan::New(text).ToLocalChecked(); }
+
+}  // namespace
+
+void ThrowSystemError(int error, const char* syscall, const ErrorContext& context) {
+  // libuv's names and sentences, because they are the ones in Node.js's own errors.
+  const int uvError = uv_translate_sys_error(error);
+  char name[64];
+  char sentence[128];
+  uv_err_name_r(uvError, name, sizeof name);
+  uv_strerror_r(uvError, sentence, sizeof sentence);
+
+  std::string message = std::string(name) + ": " + sentence + ", " + syscall;
+  if (context.path != nullptr) message += std::string(" '") + context.path + "'";
+  if (context.fd >= 0) message += " (fd " + std::to_string(context.fd) + ")";
+  if (context.advice != nullptr) message += std::string("; ") + context.advice;
+
+  v8::Local<v8::Object> object = Nan::Error(Text(message)).As<v8::Object>();
+  Nan::Set(object, Text("errno"), Nan::New(error)).Check();
+  Nan::Set(object, Text("code"), Text(name)).Check();
+  Nan::Set(object, Text("syscall"), Text(syscall)).Check();
+  if (context.path != nullptr) Nan::Set(object, Text("path"), Text(context.path)).Check();
+  Nan::ThrowError(object.As<v8::Value>());
+}
+
+void ThrowFdError(int error, const char* syscall, int fd) {
+  ErrorContext context;
+  context.fd = fd;
+  ThrowSystemError(error, syscall, context);
+}
+
+}  // namespace virtwl

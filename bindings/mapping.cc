@@ -1,0 +1,187 @@
+#include "mapping.h"
+
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "arguments.h"
+#include "environment.h"
+#include "errors.h"
+#include "sigbus.h"
+
+namespace virtwl {
+
+namespace {
+
+/** Internal fields of a JavaScript Mapping. */
+enum Field { kNative, kBuffer, kFieldCount };
+
+/** The longest ArrayBuffer that V8 makes: 4 GiB on 64-bit machines. */
+constexpr uint64_t kMaxMappingLength = v8::TypedArray::kMaxLength;
+
+}  // namespace
+
+Region::Region(void* address, size_t length, bool writable, std::shared_ptr<std::atomic<uint64_t>> munmaps)
+    : address_(static_cast<uint8_t*>(address)),
+      length_(length),
+      writable_(writable),
+      guard_(GuardRange(address, length, writable ? PROT_READ | PROT_WRITE : PROT_READ)),
+      munmaps_(std::move(munmaps)) {}
+
+Region::~Region() {
+  UnguardRange(guard_);
+  munmap(address_, length_);
+  munmaps_->fetch_add(1, std::memory_order_relaxed);
+}
+
+void Region::Hold() { references_.fetch_add(1, std::memory_order_relaxed); }
+
+void Region::LetGo() {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+bool Region::faulted() const { return RangeFaulted(guard_); }
+
+MappingObject::MappingObject(Environment& environment, v8::Local<v8::Object> object, Region* region)
+    : environment_(environment),
+      object_(v8::Isolate::GetCurrent(), object),
+      region_(region),
+      next_(environment.mappings) {
+  object->SetAlignedPointerInInternalField(kNative, this);
+  object_.SetWeak(this, Collected, v8::WeakCallbackType::kParameter);
+  if (next_ != nullptr) next_->previous_ = this;
+  environment.mappings = this;
+}
+
+MappingObject::~MappingObject() {
+  object_.Reset();
+  LetGoOfRegion();
+  if (next_ != nullptr) next_->previous_ = previous_;
+  if (previous_ != nullptr) {
+    previous_->next_ = next_;
+  } else {
+    environment_.mappings = next_;
+  }
+}
+
+void MappingObject::LetGoOfRegion() {
+  if (region_ == nullptr) return;
+  faulted_ = region_->faulted();
+  region_->LetGo();
+  region_ = nullptr;
+}
+
+void MappingObject::Collected(const v8::WeakCallbackInfo<MappingObject>& info) { delete info.GetParameter(); }
+
+MappingObject* MappingObject::From(Environment& environment, v8::Local<v8::Value> value) {
+  if (!value->IsObject() || !Nan::New(environment.mappingTemplate)->HasInstance(value)) return nullptr;
+  return static_cast<MappingObject*>(value.As<v8::Object>()->GetAlignedPointerFromInternalField(kNative));
+}
+
+namespace {
+
+NAN_METHOD(ConstructMapping) { Nan::ThrowTypeError("a Mapping is made by map()"); }
+
+/** The Mapping that a getter or method was called on. V8 has checked the receiver against the template. */
+MappingObject& Receiver(const Nan::FunctionCallbackInfo<v8::Value>& info) {
+  return *static_cast<MappingObject*>(info.This()->GetAlignedPointerFromInternalField(kNative));
+}
+
+NAN_METHOD(GetBuffer) {
+  if (Receiver(info).region() == nullptr) return Nan::ThrowError("the mapping was unmapped");
+  info.GetReturnValue().Set(info.This()->GetInternalField(kBuffer).As<v8::Value>());
+}
+
+NAN_METHOD(GetLength) {
+  const Region* region = Receiver(info).region();
+  info.GetReturnValue().Set(region == nullptr ? 0.0 : static_cast<double>(region->length()));
+}
+
+NAN_METHOD(GetFaulted) { info.GetReturnValue().Set(Receiver(info).faulted()); }
+
+NAN_METHOD(Unmap) {
+  Environment& environment = Environment::Of(info);
+  MappingObject& mapping = Receiver(info);
+  if (mapping.region() == nullptr) return Nan::ThrowError("the mapping was unmapped already");
+  v8::Local<v8::ArrayBuffer> buffer =
+      info.This()->GetInternalField(kBuffer).As<v8::Value>().As<v8::ArrayBuffer>();
+  if (!buffer->Detach(Nan::New(environment.detachKey)).FromMaybe(false)) return;
+  info.This()->SetInternalField(kBuffer, Nan::Undefined());
+  mapping.LetGoOfRegion();
+}
+
+NAN_METHOD(Map) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("map", info);
+  const uint64_t pageSize = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  int fd;
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  bool writable = false;
+  if (!arguments.Fd(0, "fd", &fd) || !arguments.Integer(1, "offset", 0, kMaxSafeInteger, &offset) ||
+      !arguments.Integer(2, "length", 1, kMaxMappingLength, &length) ||
+      !arguments.Boolean(3, "writable", &writable)) {
+    return;
+  }
+  if (offset % pageSize != 0) return arguments.ThrowRange("offset", "a multiple of the page size");
+
+  // The kernel replaces and unmaps huge pages only as a whole, so neither the SIGBUS guard nor munmap would work.
+  struct statfs filesystem;
+  if (fstatfs(fd, &filesystem) == 0 && static_cast<uint64_t>(filesystem.f_type) == HUGETLBFS_MAGIC) {
+    return ThrowFdError(EOPNOTSUPP, "mmap", fd);
+  }
+
+  const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  void* address = mmap(nullptr, length, protection, MAP_SHARED, fd, static_cast<off_t>(offset));
+  if (address == MAP_FAILED) return ThrowFdError(errno, "mmap", fd);
+  environment.counters.mmap++;
+  Region* region = new Region(address, length, writable, environment.counters.munmap);
+
+  v8::Isolate* isolate = v8::Isolate::GetCurrent();
+  v8::Local<v8::Object> object;
+  if (!Nan::NewInstance(Nan::New(environment.mappingTemplate)->InstanceTemplate()).ToLocal(&object)) {
+    region->LetGo();
+    return;
+  }
+  new MappingObject(environment, object, region);
+  // V8 counts the length of this backing store as external memory by itself, and collects sooner for it: that is
+  // welcome, as address space is what a forgotten mapping costs. Nothing to add with AdjustAmountOfExternalMemory.
+  region->Hold();
+  std::unique_ptr<v8::BackingStore> store = v8::ArrayBuffer::NewBackingStore(
+      address, length, [](void*, size_t, void* held) { static_cast<Region*>(held)->LetGo(); }, region);
+  v8::Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate, std::move(store));
+  buffer->SetDetachKey(Nan::New(environment.detachKey));
+  object->SetInternalField(kBuffer, buffer);
+  info.GetReturnValue().Set(object);
+}
+
+void SetGetter(v8::Local<v8::FunctionTemplate> type, const char* name, Nan::FunctionCallback getter,
+               v8::Local<v8::Value> data) {
+  v8::Local<v8::FunctionTemplate> function =
+      Nan::New<v8::FunctionTemplate>(getter, data, Nan::New<v8::Signature>(type));
+  type->PrototypeTemplate()->SetAccessorProperty(Nan::New(name).ToLocalChecked(), function);
+}
+
+}  // namespace
+
+void InitializeMapping(Environment& environment, v8::Local<v8::Object> target) {
+  v8::Local<v8::Value> data = environment.Data();
+  v8::Local<v8::FunctionTemplate> type = Nan::New<v8::FunctionTemplate>(ConstructMapping);
+  type->SetClassName(Nan::New("Mapping").ToLocalChecked());
+  type->InstanceTemplate()->SetInternalFieldCount(kFieldCount);
+  SetGetter(type, "buffer", GetBuffer, data);
+  SetGetter(type, "length", GetLength, data);
+  SetGetter(type, "faulted", GetFaulted, data);
+  Nan::SetPrototypeMethod(type, "unmap", Unmap, data);
+  environment.mappingTemplate.Reset(type);
+  environment.detachKey.Reset(v8::Symbol::New(v8::Isolate::GetCurrent()).As<v8::Value>());
+  Nan::SetMethod(target, "map", Map, data);
+  Nan::Set(target, Nan::New("pageSize").ToLocalChecked(), Nan::New(static_cast<double>(sysconf(_SC_PAGESIZE))))
+      .Check();
+}
+
+}  // namespace virtwl

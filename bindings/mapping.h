@@ -1,0 +1,85 @@
+/**
+ * Shared memory as an ArrayBuffer. A region is one mmap(2). Two hold it: the JavaScript Mapping, until unmap() or the
+ * garbage collector, and the ArrayBuffer's backing store, until the buffer is detached or collected; the last to let
+ * go calls munmap(2), in whatever order the collector finds them.
+ *
+ * What a Mapping and its methods do is documented in src/native.ts.
+ */
+#ifndef VIRTWL_BINDINGS_MAPPING_H_
+#define VIRTWL_BINDINGS_MAPPING_H_
+
+#include <nan.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace virtwl {
+
+class Environment;
+struct GuardedRange;
+
+/** One mmap, counted references. */
+class Region {
+ public:
+  /** Takes over memory that was mapped; one reference, the caller's. */
+  Region(void* address, size_t length, bool writable, std::shared_ptr<std::atomic<uint64_t>> munmaps);
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  void Hold();
+  /** Unmaps with the last reference. Any thread. */
+  void LetGo();
+
+  uint8_t* address() const { return address_; }
+  size_t length() const { return length_; }
+  bool writable() const { return writable_; }
+  bool faulted() const;
+
+ private:
+  ~Region();
+
+  uint8_t* const address_;
+  const size_t length_;
+  const bool writable_;
+  GuardedRange* const guard_;
+  std::atomic<int> references_{1};
+  std::shared_ptr<std::atomic<uint64_t>> munmaps_;
+};
+
+/** The native half of a JavaScript Mapping. */
+class MappingObject {
+ public:
+  /** The native half of `value`, or null when it is no Mapping of this environment. */
+  static MappingObject* From(Environment& environment, v8::Local<v8::Value> value);
+
+  /** Takes the region's reference over and ties itself to `object`. */
+  MappingObject(Environment& environment, v8::Local<v8::Object> object, Region* region);
+  MappingObject(const MappingObject&) = delete;
+  MappingObject& operator=(const MappingObject&) = delete;
+
+  /** Null once unmapped. */
+  Region* region() const { return region_; }
+  /** Whether there had been a fault when it was unmapped, or is one now. */
+  bool faulted() const { return region_ != nullptr ? region_->faulted() : faulted_; }
+  void LetGoOfRegion();
+  void EndWithEnvironment() { delete this; }
+
+ private:
+  ~MappingObject();
+  static void Collected(const v8::WeakCallbackInfo<MappingObject>& info);
+
+  Environment& environment_;
+  v8::Global<v8::Object> object_;
+  Region* region_;
+  bool faulted_ = false;
+  MappingObject* previous_ = nullptr;
+  MappingObject* next_ = nullptr;
+};
+
+void InitializeMapping(Environment& environment, v8::Local<v8::Object> target);
+
+}  // namespace virtwl
+
+#endif  // VIRTWL_BINDINGS_MAPPING_H_

@@ -1,0 +1,249 @@
+#include "socket.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "arguments.h"
+#include "environment.h"
+#include "errors.h"
+
+namespace virtwl {
+
+namespace {
+
+constexpr int kSocketType = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
+NAN_METHOD(Socketpair) {
+  Environment& environment = Environment::Of(info);
+  int fds[2];
+  if (socketpair(AF_UNIX, kSocketType, 0, fds) < 0) return ThrowSystemError(errno, "socketpair");
+  environment.counters.fdsOpened += 2;
+  v8::Local<v8::Array> pair = Nan::New<v8::Array>(2);
+  Nan::Set(pair, 0, Nan::New(fds[0])).Check();
+  Nan::Set(pair, 1, Nan::New(fds[1])).Check();
+  info.GetReturnValue().Set(pair);
+}
+
+/** The address of a path; false, after throwing, when it is too long (107 bytes). */
+bool MakeAddress(const char* syscall, const Nan::Utf8String& path, sockaddr_un* address) {
+  const size_t length = static_cast<size_t>(path.length());
+  ErrorContext context;
+  context.path = *path;
+  if (length == 0) {
+    // An empty path would bind to an address of the kernel's choice in the abstract namespace.
+    ThrowSystemError(ENOENT, syscall, context);
+    return false;
+  }
+  if (length >= sizeof address->sun_path) {
+    context.advice = "the path of a Unix socket has at most 107 bytes";
+    ThrowSystemError(ENAMETOOLONG, syscall, context);
+    return false;
+  }
+  std::memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  std::memcpy(address->sun_path, *path, length);
+  return true;
+}
+
+NAN_METHOD(ConnectUnix) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("connectUnix", info);
+  const Nan::Utf8String path(info[0]);
+  sockaddr_un address;
+  if (!arguments.Text(0, "path", path) || !MakeAddress("connect", path, &address)) return;
+
+  ErrorContext context;
+  context.path = *path;
+  const int fd = socket(AF_UNIX, kSocketType, 0);
+  if (fd < 0) return ThrowSystemError(errno, "socket", context);
+  environment.counters.fdsOpened++;
+  int result;
+  do {
+    result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  } while (result < 0 && errno == EINTR);
+  if (result < 0) {
+    environment.CloseFd(fd);
+    if (WouldBlock(errno)) context.advice = "its backlog is full, try again later";
+    return ThrowSystemError(errno, "connect", context);
+  }
+  info.GetReturnValue().Set(fd);
+}
+
+NAN_METHOD(ListenUnix) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("listenUnix", info);
+  const Nan::Utf8String path(info[0]);
+  uint64_t backlog = 0;
+  sockaddr_un address;
+  if (!arguments.Text(0, "path", path) || !arguments.Integer(1, "backlog", 0, INT32_MAX, &backlog) ||
+      !MakeAddress("bind", path, &address)) {
+    return;
+  }
+
+  ErrorContext context;
+  context.path = *path;
+  const int fd = socket(AF_UNIX, kSocketType, 0);
+  if (fd < 0) return ThrowSystemError(errno, "socket", context);
+  environment.counters.fdsOpened++;
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    environment.CloseFd(fd);
+    return ThrowSystemError(errno, "bind", context);
+  }
+  if (listen(fd, static_cast<int>(backlog)) < 0) {
+    const int error = errno;
+    unlink(address.sun_path);
+    environment.CloseFd(fd);
+    return ThrowSystemError(error, "listen", context);
+  }
+  info.GetReturnValue().Set(fd);
+}
+
+NAN_METHOD(Accept) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("accept", info);
+  int fd;
+  if (!arguments.Fd(0, "fd", &fd)) return;
+  int accepted;
+  do {
+    accepted = accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  } while (accepted < 0 && errno == EINTR);
+  if (accepted >= 0) {
+    environment.counters.fdsOpened++;
+  } else if (!WouldBlock(errno)) {
+    return ThrowFdError(errno, "accept", fd);
+  }
+  info.GetReturnValue().Set(accepted);
+}
+
+NAN_METHOD(Send) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("send", info);
+  int fd;
+  FdList fds;
+  Bytes bytes;
+  if (!arguments.Fd(0, "fd", &fd) || !arguments.Fds(4, "fds", kMaxMessageFds, &fds) ||
+      !arguments.ByteRange(1, "data", &bytes)) {
+    return;
+  }
+  if (fds.count > 0 && bytes.length() == 0) return arguments.ThrowRange("length", "at least 1 when there are fds");
+
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxMessageFds * sizeof(int))];
+  iovec vector = {bytes.data(), bytes.length()};
+  msghdr message = {};
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  if (fds.count > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(fds.count * sizeof(int));
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fds.count * sizeof(int));
+    std::memcpy(CMSG_DATA(header), fds.fds, fds.count * sizeof(int));
+  }
+
+  ssize_t sent;
+  do {
+    environment.counters.sendmsg++;
+    sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0 && !WouldBlock(errno)) return ThrowFdError(errno, "sendmsg", fd);
+  info.GetReturnValue().Set(static_cast<double>(sent));
+}
+
+NAN_METHOD(Recv) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("recv", info);
+  int fd;
+  v8::Local<v8::Array> array;
+  Bytes bytes;
+  if (!arguments.Fd(0, "fd", &fd) || !arguments.Array(2, "fds", &array) ||
+      !arguments.WritableBytes(1, "buffer", &bytes)) {
+    return;
+  }
+
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxMessageFds * sizeof(int))];
+  iovec vector = {bytes.data(), bytes.length()};
+  msghdr message = {};
+  ssize_t received;
+  do {
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    environment.counters.recvmsg++;
+    received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  } while (received < 0 && errno == EINTR);
+  if (received < 0) {
+    if (!WouldBlock(errno)) return ThrowFdError(errno, "recvmsg", fd);
+    info.GetReturnValue().Set(-1);
+    return;
+  }
+
+  FdList fds;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    // The kernel cannot put more into `control` than fits there, and a list holds as much.
+    std::memcpy(fds.fds + fds.count, CMSG_DATA(header), count * sizeof(int));
+    fds.count += count;
+  }
+  environment.counters.fdsOpened += fds.count;
+  if ((message.msg_flags & MSG_CTRUNC) != 0) {
+    // Some descriptors are lost: there was room for all that a message can carry, so this process has no more to give.
+    for (size_t i = 0; i < fds.count; i++) environment.CloseFd(fds.fds[i]);
+    ErrorContext context;
+    context.fd = fd;
+    context.advice = "descriptors were lost, most likely because this process is at its limit (ulimit -n)";
+    return ThrowSystemError(EMSGSIZE, "recvmsg", context);
+  }
+  if (fds.count > 0 && !DeliverFds(environment, "recv", array, fds.fds, fds.count)) return;
+  info.GetReturnValue().Set(static_cast<double>(received));
+}
+
+NAN_METHOD(PeerCredentials) {
+  const Arguments arguments("peerCredentials", info);
+  int fd;
+  if (!arguments.Fd(0, "fd", &fd)) return;
+  ucred credentials;
+  socklen_t length = sizeof credentials;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) {
+    return ThrowFdError(errno, "getsockopt", fd);
+  }
+  // What the kernel answers for a socket that has no peer, or one of another family.
+  if (credentials.uid == static_cast<uid_t>(-1)) return ThrowFdError(ENOTCONN, "getsockopt", fd);
+  v8::Local<v8::Object> object = Nan::New<v8::Object>();
+  Nan::Set(object, Nan::New("pid").ToLocalChecked(), Nan::New(credentials.pid)).Check();
+  Nan::Set(object, Nan::New("uid").ToLocalChecked(), Nan::New(credentials.uid)).Check();
+  Nan::Set(object, Nan::New("gid").ToLocalChecked(), Nan::New(credentials.gid)).Check();
+  info.GetReturnValue().Set(object);
+}
+
+NAN_METHOD(ShutdownWrite) {
+  const Arguments arguments("shutdownWrite", info);
+  int fd;
+  if (!arguments.Fd(0, "fd", &fd)) return;
+  if (shutdown(fd, SHUT_WR) < 0) ThrowFdError(errno, "shutdown", fd);
+}
+
+}  // namespace
+
+void InitializeSockets(Environment& environment, v8::Local<v8::Object> target) {
+  v8::Local<v8::Value> data = environment.Data();
+  Nan::SetMethod(target, "socketpair", Socketpair, data);
+  Nan::SetMethod(target, "connectUnix", ConnectUnix, data);
+  Nan::SetMethod(target, "listenUnix", ListenUnix, data);
+  Nan::SetMethod(target, "accept", Accept, data);
+  Nan::SetMethod(target, "send", Send, data);
+  Nan::SetMethod(target, "recv", Recv, data);
+  Nan::SetMethod(target, "peerCredentials", PeerCredentials, data);
+  Nan::SetMethod(target, "shutdownWrite", ShutdownWrite, data);
+}
+
+}  // namespace virtwl

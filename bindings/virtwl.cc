@@ -1,0 +1,188 @@
+#include "virtwl.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+#include "arguments.h"
+#include "environment.h"
+#include "errors.h"
+#include "virtwl_uapi.h"
+
+// The ABI in numbers. These are facts about other people's kernels: if one of them fails, the header is wrong.
+static_assert(sizeof(virtwl_ioctl_new) == 48, "struct virtwl_ioctl_new");
+static_assert(offsetof(virtwl_ioctl_new, type) == 0, "struct virtwl_ioctl_new");
+static_assert(offsetof(virtwl_ioctl_new, fd) == 4, "struct virtwl_ioctl_new");
+static_assert(offsetof(virtwl_ioctl_new, flags) == 8, "struct virtwl_ioctl_new");
+static_assert(offsetof(virtwl_ioctl_new, size) == 12, "struct virtwl_ioctl_new");
+static_assert(offsetof(virtwl_ioctl_new, name) == 12, "struct virtwl_ioctl_new");
+static_assert(offsetof(virtwl_ioctl_new, dmabuf) == 12, "struct virtwl_ioctl_new");
+static_assert(offsetof(virtwl_ioctl_new, dmabuf.format) == 20, "struct virtwl_ioctl_new");
+static_assert(offsetof(virtwl_ioctl_new, dmabuf.stride0) == 24, "struct virtwl_ioctl_new");
+static_assert(offsetof(virtwl_ioctl_new, dmabuf.offset0) == 36, "struct virtwl_ioctl_new");
+static_assert(sizeof(virtwl_ioctl_txn) == 116, "struct virtwl_ioctl_txn");
+static_assert(offsetof(virtwl_ioctl_txn, fds) == 0, "struct virtwl_ioctl_txn");
+static_assert(offsetof(virtwl_ioctl_txn, len) == 112, "struct virtwl_ioctl_txn");
+static_assert(offsetof(virtwl_ioctl_txn, data) == 116, "struct virtwl_ioctl_txn");
+static_assert(sizeof(virtwl_ioctl_dmabuf_sync) == 4, "struct virtwl_ioctl_dmabuf_sync");
+static_assert(VIRTWL_IOCTL_NEW == 0xc0307700, "VIRTWL_IOCTL_NEW");
+static_assert(VIRTWL_IOCTL_SEND == 0x80747701, "VIRTWL_IOCTL_SEND");
+static_assert(VIRTWL_IOCTL_RECV == 0x40747702, "VIRTWL_IOCTL_RECV");
+static_assert(VIRTWL_IOCTL_DMABUF_SYNC == 0x80047703, "VIRTWL_IOCTL_DMABUF_SYNC");
+
+namespace virtwl {
+
+namespace {
+
+/**
+ * The most data in one transaction, in bytes. The driver copies a transaction into kernel memory in one piece, and a
+ * channel sends no more than fits a 4 KiB buffer anyway; this bounds the copy that is kept here.
+ */
+constexpr size_t kMaxTransactionBytes = 1 << 20;
+
+/** Room for a transaction of `length` bytes of data; used again by the next one. */
+virtwl_ioctl_txn* Transaction(Environment& environment, size_t length) {
+  std::vector<uint8_t>& room = environment.transaction;
+  const size_t size = sizeof(virtwl_ioctl_txn) + length;
+  if (room.size() < size) room.resize(std::max(size, sizeof(virtwl_ioctl_txn) + 4096));
+  return reinterpret_cast<virtwl_ioctl_txn*>(room.data());
+}
+
+int Ioctl(int fd, unsigned long request, void* argument) {
+  int result;
+  do {
+    result = ioctl(fd, request, argument);
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+NAN_METHOD(OpenDevice) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("openDevice", info);
+  const Nan::Utf8String path(info[0]);
+  if (!arguments.Text(0, "path", path)) return;
+  int fd;
+  do {
+    fd = open(*path, O_RDWR | O_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) {
+    ErrorContext context;
+    context.path = *path;
+    return ThrowSystemError(errno, "open", context);
+  }
+  environment.counters.fdsOpened++;
+  info.GetReturnValue().Set(fd);
+}
+
+NAN_METHOD(VirtwlNew) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("virtwlNew", info);
+  int fd;
+  uint64_t type = 0;
+  uint64_t size = 0;
+  const Nan::Utf8String name(info[3]);
+  if (!arguments.Fd(0, "fd", &fd) ||
+      !arguments.Integer(1, "type", VIRTWL_IOCTL_NEW_CTX, VIRTWL_IOCTL_NEW_CTX_NAMED, &type) ||
+      !arguments.Integer(2, "size", 0, UINT32_MAX, &size) || !arguments.Text(3, "name", name)) {
+    return;
+  }
+  if (name.length() >= VIRTWL_NAME_SIZE) return arguments.ThrowRange("name", "at most 31 bytes long");
+  if (type == VIRTWL_IOCTL_NEW_DMABUF) {
+    // An image needs a width, a height and a format, and nobody here makes one.
+    return arguments.ThrowRange("type", "another one than DMABUF");
+  }
+
+  virtwl_ioctl_new request = {};
+  request.type = static_cast<uint32_t>(type);
+  request.fd = -1;
+  if (type == VIRTWL_IOCTL_NEW_CTX_NAMED) {
+    std::memcpy(request.name, *name, static_cast<size_t>(name.length()));
+  } else {
+    request.size = static_cast<uint32_t>(size);
+  }
+  if (Ioctl(fd, VIRTWL_IOCTL_NEW, &request) < 0) return ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_NEW)", fd);
+  environment.counters.fdsOpened++;
+  info.GetReturnValue().Set(request.fd);
+}
+
+NAN_METHOD(VirtwlSend) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("virtwlSend", info);
+  int fd;
+  FdList fds;
+  Bytes bytes;
+  if (!arguments.Fd(0, "fd", &fd) || !arguments.Fds(4, "fds", VIRTWL_SEND_MAX_ALLOCS, &fds) ||
+      !arguments.ByteRange(1, "data", &bytes)) {
+    return;
+  }
+  if (bytes.length() > kMaxTransactionBytes) return arguments.ThrowRange("length", "at most 1 MiB");
+
+  virtwl_ioctl_txn* transaction = Transaction(environment, bytes.length());
+  std::fill_n(transaction->fds, VIRTWL_SEND_MAX_ALLOCS, -1);
+  std::copy_n(fds.fds, fds.count, transaction->fds);
+  transaction->len = static_cast<uint32_t>(bytes.length());
+  if (bytes.length() > 0) std::memcpy(transaction->data, bytes.data(), bytes.length());
+  environment.counters.sendmsg++;
+  const int result = Ioctl(fd, VIRTWL_IOCTL_SEND, transaction);
+  if (result < 0 && errno != EAGAIN) return ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_SEND)", fd);
+  info.GetReturnValue().Set(result < 0 ? -1.0 : static_cast<double>(bytes.length()));
+}
+
+NAN_METHOD(VirtwlRecv) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("virtwlRecv", info);
+  int fd;
+  v8::Local<v8::Array> array;
+  Bytes bytes;
+  if (!arguments.Fd(0, "fd", &fd) || !arguments.Array(2, "fds", &array) ||
+      !arguments.WritableBytes(1, "buffer", &bytes)) {
+    return;
+  }
+
+  const size_t room = std::min(bytes.length(), kMaxTransactionBytes);
+  virtwl_ioctl_txn* transaction = Transaction(environment, room);
+  std::fill_n(transaction->fds, VIRTWL_SEND_MAX_ALLOCS, -1);
+  transaction->len = static_cast<uint32_t>(room);
+  environment.counters.recvmsg++;
+  if (Ioctl(fd, VIRTWL_IOCTL_RECV, transaction) < 0) {
+    if (errno != EAGAIN) return ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_RECV)", fd);
+    info.GetReturnValue().Set(-1);
+    return;
+  }
+  int* const first = transaction->fds;
+  const size_t count = static_cast<size_t>(std::find_if(first, first + VIRTWL_SEND_MAX_ALLOCS,
+                                                        [](int received) { return received < 0; }) -
+                                           first);
+  environment.counters.fdsOpened += count;
+  // The driver cannot have written more than there was room for; a length that says so is not believed.
+  const size_t length = std::min(static_cast<size_t>(transaction->len), room);
+  std::memcpy(bytes.data(), transaction->data, length);
+  if (count > 0 && !DeliverFds(environment, "virtwlRecv", array, first, count)) return;
+  info.GetReturnValue().Set(static_cast<double>(length));
+}
+
+NAN_METHOD(VirtwlDmabufSync) {
+  const Arguments arguments("virtwlDmabufSync", info);
+  int fd;
+  uint64_t flags = 0;
+  if (!arguments.Fd(0, "fd", &fd) || !arguments.Integer(1, "flags", 0, UINT32_MAX, &flags)) return;
+  virtwl_ioctl_dmabuf_sync request = {static_cast<uint32_t>(flags)};
+  if (Ioctl(fd, VIRTWL_IOCTL_DMABUF_SYNC, &request) < 0) ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_DMABUF_SYNC)", fd);
+}
+
+}  // namespace
+
+void InitializeVirtwl(Environment& environment, v8::Local<v8::Object> target) {
+  v8::Local<v8::Value> data = environment.Data();
+  Nan::SetMethod(target, "openDevice", OpenDevice, data);
+  Nan::SetMethod(target, "virtwlNew", VirtwlNew, data);
+  Nan::SetMethod(target, "virtwlSend", VirtwlSend, data);
+  Nan::SetMethod(target, "virtwlRecv", VirtwlRecv, data);
+  Nan::SetMethod(target, "virtwlDmabufSync", VirtwlDmabufSync, data);
+}
+
+}  // namespace virtwl

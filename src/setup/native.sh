@@ -1,0 +1,97 @@
+#!/bin/sh
+# Builds the native addon, build/Release/virtwl.node, unless it is there and up to date.
+#
+#   sh src/setup/native.sh             the addon
+#   sh src/setup/native.sh --sanitize  build/Sanitize/virtwl.node, with AddressSanitizer and UBSan (see
+#                                      test/bindings/sanitize.sh)
+#
+# node-gyp would like to download the headers of Node.js. Machines that build this often reach a package registry at
+# most, so the headers that are installed are looked for and named to it. NODE_HEADERS names them instead: a folder
+# with include/node/node.h in it, or with src/node.h (Node.js's own sources, Debian's libnode-dev).
+#
+# The build happens beside build/Release and the result is renamed into place: a process that is just loading the old
+# one is not disturbed, and a build that fails leaves the old one.
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$root"
+
+fail() {
+  echo "native.sh: $*" >&2
+  exit 1
+}
+
+name=Release
+sanitize=0
+if [ "${1:-}" = --sanitize ]; then
+  name=Sanitize
+  sanitize=1
+elif [ $# -gt 0 ]; then
+  fail "unknown argument $1"
+fi
+
+target=build/$name/virtwl.node
+# An addon works for one version of Node.js's binary interface; the number is kept beside it.
+stamp=build/$name/node-modules-version
+node=$(command -v node) || fail "node is not on the PATH; install Node.js 20 or newer"
+abi=$(node -p 'process.versions.modules')
+
+up_to_date() {
+  [ -f "$target" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$abi" ] &&
+    [ -z "$(find bindings binding.gyp -newer "$target" -print | head -n 1)" ]
+}
+
+mkdir -p build
+# Two builds at once wait for each other, and the second finds the work done. Without flock (util-linux) they race,
+# which the rename makes harmless.
+if command -v flock >/dev/null 2>&1; then
+  exec 9>"build/.$name.lock"
+  flock 9
+fi
+if up_to_date; then exit 0; fi
+
+headers() {
+  prefix=$(dirname "$(dirname "$(readlink -f "$node")")")
+  for candidate in "${NODE_HEADERS:-}" "$prefix" /usr /usr/local /usr/include/nodejs /usr/share/nodejs; do
+    [ -n "$candidate" ] || continue
+    for version in "$candidate/include/node/node_version.h" "$candidate/src/node_version.h"; do
+      [ -f "$version" ] || continue
+      # Headers of another major version describe another binary interface.
+      if [ "$(sed -n 's/^# *define NODE_MODULE_VERSION *\([0-9][0-9]*\).*/\1/p' "$version")" = "$abi" ]; then
+        echo "$candidate"
+        return
+      fi
+    done
+  done
+}
+
+nodedir=$(headers)
+if [ -z "$nodedir" ]; then
+  fail "no headers for Node.js $(node -v) (NODE_MODULE_VERSION $abi) beside $node, in /usr/include/node or in" \
+    "/usr/include/nodejs; install libnode-dev (Debian's own Node.js), or name a folder with include/node in NODE_HEADERS"
+fi
+gyp=node_modules/node-gyp/bin/node-gyp.js
+[ -f "$gyp" ] || fail "$gyp is missing; run npm ci first"
+command -v c++ >/dev/null 2>&1 || fail "no C++ compiler; install build-essential and python3"
+
+echo "native.sh: building $target for Node.js $(node -v) with the headers in $nodedir"
+stage=build/stage-$name
+log=build/native-$name.log
+mkdir -p "$stage" "build/$name"
+ln -sfn ../../binding.gyp "$stage/binding.gyp"
+ln -sfn ../../bindings "$stage/bindings"
+# The newest source must not be newer than the result, also when a file is saved while the compiler runs.
+started=build/$name/.started
+touch "$started"
+# What follows "--" goes to gyp, and to make as well were both one command.
+if ! (cd "$stage" && node "$root/$gyp" configure --nodedir="$nodedir" --release -- -Dsanitize="$sanitize" &&
+  node "$root/$gyp" build --nodedir="$nodedir" --release -j 2) >"$log" 2>&1; then
+  cat "$log" >&2
+  fail "the build failed; its output is above and in $log"
+fi
+grep -n 'warning:' "$log" >&2 || true
+cp "$stage/build/Release/virtwl.node" "$target.new"
+touch -r "$started" "$target.new"
+mv -f "$target.new" "$target"
+echo "$abi" >"$stamp"
+rm -f "$started"
