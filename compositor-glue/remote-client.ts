@@ -1,0 +1,166 @@
+/**
+ * A remote client: a Wayland client in another VM, as the compositor of this VM sees it. Each has a connection of its
+ * own to the compositor, so that to the compositor it is a client like any other, and a relay between the two. The relay
+ * announces what a remote client may have, answers the private memory extension, and carries what has fds: keymaps go
+ * in host memory, transfers through virtio_wl pipes.
+ */
+import type { Channel } from '../src/channel.js';
+import type { OwnedFd } from '../src/fd.js';
+import { native } from '../src/native.js';
+import type { Device } from '../src/virtwl/device.js';
+import { Memory } from '../src/virtwl/vfd.js';
+import { ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
+import { pipeForSink } from '../src/wayland/carry.js';
+import { allowOnly, registryHandlers, REMOTE_GLOBALS, type Global } from '../src/wayland/globals.js';
+import type { RelayObject } from '../src/wayland/object-map.js';
+import { Relay } from '../src/wayland/relay.js';
+import type { Bind } from '../src/wayland/wire.js';
+import { ClientSlabs, isSlabPool } from './slab.js';
+import { keymapHash, type VmAccount } from './vm-account.js';
+
+/**
+ * The name of our own global in a remote client's registry. Compositors count their names up from 1; this one is far
+ * away from them.
+ */
+const MEMORY_GLOBAL: Global = { name: 0x76776c00, interface: 'virtwl_memory_v1', version: 1 };
+
+/** wl_shm.error.invalid_fd */
+const SHM_INVALID_FD = 2;
+
+export interface RemoteClientOptions {
+  /** The client's VM, by the name that the host gave it. */
+  readonly account: VmAccount;
+  /** Where pipes are made. Lent. */
+  readonly device: Device;
+  /** Host memory; rejects with the reason for a refusal. */
+  allocate(bytes: number): Promise<Memory>;
+}
+
+/** Relays between `link` and `compositor`; owns both. */
+export class RemoteClient {
+  readonly relay: Relay;
+  readonly #options: RemoteClientOptions;
+  readonly #slabs: ClientSlabs;
+  readonly #registry: RelayObject;
+  #shm: RelayObject | null = null;
+
+  constructor(link: Channel, compositor: Channel, options: RemoteClientOptions) {
+    this.#options = options;
+    this.#slabs = new ClientSlabs({
+      account: options.account,
+      allocate: bytes => options.allocate(bytes),
+      shm: () => this.#shm,
+    });
+    const registry = registryHandlers(allowOnly(REMOTE_GLOBALS), global => this.#ownGlobal(global));
+    this.relay = new Relay(link, compositor, {
+      requests: {
+        wl_display: { get_registry: call => this.#getRegistry(call) },
+        wl_registry: { bind: call => this.#bind(call, registry.requests) },
+        wl_shm: { create_pool: call => this.#createPool(call) },
+        wl_shm_pool: { resize: call => this.#resize(call) },
+        ...this.#slabs.requests,
+      },
+      events: {
+        wl_registry: registry.events,
+        wl_keyboard: { keymap: call => this.#keymap(call) },
+      },
+      // What came over the link is a vfd, and a vfd is a descriptor like any other to the compositor.
+      carryToServer: (_call, fd) => fd,
+      carryToClient: (call, fd) => (fd instanceof Memory ? fd : this.#carry(call, fd)),
+    });
+    this.relay.on('close', () => this.#slabs.close());
+    this.#registry = this.relay.inject('wl_registry', 1);
+    this.relay.request(this.relay.display, 'get_registry', [this.#registry.serverId]);
+    this.relay.flush();
+    this.relay.start();
+  }
+
+  #carry(call: Call, fd: OwnedFd): OwnedFd {
+    if (call.message.name === 'keymap') return fd; // no_keymap: nothing in it
+    return pipeForSink(this.#options.device, fd);
+  }
+
+  #ownGlobal(global: Global): void {
+    if (global.interface !== 'wl_shm' || this.#shm !== null) return;
+    this.#shm = this.relay.inject('wl_shm', 1);
+    this.relay.request(this.#registry, 'bind', [
+      global.name,
+      { interface: 'wl_shm', version: 1, id: this.#shm.serverId },
+    ]);
+    this.relay.resume('requests');
+  }
+
+  /** Every registry of the client hears of our own global first. */
+  #getRegistry(call: Call): Verdict {
+    const registry = this.relay.adopt('wl_registry', 1, call.uint(0), false, new Map());
+    this.relay.request(this.relay.display, 'get_registry', [registry.serverId]);
+    (registry.data as Map<number, Global>).set(MEMORY_GLOBAL.name, MEMORY_GLOBAL);
+    this.relay.emitEvent(registry, 'global', [MEMORY_GLOBAL.name, MEMORY_GLOBAL.interface, MEMORY_GLOBAL.version]);
+    return Verdict.Drop;
+  }
+
+  #bind(call: Call, registry: Handlers): Verdict {
+    const verdict = (registry['bind'] as (call: Call) => Verdict)(call);
+    if (call.uint(0) !== MEMORY_GLOBAL.name) return verdict;
+    const [, bind] = call.args() as [number, Bind];
+    this.relay.adopt(MEMORY_GLOBAL.interface, bind.version, bind.id, true);
+    return Verdict.Drop;
+  }
+
+  /** Memory that the client VM brought itself: a pool like any other, as long as it is memory. */
+  #createPool(call: Call): Verdict {
+    if (!(call.peekFd(0) instanceof Memory)) {
+      throw new ProtocolError(call.object.clientId, SHM_INVALID_FD, 'a pool must be made of memory');
+    }
+    return Verdict.Forward;
+  }
+
+  #resize(call: Call): Verdict {
+    if (isSlabPool(call.object)) {
+      throw new ProtocolError(call.object.clientId, SHM_INVALID_FD, 'a pool over a slab cannot be resized');
+    }
+    return Verdict.Forward;
+  }
+
+  /** A keymap goes in host memory, one copy for all clients of a VM. */
+  #keymap(call: Call): Verdict {
+    const size = call.uint(1);
+    if (size === 0) {
+      call.takeFd(0).close();
+      call.replaceFd(0, this.#options.device.allocate(native.pageSize));
+      return Verdict.Forward;
+    }
+    const { account } = this.#options;
+    const source = native.map(call.peekFd(0).fd, 0, size, false);
+    const hash = keymapHash(source, size);
+    const known = account.keymap(hash);
+    if (known !== undefined) {
+      source.unmap();
+      call.takeFd(0).close();
+      call.replaceFd(0, known.share());
+      return Verdict.Forward;
+    }
+    this.#options
+      .allocate(size)
+      .then(memory => {
+        try {
+          const copy = memory.map(size, true);
+          native.copyRects(copy, source, Float64Array.of(0, size, 0, size, size, 1), 1);
+          copy.unmap();
+        } catch (error) {
+          memory.close();
+          throw error;
+        }
+        // Without this client the account may be closed already.
+        if (this.relay.closed) memory.close();
+        else account.keepKeymap(hash, memory);
+      })
+      .then(
+        () => this.relay.resume('events'),
+        (error: Error) => this.relay.close(new Error(`no memory for a keymap: ${error.message}`)),
+      )
+      .finally(() => source.unmap());
+    return Verdict.Stall;
+  }
+}
+

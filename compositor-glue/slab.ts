@@ -1,0 +1,141 @@
+/**
+ * The private extension of the link, `virtwl_memory_v1`: a remote client asks the glue for slabs of host memory. Each is
+ * charged to the client's VM, given to the client as memory and, by `create_pool`, to the compositor as a `wl_shm_pool`
+ * over the same bytes. The compositor never hears of the extension's own objects.
+ */
+import { ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
+import type { RelayObject } from '../src/wayland/object-map.js';
+import type { Memory } from '../src/virtwl/vfd.js';
+import type { VmAccount } from './vm-account.js';
+
+/** Reasons of `virtwl_slab_v1.refused`. */
+export const Refused = {
+  /** The size is 0 or over {@link MAX_SLAB_BYTES}. */
+  BadSize: 1,
+  /** The client's VM has used its share up. */
+  OverShare: 2,
+  /** The host gave no memory; the message says why. */
+  Allocator: 3,
+} as const;
+
+/** The largest slab: the largest `wl_shm_pool` there can be (its size is an int), in whole pages. */
+export const MAX_SLAB_BYTES = 0x7ffff000;
+/** Most slabs of one connection: each costs mappings in three processes and, in a VM, a slot of the device's 512. */
+export const MAX_SLABS_PER_CLIENT = 32;
+
+/** What the slabs of one client need from around them. */
+export interface SlabContext {
+  readonly account: VmAccount;
+  /** Host memory; rejects with the reason for a refusal. */
+  allocate(bytes: number): Promise<Memory>;
+  /** The glue's own `wl_shm` on this client's connection to the compositor; null until it was announced. */
+  shm(): RelayObject | null;
+}
+
+/** A `virtwl_slab_v1` and what it owns. */
+class Slab {
+  memory: Memory | null = null;
+  charged: number;
+
+  constructor(readonly size: number) {
+    this.charged = size;
+  }
+}
+
+/** The slabs of one remote client. */
+export class ClientSlabs {
+  readonly #context: SlabContext;
+  readonly #slabs = new Set<Slab>();
+
+  constructor(context: SlabContext) {
+    this.#context = context;
+  }
+
+  /** Handlers for the relay's rules. */
+  readonly requests: Readonly<Record<string, Handlers>> = {
+    virtwl_memory_v1: {
+      allocate: call => this.#allocate(call),
+      destroy: () => Verdict.Drop,
+    },
+    virtwl_slab_v1: {
+      create_pool: call => this.#createPool(call),
+      destroy: call => {
+        this.#free(call.object.data as Slab);
+        return Verdict.Drop;
+      },
+    },
+  };
+
+  /** Gives everything back; the connection is gone. */
+  close(): void {
+    for (const slab of [...this.#slabs]) this.#free(slab);
+  }
+
+  #allocate(call: Call): Verdict {
+    const { relay } = call;
+    const size = call.uint(1);
+    const slab = new Slab(size);
+    const object = relay.adopt('virtwl_slab_v1', call.object.version, call.uint(0), true, slab);
+    const refuse = (reason: number, text: string): void => relay.emitEvent(object, 'refused', [reason, text]);
+    const { account } = this.#context;
+    if (size === 0 || size > MAX_SLAB_BYTES) {
+      slab.charged = 0;
+      refuse(Refused.BadSize, `a slab of ${size} bytes: 1 to ${MAX_SLAB_BYTES} may be asked for`);
+      return Verdict.Drop;
+    }
+    if (this.#slabs.size >= MAX_SLABS_PER_CLIENT || !account.charge(size)) {
+      slab.charged = 0;
+      refuse(
+        Refused.OverShare,
+        `${size} bytes more than VM "${account.name}" may have: it uses ${account.bytes} of ${account.share}, ` +
+          `this client has ${this.#slabs.size} of ${MAX_SLABS_PER_CLIENT} slabs`,
+      );
+      return Verdict.Drop;
+    }
+    this.#slabs.add(slab);
+    this.#context.allocate(size).then(
+      memory => {
+        if (!this.#slabs.has(slab)) {
+          memory.close();
+          return;
+        }
+        slab.memory = memory;
+        relay.emitEvent(object, 'memory', [memory.share(), size]);
+        relay.flush();
+      },
+      (error: Error) => {
+        if (!this.#slabs.has(slab)) return;
+        this.#free(slab);
+        refuse(Refused.Allocator, error.message);
+        relay.flush();
+      },
+    );
+    return Verdict.Drop;
+  }
+
+  #createPool(call: Call): Verdict {
+    const slab = call.object.data as Slab;
+    if (slab.memory === null) {
+      throw new ProtocolError(call.object.clientId, 0, 'create_pool before the memory of the slab has arrived');
+    }
+    const shm = this.#context.shm();
+    if (shm === null) return Verdict.Stall;
+    const pool = call.relay.adopt('wl_shm_pool', 1, call.uint(0), false, slab);
+    call.relay.request(shm, 'create_pool', [pool.serverId, slab.memory.share(), slab.size]);
+    return Verdict.Drop;
+  }
+
+  #free(slab: Slab): void {
+    this.#slabs.delete(slab);
+    slab.memory?.close();
+    slab.memory = null;
+    this.#context.account.credit(slab.charged);
+    slab.charged = 0;
+  }
+}
+
+/** Whether a `wl_shm_pool` lies over a slab: its size is fixed. */
+export function isSlabPool(pool: RelayObject): boolean {
+  return pool.data instanceof Slab;
+}
+

@@ -1,0 +1,65 @@
+/**
+ * What the glue holds on account of one client VM: bytes of slabs, against a share of the compositor VM's budget, so that
+ * one greedy VM cannot take it all; and the keymaps that its clients were given.
+ */
+import { createHash } from 'node:crypto';
+import type { Mapping } from '../src/native.js';
+import type { Memory } from '../src/virtwl/vfd.js';
+
+/** Default share of a client VM, in bytes: a dozen full-screen windows at 1080p, three at 4K. */
+export const DEFAULT_VM_SHARE = 512 << 20;
+/** Keymaps kept per VM: a layout switch brings a new one, and a seat has few. */
+export const MAX_KEYMAPS = 8;
+
+export class VmAccount {
+  #bytes = 0;
+  /** Host memory with a keymap's bytes, by their hash. */
+  readonly #keymaps = new Map<string, Memory>();
+  /** Connections that this VM has now. */
+  clients = 0;
+
+  constructor(
+    readonly name: string,
+    readonly share: number,
+  ) {}
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Puts `bytes` on the account. False, and nothing changed, where they exceed the share. */
+  charge(bytes: number): boolean {
+    if (this.#bytes + bytes > this.share) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  credit(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+
+  keymap(hash: string): Memory | undefined {
+    return this.#keymaps.get(hash);
+  }
+
+  /** Takes ownership of `memory`; the oldest one goes when there are too many. */
+  keepKeymap(hash: string, memory: Memory): void {
+    this.#keymaps.get(hash)?.close();
+    this.#keymaps.set(hash, memory);
+    if (this.#keymaps.size <= MAX_KEYMAPS) return;
+    const [oldest, old] = this.#keymaps.entries().next().value as [string, Memory];
+    old.close();
+    this.#keymaps.delete(oldest);
+  }
+
+  /** The VM has no client any more. */
+  close(): void {
+    for (const memory of this.#keymaps.values()) memory.close();
+    this.#keymaps.clear();
+  }
+}
+
+/** Names a keymap by its contents. */
+export function keymapHash(keymap: Mapping, size: number): string {
+  return createHash('sha256').update(new Uint8Array(keymap.buffer, 0, size)).digest('base64');
+}

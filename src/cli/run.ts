@@ -1,0 +1,68 @@
+/** `virtwl run`: runs an unmodified Wayland application of this VM on the compositor of another. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { ClientProxy } from '../client/proxy.js';
+import { openDevice } from '../virtwl/device.js';
+
+interface RunOptions {
+  loopback?: string;
+  device?: string;
+  server: string;
+}
+
+export function register(program: Command): void {
+  program
+    .command('run')
+    .summary('run a Wayland application on the compositor of another VM')
+    .description(
+      'Runs APP with a WAYLAND_DISPLAY of its own, whose windows appear on the compositor of another VM. Without APP, only ' +
+        'the socket is made, and its path is printed.',
+    )
+    .argument('[app...]', 'the application and its arguments, after --')
+    .option('--server <name>', 'the host server to connect to: "wayland" for the compositor VM, "display" for the host\'s own', 'wayland')
+    .option('--loopback <dir>', 'a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
+    .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
+    .action(async (app: string[], options: RunOptions) => {
+      const device = openDevice(options);
+      const runtimeDir = process.env['XDG_RUNTIME_DIR'];
+      const folder = mkdtempSync(join(runtimeDir ?? tmpdir(), 'virtwl-'));
+      const proxy = new ClientProxy({ device, path: join(folder, 'wayland-0'), server: options.server });
+      proxy.on('problem', error => console.error(`virtwl run: ${error.message}`));
+      try {
+        process.exitCode = await (app.length === 0
+          ? untilSignal(proxy.path)
+          : runApp(app, { WAYLAND_DISPLAY: proxy.path, XDG_RUNTIME_DIR: runtimeDir ?? folder }));
+      } finally {
+        proxy.close();
+        device.close();
+        rmSync(folder, { recursive: true, force: true });
+      }
+      // What an application wrote last may still be on its way, for a second at most.
+      setTimeout(() => process.exit(), 1_500).unref();
+    });
+}
+
+async function untilSignal(path: string): Promise<number> {
+  console.log(`WAYLAND_DISPLAY=${path}`);
+  await new Promise<void>(resolve => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+  });
+  return 0;
+}
+
+/** Runs the application to its end and returns its exit status; signals that we get are passed on. */
+function runApp(app: readonly string[], env: Record<string, string>): Promise<number> {
+  const child = spawn(app[0] as string, app.slice(1), { stdio: 'inherit', env: { ...process.env, ...env } });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+  return new Promise(resolve => {
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === 'ENOENT' ? 'there is no such program here' : error.message;
+      console.error(`virtwl run: ${app[0] as string}: ${why}`);
+      resolve(error.code === 'ENOENT' ? 127 : 126);
+    });
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0)));
+  });
+}

@@ -1,0 +1,154 @@
+/**
+ * The application's side of shared memory: its `wl_shm` pools and the buffers in them. They never leave this machine.
+ * The proxy maps each pool for reading and answers for pool and buffers itself, with the checks and error codes of a
+ * compositor; what is committed is copied out of here.
+ */
+import type { OwnedFd } from '../fd.js';
+import { native, type Mapping } from '../native.js';
+import { ProtocolError } from '../wayland/call.js';
+import { bytesPerPixel } from '../wayland/shm-formats.js';
+
+/** wl_shm.error of the core protocol. */
+const enum ShmError {
+  InvalidFormat = 0,
+  InvalidStride = 1,
+  InvalidFd = 2,
+}
+
+const INT32_MAX = 0x7fffffff;
+
+/** A `wl_shm_pool` of the application. Lives as long as the pool object or a buffer of it. */
+export class AppPool {
+  #fd: OwnedFd | null;
+  #mapping: Mapping;
+  #size: number;
+  #users = 1;
+  readonly #live: Set<AppPool>;
+
+  /**
+   * Takes ownership of `fd`, also when it throws. `shmId` is for errors. The pool is in `live` while it holds anything,
+   * so that a connection that breaks off can close them all.
+   */
+  constructor(fd: OwnedFd, size: number, shmId: number, live: Set<AppPool>) {
+    this.#live = live;
+    if (size <= 0) {
+      fd.close();
+      throw new ProtocolError(shmId, ShmError.InvalidStride, `invalid pool size (${size})`);
+    }
+    try {
+      this.#mapping = native.map(fd.fd, 0, size, false);
+    } catch (error) {
+      fd.close();
+      throw new ProtocolError(shmId, ShmError.InvalidFd, `failed mmap of a pool of ${size} bytes: ${(error as Error).message}`);
+    }
+    this.#fd = fd;
+    this.#size = size;
+    live.add(this);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Read only. Another one after each `resize`. */
+  get mapping(): Mapping {
+    return this.#mapping;
+  }
+
+  /** Pools only grow. */
+  resize(size: number, poolId: number): void {
+    if (size < this.#size) throw new ProtocolError(poolId, ShmError.InvalidFd, 'shrinking pool invalid');
+    if (size === this.#size || this.#fd === null) return;
+    let larger: Mapping;
+    try {
+      larger = native.map(this.#fd.fd, 0, size, false);
+    } catch (error) {
+      throw new ProtocolError(poolId, ShmError.InvalidFd, `failed mmap of ${size} bytes: ${(error as Error).message}`);
+    }
+    this.#mapping.unmap();
+    this.#mapping = larger;
+    this.#size = size;
+  }
+
+  /** The pool object was destroyed: no resize can come, so the fd is not needed any more. */
+  destroyed(): void {
+    this.#fd?.close();
+    this.#fd = null;
+    this.release();
+  }
+
+  retain(): void {
+    this.#users += 1;
+  }
+
+  release(): void {
+    this.#users -= 1;
+    if (this.#users === 0) this.close();
+  }
+
+  /** Gives everything back, whoever still uses it. Idempotent. */
+  close(): void {
+    this.#fd?.close();
+    this.#fd = null;
+    this.#mapping.unmap();
+    this.#live.delete(this);
+  }
+}
+
+/** A `wl_buffer` of the application, in one of its pools. */
+export class AppBuffer {
+  #users = 1;
+
+  private constructor(
+    readonly pool: AppPool,
+    readonly offset: number,
+    readonly width: number,
+    readonly height: number,
+    readonly stride: number,
+    readonly format: number,
+    readonly bytesPerPixel: number,
+  ) {
+    pool.retain();
+  }
+
+  /** Checks the arguments of wl_shm_pool.create_buffer; `poolId` is for errors. */
+  static create(
+    pool: AppPool,
+    poolId: number,
+    offset: number,
+    width: number,
+    height: number,
+    stride: number,
+    format: number,
+  ): AppBuffer {
+    const bytes = bytesPerPixel(format);
+    if (bytes === undefined) {
+      throw new ProtocolError(poolId, ShmError.InvalidFormat, `invalid format 0x${format.toString(16)}`);
+    }
+    if (
+      offset < 0 ||
+      width <= 0 ||
+      height <= 0 ||
+      stride < width * bytes ||
+      stride * height > INT32_MAX ||
+      offset + stride * height > pool.size
+    ) {
+      throw new ProtocolError(
+        poolId,
+        ShmError.InvalidStride,
+        `invalid width, height or stride (${width}x${height}, ${stride}) at offset ${offset} of a pool of ${pool.size} bytes`,
+      );
+    }
+    return new AppBuffer(pool, offset, width, height, stride, format, bytes);
+  }
+
+  /** Kept by a surface from attach to commit, even if the application destroys the buffer in between. */
+  retain(): void {
+    this.#users += 1;
+  }
+
+  release(): void {
+    this.#users -= 1;
+    if (this.#users === 0) this.pool.release();
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The pixels of one `wl_surface` of the application. A commit copies what is damaged from the application's buffer into
+ * a link buffer (host memory, which the compositor reads), puts that in its place, and gives the application its buffer
+ * back at once.
+ *
+ * A surface has as many link buffers as the compositor holds at a time, usually two. Each remembers what has changed
+ * since it was written last (`stale`), so that every byte that must be copied is copied once, and no other.
+ */
+import { native } from '../native.js';
+import type { RelayObject } from '../wayland/object-map.js';
+import type { Relay } from '../wayland/relay.js';
+import type { AppBuffer } from './app-pool.js';
+import type { LinkMemory, Piece } from './link-memory.js';
+import { MAX_RECTS, Region, type Rect } from './region.js';
+import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
+
+/** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
+const IDLE_LINK_BUFFERS = 2;
+/** Damage rectangles in surface coordinates that wait for a commit; past it, everything counts as damaged. */
+const MAX_PENDING_RECTS = 256;
+
+const EVERYTHING: Rect = { x1: 0, y1: 0, x2: 0x7fffffff, y2: 0x7fffffff };
+
+/** A buffer on the link, in host memory. */
+export class LinkBuffer {
+  /** Attached or committed, and not released by the compositor. */
+  busy = false;
+  /** What the surface has changed since this buffer was written. */
+  readonly stale = new Region();
+  /** Not wanted any more: to be destroyed as soon as the compositor lets go. */
+  retired = false;
+
+  constructor(
+    readonly object: RelayObject,
+    readonly piece: Piece,
+    readonly width: number,
+    readonly height: number,
+    readonly stride: number,
+    readonly format: number,
+  ) {}
+}
+
+/** Rows for native.copyRects: six numbers a rectangle, for the largest region there can be. */
+const copyList = new Float64Array(6 * (MAX_RECTS + 1));
+
+/** What a commit needs besides the surface. */
+export interface CopyCounters {
+  /** Commits that brought a buffer. */
+  frames: number;
+  bytesCopied: number;
+}
+
+export class AppSurface {
+  readonly geometry: SurfaceGeometry = initialGeometry();
+  readonly #relay: Relay;
+  readonly #memory: LinkMemory;
+  readonly #counters: CopyCounters;
+  readonly #buffers: LinkBuffer[] = [];
+  readonly #surfaceDamage: Rect[] = [];
+  readonly #bufferDamage = new Region();
+  /** What is to be attached by the next commit, retained. */
+  #pending: { readonly buffer: AppBuffer; readonly object: RelayObject; readonly x: number; readonly y: number } | null = null;
+  /** The link buffer that the compositor shows last got. */
+  #current: LinkBuffer | null = null;
+
+  constructor(relay: Relay, memory: LinkMemory, counters: CopyCounters) {
+    this.#relay = relay;
+    this.#memory = memory;
+    this.#counters = counters;
+  }
+
+  /** wl_surface.attach of one of the application's own buffers; null: of anything else, which is forwarded. */
+  attach(attached: { buffer: AppBuffer; object: RelayObject; x: number; y: number } | null): void {
+    this.#pending?.buffer.release();
+    attached?.buffer.retain();
+    this.#pending = attached;
+  }
+
+  /** wl_surface.damage */
+  damageSurface(x: number, y: number, width: number, height: number): void {
+    if (this.#surfaceDamage.length < MAX_PENDING_RECTS) {
+      this.#surfaceDamage.push({ x1: x, y1: y, x2: x + width, y2: y + height });
+    } else {
+      this.#bufferDamage.add(EVERYTHING);
+    }
+  }
+
+  /** wl_surface.damage_buffer */
+  damageBuffer(x: number, y: number, width: number, height: number): void {
+    this.#bufferDamage.add({ x1: x, y1: y, x2: x + width, y2: y + height });
+  }
+
+  /**
+   * Brings the pixels of the pending buffer over and attaches their copy. The commit itself is forwarded afterwards.
+   * Returns false when there is no memory for it yet: commit again when {@link LinkMemory} says that it arrived.
+   * Throws when there will be none, and when the pool's file is shorter than the application said.
+   */
+  commit(surface: RelayObject): boolean {
+    const pending = this.#pending;
+    if (pending === null) {
+      this.#forgetDamage();
+      return true;
+    }
+    const { buffer } = pending;
+    const damage = this.#damageOf(buffer);
+    let target = this.#current;
+    // A frame without damage shows what is shown already.
+    if (target === null || !damage.empty || !target.stale.empty || !fits(target, buffer)) {
+      target = this.#target(buffer);
+      if (target === null) return false;
+      for (const other of this.#buffers) if (other !== target) other.stale.addRegion(damage);
+      this.#copy(buffer, target, damage);
+    }
+    this.#pending = null;
+    this.#forgetDamage();
+    this.#counters.frames += 1;
+    this.#current = target;
+    target.busy = true;
+    this.#relay.request(surface, 'attach', [target.object.serverId, pending.x, pending.y]);
+    if (!pending.object.destroyed) this.#relay.emitEvent(pending.object, 'release', []);
+    buffer.release();
+    return true;
+  }
+
+  /** The application destroyed the surface. Buffers that the compositor still shows go when it lets go. */
+  destroy(): void {
+    this.attach(null);
+    this.#current = null;
+    for (const buffer of [...this.#buffers]) this.#retire(buffer);
+  }
+
+  /** The compositor released a link buffer of this surface. */
+  released(buffer: LinkBuffer): void {
+    buffer.busy = false;
+    if (buffer.retired) {
+      this.#destroyLinkBuffer(buffer);
+      return;
+    }
+    let idle = 0;
+    for (const other of this.#buffers) if (!other.busy) idle += 1;
+    if (idle > IDLE_LINK_BUFFERS && buffer !== this.#current) this.#retire(buffer);
+  }
+
+  #damageOf(buffer: AppBuffer): Region {
+    const damage = new Region();
+    damage.addRegion(this.#bufferDamage);
+    for (const rect of this.#surfaceDamage) {
+      damage.add(surfaceToBuffer(rect, this.geometry, buffer.width, buffer.height));
+    }
+    damage.clip(buffer.width, buffer.height);
+    return damage;
+  }
+
+  #forgetDamage(): void {
+    this.#surfaceDamage.length = 0;
+    this.#bufferDamage.clear();
+  }
+
+  /** A link buffer that the compositor does not read, with the least to copy; a new one if there is none. */
+  #target(buffer: AppBuffer): LinkBuffer | null {
+    let best: LinkBuffer | null = null;
+    for (const candidate of [...this.#buffers]) {
+      if (!fits(candidate, buffer)) {
+        // The window has another size now: what has the old one serves nobody.
+        this.#retire(candidate);
+      } else if (!candidate.busy && (best === null || candidate.stale.area < best.stale.area)) {
+        best = candidate;
+      }
+    }
+    return best ?? this.#newLinkBuffer(buffer);
+  }
+
+  #newLinkBuffer(buffer: AppBuffer): LinkBuffer | null {
+    const { width, height, format } = buffer;
+    const stride = (width * buffer.bytesPerPixel + 3) & ~3;
+    const piece = this.#memory.take(stride * height);
+    if (piece === null) return null;
+    const object = this.#relay.inject('wl_buffer', 1);
+    this.#relay.request(piece.pool, 'create_buffer', [object.serverId, piece.offset, width, height, stride, format]);
+    const made = new LinkBuffer(object, piece, width, height, stride, format);
+    object.data = { surface: this, buffer: made } satisfies LinkBufferOwner;
+    made.stale.add({ x1: 0, y1: 0, x2: width, y2: height });
+    this.#buffers.push(made);
+    return made;
+  }
+
+  #copy(from: AppBuffer, to: LinkBuffer, damage: Region): void {
+    const region = to.stale;
+    region.addRegion(damage);
+    const bytes = from.bytesPerPixel;
+    let count = 0;
+    for (const r of region.rects) {
+      const at = 6 * count;
+      copyList[at] = to.piece.offset + r.y1 * to.stride + r.x1 * bytes;
+      copyList[at + 1] = to.stride;
+      copyList[at + 2] = from.offset + r.y1 * from.stride + r.x1 * bytes;
+      copyList[at + 3] = from.stride;
+      copyList[at + 4] = (r.x2 - r.x1) * bytes;
+      copyList[at + 5] = r.y2 - r.y1;
+      count += 1;
+    }
+    if (count > 0) this.#counters.bytesCopied += native.copyRects(to.piece.mapping, from.pool.mapping, copyList, count);
+    region.clear();
+  }
+
+  #retire(buffer: LinkBuffer): void {
+    buffer.retired = true;
+    if (buffer === this.#current) this.#current = null;
+    const place = this.#buffers.indexOf(buffer);
+    if (place >= 0) this.#buffers.splice(place, 1);
+    if (!buffer.busy) this.#destroyLinkBuffer(buffer);
+  }
+
+  #destroyLinkBuffer(buffer: LinkBuffer): void {
+    if (buffer.object.destroyed) return;
+    this.#relay.request(buffer.object, 'destroy', []);
+    buffer.piece.free();
+  }
+}
+
+/** `data` of a link buffer's `wl_buffer`. */
+export interface LinkBufferOwner {
+  readonly surface: AppSurface;
+  readonly buffer: LinkBuffer;
+}
+
+function fits(link: LinkBuffer, app: AppBuffer): boolean {
+  return link.width === app.width && link.height === app.height && link.format === app.format;
+}

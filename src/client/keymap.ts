@@ -1,0 +1,38 @@
+/**
+ * Keyboard layouts on their way to an application. The link delivers a keymap in host memory, which is a vfd: it has no
+ * size to ask for and stays writable for the other side. Applications get a sealed memfd of their own with its contents,
+ * and the vfd, which costs the VM a mapping slot, is closed at once.
+ */
+import type { OwnedFd } from '../fd.js';
+import { OwnedFd as Fd } from '../fd.js';
+import { native, SEAL_GROW, SEAL_SEAL, SEAL_SHRINK, SEAL_WRITE } from '../native.js';
+
+/** The largest keymap that is carried: those of xkbcommon have some 60 KiB. */
+export const MAX_KEYMAP_BYTES = 4 << 20;
+
+/** Copies the first `size` bytes of `source`, which it closes, into a sealed memfd, which is the caller's. */
+export function localKeymap(source: OwnedFd, size: number): OwnedFd {
+  try {
+    if (size === 0 || size > MAX_KEYMAP_BYTES) {
+      throw new Error(`a keymap of ${size} bytes: 1 to ${MAX_KEYMAP_BYTES} are carried`);
+    }
+    const from = native.map(source.fd, 0, size, false);
+    try {
+      const copy = new Fd(native.memfd('virtwl-keymap', size, 0));
+      try {
+        const to = native.map(copy.fd, 0, size, true);
+        native.copyRects(to, from, Float64Array.of(0, size, 0, size, size, 1), 1);
+        to.unmap();
+        native.addSeals(copy.fd, SEAL_WRITE | SEAL_SHRINK | SEAL_GROW | SEAL_SEAL);
+        return copy;
+      } catch (error) {
+        copy.close();
+        throw error;
+      }
+    } finally {
+      from.unmap();
+    }
+  } finally {
+    source.close();
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The host memory of one relayed connection: slabs, and the pieces of them that buffers live in. A slab costs a mapping
+ * in three processes and, in a VM, one of few mapping slots, so slabs are few and large; a piece costs an entry in a
+ * book. Nothing is allocated or mapped for a frame once the buffers of a window exist.
+ */
+import { Regions } from '../allocator/regions.js';
+import type { Mapping } from '../native.js';
+import type { RelayObject } from '../wayland/object-map.js';
+import type { MemorySource } from './memory-source.js';
+
+/** The smallest slab: enough for cursors and small windows of one application. */
+export const MIN_SLAB_BYTES = 1 << 20;
+/** Slabs are made for this many buffers of the size that did not fit: double buffering and one on its way. */
+export const BUFFERS_PER_SLAB = 3;
+/** Beyond this, a slab is made for one buffer only: three 8K buffers would already be 400 MB. */
+export const MAX_ROOMY_SLAB_BYTES = 128 << 20;
+/** Pieces begin on a page, so that rows of one buffer never share a cache line with another's. */
+const PIECE_ALIGNMENT = 4096;
+
+interface Slab {
+  readonly mapping: Mapping;
+  readonly pool: RelayObject;
+  readonly regions: Regions;
+  release(): void;
+}
+
+/** A part of a slab, for one buffer. */
+export interface Piece {
+  readonly mapping: Mapping;
+  /** The `wl_shm_pool` on the link. */
+  readonly pool: RelayObject;
+  /** Where it begins, in bytes from the start of mapping and pool. */
+  readonly offset: number;
+  free(): void;
+}
+
+export class LinkMemory {
+  readonly #source: MemorySource;
+  readonly #arrived: () => void;
+  readonly #slabs: Slab[] = [];
+  #growing = false;
+  #failure: Error | null = null;
+  #closed = false;
+
+  /** `arrived` is called when a piece that could not be had may be had, or will never be, so that `take` says why. */
+  constructor(source: MemorySource, arrived: () => void) {
+    this.#source = source;
+    this.#arrived = arrived;
+  }
+
+  /** Slabs at the moment. */
+  get slabCount(): number {
+    return this.#slabs.length;
+  }
+
+  /**
+   * A piece of `bytes` bytes, or null: not yet, a slab is on its way. Throws when no memory was to be had; a later
+   * call tries again.
+   */
+  take(bytes: number): Piece | null {
+    for (const slab of this.#slabs) {
+      const offset = slab.regions.allocate(bytes, PIECE_ALIGNMENT);
+      if (offset === undefined) continue;
+      return { mapping: slab.mapping, pool: slab.pool, offset, free: () => this.#free(slab, offset) };
+    }
+    const failure = this.#failure;
+    if (failure !== null) {
+      this.#failure = null;
+      throw failure;
+    }
+    if (!this.#growing) this.#grow(slabBytes(bytes), bytes);
+    return null;
+  }
+
+  /** Unmaps everything. The link's objects go with the link. */
+  close(): void {
+    this.#closed = true;
+    for (const slab of this.#slabs) slab.mapping.unmap();
+    this.#slabs.length = 0;
+  }
+
+  #grow(size: number, least: number): void {
+    this.#growing = true;
+    this.#source
+      .allocate(size)
+      .then(({ memory, pool, release }) => {
+        try {
+          if (this.#closed) return;
+          const mapping = memory.map(size, true);
+          this.#slabs.push({ mapping, pool, release, regions: new Regions(size) });
+        } finally {
+          // The mapping keeps the memory; what was sent has its own descriptor.
+          memory.close();
+        }
+        this.#growing = false;
+        this.#arrived();
+      })
+      .catch((error: Error) => {
+        this.#growing = false;
+        if (this.#closed) return;
+        // A roomy slab is a wish, one buffer is the need.
+        const smaller = slabBytes(least, 1);
+        if (size > smaller) {
+          this.#grow(smaller, least);
+          return;
+        }
+        this.#failure = error;
+        this.#arrived();
+      });
+  }
+
+  #free(slab: Slab, offset: number): void {
+    if (this.#closed) return;
+    slab.regions.free(offset);
+    // The last slab stays: a client that closes one window opens another.
+    if (slab.regions.count > 0 || this.#slabs.length === 1) return;
+    this.#slabs.splice(this.#slabs.indexOf(slab), 1);
+    slab.mapping.unmap();
+    slab.release();
+  }
+}
+
+/** The size of a slab for buffers of `bytes` bytes: whole MiB, so that sizes repeat. */
+function slabBytes(bytes: number, buffers = BUFFERS_PER_SLAB): number {
+  const pages = Math.ceil(bytes / PIECE_ALIGNMENT) * PIECE_ALIGNMENT;
+  const wanted = pages * buffers;
+  const size = wanted <= MAX_ROOMY_SLAB_BYTES ? wanted : pages;
+  return Math.max(MIN_SLAB_BYTES, Math.ceil(size / MIN_SLAB_BYTES) * MIN_SLAB_BYTES);
+}

@@ -1,0 +1,127 @@
+/**
+ * Where a client proxy's pixels live: host memory that both ends of the link see. There are two ways to it, behind one
+ * interface. With the glue at the other end, the glue allocates, by the private extension `virtwl_memory_v1`. Without
+ * it (a compositor that runs nested, as a window of the host's), this VM asks the allocator itself and hands the memory
+ * over as an ordinary `wl_shm` pool.
+ */
+import type { AllocatorClient } from '../allocator/client.js';
+import { Memory } from '../virtwl/vfd.js';
+import type { Global } from '../wayland/globals.js';
+import { Verdict, type Handlers } from '../wayland/call.js';
+import type { RelayObject } from '../wayland/object-map.js';
+import type { Relay } from '../wayland/relay.js';
+
+/** One slab as a source gives it: the memory, and the `wl_shm_pool` over it on the link. */
+export interface SlabGrant {
+  /** The caller's to close, after mapping it for instance. */
+  readonly memory: Memory;
+  /** A `wl_shm_pool` that begins at the first byte of the memory. */
+  readonly pool: RelayObject;
+  /** Destroys pool and slab on the link. */
+  release(): void;
+}
+
+/** Gives slabs for one relayed connection. */
+export interface MemorySource {
+  /** A slab of `size` bytes. Rejects with an error that says why there is none. */
+  allocate(size: number): Promise<SlabGrant>;
+}
+
+/** Slabs of the glue at the other end. */
+export class GlueMemory implements MemorySource {
+  readonly #relay: Relay;
+  readonly #extension: RelayObject;
+
+  /** `global`: where the link's registry (`registry`, the relay's own) announced `virtwl_memory_v1`. */
+  constructor(relay: Relay, registry: RelayObject, global: Global) {
+    this.#relay = relay;
+    this.#extension = bindGlobal(relay, registry, global, 1);
+  }
+
+  allocate(size: number): Promise<SlabGrant> {
+    const relay = this.#relay;
+    return new Promise((resolve, reject) => {
+      const answer: SlabAnswer = {
+        memory: memory => {
+          const pool = relay.inject('wl_shm_pool', 1);
+          relay.request(slab, 'create_pool', [pool.serverId]);
+          resolve({
+            memory,
+            pool,
+            release: () => {
+              relay.request(pool, 'destroy', []);
+              relay.request(slab, 'destroy', []);
+            },
+          });
+        },
+        refused: reason => {
+          relay.request(slab, 'destroy', []);
+          reject(new Error(reason));
+        },
+      };
+      const slab = relay.inject('virtwl_slab_v1', 1, answer);
+      relay.request(this.#extension, 'allocate', [slab.serverId, size]);
+      relay.flush();
+    });
+  }
+}
+
+interface SlabAnswer {
+  memory(memory: Memory): void;
+  refused(reason: string): void;
+}
+
+/** Event handlers that {@link GlueMemory} needs in the relay's rules. */
+export const slabEvents: Readonly<Record<string, Handlers>> = {
+  virtwl_slab_v1: {
+    memory(call) {
+      const fd = call.takeFd(0);
+      const size = call.uint(0);
+      if (fd instanceof Memory) (call.object.data as SlabAnswer).memory(new Memory(fd.release(), size));
+      else {
+        fd.close();
+        throw new Error('the glue sent a slab that is no memory');
+      }
+      return Verdict.Drop;
+    },
+    refused(call) {
+      const [, text] = call.args() as [number, string];
+      (call.object.data as SlabAnswer).refused(text);
+      return Verdict.Drop;
+    },
+  },
+};
+
+/** Slabs of this VM's own right to allocate. */
+export class AllocatorMemory implements MemorySource {
+  readonly #relay: Relay;
+  readonly #allocator: AllocatorClient;
+  readonly #shm: RelayObject;
+
+  /** `global`: where the link's registry announced `wl_shm`. The allocator connection is lent. */
+  constructor(relay: Relay, registry: RelayObject, global: Global, allocator: AllocatorClient) {
+    this.#relay = relay;
+    this.#allocator = allocator;
+    this.#shm = bindGlobal(relay, registry, global, 1);
+  }
+
+  async allocate(size: number): Promise<SlabGrant> {
+    const memory = await this.#allocator.allocate(size);
+    const relay = this.#relay;
+    if (relay.closed) {
+      memory.close();
+      throw new Error('the connection closed while memory was on its way');
+    }
+    const pool = relay.inject('wl_shm_pool', 1);
+    relay.request(this.#shm, 'create_pool', [pool.serverId, memory.share(), size]);
+    return { memory, pool, release: () => relay.request(pool, 'destroy', []) };
+  }
+}
+
+/** Binds a global for the relay's own use. */
+export function bindGlobal(relay: Relay, registry: RelayObject, global: Global, version: number): RelayObject {
+  const object = relay.inject(global.interface, version);
+  relay.request(registry, 'bind', [global.name, { interface: global.interface, version, id: object.serverId }]);
+  return object;
+}
+

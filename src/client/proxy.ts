@@ -1,0 +1,87 @@
+/**
+ * The client proxy: a Wayland socket for unmodified applications. Each connection of an application gets a link of its
+ * own to the host's server (`wayland`: a compositor in another VM; `display`: a compositor on the host), and an
+ * {@link AppConnection} between the two.
+ */
+import { EventEmitter } from 'eventemitter3';
+import { AllocatorClient } from '../allocator/client.js';
+import { UnixListener, type UnixSocket } from '../unix-socket.js';
+import type { Device } from '../virtwl/device.js';
+import { AppConnection } from './app-connection.js';
+import type { CopyCounters } from './app-surface.js';
+
+export interface ClientProxyOptions {
+  /** The way to the host. Lent. */
+  readonly device: Device;
+  /** Where the Wayland socket is made; WAYLAND_DISPLAY of the applications. */
+  readonly path: string;
+  /** The host server that links connect to. Default: `wayland`. */
+  readonly server?: string;
+}
+
+interface ClientProxyEvents {
+  /** A connection ended for a reason that somebody should read: not when an application just leaves. */
+  problem: (error: Error) => void;
+  connection: (connection: AppConnection) => void;
+}
+
+export class ClientProxy extends EventEmitter<ClientProxyEvents> {
+  readonly path: string;
+  /** Of all connections so far. */
+  readonly counters: CopyCounters = { frames: 0, bytesCopied: 0 };
+  readonly #device: Device;
+  readonly #server: string;
+  readonly #listener: UnixListener;
+  readonly #connections = new Set<AppConnection>();
+  #allocator: AllocatorClient | null = null;
+
+  constructor(options: ClientProxyOptions) {
+    super();
+    this.path = options.path;
+    this.#device = options.device;
+    this.#server = options.server ?? 'wayland';
+    this.#listener = UnixListener.listen(options.path);
+    this.#listener.on('connection', app => this.#accept(app));
+    this.#listener.on('error', error => this.emit('problem', error));
+  }
+
+  /** Connections open at the moment. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Closes the socket and every connection. */
+  close(): void {
+    this.#listener.close();
+    for (const connection of [...this.#connections]) connection.close();
+    this.#allocator?.close();
+    this.#allocator = null;
+  }
+
+  #accept(app: UnixSocket): void {
+    let connection: AppConnection;
+    try {
+      const link = this.#device.connect(this.#server);
+      connection = new AppConnection(app, link, { device: this.#device, allocator: () => this.#ownAllocator() });
+    } catch (error) {
+      app.close();
+      this.emit('problem', error as Error);
+      return;
+    }
+    this.#connections.add(connection);
+    connection.on('close', reason => {
+      this.#connections.delete(connection);
+      this.counters.frames += connection.counters.frames;
+      this.counters.bytesCopied += connection.counters.bytesCopied;
+      if (reason !== undefined) this.emit('problem', reason);
+    });
+    this.emit('connection', connection);
+  }
+
+  #ownAllocator(): AllocatorClient {
+    if (this.#allocator === null || this.#allocator.closed) {
+      this.#allocator = new AllocatorClient(this.#device.connect('allocator'));
+    }
+    return this.#allocator;
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The whole of virtwl on one machine, each part a process of its own as on a real host: the broker, a host process for
+ * the compositor VM and one for each client VM, and the compositor with its glue. Folders of Unix sockets stand in for
+ * the VMs' devices. The demo, the benchmark and the tests run on it.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The command line's entry point, compiled. */
+export const VIRTWL = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+/** How long a part may take until it is ready, in milliseconds. */
+const START_TIMEOUT_MS = 60_000;
+const LOOK_INTERVAL_MS = 20;
+/** How long a part may take to end after SIGTERM, in milliseconds. */
+const STOP_TIMEOUT_MS = 5_000;
+
+export interface LoopbackStackOptions {
+  /** Names of the client VMs. Default: one, `client`. */
+  readonly clients?: readonly string[];
+  /** The compositor VM's memory, as `virtwl host --allocator` takes it. Default: 1G. */
+  readonly budget?: string;
+  /** The compositor to start, or the Wayland socket of one that runs. */
+  readonly compositor: { readonly command: readonly string[]; readonly headless?: boolean } | { readonly attach: string };
+  /** More arguments for the compositor VM's host process, for instance `--socket`. */
+  readonly hostArguments?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Gets every line that a part prints. */
+  readonly log?: (part: string, line: string) => void;
+}
+
+/** A process of the stack. */
+export interface Part {
+  readonly name: string;
+  readonly process: ChildProcess;
+  readonly ended: Promise<number | null>;
+}
+
+export class LoopbackStack {
+  /** Holds everything that the stack makes; removed by `stop`. */
+  readonly folder = mkdtempSync(join(tmpdir(), 'virtwl-stack-'));
+  readonly parts = new Map<string, Part>();
+  /** The compositor's own Wayland socket. */
+  display = '';
+  readonly #options: LoopbackStackOptions;
+
+  private constructor(options: LoopbackStackOptions) {
+    this.#options = options;
+  }
+
+  /** Starts everything and resolves when clients can come. */
+  static async start(options: LoopbackStackOptions): Promise<LoopbackStack> {
+    const stack = new LoopbackStack(options);
+    try {
+      await stack.startBroker();
+      await stack.startCompositorHost();
+      for (const client of options.clients ?? ['client']) await stack.startClientHost(client);
+      await stack.startCompositor();
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+    return stack;
+  }
+
+  /** A VM's loopback folder: VIRTWL_LOOPBACK of what runs in it. */
+  loopback(vm: string): string {
+    return join(this.folder, vm);
+  }
+
+  async startBroker(): Promise<void> {
+    const directory = join(this.folder, 'broker');
+    this.#spawn('broker', ['broker', '--directory', directory]);
+    await this.#appears('broker', join(directory, 'control'));
+  }
+
+  async startCompositorHost(): Promise<void> {
+    const { budget = '1G', hostArguments = [] } = this.#options;
+    this.#spawn('compositor-host', [
+      ...['host', '--vm', 'compositor', '--loopback', this.loopback('compositor')],
+      ...[`--allocator=${budget}`, '--compositor', '--broker', join(this.folder, 'broker'), ...hostArguments],
+    ]);
+    await this.#appears('compositor-host', join(this.loopback('compositor'), 'compositor'));
+    await this.#appears('compositor-host', join(this.loopback('compositor'), 'allocator'));
+  }
+
+  async startClientHost(vm: string): Promise<void> {
+    this.#spawn(`${vm}-host`, [
+      ...['host', '--vm', vm, '--loopback', this.loopback(vm)],
+      ...['--wayland', '--broker', join(this.folder, 'broker')],
+    ]);
+    await this.#appears(`${vm}-host`, join(this.loopback(vm), 'wayland'));
+  }
+
+  async startCompositor(): Promise<void> {
+    const { compositor } = this.#options;
+    const how =
+      'attach' in compositor
+        ? ['--attach', compositor.attach]
+        : [...(compositor.headless === true ? ['--headless'] : []), '--', ...compositor.command];
+    const part = this.#spawn('compositor', ['compositor', '--loopback', this.loopback('compositor'), ...how]);
+    this.display = await new Promise<string>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('the compositor was not ready in time')), START_TIMEOUT_MS);
+      createInterface({ input: part.process.stdout as NodeJS.ReadableStream }).on('line', line => {
+        const display = /^WAYLAND_DISPLAY=(.*)/.exec(line)?.[1];
+        if (display === undefined) return;
+        clearTimeout(timer);
+        resolve(display);
+      });
+      void part.ended.then(code => {
+        clearTimeout(timer);
+        reject(new Error(`"virtwl compositor" ended with status ${code} before it was ready`));
+      });
+    });
+  }
+
+  /** Runs a subcommand of `virtwl` in a VM; its output is the caller's to read. */
+  virtwl(vm: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
+    return spawn(process.execPath, [VIRTWL, ...args], {
+      env: { ...this.#env(), VIRTWL_LOOPBACK: this.loopback(vm), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  }
+
+  /** Sends a signal to one part and waits for its end. */
+  async kill(name: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const part = this.parts.get(name);
+    if (part === undefined) return;
+    part.process.kill(signal);
+    const timer = setTimeout(() => part.process.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await part.ended;
+    clearTimeout(timer);
+    this.parts.delete(name);
+  }
+
+  /** Ends every part, the ones that depend on others first, and removes the folder. */
+  async stop(): Promise<void> {
+    for (const name of [...this.parts.keys()].reverse()) await this.kill(name);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #env(): Record<string, string> {
+    const env: Record<string, string> = { ...(process.env as Record<string, string>), ...this.#options.env };
+    delete env['WAYLAND_DISPLAY'];
+    return env;
+  }
+
+  #spawn(name: string, args: readonly string[]): Part {
+    const child = spawn(process.execPath, [VIRTWL, ...args], { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] });
+    const ended = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
+    const part = { name, process: child, ended };
+    this.parts.set(name, part);
+    for (const output of [child.stdout, child.stderr]) {
+      createInterface({ input: output }).on('line', line => this.#options.log?.(name, line));
+    }
+    return part;
+  }
+
+  async #appears(part: string, path: string): Promise<void> {
+    let ended = false;
+    void this.parts.get(part)?.ended.then(() => (ended = true));
+    for (let waited = 0; waited < START_TIMEOUT_MS; waited += LOOK_INTERVAL_MS) {
+      if (existsSync(path)) return;
+      if (ended) throw new Error(`"virtwl ${part}" ended before it was ready`);
+      await new Promise(resolve => setTimeout(resolve, LOOK_INTERVAL_MS));
+    }
+    throw new Error(`"virtwl ${part}" did not make ${path} in time`);
+  }
+}
