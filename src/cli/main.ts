@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+/**
+ * The command `virtwl`. Each subcommand is a file of its own beside this one, loaded only when it is needed.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+
+/** Every subcommand, in the order of the help: a file `NAME.js` that exports `register(program)`. */
+const SUBCOMMANDS = ['probe', 'host', 'broker', 'allocator', 'run', 'compositor', 'frames', 'demo'] as const;
+
+interface Subcommand {
+  register(program: Command): void;
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('virtwl')
+    .description('Runs the Wayland compositor in a virtual machine of its own, apart from the applications.')
+    .version(packageVersion())
+    .showHelpAfterError('(add --help for what can be given)')
+    .exitOverride()
+    .enablePositionalOptions();
+  const asked = SUBCOMMANDS.filter((name) => name === argv[0]);
+  for (const name of asked.length > 0 ? asked : SUBCOMMANDS) {
+    const file = new URL(`./${name}.js`, import.meta.url);
+    if (!existsSync(file)) continue;
+    ((await import(file.href)) as Subcommand).register(program);
+  }
+  for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for what can be given)');
+  await program.parseAsync(argv, { from: 'user' });
+}
+
+function packageVersion(): string {
+  const description = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(description) as { version: string }).version;
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed it. Asking for help or the version is no mistake; everything else is one of usage.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`virtwl: ${message}\n`);
+    if (process.env['VIRTWL_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    process.exitCode = 1;
+  }
+}
