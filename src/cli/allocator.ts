@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { DEFAULT_MAX_PIECES, DEFAULT_REQUEST_LIMIT } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
 import { listenPrivately } from '../host/private-listener.js';
-import { parseByteSize } from './byte-size.js';
+import { parseBytes } from './bytes.js';
 import { parseCount } from './count.js';
 import { untilSignal } from './until-signal.js';
 
@@ -28,8 +28,8 @@ export function register(program: Command): void {
     )
     .requiredOption('--vm <name>', 'name of the VM, as it shows in logs')
     .requiredOption('--socket <path>', 'where to listen')
-    .requiredOption('--budget <size>', 'most memory in all (512M, 2G)', parseByteSize)
-    .option('--request <size>', 'most memory in one request', parseByteSize, DEFAULT_REQUEST_LIMIT)
+    .requiredOption('--budget <size>', 'most memory in all (512M, 2G)', parseBytes)
+    .option('--request <size>', 'most memory in one request', parseBytes, DEFAULT_REQUEST_LIMIT)
     .option('--pieces <n>', 'most pieces that are out at a time', parseCount, DEFAULT_MAX_PIECES)
     .action(async (options: Options) => {
       const server = new AllocatorServer({

@@ -4,7 +4,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DEFAULT_REQUEST_LIMIT } from '../allocator/budget.js';
 import { VmHost } from '../host/host.js';
-import { parseByteSize } from './byte-size.js';
+import { parseBytes } from './bytes.js';
 import { untilSignal } from './until-signal.js';
 
 interface Options {
@@ -30,8 +30,8 @@ export function register(program: Command): void {
     )
     .requiredOption('--vm <name>', 'name of the VM, as it shows in logs')
     .requiredOption('--loopback <dir>', 'folder for the sockets, made when it is not there')
-    .option('--allocator <budget>', 'serve memory, in all at most this much (512M, 2G); for the compositor VM', parseByteSize)
-    .option('--allocator-request <size>', 'most memory in one request', parseByteSize, DEFAULT_REQUEST_LIMIT)
+    .option('--allocator <budget>', 'serve memory, in all at most this much (512M, 2G); for the compositor VM', parseBytes)
+    .option('--allocator-request <size>', 'most memory in one request', parseBytes, DEFAULT_REQUEST_LIMIT)
     .addOption(
       new Option(
         '--compositor [mode]',

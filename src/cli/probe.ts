@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { DEFAULT_PROBE_BYTES, probe, type ProbeResult, type ProbeStep } from '../virtwl/probe.js';
-import { parseByteSize } from './byte-size.js';
+import { parseBytes } from './bytes.js';
 
 interface Options {
   device?: string;
@@ -31,7 +31,7 @@ export function register(program: Command): void {
     .option('--device <path>', 'the virtio_wl device (default: VIRTWL_DEVICE, or /dev/wl0)')
     .option('--loopback <dir>', 'a loopback folder instead of a device (default: VIRTWL_LOOPBACK)')
     .option('--self', 'no VM and no running host process: try everything on this machine')
-    .option('--size <size>', 'how much memory (64K, 1M)', parseByteSize, DEFAULT_PROBE_BYTES)
+    .option('--size <size>', 'how much memory (64K, 1M)', parseBytes, DEFAULT_PROBE_BYTES)
     .option('--json', 'print the result as JSON')
     .action(async (options: Options, command: Command) => {
       if (options.self && (options.device !== undefined || options.loopback !== undefined)) {

@@ -88,13 +88,15 @@ export async function probe(options: ProbeOptions = {}): Promise<ProbeResult> {
       note(true, detail);
       return value;
     } catch (error) {
-      note(false, (error as Error).message, error instanceof ProbeFailure ? error.advice : advice);
+      let what = error instanceof ProbeFailure ? error.advice : advice;
+      if ((error as NodeJS.ErrnoException).code === 'ENOTTY') what = 'name the right device (--device, VIRTWL_DEVICE)';
+      note(false, (error as Error).message, what);
       throw error;
     }
   }
 
   try {
-    const opened = await step('open the device', 'see the message', () => {
+    const opened = await step('open the device', 'as the message says; --self tries everything on this machine without a VM', () => {
       const it = openDevice(options);
       return [it, `${it.kind === 'loopback' ? 'loopback folder' : 'virtio_wl device'} ${it.path}`];
     });
