@@ -70,8 +70,8 @@ if [ -z "$nodedir" ]; then
   fail "no headers for Node.js $(node -v) (NODE_MODULE_VERSION $abi) beside $node, in /usr/include/node or in" \
     "/usr/include/nodejs; install libnode-dev (Debian's own Node.js), or name a folder with include/node in NODE_HEADERS"
 fi
-gyp=node_modules/node-gyp/bin/node-gyp.js
-[ -f "$gyp" ] || fail "$gyp is missing; run npm ci first"
+# In somebody's project, npm puts it beside this package and not below it.
+gyp=$(node -p 'require.resolve("node-gyp/bin/node-gyp.js")' 2>/dev/null) || fail "node-gyp is missing; run npm ci first"
 command -v c++ >/dev/null 2>&1 || fail "no C++ compiler; install build-essential and python3"
 
 echo "native.sh: building $target for Node.js $(node -v) with the headers in $nodedir"
@@ -84,8 +84,8 @@ ln -sfn ../../bindings "$stage/bindings"
 started=build/$name/.started
 touch "$started"
 # What follows "--" goes to gyp, and to make as well were both one command.
-if ! (cd "$stage" && node "$root/$gyp" configure --nodedir="$nodedir" --release -- -Dsanitize="$sanitize" &&
-  node "$root/$gyp" build --nodedir="$nodedir" --release -j 2) >"$log" 2>&1; then
+if ! (cd "$stage" && node "$gyp" configure --nodedir="$nodedir" --release -- -Dsanitize="$sanitize" &&
+  node "$gyp" build --nodedir="$nodedir" --release -j 2) >"$log" 2>&1; then
   cat "$log" >&2
   fail "the build failed; its output is above and in $log"
 fi
