@@ -188,7 +188,10 @@ export class Broker {
         if (holder !== undefined) throw new Error(`VM "${holder.vm}" is the compositor VM already`);
         if (registration.compositor !== undefined) throw new Error('its compositor server is registered already');
         // Its links, should there be an earlier registration of this VM, end with that one, below.
-        registration.compositor = new AcceptingSocket(listening, (fd) => this.#links?.add(fd) ?? fd.close(), failed);
+        registration.compositor = new AcceptingSocket(listening, (fd) => {
+          if (this.#links === undefined) fd.close();
+          else this.#links.add(fd);
+        }, failed);
         break;
       }
       default:
