@@ -17,33 +17,33 @@ export const MAX_ROOMY_SLAB_BYTES = 128 << 20;
 /** Pieces begin on a page, so that rows of one buffer never share a cache line with another's. */
 const PIECE_ALIGNMENT = 4096;
 
-interface Slab {
+interface Slab<Pool> {
   readonly mapping: Mapping;
-  readonly pool: RelayObject;
+  readonly pool: Pool;
   readonly regions: Regions;
   release(): void;
 }
 
 /** A part of a slab, for one buffer. */
-export interface Piece {
+export interface Piece<Pool = RelayObject> {
   readonly mapping: Mapping;
   /** The `wl_shm_pool` on the link. */
-  readonly pool: RelayObject;
+  readonly pool: Pool;
   /** Where it begins, in bytes from the start of mapping and pool. */
   readonly offset: number;
   free(): void;
 }
 
-export class LinkMemory {
-  readonly #source: MemorySource;
+export class LinkMemory<Pool = RelayObject> {
+  readonly #source: MemorySource<Pool>;
   readonly #arrived: () => void;
-  readonly #slabs: Slab[] = [];
+  readonly #slabs: Slab<Pool>[] = [];
   #growing = false;
   #failure: Error | null = null;
   #closed = false;
 
   /** `arrived` is called when a piece that could not be had may be had, or will never be, so that `take` says why. */
-  constructor(source: MemorySource, arrived: () => void) {
+  constructor(source: MemorySource<Pool>, arrived: () => void) {
     this.#source = source;
     this.#arrived = arrived;
   }
@@ -57,7 +57,7 @@ export class LinkMemory {
    * A piece of `bytes` bytes, or null: not yet, a slab is on its way. Throws when no memory was to be had; a later
    * call tries again.
    */
-  take(bytes: number): Piece | null {
+  take(bytes: number): Piece<Pool> | null {
     for (const slab of this.#slabs) {
       const offset = slab.regions.allocate(bytes, PIECE_ALIGNMENT);
       if (offset === undefined) continue;
@@ -109,7 +109,7 @@ export class LinkMemory {
       });
   }
 
-  #free(slab: Slab, offset: number): void {
+  #free(slab: Slab<Pool>, offset: number): void {
     if (this.#closed) return;
     slab.regions.free(offset);
     // The last slab stays: a client that closes one window opens another.

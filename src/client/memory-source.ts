@@ -12,19 +12,19 @@ import type { RelayObject } from '../wayland/object-map.js';
 import type { Relay } from '../wayland/relay.js';
 
 /** One slab as a source gives it: the memory, and the `wl_shm_pool` over it on the link. */
-export interface SlabGrant {
+export interface SlabGrant<Pool = RelayObject> {
   /** The caller's to close, after mapping it for instance. */
   readonly memory: Memory;
-  /** A `wl_shm_pool` that begins at the first byte of the memory. */
-  readonly pool: RelayObject;
+  /** A `wl_shm_pool` that begins at the first byte of the memory: a relay's object, or a client's own. */
+  readonly pool: Pool;
   /** Destroys pool and slab on the link. */
   release(): void;
 }
 
 /** Gives slabs for one relayed connection. */
-export interface MemorySource {
+export interface MemorySource<Pool = RelayObject> {
   /** A slab of `size` bytes. Rejects with an error that says why there is none. */
-  allocate(size: number): Promise<SlabGrant>;
+  allocate(size: number): Promise<SlabGrant<Pool>>;
 }
 
 /** Slabs of the glue at the other end. */
