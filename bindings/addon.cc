@@ -36,10 +36,28 @@ NAN_METHOD(ReadCounters) {
   info.GetReturnValue().Set(snapshot);
 }
 
-}  // namespace
+/** markAsUntransferable of node:worker_threads, through the `require` of the module that loads the addon. */
+bool FindMarkAsUntransferable(Environment& environment, v8::Local<v8::Object> module) {
+  v8::Local<v8::Value> require;
+  if (!Nan::Get(module, Nan::New("require").ToLocalChecked()).ToLocal(&require)) return false;
+  if (!require->IsFunction()) {
+    Nan::ThrowError("virtwl.node must be loaded by require()");
+    return false;
+  }
+  v8::Local<v8::Value> name[] = {Nan::New("node:worker_threads").ToLocalChecked()};
+  v8::Local<v8::Value> exports;
+  v8::Local<v8::Value> mark;
+  if (!Nan::Call(require.As<v8::Function>(), module, 1, name).ToLocal(&exports) || !exports->IsObject() ||
+      !Nan::Get(exports.As<v8::Object>(), Nan::New("markAsUntransferable").ToLocalChecked()).ToLocal(&mark)) {
+    return false;
+  }
+  environment.markAsUntransferable.Reset(mark.As<v8::Function>());
+  return true;
+}
 
-NAN_MODULE_INIT(Initialize) {
+void Initialize(v8::Local<v8::Object> target, v8::Local<v8::Object> module) {
   Environment* environment = Environment::Create(v8::Isolate::GetCurrent());
+  if (!FindMarkAsUntransferable(*environment, module)) return;
   InitializeSockets(*environment, target);
   InitializeFiles(*environment, target);
   InitializeMemory(*environment, target);
@@ -51,6 +69,12 @@ NAN_MODULE_INIT(Initialize) {
   Nan::SetMethod(target, "counters", ReadCounters, environment->Data());
 }
 
+}  // namespace
+
 }  // namespace virtwl
 
-NAN_MODULE_WORKER_ENABLED(virtwl, virtwl::Initialize)
+// Not NAN_MODULE_WORKER_ENABLED, which is the same but keeps `module` to itself.
+NODE_MODULE_INIT() {
+  (void)context;
+  virtwl::Initialize(exports, module.As<v8::Object>());
+}

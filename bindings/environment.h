@@ -51,8 +51,8 @@ class Environment {
   Counters counters;
   Nan::Persistent<v8::FunctionTemplate> mappingTemplate;
   Nan::Persistent<v8::FunctionTemplate> pollTemplate;
-  /** Only who knows it can detach the ArrayBuffer of a mapping: V8 compares it in Detach(). */
-  Nan::Persistent<v8::Value> detachKey;
+  /** worker_threads.markAsUntransferable: what keeps postMessage from taking a mapping's ArrayBuffer away. */
+  Nan::Persistent<v8::Function> markAsUntransferable;
 
   /** Live objects, intrusive lists. */
   MappingObject* mappings = nullptr;

@@ -20,8 +20,11 @@ namespace {
 /** Internal fields of a JavaScript Mapping. */
 enum Field { kNative, kBuffer, kFieldCount };
 
-/** The longest ArrayBuffer that V8 makes: 4 GiB on 64-bit machines. */
-constexpr uint64_t kMaxMappingLength = v8::TypedArray::kMaxLength;
+/**
+ * The longest mapping in bytes: 4 GiB, since every V8 since Node.js 20's makes ArrayBuffers of that length (and aborts
+ * on longer ones than it makes); 1 GiB where pointers have 32 bits.
+ */
+constexpr uint64_t kMaxMappingLength = uint64_t{1} << (sizeof(void*) == 8 ? 32 : 30);
 
 }  // namespace
 
@@ -91,9 +94,16 @@ MappingObject& Receiver(const Nan::FunctionCallbackInfo<v8::Value>& info) {
   return *static_cast<MappingObject*>(info.This()->GetAlignedPointerFromInternalField(kNative));
 }
 
+/** The ArrayBuffer of a Mapping that was not unmapped. */
+v8::Local<v8::ArrayBuffer> BufferOf(const Nan::FunctionCallbackInfo<v8::Value>& info) {
+  return info.This()->GetInternalField(kBuffer).As<v8::Value>().As<v8::ArrayBuffer>();
+}
+
 NAN_METHOD(GetBuffer) {
   if (Receiver(info).region() == nullptr) return Nan::ThrowError("the mapping was unmapped");
-  info.GetReturnValue().Set(info.This()->GetInternalField(kBuffer).As<v8::Value>());
+  v8::Local<v8::ArrayBuffer> buffer = BufferOf(info);
+  if (buffer->WasDetached()) return Nan::ThrowError("the buffer of the mapping was transferred to somebody else");
+  info.GetReturnValue().Set(buffer);
 }
 
 NAN_METHOD(GetLength) {
@@ -104,12 +114,11 @@ NAN_METHOD(GetLength) {
 NAN_METHOD(GetFaulted) { info.GetReturnValue().Set(Receiver(info).faulted()); }
 
 NAN_METHOD(Unmap) {
-  Environment& environment = Environment::Of(info);
   MappingObject& mapping = Receiver(info);
   if (mapping.region() == nullptr) return Nan::ThrowError("the mapping was unmapped already");
-  v8::Local<v8::ArrayBuffer> buffer =
-      info.This()->GetInternalField(kBuffer).As<v8::Value>().As<v8::ArrayBuffer>();
-  if (!buffer->Detach(Nan::New(environment.detachKey)).FromMaybe(false)) return;
+  v8::Local<v8::ArrayBuffer> buffer = BufferOf(info);
+  // A buffer that was transferred holds the region for itself: the memory stays as long as the taker's buffer.
+  if (!buffer->WasDetached() && !buffer->Detach(v8::Local<v8::Value>()).FromMaybe(false)) return;
   info.This()->SetInternalField(kBuffer, Nan::Undefined());
   mapping.LetGoOfRegion();
 }
@@ -154,8 +163,11 @@ NAN_METHOD(Map) {
   std::unique_ptr<v8::BackingStore> store = v8::ArrayBuffer::NewBackingStore(
       address, length, [](void*, size_t, void* held) { static_cast<Region*>(held)->LetGo(); }, region);
   v8::Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate, std::move(store));
-  buffer->SetDetachKey(Nan::New(environment.detachKey));
   object->SetInternalField(kBuffer, buffer);
+  // Not with ArrayBuffer::SetDetachKey: Node.js 20 aborts in structuredClone and Node.js 22 in transfer() when they
+  // meet a buffer with a key. Where a buffer can be taken all the same, the references keep its memory in place.
+  v8::Local<v8::Value> marked[] = {buffer};
+  if (Nan::Call(Nan::New(environment.markAsUntransferable), object, 1, marked).IsEmpty()) return;
   info.GetReturnValue().Set(object);
 }
 
@@ -178,7 +190,6 @@ void InitializeMapping(Environment& environment, v8::Local<v8::Object> target) {
   SetGetter(type, "faulted", GetFaulted, data);
   Nan::SetPrototypeMethod(type, "unmap", Unmap, data);
   environment.mappingTemplate.Reset(type);
-  environment.detachKey.Reset(v8::Symbol::New(v8::Isolate::GetCurrent()).As<v8::Value>());
   Nan::SetMethod(target, "map", Map, data);
   Nan::Set(target, Nan::New("pageSize").ToLocalChecked(), Nan::New(static_cast<double>(sysconf(_SC_PAGESIZE))))
       .Check();

@@ -33,7 +33,7 @@ fi
 target=build/$name/virtwl.node
 # An addon works for one version of Node.js's binary interface; the number is kept beside it.
 stamp=build/$name/node-modules-version
-node=$(command -v node) || fail "node is not on the PATH; install Node.js 20 or newer"
+command -v node >/dev/null 2>&1 || fail "node is not on the PATH; install Node.js 20 or newer"
 abi=$(node -p 'process.versions.modules')
 
 up_to_date() {
@@ -51,7 +51,7 @@ fi
 if up_to_date; then exit 0; fi
 
 headers() {
-  prefix=$(dirname "$(dirname "$(readlink -f "$node")")")
+  prefix=$(dirname "$(dirname "$(node -p 'fs.realpathSync(process.execPath)')")")
   for candidate in "${NODE_HEADERS:-}" "$prefix" /usr /usr/local /usr/include/nodejs /usr/share/nodejs; do
     [ -n "$candidate" ] || continue
     for version in "$candidate/include/node/node_version.h" "$candidate/src/node_version.h"; do
@@ -67,7 +67,7 @@ headers() {
 
 nodedir=$(headers)
 if [ -z "$nodedir" ]; then
-  fail "no headers for Node.js $(node -v) (NODE_MODULE_VERSION $abi) beside $node, in /usr/include/node or in" \
+  fail "no headers for Node.js $(node -v) (NODE_MODULE_VERSION $abi) beside $(command -v node), in /usr/include/node or in" \
     "/usr/include/nodejs; install libnode-dev (Debian's own Node.js), or name a folder with include/node in NODE_HEADERS"
 fi
 # In somebody's project, npm puts it beside this package and not below it.
