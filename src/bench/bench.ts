@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 
+import { LoopbackStack } from '../demo/loopback-stack.js';
 import { type Case, type Measurement } from './measure.js';
 import { killAll } from './processes.js';
 import { caseName, formatReport, judge, type Cell } from './report.js';
@@ -19,10 +20,8 @@ import {
   startCopy,
   startDirect,
   startDrawn,
-  startStack,
   startWaypipe,
   SYSTEMS,
-  type Stack,
   type System,
   type SystemName,
 } from './systems.js';
@@ -74,7 +73,9 @@ process.on('exit', () => {
   killAll();
   rmSync(directory, { recursive: true, force: true });
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => void stopStack().finally(() => process.exit(1)));
+}
 
 const subdirectory = (name: string) => {
   const path = join(directory, name);
@@ -83,13 +84,14 @@ const subdirectory = (name: string) => {
 };
 
 const sway = await startSway(subdirectory('sway'), '1920x1080@60Hz');
-let stack: Promise<Stack> | undefined;
-const theStack = () => (stack ??= startStack(sway.display, subdirectory('virtwl')));
+let stack: Promise<LoopbackStack> | undefined;
+const theStack = () => (stack ??= LoopbackStack.start({ compositor: { attach: sway.display } }));
+const stopStack = async () => (await stack?.catch(() => undefined))?.stop();
 const starters: Record<SystemName, () => Promise<System>> = {
   direct: async () => startDirect(sway.display),
   waypipe: async () => startWaypipe(sway.display, subdirectory('waypipe')),
-  copy: async () => startCopy(await theStack()),
-  drawn: async () => startDrawn(await theStack()),
+  copy: async () => startCopy(await theStack(), subdirectory('copy')),
+  drawn: async () => startDrawn(await theStack(), subdirectory('drawn')),
 };
 
 const systems: System[] = [];
@@ -140,7 +142,7 @@ for (let round = 1; round <= rounds; round++) {
 }
 
 for (const system of systems) await system.stop();
-if (stack !== undefined) await (await stack).stop();
+await stopStack();
 await sway.stop();
 
 const cells: Cell[] = [...results.values()];

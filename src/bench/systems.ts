@@ -2,10 +2,11 @@
  * The ways from a client to the compositor that are compared. Each is started once, beside the same sway, and then
  * measured in turn with the others.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { VIRTWL, type LoopbackStack } from '../demo/loopback-stack.js';
 import { measure, type Case, type Measurement } from './measure.js';
 import { Running, waitFor } from './processes.js';
 
@@ -24,7 +25,6 @@ const START_TIMEOUT_MS = 20_000;
 
 const package_ = fileURLToPath(new URL('../../../', import.meta.url));
 const client = join(package_, 'build/bench/client');
-const virtwl = [process.execPath, join(package_, 'dist/src/cli/main.js')];
 const drawingClient = join(package_, 'dist/src/bench/direct-client.js');
 
 const clientArguments = (what: Case, seconds: number) => [
@@ -63,62 +63,22 @@ export async function startWaypipe(display: string, directory: string): Promise<
   };
 }
 
-/** The host's processes, the glue and the two virtual machines that loopback stands for. */
-export interface Stack {
-  /** Environment of a program in the client VM. */
-  readonly clientEnv: Record<string, string>;
-  stop(): Promise<void>;
-}
-
-/** Starts broker, a host process for each VM, and the glue attached to the compositor at `display`. */
-export async function startStack(display: string, directory: string): Promise<Stack> {
-  const running: Running[] = [];
-  const start = (name: string, args: readonly string[], env: Record<string, string> = {}) => {
-    const process = new Running(name, [...virtwl, ...args], { XDG_RUNTIME_DIR: directory, ...env });
-    running.unshift(process);
-    return process;
-  };
-  const broker = join(directory, 'broker');
-  const compositorVm = join(directory, 'compositor');
-  const clientVm = join(directory, 'client');
-  for (const path of [broker, compositorVm, clientVm]) mkdirSync(path, { mode: 0o700 });
-  try {
-    start('virtwl broker', ['broker', '--directory', broker]);
-    const compositorHost = start('virtwl host (compositor)', [
-      ...['host', '--vm', 'compositor', '--loopback', compositorVm],
-      ...['--allocator=1G', '--compositor', '--broker', broker],
-    ]);
-    const clientHost = start('virtwl host (client)', [
-      ...['host', '--vm', 'client', '--loopback', clientVm, '--wayland', '--broker', broker],
-    ]);
-    await waitFor(compositorHost, 'its allocator socket', START_TIMEOUT_MS, () =>
-      existsSync(join(compositorVm, 'allocator')) || undefined,
-    );
-    await waitFor(clientHost, 'its wayland socket', START_TIMEOUT_MS, () =>
-      existsSync(join(clientVm, 'wayland')) || undefined,
-    );
-    start('virtwl compositor', ['compositor', '--attach', display], { VIRTWL_LOOPBACK: compositorVm });
-    return {
-      clientEnv: { VIRTWL_LOOPBACK: clientVm, XDG_RUNTIME_DIR: directory },
-      stop: async () => {
-        for (const process of running) await process.stop();
-      },
-    };
-  } catch (error) {
-    for (const process of running) await process.stop();
-    throw error;
-  }
-}
+/** A program in the client VM of the stack. Its sockets go where `directory` is, which must be private. */
+const inClientVm = (stack: LoopbackStack, directory: string) => ({
+  VIRTWL_LOOPBACK: stack.loopback('client'),
+  XDG_RUNTIME_DIR: directory,
+  WAYLAND_DISPLAY: undefined,
+});
 
 /** The plain client under `virtwl run`: what is damaged is copied once, into memory that the compositor reads. */
-export function startCopy(stack: Stack): System {
+export function startCopy(stack: LoopbackStack, directory: string): System {
   return {
     name: 'copy',
     measure: (what, seconds) =>
       measure(
         'virtwl run',
-        [...virtwl, 'run', '--', client, ...clientArguments(what, seconds)],
-        { ...stack.clientEnv, WAYLAND_DISPLAY: undefined },
+        [process.execPath, VIRTWL, 'run', '--', client, ...clientArguments(what, seconds)],
+        inClientVm(stack, directory),
         seconds,
       ),
     stop: async () => undefined,
@@ -126,14 +86,14 @@ export function startCopy(stack: Stack): System {
 }
 
 /** A client that knows us and draws straight into that memory. */
-export function startDrawn(stack: Stack): System {
+export function startDrawn(stack: LoopbackStack, directory: string): System {
   return {
     name: 'drawn',
     measure: (what, seconds) =>
       measure(
         'drawing client',
         [process.execPath, drawingClient, ...clientArguments(what, seconds)],
-        { ...stack.clientEnv, WAYLAND_DISPLAY: undefined },
+        inClientVm(stack, directory),
         seconds,
       ),
     stop: async () => undefined,
@@ -145,8 +105,8 @@ export function absent(name: SystemName): string | undefined {
   const needed = {
     direct: [client],
     waypipe: [client],
-    copy: [client, virtwl[1] ?? ''],
-    drawn: [drawingClient, virtwl[1] ?? ''],
+    copy: [client],
+    drawn: [drawingClient],
   }[name];
   return needed.find((path) => !existsSync(resolve(path)));
 }
