@@ -9,12 +9,12 @@ import { EventEmitter } from 'eventemitter3';
 import { closeAll, OwnedFd } from '../src/fd.js';
 import { Backoff } from '../src/host/backoff.js';
 import {
+  GO,
   Kind,
   Mode,
   PROTOCOL_VERSION,
   RecordError,
   RecordReader,
-  RELAY_GO,
   type BrokerRecord,
 } from '../src/host/broker-protocol.js';
 import { SocketVfd, type Context, type Device } from '../src/virtwl/device.js';
@@ -142,6 +142,7 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
       );
     }
     const context = this.device.adopt(fd);
+    this.#context?.send(Uint8Array.of(GO));
     if (!this.emit('client', vm, context)) context.close();
   }
 
@@ -152,7 +153,7 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
     }
     this.#context = undefined;
     context.hold();
-    context.send(Uint8Array.of(RELAY_GO));
+    context.send(Uint8Array.of(GO));
     this.#open();
     if (!this.emit('client', vm, context)) context.close();
   }

@@ -116,7 +116,7 @@ export class AllocatorClient {
       }
       const fd = this.#fds.shift()!;
       if (fd instanceof Memory) {
-        waiting.resolve(new Memory(fd.release(), waiting.bytes));
+        waiting.resolve(fd.withSize(waiting.bytes));
       } else {
         fd.close();
         waiting.reject(new Error('the allocator sent a descriptor that is no memory'));

@@ -9,10 +9,11 @@
  * to accept on, and the broker answers each, in order, with {@link Kind.Accepted} or {@link Kind.Refused}. What was
  * registered lasts as long as the connection. All registrations of one connection are for one VM.
  *
- * `compositor` server: the broker greets with {@link Kind.Welcome}. For each client it then sends {@link Kind.Client}.
- * In mode {@link Mode.Handover} the client's connected socket comes with the record, and the connection stays for the
- * next one. In mode {@link Mode.Relay} no fd comes: the glue answers {@link RELAY_GO}, and from then on the connection
- * itself is the client's; the next client needs a new connection.
+ * `compositor` server: the broker greets with {@link Kind.Welcome}. It then offers a client with {@link Kind.Client},
+ * and the glue takes it by answering {@link GO} before it reads anything of it; a client that was not taken is offered
+ * elsewhere. In mode {@link Mode.Handover} the client's connected socket comes with the record, and the connection stays
+ * for the next one. In mode {@link Mode.Relay} no fd comes: after the answer the connection itself is the client's, and
+ * the next client needs a new one.
  */
 
 export const Kind = { Register: 1, Accepted: 2, Refused: 3, Welcome: 4, Client: 5 } as const;
@@ -29,8 +30,8 @@ export type Mode = (typeof Mode)[keyof typeof Mode];
 /** Detail of {@link Kind.Welcome}: the version of this protocol. */
 export const PROTOCOL_VERSION = 1;
 
-/** The byte with which the glue takes the client that was announced in mode relay. */
-export const RELAY_GO = 0x47;
+/** The byte with which the glue takes the client that it was offered. */
+export const GO = 0x47;
 
 export const RECORD_HEADER_BYTES = 4;
 

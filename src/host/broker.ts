@@ -129,8 +129,10 @@ export class Broker {
     socket.on('data', (bytes, fds) => {
       registration.fds.push(...fds);
       try {
-        for (const record of registration.reader.push(bytes)) this.#register(registration, record);
-        if (registration.fds.length > 0) throw new Error('descriptors came without a record');
+        const records = registration.reader.push(bytes);
+        const announced = records.length + (registration.reader.partial ? 1 : 0);
+        if (registration.fds.length > announced) throw new Error('descriptors came without a record');
+        for (const record of records) this.#register(registration, record);
       } catch (error) {
         this.#log(`a host process was dropped: ${(error as Error).message}`);
         this.#drop(registration);

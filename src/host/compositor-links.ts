@@ -1,16 +1,18 @@
 /**
  * The compositor VM's connections to the broker, and how a client gets onto one of them.
  *
- * In mode handover a link stays and is given one client after the other, each as a connected socket. In mode relay each
- * link is a seat for one client: it is announced, taken by the glue's answer, and from then on the broker carries the
- * bytes. In both modes the newest link that has room gets the client; an older one stays as a fallback, so that two
- * glues do not keep throwing each other out, and a glue that hangs loses to the one that replaces it.
+ * A client is offered on one link, and is the glue's once the glue has answered; until then the broker keeps its
+ * descriptor, so that a glue that dies or hangs at that moment costs the client nothing but time. In mode handover the
+ * offer carries the client's socket, and the link is free for the next one when it was taken. In mode relay the link is
+ * a seat for one client, and from the answer on the broker carries the bytes.
+ *
+ * The newest free link gets the client. An older one stays as a fallback, so that two glues do not keep throwing each
+ * other out, and one that hangs loses to the one that replaces it.
  */
-import type { OwnedFd } from '../fd.js';
-import { closeAll } from '../fd.js';
+import { closeAll, OwnedFd } from '../fd.js';
 import { native, POLL_DISCONNECT, type Poll } from '../native.js';
 import { UnixSocket } from '../unix-socket.js';
-import { encodeRecord, Kind, Mode, PROTOCOL_VERSION, RELAY_GO } from './broker-protocol.js';
+import { encodeRecord, GO, Kind, Mode, PROTOCOL_VERSION } from './broker-protocol.js';
 import { relaySockets } from './socket-relay.js';
 import type { ArrivedClient } from './waiting-clients.js';
 
@@ -23,11 +25,8 @@ export const MAX_SEATS = 64;
 /** Clients relayed at a time, two descriptors each: within the usual limit of 1,024 open files. */
 export const DEFAULT_MAX_RELAYED = 256;
 
-/** Bytes of records queued on a link before it gets no further client: about a hundred. */
-const LINK_HIGH_WATER_BYTES = 2048;
-
-/** How long the glue may take to answer the announcement of a client in mode relay, in milliseconds. */
-export const DEFAULT_GO_TIMEOUT_MS = 10_000;
+/** How long the glue may take to answer the offer of a client, in milliseconds: it does so before anything else. */
+export const DEFAULT_GO_TIMEOUT_MS = 30_000;
 
 export interface LinkOptions {
   /** Default: {@link DEFAULT_MAX_RELAYED}. */
@@ -40,21 +39,20 @@ export interface LinkOptions {
 export interface LinkEvents {
   /** Some link has room (again). */
   ready(): void;
-  /** A client that was announced was not taken: it waits again. The client is the callee's. */
+  /** A client that was offered was not taken: it waits again. The client is the callee's. */
   returned(client: ArrivedClient): void;
   log(line: string): void;
 }
 
 interface Offer {
   readonly client: ArrivedClient;
-  /** Tells when the client leaves before it is taken. */
-  readonly poll: Poll;
+  /** In mode relay: tells when the client leaves before it is taken. Handed over, that is the glue's to see. */
+  readonly poll: Poll | undefined;
   readonly timer: NodeJS.Timeout;
 }
 
 interface Link {
   readonly socket: UnixSocket;
-  full: boolean;
   offer: Offer | undefined;
 }
 
@@ -86,16 +84,19 @@ export class CompositorLinks {
 
   /** A new connection of the compositor VM. Takes ownership. */
   add(fd: OwnedFd): void {
-    const link: Link = {
-      socket: new UnixSocket(fd, { highWaterBytes: LINK_HIGH_WATER_BYTES }),
-      full: false,
-      offer: undefined,
-    };
+    const link: Link = { socket: new UnixSocket(fd), offer: undefined };
     const { socket } = link;
     socket.on('data', (bytes, fds) => {
-      if (link.offer !== undefined && bytes[0] === RELAY_GO) {
-        this.#seat(link, link.offer, bytes.subarray(1), fds);
-        return;
+      if (link.offer !== undefined && bytes[0] === GO) {
+        if (this.mode === Mode.Relay) {
+          this.#seat(link, link.offer, bytes.subarray(1), fds);
+          return;
+        }
+        if (bytes.length === 1 && fds.length === 0) {
+          this.#takeOffer(link)!.client.fd.close();
+          this.events.ready();
+          return;
+        }
       }
       closeAll(fds);
       this.events.log('a compositor link was closed: it sent what the broker did not ask for');
@@ -105,10 +106,6 @@ export class CompositorLinks {
     socket.on('error', (error) => {
       this.events.log(`a compositor link broke: ${error.message}`);
       this.#drop(link);
-    });
-    socket.on('drain', () => {
-      link.full = false;
-      this.events.ready();
     });
     this.#links.push(link);
     socket.start();
@@ -128,8 +125,13 @@ export class CompositorLinks {
     const link = this.#pick();
     if (link === undefined) throw new Error('no compositor link has room');
     const record = encodeRecord({ kind: Kind.Client, detail: this.mode, text: client.vm });
+    const timer = setTimeout(() => {
+      this.events.log(`a compositor link was closed: it did not take its client within ${this.#goTimeoutMs} ms`);
+      this.#drop(link);
+    }, this.#goTimeoutMs);
     if (this.mode === Mode.Handover) {
-      link.full = !link.socket.send(record, [client.fd]);
+      link.offer = { client, poll: undefined, timer };
+      link.socket.send(record, [new OwnedFd(native.dup(client.fd.fd))]);
       return;
     }
     const poll = new native.Poll(client.fd.fd, () => {
@@ -137,10 +139,6 @@ export class CompositorLinks {
       this.#takeOffer(link)?.client.fd.close();
       this.#drop(link);
     });
-    const timer = setTimeout(() => {
-      this.events.log(`a compositor link was closed: it did not take its client within ${this.#goTimeoutMs} ms`);
-      this.#drop(link);
-    }, this.#goTimeoutMs);
     link.offer = { client, poll, timer };
     poll.start(POLL_DISCONNECT);
     link.socket.send(record);
@@ -155,7 +153,7 @@ export class CompositorLinks {
 
   #pick(): Link | undefined {
     if (this.mode === Mode.Relay && this.#relayed.size >= this.#maxRelayed) return undefined;
-    return this.#links.findLast((link) => !link.full && link.offer === undefined);
+    return this.#links.findLast((link) => link.offer === undefined);
   }
 
   /** The glue took the client: from now on the link is the client's connection. `rest` came with its answer. */
@@ -184,7 +182,7 @@ export class CompositorLinks {
     const { offer } = link;
     if (offer === undefined) return undefined;
     clearTimeout(offer.timer);
-    offer.poll.close();
+    offer.poll?.close();
     link.offer = undefined;
     return offer;
   }

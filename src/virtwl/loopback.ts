@@ -17,11 +17,16 @@ const transport: Transport = {
   wrap: wrapReceived,
 };
 
+/** How far the driver lets memory of `size` bytes be mapped. */
+function pages(size: number): number {
+  return Math.ceil(size / native.pageSize) * native.pageSize;
+}
+
 /** As the wl device does it: what can seek is memory, a socket can become a context, all else is a pipe. */
 function wrapReceived(fd: number): Vfd {
   try {
     const info = native.info(fd);
-    if (info.seekable) return new Memory(fd);
+    if (info.seekable) return new Memory(fd, 0, pages(info.size));
     if (info.type === 'socket') return new SocketVfd(fd);
     return new Pipe(fd, info.access === 'w' ? 'write' : 'read');
   } catch (error) {
@@ -68,7 +73,7 @@ export class LoopbackDevice implements Device {
       fd.close();
       throw error;
     }
-    return new Memory(fd.release(), size);
+    return new Memory(fd.release(), size, pages(size));
   }
 
   pipe(direction: 'read' | 'write'): PipePair {

@@ -27,11 +27,13 @@ export class Memory extends Vfd {
   override readonly sendable = true;
 
   /**
-   * Takes ownership of `fd`. `size` is in bytes as the delivering protocol gave it, 0 when unknown.
+   * Takes ownership of `fd`. `size` is in bytes as the delivering protocol gave it, 0 when unknown. `mappable` is how
+   * far the device lets it be mapped, where that is not left to the driver.
    */
   constructor(
     fd: number,
     readonly size: number = 0,
+    private readonly mappable: number = Infinity,
   ) {
     super(fd);
   }
@@ -41,12 +43,23 @@ export class Memory extends Vfd {
    * this object. Throws EINVAL where the memory is smaller, EACCES for a writable mapping of read-only memory.
    */
   map(length: number, writable: boolean, offset = 0): Mapping {
+    if (offset + length > this.mappable) {
+      throw Object.assign(
+        new Error(`cannot map ${length} bytes at offset ${offset}: the memory has ${this.mappable} bytes (EINVAL)`),
+        { code: 'EINVAL', errno: 22, syscall: 'mmap' },
+      );
+    }
     return native.map(this.fd, offset, length, writable);
   }
 
   /** The same memory under another descriptor, the caller's to close: what to send when this one stays in use. */
   share(): Memory {
-    return new Memory(native.dup(this.fd), this.size);
+    return new Memory(native.dup(this.fd), this.size, this.mappable);
+  }
+
+  /** The same memory with the size that the protocol gave it. Takes this object's descriptor away from it. */
+  withSize(size: number): Memory {
+    return new Memory(this.release(), size, this.mappable);
   }
 }
 

@@ -1,16 +1,6 @@
 import t from 'tap';
 import { Regions } from '../../src/allocator/regions.js';
-
-/** A small seeded generator (xorshift32), so that a failing run can be repeated. */
-function random(seed: number): (below: number) => number {
-  let state = seed | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
+import { Random } from '../wayland/random.js';
 
 t.test('a new slab is one free range', async (t) => {
   const regions = new Regions(1 << 20);
@@ -84,20 +74,20 @@ t.test('slabs beyond 4 GiB', async (t) => {
 
 t.test('under any sequence ranges never overlap, the books agree, and everything comes back', async (t) => {
   for (let seed = 1; seed <= 20; seed++) {
-    const pick = random(seed * 7919);
-    const size = 4096 * (16 + pick(64));
+    const random = new Random(seed);
+    const size = 4096 * (16 + random.below(64));
     const regions = new Regions(size);
     // The reference: one byte a 64-byte cell.
     const cells = new Uint8Array(size / 64);
     const lent: number[] = [];
     for (let step = 0; step < 1500; step++) {
-      if (lent.length > 0 && pick(5) < 2) {
-        const offset = lent.splice(pick(lent.length), 1)[0]!;
+      if (lent.length > 0 && random.below(5) < 2) {
+        const offset = lent.splice(random.below(lent.length), 1)[0]!;
         cells.fill(0, offset / 64, (offset + regions.lengthAt(offset)!) / 64);
         regions.free(offset);
       } else {
-        const align = 64 << pick(8);
-        const bytes = 1 + pick(size / 8);
+        const align = 64 << random.below(8);
+        const bytes = 1 + random.below(size / 8);
         const offset = regions.allocate(bytes, align);
         const need = Math.ceil(bytes / align) * align;
         if (offset === undefined) {
