@@ -51,6 +51,11 @@ export class Glue extends EventEmitter<GlueEvents> {
     return this.#accounts.get(vm)?.bytes ?? 0;
   }
 
+  /** The same of every VM that has clients, by name. */
+  bytesByVm(): Record<string, number> {
+    return Object.fromEntries([...this.#accounts.values()].map(account => [account.name, account.bytes]));
+  }
+
   /** Serves a client that arrived from `vm`. Takes ownership of `link`, not yet started. */
   serve(vm: string, link: Channel): void {
     const account = this.#account(vm);

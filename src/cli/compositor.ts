@@ -6,6 +6,7 @@ import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-gl
 import { DEFAULT_VM_SHARE } from '../../compositor-glue/vm-account.js';
 import { openDevice } from '../virtwl/device.js';
 import { parseBytes } from './bytes.js';
+import { answerStatus } from './status.js';
 
 interface CompositorOptions {
   loopback?: string;
@@ -44,6 +45,7 @@ export function register(program: Command): void {
       glue.on('left', (vm, reason) => {
         console.error(`virtwl compositor: a client of VM "${vm}" left${reason === undefined ? '' : `: ${reason.message}`}`);
       });
+      answerStatus(() => ({ clients: glue.clientCount, bytes: glue.bytesByVm() }));
       const broker = new BrokerLink(device);
       broker.on('client', (vm, link) => glue.serve(vm, link));
       broker.on('down', reason => console.error(`virtwl compositor: the broker is not there: ${reason.message}`));

@@ -5,6 +5,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DEFAULT_REQUEST_LIMIT } from '../allocator/budget.js';
 import { VmHost } from '../host/host.js';
 import { parseBytes } from './bytes.js';
+import { answerStatus } from './status.js';
 import { untilSignal } from './until-signal.js';
 
 interface Options {
@@ -61,6 +62,10 @@ export function register(program: Command): void {
         broker: options.broker,
         sockets: options.socket,
         log: (line) => process.stderr.write(`${line}\n`),
+      });
+      answerStatus(() => {
+        const budget = host.allocator?.budget;
+        return { vm: options.vm, ...(budget && { allocator: { budget: budget.bytes, used: budget.used, pieces: budget.pieces } }) };
       });
       process.stdout.write(`ready: ${options.loopback}\n`);
       await untilSignal();

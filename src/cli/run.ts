@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { ClientProxy } from '../client/proxy.js';
 import { openDevice } from '../virtwl/device.js';
+import { answerStatus } from './status.js';
 
 interface RunOptions {
   loopback?: string;
@@ -31,6 +32,7 @@ export function register(program: Command): void {
       const folder = mkdtempSync(join(runtimeDir ?? tmpdir(), 'virtwl-'));
       const proxy = new ClientProxy({ device, path: join(folder, 'wayland-0'), server: options.server });
       proxy.on('problem', error => console.error(`virtwl run: ${error.message}`));
+      answerStatus(() => ({ connections: proxy.connectionCount, ...proxy.counters }));
       try {
         process.exitCode = await (app.length === 0
           ? untilSignal(proxy.path)

@@ -27,8 +27,8 @@ interface ClientProxyEvents {
 
 export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly path: string;
-  /** Of all connections so far. */
-  readonly counters: CopyCounters = { frames: 0, bytesCopied: 0 };
+  /** Of all connections that have ended. */
+  readonly #ended: CopyCounters = { frames: 0, bytesCopied: 0 };
   readonly #device: Device;
   readonly #server: string;
   readonly #listener: UnixListener;
@@ -48,6 +48,16 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   /** Connections open at the moment. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** Of all connections so far. */
+  get counters(): CopyCounters {
+    const sum = { ...this.#ended };
+    for (const { counters } of this.#connections) {
+      sum.frames += counters.frames;
+      sum.bytesCopied += counters.bytesCopied;
+    }
+    return sum;
   }
 
   /** Closes the socket and every connection. */
@@ -71,8 +81,8 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     this.#connections.add(connection);
     connection.on('close', reason => {
       this.#connections.delete(connection);
-      this.counters.frames += connection.counters.frames;
-      this.counters.bytesCopied += connection.counters.bytesCopied;
+      this.#ended.frames += connection.counters.frames;
+      this.#ended.bytesCopied += connection.counters.bytesCopied;
       if (reason !== undefined) this.emit('problem', reason);
     });
     this.emit('connection', connection);

@@ -4,11 +4,14 @@
  * the VMs' devices. The demo, the benchmark and the tests run on it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { STATUS_PREFIX } from '../cli/status.js';
+import type { NativeCounters } from '../native.js';
 
 /** The command line's entry point, compiled. */
 export const VIRTWL = fileURLToPath(new URL('../cli/main.js', import.meta.url));
@@ -17,6 +20,8 @@ const START_TIMEOUT_MS = 60_000;
 const LOOK_INTERVAL_MS = 20;
 /** How long a part may take to end after SIGTERM, in milliseconds. */
 const STOP_TIMEOUT_MS = 5_000;
+/** How long a part may take to tell its status, in milliseconds. */
+const STATUS_TIMEOUT_MS = 10_000;
 
 export interface LoopbackStackOptions {
   /** Names of the client VMs. Default: one, `client`. */
@@ -37,6 +42,49 @@ export interface Part {
   readonly name: string;
   readonly process: ChildProcess;
   readonly ended: Promise<number | null>;
+}
+
+/** The answer of a process of ours to SIGUSR2; what else is in it depends on the subcommand. */
+export interface PartStatus {
+  readonly native: NativeCounters;
+  readonly [key: string]: unknown;
+}
+
+/** Asks a process that runs a subcommand of `virtwl`, whose standard error is a pipe of ours. */
+export async function statusOf(child: ChildProcess): Promise<PartStatus> {
+  const { stderr, pid } = child;
+  if (stderr === null || pid === undefined) throw new Error('a process without a standard error to answer on');
+  const end = Date.now() + STATUS_TIMEOUT_MS;
+  // Before its handler is there, the signal would end it.
+  while (!catchesStatusSignal(pid)) {
+    if (Date.now() > end) throw new Error(`process ${pid} does not answer to SIGUSR2`);
+    await pause(LOOK_INTERVAL_MS);
+  }
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const finish = (): void => {
+      clearTimeout(timer);
+      stderr.off('data', listen);
+    };
+    const listen = (chunk: Buffer | string): void => {
+      text += chunk.toString();
+      const line = text.split('\n').find((part, i, all) => i < all.length - 1 && part.startsWith(STATUS_PREFIX));
+      if (line === undefined) return;
+      finish();
+      resolve(JSON.parse(line.slice(STATUS_PREFIX.length)) as PartStatus);
+    };
+    const timer = setTimeout(() => {
+      finish();
+      reject(new Error(`process ${pid} did not tell its status in time`));
+    }, STATUS_TIMEOUT_MS);
+    stderr.on('data', listen);
+    child.kill('SIGUSR2');
+  });
+}
+
+function catchesStatusSignal(pid: number): boolean {
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
+  return (BigInt(`0x${caught}`) & (1n << BigInt(constants.signals.SIGUSR2 - 1))) !== 0n;
 }
 
 export class LoopbackStack {
@@ -125,6 +173,13 @@ export class LoopbackStack {
     });
   }
 
+  /** What a part holds and has done: its answer to SIGUSR2. */
+  async status(name: string): Promise<PartStatus> {
+    const part = this.parts.get(name);
+    if (part === undefined) throw new Error(`no part "${name}" runs`);
+    return statusOf(part.process);
+  }
+
   /** Sends a signal to one part and waits for its end. */
   async kill(name: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const part = this.parts.get(name);
@@ -165,7 +220,7 @@ export class LoopbackStack {
     for (let waited = 0; waited < START_TIMEOUT_MS; waited += LOOK_INTERVAL_MS) {
       if (existsSync(path)) return;
       if (ended) throw new Error(`"virtwl ${part}" ended before it was ready`);
-      await new Promise(resolve => setTimeout(resolve, LOOK_INTERVAL_MS));
+      await pause(LOOK_INTERVAL_MS);
     }
     throw new Error(`"virtwl ${part}" did not make ${path} in time`);
   }
