@@ -311,9 +311,9 @@ export function describe(verdict: Verdict): string {
     case 'missing':
       return 'missing: nothing of the window is in the capture';
     case 'stale':
-      return `stale: the capture shows the frame of ${count(verdict.behind, 'frame')} ago`;
+      return `stale: the capture shows ${verdict.behind === 1 ? 'the frame before' : `the frame of ${verdict.behind} frames before`}`;
     case 'stale-area':
-      return `stale area: ${where(verdict.wrong)} show the window as it was ${range(verdict.behind, 'frame')} ago`;
+      return `stale area: ${where(verdict.wrong)} show the window as it was ${range(verdict.behind, 'frame')} before`;
     case 'channels':
       return `channels: ${where(verdict.wrong)} show ${verdict.order} in place of rgb`;
     case 'rows': {

@@ -91,8 +91,8 @@ function cornerTable(pattern: Pattern, behind: number, order: ChannelOrder): Map
 
 /**
  * Looks for the pattern row by row, for pictures in which no two rows lie rightly on top of each other, as with a
- * wrong stride. Two blocks beside each other name their row of blocks and their column; the place follows from the line in
- * which each row of blocks is first seen, and from the leftmost place of its blocks in the uppermost of these lines.
+ * wrong stride. Two blocks beside each other name their row of blocks and their column; the place follows from the
+ * lines in which each row of blocks is first seen, and from the column of the first block seen at all.
  */
 export function locateByRows(captured: Picture, pattern: Pattern): Point | undefined {
   const state = pattern.drawnIn();

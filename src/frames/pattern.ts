@@ -136,7 +136,8 @@ export class Pattern {
     if (age < 1 || age > HISTORY_FRAMES || age >= this.#frame) return [this.whole];
     const rects: Rect[] = [];
     for (let i = 0; i < age; i++) rects.push(...this.#changes[(this.#frame - i) % this.#changes.length]!);
-    return rects;
+    const everything = rects.some(({ width, height }) => width === this.width && height === this.height);
+    return everything ? [this.whole] : rects;
   }
 
   /**

@@ -2,9 +2,10 @@
  * A picture in memory: what the frame checker draws, what it captured, and what it writes as PNG. One 32-bit number a
  * pixel, 0xXXRRGGBB, rows without padding; the upper byte means nothing and is ignored by everything here.
  *
- * Captured memory becomes a picture once, in {@link pictureFrom}; from then on nobody thinks of formats and strides.
+ * A capture becomes a picture in {@link pictureOf}.
  */
 import { PNG } from 'pngjs';
+import type { Image } from '../wayland/image.js';
 
 /** Pixels of one image. Owns its pixels. */
 export interface Picture {
@@ -17,64 +18,32 @@ export interface Picture {
 /** The colour bits of a pixel. */
 export const COLOUR_MASK = 0xffffff;
 
-/** wl_shm format numbers (wayland.xml, enum wl_shm.format) that a picture can be made from. */
-export const ARGB8888 = 0;
-export const XRGB8888 = 1;
-export const ABGR8888 = 0x34324241;
-export const XBGR8888 = 0x34324258;
-
 /** A black picture. */
 export function blankPicture(width: number, height: number): Picture {
   return { width, height, pixels: new Uint32Array(width * height) };
 }
 
-/** Whether {@link pictureFrom} knows the wl_shm format. */
-export function isPictureFormat(format: number): boolean {
-  return format === ARGB8888 || format === XRGB8888 || format === ABGR8888 || format === XBGR8888;
+/** The same pixels as 32-bit numbers. The memory is shared where its alignment allows, else copied. */
+export function pictureOf(image: Image): Picture {
+  const { width, height } = image;
+  const data = image.data.byteOffset % 4 === 0 ? image.data : image.data.slice();
+  return { width, height, pixels: new Uint32Array(data.buffer, data.byteOffset, width * height) };
 }
 
 /**
- * Copies image memory into a picture. `bytes` is only read during the call.
- *
- * @param stride bytes from one row to the next; at least 4 × width and a multiple of 4
- * @param format a wl_shm format; alpha is dropped
- * @param flipped the rows come from the bottom up (wlr-screencopy's y_invert)
- * @throws RangeError when the numbers do not fit `bytes`, or for a format that is not one of the 32-bit ones above
+ * Copies `width` × `height` pixels at (x, y) of `from` to (toX, toY) of `to`. What lies outside of `from` is left as it is
+ * in `to`; the target must lie inside of `to`.
  */
-export function pictureFrom(
-  bytes: Uint8Array,
-  width: number,
-  height: number,
-  stride: number,
-  format: number,
-  flipped = false,
-): Picture {
-  if (!isPictureFormat(format)) {
-    throw new RangeError(`image format 0x${format.toString(16)} is not XRGB8888, ARGB8888, XBGR8888 or ABGR8888`);
-  }
-  if (width < 1 || height < 1 || stride < width * 4 || stride % 4 !== 0 || bytes.length < stride * (height - 1) + width * 4) {
-    throw new RangeError(`an image of ${width}x${height} with a stride of ${stride} does not fit ${bytes.length} bytes`);
-  }
-  // A view of 32-bit words needs an aligned start; captures nearly always have one.
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  const words = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2);
-  const picture = blankPicture(width, height);
-  const { pixels } = picture;
-  for (let y = 0; y < height; y++) {
-    const from = ((flipped ? height - 1 - y : y) * stride) >> 2;
-    pixels.set(words.subarray(from, from + width), y * width);
-  }
-  if (format === ABGR8888 || format === XBGR8888) {
-    for (let i = 0; i < pixels.length; i++) {
-      const p = pixels[i]!;
-      pixels[i] = (p & 0xff00ff00) | ((p & 0xff) << 16) | ((p >>> 16) & 0xff);
-    }
-  }
-  return picture;
-}
-
-/** Copies the part of `from` at (x, y) of the size of `to`; what lies outside of `from` is left as it is in `to`. */
-export function copyPart(from: Picture, x: number, y: number, to: Picture, toX = 0, toY = 0, width = to.width, height = to.height): void {
+export function copyPart(
+  from: Picture,
+  x: number,
+  y: number,
+  to: Picture,
+  toX = 0,
+  toY = 0,
+  width = to.width,
+  height = to.height,
+): void {
   const left = Math.max(0, -x);
   const right = Math.min(width, from.width - x);
   if (right <= left) return;

@@ -94,7 +94,7 @@ export interface ReportJson {
 
 /** Counts what happens to the frames of one run. */
 export class RunReport {
-  readonly setup: RunSetup;
+  #setup: RunSetup;
   sent = 0;
   shown = 0;
   wrong = 0;
@@ -112,7 +112,16 @@ export class RunReport {
   #failed = 0;
 
   constructor(setup: RunSetup) {
-    this.setup = setup;
+    this.#setup = setup;
+  }
+
+  get setup(): RunSetup {
+    return this.#setup;
+  }
+
+  /** The window has another size, in pixels, from now on. */
+  resized(width: number, height: number): void {
+    this.#setup = { ...this.#setup, width, height };
   }
 
   /** A frame went off: `drawn` bytes written for it, `damaged` bytes declared as changed. */

@@ -106,6 +106,13 @@ t.test('a frame may change some blocks only', (t) => {
     for (const age of [0, HISTORY_FRAMES + 1]) t.same(pattern.changesSince(age), [pattern.whole], `age ${age}`);
     t.end();
   });
+  t.test('and nothing is drawn twice when everything has changed', (t) => {
+    pattern.advance();
+    pattern.advance(someBlocks(pattern, 9));
+    pattern.advance();
+    t.same(pattern.changesSince(3), [pattern.whole]);
+    t.end();
+  });
   t.test('and what lies outside changes nothing', (t) => {
     t.same(pattern.advance([{ x: 64, y: 0, width: 8, height: 8 }, { x: -8, y: 0, width: 8, height: 8 }]), []);
     t.same(pattern.picture().pixels, pattern.picture(1).pixels);

@@ -78,7 +78,7 @@ t.test('each failure is counted under its kind and listed', (t) => {
     [3, 'missing'],
     [4, 'no-callback'],
   ]);
-  t.match(report.toText(), /frame 2 .*1 frame ago/);
+  t.match(report.toText(), /frame 2 .*stale: the capture shows the frame before/);
   t.match(report.toText(), /injected {3}row@3/);
   t.match(report.toText(), /^FAIL$/m);
   t.same(JSON.parse(JSON.stringify(report)), json, 'and it is JSON');

@@ -1,0 +1,156 @@
+/**
+ * `virtwl frames`: whether the compositor shows every pixel that a client draws.
+ */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS, DEFAULT_SERVER, DirectClient } from '../client/direct.js';
+import { DEFAULT_BUFFERS } from '../client/shared-surface.js';
+import { openDevice } from '../virtwl/device.js';
+import { Capturer } from '../wayland/capture.js';
+import type { Display } from '../wayland/client.js';
+import { UnixSocket } from '../unix-socket.js';
+import { FAULT_KINDS, parseFault, type Fault } from '../frames/faults.js';
+import { MAX_SIDE, MIN_SIDE } from '../frames/pattern.js';
+import { pictureOf } from '../frames/picture.js';
+import { RunReport } from '../frames/report.js';
+import { DEFAULT_FRAME_TIMEOUT_MS, runFrames, within } from '../frames/run.js';
+import { parseCount } from './count.js';
+
+interface Options {
+  frames: number;
+  every: number;
+  size?: { width: number; height: number };
+  damage: 'full' | 'block';
+  buffers: number;
+  display?: string;
+  server: string;
+  device?: string;
+  loopback?: string;
+  capture?: string | false;
+  output?: string;
+  inject?: string;
+  out?: string;
+  timeout: number;
+  connectTimeout: number;
+  json?: true;
+}
+
+export function register(program: Command): void {
+  program
+    .command('frames')
+    .summary('check that every pixel drawn is shown')
+    .description(
+      'Draws numbered frames of a pattern that differs in every block and every frame, straight into memory that the\n' +
+        'compositor reads, has the output captured on the compositor\'s side, and compares every pixel. The exit status\n' +
+        'is 0 when every frame was shown as drawn, 1 when not.\n' +
+        'It draws through the virtio_wl device, or with --display through any Wayland socket.',
+    )
+    .option('--frames <n>', 'how many frames', parseCount, 60)
+    .option('--every <n>', 'capture each n-th frame', parseCount, 1)
+    .option('--size <wxh>', 'size of the window in pixels (default: fullscreen)', parseSize)
+    .addOption(
+      new Option('--damage <mode>', 'redraw all of each frame, or some blocks that are damaged alone')
+        .choices(['full', 'block'])
+        .default('full'),
+    )
+    .option('--buffers <n>', 'buffers at most', parseCount, DEFAULT_BUFFERS)
+    .option('--display <path>', 'draw through this Wayland socket instead of the device')
+    .option('--server <name>', 'the host server to draw through', DEFAULT_SERVER)
+    .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
+    .option('--loopback <dir>', 'a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
+    .option('--capture <path>', "the compositor's own Wayland socket, where its output is captured (default: --display)")
+    .option('--no-capture', 'only draw; such a run cannot pass')
+    .option('--output <name>', 'the output to capture (default: the first)')
+    .option('--inject <fault>', `put a fault in, to see it caught: ${FAULT_KINDS.join(', ')}, each with @FRAME or without`)
+    .option('--out <dir>', 'write frame.png, captured.png and, when they differ, difference.png')
+    .option('--timeout <ms>', 'how long each frame may take, in milliseconds', parseCount, DEFAULT_FRAME_TIMEOUT_MS)
+    .option('--connect-timeout <ms>', 'how long a compositor may take to answer', parseCount, DEFAULT_CONNECT_TIMEOUT_MS)
+    .option('--json', 'print the report as JSON')
+    .action(async (options: Options, command: Command) => {
+      const usage = (text: string): never => command.error(`error: ${text}`, { exitCode: 2 });
+      if (options.display !== undefined && (options.device ?? options.loopback) !== undefined) {
+        usage('--display goes past the device: leave --device and --loopback out');
+      }
+      const socket = options.capture === undefined || options.capture === false ? options.display : options.capture;
+      if (socket === undefined && options.capture !== false) {
+        usage('--capture PATH is needed: a client of the device cannot capture, the compositor\'s own socket can');
+      }
+      let fault: Fault | undefined;
+      try {
+        if (options.inject !== undefined) fault = parseFault(options.inject, options.frames, options.every);
+      } catch (error) {
+        usage((error as Error).message);
+      }
+      if (options.every > options.frames) usage(`--every ${options.every} captures none of ${options.frames} frames`);
+      const report = await check(options, fault, options.capture === false ? undefined : socket);
+      process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : report.toText());
+      if (!report.pass) process.exitCode = 1;
+    });
+}
+
+/** Connects, runs, disconnects. Errors before the first frame are thrown, later ones are in the report. */
+async function check(options: Options, fault: Fault | undefined, captureSocket: string | undefined): Promise<RunReport> {
+  const { size, timeout } = options;
+  const client = await connect(options);
+  let screen: Display | undefined;
+  try {
+    let capturer: Capturer | undefined;
+    if (captureSocket !== undefined) {
+      screen = await connectDisplay(UnixSocket.connect(captureSocket), options.connectTimeout);
+      capturer = await Capturer.open(screen, options.output === undefined ? {} : { output: options.output });
+    }
+    const window = await within(
+      timeout,
+      'configure of the window',
+      client.createWindow({
+        title: 'virtwl frames',
+        appId: 'virtwl-frames',
+        buffers: options.buffers,
+        ...(size === undefined ? { fullscreen: true } : { size, fixedSize: true }),
+      }),
+    );
+    const report = new RunReport({
+      frames: options.frames,
+      width: window.width,
+      height: window.height,
+      display: options.display ?? 'virtio_wl',
+      memory: client.source.name,
+      buffers: options.buffers,
+      damage: options.damage,
+      ...(fault !== undefined && { injected: `${fault.kind}@${fault.frame}` }),
+    });
+    try {
+      await runFrames(
+        window,
+        capturer === undefined ? undefined : async () => pictureOf(await capturer.capture()),
+        { ...options, fault, timeoutMs: timeout },
+        report,
+      );
+    } catch (error) {
+      report.error = (error as Error).message;
+    }
+    return report;
+  } finally {
+    screen?.close();
+    client.close();
+  }
+}
+
+async function connect(options: Options): Promise<DirectClient> {
+  if (options.display !== undefined) return DirectClient.overSocket(options.display, options.connectTimeout);
+  const device = openDevice(options);
+  try {
+    return await DirectClient.overDevice(device, options.server, options.connectTimeout);
+  } finally {
+    device.close();
+  }
+}
+
+function parseSize(text: string): { width: number; height: number } {
+  const [, width, height] = (/^(\d+)x(\d+)$/.exec(text) ?? []).map(Number);
+  for (const side of [width, height]) {
+    if (side === undefined || side < MIN_SIDE || side > MAX_SIDE) {
+      throw new InvalidArgumentError(`give WIDTHxHEIGHT, each from ${MIN_SIDE} to ${MAX_SIDE}.`);
+    }
+  }
+  return { width: width!, height: height! };
+}

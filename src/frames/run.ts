@@ -1,0 +1,190 @@
+/**
+ * The run of the frame checker: draws one numbered frame after another into a window's shared buffers and, in step with
+ * it, looks at what the compositor shows. A frame goes through draw, commit, frame callback, capture and comparison
+ * before the next one begins, so each capture has one frame that it must show.
+ *
+ * A capture that shows an old picture is not final: the compositor may be about to show the new one. It is taken again
+ * until the frame's time is up. Any other difference is final at once.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SharedBuffer } from '../client/shared-surface.js';
+import type { Window } from '../client/window.js';
+import type { Rect } from '../client/rect.js';
+import { compare, type Verdict } from './compare.js';
+import { differencePicture } from './difference.js';
+import { applyFault, type Fault } from './faults.js';
+import type { Point } from './locate.js';
+import { Pattern, someBlocks } from './pattern.js';
+import { encodePng, type Picture } from './picture.js';
+import type { RunReport } from './report.js';
+
+/** How long a frame may take until it is missing, in milliseconds: a busy machine's worst, not a compositor's. */
+export const DEFAULT_FRAME_TIMEOUT_MS = 5000;
+/** Frames without a callback after which a run gives up: the window is hidden, or the compositor is stuck. */
+const MAX_MISSED_CALLBACKS = 3;
+/** How long to wait before a capture is taken again, in milliseconds: about one refresh of the output. */
+const CAPTURE_AGAIN_MS = 16;
+
+/** What a run does. */
+export interface RunOptions {
+  /** How many frames. */
+  readonly frames: number;
+  /** Each how many frames one is captured and compared. */
+  readonly every: number;
+  /** Redraw everything in each frame, or some blocks only. */
+  readonly damage: 'full' | 'block';
+  readonly fault?: Fault | undefined;
+  /** For each frame, in milliseconds. */
+  readonly timeoutMs: number;
+  /**
+   * Folder for `frame.png` and `captured.png` of the first frame that was not as drawn, with its `difference.png`; of
+   * the last frame when all were right.
+   */
+  readonly out?: string | undefined;
+}
+
+/** What takes a picture of the output; the picture is the caller's. */
+export type Capture = () => Promise<Picture>;
+
+/** Something did not come in time. */
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError';
+}
+
+/**
+ * Rejects with a {@link TimeoutError} when the promise takes longer; what it waits for goes on.
+ * @param what completes "no … within 5000 ms"
+ */
+export function within<T>(milliseconds: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TimeoutError(`no ${what} within ${milliseconds} ms`)), milliseconds);
+  });
+  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
+}
+
+/**
+ * Runs all frames and fills the report. Ends early when the connection breaks, and when no frame is answered any more.
+ * @param capture without it frames are only sent
+ * @throws Error that ended the run: the report holds what came before it
+ */
+export async function runFrames(
+  window: Window,
+  capture: Capture | undefined,
+  options: RunOptions,
+  report: RunReport,
+): Promise<void> {
+  const checker = new FrameChecker(window, capture, options, report);
+  await checker.run();
+}
+
+class FrameChecker {
+  readonly #window: Window;
+  readonly #capture: Capture | undefined;
+  readonly #options: RunOptions;
+  readonly #report: RunReport;
+  #pattern: Pattern;
+  /** Where the window was found last. */
+  #place: Point | undefined;
+  /** What a fault spoiled in the last frame. */
+  #spoiled: readonly Rect[] = [];
+  #written = false;
+
+  constructor(window: Window, capture: Capture | undefined, options: RunOptions, report: RunReport) {
+    this.#window = window;
+    this.#capture = capture;
+    this.#options = options;
+    this.#report = report;
+    this.#pattern = new Pattern(window.width, window.height);
+  }
+
+  async run(): Promise<void> {
+    const { frames, timeoutMs, every } = this.#options;
+    let missed = 0;
+    for (let frame = 1; frame <= frames; frame++) {
+      const buffer = await within(timeoutMs, 'free buffer: the compositor keeps them all', this.#window.nextBuffer());
+      this.#draw(frame, buffer);
+      const committed = performance.now();
+      const answered = await this.#answered(frame, committed);
+      missed = answered ? 0 : missed + 1;
+      if (missed >= MAX_MISSED_CALLBACKS) {
+        throw new Error(`no answer to ${missed} frames in a row: the window is hidden, or the compositor is stuck`);
+      }
+      if (answered && this.#capture !== undefined && frame % every === 0) {
+        await this.#check(frame, committed, this.#capture);
+      }
+    }
+  }
+
+  /** Draws the frame, spoils it if it is the one to be spoiled, and commits it. */
+  #draw(frame: number, buffer: SharedBuffer): void {
+    const { damage, fault } = this.#options;
+    if (buffer.width !== this.#pattern.width || buffer.height !== this.#pattern.height) {
+      // The compositor gave the window another size, and with it new buffers: everything begins anew.
+      this.#pattern = new Pattern(buffer.width, buffer.height);
+      this.#place = undefined;
+      this.#report.resized(buffer.width, buffer.height);
+    }
+    const pattern = this.#pattern;
+    const changed = pattern.advance(damage === 'full' ? undefined : [...someBlocks(pattern, frame), ...this.#spoiled]);
+    const stride = buffer.stride / 4;
+    const written = pattern.draw(buffer.pixels, stride, pattern.changesSince(buffer.age));
+    this.#spoiled = fault?.frame === frame ? applyFault(fault.kind, pattern, buffer.pixels, stride, changed) : [];
+    this.#frameCallback = this.#window.nextFrame();
+    // A callback that nobody waits for any more may still be rejected when the connection ends.
+    this.#frameCallback.catch(() => undefined);
+    this.#window.commit(buffer, changed);
+    this.#report.frameSent(written, changed.reduce((bytes, { width, height }) => bytes + width * height * 4, 0));
+  }
+
+  #frameCallback: Promise<number> = Promise.resolve(0);
+
+  async #answered(frame: number, committed: number): Promise<boolean> {
+    const { timeoutMs } = this.#options;
+    try {
+      await within(timeoutMs, 'frame callback', this.#frameCallback);
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error;
+      this.#report.callbackMissing(frame, timeoutMs);
+      return false;
+    }
+    this.#report.callbackCame(performance.now() - committed);
+    return true;
+  }
+
+  async #check(frame: number, committed: number, capture: Capture): Promise<void> {
+    const { timeoutMs, frames, every } = this.#options;
+    for (;;) {
+      const left = Math.max(1, committed + timeoutMs - performance.now());
+      const captured = await within(left, 'capture of the output', capture());
+      const taken = performance.now();
+      const verdict = compare(captured, this.#pattern, this.#place);
+      const mayChange = verdict.kind === 'stale' || verdict.kind === 'stale-area' || verdict.kind === 'missing';
+      if (mayChange && performance.now() < committed + timeoutMs) {
+        await new Promise((resolve) => setTimeout(resolve, CAPTURE_AGAIN_MS));
+        continue;
+      }
+      this.#report.frameChecked(frame, verdict, taken - committed);
+      if (verdict.kind === 'identical') this.#place = verdict.at;
+      if (verdict.kind !== 'identical' || frame + every > frames) this.#save(captured, verdict);
+      return;
+    }
+  }
+
+  /** Writes the pictures, once. */
+  #save(captured: Picture, verdict: Verdict): void {
+    const { out } = this.#options;
+    if (out === undefined || this.#written) return;
+    this.#written = true;
+    mkdirSync(out, { recursive: true });
+    const expected = this.#pattern.picture();
+    writeFileSync(join(out, 'frame.png'), encodePng(expected));
+    writeFileSync(join(out, 'captured.png'), encodePng(captured));
+    // An earlier run's difference must not stand beside this run's pictures.
+    rmSync(join(out, 'difference.png'), { force: true });
+    if (verdict.kind === 'identical') return;
+    const at = verdict.kind === 'missing' ? (this.#place ?? { x: 0, y: 0 }) : verdict.at;
+    writeFileSync(join(out, 'difference.png'), encodePng(differencePicture(expected, captured, at)));
+  }
+}
