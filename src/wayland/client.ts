@@ -94,6 +94,7 @@ export class Display extends EventEmitter<DisplayEvents> {
   readonly #freeIds: number[] = [];
   #nextId = DISPLAY_ID + 1;
   readonly #globals = new Map<number, Global>();
+  readonly #boundOnce = new Map<string, WaylandObject>();
   readonly #waiting = new Set<(reason: Error) => void>();
   #ended: Error | undefined;
   #flushPlanned = false;
@@ -190,6 +191,18 @@ export class Display extends EventEmitter<DisplayEvents> {
     if (found === undefined) throw new Error(`the compositor does not offer ${String(global)}`);
     const type = this.interfaceNamed(found.interface);
     return this.#registry.bind(found.name, type, Math.min(version, found.version, type.version));
+  }
+
+  /**
+   * As {@link bind}, but only the first time: for globals that are factories and that one object serves all. Later
+   * calls return the same object, whatever their version.
+   */
+  bindOnce(interfaceName: string, version = Infinity): WaylandObject {
+    const bound = this.#boundOnce.get(interfaceName);
+    if (bound !== undefined && !bound.destroyed) return bound;
+    const object = this.bind(interfaceName, version);
+    this.#boundOnce.set(interfaceName, object);
+    return object;
   }
 
   /** The table of an interface. @internal */

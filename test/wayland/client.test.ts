@@ -1,95 +1,12 @@
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { closeAll, OwnedFd } from '../../src/fd.js';
 import { native } from '../../src/native.js';
-import { UnixSocket } from '../../src/unix-socket.js';
 import { DisconnectedError, Display, displayPath, WaylandProtocolError } from '../../src/wayland/client.js';
-import { Flow } from '../../src/wayland/flow.js';
-import { Outbox } from '../../src/wayland/outbox.js';
-import { interfaces } from '../../src/wayland/protocols/index.js';
-import { checkMessage, readArgs, readOpcode, readUint, type WireValue } from '../../src/wayland/wire.js';
 import type { WaylandObject } from '../../src/wayland/wayland-object.js';
 import { startSway } from '../compositors.js';
 import { openDescriptors } from '../descriptors.js';
-
-interface Received {
-  readonly id: number;
-  readonly request: string;
-  readonly args: WireValue[];
-}
-
-/**
- * A compositor that does only what a test tells it. It knows the types of objects from the requests that make them, and
- * answers get_registry and sync by itself.
- */
-class FakeCompositor {
-  readonly received: Received[] = [];
-  readonly types = new Map<number, string>([[1, 'wl_display']]);
-  readonly socket: UnixSocket;
-  readonly #out: Outbox;
-  #serial = 0;
-  /** Whether `sync` is answered at once. */
-  answering = true;
-
-  constructor(
-    fd: OwnedFd,
-    readonly globals: readonly [string, number][],
-  ) {
-    this.socket = new UnixSocket(fd);
-    this.#out = new Outbox(this.socket);
-    new Flow(this.socket, this.#out, {
-      dispatch: (bytes, offset, size, fds) => {
-        const id = readUint(bytes, offset);
-        const type = interfaces.get(this.types.get(id)!)!;
-        const message = type.requests[readOpcode(bytes, offset)]!;
-        checkMessage(message, bytes, offset, size);
-        const args = readArgs(message, bytes, offset, fds);
-        message.args.forEach((arg, i) => {
-          if (arg.kind === 'new_id') this.types.set(args[i] as number, arg.interface!);
-          if (arg.kind === 'bind') {
-            const bind = args[i] as { id: number; interface: string };
-            this.types.set(bind.id, bind.interface);
-          }
-        });
-        this.#handle({ id, request: `${type.name}.${message.name}`, args });
-        return true;
-      },
-      batchDone: () => this.#out.flush(),
-      end: () => undefined,
-      error: () => undefined,
-      broken: error => {
-        throw error;
-      },
-    }).start();
-  }
-
-  #handle(call: Received): void {
-    if (call.request === 'wl_display.get_registry') {
-      this.globals.forEach(([name, version], i) => this.event(call.args[0] as number, 'global', [i + 1, name, version]));
-    } else if (call.request === 'wl_display.sync' && this.answering) {
-      const callback = call.args[0] as number;
-      this.event(callback, 'done', [this.#serial++]);
-      this.event(1, 'delete_id', [callback]);
-    } else {
-      this.received.push(call);
-    }
-  }
-
-  /** Sends an event; it leaves with the answers to the batch under way, or with `flush`. */
-  event(id: number, name: string, args: readonly WireValue[] = []): void {
-    const message = interfaces.get(this.types.get(id)!)!.events.find(item => item.name === name)!;
-    this.#out.write(id, message, args);
-  }
-
-  flush(): void {
-    this.#out.flush();
-  }
-
-  /** Sends bytes as they are. */
-  raw(words: readonly number[]): void {
-    this.socket.send(new Uint8Array(Uint32Array.from(words).buffer));
-  }
-}
+import { connectFake, type FakeCompositor } from './fake-compositor.js';
 
 const GLOBALS: readonly [string, number][] = [
   ['wl_compositor', 4],
@@ -98,21 +15,9 @@ const GLOBALS: readonly [string, number][] = [
   ['wl_data_device_manager', 3],
 ];
 
-/** A display that talks to a fake compositor. */
-async function fake(t: Test, globals = GLOBALS): Promise<{ display: Display; compositor: FakeCompositor }> {
-  const [a, b] = native.socketpair();
-  const compositor = new FakeCompositor(new OwnedFd(a), globals);
-  const display = await Display.connect(new UnixSocket(new OwnedFd(b)));
-  t.teardown(() => {
-    display.close();
-    compositor.socket.close();
-  });
-  return { display, compositor };
-}
-
 t.test('a display', async t => {
   t.test('knows the globals once it is connected, and what comes and goes later', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     t.same(display.globals.map(item => [item.interface, item.version]), GLOBALS);
     t.match(display.find('wl_seat'), { name: 3, version: 7 });
     const seen: string[] = [];
@@ -127,7 +32,7 @@ t.test('a display', async t => {
   });
 
   t.test('binds at the version that both sides know', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     t.equal(display.bind('wl_compositor').version, 4);
     t.equal(display.bind('wl_compositor', 2).version, 2);
     t.equal(display.bind(display.find('wl_seat')!).version, 7);
@@ -138,7 +43,7 @@ t.test('a display', async t => {
   });
 
   t.test('sends a turn of requests in one piece', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     const sends = native.counters().sendmsg;
     const surface = display.bind('wl_compositor').create('create_surface');
     for (let i = 0; i < 10; i++) surface.request('damage', i, 0, 1, 1);
@@ -151,7 +56,7 @@ t.test('a display', async t => {
   });
 
   t.test('uses an id again only after the compositor has confirmed', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     const factory = display.bind('wl_compositor');
     const first = factory.create('create_surface');
     first.request('destroy');
@@ -171,12 +76,12 @@ t.test('a display', async t => {
 
 t.test('an object', async t => {
   t.test('refuses what is wrong before it is sent', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     const factory = display.bind('wl_compositor', 3);
     const shm = display.bind('wl_shm');
     const surface = factory.create('create_surface');
     const region = factory.create('create_region');
-    const other = (await fake(t)).display.bind('wl_compositor').create('create_region');
+    const other = (await connectFake(t, GLOBALS)).display.bind('wl_compositor').create('create_region');
     const dead = factory.create('create_surface');
     dead.request('destroy');
     const cases: [() => void, RegExp][] = [
@@ -204,7 +109,7 @@ t.test('an object', async t => {
   });
 
   t.test('takes the fds of its requests, also of refused ones', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     const shm = display.bind('wl_shm');
     const file = new OwnedFd(native.memfd('virtwl-test', 4096, 0));
     shm.create('create_pool', file, 4096);
@@ -219,7 +124,7 @@ t.test('an object', async t => {
   });
 
   t.test('tells events with their arguments decoded', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     const seat = display.bind('wl_seat');
     const pointer = seat.create('get_pointer');
     const surface = display.bind('wl_compositor').create('create_surface');
@@ -237,7 +142,7 @@ t.test('an object', async t => {
   });
 
   t.test('gives the fds of events to the listener, and closes those that nobody hears', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     const seat = display.bind('wl_seat');
     const [heard, unheard, dead] = [1, 2, 3].map(() => seat.create('get_keyboard')) as WaylandObject[];
     await display.roundtrip();
@@ -256,7 +161,7 @@ t.test('an object', async t => {
   });
 
   t.test('is made by events too, and is unwanted when its maker is', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     const manager = display.bind('wl_data_device_manager');
     const device = manager.create('get_data_device', display.bind('wl_seat'));
     await display.roundtrip();
@@ -294,7 +199,7 @@ t.test('an object', async t => {
 
 t.test('a display ends', async t => {
   t.test('with the error that the compositor reports, naming the object', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     const surface = display.bind('wl_compositor').create('create_surface');
     await display.roundtrip();
     compositor.answering = false;
@@ -318,7 +223,7 @@ t.test('a display ends', async t => {
   });
 
   t.test('when the compositor leaves', async t => {
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     compositor.answering = false;
     const waiting = display.roundtrip();
     compositor.socket.close();
@@ -327,7 +232,7 @@ t.test('a display ends', async t => {
 
   t.test('when it is closed here', async t => {
     const before = openDescriptors();
-    const { display, compositor } = await fake(t);
+    const { display, compositor } = await connectFake(t, GLOBALS);
     compositor.answering = false;
     display.on('end', () => t.fail('told of its own doing'));
     const waiting = display.roundtrip();
@@ -340,7 +245,7 @@ t.test('a display ends', async t => {
   });
 
   t.test('when a listener throws', async t => {
-    const { display } = await fake(t);
+    const { display } = await connectFake(t, GLOBALS);
     display.sync(() => {
       throw new Error('listener broke');
     });
@@ -376,7 +281,7 @@ t.test('a display ends', async t => {
       ],
     ];
     for (const [what, speak, message] of cases) {
-      const { display, compositor } = await fake(t);
+      const { display, compositor } = await connectFake(t, GLOBALS);
       compositor.answering = false;
       const waiting = display.roundtrip();
       speak(compositor, display);
