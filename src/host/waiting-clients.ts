@@ -5,11 +5,14 @@
 import type { OwnedFd } from '../fd.js';
 import { native, POLL_DISCONNECT, type Poll } from '../native.js';
 
-/** Clients of one VM that may wait: a session's worth of programs that start together. */
-export const DEFAULT_MAX_WAITING_PER_VM = 16;
+/**
+ * Clients of one VM that may wait. A session starts dozens of programs at once, and even with a compositor there each
+ * waits for a moment, until the glue has taken the one before it.
+ */
+export const DEFAULT_MAX_WAITING_PER_VM = 128;
 
 /** Clients of all VMs that may wait. Each is a descriptor of the broker. */
-export const DEFAULT_MAX_WAITING = 128;
+export const DEFAULT_MAX_WAITING = 512;
 
 /** How long one may wait in milliseconds: a compositor VM boots in less. */
 export const DEFAULT_WAIT_MS = 60_000;
