@@ -23,7 +23,14 @@ const STOP_TIMEOUT_MS = 5_000;
 /** How long a part may take to tell its status, in milliseconds. */
 const STATUS_TIMEOUT_MS = 10_000;
 
+/** How long the output of a part that has ended is waited for, in milliseconds. */
+const LAST_WORDS_MS = 500;
+/** Lines of a part's output that are told when it ends too early. */
+const KEPT_LINES = 12;
+
 export interface LoopbackStackOptions {
+  /** A folder of {@link LoopbackStack.makeFolder}, with what the compositor's command needs in it. Default: a new one. */
+  readonly folder?: string;
   /** Names of the client VMs. Default: one, `client`. */
   readonly clients?: readonly string[];
   /** The compositor VM's memory, as `virtwl host --allocator` takes it. Default: 1G. */
@@ -42,6 +49,8 @@ export interface Part {
   readonly name: string;
   readonly process: ChildProcess;
   readonly ended: Promise<number | null>;
+  /** The last lines that it printed. */
+  readonly lines: string[];
 }
 
 /** The answer of a process of ours to SIGUSR2; what else is in it depends on the subcommand. */
@@ -88,8 +97,8 @@ function catchesStatusSignal(pid: number): boolean {
 }
 
 export class LoopbackStack {
-  /** Holds everything that the stack makes; removed by `stop`. */
-  readonly folder = mkdtempSync(join(tmpdir(), 'virtwl-stack-'));
+  /** Holds everything that the stack makes, and is the parts' XDG_RUNTIME_DIR. Removed by `stop`. */
+  readonly folder: string;
   readonly parts = new Map<string, Part>();
   /** The compositor's own Wayland socket. */
   display = '';
@@ -97,6 +106,12 @@ export class LoopbackStack {
 
   private constructor(options: LoopbackStackOptions) {
     this.#options = options;
+    this.folder = options.folder ?? LoopbackStack.makeFolder();
+  }
+
+  /** A folder for one stack, which becomes its owner. */
+  static makeFolder(): string {
+    return mkdtempSync(join(tmpdir(), 'virtwl-stack-'));
   }
 
   /** Starts everything and resolves when clients can come. */
@@ -158,9 +173,9 @@ export class LoopbackStack {
         clearTimeout(timer);
         resolve(display);
       });
-      void part.ended.then(code => {
+      void part.ended.then(() => {
         clearTimeout(timer);
-        reject(new Error(`"virtwl compositor" ended with status ${code} before it was ready`));
+        reject(endedTooEarly(part));
       });
     });
   }
@@ -198,30 +213,49 @@ export class LoopbackStack {
   }
 
   #env(): Record<string, string> {
-    const env: Record<string, string> = { ...(process.env as Record<string, string>), ...this.#options.env };
-    delete env['WAYLAND_DISPLAY'];
-    return env;
+    const env: Record<string, string> = { ...(process.env as Record<string, string>) };
+    // Parts find each other by the stack's folder and not by the session that this runs in, which may have none.
+    for (const name of ['WAYLAND_DISPLAY', 'DISPLAY', 'SWAYSOCK', 'VIRTWL_DEVICE', 'VIRTWL_LOOPBACK']) delete env[name];
+    return { ...env, XDG_RUNTIME_DIR: this.folder, ...this.#options.env };
   }
 
   #spawn(name: string, args: readonly string[]): Part {
     const child = spawn(process.execPath, [VIRTWL, ...args], { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] });
-    const ended = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
-    const part = { name, process: child, ended };
+    const lines: string[] = [];
+    const outputs = [child.stdout, child.stderr].map(input => {
+      const output = createInterface({ input });
+      output.on('line', line => {
+        this.#options.log?.(name, line);
+        lines.push(line);
+        if (lines.length > KEPT_LINES) lines.shift();
+      });
+      return new Promise<void>(resolve => output.once('close', () => resolve()));
+    });
+    const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
+    const ended = exited.then(async code => {
+      // What it printed last, unless something that it left behind holds its output open.
+      await Promise.race([Promise.all(outputs), new Promise(resolve => setTimeout(resolve, LAST_WORDS_MS).unref())]);
+      return code;
+    });
+    const part = { name, process: child, ended, lines };
     this.parts.set(name, part);
-    for (const output of [child.stdout, child.stderr]) {
-      createInterface({ input: output }).on('line', line => this.#options.log?.(name, line));
-    }
     return part;
   }
 
   async #appears(part: string, path: string): Promise<void> {
+    const process = this.parts.get(part) as Part;
     let ended = false;
-    void this.parts.get(part)?.ended.then(() => (ended = true));
+    void process.ended.then(() => (ended = true));
     for (let waited = 0; waited < START_TIMEOUT_MS; waited += LOOK_INTERVAL_MS) {
       if (existsSync(path)) return;
-      if (ended) throw new Error(`"virtwl ${part}" ended before it was ready`);
+      if (ended) throw endedTooEarly(process);
       await pause(LOOK_INTERVAL_MS);
     }
     throw new Error(`"virtwl ${part}" did not make ${path} in time`);
   }
+}
+
+function endedTooEarly({ name, process: { exitCode, signalCode }, lines }: Part): Error {
+  const how = signalCode === null ? `with status ${exitCode}` : `by ${signalCode}`;
+  return new Error([`the part "${name}" ended ${how} before it was ready. It said:`, ...lines].join('\n  '));
 }

@@ -1,0 +1,94 @@
+/**
+ * What the demonstration's desktop looks like: the compositor's configuration and the terminal with its text. Nothing
+ * here is the user's own configuration, so that the picture is the same everywhere.
+ */
+
+/** The client VMs. */
+export const APPLICATION_VM = 'office';
+export const FRAMES_VM = 'lab';
+
+/** The compositor's output, in pixels. */
+export const OUTPUT = { width: 1280, height: 720 };
+
+/** Contents of the frame checker's window, in pixels. */
+export const FRAMES = { width: 592, height: 624 };
+
+/** A rectangle on the output, in pixels. */
+export interface Rect {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Colours of the terminal, 0xRRGGBB, by which its window is recognised. */
+export const TERMINAL = { background: 0x14181e, foreground: 0xd7dae0 };
+
+/** Colours for headings and for what is one's own, 0xRRGGBB. */
+const ACCENT = { blue: 0x7cb7ff, green: 0x9fd58b };
+
+/** sway's configuration: two windows beside each other, with the VM that they belong to in their titles. */
+export function swayConfig(): string {
+  const { width, height } = OUTPUT;
+  return `
+xwayland disable
+output HEADLESS-1 mode ${width}x${height}@60Hz position 0 0 scale 1 bg #2b3a4e solid_color
+font pango:DejaVu Sans 10
+default_border normal 3
+client.focused           #4c6a92 #4c6a92 #ffffff #4c6a92 #4c6a92
+client.focused_inactive  #4c6a92 #4c6a92 #ffffff #4c6a92 #4c6a92
+client.unfocused         #4c6a92 #4c6a92 #ffffff #4c6a92 #4c6a92
+focus_follows_mouse no
+seat * hide_cursor 1
+for_window [app_id=".*"] floating enable
+for_window [app_id="foot"] title_format "VM ${APPLICATION_VM}: %title", resize set 598 652, move position 27 33
+for_window [app_id="virtwl-frames"] border normal 3, title_format "VM ${FRAMES_VM}: %title", move position 655 33
+`;
+}
+
+/** The terminal, as it is run in its VM: unmodified, with a text instead of a shell. */
+export function terminalCommand(): string[] {
+  const hex = (colour: number): string => colour.toString(16).padStart(6, '0');
+  const options = {
+    font: 'DejaVu Sans Mono:size=11.5',
+    pad: '18x14',
+    'colors.background': hex(TERMINAL.background),
+    'colors.foreground': hex(TERMINAL.foreground),
+    'colors.regular4': hex(ACCENT.blue),
+    'colors.regular2': hex(ACCENT.green),
+    'cursor.blink': 'no',
+  };
+  return [
+    ...['foot', '--config=/dev/null', '--title=foot', '--log-level=error'],
+    ...Object.entries(options).map(([name, value]) => `--override=${name}=${value}`),
+    // The text is an argument, so that nothing in it is a command.
+    ...['sh', '-c', 'printf "\\033[?25l%b" "$1"; exec sleep 1000000', 'sh', TEXT],
+  ];
+}
+
+const TEXT = `\\033[34;1mvirtwl\\033[0m
+
+This is \\033[32mfoot\\033[0m, an unmodified Wayland terminal.
+
+It runs in one client VM and is shown by
+\\033[32msway\\033[0m, unmodified too, which runs in another.
+
+Its buffers are memory that the host
+allocated, and that sway reads as wl_shm
+pools. No pixel went through a socket.
+
+  foot
+    | wl_shm
+  virtwl run          copies what changed
+    | virtio_wl
+  virtwl compositor   passes messages on
+    | wl_shm
+  sway                reads the same memory
+
+Beside it is \\033[32mvirtwl frames\\033[0m, from a third VM.
+It draws straight into such memory and checks
+every pixel that sway shows.
+
+This is loopback: folders of Unix sockets stand
+for the VMs' virtio_wl devices.
+`;

@@ -1,0 +1,318 @@
+/**
+ * The demonstration: the whole path of virtwl on one machine, looked at. It brings up the stack of `loopback-stack.ts`
+ * with a headless sway, starts an unmodified terminal in one client VM and the frame checker in another, makes a picture
+ * of the compositor's own output while both run, and proves that both windows are on it. Says each step as it is done.
+ */
+import { execFile, type ChildProcess } from 'node:child_process';
+import { accessSync, constants, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { encodePng, pictureOf, type Picture } from '../frames/picture.js';
+import type { ReportJson } from '../frames/report.js';
+import { Capturer } from '../wayland/capture.js';
+import { Display } from '../wayland/client.js';
+import { LoopbackStack } from './loopback-stack.js';
+import { APPLICATION_VM, FRAMES, FRAMES_VM, OUTPUT, swayConfig, TERMINAL, terminalCommand, type Rect } from './demo-desktop.js';
+
+/** How long a window may take to be on the picture, in milliseconds: a cold start on a slow, busy machine. */
+const WINDOW_TIMEOUT_MS = 60_000;
+/** How long the frame checker may take until its report, in milliseconds: it starts, and each frame takes its time. */
+const FRAMES_TIMEOUT_MS = 60_000;
+const FRAME_TIMEOUT_MS = 1_000;
+/** Between two looks at what is not there yet, in milliseconds. */
+const LOOK_INTERVAL_MS = 50;
+/** Lines of a program's errors that are shown when it fails. */
+const KEPT_LINES = 12;
+
+export interface DemoOptions {
+  /** Where the picture goes. */
+  readonly output: string;
+  /** How many frames are drawn and checked. */
+  readonly frames: number;
+  /** Gets every line that is meant for people. */
+  readonly say: (line: string) => void;
+  /** Gets what the parts print; nobody by default. */
+  readonly log?: ((part: string, line: string) => void) | undefined;
+  /** Ends it early, everything taken down. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs the demonstration. Takes everything down in any case; throws an error that says what failed and what to do. */
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const began = Date.now();
+  const output = resolve(options.output);
+  requirePrograms();
+  requireFolder(dirname(output));
+  const { say } = options;
+  const demo = new Demo(options);
+  try {
+    await demo.startStack();
+    await demo.startTerminal();
+    const frames = demo.startFrames();
+    const picture = await demo.takePicture(frames);
+    writeFileSync(output, encodePng(picture));
+    say(`picture: ${output}, ${picture.width}x${picture.height}, ${statSync(output).size} bytes, both windows on it`);
+    await demo.finishFrames(frames);
+  } catch (error) {
+    // The interruption itself has made something fail.
+    throw options.signal?.aborted === true ? new Error('interrupted; everything is taken down again') : error;
+  } finally {
+    await demo.stop();
+  }
+  say(`all of it worked, and is taken down again: ${((Date.now() - began) / 1000).toFixed(1)} s`);
+}
+
+/** A program that runs in a client VM. */
+interface Running {
+  readonly name: string;
+  readonly process: ChildProcess;
+  readonly ended: Promise<string>;
+  /** How it ended; undefined while it runs. */
+  status: string | undefined;
+  output: string;
+  readonly errors: string[];
+}
+
+class Demo {
+  readonly #options: DemoOptions;
+  readonly #running: Running[] = [];
+  #stack: LoopbackStack | undefined;
+
+  constructor(options: DemoOptions) {
+    this.#options = options;
+  }
+
+  async startStack(): Promise<void> {
+    const { say, log } = this.#options;
+    say('in loopback, so folders of Unix sockets stand for the virtio_wl devices of VMs:');
+    say('host: a broker, and a host process each for three VMs; the compositor VM may have 1 GiB of memory');
+    const folder = LoopbackStack.makeFolder();
+    const config = join(folder, 'sway.config');
+    writeFileSync(config, swayConfig());
+    this.#stack = await LoopbackStack.start({
+      folder,
+      clients: [APPLICATION_VM, FRAMES_VM],
+      compositor: { command: ['sway', '-c', config], headless: true },
+      ...(log === undefined ? {} : { log }),
+    });
+    say(`VM "compositor": sway, unmodified, ${OUTPUT.width}x${OUTPUT.height}, no GPU, and the glue that serves other VMs`);
+    this.#checkInterrupted();
+  }
+
+  async startTerminal(): Promise<void> {
+    const { say } = this.#options;
+    const terminal = this.#run(APPLICATION_VM, 'foot', ['run', '--', ...terminalCommand()]);
+    say(`VM "${APPLICATION_VM}": foot, unmodified, on a Wayland socket of "virtwl run", which copies what it draws, once`);
+    await this.#until('the window of foot', terminal, async () => (await this.#window('foot')) !== undefined);
+  }
+
+  startFrames(): Running {
+    const { say, frames } = this.#options;
+    const running = this.#run(FRAMES_VM, 'virtwl frames', [
+      ...['frames', '--frames', String(frames), '--size', `${FRAMES.width}x${FRAMES.height}`],
+      ...['--capture', this.#display, '--json'],
+    ]);
+    say(`VM "${FRAMES_VM}": virtwl frames, ${frames} frames drawn straight into shared memory, every pixel checked`);
+    return running;
+  }
+
+  /** Captures the compositor's output until both windows are on it. */
+  async takePicture(frames: Running): Promise<Picture> {
+    const display = await Display.connect(this.#display);
+    try {
+      const capturer = await Capturer.open(display);
+      let picture: Picture | undefined;
+      await this.#until('a picture with both windows on it', frames, async () => {
+        picture = pictureOf(await capturer.capture());
+        return this.#showsBoth(picture);
+      });
+      return picture!;
+    } finally {
+      display.close();
+    }
+  }
+
+  async finishFrames(frames: Running): Promise<void> {
+    const { say } = this.#options;
+    const timeout = FRAMES_TIMEOUT_MS + this.#options.frames * FRAME_TIMEOUT_MS;
+    await this.#until('the report of "virtwl frames"', undefined, () => frames.status !== undefined, timeout);
+    const report = reportOf(frames);
+    const { sent, checked, shown, wrong, missing } = report.frames;
+    const latency = report.latency.captured ?? report.latency.callback;
+    const shownAfter = latency === undefined ? '' : `, on the output after ${latency.p50.toFixed(1)} ms (median)`;
+    say(`frames: ${sent} sent, ${checked} looked at, ${shown} shown as drawn, ${wrong} wrong, ${missing} missing${shownAfter}`);
+    if (!report.pass || frames.status !== 'ended with status 0') {
+      const why = report.error ?? report.failures[0]?.detail ?? frames.status;
+      throw new Error(`the frames did not come through as drawn: ${why}; "virtwl frames --help" tells how to look closer`);
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const running of this.#running) running.process.kill('SIGTERM');
+    for (const running of this.#running) {
+      const timer = setTimeout(() => running.process.kill('SIGKILL'), 3_000);
+      await running.ended;
+      clearTimeout(timer);
+    }
+    await this.#stack?.stop();
+  }
+
+  get #display(): string {
+    return (this.#stack as LoopbackStack).display;
+  }
+
+  #run(vm: string, name: string, args: readonly string[]): Running {
+    const child = (this.#stack as LoopbackStack).virtwl(vm, args);
+    const errors: string[] = [];
+    const running: Running = {
+      name,
+      process: child,
+      errors,
+      output: '',
+      status: undefined,
+      ended: new Promise(done => {
+        child.once('error', error => done(`could not be started: ${error.message}`));
+        child.once('close', (code, signal) => done(signal === null ? `ended with status ${code}` : `ended by ${signal}`));
+      }),
+    };
+    void running.ended.then(status => (running.status = status));
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (running.output += text));
+    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', line => {
+      this.#options.log?.(name, line);
+      errors.push(line);
+      if (errors.length > KEPT_LINES) errors.shift();
+    });
+    this.#running.push(running);
+    return running;
+  }
+
+  /** Looks again and again, as long as `needs` runs. */
+  async #until(
+    what: string,
+    needs: Running | undefined,
+    condition: () => boolean | Promise<boolean>,
+    timeoutMs = WINDOW_TIMEOUT_MS,
+  ): Promise<void> {
+    for (const end = Date.now() + timeoutMs; !(await condition()); ) {
+      this.#checkInterrupted();
+      if (needs?.status !== undefined) {
+        throw new Error([`${needs.name} ${needs.status} before there was ${what}. It said:`, ...needs.errors].join('\n  '));
+      }
+      if (Date.now() > end) throw new Error(`${what} did not come within ${timeoutMs / 1000} s; --verbose tells more`);
+      await new Promise(done => setTimeout(done, LOOK_INTERVAL_MS));
+    }
+  }
+
+  #checkInterrupted(): void {
+    if (this.#options.signal?.aborted === true) throw new Error('interrupted');
+  }
+
+  async #showsBoth(picture: Picture): Promise<boolean> {
+    const terminal = await this.#window('foot');
+    const frames = await this.#window('frames');
+    return (
+      terminal !== undefined && frames !== undefined && showsTerminal(picture, terminal) && showsFrames(picture, frames)
+    );
+  }
+
+  /** Where sway has put the contents of a window of ours, if it is there and visible. */
+  async #window(which: 'foot' | 'frames'): Promise<Rect | undefined> {
+    const { folder } = this.#stack as LoopbackStack;
+    const ipc = readdirSync(folder).find(name => name.startsWith('sway-ipc.'));
+    if (ipc === undefined) return undefined;
+    const { stdout } = await promisify(execFile)('swaymsg', ['-r', '-s', join(folder, ipc), '-t', 'get_tree']);
+    return findWindow(JSON.parse(stdout) as TreeNode, node => (node.app_id === 'foot') === (which === 'foot'));
+  }
+}
+
+/** What is used here of a node of sway's tree (sway-ipc(7), GET_TREE). */
+interface TreeNode {
+  readonly app_id?: string | null;
+  readonly visible?: boolean;
+  readonly rect: Rect;
+  /** The contents, from the upper left corner of `rect`. */
+  readonly window_rect: Rect;
+  readonly nodes: readonly TreeNode[];
+  readonly floating_nodes: readonly TreeNode[];
+}
+
+function findWindow(node: TreeNode, wanted: (node: TreeNode) => boolean): Rect | undefined {
+  if (node.app_id !== undefined && node.visible === true && wanted(node)) {
+    const { rect, window_rect: inner } = node;
+    return { x: rect.x + inner.x, y: rect.y + inner.y, width: inner.width, height: inner.height };
+  }
+  for (const child of [...node.nodes, ...node.floating_nodes]) {
+    const found = findWindow(child, wanted);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The terminal's own background covers most of its window, and there is text on it. */
+function showsTerminal(picture: Picture, rect: Rect): boolean {
+  const background = share(picture, rect, colour => colour === TERMINAL.background);
+  const text = share(picture, rect, colour => colour === TERMINAL.foreground);
+  return background > 0.5 && text > 0.001;
+}
+
+/**
+ * Whether a window shows frames of the checker, whichever: in each pixel of theirs red and blue are at least 129 apart,
+ * which nothing else on this desktop comes near. Whether they are the right ones is the checker's own judgement.
+ */
+function showsFrames(picture: Picture, rect: Rect): boolean {
+  return share(picture, rect, colour => Math.abs((colour >>> 16) - (colour & 0xff)) >= 129) > 0.99;
+}
+
+/** The share of a window's pixels of which something holds. */
+function share(picture: Picture, rect: Rect, holds: (colour: number) => boolean): number {
+  let count = 0;
+  for (let y = Math.max(0, rect.y); y < Math.min(picture.height, rect.y + rect.height); y++) {
+    for (let x = Math.max(0, rect.x); x < Math.min(picture.width, rect.x + rect.width); x++) {
+      if (holds((picture.pixels[y * picture.width + x] as number) & 0xffffff)) count++;
+    }
+  }
+  return count / (rect.width * rect.height);
+}
+
+function reportOf(frames: Running): ReportJson {
+  try {
+    return JSON.parse(frames.output) as ReportJson;
+  } catch {
+    throw new Error([`"virtwl frames" ${frames.status} and gave no report. It said:`, ...frames.errors].join('\n  '));
+  }
+}
+
+function requirePrograms(): void {
+  const needed = new Map([
+    ['sway', 'sway'],
+    ['swaymsg', 'sway'],
+    ['foot', 'foot'],
+    // sway refuses to run as root; bubblewrap runs it as somebody else.
+    ...(process.getuid?.() === 0 ? ([['bwrap', 'bubblewrap']] as const) : []),
+  ]);
+  const missing = [...needed].filter(([program]) => !isInstalled(program));
+  if (missing.length === 0) return;
+  const programs = missing.map(([program]) => program).join(', ');
+  throw new Error(`not installed here: ${programs}; apt-get install ${[...new Set(missing.map(([, from]) => from))].join(' ')}`);
+}
+
+function isInstalled(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some(folder => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function requireFolder(folder: string): void {
+  if (!existsSync(folder)) throw new Error(`the picture cannot be written: there is no folder ${folder}`);
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch {
+    throw new Error(`the picture cannot be written: no right to write in ${folder}; name another place with --output`);
+  }
+}
