@@ -1,9 +1,10 @@
 /**
- * A headless sway for the benchmark: no GPU, no seat, one output, not as root.
+ * A headless sway for the benchmark, in a runtime directory of its own, so that nothing of the user's session is touched.
  */
 import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { asOrdinaryUser, HEADLESS } from '../../compositor-glue/launch.js';
 import { Running, waitFor } from './processes.js';
 
 /** sway needs about one second on a slow machine. In milliseconds. */
@@ -20,16 +21,8 @@ export async function startSway(directory: string, mode: string): Promise<Sway> 
   chmodSync(directory, 0o700);
   const config = join(directory, 'sway.conf');
   writeFileSync(config, `output HEADLESS-1 mode ${mode}\nxwayland disable\ndefault_border none\n`);
-  const command = ['sway', '-c', config];
-  // sway refuses root, whatever root may do: a user namespace makes us somebody else without a new account.
-  if (process.getuid?.() === 0) {
-    command.unshift('bwrap', '--die-with-parent', '--unshare-user', '--uid', '1000', '--gid', '1000');
-    command.splice(command.indexOf('sway'), 0, '--dev-bind', '/', '/');
-  }
-  const sway = new Running('sway', command, {
-    WLR_BACKENDS: 'headless',
-    WLR_RENDERER: 'pixman',
-    WLR_LIBINPUT_NO_DEVICES: '1',
+  const sway = new Running('sway', asOrdinaryUser(['sway', '-c', config]), {
+    ...HEADLESS,
     XDG_RUNTIME_DIR: directory,
     WAYLAND_DISPLAY: undefined,
     DISPLAY: undefined,
