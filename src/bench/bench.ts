@@ -128,6 +128,7 @@ for (let round = 1; round <= rounds; round++) {
     for (const system of systems) {
       const result = results.get(`${caseName(what)} ${system.name}`);
       if (result === undefined || result.failure !== undefined) continue;
+      if (system.without?.includes(what.mode) === true) continue;
       try {
         const found = await system.measure(what, seconds);
         result.rounds.push(found);

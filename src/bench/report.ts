@@ -128,7 +128,8 @@ export function formatReport(cells: readonly Cell[]): string {
       caseName(what),
       ...measured.map((system) => {
         const found = value(cells, what, system);
-        return found === undefined ? 'failed' : number(found) + unit;
+        const failed = cells.some((c) => c.system === system && c.case === what && c.failure !== undefined);
+        return found !== undefined ? number(found) + unit : failed ? 'failed' : '-';
       }),
       times(ratio(cells, what, 'copy', 'waypipe')),
       times(ratio(cells, what, 'drawn', 'direct')),
@@ -140,7 +141,7 @@ export function formatReport(cells: readonly Cell[]): string {
     targets.push([what, `${bound} ${factor}x ${HEADINGS[against]}`, times(found), verdict]);
   }
   const failures = cells.flatMap((cell) =>
-    cell.failure === undefined ? [] : [`${caseName(cell.case)}, ${HEADINGS[cell.system]}: ${cell.failure}`],
+    cell.failure === undefined ? [] : [`${HEADINGS[cell.system]}, ${caseName(cell.case)}: ${cell.failure}`],
   );
-  return [table.toString(), targets.toString(), ...failures].join('\n\n');
+  return [table.toString(), targets.toString(), ...failures].join('\n');
 }

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { VIRTWL, type LoopbackStack } from '../demo/loopback-stack.js';
-import { measure, type Case, type Measurement } from './measure.js';
+import { measure, type Case, type Measurement, type Mode } from './measure.js';
 import { Running, waitFor } from './processes.js';
 
 export type SystemName = 'direct' | 'waypipe' | 'copy' | 'drawn';
@@ -16,6 +16,8 @@ export const SYSTEMS: readonly SystemName[] = ['direct', 'waypipe', 'copy', 'dra
 /** One way to the compositor. */
 export interface System {
   readonly name: SystemName;
+  /** Modes that mean nothing to it. */
+  readonly without?: readonly Mode[];
   measure(what: Case, seconds: number): Promise<Measurement>;
   stop(): Promise<void>;
 }
@@ -89,6 +91,8 @@ export function startCopy(stack: LoopbackStack, directory: string): System {
 export function startDrawn(stack: LoopbackStack, directory: string): System {
   return {
     name: 'drawn',
+    // Its buffers are pieces of a slab: there are no pools to make.
+    without: ['newpool'],
     measure: (what, seconds) =>
       measure(
         'drawing client',
