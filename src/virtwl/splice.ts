@@ -61,8 +61,8 @@ class RunningSplice implements Splice {
   ) {
     this.done = new Promise((resolve) => (this.#resolve = resolve));
     try {
-      this.#fromPoll = this.#pollOf(from, () => this.#step());
-      this.#toPoll = this.#pollOf(to, (events) => {
+      this.#fromPoll = this.#pollOf(from, 'read', () => this.#step());
+      this.#toPoll = this.#pollOf(to, 'written', (events) => {
         // With nothing to write, the destination only tells that its reader went away (poll error, or disconnect).
         if (this.#start === this.#end && (events === 0 || (events & POLL_DISCONNECT) !== 0)) this.#finish('reader-gone');
         else this.#step();
@@ -79,8 +79,13 @@ class RunningSplice implements Splice {
     this.#finish('closed');
   }
 
-  #pollOf(fd: OwnedFd, callback: (events: number) => void): Poll | undefined {
-    if (fd.info().type === 'regular') return undefined;
+  #pollOf(fd: OwnedFd, use: 'read' | 'written', callback: (events: number) => void): Poll | undefined {
+    const { type, access } = fd.info();
+    // The wrong end of a pipe would never be ready, and so never fail.
+    if (access === (use === 'read' ? 'w' : 'r')) {
+      throw Object.assign(new Error(`a splice was given a ${type} that cannot be ${use} (EBADF)`), { code: 'EBADF' });
+    }
+    if (type === 'regular') return undefined;
     native.setNonblocking(fd.fd);
     return new native.Poll(fd.fd, callback);
   }
