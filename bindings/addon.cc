@@ -3,6 +3,7 @@
  */
 #include <nan.h>
 
+#include "confine.h"
 #include "copy.h"
 #include "environment.h"
 #include "file.h"
@@ -58,6 +59,7 @@ bool FindMarkAsUntransferable(Environment& environment, v8::Local<v8::Object> mo
 void Initialize(v8::Local<v8::Object> target, v8::Local<v8::Object> module) {
   Environment* environment = Environment::Create(v8::Isolate::GetCurrent());
   if (!FindMarkAsUntransferable(*environment, module)) return;
+  InitializeConfine(*environment, target);
   InitializeSockets(*environment, target);
   InitializeFiles(*environment, target);
   InitializeMemory(*environment, target);

@@ -225,6 +225,17 @@ export interface Native {
   /** VIRTWL_IOCTL_DMABUF_SYNC on a dmabuf vfd. */
   virtwlDmabufSync(fd: number, flags: number): void;
 
+  // ---- confinement ---------------------------------------------------------------------------------------------
+  /** setrlimit(resource, {limit, limit}): both the soft and the hard limit. Resources by number: RLIMIT_* of Linux. */
+  setResourceLimit(resource: number, limit: number): void;
+  /**
+   * Sets no_new_privs and puts every thread of this process under a seccomp filter, for good. `program`: an array of
+   * `struct sock_filter`, 8 bytes each.
+   */
+  installFilter(program: Uint8Array): void;
+  /** Marks every descriptor from `fd` on close-on-exec, those of which nobody here knows included. */
+  closeOnExecFrom(fd: number): void;
+
   // ---- events --------------------------------------------------------------------------------------------------
   /**
    * Stopped at first. callback(events, status) runs on the loop thread, and what it throws is an uncaughtException.

@@ -1,0 +1,114 @@
+/**
+ * What a confined process may still do, and how it gives up the rest. Confinement comes in two steps. Outside, before
+ * the process exists, bubblewrap gives it namespaces of its own and a root with nothing in it but what it needs
+ * ({@link Confinement}, `bubblewrap.ts`). Inside, when it is set up and before it reads a byte of a guest, it lowers its
+ * resource limits and installs its system call filter ({@link lockDown}): from then on it cannot start a program, make a
+ * process, or use a system call that it was not seen to need.
+ */
+import { constants } from 'node:os';
+import { native } from '../native.js';
+import { compileFilter, type Rule } from './seccomp.js';
+import { isSupported } from './syscalls.js';
+
+/** What is given to a confined process from outside. */
+export interface Confinement {
+  /** For messages: `host "vm"`. */
+  readonly name: string;
+  /** The module to run and its arguments. */
+  readonly command: readonly string[];
+  /** Folders that it may write to; they keep their paths. */
+  readonly writable: readonly string[];
+  /** Files and folders that it may read; they keep their paths. */
+  readonly readable: readonly string[];
+  /** Descriptors that it inherits, by the name under which {@link inheritedFd} finds them. Lent. */
+  readonly fds: Readonly<Record<string, number>>;
+}
+
+/** Set in a confined process: JSON of its inherited descriptors. */
+export const CONFINED_ENV = 'VIRTWL_CONFINED';
+
+/** Whether this process was started by {@link runConfined}. */
+export function isConfined(): boolean {
+  return process.env[CONFINED_ENV] !== undefined;
+}
+
+/** The number of an inherited descriptor, which becomes the caller's; undefined where none of that name was given. */
+export function inheritedFd(name: string): number | undefined {
+  const fds = JSON.parse(process.env[CONFINED_ENV] ?? '{}') as Record<string, number>;
+  return fds[name];
+}
+
+// linux/resource.h (asm-generic); the same on x86-64 and arm64.
+const RLIMIT_FSIZE = 1;
+const RLIMIT_CORE = 4;
+const RLIMIT_NOFILE = 7;
+const RLIMIT_MEMLOCK = 8;
+const RLIMIT_MSGQUEUE = 12;
+
+/** Resource limits of a confined process. */
+export interface ResourceLimits {
+  /** Open descriptors. */
+  readonly descriptors: number;
+  /** The largest file that it may make, in bytes: a piece of the allocator's memory. */
+  readonly fileBytes: number;
+}
+
+/** For a broker or a host process: each client and each connection is a descriptor or two. */
+export const DEFAULT_LIMITS: ResourceLimits = { descriptors: 4096, fileBytes: 4 * 2 ** 30 };
+
+const CLONE_THREAD = 0x00010000;
+const AF_UNIX = 1;
+const FIONBIO = 0x5421;
+const FIOCLEX = 0x5451;
+const FIONREAD = 0x541b;
+const TCGETS = 0x5401;
+const PR_SET_NAME = 15;
+const PR_SET_VMA = 0x53564d41;
+const RLIMIT_READ_ONLY = 0;
+
+/**
+ * System calls of a process that serves Unix sockets and hands memory out, from what Node.js 20 to 24 and our own code
+ * were seen to use. Threads may be made (V8 and libuv do), processes may not; sockets are Unix sockets; code may be
+ * compiled (mprotect), which the JavaScript engine lives on.
+ */
+export const SERVER_RULES: readonly Rule[] = [
+  ...([
+    'read', 'write', 'readv', 'writev', 'pread64', 'pwrite64', 'close', 'fstat', 'newfstatat', 'statx', 'lseek', 'poll',
+    'epoll_wait', 'epoll_pwait', 'epoll_pwait2', 'epoll_ctl', 'epoll_create1', 'eventfd2', 'pipe2', 'dup', 'dup3', 'fcntl',
+    'sendmsg', 'recvmsg', 'sendto', 'accept', 'accept4', 'connect', 'bind', 'listen', 'shutdown', 'getsockname',
+    'getpeername', 'getsockopt', 'setsockopt',
+    'openat', 'getdents64', 'readlink', 'readlinkat', 'unlink', 'unlinkat', 'rmdir', 'getcwd', 'statfs', 'fstatfs', 'fallocate',
+    'ftruncate', 'memfd_create',
+    'mmap', 'munmap', 'mremap', 'mprotect', 'madvise', 'brk', 'pkey_mprotect', 'pkey_alloc', 'pkey_free', 'membarrier',
+    'rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack', 'tgkill', 'restart_syscall',
+    'futex', 'set_robust_list', 'rseq', 'sched_yield', 'sched_getaffinity', 'exit', 'exit_group',
+    'clock_gettime', 'clock_getres', 'clock_nanosleep', 'nanosleep', 'getrandom', 'getpid', 'gettid', 'getuid', 'geteuid',
+    'getgid', 'getegid', 'getrusage', 'getrlimit',
+  ] as const),
+  { call: 'clone', when: { argument: 0, has: CLONE_THREAD } },
+  { call: 'socket', when: { argument: 0, oneOf: [AF_UNIX] } },
+  { call: 'socketpair', when: { argument: 0, oneOf: [AF_UNIX] } },
+  { call: 'ioctl', when: { argument: 1, oneOf: [FIONBIO, FIOCLEX, FIONREAD, TCGETS] } },
+  { call: 'prctl', when: { argument: 0, oneOf: [PR_SET_NAME, PR_SET_VMA] } },
+  // Reading limits is harmless; setting them needs a pointer in the third argument.
+  { call: 'prlimit64', when: { argument: 2, oneOf: [RLIMIT_READ_ONLY] } },
+];
+
+/**
+ * Gives up what is not on the list, for good. To be called when everything is set up and before anything is read from a
+ * guest. Throws where the machine cannot filter system calls.
+ */
+export function lockDown(rules: readonly Rule[] = SERVER_RULES, limits: ResourceLimits = DEFAULT_LIMITS): void {
+  if (!isSupported(process.arch)) {
+    throw new Error(`no system call filter for ${process.arch}: use x64 or arm64, or run with --no-sandbox`);
+  }
+  native.setResourceLimit(RLIMIT_CORE, 0);
+  native.setResourceLimit(RLIMIT_MEMLOCK, 0);
+  native.setResourceLimit(RLIMIT_MSGQUEUE, 0);
+  native.setResourceLimit(RLIMIT_FSIZE, limits.fileBytes);
+  native.setResourceLimit(RLIMIT_NOFILE, limits.descriptors);
+  native.installFilter(compileFilter(rules, process.arch));
+}
+
+/** Signals that the process outside passes on. */
+export const FORWARDED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const satisfies readonly (keyof typeof constants.signals)[];

@@ -1,0 +1,124 @@
+/**
+ * System call numbers of the two machines that we run on, from the kernel's tables: arch/x86/entry/syscalls/
+ * syscall_64.tbl and include/uapi/asm-generic/unistd.h. Only calls that a confined process may make are here, so the
+ * table is also the longest list that any policy can have.
+ */
+
+/** Numbers on x86-64 and arm64; null where the machine has no such call (the other column's successor serves). */
+const TABLE = {
+  read: [0, 63],
+  write: [1, 64],
+  close: [3, 57],
+  fstat: [5, 80],
+  poll: [7, null],
+  lseek: [8, 62],
+  mmap: [9, 222],
+  mprotect: [10, 226],
+  munmap: [11, 215],
+  brk: [12, 214],
+  rt_sigaction: [13, 134],
+  rt_sigprocmask: [14, 135],
+  rt_sigreturn: [15, 139],
+  ioctl: [16, 29],
+  pread64: [17, 67],
+  pwrite64: [18, 68],
+  readv: [19, 65],
+  writev: [20, 66],
+  sched_yield: [24, 124],
+  mremap: [25, 216],
+  madvise: [28, 233],
+  dup: [32, 23],
+  nanosleep: [35, 101],
+  getpid: [39, 172],
+  socket: [41, 198],
+  connect: [42, 203],
+  accept: [43, 202],
+  sendto: [44, 206],
+  sendmsg: [46, 211],
+  recvmsg: [47, 212],
+  shutdown: [48, 210],
+  bind: [49, 200],
+  listen: [50, 201],
+  getsockname: [51, 204],
+  getpeername: [52, 205],
+  socketpair: [53, 199],
+  setsockopt: [54, 208],
+  getsockopt: [55, 209],
+  clone: [56, 220],
+  exit: [60, 93],
+  fcntl: [72, 25],
+  fsync: [74, 82],
+  ftruncate: [77, 46],
+  getcwd: [79, 17],
+  rmdir: [84, null],
+  unlink: [87, null],
+  readlink: [89, null],
+  getrlimit: [97, 163],
+  getrusage: [98, 165],
+  getuid: [102, 174],
+  getgid: [104, 176],
+  geteuid: [107, 175],
+  getegid: [108, 177],
+  sigaltstack: [131, 132],
+  statfs: [137, 43],
+  fstatfs: [138, 44],
+  prctl: [157, 167],
+  gettid: [186, 178],
+  futex: [202, 98],
+  sched_getaffinity: [204, 123],
+  getdents64: [217, 61],
+  restart_syscall: [219, 128],
+  clock_gettime: [228, 113],
+  clock_getres: [229, 114],
+  clock_nanosleep: [230, 115],
+  exit_group: [231, 94],
+  epoll_wait: [232, null],
+  epoll_ctl: [233, 21],
+  tgkill: [234, 131],
+  openat: [257, 56],
+  newfstatat: [262, 79],
+  unlinkat: [263, 35],
+  readlinkat: [267, 78],
+  set_robust_list: [273, 99],
+  epoll_pwait: [281, 22],
+  fallocate: [285, 47],
+  accept4: [288, 242],
+  eventfd2: [290, 19],
+  epoll_create1: [291, 20],
+  dup3: [292, 24],
+  pipe2: [293, 59],
+  preadv: [295, 69],
+  prlimit64: [302, 261],
+  getrandom: [318, 278],
+  memfd_create: [319, 279],
+  statx: [332, 291],
+  rseq: [334, 293],
+  pkey_mprotect: [329, 288],
+  pkey_alloc: [330, 289],
+  pkey_free: [331, 290],
+  membarrier: [324, 283],
+  epoll_pwait2: [441, 441],
+  /** Refused with ENOSYS and not EPERM: its flags cannot be looked at, and the C library then uses clone. */
+  clone3: [435, 435],
+} as const;
+
+export type SyscallName = keyof typeof TABLE;
+
+/** AUDIT_ARCH_* of linux/audit.h. */
+const ARCHITECTURES = { x64: { column: 0, audit: 0xc000003e }, arm64: { column: 1, audit: 0xc00000b7 } } as const;
+export type Architecture = keyof typeof ARCHITECTURES;
+
+/** Whether filters can be made for a machine, by its name in `process.arch`. */
+export function isSupported(arch: string): arch is Architecture {
+  return arch in ARCHITECTURES;
+}
+
+/** The value of seccomp_data.arch. */
+export function auditArchitecture(arch: Architecture): number {
+  return ARCHITECTURES[arch].audit;
+}
+
+/** The number of a call, or null where the machine does not have it. */
+export function syscallNumber(name: SyscallName, arch: Architecture): number | null {
+  return TABLE[name][ARCHITECTURES[arch].column];
+}
