@@ -25,7 +25,7 @@ export interface GlueOptions {
   readonly clientsPerVm?: number;
 }
 
-interface GlueEvents {
+export interface GlueEvents {
   arrived: (vm: string) => void;
   /** `reason` where it did not just leave. */
   left: (vm: string, reason: Error | undefined) => void;

@@ -27,7 +27,7 @@ export const MAX_QUEUED_REPLIES = 64;
 /** Requests answered for one connection before others have their turn. */
 const REQUESTS_PER_TURN = 64;
 
-/** Refusals logged a connection and {@link REFUSAL_WINDOW_MS}; what is over it is counted. */
+/** Refusals logged a connection and 10 seconds; what is over it is counted. */
 export const MAX_LOGGED_REFUSALS = 100;
 const REFUSAL_WINDOW_MS = 10_000;
 

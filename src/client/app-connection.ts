@@ -27,7 +27,7 @@ export interface AppConnectionOptions {
   readonly allocator: () => AllocatorClient;
 }
 
-interface AppConnectionEvents {
+export interface AppConnectionEvents {
   close: (reason: Error | undefined) => void;
 }
 

@@ -55,7 +55,7 @@ export async function connectDisplay(channel: Channel, timeoutMs: number): Promi
   }
 }
 
-interface DirectClientEvents {
+export interface DirectClientEvents {
   /** The connection has ended, not by this program's `close()`. */
   end: (reason: Error) => void;
 }

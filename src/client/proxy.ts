@@ -19,7 +19,7 @@ export interface ClientProxyOptions {
   readonly server?: string;
 }
 
-interface ClientProxyEvents {
+export interface ClientProxyEvents {
   /** A connection ended for a reason that somebody should read: not when an application just leaves. */
   problem: (error: Error) => void;
   connection: (connection: AppConnection) => void;

@@ -25,7 +25,7 @@ export interface WindowOptions {
   readonly buffers?: number;
 }
 
-interface WindowEvents {
+export interface WindowEvents {
   /** The next buffer has another size, in pixels. */
   resize: (width: number, height: number) => void;
   /** The user wants the window closed; it is the program's decision. */

@@ -55,7 +55,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
   #closeTimer: NodeJS.Timeout | undefined;
   #closingWhenDrained = false;
 
-  /** Takes ownership of `fd`, a connected context. Made by {@link Device.connect} and {@link Device.adopt}. */
+  /** Takes ownership of `fd`, a connected context. Made by `Device.connect` and `Device.adopt`. */
   constructor(
     fd: OwnedFd,
     /** The server's name, or what the socket is for: used in error messages. */

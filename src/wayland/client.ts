@@ -61,7 +61,7 @@ export class DisconnectedError extends Error {
   override readonly name = 'DisconnectedError';
 }
 
-interface DisplayEvents {
+export interface DisplayEvents {
   global: (global: Global) => void;
   globalRemove: (global: Global) => void;
   /** The display has ended, not by its own `close()`. Told once. */

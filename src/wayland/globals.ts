@@ -65,7 +65,7 @@ export function allowOnly(list: ReadonlyMap<string, number>): GlobalPolicy {
 }
 
 /** What one registry object has announced, by name. Removed ones stay: a bind may be on its way. */
-type Announced = Map<number, Global>;
+export type Announced = Map<number, Global>;
 
 /**
  * Handlers for wl_registry that let `policy` decide. Globals announced to a registry of the relay's own go to
