@@ -1,0 +1,228 @@
+import t from 'tap';
+import { native, type Mapping } from '../../src/native.js';
+import { Random } from '../wayland/random.js';
+import { leavesNothing, MEMFD, thrownBy } from './held.js';
+
+const PAGE = native.pageSize;
+const SIZE = 4 * PAGE;
+
+function mapNew(size = SIZE, writable = true): Mapping {
+  const fd = native.memfd(MEMFD, size, 0);
+  try {
+    return native.map(fd, 0, size, writable);
+  } finally {
+    native.close(fd);
+  }
+}
+
+const bytesOf = (mapping: Mapping) => new Uint8Array(mapping.buffer);
+
+/** A mapping whose bytes all differ from their neighbours. */
+function mapPattern(size = SIZE): Mapping {
+  const mapping = mapNew(size);
+  bytesOf(mapping).forEach((_, i, all) => (all[i] = (i * 7 + (i >> 8)) & 0xff));
+  return mapping;
+}
+
+const dst = mapNew();
+const src = mapPattern();
+t.teardown(() => {
+  dst.unmap();
+  src.unmap();
+});
+t.beforeEach(() => void bytesOf(dst).fill(0));
+
+/** Copies one rectangle: dstOffset, dstStride, srcOffset, srcStride, rowBytes, rows. */
+function copy(...rectangle: [number, number, number, number, number, number]): number {
+  return native.copyRects(dst, src, Float64Array.from(rectangle), 1);
+}
+
+/** The same in TypeScript, byte by byte: what the native loop is compared with. */
+function reference(to: Uint8Array, from: Uint8Array, rects: Float64Array, count: number): number {
+  let copied = 0;
+  for (let i = 0; i < count; i++) {
+    const [dstOffset, dstStride, srcOffset, srcStride, rowBytes, rows] = rects.subarray(i * 6, i * 6 + 6) as unknown as [
+      number, number, number, number, number, number,
+    ];
+    for (let row = 0; row < rows; row++) {
+      for (let x = 0; x < rowBytes; x++) {
+        to[dstOffset + row * dstStride + x] = from[srcOffset + row * srcStride + x]!;
+        copied++;
+      }
+    }
+  }
+  return copied;
+}
+
+t.test('rectangles land where they should, and nowhere else', async (t) => {
+  const random = new Random(2024);
+  for (let round = 0; round < 200; round++) {
+    const count = random.below(8);
+    const rects = new Float64Array(48);
+    for (let i = 0; i < count; i++) {
+      const rows = random.below(20);
+      const rowBytes = random.below(300);
+      const dstStride = rowBytes + random.pick([0, 0, 1, 64]);
+      const srcStride = rowBytes + random.pick([0, 0, 3, 100]);
+      const room = SIZE - 20 * 400;
+      rects.set([random.below(room), dstStride, random.below(room), srcStride, rowBytes, rows], i * 6);
+    }
+    bytesOf(dst).fill(0xee);
+    const expected = new Uint8Array(SIZE).fill(0xee);
+    const copied = reference(expected, bytesOf(src), rects, count);
+    if (native.copyRects(dst, src, rects, count) !== copied) t.fail(`round ${round}: wrong count`);
+    if (Buffer.compare(expected, bytesOf(dst)) !== 0) t.fail(`round ${round}: wrong bytes`);
+  }
+  t.pass('200 rounds');
+});
+
+t.test('a rectangle of whole rows is one piece', async (t) => {
+  t.equal(copy(0, 64, 0, 64, 64, SIZE / 64), SIZE);
+  t.same(bytesOf(dst), bytesOf(src));
+});
+
+t.test('the last row needs no stride after it', async (t) => {
+  t.equal(copy(0, 1000, SIZE - 3010, 1000, 10, 4), 40);
+  t.equal(copy(SIZE - 10, 0, 0, 0, 10, 1), 10, 'one row needs no stride at all');
+  t.throws(() => copy(SIZE - 3009, 1000, 0, 1000, 10, 4), RangeError);
+  t.throws(() => copy(0, 1000, SIZE - 3009, 1000, 10, 4), RangeError);
+});
+
+t.test('nothing to copy is no mistake', async (t) => {
+  t.equal(copy(0, 0, 0, 0, 0, 0), 0);
+  t.equal(copy(1e12, 1e12, 1e12, 1e12, 0, 5), 0);
+  t.equal(copy(1e12, 1e12, 1e12, 1e12, 5, 0), 0);
+  t.equal(native.copyRects(dst, src, new Float64Array(0), 0), 0);
+  t.ok(bytesOf(dst).every((byte) => byte === 0));
+});
+
+t.test('a rectangle that is not within both mappings is refused', async (t) => {
+  const max = Number.MAX_SAFE_INTEGER;
+  const outside: [number, number, number, number, number, number][] = [
+    [SIZE, 1, 0, 1, 1, 1],
+    [0, 1, SIZE, 1, 1, 1],
+    [SIZE - 1, 2, 0, 2, 2, 1],
+    [0, 2, SIZE - 1, 2, 2, 1],
+    [0, SIZE, 0, SIZE, 1, 2],
+    [0, 1, 0, 1, 1, SIZE + 1],
+    [0, 1, 0, SIZE, 1, 2],
+    [0, SIZE, 0, 1, 1, 2],
+    [0, SIZE + 1, 0, SIZE + 1, SIZE + 1, 1],
+    [max, 1, 0, 1, 1, 1],
+    [0, max, 0, max, 1, 2],
+    [0, max, 0, max, 1, max],
+    [0, max, 0, max, max, max],
+    [max, max, max, max, max, max],
+    [0, 2 ** 33, 0, 2 ** 33, 1, 2 ** 31 + 1], // the product is 2^64
+    [0, 2 ** 32, 0, 2 ** 32, 2 ** 32, 2 ** 32],
+    [2 ** 52, 2 ** 52, 2 ** 52, 2 ** 52, 2 ** 52, 4096],
+  ];
+  for (const rectangle of outside) {
+    t.throws(() => copy(...rectangle), RangeError, rectangle.join(', '));
+  }
+  t.ok(bytesOf(dst).every((byte) => byte === 0), 'no byte moved');
+});
+
+t.test('rows longer than their stride are refused: they would make any number of rows fit', async (t) => {
+  t.throws(() => copy(0, 0, 0, 0, 1, 2 ** 53 - 1), RangeError);
+  t.throws(() => copy(0, 9, 0, 10, 10, 2), RangeError);
+  t.throws(() => copy(0, 10, 0, 9, 10, 2), RangeError);
+  t.equal(copy(0, 10, 0, 10, 10, 2), 20);
+});
+
+t.test('numbers that are no sizes are refused, in every place', async (t) => {
+  for (const bad of [NaN, Infinity, -Infinity, -1, -0.5, 0.5, 1.0000001, 2 ** 53, 1e300, Number.MIN_VALUE]) {
+    for (let place = 0; place < 6; place++) {
+      const rectangle: [number, number, number, number, number, number] = [0, 16, 0, 16, 4, 2];
+      rectangle[place] = bad;
+      t.throws(() => copy(...rectangle), RangeError, `${bad} as number ${place}`);
+    }
+  }
+  t.equal(copy(-0, 16, 0, 16, 4, 2), 8, 'minus zero is zero');
+});
+
+t.test('all rectangles are checked before the first byte moves, and the error names the wrong one', async (t) => {
+  const rects = Float64Array.from([0, 16, 0, 16, 16, 4, 100, 16, 100, 16, 16, 4, SIZE, 16, 0, 16, 16, 4]);
+  const error = thrownBy(t, () => native.copyRects(dst, src, rects, 3));
+  t.match(error, RangeError);
+  t.equal(
+    error.message,
+    `copyRects: rectangle 2 lies outside of the destination (dstOffset ${SIZE}, dstStride 16, srcOffset 0, ` +
+      `srcStride 16, rowBytes 16, rows 4; destination ${SIZE}, source ${SIZE} bytes)`,
+  );
+  t.ok(bytesOf(dst).every((byte) => byte === 0));
+  t.equal(native.copyRects(dst, src, rects, 2), 128, 'what lies behind count does not matter');
+});
+
+t.test('count says how many, at most what rects has room for', async (t) => {
+  const rects = new Float64Array(13);
+  t.equal(native.copyRects(dst, src, rects, 2), 0);
+  for (const count of [3, -1, NaN, 0.5, 2 ** 32, Infinity]) {
+    t.throws(() => native.copyRects(dst, src, rects, count), RangeError, `count ${count}`);
+  }
+  t.throws(() => native.copyRects(dst, src, new Float64Array(5), 1), RangeError);
+});
+
+t.test('arguments of another type are refused', async (t) => {
+  const rects = Float64Array.of(0, 1, 0, 1, 1, 1);
+  const call = native.copyRects as (...args: unknown[]) => number;
+  for (const args of [
+    [],
+    [dst],
+    [dst, src],
+    [dst, src, rects],
+    [dst.buffer, src.buffer, rects, 1],
+    [dst, src, [0, 1, 0, 1, 1, 1], 1],
+    [dst, src, new Float32Array(6), 1],
+    [dst, src, rects, '1'],
+    [null, src, rects, 1],
+    [dst, {}, rects, 1],
+  ]) {
+    t.throws(() => call(...args), TypeError);
+  }
+});
+
+t.test('a read-only mapping is no destination', async (t) => {
+  const readOnly = mapNew(PAGE, false);
+  const rects = Float64Array.of(0, 1, 0, 1, 1, 1);
+  t.throws(() => native.copyRects(readOnly, src, rects, 1), TypeError);
+  t.equal(native.copyRects(dst, readOnly, rects, 1), 1);
+  readOnly.unmap();
+});
+
+t.test('numbers that somebody else can change are read once', async (t) => {
+  const shared = mapNew(PAGE);
+  const rects = new Float64Array(shared.buffer, 0, 6);
+  rects.set([0, 16, 0, 16, 16, 2]);
+  t.equal(native.copyRects(dst, src, rects, 1), 32, 'they may lie in shared memory');
+  shared.unmap();
+  t.throws(() => native.copyRects(dst, src, rects, 1), TypeError, 'but not in memory that is gone');
+});
+
+t.test('a copy within one mapping behaves as if the source had been read first, row by row', async (t) => {
+  const one = mapPattern(PAGE);
+  const expected = bytesOf(one).slice();
+  expected.copyWithin(100, 0, 1000);
+  t.equal(native.copyRects(one, one, Float64Array.of(100, 1000, 0, 1000, 1000, 1), 1), 1000);
+  t.same(bytesOf(one), expected);
+  one.unmap();
+});
+
+t.test('copies are counted', async (t) => {
+  const before = native.counters();
+  native.copyRects(dst, src, Float64Array.from([0, 10, 0, 10, 10, 3, 0, 10, 0, 10, 5, 2]), 2);
+  t.throws(() => copy(SIZE, 1, 0, 1, 1, 1), RangeError);
+  const after = native.counters();
+  t.equal(after.copies - before.copies, 2);
+  t.equal(after.bytesCopied - before.bytesCopied, 40);
+});
+
+t.test('many rectangles at once', async (t) => {
+  leavesNothing(t, () => {
+    const count = 10_000;
+    const rects = new Float64Array(6 * count);
+    for (let i = 0; i < count; i++) rects.set([i, 1, i, 1, 1, 1], i * 6);
+    t.equal(native.copyRects(dst, src, rects, count), count);
+    t.same(bytesOf(dst).subarray(0, count), bytesOf(src).subarray(0, count));
+  });
+});

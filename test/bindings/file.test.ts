@@ -1,0 +1,132 @@
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { native } from '../../src/native.js';
+import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'virtwl-file-'));
+t.teardown(() => rmSync(directory, { recursive: true }));
+
+t.test('a pipe carries bytes one way and blocks nobody', async (t) => {
+  leavesNothing(t, () => {
+    const [reader, writer] = native.pipe();
+    const buffer = new Uint8Array(16);
+    t.equal(native.read(reader, buffer), -1, 'empty');
+    t.equal(native.write(writer, new Uint8Array([1, 2, 3, 4, 5]), 1, 3), 3);
+    t.equal(native.read(reader, buffer), 3);
+    t.same(buffer.subarray(0, 4), [2, 3, 4, 0]);
+    const chunk = new Uint8Array(65536);
+    while (native.write(writer, chunk, 0, chunk.length) >= 0);
+    t.equal(native.write(writer, chunk, 0, 1), -1, 'full');
+    while (native.read(reader, chunk) >= 0);
+    native.close(writer);
+    t.equal(native.read(reader, buffer), 0, 'the end');
+    native.close(reader);
+  });
+});
+
+t.test('a pipe without readers is EPIPE, and no signal', async (t) => {
+  const [reader, writer] = native.pipe();
+  native.close(reader);
+  t.match(thrownBy(t, () => native.write(writer, new Uint8Array(1), 0, 1)), {
+    code: 'EPIPE',
+    errno: 32,
+    syscall: 'write',
+    message: `EPIPE: broken pipe, write (fd ${writer})`,
+  });
+  native.close(writer);
+});
+
+t.test('a descriptor is closed once', async (t) => {
+  const [reader, writer] = native.pipe();
+  closeFds(reader, writer);
+  t.match(thrownBy(t, () => native.close(reader)), { code: 'EBADF', errno: 9, syscall: 'close' });
+  for (const call of [
+    () => native.read(reader, new Uint8Array(1)),
+    () => native.write(reader, new Uint8Array(1), 0, 1),
+    () => native.dup(reader),
+    () => native.setNonblocking(reader),
+    () => native.info(reader),
+    () => native.send(reader, new Uint8Array(1), 0, 1, []),
+    () => native.recv(reader, new Uint8Array(1), []),
+    () => native.accept(reader),
+    () => native.shutdownWrite(reader),
+    () => native.peerCredentials(reader),
+    () => native.seals(reader),
+    () => native.addSeals(reader, 0),
+    () => native.reserve(reader, 1),
+    () => native.truncate(reader, 1),
+    () => native.usage(reader),
+    () => native.temporaryFile(reader),
+    () => native.map(reader, 0, 1, false),
+    () => native.virtwlNew(reader, 0, 0, ''),
+    () => native.virtwlSend(reader, new Uint8Array(1), 0, 1, []),
+    () => native.virtwlRecv(reader, new Uint8Array(1), []),
+    () => native.virtwlDmabufSync(reader, 0),
+    () => new native.Poll(reader, () => {}),
+  ]) {
+    t.match(thrownBy(t, call), { code: 'EBADF' }, call.toString());
+  }
+});
+
+t.test('a watched descriptor is not closed under its Poll', async (t) => {
+  const [reader, writer] = native.pipe();
+  const poll = new native.Poll(reader, () => {});
+  t.match(thrownBy(t, () => native.close(reader)), { code: 'EBUSY', syscall: 'close' });
+  poll.start(1);
+  t.match(thrownBy(t, () => native.close(reader)), { code: 'EBUSY' });
+  poll.close();
+  closeFds(reader, writer);
+});
+
+t.test('a copy is another descriptor of the same file', async (t) => {
+  const memory = native.memfd(MEMFD, 4096, 0);
+  const copy = native.dup(memory);
+  t.not(copy, memory);
+  native.close(memory);
+  native.truncate(copy, 100);
+  t.equal(native.info(copy).size, 100);
+  native.close(copy);
+});
+
+t.test('setNonblocking makes a read return at once', async (t) => {
+  const fifo = openSync('/dev/ptmx', 'r+');
+  native.setNonblocking(fifo);
+  t.equal(native.read(fifo, new Uint8Array(1)), -1);
+  closeSync(fifo);
+});
+
+t.test('info tells what a descriptor is', async (t) => {
+  const path = join(directory, 'file');
+  writeFileSync(path, 'twelve bytes');
+  const cases: [string, number, object][] = [];
+  for (const [flags, access] of [
+    ['r', 'r'],
+    ['a', 'w'],
+    ['r+', 'rw'],
+  ] as const) {
+    cases.push([`a file opened ${flags}`, openSync(path, flags), { type: 'regular', access, size: 12, seekable: true }]);
+  }
+  const [reader, writer] = native.pipe();
+  const [socket, peer] = native.socketpair();
+  cases.push(
+    ['the end of a pipe that is read', reader, { type: 'pipe', access: 'r', size: 0, seekable: false }],
+    ['the end that is written', writer, { type: 'pipe', access: 'w', size: 0, seekable: false }],
+    ['a socket', socket, { type: 'socket', access: 'rw', size: 0, seekable: false }],
+    ['its peer', peer, { type: 'socket', access: 'rw', size: 0, seekable: false }],
+    ['a memfd', native.memfd(MEMFD, 8192, 0), { type: 'regular', access: 'rw', size: 8192, seekable: true }],
+    ['/dev/null', openSync('/dev/null', 'w'), { type: 'character', access: 'w', size: 0 }],
+    ['a folder', openSync(directory, 'r'), { type: 'other', access: 'r' }],
+  );
+  for (const [name, fd, expected] of cases) {
+    t.match(native.info(fd), expected, name);
+    native.close(fd);
+  }
+});
+
+t.test('a read needs room: 0 would mean the end', async (t) => {
+  const [reader, writer] = native.pipe();
+  t.throws(() => native.read(reader, new Uint8Array(0)), RangeError);
+  closeFds(reader, writer);
+});
