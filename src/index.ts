@@ -36,11 +36,19 @@ export type { VmHostOptions } from './host/host.js';
 export { Broker } from './host/broker.js';
 export type { BrokerOptions } from './host/broker.js';
 
+// Drawing straight into memory that the compositor reads.
+export { DirectClient, SharedBuffer, SharedSurface, Window } from './client/direct.js';
+export type { DirectClientEvents, DrawingMemory, Rect, WindowOptions } from './client/direct.js';
+export type { WindowEvents } from './client/window.js';
+export { Display } from './wayland/client.js';
+export type { DisplayEvents } from './wayland/client.js';
+export { WaylandObject } from './wayland/wayland-object.js';
+
 // Applications of this VM on the compositor of another, and the compositor that serves them.
 export { ClientProxy } from './client/proxy.js';
-export type { ClientProxyOptions } from './client/proxy.js';
+export type { ClientProxyEvents, ClientProxyOptions } from './client/proxy.js';
 export { Glue } from '../compositor-glue/glue.js';
-export type { GlueOptions } from '../compositor-glue/glue.js';
+export type { GlueEvents, GlueOptions } from '../compositor-glue/glue.js';
 export { BrokerLink } from '../compositor-glue/broker-link.js';
 export type { BrokerLinkEvents, BrokerLinkOptions } from '../compositor-glue/broker-link.js';
 export { HEADLESS, launchCompositor } from '../compositor-glue/launch.js';
