@@ -9,10 +9,11 @@ import type { Outbox } from './outbox.js';
 import { checkSize, HEADER_BYTES, readSize, WireError } from './wire.js';
 
 /**
- * Most fds that may wait for their messages. libwayland sends at most 28 with one write and a receiver sees a few
- * writes at once; whoever sends hundreds without messages to own them fills our table of descriptors.
+ * Most fds that may wait for their messages. libwayland sends at most 28 with one write and never before the writes of
+ * the messages ahead, so a batch or two of them can wait; whoever sends more without messages to own them fills our table
+ * of descriptors.
  */
-export const MAX_WAITING_FDS = 512;
+export const MAX_WAITING_FDS = 128;
 
 /** Where a flow's messages go. */
 export interface FlowSink {
@@ -37,13 +38,18 @@ export class Flow {
   #stalled = false;
   #ended = false;
   #closed = false;
-  readonly #out: Outbox;
+  /** The last batch brought as many fds as one can: those of its last messages may come with the next. */
+  #fdsMayFollow = false;
+  readonly #outs: readonly Outbox[];
 
-  /** `out` is where this flow's messages leave: while it is backed up, nothing is read. */
-  constructor(channel: Channel, out: Outbox, sink: FlowSink) {
+  /**
+   * `out` is where this flow's messages leave: while it is backed up, nothing is read. `answers`, where it is given, is
+   * where answers to them leave: whoever does not read those may not ask for more.
+   */
+  constructor(channel: Channel, out: Outbox, sink: FlowSink, answers?: Outbox) {
     this.#channel = channel;
     this.#sink = sink;
-    this.#out = out;
+    this.#outs = answers === undefined ? [out] : [out, answers];
     channel.on('data', (bytes, fds) => this.#receive(bytes, fds));
     channel.on('end', () => {
       // What a stall holds up is still to be said; the end comes after it.
@@ -53,9 +59,11 @@ export class Flow {
     channel.on('error', error => {
       if (!this.#closed) this.#sink.error(error);
     });
-    out.channel.on('drain', () => {
-      if (!this.#stalled && !this.#closed) this.#channel.resume();
-    });
+    for (const each of this.#outs) {
+      each.channel.on('drain', () => {
+        if (!this.#stalled && !this.#closed && !this.#backedUp()) this.#channel.resume();
+      });
+    }
   }
 
   start(): void {
@@ -71,7 +79,7 @@ export class Flow {
     this.#dispatchAll(rest, true);
     if (this.#stalled || this.#closed) return;
     if (this.#ended) this.#sink.end();
-    else if (!this.#out.backedUp) this.#channel.resume();
+    else if (!this.#backedUp()) this.#channel.resume();
   }
 
   /** Drops what is held. The channel is its owner's to close. */
@@ -88,6 +96,7 @@ export class Flow {
       return;
     }
     this.#fds.push(...fds);
+    this.#fdsMayFollow = fds.length >= this.#channel.maxFds;
     if (this.#stalled) {
       // A last batch that was under way when the channel was paused.
       this.#rest = this.#rest === null ? bytes.slice() : joined(this.#rest, bytes);
@@ -100,7 +109,11 @@ export class Flow {
       this.#rest = null;
       this.#dispatchAll(all, true);
     }
-    if (!this.#closed && (this.#stalled || this.#out.backedUp)) this.#channel.pause();
+    if (!this.#closed && (this.#stalled || this.#backedUp())) this.#channel.pause();
+  }
+
+  #backedUp(): boolean {
+    return this.#outs.some(out => out.backedUp);
   }
 
   /** `owned`: the bytes are ours to keep; otherwise what is left of them is copied. */
@@ -111,22 +124,32 @@ export class Flow {
         const size = readSize(bytes, at);
         checkSize(size);
         if (bytes.length - at < size) break;
-        if (!this.#sink.dispatch(bytes, at, size, this.#fds)) {
-          this.#stalled = true;
-          break;
-        }
+        if (!this.#dispatch(bytes, at, size)) break;
         if (this.#closed) return;
         at += size;
       }
       if (this.#fds.length > MAX_WAITING_FDS) {
         throw new WireError('fd', `${this.#fds.length} file descriptors wait for messages, ${MAX_WAITING_FDS} may`);
       }
+      if (at < bytes.length) this.#rest = owned ? bytes.subarray(at) : bytes.slice(at);
+      this.#sink.batchDone();
     } catch (error) {
-      this.#sink.broken(error as Error);
-      return;
+      if (!this.#closed) this.#sink.broken(error as Error);
     }
-    if (at < bytes.length) this.#rest = owned ? bytes.subarray(at) : bytes.slice(at);
-    this.#sink.batchDone();
+  }
+
+  /** False: the message stays at the head. */
+  #dispatch(bytes: Uint8Array, at: number, size: number): boolean {
+    try {
+      if (this.#sink.dispatch(bytes, at, size, this.#fds)) return true;
+      this.#stalled = true;
+      return false;
+    } catch (error) {
+      // A context hands over bytes as they come but only so many fds at once (the RECV of virtio_wl): it is told of the
+      // rest next.
+      if (this.#fdsMayFollow && error instanceof WireError && error.kind === 'fd') return false;
+      throw error;
+    }
   }
 }
 

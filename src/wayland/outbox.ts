@@ -4,7 +4,7 @@
  * first; the fds of a message thereby never travel after its bytes.
  */
 import type { Channel } from '../channel.js';
-import type { OwnedFd } from '../fd.js';
+import { closeAll, OwnedFd } from '../fd.js';
 import type { Message } from './interface.js';
 import { MessageWriter, type WireValue } from './wire.js';
 
@@ -15,6 +15,7 @@ const FLUSH_BYTES = 64 * 1024;
 export class Outbox {
   readonly #writer = new MessageWriter();
   #backedUp = false;
+  #closed = false;
 
   constructor(readonly channel: Channel) {
     channel.on('drain', () => {
@@ -34,6 +35,11 @@ export class Outbox {
 
   /** Copies one whole message. Takes ownership of the fds. Returns where it begins in {@link bytes}. */
   append(source: Uint8Array, offset: number, size: number, fds: readonly OwnedFd[] | null): number {
+    if (this.#closed) {
+      if (fds !== null) closeAll(fds);
+      fds = null;
+      this.#writer.reset();
+    }
     if (this.#writer.length + size > FLUSH_BYTES) this.flush();
     if (fds !== null) {
       if (this.#writer.fds.length + fds.length > this.channel.maxFds) this.flush();
@@ -44,6 +50,10 @@ export class Outbox {
 
   /** Writes one message. Takes ownership of the fds among the arguments when it succeeds. */
   write(id: number, message: Message, args: readonly WireValue[]): void {
+    if (this.#closed) {
+      for (const arg of args) if (arg instanceof OwnedFd) arg.close();
+      return;
+    }
     if (this.#writer.length > FLUSH_BYTES) this.flush();
     if (message.fds > 0 && this.#writer.fds.length + message.fds > this.channel.maxFds) this.flush();
     this.#writer.write(id, message, args);
@@ -56,7 +66,7 @@ export class Outbox {
     const { bytes, fds } = writer;
     writer.reset();
     if (this.channel.closed) {
-      for (const fd of fds) fd.close();
+      closeAll(fds);
       return;
     }
     if (!this.channel.send(bytes, fds)) this.#backedUp = true;
@@ -64,7 +74,13 @@ export class Outbox {
 
   /** Drops what was gathered and closes its fds. */
   discard(): void {
-    for (const fd of this.#writer.fds) fd.close();
+    closeAll(this.#writer.fds);
     this.#writer.reset();
+  }
+
+  /** Nothing more is sent: what is gathered, and what is written from now on, is dropped and its fds closed. */
+  close(): void {
+    this.discard();
+    this.#closed = true;
   }
 }

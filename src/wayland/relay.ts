@@ -14,7 +14,7 @@ import { EventEmitter } from 'eventemitter3';
 import type { Channel } from '../channel.js';
 import { closeAll, type OwnedFd } from '../fd.js';
 import { Call, DisplayError, handlerTable, ProtocolError, Verdict, type Handler, type Handlers } from './call.js';
-import { Flow } from './flow.js';
+import { Flow, type FlowSink } from './flow.js';
 import type { Interface, Message } from './interface.js';
 import { ObjectMap, RelayObject, SERVER_ID_START, type HandlerTable } from './object-map.js';
 import { Outbox } from './outbox.js';
@@ -33,7 +33,7 @@ export interface RelayRules {
   carryToClient(call: Call, fd: OwnedFd): OwnedFd;
 }
 
-interface RelayEvents {
+export interface RelayEvents {
   /** Both sides are closed. `reason` is undefined when the client left in an orderly way. */
   close: (reason: Error | undefined) => void;
 }
@@ -50,8 +50,12 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #byServer = new ObjectMap();
   readonly #rules: RelayRules;
   readonly #tables = new Map<Interface, Tables>();
-  readonly #call = new Call(this);
+  // One for each way: a handler of an event may set off the requests that were waiting for it.
+  readonly #requestCall = new Call(this);
+  readonly #eventCall = new Call(this);
   readonly #places = new Int32Array(MAX_OBJECT_ARGS);
+  /** The ids of the message that is being forwarded, as the other side calls them. */
+  readonly #ids = new Uint32Array(MAX_OBJECT_ARGS);
   readonly #requests: Flow;
   readonly #events: Flow;
   #closed = false;
@@ -64,13 +68,14 @@ export class Relay extends EventEmitter<RelayEvents> {
     const display = interfaceNamed('wl_display');
     // The id after wl_display's is the first that may be given out, on either side.
     this.display = this.#newObject(display, 1, this.#byClient.allocate(), this.#byServer.allocate());
-    this.#requests = new Flow(client, this.toServer, {
+    const requests: FlowSink = {
       dispatch: (bytes, offset, size, fds) => this.#request(bytes, offset, size, fds),
       batchDone: () => this.flush(),
       end: () => this.close(undefined),
       error: error => this.close(error),
       broken: error => this.#blame(error),
-    });
+    };
+    this.#requests = new Flow(client, this.toServer, requests, this.toClient);
     this.#events = new Flow(server, this.toClient, {
       dispatch: (bytes, offset, size, fds) => this.#event(bytes, offset, size, fds),
       batchDone: () => this.flush(),
@@ -130,7 +135,10 @@ export class Relay extends EventEmitter<RelayEvents> {
     return object;
   }
 
-  /** Sends a request of the relay's own. Objects among the arguments are given by their `serverId`. */
+  /**
+   * Sends a request of the relay's own. Objects among the arguments are given by their `serverId`. Takes ownership of
+   * the fds among them. Once the relay is closed, nothing is sent.
+   */
   request(object: RelayObject, name: string, args: readonly WireValue[]): void {
     const message = messageNamed(object.interface.requests, object.interface, name);
     this.toServer.write(object.serverId, message, args);
@@ -140,7 +148,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
   }
 
-  /** Sends an event of the relay's own to the client. Objects among the arguments are given by their `clientId`. */
+  /** The same for an event of the relay's own to the client. Objects among the arguments are given by their `clientId`. */
   emitEvent(object: RelayObject, name: string, args: readonly WireValue[]): void {
     this.toClient.write(object.clientId, messageNamed(object.interface.events, object.interface, name), args);
   }
@@ -159,9 +167,15 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** Closes both sides, delivering what was written. Idempotent. */
   close(reason: Error | undefined): void {
     if (this.#closed) return;
-    this.toServer.flush();
-    this.toClient.flush();
     this.#closed = true;
+    for (const out of [this.toServer, this.toClient]) {
+      try {
+        out.flush();
+      } catch {
+        // What cannot be sent at the end is lost; the reason for the end is known already.
+      }
+      out.close();
+    }
     this.#requests.close();
     this.#events.close();
     this.toClient.channel.closeWhenDrained();
@@ -188,13 +202,13 @@ export class Relay extends EventEmitter<RelayEvents> {
       throw new ProtocolError(1, DisplayError.InvalidMethod, `invalid method ${opcode}, object ${object.interface.name}#${id}`);
     }
     checkMessage(message, bytes, offset, size);
-    const call = this.#prepare(object, message, bytes, offset, size, queue);
+    const call = this.#prepare(this.#requestCall, object, message, bytes, offset, size, queue);
     let verdict = Verdict.Forward;
     try {
       const handler = object.requestHandlers?.[opcode] as Handler | undefined;
       if (handler !== undefined) verdict = handler(call);
       if (verdict === Verdict.Stall) return false;
-      if (verdict === Verdict.Forward) this.#forwardRequest(call, id);
+      if (verdict === Verdict.Forward && !this.#closed) this.#forwardRequest(call, id);
     } finally {
       if (verdict !== Verdict.Stall) this.#finish(call, queue);
     }
@@ -205,33 +219,25 @@ export class Relay extends EventEmitter<RelayEvents> {
   #forwardRequest(call: Call, id: number): void {
     const { object, message, bytes, offset, size } = call;
     if (object.serverId === 0) throw new Error(`${object.interface.name}#${id}.${message.name} has nowhere to go`);
-    const fds = message.fds > 0 ? this.#carry(call, this.#rules.carryToServer) : null;
     const count = message.objectArgs.length;
-    if (count === 0) {
-      const at = this.toServer.append(bytes, offset, size, fds);
-      writeUint(this.toServer.bytes, at, object.serverId);
-      return;
-    }
     const places = this.#places;
-    findObjects(message, bytes, offset, places);
-    try {
+    const ids = this.#ids;
+    // Nothing is written, and no fd carried, before everything about the message is known to be right.
+    if (count > 0) {
+      findObjects(message, bytes, offset, places);
       for (let i = 0; i < count; i++) this.#checkRequestId(call, i, readUint(bytes, places[i] as number));
-    } catch (error) {
-      if (fds !== null) closeAll(fds);
-      throw error;
+      for (let i = 0; i < count; i++) {
+        const clientId = readUint(bytes, places[i] as number);
+        const arg = message.objectArgs[i] as Message['args'][number];
+        if (arg.kind !== 'object') ids[i] = this.#newFromRequest(call, arg, places[i] as number, clientId).serverId;
+        else ids[i] = clientId === 0 ? 0 : (this.#byClient.get(clientId) as RelayObject).serverId;
+      }
     }
+    const fds = message.fds > 0 ? this.#carry(call, this.#rules.carryToServer) : null;
     const at = this.toServer.append(bytes, offset, size, fds);
     const out = this.toServer.bytes;
     writeUint(out, at, object.serverId);
-    for (let i = 0; i < count; i++) {
-      const place = places[i] as number;
-      const clientId = readUint(bytes, place);
-      const arg = message.objectArgs[i] as Message['args'][number];
-      let serverId: number;
-      if (arg.kind === 'object') serverId = clientId === 0 ? 0 : (this.#byClient.get(clientId) as RelayObject).serverId;
-      else serverId = this.#newFromRequest(call, arg, place, clientId).serverId;
-      writeUint(out, at + place - offset, serverId);
-    }
+    for (let i = 0; i < count; i++) writeUint(out, at + (places[i] as number) - offset, ids[i] as number);
   }
 
   /** Proves an id of a request before anything is written. */
@@ -297,13 +303,14 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.#displayEvent(message, bytes, offset);
       return true;
     }
-    const call = this.#prepare(object, message, bytes, offset, size, queue);
+    const call = this.#prepare(this.#eventCall, object, message, bytes, offset, size, queue);
     let verdict = Verdict.Forward;
     try {
       const handler = object.eventHandlers?.[opcode] as Handler | undefined;
       if (handler !== undefined) verdict = handler(call);
       else if (object.clientId === 0) verdict = Verdict.Drop;
       if (verdict === Verdict.Stall) return false;
+      if (this.#closed) return true;
       if (verdict === Verdict.Forward && !object.destroyed) this.#forwardEvent(call);
       else this.#forgetNewObjects(call);
     } finally {
@@ -316,6 +323,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { object, message, bytes, offset, size } = call;
     const count = message.objectArgs.length;
     const places = this.#places;
+    const ids = this.#ids;
     if (count > 0) {
       findObjects(message, bytes, offset, places);
       for (let i = 0; i < count; i++) {
@@ -326,23 +334,28 @@ export class Relay extends EventEmitter<RelayEvents> {
           return;
         }
       }
+      for (let i = 0; i < count; i++) {
+        const arg = message.objectArgs[i] as Message['args'][number];
+        const serverId = readUint(bytes, places[i] as number);
+        if (arg.kind === 'new_id') ids[i] = this.#newFromEvent(call, arg, serverId).clientId;
+        else ids[i] = this.#clientIdOf(serverId);
+      }
     }
     const fds = message.fds > 0 ? this.#carry(call, this.#rules.carryToClient) : null;
     const at = this.toClient.append(bytes, offset, size, fds);
     const out = this.toClient.bytes;
     writeUint(out, at, object.clientId);
-    for (let i = 0; i < count; i++) {
-      const place = places[i] as number;
-      const arg = message.objectArgs[i] as Message['args'][number];
-      const serverId = readUint(bytes, place);
-      if (arg.kind === 'new_id') this.#newFromEvent(call, arg, serverId);
-      else if (serverId !== 0) writeUint(out, at + place - offset, this.#clientIdOf(serverId));
-    }
+    for (let i = 0; i < count; i++) writeUint(out, at + (places[i] as number) - offset, ids[i] as number);
   }
 
-  /** 0 for null, for objects of the relay's own, and for those that are gone. */
+  /**
+   * 0 for null, for objects of the relay's own, and for those that are gone. The client's libraries know a destroyed
+   * object by its id until that is confirmed, but only where they chose the id themselves.
+   */
   #clientIdOf(serverId: number): number {
-    return this.#byServer.get(serverId)?.clientId ?? 0;
+    const object = this.#byServer.get(serverId);
+    if (object === undefined || (object.destroyed && serverId >= SERVER_ID_START)) return 0;
+    return object.clientId;
   }
 
   #newFromEvent(call: Call, arg: Message['args'][number], serverId: number): RelayObject {
@@ -413,6 +426,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   #prepare(
+    call: Call,
     object: RelayObject,
     message: Message,
     bytes: Uint8Array,
@@ -420,7 +434,6 @@ export class Relay extends EventEmitter<RelayEvents> {
     size: number,
     queue: OwnedFd[],
   ): Call {
-    const call = this.#call;
     call.object = object;
     call.message = message;
     call.bytes = bytes;
