@@ -51,7 +51,7 @@ export class Budget {
 
   /** Makes the tmpfs. Throws where the kernel refuses one, telling what is missing. */
   constructor(options: BudgetOptions) {
-    this.bytes = roundUp(checkedBytes(options.bytes, 'a budget'));
+    this.bytes = roundUpToPages(checkedBytes(options.bytes, 'a budget'));
     this.requestLimit = Math.min(
       checkedBytes(options.requestLimit ?? DEFAULT_REQUEST_LIMIT, 'a request limit'),
       MAX_ALLOCATION_BYTES,
@@ -79,7 +79,7 @@ export class Budget {
     if (size > BigInt(this.requestLimit)) {
       return { status: Status.OverRequestLimit, reason: `over the limit of ${this.requestLimit} bytes a request` };
     }
-    const bytes = roundUp(Number(size));
+    const bytes = roundUpToPages(Number(size));
     let file: OwnedFd | undefined;
     try {
       const used = this.used;
@@ -105,7 +105,8 @@ export class Budget {
   }
 }
 
-function privateTmpfs(bytes: number): OwnedFd {
+/** A tmpfs of `bytes` bytes, a multiple of the page size, mounted nowhere. The caller's. */
+export function privateTmpfs(bytes: number): OwnedFd {
   try {
     return new OwnedFd(native.createTmpfs(bytes));
   } catch (cause) {
@@ -120,7 +121,8 @@ function privateTmpfs(bytes: number): OwnedFd {
   }
 }
 
-function roundUp(bytes: number): number {
+/** What `bytes` bytes take in whole pages. */
+export function roundUpToPages(bytes: number): number {
   return Math.ceil(bytes / native.pageSize) * native.pageSize;
 }
 

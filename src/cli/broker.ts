@@ -1,9 +1,11 @@
 /**
  * `virtwl broker`: pairs clients with the compositor VM.
  */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Broker } from '../host/broker.js';
 import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../host/waiting-clients.js';
+import { addSandboxOption, ranConfined, serveLockedDown } from './confined.js';
 import { parseCount } from './count.js';
 import { untilSignal } from './until-signal.js';
 
@@ -12,10 +14,11 @@ interface Options {
   waitingPerVm: number;
   waiting: number;
   waitSeconds: number;
+  sandbox: boolean;
 }
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('broker')
     .summary('pair clients with the compositor VM (on the host)')
     .description(
@@ -28,15 +31,28 @@ export function register(program: Command): void {
     .option('--waiting <n>', 'clients of all VMs that may wait', parseCount, DEFAULT_MAX_WAITING)
     .option('--wait-seconds <n>', 'how long one may wait', parseCount, DEFAULT_WAIT_MS / 1000)
     .action(async (options: Options) => {
+      const directory = resolve(options.directory);
+      const confined = await ranConfined(options.sandbox, () => ({
+        name: 'broker',
+        args: [
+          ...['broker', '--directory', directory, '--waiting-per-vm', String(options.waitingPerVm)],
+          ...['--waiting', String(options.waiting), '--wait-seconds', String(options.waitSeconds)],
+        ],
+        writable: [directory],
+        readable: [],
+        fds: {},
+      }));
+      if (confined) return;
       const broker = new Broker({
-        directory: options.directory,
+        directory,
         maxWaitingPerVm: options.waitingPerVm,
         maxWaiting: options.waiting,
         waitMs: options.waitSeconds * 1000,
         log: (line) => process.stderr.write(`${line}\n`),
       });
+      serveLockedDown();
       process.stdout.write(`ready: ${broker.path}\n`);
       await untilSignal();
       broker.close();
-    });
+    });  addSandboxOption(command);
 }

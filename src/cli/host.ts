@@ -1,10 +1,14 @@
 /**
  * `virtwl host`: the host process of one VM.
  */
+import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { DEFAULT_REQUEST_LIMIT } from '../allocator/budget.js';
+import { DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
+import { OwnedFd } from '../fd.js';
 import { VmHost } from '../host/host.js';
+import { inheritedFd } from '../sandbox/confinement.js';
 import { parseBytes } from './bytes.js';
+import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
 import { answerStatus } from './status.js';
 import { untilSignal } from './until-signal.js';
 
@@ -18,10 +22,11 @@ interface Options {
   probe?: true;
   broker?: string;
   socket: ReadonlyMap<string, string>;
+  sandbox: boolean;
 }
 
 export function register(program: Command): void {
-  program
+  const host = program
     .command('host')
     .summary("offer one VM the host's servers (on the host)")
     .description(
@@ -49,13 +54,19 @@ export function register(program: Command): void {
       if ((options.compositor || options.wayland) && options.broker === undefined) {
         command.error('error: --compositor and --wayland need --broker DIR, where "virtwl broker" runs', { exitCode: 2 });
       }
+      if (await ranConfined(options.sandbox, () => confinedHost(options))) return;
+      const directory = inheritedFd(BUDGET_FD);
       const host = new VmHost({
         vm: options.vm,
         loopback: options.loopback,
         allocator:
           options.allocator === undefined
             ? undefined
-            : { bytes: options.allocator, requestLimit: options.allocatorRequest },
+            : {
+                bytes: options.allocator,
+                requestLimit: options.allocatorRequest,
+                directory: directory === undefined ? undefined : new OwnedFd(directory),
+              },
         compositor: options.compositor === true ? 'handover' : options.compositor,
         wayland: options.wayland,
         probe: options.probe,
@@ -67,10 +78,39 @@ export function register(program: Command): void {
         const budget = host.allocator?.budget;
         return { vm: options.vm, ...(budget && { allocator: { budget: budget.bytes, used: budget.used, pieces: budget.pieces } }) };
       });
+      serveLockedDown();
       process.stdout.write(`ready: ${options.loopback}\n`);
       await untilSignal();
       host.close();
     });
+  addSandboxOption(host);
+}
+
+/** The descriptor of the allocator's tmpfs, in a confined host process: it may not mount one itself. */
+const BUDGET_FD = 'budget';
+
+/** The same host process as it runs confined: with its own folder and the broker's, and the memory it may hand out. */
+function confinedHost(options: Options): ConfinedRun {
+  const loopback = resolve(options.loopback);
+  const broker = options.broker === undefined ? undefined : resolve(options.broker);
+  const servers = [
+    ...(options.allocator === undefined ? [] : [`--allocator=${options.allocator}`]),
+    ...['--allocator-request', String(options.allocatorRequest)],
+    ...(options.compositor === undefined ? [] : [`--compositor=${options.compositor === true ? 'handover' : options.compositor}`]),
+    ...(options.wayland ? ['--wayland'] : []),
+    ...(options.probe ? ['--probe'] : []),
+    ...(broker === undefined ? [] : ['--broker', broker]),
+    ...[...options.socket].flatMap(([name, path]) => ['--socket', `${name}=${resolve(path)}`]),
+  ];
+  const fds: Record<string, number> = {};
+  if (options.allocator !== undefined) fds[BUDGET_FD] = privateTmpfs(roundUpToPages(options.allocator)).fd;
+  return {
+    name: `host process of VM "${options.vm}"`,
+    args: ['host', '--vm', options.vm, '--loopback', loopback, ...servers],
+    writable: [loopback],
+    readable: broker === undefined ? [] : [broker],
+    fds,
+  };
 }
 
 function collect(text: string, sockets: ReadonlyMap<string, string>): ReadonlyMap<string, string> {

@@ -104,9 +104,15 @@ export class LoopbackStack {
   display = '';
   readonly #options: LoopbackStackOptions;
 
+  readonly #killAll = (): void => {
+    for (const part of this.parts.values()) part.process.kill('SIGKILL');
+  };
+
   private constructor(options: LoopbackStackOptions) {
     this.#options = options;
     this.folder = options.folder ?? LoopbackStack.makeFolder();
+    // Nothing of it stays when this process ends without having stopped it.
+    process.once('exit', this.#killAll);
   }
 
   /** A folder for one stack, which becomes its owner. */
@@ -210,6 +216,7 @@ export class LoopbackStack {
   async stop(): Promise<void> {
     for (const name of [...this.parts.keys()].reverse()) await this.kill(name);
     rmSync(this.folder, { recursive: true, force: true });
+    process.off('exit', this.#killAll);
   }
 
   #env(): Record<string, string> {

@@ -31,11 +31,15 @@ t.test(`${CLIENTS} clients`, { timeout: 300_000 }, async t => {
       if (display !== undefined) resolve(display);
     });
   });
-  const processes: [string, number][] = [
+  const started: [string, number][] = [
     ...[...stack.parts.values()].map(part => [part.name, part.process.pid] as [string, number]),
     ['proxy', proxy.pid as number],
-    ['sway', compositorPid(sway.process.pid as number)],
+    ['sway', sway.process.pid as number],
   ];
+  // What is confined runs as a child of what was started, and so does a compositor that may not be root.
+  const processes = started.flatMap(([name, pid]) =>
+    withDescendants(pid).map((each, i) => [i === 0 ? name : `${name}, descendant ${i}`, each] as const),
+  );
   const holdings = (): Record<string, Holdings> => Object.fromEntries(processes.map(([name, pid]) => [name, holdingsOf(pid)]));
 
   await comeAndGo(path, 100);
@@ -105,11 +109,9 @@ function holdingsOf(pid: number): Holdings {
   return { descriptors, sharedMappings: maps.filter(line => / [r-][w-][x-]s /.test(line)).length };
 }
 
-/** Under bubblewrap the compositor is a child of the process that was started. */
-function compositorPid(pid: number): number {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
-  const sway = children.find(child => readFileSync(`/proc/${child}/comm`, 'utf8').trim() === 'sway');
-  return sway === undefined ? pid : Number(sway);
+function withDescendants(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  return [pid, ...children.flatMap(withDescendants)];
 }
 
 /** Waits until the last client is gone everywhere. */

@@ -1,0 +1,56 @@
+/**
+ * How a subcommand that serves guests runs: it starts itself again, confined, and stands by. The confined one comes
+ * through the same subcommand, finds that it is confined, and goes on to serve.
+ */
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { isConfined, lockDown, type Confinement } from '../sandbox/confinement.js';
+import { runConfined } from '../sandbox/run-confined.js';
+
+/** This command line's entry point, compiled. */
+const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
+
+/** Adds `--no-sandbox` to a subcommand. */
+export function addSandboxOption(command: Command): Command {
+  return command.option('--no-sandbox', 'run unconfined: for debugging only');
+}
+
+/** What a subcommand asks for; folders that are not there are made, readable by nobody else, and removed if empty. */
+export interface ConfinedRun extends Omit<Confinement, 'command'> {
+  /** The subcommand and its arguments, all paths absolute. */
+  readonly args: readonly string[];
+}
+
+/**
+ * Runs the subcommand confined, unless this is the confined process already or confinement was turned off. Returns
+ * whether it did: then there is nothing left to do. `describe` is only called when it does.
+ */
+export async function ranConfined(sandbox: boolean, describe: () => ConfinedRun): Promise<boolean> {
+  if (isConfined()) return false;
+  if (!sandbox) {
+    process.stderr.write('virtwl: WARNING: --no-sandbox: a guest that takes this process over has your rights\n');
+    return false;
+  }
+  const { args, ...confinement } = describe();
+  const made = [...confinement.writable, ...confinement.readable].filter(
+    folder => mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined,
+  );
+  try {
+    process.exitCode = await runConfined({ ...confinement, command: [MAIN, ...args] });
+  } finally {
+    for (const folder of made.reverse()) {
+      try {
+        rmdirSync(folder);
+      } catch {
+        // Something is in it that others still use.
+      }
+    }
+  }
+  return true;
+}
+
+/** Gives up what serving does not need. To be called when everything is set up. Does nothing where not confined. */
+export function serveLockedDown(): void {
+  if (isConfined()) lockDown();
+}
