@@ -11,7 +11,6 @@
  * A connection on the control socket speaks for one VM, and what it registered ends with it. While no broker runs,
  * connections wait in the listening sockets, which the host processes keep.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeAll, OwnedFd } from '../fd.js';
 import type { UnixListener, UnixSocket } from '../unix-socket.js';
@@ -26,6 +25,7 @@ import {
   type BrokerRecord,
 } from './broker-protocol.js';
 import { CompositorLinks, type LinkOptions } from './compositor-links.js';
+import { makePrivateFolder } from './private-folder.js';
 import { listenPrivately } from './private-listener.js';
 import { WaitingClients, type ArrivedClient, type WaitingLimits } from './waiting-clients.js';
 
@@ -73,7 +73,7 @@ export class Broker {
     this.#options = options;
     this.path = join(options.directory, CONTROL_SOCKET);
     this.#waiting = new WaitingClients(options, (vm, why) => this.#log(`VM "${vm}": a waiting client: ${why}`));
-    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    makePrivateFolder(options.directory);
     this.#control = listenPrivately(this.path, 'a broker');
     this.#control.on('connection', (socket) => this.#serveControl(socket));
     this.#control.on('error', (error) => this.#log(error.message));

@@ -6,7 +6,7 @@
  * process only binds the sockets and passes them to the broker (`broker-registration.ts`); any other name leads to a
  * socket of the host's by a symbolic link, so that the VM's connections are plain connect(2) calls.
  */
-import { lstatSync, mkdirSync, readlinkSync, rmdirSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
+import { lstatSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { BudgetOptions } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
@@ -15,6 +15,7 @@ import { checkName } from '../virtwl/limits.js';
 import type { UnixListener } from '../unix-socket.js';
 import { BrokerRegistration, type BrokeredServer } from './broker-registration.js';
 import { checkVmName, Role } from './broker-protocol.js';
+import { makePrivateFolder } from './private-folder.js';
 import { bindPrivately, listenPrivately, removeStale } from './private-listener.js';
 import { ProbeServer } from './probe-server.js';
 
@@ -31,7 +32,7 @@ export const BROKERED_BACKLOG = 64;
 /** Everything is off unless it is given. */
 export interface VmHostOptions {
   readonly vm: string;
-  /** The loopback folder, made (mode 0700) when it is not there. */
+  /** The loopback folder, made (mode 0700) when it is not there; the folder that it is in must be. */
   readonly loopback: string;
   /** Turns the allocator on. */
   readonly allocator?: BudgetOptions | undefined;
@@ -118,15 +119,7 @@ export class VmHost {
   }
 
   #makeDirectory(): void {
-    const made = mkdirSync(this.loopback, { recursive: true, mode: 0o700 });
-    const { mode, uid } = statSync(this.loopback);
-    if ((mode & 0o022) !== 0 || uid !== process.geteuid!()) {
-      throw new Error(
-        `${this.loopback} belongs to another user or can be written by others, who could put their own sockets there: ` +
-          'choose another folder, or chmod 700 it',
-      );
-    }
-    if (made === undefined) return;
+    if (!makePrivateFolder(this.loopback)) return;
     this.#cleanup.push(() => {
       try {
         rmdirSync(this.loopback);
