@@ -25,6 +25,10 @@ for (const name of described) {
   t.test(`virtwl ${name}`, async (t) => {
     const section = manual.split(`.SS virtwl ${name}`)[1]?.split(/\n\.S[SH] /)[0] ?? '';
     t.not(section, '', 'has a section');
+    const options = listed(help(name), 'Options').join(' ');
+    for (const [, option = ''] of section.matchAll(/^\.TP\n\.B.*?(--[a-z][a-z-]*)/gm)) {
+      t.ok(new RegExp(`${option}(?![a-z-])`).test(options), `${option} is there`);
+    }
     const guest = manual.split('.SH GUEST COMMANDS')[1]!.split('\n.SS ')[0]!;
     for (const words of listed(help(name), 'Options')) {
       for (const [option] of words.matchAll(/--?[a-z][a-z-]*/g)) {
