@@ -178,13 +178,13 @@ t.test('a peer that reads late', async t => {
     t.equal(first.closed, true, 'went with the first byte');
     t.ok(socket.queuedBytes > 0);
     const second = memfd();
-    socket.send(Buffer.alloc(10, 2), [second]);
+    socket.send(Buffer.alloc(1_000_000, 2), [second]);
     t.equal(second.closed, false, 'waits');
     socket.send(Buffer.alloc(10, 3));
     let bytes = Buffer.alloc(0);
     const fds: OwnedFd[] = [];
     const positions: number[] = [];
-    while (bytes.length < 2_000_020) {
+    while (bytes.length < 3_000_010) {
       const got = readAll(peer);
       if (got.fds.length > 0) positions.push(bytes.length);
       bytes = Buffer.concat([bytes, got.bytes]);
@@ -193,11 +193,26 @@ t.test('a peer that reads late', async t => {
     }
     t.equal(fds.length, 2);
     t.equal(second.closed, true);
-    t.same([bytes[0], bytes[2_000_000], bytes[2_000_010]], [1, 2, 3]);
+    t.same([bytes[0], bytes[2_000_000], bytes[3_000_000]], [1, 2, 3]);
     closeAll(fds);
     socket.close();
     peer.close();
     t.equal(openDescriptors(), before);
+  });
+
+  t.test('a pause in drain holds for what came in the same wake-up', async t => {
+    const { socket, peer } = withPeer(t, { highWaterBytes: 1 });
+    let calls = 0;
+    socket.on('data', () => (calls += 1));
+    socket.on('drain', () => socket.pause());
+    socket.start();
+    const drained = next(socket, 'drain');
+    while (socket.send(Buffer.alloc(1000)));
+    sendRaw(peer, 'x');
+    readAll(peer); // now there is room, and something to read
+    await drained;
+    await turn();
+    t.equal(calls, 0);
   });
 
   t.test('a paused socket still sends what is queued', async t => {
@@ -282,6 +297,19 @@ t.test('a peer that is gone', async t => {
     peer.close();
     socket.start();
     await next(socket, 'end');
+  });
+
+  t.test('is an end only after all it had sent, though it left our bytes unread', async t => {
+    const { socket, peer } = withPeer(t);
+    let received = 0;
+    socket.on('data', bytes => (received += bytes.length));
+    socket.send(Buffer.from('never read'));
+    const sent = native.send(peer.fd, Buffer.alloc(150_000), 0, 150_000, []);
+    t.ok(sent > 65536, 'more than one read takes');
+    peer.close();
+    socket.start();
+    await next(socket, 'end');
+    t.equal(received, sent);
   });
 
   t.test('is an end also for one who was writing, who still hears its last words', async t => {

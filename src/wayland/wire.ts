@@ -104,8 +104,8 @@ function wrongSize(message: Message, size: number, detail: string): WireError {
 }
 
 /**
- * Checks a whole message, of which `size` bytes are present from its header at `offset` on, against its signature:
- * exact length, strings ended by their only NUL, no null where none is allowed. Ids are not looked up, and fds not
+ * Checks a whole message, of which `size` bytes ({@link checkSize}) are present from its header at `offset` on, against
+ * its signature: exact length, strings ended by their only NUL, no null where none is allowed. Ids are not looked up, and fds not
  * counted.
  * @throws WireError; the message is then not to be used in any way
  */
@@ -185,8 +185,9 @@ function skipSized(
   index: number,
 ): number {
   const length = readUint(bytes, at);
-  // Compared before rounding up: a length near 2^32 must not wrap around.
-  if (length > end - at - 4 || padded(length) > end - at - 4) {
+  // What is left is whole words, so where the last byte fits, its padding does; and nothing has been added to the length
+  // yet that could make it wrap around.
+  if (length > end - at - 4) {
     const { name } = message.args[index]!;
     throw wrongSize(message, size, `ends inside its argument '${name}', which says that it has ${length} bytes`);
   }
@@ -260,7 +261,8 @@ export interface Bind {
 /** An argument as a value: ids as numbers, fixed as a fraction, a null string or object as null. */
 export type WireValue = number | string | null | Uint8Array | Bind | OwnedFd;
 
-const decoder = new TextDecoder();
+/** A byte order mark is a character like any other here: what is relayed must stay as it was. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** The string whose length word is at `at`, without its NUL. */

@@ -179,7 +179,8 @@ async function fakeScreen(
       if (version >= 3) compositor.event(frame, 'buffer_done');
     } else if (request === 'wl_shm.create_pool') {
       memory?.close();
-      memory = args[1] as OwnedFd;
+      const pool = (memory = args[1] as OwnedFd);
+      t.throws(() => native.truncate(pool.fd, 1), { code: 'EPERM' }, 'a compositor cannot take it away under us');
     } else if (request === 'zwlr_screencopy_frame_v1.copy') {
       if (pixels.length === 0) {
         compositor.event(id, 'failed');

@@ -141,6 +141,35 @@ t.test('an object', async t => {
     t.same([seen[1]![1], seen[1]![3], seen[1]![4]], [5, 1.5, -2.25]);
   });
 
+  t.test('that is destroyed comes as null in events that were under way', async t => {
+    const { display, compositor } = await connectFake(t, GLOBALS);
+    const pointer = display.bind('wl_seat').create('get_pointer');
+    const surface = display.bind('wl_compositor').create('create_surface');
+    await display.roundtrip();
+    const left: unknown[] = [];
+    pointer.on('leave', (_serial: number, object: unknown) => left.push(object));
+    compositor.event(pointer.id, 'leave', [1, surface.id]);
+    surface.request('destroy');
+    await display.roundtrip();
+    t.same(left, [null]);
+  });
+
+  t.test('is gone after a destructor of the compositor, or when it says so', async t => {
+    const { display, compositor } = await connectFake(t, GLOBALS);
+    const surface = display.bind('wl_compositor').create('create_surface');
+    const frame = surface.create('frame');
+    await display.roundtrip();
+    let done = 0;
+    frame.on('done', () => (done += 1));
+    compositor.event(frame.id, 'done', [1]);
+    compositor.event(frame.id, 'done', [2]);
+    compositor.event(1, 'delete_id', [surface.id]);
+    await display.roundtrip();
+    t.equal(done, 1);
+    t.equal(frame.destroyed, true);
+    t.equal(surface.destroyed, true);
+  });
+
   t.test('gives the fds of events to the listener, and closes those that nobody hears', async t => {
     const { display, compositor } = await connectFake(t, GLOBALS);
     const seat = display.bind('wl_seat');
@@ -189,9 +218,18 @@ t.test('an object', async t => {
     await display.roundtrip();
     t.same(types, ['text/plain']);
 
+    const second = manager.create('get_data_device', display.bind('wl_seat'));
+    const offers: number[] = [];
+    second.on('data_offer', (offer: WaylandObject) => offers.push(offer.id));
+    await display.roundtrip();
+    compositor.event(second.id, 'data_offer', [0xff000001]);
+    compositor.flush();
+    await display.roundtrip();
+    t.same(offers, [0xff000001], 'the compositor may use such an id again');
+    second.request('release');
+
     selection!.request('destroy');
     compositor.event(0xff000000, 'offer', ['late']);
-    compositor.event(0xff000001, 'offer', ['late']);
     await display.roundtrip();
     t.same(types, ['text/plain'], 'a destroyed object tells nothing');
   });
@@ -270,6 +308,16 @@ t.test('a display ends', async t => {
           c.event(device.id, 'data_offer', [device.id]);
         },
         /makes an object with id/,
+      ],
+      [
+        'an id that it has used itself',
+        (c, d) => {
+          const device = d.bind('wl_data_device_manager').create('get_data_device', d.bind('wl_seat'));
+          c.types.set(device.id, 'wl_data_device');
+          c.event(device.id, 'data_offer', [0xff000000]);
+          c.event(device.id, 'data_offer', [0xff000000]);
+        },
+        /makes an object with id 4278190080/,
       ],
       [
         'an fd that is missing',

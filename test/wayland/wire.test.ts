@@ -188,6 +188,14 @@ t.test('encoding', async t => {
     t.equal(writer.fds.length, 0);
   });
 
+  t.test('pads with zeros, whatever the buffer held before', async t => {
+    const writer = new MessageWriter();
+    writer.write(1, message('m a:array'), [new Uint8Array(100).fill(255)]);
+    writer.reset();
+    writer.write(1, message('m s:string a:array'), ['a', Uint8Array.of(1)]);
+    t.same([...writer.bytes.subarray(HEADER_BYTES)], [2, 0, 0, 0, 0x61, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+  });
+
   t.test('appends whole messages as they are', async t => {
     const writer = new MessageWriter(1);
     const small = encode(message('m v:uint'), [1]);
@@ -270,6 +278,11 @@ t.test('checking', async t => {
     const attach = interfaces.get('wl_shm_pool')!.requests[0]!;
     t.throws(() => checkMessage(attach, new Uint8Array(32), 0, 32), { message: /create_buffer.*'id' is null/ });
   });
+});
+
+t.test('decoding keeps a string as it is, a byte order mark included', async t => {
+  const item = message('m s:string');
+  for (const text of ['', '\ufeffa', 'é漢🦊']) t.same(readArgs(item, encode(item, [text]), 0, []), [text]);
 });
 
 t.test('decoding takes fds in order, and none when there are too few', async t => {
