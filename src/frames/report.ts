@@ -90,6 +90,8 @@ export interface ReportJson {
   readonly unlisted: number;
   /** Why the run ended before its time. */
   readonly error?: string;
+  /** What may be behind it, and what to try. */
+  readonly hint?: string;
 }
 
 /** Counts what happens to the frames of one run. */
@@ -106,6 +108,7 @@ export class RunReport {
   /** Where the window was in the last capture that had it. */
   window: { x: number; y: number } | undefined;
   error: string | undefined;
+  hint: string | undefined;
   readonly #callbacks: number[] = [];
   readonly #captures: number[] = [];
   readonly #failures: Failure[] = [];
@@ -129,6 +132,11 @@ export class RunReport {
     this.sent++;
     this.drawnBytes += drawn;
     this.damagedBytes += damaged;
+  }
+
+  /** The last frame could not be judged, and will be sent again. */
+  frameVoid(): void {
+    this.sent--;
   }
 
   /** Its frame callback came after so many milliseconds. */
@@ -189,6 +197,7 @@ export class RunReport {
       failures: this.#failures,
       unlisted: this.#failed - this.#failures.length,
       ...(this.error !== undefined && { error: this.error }),
+      ...(this.hint !== undefined && { hint: this.hint }),
     };
   }
 
@@ -211,6 +220,7 @@ export class RunReport {
     for (const { frame, detail } of report.failures) lines.push(`frame ${String(frame).padEnd(5)}${detail}`);
     if (report.unlisted > 0) lines.push(`and ${report.unlisted} more`);
     if (report.error !== undefined) lines.push(`error      ${report.error}`);
+    if (report.hint !== undefined) lines.push(`hint       ${report.hint}`);
     if (frames.checked === 0) lines.push('nothing was compared: a run without a capture cannot pass');
     lines.push(report.pass ? 'pass' : 'FAIL');
     return lines.join('\n') + '\n';

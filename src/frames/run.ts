@@ -23,8 +23,15 @@ import type { RunReport } from './report.js';
 export const DEFAULT_FRAME_TIMEOUT_MS = 5000;
 /** Frames without a callback after which a run gives up: the window is hidden, or the compositor is stuck. */
 const MAX_MISSED_CALLBACKS = 3;
+/** How often a window may change its size by itself, at the start and later. Compositors need one or two. */
+const MAX_SETTLING = 10;
 /** How long to wait before a capture is taken again, in milliseconds: about one refresh of the output. */
 const CAPTURE_AGAIN_MS = 16;
+
+/** cage 0.1.4 (Debian 12) hands such a buffer to the output as it is, and later captures what it composed before. */
+const SCANOUT_HINT =
+  'the window is exactly as large as the output; some compositors show such a window without composing it, and cannot ' +
+  'be captured then: try --size';
 
 /** What a run does. */
 export interface RunOptions {
@@ -90,6 +97,7 @@ class FrameChecker {
   /** What a fault spoiled in the last frame. */
   #spoiled: readonly Rect[] = [];
   #written = false;
+  #sawCoveredOutput = false;
 
   constructor(window: Window, capture: Capture | undefined, options: RunOptions, report: RunReport) {
     this.#window = window;
@@ -100,11 +108,12 @@ class FrameChecker {
   }
 
   async run(): Promise<void> {
-    const { frames, timeoutMs, every } = this.#options;
+    const { frames, every } = this.#options;
+    await this.#settle();
     let missed = 0;
+    let redrawn = 0;
     for (let frame = 1; frame <= frames; frame++) {
-      const buffer = await within(timeoutMs, 'free buffer: the compositor keeps them all', this.#window.nextBuffer());
-      this.#draw(frame, buffer);
+      this.#draw(frame, await this.#nextBuffer());
       const committed = performance.now();
       const answered = await this.#answered(frame, committed);
       missed = answered ? 0 : missed + 1;
@@ -112,19 +121,52 @@ class FrameChecker {
         throw new Error(`no answer to ${missed} frames in a row: the window is hidden, or the compositor is stuck`);
       }
       if (answered && this.#capture !== undefined && frame % every === 0) {
-        await this.#check(frame, committed, this.#capture);
+        const judged = await this.#check(frame, committed, this.#capture);
+        if (!judged && ++redrawn > MAX_SETTLING) {
+          throw new Error(`the compositor changed the window's size ${redrawn} times: no picture of it can be relied on`);
+        }
+        if (!judged) frame--;
       }
     }
+    if (this.#report.shown === 0 && this.#report.missing > 0 && this.#sawCoveredOutput) this.#report.hint = SCANOUT_HINT;
+  }
+
+  #nextBuffer(): Promise<SharedBuffer> {
+    const what = 'free buffer: the compositor keeps them all, or memory does not come';
+    return within(this.#options.timeoutMs, what, this.#window.nextBuffer());
+  }
+
+  /**
+   * Shows a black window until the compositor has nothing more to say about its size: some give a window its place only
+   * when they have seen it.
+   */
+  async #settle(): Promise<void> {
+    const { timeoutMs } = this.#options;
+    for (let i = 0; i < MAX_SETTLING; i++) {
+      const buffer = await this.#nextBuffer();
+      buffer.pixels.fill(0xff000000);
+      const frame = this.#window.nextFrame();
+      this.#window.commit(buffer);
+      await within(timeoutMs, 'frame callback for the first picture: is the window hidden?', frame);
+      await within(timeoutMs, 'answer of the compositor', this.#window.surface.wl.display.roundtrip());
+      if (this.#window.width === buffer.width && this.#window.height === buffer.height) break;
+    }
+    this.#resized(this.#window.width, this.#window.height);
+  }
+
+  /** Everything begins anew: other buffers, another pattern, perhaps another place. */
+  #resized(width: number, height: number): void {
+    this.#pattern = new Pattern(width, height);
+    this.#place = undefined;
+    this.#spoiled = [];
+    this.#report.resized(width, height);
   }
 
   /** Draws the frame, spoils it if it is the one to be spoiled, and commits it. */
   #draw(frame: number, buffer: SharedBuffer): void {
     const { damage, fault } = this.#options;
     if (buffer.width !== this.#pattern.width || buffer.height !== this.#pattern.height) {
-      // The compositor gave the window another size, and with it new buffers: everything begins anew.
-      this.#pattern = new Pattern(buffer.width, buffer.height);
-      this.#place = undefined;
-      this.#report.resized(buffer.width, buffer.height);
+      this.#resized(buffer.width, buffer.height);
     }
     const pattern = this.#pattern;
     const changed = pattern.advance(damage === 'full' ? undefined : [...someBlocks(pattern, frame), ...this.#spoiled]);
@@ -153,13 +195,19 @@ class FrameChecker {
     return true;
   }
 
-  async #check(frame: number, committed: number, capture: Capture): Promise<void> {
+  /** Captures and compares. False: the window has got another size meanwhile, and the frame must be drawn again. */
+  async #check(frame: number, committed: number, capture: Capture): Promise<boolean> {
     const { timeoutMs, frames, every } = this.#options;
     for (;;) {
-      const left = Math.max(1, committed + timeoutMs - performance.now());
-      const captured = await within(left, 'capture of the output', capture());
+      const captured = await within(timeoutMs, 'capture of the output', capture());
       const taken = performance.now();
+      this.#sawCoveredOutput = captured.width === this.#window.width && captured.height === this.#window.height;
       const verdict = compare(captured, this.#pattern, this.#place);
+      const { width, height } = this.#window;
+      if (verdict.kind !== 'identical' && (width !== this.#pattern.width || height !== this.#pattern.height)) {
+        this.#report.frameVoid();
+        return false;
+      }
       const mayChange = verdict.kind === 'stale' || verdict.kind === 'stale-area' || verdict.kind === 'missing';
       if (mayChange && performance.now() < committed + timeoutMs) {
         await new Promise((resolve) => setTimeout(resolve, CAPTURE_AGAIN_MS));
@@ -168,7 +216,7 @@ class FrameChecker {
       this.#report.frameChecked(frame, verdict, taken - committed);
       if (verdict.kind === 'identical') this.#place = verdict.at;
       if (verdict.kind !== 'identical' || frame + every > frames) this.#save(captured, verdict);
-      return;
+      return true;
     }
   }
 
