@@ -235,6 +235,12 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
     if ((ready & POLL_WRITABLE) !== 0 && this.#queue.length > 0) this.#flush();
     // What a listener did meanwhile (pause, close) counts: hence #asked.
     if ((ready & this.#asked & POLL_READABLE) !== 0 && !this.#closed) this.#read();
+    if (events === 0) {
+      // libuv stops watching after an error, and a peer that left bytes of ours unread is one: what it sent before may
+      // take several reads.
+      this.#asked = 0;
+      this.#ask();
+    }
   }
 
   #read(): void {

@@ -4,11 +4,12 @@
  * Requests of a connection are answered strictly in order. Each is looked at only while the connection's reply queue is
  * short, and no more is read meanwhile, so a client that asks without reading costs a few queued replies. A request
  * that stays incomplete ends its connection after a while. Every refusal is logged with the VM and the client's id for
- * the request, up to a rate that keeps a broken client from filling the disk.
+ * the request, up to a rate that keeps a broken client from filling the disk (`log-limit.ts`).
  */
 import type { Channel } from '../channel.js';
 import { closeAll } from '../fd.js';
 import { Budget, type BudgetOptions } from './budget.js';
+import { LogLimit } from '../log-limit.js';
 import type { UnixSocketOptions } from '../unix-socket.js';
 import { decodeRequest, describeStatus, REQUEST_BYTES, Status, type Request } from './protocol.js';
 
@@ -26,10 +27,6 @@ export const MAX_QUEUED_REPLIES = 64;
 
 /** Requests answered for one connection before others have their turn. */
 const REQUESTS_PER_TURN = 64;
-
-/** Refusals logged a connection and 10 seconds; what is over it is counted. */
-export const MAX_LOGGED_REFUSALS = 100;
-const REFUSAL_WINDOW_MS = 10_000;
 
 /** Options for the sockets that are served: their `drain` is what starts the next requests. */
 export const ALLOCATOR_SOCKET: UnixSocketOptions = { highWaterBytes: MAX_QUEUED_REPLIES };
@@ -53,16 +50,21 @@ export class AllocatorServer {
   readonly #connections = new Set<Connection>();
   readonly #maxConnections: number;
   readonly partialTimeoutMs: number;
-  readonly log: (line: string) => void;
+  readonly #limit: LogLimit;
 
   /** Makes the budget. Throws where that fails. */
   constructor(options: AllocatorServerOptions) {
     this.vm = options.vm;
     const { log } = options;
-    this.log = log ? (line) => log(`allocator: VM "${this.vm}": ${line}`) : () => {};
+    this.#limit = new LogLimit((line) => log?.(`allocator: ${line}`));
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     this.partialTimeoutMs = options.partialTimeoutMs ?? DEFAULT_PARTIAL_TIMEOUT_MS;
     this.budget = new Budget(options);
+  }
+
+  /** Logs a line that this VM caused. */
+  log(line: string): void {
+    this.#limit.line(this.vm, `VM "${this.vm}": ${line}`);
   }
 
   get connections(): number {
@@ -88,6 +90,7 @@ export class AllocatorServer {
   close(): void {
     for (const connection of this.#connections) connection.close();
     this.budget.close();
+    this.#limit.forget(this.vm);
   }
 }
 
@@ -99,8 +102,6 @@ class Connection {
   #turn: NodeJS.Immediate | undefined;
   /** Replies are queued beyond the high-water mark; no request is looked at before they have left. */
   #full = false;
-  #refusals = 0;
-  #windowStart = 0;
 
   constructor(
     private readonly channel: Channel,
@@ -133,7 +134,6 @@ class Connection {
   close(): void {
     clearTimeout(this.#partialTimer);
     clearImmediate(this.#turn);
-    this.#logSuppressed();
     this.channel.close();
     this.closed();
   }
@@ -172,28 +172,13 @@ class Connection {
     const grant = this.server.budget.grant(request.size);
     if (grant.status !== Status.Ok) {
       this.server.refused++;
-      this.#logRefusal(`request ${request.id} for ${request.size} bytes refused: ` +
-        `${describeStatus(grant.status)} (${grant.reason})`);
+      this.server.log(
+        `request ${request.id} for ${request.size} bytes refused: ${describeStatus(grant.status)} (${grant.reason})`,
+      );
       this.#full = !this.channel.send(Uint8Array.of(grant.status));
       return;
     }
     this.server.granted++;
     this.#full = !this.channel.send(Uint8Array.of(Status.Ok), [grant.memory]);
-  }
-
-  #logRefusal(line: string): void {
-    const now = performance.now();
-    if (now - this.#windowStart > REFUSAL_WINDOW_MS) {
-      this.#logSuppressed();
-      this.#windowStart = now;
-      this.#refusals = 0;
-    }
-    if (++this.#refusals <= MAX_LOGGED_REFUSALS) this.server.log(line);
-  }
-
-  #logSuppressed(): void {
-    const hidden = this.#refusals - MAX_LOGGED_REFUSALS;
-    if (hidden > 0) this.server.log(`${hidden} more refusals on the same connection`);
-    this.#refusals = 0;
   }
 }

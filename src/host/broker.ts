@@ -13,6 +13,7 @@
  */
 import { join } from 'node:path';
 import { closeAll, OwnedFd } from '../fd.js';
+import { LogLimit } from '../log-limit.js';
 import type { UnixListener, UnixSocket } from '../unix-socket.js';
 import { AcceptingSocket } from './accepting-socket.js';
 import {
@@ -58,6 +59,7 @@ interface Registration {
 export class Broker {
   readonly path: string;
   readonly #log: (line: string) => void;
+  readonly #limit: LogLimit;
   readonly #options: BrokerOptions;
   readonly #waiting: WaitingClients;
   readonly #registrations = new Set<Registration>();
@@ -72,7 +74,8 @@ export class Broker {
     this.#log = log ? (line) => log(`broker: ${line}`) : () => {};
     this.#options = options;
     this.path = join(options.directory, CONTROL_SOCKET);
-    this.#waiting = new WaitingClients(options, (vm, why) => this.#log(`VM "${vm}": a waiting client: ${why}`));
+    this.#limit = new LogLimit(this.#log);
+    this.#waiting = new WaitingClients(options, (vm, why) => this.#logOf(vm, `a waiting client: ${why}`));
     makePrivateFolder(options.directory);
     this.#control = listenPrivately(this.path, 'a broker');
     this.#control.on('connection', (socket) => this.#serveControl(socket));
@@ -175,7 +178,7 @@ export class Broker {
     if (registration.vm !== undefined && registration.vm !== vm) {
       throw new Error(`this connection speaks for VM "${registration.vm}"`);
     }
-    const failed = (error: Error): void => this.#log(`VM "${vm}": ${error.message}`);
+    const failed = (error: Error): void => this.#logOf(vm, error.message);
     const others = [...this.#registrations].filter((other) => other !== registration);
     switch (record.detail) {
       case Role.Wayland: {
@@ -216,7 +219,7 @@ export class Broker {
             this.#waiting.add(client, true);
             this.#pair();
           },
-          log: this.#log,
+          log: (line) => this.#logOf(vm, line),
         },
         this.#options,
       );
@@ -238,7 +241,13 @@ export class Broker {
       for (const former of this.#formerLinks) if (former.relayed === 0) this.#formerLinks.delete(former);
       if (links.relayed > 0) this.#formerLinks.add(links);
     }
+    if (!this.vms.includes(registration.vm)) this.#limit.forget(registration.vm);
     this.#log(`the host process of VM "${registration.vm}" is gone`);
+  }
+
+  /** Logs what a VM's own doing caused. */
+  #logOf(vm: string, line: string): void {
+    this.#limit.line(vm, `VM "${vm}": ${line}`);
   }
 
   #arrive(client: ArrivedClient): void {

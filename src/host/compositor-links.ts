@@ -170,7 +170,7 @@ export class CompositorLinks {
     };
     this.#relayed.add(end);
     relaySockets(client, socket, (error) => {
-      if (error) this.events.log(`VM "${offer.client.vm}": a client's relay broke: ${error.message}`);
+      if (error) this.events.log(`the relay of a client of VM "${offer.client.vm}" broke: ${error.message}`);
       this.#relayed.delete(end);
       if (!this.#closed) this.events.ready();
     });

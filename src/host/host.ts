@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path';
 import type { BudgetOptions } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
 import { OwnedFd } from '../fd.js';
+import { LogLimit } from '../log-limit.js';
 import { checkName } from '../virtwl/limits.js';
 import type { UnixListener } from '../unix-socket.js';
 import { BrokerRegistration, type BrokeredServer } from './broker-registration.js';
@@ -65,7 +66,9 @@ export class VmHost {
     this.vm = options.vm;
     this.loopback = options.loopback;
     const { log } = options;
-    this.#log = log ? (line) => log(`host: VM "${this.vm}": ${line}`) : () => {};
+    const limit = new LogLimit((line) => log?.(`host: ${line}`));
+    this.#log = (line) => limit.line(this.vm, `VM "${this.vm}": ${line}`);
+    this.#cleanup.push(() => limit.forget(this.vm));
     if ((options.compositor || options.wayland) && options.broker === undefined) {
       throw new Error(`VM "${this.vm}": the servers "compositor" and "wayland" need a broker: name its folder`);
     }

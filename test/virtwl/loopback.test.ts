@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OwnedFd } from '../../src/fd.js';
 import { native } from '../../src/native.js';
-import { MAX_FDS, openDevice, type Context } from '../../src/virtwl/device.js';
+import { MAX_CHUNK_BYTES, MAX_FDS, openDevice, type Context } from '../../src/virtwl/device.js';
 import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 import { startPeerServers } from './peer-servers.js';
@@ -49,6 +49,39 @@ function outcomeOf(context: Context): Promise<number | Error> {
     context.start();
   });
 }
+
+t.test('what is sent is cut into transactions that fit one buffer', async (t) => {
+  const device = openDevice({ loopback: folder });
+  const context = device.connect('silent');
+  t.teardown(() => context.close());
+  const transactions = (bytes: number): number => {
+    const before = native.counters().sendmsg;
+    context.send(new Uint8Array(bytes));
+    return native.counters().sendmsg - before;
+  };
+  t.equal(MAX_CHUNK_BYTES, 3968);
+  t.equal(transactions(MAX_CHUNK_BYTES), 1);
+  t.equal(transactions(MAX_CHUNK_BYTES + 1), 2);
+  t.equal(transactions(10 * MAX_CHUNK_BYTES), 10);
+});
+
+t.test('a server that goes away with bytes of ours unread: all that it sent before still arrives', async (t) => {
+  const listening = new OwnedFd(native.listenUnix(join(folder, 'hasty'), 1));
+  t.teardown(() => listening.close());
+  const context = openDevice({ loopback: folder }).connect('hasty');
+  t.teardown(() => context.close());
+  const peer = new OwnedFd(native.accept(listening.fd));
+  context.send(Buffer.from('never read'));
+  const size = native.send(peer.fd, new Uint8Array(150_000), 0, 150_000, []);
+  peer.close();
+  let received = 0;
+  const ended = new Promise((resolve) => context.on('end', () => resolve('end')));
+  context.on('data', (bytes) => (received += bytes.length));
+  context.start();
+  t.equal(await ended, 'end');
+  t.ok(size > 64 * 1024, 'more than one read takes');
+  t.equal(received, size);
+});
 
 t.test('a socket that nobody listens on any more', async (t) => {
   const path = join(folder, 'orphan');
