@@ -8,6 +8,7 @@ import type { Channel } from '../src/channel.js';
 import { UnixSocket } from '../src/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
 import type { Memory } from '../src/virtwl/vfd.js';
+import { Transfers } from '../src/wayland/carry.js';
 import { RemoteClient } from './remote-client.js';
 import { DEFAULT_VM_SHARE, VmAccount } from './vm-account.js';
 
@@ -84,7 +85,8 @@ export class Glue extends EventEmitter<GlueEvents> {
     client.relay.on('close', reason => {
       this.#clients.delete(client);
       account.clients -= 1;
-      if (account.clients === 0) this.#closeAccount(account);
+      if (account.clients === 0) account.forgetKeymaps();
+      this.#forgetIdleAccounts();
       this.emit('left', vm, reason);
     });
   }
@@ -92,6 +94,8 @@ export class Glue extends EventEmitter<GlueEvents> {
   /** Disconnects every client. */
   close(): void {
     for (const client of [...this.#clients]) client.relay.close(undefined);
+    for (const account of this.#accounts.values()) account.close();
+    this.#accounts.clear();
     this.#allocator?.close();
     this.#allocator = null;
   }
@@ -99,15 +103,15 @@ export class Glue extends EventEmitter<GlueEvents> {
   #account(vm: string): VmAccount {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
-      account = new VmAccount(vm, this.#options.vmShare ?? DEFAULT_VM_SHARE);
+      account = new VmAccount(vm, this.#options.vmShare ?? DEFAULT_VM_SHARE, new Transfers(this.#options.device));
       this.#accounts.set(vm, account);
     }
     return account;
   }
 
-  #closeAccount(account: VmAccount): void {
-    account.close();
-    this.#accounts.delete(account.name);
+  /** A VM without clients keeps its account while memory for them is on its way, or a transfer still runs. */
+  #forgetIdleAccounts(): void {
+    for (const account of this.#accounts.values()) if (account.idle) this.#accounts.delete(account.name);
   }
 
   /** The connection to the allocator is made when it is needed, and again after it was lost. */

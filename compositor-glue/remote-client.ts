@@ -10,7 +10,6 @@ import { native } from '../src/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
 import { ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
-import { pipeForSink } from '../src/wayland/carry.js';
 import { allowOnly, registryHandlers, REMOTE_GLOBALS, type Global } from '../src/wayland/globals.js';
 import type { RelayObject } from '../src/wayland/object-map.js';
 import { Relay } from '../src/wayland/relay.js';
@@ -30,7 +29,7 @@ const SHM_INVALID_FD = 2;
 export interface RemoteClientOptions {
   /** The client's VM, by the name that the host gave it. */
   readonly account: VmAccount;
-  /** Where pipes are made. Lent. */
+  /** Where memory is made that needs none of the allocator's. Lent. */
   readonly device: Device;
   /** Host memory; rejects with the reason for a refusal. */
   allocate(bytes: number): Promise<Memory>;
@@ -51,7 +50,7 @@ export class RemoteClient {
       allocate: bytes => options.allocate(bytes),
       shm: () => this.#shm,
     });
-    const registry = registryHandlers(allowOnly(REMOTE_GLOBALS), global => this.#ownGlobal(global));
+    const registry = registryHandlers(allowOnly(REMOTE_GLOBALS), global => this.#ownGlobal(global), [MEMORY_GLOBAL]);
     this.relay = new Relay(link, compositor, {
       requests: {
         wl_display: { get_registry: call => this.#getRegistry(call) },
@@ -77,7 +76,7 @@ export class RemoteClient {
 
   #carry(call: Call, fd: OwnedFd): OwnedFd {
     if (call.message.name === 'keymap') return fd; // no_keymap: nothing in it
-    return pipeForSink(this.#options.device, fd);
+    return this.#options.account.transfers.pipeForSink(fd);
   }
 
   #ownGlobal(global: Global): void {
@@ -92,9 +91,8 @@ export class RemoteClient {
 
   /** Every registry of the client hears of our own global first. */
   #getRegistry(call: Call): Verdict {
-    const registry = this.relay.adopt('wl_registry', 1, call.uint(0), false, new Map());
+    const registry = this.relay.adopt('wl_registry', 1, call.uint(0), false);
     this.relay.request(this.relay.display, 'get_registry', [registry.serverId]);
-    (registry.data as Map<number, Global>).set(MEMORY_GLOBAL.name, MEMORY_GLOBAL);
     this.relay.emitEvent(registry, 'global', [MEMORY_GLOBAL.name, MEMORY_GLOBAL.interface, MEMORY_GLOBAL.version]);
     return Verdict.Drop;
   }
@@ -145,8 +143,11 @@ export class RemoteClient {
       .then(memory => {
         try {
           const copy = memory.map(size, true);
-          native.copyRects(copy, source, Float64Array.of(0, size, 0, size, size, 1), 1);
-          copy.unmap();
+          try {
+            native.copyRects(copy, source, Float64Array.of(0, size, 0, size, size, 1), 1);
+          } finally {
+            copy.unmap();
+          }
         } catch (error) {
           memory.close();
           throw error;

@@ -6,7 +6,7 @@
 import { ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
 import type { RelayObject } from '../src/wayland/object-map.js';
 import type { Memory } from '../src/virtwl/vfd.js';
-import type { VmAccount } from './vm-account.js';
+import { MAX_SLABS_PER_VM, type VmAccount } from './vm-account.js';
 
 /** Reasons of `virtwl_slab_v1.refused`. */
 export const Refused = {
@@ -32,14 +32,18 @@ export interface SlabContext {
   shm(): RelayObject | null;
 }
 
+/** Longest reason of a refusal that is told, in characters: a message has 4,096 bytes. */
+const MAX_REASON = 1000;
+
 /** A `virtwl_slab_v1` and what it owns. */
 class Slab {
   memory: Memory | null = null;
-  charged: number;
+  /** It is on the account of its VM. */
+  charged = false;
+  /** The allocator was asked and has not answered. */
+  arriving = false;
 
-  constructor(readonly size: number) {
-    this.charged = size;
-  }
+  constructor(readonly size: number) {}
 }
 
 /** The slabs of one remote client. */
@@ -76,40 +80,43 @@ export class ClientSlabs {
     const size = call.uint(1);
     const slab = new Slab(size);
     const object = relay.adopt('virtwl_slab_v1', call.object.version, call.uint(0), true, slab);
-    const refuse = (reason: number, text: string): void => relay.emitEvent(object, 'refused', [reason, text]);
+    const refuse = (reason: number, text: string): void =>
+      relay.emitEvent(object, 'refused', [reason, text.slice(0, MAX_REASON).replaceAll('\0', ' ')]);
     const { account } = this.#context;
     if (size === 0 || size > MAX_SLAB_BYTES) {
-      slab.charged = 0;
       refuse(Refused.BadSize, `a slab of ${size} bytes: 1 to ${MAX_SLAB_BYTES} may be asked for`);
       return Verdict.Drop;
     }
     if (this.#slabs.size >= MAX_SLABS_PER_CLIENT || !account.charge(size)) {
-      slab.charged = 0;
       refuse(
         Refused.OverShare,
-        `${size} bytes more than VM "${account.name}" may have: it uses ${account.bytes} of ${account.share}, ` +
-          `this client has ${this.#slabs.size} of ${MAX_SLABS_PER_CLIENT} slabs`,
+        `${size} bytes more than VM "${account.name}" may have: it uses ${account.bytes} of ${account.share} bytes and ` +
+          `${account.slabs} of ${MAX_SLABS_PER_VM} slabs, this client ${this.#slabs.size} of ${MAX_SLABS_PER_CLIENT} slabs`,
       );
       return Verdict.Drop;
     }
+    slab.charged = true;
+    slab.arriving = true;
     this.#slabs.add(slab);
-    this.#context.allocate(size).then(
-      memory => {
-        if (!this.#slabs.has(slab)) {
-          memory.close();
+    this.#context
+      .allocate(size)
+      .then(memory => {
+        slab.arriving = false;
+        slab.memory = memory;
+        if (object.destroyed || relay.closed) {
+          this.#free(slab);
           return;
         }
-        slab.memory = memory;
         relay.emitEvent(object, 'memory', [memory.share(), size]);
         relay.flush();
-      },
-      (error: Error) => {
-        if (!this.#slabs.has(slab)) return;
+      })
+      .catch((error: Error) => {
+        slab.arriving = false;
         this.#free(slab);
+        if (object.destroyed) return;
         refuse(Refused.Allocator, error.message);
         relay.flush();
-      },
-    );
+      });
     return Verdict.Drop;
   }
 
@@ -126,11 +133,14 @@ export class ClientSlabs {
   }
 
   #free(slab: Slab): void {
+    // The host is about to lend it, or has already: it counts until it is here and closed, or whoever asks and destroys
+    // over and over would have much more lent at a time than the share.
+    if (slab.arriving) return;
     this.#slabs.delete(slab);
     slab.memory?.close();
     slab.memory = null;
-    this.#context.account.credit(slab.charged);
-    slab.charged = 0;
+    if (slab.charged) this.#context.account.credit(slab.size);
+    slab.charged = false;
   }
 }
 

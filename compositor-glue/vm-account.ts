@@ -5,14 +5,21 @@
 import { createHash } from 'node:crypto';
 import type { Mapping } from '../src/native.js';
 import type { Memory } from '../src/virtwl/vfd.js';
+import type { Transfers } from '../src/wayland/carry.js';
 
 /** Default share of a client VM, in bytes: a dozen full-screen windows at 1080p, three at 4K. */
 export const DEFAULT_VM_SHARE = 512 << 20;
+/**
+ * Most slabs of a client VM: in the compositor's VM each takes one of the device's 512 mapping slots, which all client VMs
+ * share. An application has one to three.
+ */
+export const MAX_SLABS_PER_VM = 128;
 /** Keymaps kept per VM: a layout switch brings a new one, and a seat has few. */
 export const MAX_KEYMAPS = 8;
 
 export class VmAccount {
   #bytes = 0;
+  #slabs = 0;
   /** Host memory with a keymap's bytes, by their hash. */
   readonly #keymaps = new Map<string, Memory>();
   /** Connections that this VM has now. */
@@ -21,21 +28,36 @@ export class VmAccount {
   constructor(
     readonly name: string,
     readonly share: number,
+    /** Clipboard pipes of this VM's clients. The account's to close. */
+    readonly transfers: Transfers,
   ) {}
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Puts `bytes` on the account. False, and nothing changed, where they exceed the share. */
+  /** Slabs on the account. */
+  get slabs(): number {
+    return this.#slabs;
+  }
+
+  /** Whether nothing is on the account any more, and nobody uses it. */
+  get idle(): boolean {
+    return this.clients === 0 && this.#slabs === 0 && this.transfers.count === 0;
+  }
+
+  /** Puts a slab of `bytes` on the account. False, and nothing changed, where it exceeds the share or their number. */
   charge(bytes: number): boolean {
-    if (this.#bytes + bytes > this.share) return false;
+    if (this.#bytes + bytes > this.share || this.#slabs >= MAX_SLABS_PER_VM) return false;
     this.#bytes += bytes;
+    this.#slabs += 1;
     return true;
   }
 
+  /** Takes a slab that was charged off it. */
   credit(bytes: number): void {
     this.#bytes -= bytes;
+    this.#slabs -= 1;
   }
 
   keymap(hash: string): Memory | undefined {
@@ -52,10 +74,15 @@ export class VmAccount {
     this.#keymaps.delete(oldest);
   }
 
-  /** The VM has no client any more. */
-  close(): void {
+  /** The VM has no client any more. Transfers go on: what a client wrote before it left is to arrive. */
+  forgetKeymaps(): void {
     for (const memory of this.#keymaps.values()) memory.close();
     this.#keymaps.clear();
+  }
+
+  close(): void {
+    this.forgetKeymaps();
+    this.transfers.close();
   }
 }
 

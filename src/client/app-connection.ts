@@ -7,9 +7,8 @@
 import { EventEmitter } from 'eventemitter3';
 import type { AllocatorClient } from '../allocator/client.js';
 import type { Channel } from '../channel.js';
-import type { Device } from '../virtwl/device.js';
 import { DisplayError, ProtocolError, Verdict, type Call, type Handlers } from '../wayland/call.js';
-import { pipeForSink } from '../wayland/carry.js';
+import type { Transfers } from '../wayland/carry.js';
 import { allowOnly, registryHandlers, REMOTE_GLOBALS, type Global } from '../wayland/globals.js';
 import type { RelayObject } from '../wayland/object-map.js';
 import { Relay } from '../wayland/relay.js';
@@ -21,8 +20,8 @@ import { LinkMemory } from './link-memory.js';
 import { AllocatorMemory, GlueMemory, slabEvents, type MemorySource } from './memory-source.js';
 
 export interface AppConnectionOptions {
-  /** Where pipes are made. Lent. */
-  readonly device: Device;
+  /** What goes through pipes. Lent. */
+  readonly transfers: Transfers;
   /** A connection to the allocator, opened when the link turns out to have no glue at its other end. Lent. */
   readonly allocator: () => AllocatorClient;
 }
@@ -62,7 +61,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       requests: { wl_registry: registry.requests, ...this.#requestHandlers() },
       events: { wl_registry: registry.events, ...this.#eventHandlers() },
       // Of requests with fds, pools are handled below; what is left gives a pipe's write end away.
-      carryToServer: (_call, fd) => pipeForSink(this.#options.device, fd),
+      carryToServer: (_call, fd) => this.#options.transfers.pipeForSink(fd),
       // What came over the link is a vfd, and a vfd is a descriptor like any other to the application.
       carryToClient: (call, fd) => (call.message.name === 'keymap' && call.uint(1) > 0 ? localKeymap(fd, call.uint(1)) : fd),
     });

@@ -5,7 +5,7 @@
  */
 import type { OwnedFd } from '../fd.js';
 import { native, type Mapping } from '../native.js';
-import { ProtocolError } from '../wayland/call.js';
+import { DisplayError, ProtocolError } from '../wayland/call.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 
 /** wl_shm.error of the core protocol. */
@@ -16,6 +16,13 @@ const enum ShmError {
 }
 
 const INT32_MAX = 0x7fffffff;
+
+/**
+ * Pools of one application at a time, those included that only a buffer keeps alive. Applications have a pool for each
+ * buffer at most, and some dozens of buffers; each pool costs the proxy, which serves others too, a descriptor and a
+ * mapping.
+ */
+export const MAX_POOLS = 1024;
 
 /** A `wl_shm_pool` of the application. Lives as long as the pool object or a buffer of it. */
 export class AppPool {
@@ -34,6 +41,10 @@ export class AppPool {
     if (size <= 0) {
       fd.close();
       throw new ProtocolError(shmId, ShmError.InvalidStride, `invalid pool size (${size})`);
+    }
+    if (live.size >= MAX_POOLS) {
+      fd.close();
+      throw new ProtocolError(1, DisplayError.NoMemory, `over ${MAX_POOLS} pools at a time`);
     }
     try {
       this.#mapping = native.map(fd.fd, 0, size, false);
@@ -90,8 +101,8 @@ export class AppPool {
   close(): void {
     this.#fd?.close();
     this.#fd = null;
+    if (!this.#live.delete(this)) return;
     this.#mapping.unmap();
-    this.#live.delete(this);
   }
 }
 

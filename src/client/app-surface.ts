@@ -7,6 +7,7 @@
  * since it was written last (`stale`), so that every byte that must be copied is copied once, and no other.
  */
 import { native } from '../native.js';
+import { DisplayError, ProtocolError } from '../wayland/call.js';
 import type { RelayObject } from '../wayland/object-map.js';
 import type { Relay } from '../wayland/relay.js';
 import type { AppBuffer } from './app-pool.js';
@@ -16,6 +17,8 @@ import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surfac
 
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
 const IDLE_LINK_BUFFERS = 2;
+/** wl_shm.error.invalid_fd: what a compositor answers when a pool's file is shorter than the pool. */
+const SHM_INVALID_FD = 2;
 /** Damage rectangles in surface coordinates that wait for a commit; past it, everything counts as damaged. */
 const MAX_PENDING_RECTS = 256;
 
@@ -43,6 +46,16 @@ export class LinkBuffer {
 /** Rows for native.copyRects: six numbers a rectangle, for the largest region there can be. */
 const copyList = new Float64Array(6 * (MAX_RECTS + 1));
 
+const TRUNCATED = 'error accessing the buffer: the file of its pool is shorter than the pool';
+
+/** A buffer of the application as it was attached: its wl_buffer, which may be destroyed since, and the offset. */
+interface Attached {
+  readonly buffer: AppBuffer;
+  readonly object: RelayObject;
+  readonly x: number;
+  readonly y: number;
+}
+
 /** What a commit needs besides the surface. */
 export interface CopyCounters {
   /** Commits that brought a buffer. */
@@ -59,9 +72,11 @@ export class AppSurface {
   readonly #surfaceDamage: Rect[] = [];
   readonly #bufferDamage = new Region();
   /** What is to be attached by the next commit, retained. */
-  #pending: { readonly buffer: AppBuffer; readonly object: RelayObject; readonly x: number; readonly y: number } | null = null;
-  /** The link buffer that the compositor shows last got. */
+  #pending: Attached | null = null;
+  /** The link buffer that the compositor was last given to show; null when it shows none. */
   #current: LinkBuffer | null = null;
+  /** Since the last commit, an attach of something else went to the compositor. */
+  #forwarded = false;
 
   constructor(relay: Relay, memory: LinkMemory, counters: CopyCounters) {
     this.#relay = relay;
@@ -70,10 +85,11 @@ export class AppSurface {
   }
 
   /** wl_surface.attach of one of the application's own buffers; null: of anything else, which is forwarded. */
-  attach(attached: { buffer: AppBuffer; object: RelayObject; x: number; y: number } | null): void {
+  attach(attached: Attached | null): void {
     this.#pending?.buffer.release();
     attached?.buffer.retain();
     this.#pending = attached;
+    if (attached === null) this.#forwarded = true;
   }
 
   /** wl_surface.damage */
@@ -98,6 +114,8 @@ export class AppSurface {
   commit(surface: RelayObject): boolean {
     const pending = this.#pending;
     if (pending === null) {
+      if (this.#forwarded) this.#showNone();
+      this.#forwarded = false;
       this.#forgetDamage();
       return true;
     }
@@ -105,18 +123,22 @@ export class AppSurface {
     const damage = this.#damageOf(buffer);
     let target = this.#current;
     // A frame without damage shows what is shown already.
-    if (target === null || !damage.empty || !target.stale.empty || !fits(target, buffer)) {
+    const same = target !== null && damage.empty && target.stale.empty && fits(target, buffer);
+    const moved = pending.x !== 0 || pending.y !== 0 || this.#forwarded;
+    if (target === null || !same || (target.busy && moved)) {
       target = this.#target(buffer);
       if (target === null) return false;
       for (const other of this.#buffers) if (other !== target) other.stale.addRegion(damage);
-      this.#copy(buffer, target, damage);
+      this.#copy(pending, target, damage);
     }
+    // A buffer that is attached twice is released once or twice, nobody knows: what is shown already stays attached.
+    if (!target.busy) this.#relay.request(surface, 'attach', [target.object.serverId, pending.x, pending.y]);
     this.#pending = null;
+    this.#forwarded = false;
     this.#forgetDamage();
     this.#counters.frames += 1;
     this.#current = target;
     target.busy = true;
-    this.#relay.request(surface, 'attach', [target.object.serverId, pending.x, pending.y]);
     if (!pending.object.destroyed) this.#relay.emitEvent(pending.object, 'release', []);
     buffer.release();
     return true;
@@ -149,6 +171,12 @@ export class AppSurface {
     }
     damage.clip(buffer.width, buffer.height);
     return damage;
+  }
+
+  /** The compositor shows nothing of ours. Whatever comes next is new to it as a whole, damaged or not. */
+  #showNone(): void {
+    this.#current = null;
+    for (const { stale, width, height } of this.#buffers) stale.add({ x1: 0, y1: 0, x2: width, y2: height });
   }
 
   #forgetDamage(): void {
@@ -184,7 +212,8 @@ export class AppSurface {
     return made;
   }
 
-  #copy(from: AppBuffer, to: LinkBuffer, damage: Region): void {
+  #copy(pending: Attached, to: LinkBuffer, damage: Region): void {
+    const from = pending.buffer;
     const region = to.stale;
     region.addRegion(damage);
     const bytes = from.bytesPerPixel;
@@ -200,6 +229,11 @@ export class AppSurface {
       count += 1;
     }
     if (count > 0) this.#counters.bytesCopied += native.copyRects(to.piece.mapping, from.pool.mapping, copyList, count);
+    if (from.pool.mapping.faulted) {
+      throw pending.object.destroyed
+        ? new ProtocolError(1, DisplayError.Implementation, TRUNCATED)
+        : new ProtocolError(pending.object.clientId, SHM_INVALID_FD, TRUNCATED);
+    }
     region.clear();
   }
 

@@ -88,6 +88,9 @@ export class LinkMemory<Pool = RelayObject> {
           if (this.#closed) return;
           const mapping = memory.map(size, true);
           this.#slabs.push({ mapping, pool, release, regions: new Regions(size) });
+        } catch (error) {
+          release();
+          throw error;
         } finally {
           // The mapping keeps the memory; what was sent has its own descriptor.
           memory.close();

@@ -7,7 +7,7 @@
 import type { AllocatorClient } from '../allocator/client.js';
 import { Memory } from '../virtwl/vfd.js';
 import type { Global } from '../wayland/globals.js';
-import { Verdict, type Handlers } from '../wayland/call.js';
+import { Verdict, type Call, type Handlers } from '../wayland/call.js';
 import type { RelayObject } from '../wayland/object-map.js';
 import type { Relay } from '../wayland/relay.js';
 
@@ -43,7 +43,13 @@ export class GlueMemory implements MemorySource {
     return new Promise((resolve, reject) => {
       const answer: SlabAnswer = {
         memory: memory => {
-          const pool = relay.inject('wl_shm_pool', 1);
+          let pool: RelayObject;
+          try {
+            pool = relay.inject('wl_shm_pool', 1);
+          } catch (error) {
+            memory.close();
+            throw error;
+          }
           relay.request(slab, 'create_pool', [pool.serverId]);
           resolve({
             memory,
@@ -71,26 +77,33 @@ interface SlabAnswer {
   refused(reason: string): void;
 }
 
+/** Who waits for the slab of the call. It is told once: another answer would be another memory that nobody closes. */
+function onlyAnswer(call: Call): SlabAnswer {
+  const answer = call.object.data as SlabAnswer | undefined;
+  if (answer === undefined) throw new Error('the glue answered twice for one slab');
+  call.object.data = undefined;
+  return answer;
+}
+
 /** Event handlers that {@link GlueMemory} needs in the relay's rules. */
 export const slabEvents: Readonly<Record<string, Handlers>> = {
   virtwl_slab_v1: {
     memory(call) {
-      const fd = call.takeFd(0);
-      const size = call.uint(0);
-      if (fd instanceof Memory) (call.object.data as SlabAnswer).memory(new Memory(fd.release(), size));
-      else {
-        fd.close();
-        throw new Error('the glue sent a slab that is no memory');
-      }
+      if (!(call.peekFd(0) instanceof Memory)) throw new Error('the glue sent a slab that is no memory');
+      const answer = onlyAnswer(call);
+      answer.memory((call.takeFd(0) as Memory).withSize(call.uint(0)));
       return Verdict.Drop;
     },
     refused(call) {
       const [, text] = call.args() as [number, string];
-      (call.object.data as SlabAnswer).refused(text);
+      onlyAnswer(call).refused(text);
       return Verdict.Drop;
     },
   },
 };
+
+/** The largest `wl_shm_pool`: its size is an int, and a slab is whole pages. */
+const MAX_POOL_BYTES = 0x7ffff000;
 
 /** Slabs of this VM's own right to allocate. */
 export class AllocatorMemory implements MemorySource {
@@ -106,15 +119,18 @@ export class AllocatorMemory implements MemorySource {
   }
 
   async allocate(size: number): Promise<SlabGrant> {
+    if (size > MAX_POOL_BYTES) throw new RangeError(`a slab of ${size} bytes: a pool has at most ${MAX_POOL_BYTES}`);
     const memory = await this.#allocator.allocate(size);
     const relay = this.#relay;
-    if (relay.closed) {
+    try {
+      if (relay.closed) throw new Error('the connection closed while memory was on its way');
+      const pool = relay.inject('wl_shm_pool', 1);
+      relay.request(this.#shm, 'create_pool', [pool.serverId, memory.share(), size]);
+      return { memory, pool, release: () => relay.request(pool, 'destroy', []) };
+    } catch (error) {
       memory.close();
-      throw new Error('the connection closed while memory was on its way');
+      throw error;
     }
-    const pool = relay.inject('wl_shm_pool', 1);
-    relay.request(this.#shm, 'create_pool', [pool.serverId, memory.share(), size]);
-    return { memory, pool, release: () => relay.request(pool, 'destroy', []) };
   }
 }
 

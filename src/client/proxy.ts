@@ -7,6 +7,7 @@ import { EventEmitter } from 'eventemitter3';
 import { AllocatorClient } from '../allocator/client.js';
 import { UnixListener, type UnixSocket } from '../unix-socket.js';
 import type { Device } from '../virtwl/device.js';
+import { Transfers } from '../wayland/carry.js';
 import { AppConnection } from './app-connection.js';
 import type { CopyCounters } from './app-surface.js';
 
@@ -30,6 +31,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   /** Of all connections that have ended. */
   readonly #ended: CopyCounters = { frames: 0, bytesCopied: 0 };
   readonly #device: Device;
+  readonly #transfers: Transfers;
   readonly #server: string;
   readonly #listener: UnixListener;
   readonly #connections = new Set<AppConnection>();
@@ -39,6 +41,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     super();
     this.path = options.path;
     this.#device = options.device;
+    this.#transfers = new Transfers(options.device);
     this.#server = options.server ?? 'wayland';
     this.#listener = UnixListener.listen(options.path);
     this.#listener.on('connection', app => this.#accept(app));
@@ -64,6 +67,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   close(): void {
     this.#listener.close();
     for (const connection of [...this.#connections]) connection.close();
+    this.#transfers.close();
     this.#allocator?.close();
     this.#allocator = null;
   }
@@ -72,7 +76,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     let connection: AppConnection;
     try {
       const link = this.#device.connect(this.#server);
-      connection = new AppConnection(app, link, { device: this.#device, allocator: () => this.#ownAllocator() });
+      connection = new AppConnection(app, link, { transfers: this.#transfers, allocator: () => this.#ownAllocator() });
     } catch (error) {
       app.close();
       this.emit('problem', error as Error);

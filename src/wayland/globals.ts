@@ -10,7 +10,7 @@
  * - `xdg_toplevel_icon_manager_v1`: takes a buffer outside of any surface, which nothing copies yet;
  * - `zwp_keyboard_shortcuts_inhibit_manager_v1`: would let a VM keep the keys that switch away from it.
  */
-import { DisplayError, ProtocolError, Verdict, type Call, type Handlers } from './call.js';
+import { DisplayError, ProtocolError, Verdict, type Handlers } from './call.js';
 import type { Bind } from './wire.js';
 
 /** Interfaces of globals that a client in another VM may see, with the newest version that is carried. */
@@ -64,22 +64,25 @@ export function allowOnly(list: ReadonlyMap<string, number>): GlobalPolicy {
   return (interfaceName, version) => Math.min(list.get(interfaceName) ?? 0, version);
 }
 
-/** What one registry object has announced, by name. Removed ones stay: a bind may be on its way. */
-export type Announced = Map<number, Global>;
-
 /**
  * Handlers for wl_registry that let `policy` decide. Globals announced to a registry of the relay's own go to
  * `ownGlobal` instead, unfiltered.
+ *
+ * What may be bound is noted once for the whole connection: all its registries hear of the same globals, and a client
+ * can make very many registries. `extra` are globals of the relay's own; whoever answers for them announces them. Removed
+ * globals stay noted: a bind may be on its way.
  */
 export function registryHandlers(
   policy: GlobalPolicy,
   ownGlobal: (global: Global) => void,
+  extra: readonly Global[] = [],
 ): { readonly requests: Handlers; readonly events: Handlers } {
+  const announced = new Map(extra.map(global => [global.name, global]));
   return {
     requests: {
       bind(call) {
         const [name, bind] = call.args() as [number, Bind];
-        const global = announced(call).get(name);
+        const global = announced.get(name);
         if (global === undefined || global.interface !== bind.interface || bind.version < 1 || bind.version > global.version) {
           throw new ProtocolError(
             call.object.clientId,
@@ -98,23 +101,18 @@ export function registryHandlers(
           return Verdict.Drop;
         }
         const version = policy(interfaceName, offered);
-        if (version > 0) announceGlobal(call, { name, interface: interfaceName, version });
+        if (version > 0) {
+          announced.set(name, { name, interface: interfaceName, version });
+          call.relay.emitEvent(call.object, 'global', [name, interfaceName, version]);
+        } else {
+          // The name may have been another global's.
+          announced.delete(name);
+        }
         return Verdict.Drop;
       },
       global_remove(call) {
-        return announced(call).has(call.uint(0)) ? Verdict.Forward : Verdict.Drop;
+        return call.object.clientId !== 0 && announced.has(call.uint(0)) ? Verdict.Forward : Verdict.Drop;
       },
     },
   };
-}
-
-/** Announces a global on the registry object of the call: one that passed, or one of the relay's own. */
-export function announceGlobal(call: Call, global: Global): void {
-  announced(call).set(global.name, global);
-  call.relay.emitEvent(call.object, 'global', [global.name, global.interface, global.version]);
-}
-
-/** What was announced on the registry object of the call. */
-export function announced(call: Call): Announced {
-  return (call.object.data ??= new Map()) as Announced;
 }
