@@ -1,0 +1,199 @@
+/**
+ * What the clients of one VM may do on the compositor. One small file per VM, `NAME.policy` in a folder, and
+ * `default.policy` for those without one; without either, the defaults below hold. A line is a setting and its values;
+ * what follows a # is a comment:
+ *
+ *     clipboard   write          # none, read, write, or read write
+ *     title       prefixed       # or free
+ *     fullscreen  no             # or yes
+ *     memory      256M           # host memory for buffers
+ *     clients     64             # connections at the same time
+ *     deny        zxdg_exporter_v2
+ *     allow       xdg_wm_base 3  # at most in version 3
+ *
+ * Every mistake is an error that names file and line, and nothing starts with a policy that is not understood.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkVmName } from '../src/host/broker-protocol.js';
+import { allowOnly, REMOTE_GLOBALS, type GlobalPolicy } from '../src/wayland/globals.js';
+import { DEFAULT_VM_SHARE } from './vm-account.js';
+
+/** Connections of one VM at the same time: a desktop has dozens. */
+export const DEFAULT_CLIENTS_PER_VM = 512;
+/** The largest policy file that is read, in bytes. */
+export const MAX_POLICY_BYTES = 64 * 1024;
+
+/** What one VM's clients may do. */
+export interface VmPolicy {
+  /** Globals that they see, and in which version. */
+  readonly globals: GlobalPolicy;
+  /** Whether they may learn what is in the clipboard and the primary selection. Drops onto their windows are always theirs. */
+  readonly readClipboard: boolean;
+  /** Whether they may put something there. */
+  readonly writeClipboard: boolean;
+  /** Whether the VM's name stands before their titles and in their app ids. */
+  readonly prefixTitles: boolean;
+  readonly fullscreen: boolean;
+  /** Bytes of host memory. */
+  readonly memory: number;
+  readonly clients: number;
+}
+
+/** What holds where no file says anything else. */
+export const DEFAULT_POLICY: VmPolicy = {
+  globals: allowOnly(REMOTE_GLOBALS),
+  readClipboard: true,
+  writeClipboard: true,
+  prefixTitles: true,
+  fullscreen: true,
+  memory: DEFAULT_VM_SHARE,
+  clients: DEFAULT_CLIENTS_PER_VM,
+};
+
+/** A mistake in a policy file. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError';
+  constructor(
+    readonly file: string,
+    /** From 1; 0 where it is about the whole file. */
+    readonly line: number,
+    problem: string,
+  ) {
+    super(`${file}${line > 0 ? `:${line}` : ''}: ${problem}`);
+  }
+}
+
+/** Policies of a folder. */
+export class Policies {
+  readonly #byVm = new Map<string, VmPolicy>();
+  readonly #default: VmPolicy;
+
+  private constructor(fallback: VmPolicy, byVm: ReadonlyMap<string, VmPolicy>) {
+    this.#default = fallback;
+    this.#byVm = new Map(byVm);
+  }
+
+  /** The same policy for every VM. */
+  static uniform(policy: VmPolicy = DEFAULT_POLICY): Policies {
+    return new Policies(policy, new Map());
+  }
+
+  /** Reads every `*.policy` file of a folder; what a file does not mention is as in `base`. */
+  static read(folder: string, base: VmPolicy = DEFAULT_POLICY): Policies {
+    const names = readdirSync(folder).filter(name => name.endsWith('.policy')).sort();
+    const load = (name: string, from: VmPolicy): VmPolicy => {
+      const path = join(folder, name);
+      const bytes = readFileSync(path);
+      if (bytes.length > MAX_POLICY_BYTES) throw new PolicyError(path, 0, `over ${MAX_POLICY_BYTES} bytes long`);
+      return parsePolicy(bytes.toString('utf8'), path, from);
+    };
+    const fallback = names.includes('default.policy') ? load('default.policy', base) : base;
+    const byVm = new Map<string, VmPolicy>();
+    for (const name of names) {
+      if (name === 'default.policy') continue;
+      const vm = name.slice(0, -'.policy'.length);
+      try {
+        checkVmName(vm);
+      } catch (error) {
+        throw new PolicyError(join(folder, name), 0, (error as Error).message);
+      }
+      byVm.set(vm, load(name, fallback));
+    }
+    return new Policies(fallback, byVm);
+  }
+
+  of(vm: string): VmPolicy {
+    return this.#byVm.get(vm) ?? this.#default;
+  }
+}
+
+/** Parses one file. `file` is its name in errors; what it does not mention is as in `base`. */
+export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT_POLICY): VmPolicy {
+  const policy: { -readonly [Key in keyof VmPolicy]: VmPolicy[Key] } = { ...base };
+  const versions = new Map<string, number>();
+  const seen = new Set<string>();
+  text.split(/\r?\n/).forEach((whole, index) => {
+    const [setting, ...values] = whole.replace(/#.*/, '').trim().split(/\s+/);
+    if (setting === undefined || setting === '') return;
+    const fail = (problem: string): never => {
+      throw new PolicyError(file, index + 1, problem);
+    };
+    const repeatable = setting === 'allow' || setting === 'deny';
+    if (!repeatable && seen.has(setting)) fail(`"${setting}" is set twice`);
+    seen.add(setting);
+    switch (setting) {
+      case 'clipboard': {
+        const known = values.length > 0 && values.every(value => ['none', 'read', 'write'].includes(value));
+        if (!known || (values.includes('none') && values.length > 1)) fail('clipboard: give none, read, write, or read write');
+        policy.readClipboard = values.includes('read');
+        policy.writeClipboard = values.includes('write');
+        break;
+      }
+      case 'title':
+        policy.prefixTitles = choice(values, { prefixed: true, free: false }, fail);
+        break;
+      case 'fullscreen':
+        policy.fullscreen = choice(values, { yes: true, no: false }, fail);
+        break;
+      case 'memory':
+        policy.memory = size(values, fail);
+        break;
+      case 'clients':
+        policy.clients = count(values, 1, 100_000, fail);
+        break;
+      case 'allow':
+      case 'deny': {
+        const [name, ...version] = values;
+        const newest = name === undefined ? undefined : REMOTE_GLOBALS.get(name);
+        if (name === undefined || newest === undefined) {
+          fail(`${setting}: ${name ?? 'nothing'} is no global that a remote client can have (see docs/policy.md)`);
+          return;
+        }
+        if (versions.has(name)) fail(`${name} is allowed or denied twice`);
+        if (setting === 'deny') {
+          if (version.length > 0) fail('deny takes a name only');
+          versions.set(name, 0);
+        } else {
+          versions.set(name, version.length === 0 ? newest : count(version, 1, newest, fail));
+        }
+        break;
+      }
+      default:
+        fail(`unknown setting "${setting}"`);
+    }
+  });
+  if (versions.size > 0) {
+    const { globals } = policy;
+    // "allow" brings back what a default policy denied; neither goes beyond what is carried.
+    const listed = allowOnly(versions);
+    policy.globals = (name, version) => (versions.has(name) ? listed(name, version) : globals(name, version));
+  }
+  return policy;
+}
+
+type Fail = (problem: string) => never;
+
+function choice(values: readonly string[], choices: Readonly<Record<string, boolean>>, fail: Fail): boolean {
+  const [value] = values;
+  const chosen = value === undefined ? undefined : choices[value];
+  if (values.length !== 1 || chosen === undefined || !Object.hasOwn(choices, value as string)) {
+    return fail(`give one of ${Object.keys(choices).join(', ')}`);
+  }
+  return chosen;
+}
+
+function count(values: readonly string[], least: number, most: number, fail: Fail): number {
+  const value = Number(values[0]);
+  if (values.length !== 1 || !/^\d+$/.test(values[0] as string) || value < least || value > most) {
+    return fail(`give one number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+function size(values: readonly string[], fail: Fail): number {
+  const parts = /^(\d+)([KMG]?)$/.exec(values[0] ?? '');
+  const bytes = parts === null ? 0 : Number(parts[1]) * { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[parts[2] as '' | 'K' | 'M' | 'G'];
+  if (values.length !== 1 || bytes === 0 || !Number.isSafeInteger(bytes)) return fail('give one size, like 256M');
+  return bytes;
+}
