@@ -1,0 +1,113 @@
+/** Policy files: what they say, and what is said about their mistakes. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { DEFAULT_POLICY, MAX_POLICY_BYTES, parsePolicy, Policies, PolicyError } from '../../compositor-glue/policy.js';
+
+const parse = (text: string) => parsePolicy(text, 'work.policy');
+
+t.test('an empty file is the default', async t => {
+  const policy = parse('\n  # nothing\n\n');
+  t.same({ ...policy, globals: undefined }, { ...DEFAULT_POLICY, globals: undefined });
+  t.equal(policy.globals('xdg_wm_base', 6), 6);
+});
+
+t.test('every setting', async t => {
+  const policy = parse(
+    [
+      'clipboard write   # but not read',
+      'title free',
+      'fullscreen no',
+      'memory 256M',
+      'clients 64',
+      'deny zxdg_exporter_v2',
+      'allow xdg_wm_base 3',
+    ].join('\r\n'),
+  );
+  t.match(policy, {
+    readClipboard: false,
+    writeClipboard: true,
+    prefixTitles: false,
+    fullscreen: false,
+    memory: 256 << 20,
+    clients: 64,
+  });
+  t.equal(policy.globals('zxdg_exporter_v2', 1), 0, 'denied');
+  t.equal(policy.globals('xdg_wm_base', 6), 3, 'capped');
+  t.equal(policy.globals('xdg_wm_base', 2), 2, 'never more than the compositor has');
+  t.equal(policy.globals('wl_seat', 7), 7, 'what is not mentioned stays');
+  t.equal(policy.globals('zwlr_screencopy_manager_v1', 3), 0, 'what is privileged stays hidden');
+});
+
+t.test('a VM file builds on default.policy, which builds on what the command line says', async t => {
+  const folder = t.testdir({
+    'default.policy': 'deny wl_data_device_manager\nclipboard none\n',
+    'work.policy': 'allow wl_data_device_manager\nclipboard read write\n',
+    'other.txt': 'not a policy',
+  });
+  const policies = Policies.read(folder, { ...DEFAULT_POLICY, memory: 1 << 20 });
+  t.match(policies.of('work'), { readClipboard: true, writeClipboard: true, memory: 1 << 20 });
+  t.equal(policies.of('work').globals('wl_data_device_manager', 3), 3);
+  t.match(policies.of('anything'), { readClipboard: false, writeClipboard: false, memory: 1 << 20 });
+  t.equal(policies.of('anything').globals('wl_data_device_manager', 3), 0);
+});
+
+t.test('mistakes name file and line', async t => {
+  const mistakes: [string, RegExp][] = [
+    ['memory', /^work\.policy:2: give one size/],
+    ['memory 12X', /:2: give one size/],
+    ['memory 0', /:2: give one size/],
+    ['memory 99999999999999999999G', /:2: give one size/],
+    ['clients 0', /:2: give one number from 1/],
+    ['clients many', /:2: give one number/],
+    ['clients', /:2: give one number/],
+    ['clients 1 2', /:2: give one number/],
+    ['clipboard', /:2: clipboard: give none/],
+    ['clipboard none read', /:2: clipboard: give none/],
+    ['clipboard maybe', /:2: clipboard: give none/],
+    ['title __proto__', /:2: give one of prefixed, free/],
+    ['fullscreen', /:2: give one of yes, no/],
+    ['allow zwlr_screencopy_manager_v1', /:2: allow: zwlr_screencopy_manager_v1 is no global that a remote client can have/],
+    ['allow', /:2: allow: nothing/],
+    ['allow xdg_wm_base 99', /:2: give one number from 1 to/],
+    ['deny xdg_wm_base 3', /:2: deny takes a name only/],
+    ['deny wl_seat\nallow wl_seat', /:3: wl_seat is allowed or denied twice/],
+    ['title free\ntitle free', /:3: "title" is set twice/],
+    ['screenshot yes', /:2: unknown setting "screenshot"/],
+  ];
+  for (const [text, problem] of mistakes) {
+    t.throws(() => parse(`# a comment\n${text}\n`), { name: 'PolicyError', message: problem }, text.replaceAll('\n', ' | '));
+  }
+});
+
+t.test('files that cannot be policies', async t => {
+  const folder = t.testdir({ 'a b.policy': '' });
+  t.throws(() => Policies.read(folder), { name: 'PolicyError', message: /cannot be the name of a VM/ });
+  const large = join(t.testdirName, 'large');
+  mkdirSync(large);
+  writeFileSync(join(large, 'work.policy'), '#'.repeat(MAX_POLICY_BYTES));
+  t.doesNotThrow(() => Policies.read(large), 'as large as may be');
+  writeFileSync(join(large, 'work.policy'), '#'.repeat(MAX_POLICY_BYTES + 1));
+  t.throws(() => Policies.read(large), { name: 'PolicyError', message: /bytes long/ });
+  t.throws(() => Policies.read(join(folder, 'nowhere')), { code: 'ENOENT' });
+});
+
+t.test('whatever is in a file, it is a policy or a PolicyError', async t => {
+  const words = ['allow', 'deny', 'title', 'memory', 'clients', 'clipboard', 'fullscreen', 'wl_seat', 'xdg_wm_base', '1', '0', '-1',
+    '256M', 'none', 'read', 'write', 'free', 'yes', 'no', '#', '\n', '\r', '\t', '\0', '=', '__proto__', 'constructor', '\uFFFD', ' '];
+  let state = 42;
+  const random = (n: number): number => ((state = (state * 1103515245 + 12345) & 0x7fffffff) >>> 8) % n;
+  let accepted = 0;
+  const rounds = Number(process.env['VIRTWL_FUZZ_INPUTS'] ?? 20_000);
+  for (let round = 0; round < rounds; round++) {
+    const text = Array.from({ length: random(12) }, () => words[random(words.length)]).join(random(2) === 0 ? ' ' : '\n');
+    try {
+      const policy = parse(text);
+      accepted += 1;
+      if (!(policy.memory > 0 && policy.clients > 0 && policy.globals('zwlr_layer_shell_v1', 4) === 0)) t.fail(`accepted ${JSON.stringify(text)}`);
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error;
+    }
+  }
+  t.ok(accepted > 0 && accepted < rounds, `${accepted} of ${rounds} were policies`);
+});
