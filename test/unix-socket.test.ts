@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -481,4 +482,47 @@ t.test('connecting where nobody listens names the path', async t => {
   const kept = join(folder(t), 'kept');
   listener.close();
   t.throws(() => UnixSocket.connect(kept), { code: 'ENOENT' });
+});
+
+t.test('with no descriptor left', async t => {
+  // So that using them all up does not take a million of them.
+  execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=200:']);
+
+  function useUp(): OwnedFd[] {
+    const held: OwnedFd[] = [];
+    try {
+      for (;;) held.push(memfd());
+    } catch (error) {
+      t.equal((error as { code?: string }).code, 'EMFILE');
+    }
+    return held;
+  }
+
+  t.test('a listener says so, goes on, and takes the connection later', async t => {
+    const listener = UnixListener.listen(join(folder(t), 'socket'));
+    t.teardown(() => listener.close());
+    const accepted = new Promise<UnixSocket>(resolve => listener.once('connection', resolve));
+    const failed = new Promise<Error>(resolve => listener.once('error', resolve));
+    const held = useUp();
+    held.pop()!.close();
+    const client = UnixSocket.connect(listener.path);
+    const error = await failed;
+    closeAll(held);
+    t.match(error, { code: 'EMFILE' });
+    (await accepted).close();
+    client.close();
+  });
+
+  t.test('a socket that is sent one breaks, and keeps none', async t => {
+    const { socket, peer } = withPeer(t);
+    const file = memfd();
+    const broken = next(socket, 'error');
+    socket.start();
+    const held = useUp();
+    sendRaw(peer, 'x', [file]);
+    const error = await broken;
+    closeAll([...held, file]);
+    t.match(error, { code: 'EMSGSIZE' });
+    t.equal(socket.closed, true);
+  });
 });

@@ -1,7 +1,9 @@
 /**
  * Developer's script: writes the tables in `protocols/` from the XML that Debian ships. It is run by hand when a newer
  * protocol is wanted, never as part of a build, and its output is committed. Only facts of the wire pass through:
- * names, versions, signatures. Descriptions stay behind.
+ * names, versions, signatures. Descriptions stay behind. Take the XML from the newest Debian there is, since a table may
+ * be newer than what it is used with but not older: fetch libwayland-bin, libwayland-dev and wayland-protocols from sid
+ * with `apt-get download`, unpack them into ROOT with `dpkg-deb -x`, and note their versions in `protocols/index.ts`.
  *
  *     node dist/src/wayland/generate.js ROOT/usr/share/wayland ROOT/usr/share/wayland-protocols src/wayland/protocols
  */
