@@ -9,21 +9,20 @@ import { UnixSocket } from '../src/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import { Transfers } from '../src/wayland/carry.js';
+import { Policies } from './policy.js';
 import { RemoteClient } from './remote-client.js';
-import { DEFAULT_VM_SHARE, VmAccount } from './vm-account.js';
-
-/** Clients of one VM at the same time: a desktop has dozens. */
-export const DEFAULT_CLIENTS_PER_VM = 512;
+import type { SecurityContext, SecurityContexts } from './security-context.js';
+import { VmAccount } from './vm-account.js';
 
 export interface GlueOptions {
   /** The way to the host. Lent. */
   readonly device: Device;
   /** The compositor's Wayland socket. */
   readonly display: string;
-  /** Bytes of slabs that each client VM may hold. Default: {@link DEFAULT_VM_SHARE}. */
-  readonly vmShare?: number;
-  /** Default: {@link DEFAULT_CLIENTS_PER_VM}. */
-  readonly clientsPerVm?: number;
+  /** What each VM's clients may do. Default: the default policy for all. */
+  readonly policies?: Policies;
+  /** Where the compositor has security contexts: each VM's clients come in by one of their own. Lent. */
+  readonly contexts?: SecurityContexts | null;
 }
 
 export interface GlueEvents {
@@ -34,13 +33,18 @@ export interface GlueEvents {
 
 export class Glue extends EventEmitter<GlueEvents> {
   readonly #options: GlueOptions;
+  readonly #policies: Policies;
+  /** Each VM's own entrance to the compositor, where there are such. */
+  readonly #entrances = new Map<string, Promise<SecurityContext>>();
   readonly #accounts = new Map<string, VmAccount>();
   readonly #clients = new Set<RemoteClient>();
   #allocator: AllocatorClient | null = null;
+  #closed = false;
 
   constructor(options: GlueOptions) {
     super();
     this.#options = options;
+    this.#policies = options.policies ?? Policies.uniform();
   }
 
   get clientCount(): number {
@@ -60,26 +64,43 @@ export class Glue extends EventEmitter<GlueEvents> {
   /** Serves a client that arrived from `vm`. Takes ownership of `link`, not yet started. */
   serve(vm: string, link: Channel): void {
     const account = this.#account(vm);
-    const limit = this.#options.clientsPerVm ?? DEFAULT_CLIENTS_PER_VM;
+    const { clients: limit } = this.#policies.of(vm);
     if (account.clients >= limit) {
       link.close();
       this.emit('left', vm, new Error(`refused: VM "${vm}" has ${limit} clients already`));
       return;
     }
+    account.clients += 1;
+    const { contexts, display } = this.#options;
+    if (!contexts) {
+      this.#admit(account, link, display);
+      return;
+    }
+    this.#entrance(vm, contexts).then(
+      ({ path }) => this.#admit(account, link, path),
+      (error: Error) => this.#refuse(account, link, error),
+    );
+  }
+
+  #admit(account: VmAccount, link: Channel, display: string): void {
+    if (this.#closed) {
+      this.#refuse(account, link, new Error('the glue was closed'));
+      return;
+    }
+    const vm = account.name;
     let compositor: UnixSocket;
     try {
-      compositor = UnixSocket.connect(this.#options.display);
+      compositor = UnixSocket.connect(display);
     } catch (error) {
-      link.close();
-      this.emit('left', vm, error as Error);
+      this.#refuse(account, link, error as Error);
       return;
     }
     const client = new RemoteClient(link, compositor, {
       account,
+      policy: this.#policies.of(vm),
       device: this.#options.device,
       allocate: bytes => this.#allocate(bytes),
     });
-    account.clients += 1;
     this.#clients.add(client);
     this.emit('arrived', vm);
     client.relay.on('close', reason => {
@@ -91,8 +112,29 @@ export class Glue extends EventEmitter<GlueEvents> {
     });
   }
 
+  #refuse(account: VmAccount, link: Channel, error: Error): void {
+    link.close();
+    account.clients -= 1;
+    this.#forgetIdleAccounts();
+    this.emit('left', account.name, error);
+  }
+
+  /** Made for a VM's first client; one that could not be made is tried again for the next. */
+  #entrance(vm: string, contexts: SecurityContexts): Promise<SecurityContext> {
+    let entrance = this.#entrances.get(vm);
+    if (entrance === undefined) {
+      entrance = contexts.create(vm);
+      this.#entrances.set(vm, entrance);
+      entrance.catch(() => this.#entrances.delete(vm));
+    }
+    return entrance;
+  }
+
   /** Disconnects every client. */
   close(): void {
+    this.#closed = true;
+    for (const entrance of this.#entrances.values()) void entrance.then(({ close }) => close(), () => {});
+    this.#entrances.clear();
     for (const client of [...this.#clients]) client.relay.close(undefined);
     for (const account of this.#accounts.values()) account.close();
     this.#accounts.clear();
@@ -103,7 +145,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   #account(vm: string): VmAccount {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
-      account = new VmAccount(vm, this.#options.vmShare ?? DEFAULT_VM_SHARE, new Transfers(this.#options.device));
+      account = new VmAccount(vm, this.#policies.of(vm).memory, new Transfers(this.#options.device));
       this.#accounts.set(vm, account);
     }
     return account;

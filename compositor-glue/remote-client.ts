@@ -10,12 +10,15 @@ import { native } from '../src/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
 import { ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
-import { allowOnly, registryHandlers, REMOTE_GLOBALS, type Global } from '../src/wayland/globals.js';
+import { registryHandlers, type Global } from '../src/wayland/globals.js';
 import type { RelayObject } from '../src/wayland/object-map.js';
 import { Relay } from '../src/wayland/relay.js';
 import type { Bind } from '../src/wayland/wire.js';
+import { clipboardHandlers } from './clipboard-policy.js';
+import type { VmPolicy } from './policy.js';
 import { ClientSlabs, isSlabPool } from './slab.js';
 import { keymapHash, type VmAccount } from './vm-account.js';
+import { windowRequests } from './window-label.js';
 
 /**
  * The name of our own global in a remote client's registry. Compositors count their names up from 1; this one is far
@@ -29,6 +32,7 @@ const SHM_INVALID_FD = 2;
 export interface RemoteClientOptions {
   /** The client's VM, by the name that the host gave it. */
   readonly account: VmAccount;
+  readonly policy: VmPolicy;
   /** Where memory is made that needs none of the allocator's. Lent. */
   readonly device: Device;
   /** Host memory; rejects with the reason for a refusal. */
@@ -50,7 +54,9 @@ export class RemoteClient {
       allocate: bytes => options.allocate(bytes),
       shm: () => this.#shm,
     });
-    const registry = registryHandlers(allowOnly(REMOTE_GLOBALS), global => this.#ownGlobal(global), [MEMORY_GLOBAL]);
+    const { account, policy } = options;
+    const registry = registryHandlers(policy.globals, global => this.#ownGlobal(global), [MEMORY_GLOBAL]);
+    const clipboard = clipboardHandlers(policy);
     this.relay = new Relay(link, compositor, {
       requests: {
         wl_display: { get_registry: call => this.#getRegistry(call) },
@@ -58,10 +64,13 @@ export class RemoteClient {
         wl_shm: { create_pool: call => this.#createPool(call) },
         wl_shm_pool: { resize: call => this.#resize(call) },
         ...this.#slabs.requests,
+        ...windowRequests(account.name, policy),
+        ...clipboard.requests,
       },
       events: {
         wl_registry: registry.events,
         wl_keyboard: { keymap: call => this.#keymap(call) },
+        ...clipboard.events,
       },
       // What came over the link is a vfd, and a vfd is a descriptor like any other to the compositor.
       carryToServer: (_call, fd) => fd,

@@ -3,6 +3,8 @@ import type { Command } from 'commander';
 import { BrokerLink } from '../../compositor-glue/broker-link.js';
 import { Glue } from '../../compositor-glue/glue.js';
 import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
+import { DEFAULT_POLICY, Policies } from '../../compositor-glue/policy.js';
+import { SecurityContexts } from '../../compositor-glue/security-context.js';
 import { DEFAULT_VM_SHARE } from '../../compositor-glue/vm-account.js';
 import { openDevice } from '../virtwl/device.js';
 import { parseBytes } from './bytes.js';
@@ -13,6 +15,7 @@ interface CompositorOptions {
   device?: string;
   attach?: string;
   headless?: boolean;
+  policy?: string;
   vmShare: number;
 }
 
@@ -27,6 +30,7 @@ export function register(program: Command): void {
     .argument('[command...]', 'the compositor and its arguments, after --')
     .option('--attach <path>', 'serve on a compositor that runs already, by its Wayland socket')
     .option('--headless', 'start it without GPU, seat and screen')
+    .option('--policy <dir>', 'folder of policy files, one per client VM (see docs/policy.md)')
     .option('--vm-share <bytes>', 'host memory that each client VM may hold', parseBytes, DEFAULT_VM_SHARE)
     .option('--loopback <dir>', "a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)")
     .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
@@ -34,13 +38,21 @@ export function register(program: Command): void {
       if ((options.attach === undefined) === (command.length === 0)) {
         program.error('error: give either a compositor to start (after --) or --attach PATH', { exitCode: 2 });
       }
+      const base = { ...DEFAULT_POLICY, memory: options.vmShare };
+      const policies = options.policy === undefined ? Policies.uniform(base) : Policies.read(options.policy, base);
       const device = openDevice(options);
       let compositor: Compositor | undefined;
       if (options.attach === undefined) {
         compositor = await launchCompositor({ command, env: options.headless === true ? HEADLESS : {} });
       }
       const display = compositor?.display ?? (options.attach as string);
-      const glue = new Glue({ device, display, vmShare: options.vmShare });
+      const contexts = await SecurityContexts.connect(display);
+      console.error(
+        contexts === null
+          ? 'virtwl compositor: the compositor knows no security contexts: what remote clients see is up to the relay alone'
+          : 'virtwl compositor: remote clients come in by security contexts',
+      );
+      const glue = new Glue({ device, display, policies, contexts });
       glue.on('arrived', vm => console.error(`virtwl compositor: a client of VM "${vm}" arrived`));
       glue.on('left', (vm, reason) => {
         console.error(`virtwl compositor: a client of VM "${vm}" left${reason === undefined ? '' : `: ${reason.message}`}`);
@@ -56,6 +68,7 @@ export function register(program: Command): void {
       const shutDown = async (): Promise<void> => {
         broker.close();
         glue.close();
+        contexts?.close();
         await compositor?.stop();
         device.close();
       };
