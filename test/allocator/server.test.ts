@@ -274,6 +274,13 @@ t.test('an endless stream of requests from a client that never reads: it waits, 
   t.ok(granted < 1000, `${granted} grants for who does not read`);
   t.ok(openDescriptors() - before <= 2 * MAX_QUEUED_REPLIES, 'few descriptors wait in the server');
   t.equal(await scene.connect().status(1), Status.Ok);
+  client.socket.resume();
+  for (let count = 0; count < 10; count++) {
+    const statuses = await client.answered(200);
+    closeAll(client.fds.splice(0));
+    if (statuses.includes(Status.HostOutOfMemory)) t.fail('the server ran out of descriptors');
+  }
+  t.notOk(client.ended, 'when it reads, it is served again');
   client.close();
   await eventually('all to come back', () => scene.server.budget.used === 0);
 });
