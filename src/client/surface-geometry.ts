@@ -45,11 +45,15 @@ export function surfaceToBuffer(rect: Rect, geometry: SurfaceGeometry, bufferWid
   }
   const moved = untransform({ x1, y1, x2, y2 }, transform, width, height);
   return {
-    x1: Math.max(Math.floor(moved.x1 * scale), -FAR),
-    y1: Math.max(Math.floor(moved.y1 * scale), -FAR),
-    x2: Math.min(Math.ceil(moved.x2 * scale), FAR),
-    y2: Math.min(Math.ceil(moved.y2 * scale), FAR),
+    x1: near(Math.floor(moved.x1 * scale)),
+    y1: near(Math.floor(moved.y1 * scale)),
+    x2: near(Math.ceil(moved.x2 * scale)),
+    y2: near(Math.ceil(moved.y2 * scale)),
   };
+}
+
+function near(coordinate: number): number {
+  return Math.min(Math.max(coordinate, -FAR), FAR);
 }
 
 /** Where a rectangle of the upright picture (width x height) lies in the picture as the client stored it. */
