@@ -39,6 +39,8 @@ export interface LoopbackStackOptions {
   readonly compositor: { readonly command: readonly string[]; readonly headless?: boolean } | { readonly attach: string };
   /** More arguments for the compositor VM's host process, for instance `--socket`. */
   readonly hostArguments?: readonly string[];
+  /** More arguments for `virtwl compositor`, for instance `--policy`. */
+  readonly compositorArguments?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Gets every line that a part prints. */
   readonly log?: (part: string, line: string) => void;
@@ -170,7 +172,11 @@ export class LoopbackStack {
       'attach' in compositor
         ? ['--attach', compositor.attach]
         : [...(compositor.headless === true ? ['--headless'] : []), '--', ...compositor.command];
-    const part = this.#spawn('compositor', ['compositor', '--loopback', this.loopback('compositor'), ...how]);
+    const part = this.#spawn('compositor', [
+      ...['compositor', '--loopback', this.loopback('compositor')],
+      ...(this.#options.compositorArguments ?? []),
+      ...how,
+    ]);
     this.display = await new Promise<string>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('the compositor was not ready in time')), START_TIMEOUT_MS);
       createInterface({ input: part.process.stdout as NodeJS.ReadableStream }).on('line', line => {
