@@ -68,7 +68,11 @@ export class LinkMemory<Pool = RelayObject> {
       this.#failure = null;
       throw failure;
     }
-    if (!this.#growing) this.#grow(slabBytes(bytes), bytes);
+    if (!this.#growing) {
+      // An empty slab that is too small for this would only take room from the one that is asked for.
+      for (const slab of [...this.#slabs]) if (slab.regions.count === 0) this.#drop(slab);
+      this.#grow(slabBytes(bytes), bytes);
+    }
     return null;
   }
 
@@ -116,7 +120,10 @@ export class LinkMemory<Pool = RelayObject> {
     if (this.#closed) return;
     slab.regions.free(offset);
     // The last slab stays: a client that closes one window opens another.
-    if (slab.regions.count > 0 || this.#slabs.length === 1) return;
+    if (slab.regions.count === 0 && this.#slabs.length > 1) this.#drop(slab);
+  }
+
+  #drop(slab: Slab<Pool>): void {
     this.#slabs.splice(this.#slabs.indexOf(slab), 1);
     slab.mapping.unmap();
     slab.release();

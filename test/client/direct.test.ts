@@ -231,6 +231,18 @@ t.test('a window', async t => {
     t.equal(client.slabCount, 1, 'and their memory is used again');
   });
 
+  t.test('gives a slab back that it has outgrown', async t => {
+    const { client, desktop } = await connectDesktop(t);
+    const window = await client.createWindow({ size: { width: 300, height: 200 } });
+    window.discard(await window.nextBuffer());
+    desktop.configure(1000, 1000);
+    await client.roundtrip();
+    await window.nextBuffer();
+    t.equal(client.slabCount, 1);
+    const released = desktop.requests.filter(name => /^(wl_shm_pool|virtwl_slab_v1).destroy/.test(name));
+    t.same(released, ['wl_shm_pool.destroy', 'virtwl_slab_v1.destroy']);
+  });
+
   t.test('tells when the user wants it closed, and answers pings', async t => {
     const { client, desktop } = await connectDesktop(t);
     const window = await client.createWindow({ title: 'a title', appId: 'an.id', fullscreen: true });
