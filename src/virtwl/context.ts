@@ -106,6 +106,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
     this.#watch();
   }
 
+  /** See {@link Channel.send}. What is sent after the close, or to a peer that is gone, is dropped. */
   send(bytes: Uint8Array, fds: readonly OwnedFd[] = none): boolean {
     try {
       this.#check(bytes, fds);
@@ -113,7 +114,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
       closeAll(fds);
       throw error;
     }
-    if (this.#peerGone) {
+    if (this.#peerGone || this.closed || this.#closingWhenDrained) {
       closeAll(fds);
       return true;
     }
@@ -172,9 +173,6 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
   }
 
   #check(bytes: Uint8Array, fds: readonly OwnedFd[]): void {
-    if (this.closed || this.#closingWhenDrained) {
-      throw Object.assign(new Error(`sending on the context "${this.name}" after it was closed`), { code: 'EBADF' });
-    }
     if (fds.length === 0) return;
     if (fds.length > MAX_FDS) {
       throw new RangeError(

@@ -317,15 +317,15 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.ok(received.context.closed);
   });
 
-  t.test('after close: no event, and every call is either harmless or a clear error', async (t) => {
+  t.test('after close: no event, and calls are harmless; to start it again is a mistake', async (t) => {
     const device = open(t);
     const received = connect(t, device, 'echo');
     received.context.send(Buffer.from('x'));
     received.context.close();
     received.context.close();
     const memory = device.allocate(4096);
-    t.throws(() => received.context.send(Buffer.from('x'), [memory]), { code: 'EBADF' });
-    t.ok(memory.closed);
+    t.ok(received.context.send(Buffer.from('x'), [memory]));
+    t.ok(memory.closed, 'what was to be sent is closed');
     received.context.pause();
     received.context.resume();
     received.context.closeWhenDrained();
