@@ -1,0 +1,230 @@
+/**
+ * One end of a Wayland connection that does only what a test tells it, right or wrong: it encodes what it is told by the
+ * tables, sends any bytes and descriptors besides, and notes what it hears. It can be the client or the compositor.
+ */
+import { closeAll, OwnedFd } from '../../src/fd.js';
+import type { Interface, Message } from '../../src/wayland/interface.js';
+import { native } from '../../src/native.js';
+import { UnixSocket } from '../../src/unix-socket.js';
+import { interfaces } from '../../src/wayland/protocols/index.js';
+import {
+  checkMessage,
+  HEADER_BYTES,
+  MessageWriter,
+  readArgs,
+  readOpcode,
+  readSize,
+  readUint,
+  type Bind,
+  type WireValue,
+} from '../../src/wayland/wire.js';
+import { eventually } from '../eventually.js';
+
+/** One message as it arrived. Its fds are the peer's, until a test takes them by {@link Peer.takeFd}. */
+export interface Heard {
+  readonly id: number;
+  /** As in `wl_surface.commit`. */
+  readonly name: string;
+  readonly args: readonly WireValue[];
+}
+
+export class Peer {
+  readonly socket: UnixSocket;
+  /** Everything that arrived, oldest first. */
+  readonly heard: Heard[] = [];
+  /** Interfaces of the objects, as both sides have made them. */
+  readonly types = new Map<number, string>([[1, 'wl_display']]);
+  /** Runs for each message; what it says leaves at once. */
+  answer: (heard: Heard) => void = () => undefined;
+  /** What arrived and is wrong: an unknown object, a message that breaks its signature. */
+  readonly faults: string[] = [];
+  ended = false;
+  /** Bytes that arrived, whole messages or not. */
+  bytes = 0;
+  #rest = new Uint8Array(0);
+  #fds: OwnedFd[] = [];
+  readonly #kept: OwnedFd[] = [];
+  #nextId = 2;
+  #serial = 0;
+
+  /** Takes ownership of the socket and starts it, unless it is not to read at all. */
+  constructor(
+    readonly role: 'client' | 'compositor',
+    fd: OwnedFd,
+    reading = true,
+  ) {
+    this.socket = new UnixSocket(fd, { maxQueuedBytes: 256 << 20, maxQueuedFds: 10_000 });
+    this.socket.on('data', (bytes, fds) => this.#receive(bytes, fds));
+    this.socket.on('end', () => (this.ended = true));
+    this.socket.on('error', () => (this.ended = true));
+    if (reading) this.socket.start();
+  }
+
+  /** Two ends: what a relay is given, and the peer behind it. */
+  static pair(role: 'client' | 'compositor', reading = true): { channel: UnixSocket; peer: Peer } {
+    const [ours, theirs] = native.socketpair();
+    return { channel: new UnixSocket(new OwnedFd(ours)), peer: new Peer(role, new OwnedFd(theirs), reading) };
+  }
+
+  /** An id that this client has not used yet. */
+  newId(): number {
+    return this.#nextId++;
+  }
+
+  /** Encodes a message. The bytes are the caller's. */
+  encode(id: number, name: string, args: readonly WireValue[] = []): { bytes: Uint8Array; fds: readonly OwnedFd[] } {
+    const type = this.#typeOf(id);
+    const messages = this.role === 'client' ? type.requests : type.events;
+    const message = messages.find(item => item.name === name);
+    if (message === undefined) throw new Error(`${type.name} has no '${name}'`);
+    const writer = new MessageWriter();
+    writer.write(id, message, args);
+    this.#noteTypes(message, args);
+    return { bytes: writer.bytes.slice(), fds: writer.fds };
+  }
+
+  /** Says one message at once. New ids among the arguments become known. */
+  say(id: number, name: string, args: readonly WireValue[] = []): void {
+    const { bytes, fds } = this.encode(id, name, args);
+    this.socket.send(bytes, fds);
+  }
+
+  /** Says a request that makes an object and returns its id, which stands in `args` as `'new'`. */
+  make(id: number, name: string, args: readonly (WireValue | 'new')[] = ['new']): number {
+    const made = this.newId();
+    this.say(id, name, args.map(arg => (arg === 'new' ? made : arg)));
+    return made;
+  }
+
+  /** Binds a global. */
+  bind(registry: number, name: number, iface: string, version: number): number {
+    const id = this.newId();
+    this.say(registry, 'bind', [name, { interface: iface, version, id }]);
+    return id;
+  }
+
+  /** Says bytes as they are. */
+  raw(bytes: Uint8Array | readonly number[], fds: readonly OwnedFd[] = []): void {
+    this.socket.send(bytes instanceof Uint8Array ? bytes : new Uint8Array(Uint32Array.from(bytes).buffer), fds);
+  }
+
+  /** A message from its words: object, opcode, body. */
+  words(id: number, opcode: number, ...body: number[]): void {
+    this.raw([id, ((HEADER_BYTES + 4 * body.length) << 16) | opcode, ...body]);
+  }
+
+  /** What arrived under this name. */
+  all(name: string): Heard[] {
+    return this.heard.filter(item => item.name === name);
+  }
+
+  /** The last that arrived under this name. */
+  last(name: string): Heard {
+    const found = this.all(name).at(-1);
+    if (found === undefined) throw new Error(`no ${name} among ${this.heard.map(item => item.name).join(', ')}`);
+    return found;
+  }
+
+  async hears(name: string, times = 1): Promise<Heard> {
+    await eventually(`${this.role} hears ${name}`, () => this.all(name).length >= times, 5_000);
+    return this.last(name);
+  }
+
+  async isEnded(): Promise<void> {
+    await eventually(`the connection of the ${this.role} ends`, () => this.ended, 5_000);
+  }
+
+  /** A client's round trip: everything said so far is answered. */
+  async roundtrip(): Promise<void> {
+    const callback = this.make(1, 'sync');
+    await eventually('a round trip', () => this.ended || this.heard.some(item => item.id === callback && item.name === 'wl_callback.done'), 5_000);
+  }
+
+  /** Answers `sync`, as a compositor does, and confirms what is destroyed. */
+  answerBasics(heard: Heard): void {
+    if (heard.name === 'wl_display.sync') {
+      this.say(heard.args[0] as number, 'done', [this.#serial++]);
+      this.say(1, 'delete_id', [heard.args[0] as number]);
+    } else if (/\.(destroy|release)$/.test(heard.name) && heard.id < 0xff000000) {
+      this.say(1, 'delete_id', [heard.id]);
+    }
+  }
+
+  /** Takes an fd that arrived away from the peer. */
+  takeFd(fd: WireValue | undefined): OwnedFd {
+    const place = this.#kept.indexOf(fd as OwnedFd);
+    if (place < 0) throw new Error('not an fd of this peer');
+    return this.#kept.splice(place, 1)[0] as OwnedFd;
+  }
+
+  /** Descriptors that arrived and were not taken. */
+  get fdCount(): number {
+    return this.#kept.length + this.#fds.length;
+  }
+
+  /** Hangs up. */
+  close(): void {
+    this.socket.close();
+    closeAll([...this.#kept, ...this.#fds]);
+    this.#kept.length = 0;
+    this.#fds.length = 0;
+  }
+
+  #typeOf(id: number): Interface {
+    const name = this.types.get(id);
+    const type = name === undefined ? undefined : interfaces.get(name);
+    if (type === undefined) throw new Error(`no object ${id} is known`);
+    return type;
+  }
+
+  #noteTypes(message: Message, args: readonly WireValue[]): void {
+    message.args.forEach((arg, i) => {
+      if (arg.kind === 'new_id') this.types.set(args[i] as number, arg.interface as string);
+      if (arg.kind === 'bind') this.types.set((args[i] as Bind).id, (args[i] as Bind).interface);
+    });
+  }
+
+  #receive(bytes: Uint8Array, fds: OwnedFd[]): void {
+    this.bytes += bytes.length;
+    this.#fds.push(...fds);
+    const all = new Uint8Array(this.#rest.length + bytes.length);
+    all.set(this.#rest);
+    all.set(bytes, this.#rest.length);
+    let at = 0;
+    while (all.length - at >= HEADER_BYTES) {
+      const size = readSize(all, at);
+      if (all.length - at < size || size < HEADER_BYTES) break;
+      this.#hear(all, at, size);
+      at += size;
+    }
+    this.#rest = all.slice(at);
+  }
+
+  #hear(bytes: Uint8Array, at: number, size: number): void {
+    const id = readUint(bytes, at);
+    const type = interfaces.get(this.types.get(id) ?? '');
+    const message = (this.role === 'client' ? type?.events : type?.requests)?.[readOpcode(bytes, at)];
+    if (message === undefined) {
+      this.faults.push(`opcode ${readOpcode(bytes, at)} of object ${id} (${type?.name ?? 'unknown'})`);
+      return;
+    }
+    let args: WireValue[];
+    try {
+      checkMessage(message, bytes, at, size);
+      args = readArgs(message, bytes, at, this.#fds);
+    } catch (error) {
+      this.faults.push(`${type!.name}.${message.name}: ${(error as Error).message}`);
+      return;
+    }
+    for (const arg of args) if (arg instanceof OwnedFd) this.#kept.push(arg);
+    this.#noteTypes(message, args);
+    const heard = { id, name: `${type!.name}.${message.name}`, args };
+    this.heard.push(heard);
+    this.answer(heard);
+  }
+}
+
+/** Lets everything that is under way between sockets of this process arrive: each hop takes a turn of the loop. */
+export async function settle(turns = 12): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise(resolve => setImmediate(resolve));
+}
