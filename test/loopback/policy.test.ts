@@ -48,8 +48,8 @@ t.test('policies', { timeout: 120_000 }, async t => {
     });
     child.stdout?.resume();
     child.stderr?.resume();
+    const ended = once(child, 'exit');
     t.teardown(async () => {
-      const ended = once(child, 'exit');
       child.kill();
       await ended;
     });
