@@ -87,5 +87,4 @@ t.test('steady frames drawn straight into the slab map nothing, open nothing and
   const before = await counted();
   await draw(120);
   t.same(await counted(), before, 'in this process, the glue, and the host process of the compositor VM');
-  t.equal(client.slabCount, 1);
 });
