@@ -31,6 +31,13 @@ const READ_BYTES = 64 * 1024;
 const PIECE_BYTES = 16 * 1024;
 /** Connections accepted per wake-up, so that a flood of them leaves time for those that are there. */
 const ACCEPTS_PER_WAKEUP = 16;
+/**
+ * ETOOMANYREFS, for which libuv has no name: of descriptors that are on their way in sockets (sent, not yet received), a
+ * user may have as many as the sender may have open files, all processes of that user counted.
+ */
+const ETOOMANYREFS = 109;
+/** How long a socket waits before it tries again to send descriptors that met that limit. In milliseconds. */
+const IN_FLIGHT_PAUSE_MS = 20;
 /** How long a listener waits when the process or machine has no descriptor left for a connection. */
 const ACCEPT_PAUSE_MS = 100;
 
@@ -40,6 +47,7 @@ const readBuffer = new Uint8Array(READ_BYTES);
 /** An error as the native calls throw it. */
 interface SystemError extends Error {
   code?: string;
+  errno?: number;
 }
 
 function codeOf(error: unknown): string | undefined {
@@ -87,6 +95,8 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
   #closing: NodeJS.Timeout | undefined;
   /** What the poll was last asked for. */
   #asked = 0;
+  /** Set while too many descriptors of this user are on their way: nothing is sent until it fires. */
+  #retry: NodeJS.Timeout | undefined;
 
   /** Takes ownership of a connected, non-blocking socket, also when it throws. */
   constructor(fd: OwnedFd, options: UnixSocketOptions = {}) {
@@ -165,9 +175,11 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
       try {
         sent = native.send(this.#fd.fd, bytes, 0, bytes.length, fds.map(fd => fd.fd));
       } catch (error) {
-        closeAll(fds);
-        this.#onSendError(error as Error);
-        return true;
+        if (!this.#triesAgain(error)) {
+          closeAll(fds);
+          this.#onSendError(error as Error);
+          return true;
+        }
       }
       // The fds went with the first byte, so they are not sent again with the rest.
       if (sent > 0) closeAll(fds);
@@ -201,6 +213,7 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#closing);
+    clearTimeout(this.#retry);
     this.#poll.close();
     this.#dropQueue();
     this.#fd.close();
@@ -222,7 +235,7 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
     if (this.#closed) return;
     let events = 0;
     if (this.#started && !this.#paused && !this.#ended && this.#closing === undefined) events |= POLL_READABLE;
-    if (this.#queue.length > 0) events |= POLL_WRITABLE;
+    if (this.#queue.length > 0 && this.#retry === undefined) events |= POLL_WRITABLE;
     if (events === this.#asked) return;
     this.#asked = events;
     if (events === 0) this.#poll.stop();
@@ -276,6 +289,10 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
       try {
         sent = native.send(this.#fd.fd, piece.bytes, piece.start, length, piece.fds.map(fd => fd.fd));
       } catch (error) {
+        if (this.#triesAgain(error)) {
+          this.#ask();
+          return;
+        }
         this.#onSendError(error as Error);
         break;
       }
@@ -319,6 +336,19 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#queuedFds = 0;
+  }
+
+  /**
+   * Whether an error of a send says only "not now", and the socket waits a moment. There is room to write meanwhile, so
+   * the poll would call at once, again and again.
+   */
+  #triesAgain(error: unknown): boolean {
+    if ((error as SystemError).errno !== ETOOMANYREFS) return false;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      if (!this.#closed) this.#ask();
+    }, IN_FLIGHT_PAUSE_MS);
+    return true;
   }
 
   #onSendError(error: Error): void {
