@@ -92,7 +92,6 @@ export function startDrawn(stack: LoopbackStack, directory: string): System {
   return {
     name: 'drawn',
     // Its buffers are pieces of a slab: there are no pools to make.
-    without: ['newpool'],
     measure: (what, seconds) =>
       measure(
         'drawing client',
