@@ -41,9 +41,11 @@ export class Peer {
   ended = false;
   /** Bytes that arrived, whole messages or not. */
   bytes = 0;
+  readonly #fd: OwnedFd;
   #rest = new Uint8Array(0);
   #fds: OwnedFd[] = [];
-  readonly #kept: OwnedFd[] = [];
+  readonly #kept = new Set<OwnedFd>();
+  readonly #byName = new Map<string, Heard[]>();
   #nextId = 2;
   #serial = 0;
 
@@ -53,6 +55,7 @@ export class Peer {
     fd: OwnedFd,
     reading = true,
   ) {
+    this.#fd = fd;
     this.socket = new UnixSocket(fd, { maxQueuedBytes: 256 << 20, maxQueuedFds: 10_000 });
     this.socket.on('data', (bytes, fds) => this.#receive(bytes, fds));
     this.socket.on('end', () => (this.ended = true));
@@ -114,8 +117,8 @@ export class Peer {
   }
 
   /** What arrived under this name. */
-  all(name: string): Heard[] {
-    return this.heard.filter(item => item.name === name);
+  all(name: string): readonly Heard[] {
+    return this.#byName.get(name) ?? [];
   }
 
   /** The last that arrived under this name. */
@@ -126,18 +129,18 @@ export class Peer {
   }
 
   async hears(name: string, times = 1): Promise<Heard> {
-    await eventually(`${this.role} hears ${name}`, () => this.all(name).length >= times, 5_000);
+    await eventually(`${this.role} hears ${name}`, () => this.all(name).length >= times);
     return this.last(name);
   }
 
   async isEnded(): Promise<void> {
-    await eventually(`the connection of the ${this.role} ends`, () => this.ended, 5_000);
+    await eventually(`the connection of the ${this.role} ends`, () => this.ended);
   }
 
   /** A client's round trip: everything said so far is answered. */
   async roundtrip(): Promise<void> {
     const callback = this.make(1, 'sync');
-    await eventually('a round trip', () => this.ended || this.heard.some(item => item.id === callback && item.name === 'wl_callback.done'), 5_000);
+    await eventually('a round trip', () => this.ended || this.heard.some(item => item.id === callback && item.name === 'wl_callback.done'));
   }
 
   /** Answers `sync`, as a compositor does, and confirms what is destroyed. */
@@ -152,21 +155,25 @@ export class Peer {
 
   /** Takes an fd that arrived away from the peer. */
   takeFd(fd: WireValue | undefined): OwnedFd {
-    const place = this.#kept.indexOf(fd as OwnedFd);
-    if (place < 0) throw new Error('not an fd of this peer');
-    return this.#kept.splice(place, 1)[0] as OwnedFd;
+    if (!this.#kept.delete(fd as OwnedFd)) throw new Error('not an fd of this peer');
+    return fd as OwnedFd;
   }
 
   /** Descriptors that arrived and were not taken. */
   get fdCount(): number {
-    return this.#kept.length + this.#fds.length;
+    return this.#kept.size + this.#fds.length;
+  }
+
+  /** Hangs up for its own part, and goes on to read. */
+  halfClose(): void {
+    native.shutdownWrite(this.#fd.fd);
   }
 
   /** Hangs up. */
   close(): void {
     this.socket.close();
     closeAll([...this.#kept, ...this.#fds]);
-    this.#kept.length = 0;
+    this.#kept.clear();
     this.#fds.length = 0;
   }
 
@@ -216,10 +223,13 @@ export class Peer {
       this.faults.push(`${type!.name}.${message.name}: ${(error as Error).message}`);
       return;
     }
-    for (const arg of args) if (arg instanceof OwnedFd) this.#kept.push(arg);
+    for (const arg of args) if (arg instanceof OwnedFd) this.#kept.add(arg);
     this.#noteTypes(message, args);
     const heard = { id, name: `${type!.name}.${message.name}`, args };
     this.heard.push(heard);
+    const alike = this.#byName.get(heard.name);
+    if (alike === undefined) this.#byName.set(heard.name, [heard]);
+    else alike.push(heard);
     this.answer(heard);
   }
 }
