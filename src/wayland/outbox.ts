@@ -65,7 +65,7 @@ export class Outbox {
     if (writer.length === 0) return;
     const { bytes, fds } = writer;
     writer.reset();
-    if (this.channel.closed) {
+    if (this.#closed || this.channel.closed) {
       closeAll(fds);
       return;
     }
