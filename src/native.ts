@@ -33,6 +33,8 @@ export interface FdInfo {
 export interface TmpfsUsage {
   readonly size: number;
   readonly used: number;
+  /** Files in use, its root directory included. */
+  readonly inodes: number;
 }
 
 /**

@@ -6,7 +6,6 @@
  * lets go, and what the tmpfs says is used is exactly what is out. Reserving first also means that nobody faults later
  * on memory that was promised and is not there.
  */
-import { statfsSync } from 'node:fs';
 import { OwnedFd } from '../fd.js';
 import { native } from '../native.js';
 import { MAX_ALLOCATION_BYTES } from '../virtwl/limits.js';
@@ -67,8 +66,7 @@ export class Budget {
 
   /** Grants that are out, in whatever process. */
   get pieces(): number {
-    const { files, ffree } = statfsSync(`/proc/self/fd/${this.#directory.fd}`);
-    return Math.max(0, files - ffree - 1);
+    return Math.max(0, native.usage(this.#directory.fd).inodes - 1);
   }
 
   /** Memory of `size` bytes, rounded up to pages, readable and writable, all pages there; or why not. Never throws. */

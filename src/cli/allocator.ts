@@ -1,11 +1,22 @@
 /**
  * `virtwl allocator`: the allocator by itself, on one socket, for a VMM that needs nothing else of ours.
+ *
+ * The socket is bound outside of the confined process, which gets it as a descriptor: so that process has no folder at
+ * all, and the folder may be one that others use too.
  */
+import { lstatSync, unlinkSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { DEFAULT_MAX_PIECES, DEFAULT_REQUEST_LIMIT } from '../allocator/budget.js';
+import { DEFAULT_MAX_PIECES, DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
-import { listenPrivately } from '../host/private-listener.js';
+import { OwnedFd } from '../fd.js';
+import { AcceptingSocket } from '../host/accepting-socket.js';
+import { checkVmName } from '../host/broker-protocol.js';
+import { bindPrivately } from '../host/private-listener.js';
+import { inheritedFd } from '../sandbox/confinement.js';
+import { UnixSocket } from '../unix-socket.js';
 import { parseBytes } from './bytes.js';
+import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
 import { parseCount } from './count.js';
 import { untilSignal } from './until-signal.js';
 
@@ -15,10 +26,18 @@ interface Options {
   budget: number;
   request: number;
   pieces: number;
+  sandbox: boolean;
 }
 
+/** Connections that may wait to be accepted. The kernel refuses more. */
+const BACKLOG = 64;
+
+/** The descriptors that a confined allocator inherits: its listening socket, and the tmpfs it may not mount itself. */
+const SOCKET_FD = 'socket';
+const BUDGET_FD = 'budget';
+
 export function register(program: Command): void {
-  program
+  const command = program
     .command('allocator')
     .summary('serve host memory to one VM on one socket (on the host)')
     .description(
@@ -32,19 +51,72 @@ export function register(program: Command): void {
     .option('--request <size>', 'most memory in one request', parseBytes, DEFAULT_REQUEST_LIMIT)
     .option('--pieces <n>', 'most pieces that are out at a time', parseCount, DEFAULT_MAX_PIECES)
     .action(async (options: Options) => {
-      const server = new AllocatorServer({
-        vm: options.vm,
-        bytes: options.budget,
-        requestLimit: options.request,
-        maxPieces: options.pieces,
-        log: (line) => process.stderr.write(`${line}\n`),
-      });
-      const listener = listenPrivately(options.socket, 'another allocator', { socket: ALLOCATOR_SOCKET });
-      listener.on('connection', (socket) => server.serve(socket));
-      listener.on('error', (error) => server.log(error.message));
-      process.stdout.write(`ready: ${options.socket}\n`);
-      await untilSignal();
-      listener.close();
-      server.close();
+      checkVmName(options.vm);
+      if (await ranConfined(options.sandbox, () => confinedAllocator(options))) return;
+      const inherited = inheritedFd(SOCKET_FD);
+      const bound = inherited === undefined ? bindSocket(options.socket) : undefined;
+      try {
+        await serve(options, bound?.socket ?? new OwnedFd(inherited as number));
+      } finally {
+        bound?.remove();
+      }
     });
+  addSandboxOption(command);
+}
+
+/** Serves until a signal comes. Takes ownership of the listening socket. */
+async function serve(options: Options, socket: OwnedFd): Promise<void> {
+  const directory = inheritedFd(BUDGET_FD);
+  const server = new AllocatorServer({
+    vm: options.vm,
+    bytes: options.budget,
+    requestLimit: options.request,
+    maxPieces: options.pieces,
+    directory: directory === undefined ? undefined : new OwnedFd(directory),
+    log: (line) => process.stderr.write(`${line}\n`),
+  });
+  serveLockedDown();
+  const listener = new AcceptingSocket(
+    socket,
+    (fd) => server.serve(new UnixSocket(fd, ALLOCATOR_SOCKET)),
+    (error) => server.log(error.message),
+  );
+  process.stdout.write(`ready: ${options.socket}\n`);
+  await untilSignal();
+  listener.close();
+  server.close();
+}
+
+/** The same allocator as it runs confined: with its listening socket and the memory it may hand out, and no folder. */
+export function confinedAllocator(options: Omit<Options, 'sandbox'>): ConfinedRun {
+  const budget = privateTmpfs(roundUpToPages(options.budget));
+  try {
+    const { socket, remove } = bindSocket(options.socket);
+    return {
+      name: `allocator of VM "${options.vm}"`,
+      args: [
+        ...['allocator', '--vm', options.vm, '--socket', resolve(options.socket), '--budget', String(options.budget)],
+        ...['--request', String(options.request), '--pieces', String(options.pieces)],
+      ],
+      writable: [],
+      readable: [],
+      fds: { [SOCKET_FD]: socket, [BUDGET_FD]: budget },
+      cleanUp: remove,
+    };
+  } catch (error) {
+    budget.close();
+    throw error;
+  }
+}
+
+/** Binds the socket; `remove` takes it off its path, if it is still the one that was put there. */
+function bindSocket(path: string): { socket: OwnedFd; remove: () => void } {
+  const socket = new OwnedFd(bindPrivately(path, 'another allocator', BACKLOG));
+  const { ino } = lstatSync(path);
+  return {
+    socket,
+    remove: () => {
+      if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) unlinkSync(path);
+    },
+  };
 }

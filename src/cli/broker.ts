@@ -4,8 +4,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Broker } from '../host/broker.js';
+import { makePrivateFolder } from '../host/private-folder.js';
 import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../host/waiting-clients.js';
-import { addSandboxOption, ranConfined, serveLockedDown } from './confined.js';
+import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
 import { parseCount } from './count.js';
 import { untilSignal } from './until-signal.js';
 
@@ -31,20 +32,9 @@ export function register(program: Command): void {
     .option('--waiting <n>', 'clients of all VMs that may wait', parseCount, DEFAULT_MAX_WAITING)
     .option('--wait-seconds <n>', 'how long one may wait', parseCount, DEFAULT_WAIT_MS / 1000)
     .action(async (options: Options) => {
-      const directory = resolve(options.directory);
-      const confined = await ranConfined(options.sandbox, () => ({
-        name: 'broker',
-        args: [
-          ...['broker', '--directory', directory, '--waiting-per-vm', String(options.waitingPerVm)],
-          ...['--waiting', String(options.waiting), '--wait-seconds', String(options.waitSeconds)],
-        ],
-        writable: [directory],
-        readable: [],
-        fds: {},
-      }));
-      if (confined) return;
+      if (await ranConfined(options.sandbox, () => confinedBroker(options))) return;
       const broker = new Broker({
-        directory,
+        directory: resolve(options.directory),
         maxWaitingPerVm: options.waitingPerVm,
         maxWaiting: options.waiting,
         waitMs: options.waitSeconds * 1000,
@@ -54,5 +44,23 @@ export function register(program: Command): void {
       process.stdout.write(`ready: ${broker.path}\n`);
       await untilSignal();
       broker.close();
-    });  addSandboxOption(command);
+    });
+  addSandboxOption(command);
+}
+
+/** The same broker as it runs confined: it may write to its own folder, and has nothing else. */
+export function confinedBroker(options: Omit<Options, 'sandbox'>): ConfinedRun {
+  const directory = resolve(options.directory);
+  // It stays when the broker ends, as it does unconfined: host processes look into it for the next one.
+  makePrivateFolder(directory);
+  return {
+    name: 'broker',
+    args: [
+      ...['broker', '--directory', directory, '--waiting-per-vm', String(options.waitingPerVm)],
+      ...['--waiting', String(options.waiting), '--wait-seconds', String(options.waitSeconds)],
+    ],
+    writable: [directory],
+    readable: [],
+    fds: {},
+  };
 }

@@ -2,7 +2,6 @@
  * How a subcommand that serves guests runs: it starts itself again, confined, and stands by. The confined one comes
  * through the same subcommand, finds that it is confined, and goes on to serve.
  */
-import { mkdirSync, rmdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { isConfined, lockDown, type Confinement } from '../sandbox/confinement.js';
@@ -16,10 +15,12 @@ export function addSandboxOption(command: Command): Command {
   return command.option('--no-sandbox', 'run unconfined: for debugging only');
 }
 
-/** What a subcommand asks for; folders that are not there are made, readable by nobody else, and removed if empty. */
+/** What a subcommand asks for. The folders must be there. */
 export interface ConfinedRun extends Omit<Confinement, 'command'> {
   /** The subcommand and its arguments, all paths absolute. */
   readonly args: readonly string[];
+  /** Undoes, at the end, what was set up outside for it. */
+  readonly cleanUp?: () => void;
 }
 
 /**
@@ -32,20 +33,13 @@ export async function ranConfined(sandbox: boolean, describe: () => ConfinedRun)
     process.stderr.write('virtwl: WARNING: --no-sandbox: a guest that takes this process over has your rights\n');
     return false;
   }
-  const { args, ...confinement } = describe();
-  const made = [...confinement.writable, ...confinement.readable].filter(
-    folder => mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined,
-  );
+  const { args, cleanUp, ...confinement } = describe();
   try {
-    process.exitCode = await runConfined({ ...confinement, command: [MAIN, ...args] });
+    const { status, signal } = await runConfined({ ...confinement, command: [MAIN, ...args] });
+    if (signal !== undefined) process.stderr.write(`virtwl: the ${confinement.name} was ended by ${signal}\n`);
+    process.exitCode = status;
   } finally {
-    for (const folder of made.reverse()) {
-      try {
-        rmdirSync(folder);
-      } catch {
-        // Something is in it that others still use.
-      }
-    }
+    cleanUp?.();
   }
   return true;
 }

@@ -1,11 +1,14 @@
 /**
  * `virtwl host`: the host process of one VM.
  */
+import { existsSync, rmdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
 import { OwnedFd } from '../fd.js';
+import { checkVmName } from '../host/broker-protocol.js';
 import { VmHost } from '../host/host.js';
+import { makePrivateFolder } from '../host/private-folder.js';
 import { inheritedFd } from '../sandbox/confinement.js';
 import { parseBytes } from './bytes.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
@@ -90,7 +93,8 @@ export function register(program: Command): void {
 const BUDGET_FD = 'budget';
 
 /** The same host process as it runs confined: with its own folder and the broker's, and the memory it may hand out. */
-function confinedHost(options: Options): ConfinedRun {
+export function confinedHost(options: Omit<Options, 'sandbox'>): ConfinedRun {
+  checkVmName(options.vm);
   const loopback = resolve(options.loopback);
   const broker = options.broker === undefined ? undefined : resolve(options.broker);
   const servers = [
@@ -102,15 +106,35 @@ function confinedHost(options: Options): ConfinedRun {
     ...(broker === undefined ? [] : ['--broker', broker]),
     ...[...options.socket].flatMap(([name, path]) => ['--socket', `${name}=${resolve(path)}`]),
   ];
-  const fds: Record<string, number> = {};
-  if (options.allocator !== undefined) fds[BUDGET_FD] = privateTmpfs(roundUpToPages(options.allocator)).fd;
-  return {
-    name: `host process of VM "${options.vm}"`,
-    args: ['host', '--vm', options.vm, '--loopback', loopback, ...servers],
-    writable: [loopback],
-    readable: broker === undefined ? [] : [broker],
-    fds,
+  const made = makePrivateFolder(loopback);
+  const cleanUp = (): void => {
+    if (made) removeIfEmpty(loopback);
   };
+  try {
+    // A folder in which the broker will be, once it is started. What is bound into the confined process is this folder,
+    // not whatever has its name later.
+    if (broker !== undefined && !existsSync(broker)) makePrivateFolder(broker);
+    const budget = options.allocator === undefined ? undefined : privateTmpfs(roundUpToPages(options.allocator));
+    return {
+      name: `host process of VM "${options.vm}"`,
+      args: ['host', '--vm', options.vm, '--loopback', loopback, ...servers],
+      writable: [loopback],
+      readable: broker === undefined ? [] : [broker],
+      fds: budget === undefined ? {} : { [BUDGET_FD]: budget },
+      cleanUp,
+    };
+  } catch (error) {
+    cleanUp();
+    throw error;
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Somebody put files there meanwhile: they are theirs.
+  }
 }
 
 function collect(text: string, sockets: ReadonlyMap<string, string>): ReadonlyMap<string, string> {

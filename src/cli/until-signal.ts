@@ -1,16 +1,16 @@
 /**
- * How a command that serves ends: on SIGINT or SIGTERM, with its sockets removed.
+ * How a command that serves ends: on SIGINT, SIGTERM or SIGHUP, with its sockets removed.
  */
 
-/** Resolves at the first SIGINT or SIGTERM; a second one kills as usual. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Resolves at the first of these signals; a second one kills as usual. */
 export function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
     const stop = (): void => {
-      process.removeListener('SIGINT', stop);
-      process.removeListener('SIGTERM', stop);
+      for (const signal of SIGNALS) process.removeListener(signal, stop);
       resolve();
     };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
+    for (const signal of SIGNALS) process.on(signal, stop);
   });
 }

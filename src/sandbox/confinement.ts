@@ -1,14 +1,14 @@
 /**
  * What a confined process may still do, and how it gives up the rest. Confinement comes in two steps. Outside, before
- * the process exists, bubblewrap gives it namespaces of its own and a root with nothing in it but what it needs
- * ({@link Confinement}, `bubblewrap.ts`). Inside, when it is set up and before it reads a byte of a guest, it lowers its
+ * the process exists, bubblewrap gives it namespaces of its own, a root with nothing in it but what it needs, and the
+ * first of two system call filters ({@link Confinement}, `bubblewrap.ts`). Inside, when it is set up and before it reads a byte of a guest, it lowers its
  * resource limits and installs its system call filter ({@link lockDown}): from then on it cannot start a program, make a
  * process, or use a system call that it was not seen to need.
  */
-import { constants } from 'node:os';
+import type { OwnedFd } from '../fd.js';
 import { native } from '../native.js';
 import { compileFilter, type Rule } from './seccomp.js';
-import { isSupported } from './syscalls.js';
+import { isSupported, type Architecture } from './syscalls.js';
 
 /** What is given to a confined process from outside. */
 export interface Confinement {
@@ -20,16 +20,26 @@ export interface Confinement {
   readonly writable: readonly string[];
   /** Files and folders that it may read; they keep their paths. */
   readonly readable: readonly string[];
-  /** Descriptors that it inherits, by the name under which {@link inheritedFd} finds them. Lent. */
-  readonly fds: Readonly<Record<string, number>>;
+  /**
+   * Descriptors that it inherits, by the name under which {@link inheritedFd} finds them. Given away: they are closed
+   * here once the confined process has them, or cannot be started.
+   */
+  readonly fds: Readonly<Record<string, OwnedFd>>;
 }
 
 /** Set in a confined process: JSON of its inherited descriptors. */
 export const CONFINED_ENV = 'VIRTWL_CONFINED';
 
-/** Whether this process was started by {@link runConfined}. */
+/**
+ * Whether this process was started by `runConfined`.
+ *
+ * @throws Error when the environment says so and it is not true: nobody shall come to run unconfined by an accident
+ */
 export function isConfined(): boolean {
-  return process.env[CONFINED_ENV] !== undefined;
+  if (process.env[CONFINED_ENV] === undefined) return false;
+  // In the PID namespace that it was given, it is the first process.
+  if (process.pid !== 1) throw new Error(`${CONFINED_ENV} is set, but this process is not confined: unset it`);
+  return true;
 }
 
 /** The number of an inherited descriptor, which becomes the caller's; undefined where none of that name was given. */
@@ -56,7 +66,13 @@ export interface ResourceLimits {
 /** For a broker or a host process: each client and each connection is a descriptor or two. */
 export const DEFAULT_LIMITS: ResourceLimits = { descriptors: 4096, fileBytes: 4 * 2 ** 30 };
 
-const CLONE_THREAD = 0x00010000;
+/**
+ * The flags with which glibc makes a thread: CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, SETTLS, PARENT_SETTID and
+ * CHILD_CLEARTID. Compared as a whole, so no namespace can be asked for beside them.
+ */
+const THREAD = 0x003d0f00;
+/** musl adds CLONE_DETACHED, which has no effect. */
+const THREAD_MUSL = 0x007d0f00;
 const AF_UNIX = 1;
 const FIONBIO = 0x5421;
 const FIOCLEX = 0x5451;
@@ -82,10 +98,10 @@ export const SERVER_RULES: readonly Rule[] = [
     'mmap', 'munmap', 'mremap', 'mprotect', 'madvise', 'brk', 'pkey_mprotect', 'pkey_alloc', 'pkey_free', 'membarrier',
     'rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack', 'tgkill', 'restart_syscall',
     'futex', 'set_robust_list', 'rseq', 'sched_yield', 'sched_getaffinity', 'exit', 'exit_group',
-    'clock_gettime', 'clock_getres', 'clock_nanosleep', 'nanosleep', 'getrandom', 'getpid', 'gettid', 'getuid', 'geteuid',
-    'getgid', 'getegid', 'getrusage', 'getrlimit',
+    'clock_gettime', 'clock_getres', 'clock_nanosleep', 'nanosleep', 'gettimeofday', 'time', 'getrandom', 'getpid', 'gettid',
+    'getuid', 'geteuid', 'getgid', 'getegid', 'getrusage', 'getrlimit',
   ] as const),
-  { call: 'clone', when: { argument: 0, has: CLONE_THREAD } },
+  { call: 'clone', when: { argument: 0, oneOf: [THREAD, THREAD_MUSL] } },
   { call: 'socket', when: { argument: 0, oneOf: [AF_UNIX] } },
   { call: 'socketpair', when: { argument: 0, oneOf: [AF_UNIX] } },
   { call: 'ioctl', when: { argument: 1, oneOf: [FIONBIO, FIOCLEX, FIONREAD, TCGETS] } },
@@ -95,20 +111,37 @@ export const SERVER_RULES: readonly Rule[] = [
 ];
 
 /**
+ * Refused from the process's first instruction on, and not only once the list above holds: the reason is at
+ * {@link compileRefusals}.
+ */
+export const EARLY_REFUSALS = ['io_uring_setup', 'io_uring_enter', 'io_uring_register'] as const;
+
+/** The machine's name for the filters. Throws where there are none for it. */
+export function filterArchitecture(): Architecture {
+  if (isSupported(process.arch)) return process.arch;
+  throw new Error(`no system call filter for ${process.arch}: use x64 or arm64, or run with --no-sandbox`);
+}
+
+/**
  * Gives up what is not on the list, for good. To be called when everything is set up and before anything is read from a
  * guest. Throws where the machine cannot filter system calls.
  */
 export function lockDown(rules: readonly Rule[] = SERVER_RULES, limits: ResourceLimits = DEFAULT_LIMITS): void {
-  if (!isSupported(process.arch)) {
-    throw new Error(`no system call filter for ${process.arch}: use x64 or arm64, or run with --no-sandbox`);
-  }
-  native.setResourceLimit(RLIMIT_CORE, 0);
-  native.setResourceLimit(RLIMIT_MEMLOCK, 0);
-  native.setResourceLimit(RLIMIT_MSGQUEUE, 0);
-  native.setResourceLimit(RLIMIT_FSIZE, limits.fileBytes);
-  native.setResourceLimit(RLIMIT_NOFILE, limits.descriptors);
-  native.installFilter(compileFilter(rules, process.arch));
+  const filter = compileFilter(rules, filterArchitecture());
+  lowerLimit(RLIMIT_CORE, 0);
+  lowerLimit(RLIMIT_MEMLOCK, 0);
+  lowerLimit(RLIMIT_MSGQUEUE, 0);
+  lowerLimit(RLIMIT_FSIZE, limits.fileBytes);
+  lowerLimit(RLIMIT_NOFILE, limits.descriptors);
+  native.installFilter(filter);
 }
 
-/** Signals that the process outside passes on. */
-export const FORWARDED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const satisfies readonly (keyof typeof constants.signals)[];
+/** Lowers a limit, for good; one that is lower already stays. */
+function lowerLimit(resource: number, limit: number): void {
+  try {
+    native.setResourceLimit(resource, limit);
+  } catch (error) {
+    // Only raising a limit takes a right, so this one is lower.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+  }
+}

@@ -2,69 +2,179 @@
  * Starting a confined process and standing by it: signals are passed on to it, and its end is ours. The process outside
  * holds nothing of what the confined one works with; it reads nothing from any guest.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
+import { closeAll } from '../fd.js';
 import { native } from '../native.js';
 import { bubblewrapArguments } from './bubblewrap.js';
-import { CONFINED_ENV, FORWARDED_SIGNALS, type Confinement } from './confinement.js';
+import { CONFINED_ENV, EARLY_REFUSALS, filterArchitecture, type Confinement } from './confinement.js';
+import { compileRefusals } from './seccomp.js';
 
-/** The first descriptors of the confined process: standard ones, then the pipe on which bwrap tells its process id. */
-const INFO_FD = 3;
-const FIRST_INHERITED_FD = 4;
+/** Descriptors of bwrap: the standard ones, two pipes, and then what the confined process inherits. */
+const STATUS_FD = 3;
+const FILTER_FD = 4;
+const FIRST_INHERITED_FD = 5;
 
 /** Environment variables that a confined process keeps. */
-const KEPT_ENVIRONMENT = ['VIRTWL_NATIVE', 'LANG', 'TZ'] as const;
+const KEPT_ENVIRONMENT = ['VIRTWL_NATIVE', 'VIRTWL_DEBUG', 'LANG', 'TZ'] as const;
+
+/** Signals that are passed on to the confined process. */
+const FORWARDED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const satisfies readonly NodeJS.Signals[];
+
+/** How long a process has to end in an orderly way, in milliseconds; longer than removing a few sockets takes. */
+const END_GRACE_MS = 4_000;
+
+/** How often a process that does not catch SIGUSR2 yet is looked at, in milliseconds. */
+const CATCHES_INTERVAL_MS = 20;
 
 /** What to do where there is no bubblewrap or it is not allowed to work. */
-const ADVICE = 'install it (apt-get install bubblewrap), see "virtwl doctor", or, for debugging only, use --no-sandbox';
+const ADVICE = 'see "virtwl doctor"; for debugging only, --no-sandbox runs without';
 
-/** Runs a confined process to its end and returns its exit status. Throws where it cannot be started. */
-export async function runConfined(confinement: Confinement): Promise<number> {
-  const names = Object.keys(confinement.fds);
+/** How a confined process ended. */
+export interface ConfinedEnd {
+  /** Its exit status: 128 and the signal's number where a signal ended it. */
+  readonly status: number;
+  /** The signal that ended it, when that was none that came through us. */
+  readonly signal: string | undefined;
+}
+
+/**
+ * Runs a confined process to its end.
+ *
+ * @throws Error where it cannot be started, saying why and what to do
+ */
+export async function runConfined(confinement: Confinement): Promise<ConfinedEnd> {
+  const { name } = confinement;
+  const child = startConfined(confinement);
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const missing = 'there is no bubblewrap (bwrap) on the PATH; install it: apt-get install bubblewrap';
+      const why = error.code === 'ENOENT' ? missing : error.message;
+      reject(new Error(`cannot confine the ${name}: ${why}; ${ADVICE}`, { cause: error }));
+    });
+    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]));
+  });
+  const confined = new ConfinedProcess(child);
+  const forward = (signal: NodeJS.Signals): void => void confined.signal(signal);
+  for (const signal of FORWARDED_SIGNALS) process.on(signal, forward);
+  try {
+    const status = await ended;
+    if (confined.killedBy !== undefined) {
+      return { status: 128 + constants.signals[confined.killedBy], signal: undefined };
+    }
+    if (confined.ran) return { status, signal: signalOf(status) };
+    throw new Error(
+      `cannot confine the ${name}: bubblewrap (bwrap) ended with status ${status}, and says above why; ` +
+        `where it may not make namespaces, they have to be allowed; ${ADVICE}`,
+    );
+  } finally {
+    confined.gone = true;
+    for (const signal of FORWARDED_SIGNALS) process.off(signal, forward);
+  }
+}
+
+function startConfined(confinement: Confinement): ChildProcess {
+  const { fds } = confinement;
+  const numbers = Object.keys(fds).map((name, i) => [name, FIRST_INHERITED_FD + i] as const);
   const environment: Record<string, string> = {
-    [CONFINED_ENV]: JSON.stringify(Object.fromEntries(names.map((name, i) => [name, FIRST_INHERITED_FD + i]))),
+    [CONFINED_ENV]: JSON.stringify(Object.fromEntries(numbers)),
   };
   for (const name of KEPT_ENVIRONMENT) {
     const value = process.env[name];
     if (value !== undefined) environment[name] = value;
   }
-  // Whatever descriptors we were started with are not the confined process's business.
-  native.closeOnExecFrom(3);
-  const child = spawn('bwrap', bubblewrapArguments(confinement, INFO_FD, environment), {
-    stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...Object.values(confinement.fds)],
-  });
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'ENOENT' ? 'there is no bubblewrap (bwrap) here' : error.message;
-      reject(new Error(`cannot confine the ${confinement.name}: ${why}; ${ADVICE}`));
-    });
-    child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]));
-  });
-
-  let told = '';
-  const info = child.stdio[INFO_FD] as NodeJS.ReadableStream;
-  info.setEncoding('utf8').on('data', (text: string) => (told += text));
-  const pid = new Promise<number | undefined>(resolve => {
-    info.once('end', () => {
-      const found = /"child-pid":\s*(\d+)/.exec(told);
-      resolve(found === null ? undefined : Number(found[1]));
-    });
-    info.once('error', () => resolve(undefined));
-  });
-  const forward = (signal: NodeJS.Signals): void => {
-    void pid.then(known => {
-      try {
-        if (known !== undefined) process.kill(known, signal);
-        else child.kill(signal);
-      } catch {
-        // it ended meanwhile
-      }
-    });
-  };
-  for (const signal of FORWARDED_SIGNALS) process.on(signal, forward);
   try {
-    return await ended;
+    const filter = compileRefusals(EARLY_REFUSALS, filterArchitecture());
+    // Whatever descriptors we were started with are not the confined process's business.
+    native.closeOnExecFrom(STATUS_FD);
+    const child = spawn('bwrap', bubblewrapArguments(confinement, { status: STATUS_FD, filter: FILTER_FD }, environment), {
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe', ...Object.values(fds).map(fd => fd.fd)],
+      // Apart from our process group: Ctrl-C shall reach us, who pass it on, and not kill bwrap at work.
+      detached: true,
+    });
+    const pipe = child.stdio[FILTER_FD] as Writable | null | undefined;
+    // A bwrap that ends before it has read the filter says itself why.
+    pipe?.on('error', () => {}).end(filter);
+    return child;
   } finally {
-    for (const signal of FORWARDED_SIGNALS) process.off(signal, forward);
+    closeAll(Object.values(fds));
   }
+}
+
+/** What is known of the process behind bwrap. */
+class ConfinedProcess {
+  /** The signal that was to end it and did not: it was killed here. */
+  killedBy: NodeJS.Signals | undefined;
+  /** Its end was seen: there is nothing to pass signals on to. */
+  gone = false;
+  #pid: number | undefined;
+  #told = '';
+
+  constructor(private readonly bwrap: ChildProcess) {
+    const status = bwrap.stdio[STATUS_FD] as Readable | null | undefined;
+    status?.setEncoding('utf8').on('data', (text: string) => {
+      this.#told += text;
+      // The first is bwrap's word, told before there is a confined process that could tell anything.
+      this.#pid ??= Number(/"child-pid":\s*(\d+)\D/.exec(this.#told)?.[1] ?? NaN) || undefined;
+    });
+  }
+
+  /** Whether the program was started: bwrap tells its end only then. */
+  get ran(): boolean {
+    return this.#told.includes('"exit-code"');
+  }
+
+  /**
+   * Passes a signal on. As the first process of its namespace, the confined one does not get what it does not catch; so
+   * what would have ended it then ends it here: before it is set up, and at a second SIGTERM.
+   */
+  async signal(signal: NodeJS.Signals): Promise<void> {
+    for (;;) {
+      if (this.gone) return;
+      const { pid, caught } = this.#look();
+      if ((caught & (1n << BigInt(constants.signals[signal] - 1))) !== 0n) {
+        kill(pid as number, signal);
+        if (signal !== 'SIGUSR2') setTimeout(() => this.#kill(signal), END_GRACE_MS).unref();
+        return;
+      }
+      if (signal !== 'SIGUSR2') return this.#kill(signal);
+      // A question. It has time until there is somebody to answer it.
+      await pause(CATCHES_INTERVAL_MS);
+    }
+  }
+
+  #kill(because: NodeJS.Signals): void {
+    if (this.gone) return;
+    this.killedBy = because;
+    // bwrap ends with it. While bwrap has not told its number, it is bwrap that has to go, and takes it along.
+    kill(this.#look().pid ?? (this.bwrap.pid as number), 'SIGKILL');
+  }
+
+  /** Its number, if it is known and still its own, and the signals that it catches. */
+  #look(): { pid: number | undefined; caught: bigint } {
+    try {
+      const status = readFileSync(`/proc/${this.#pid}/status`, 'utf8');
+      if (Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]) === this.bwrap.pid) {
+        return { pid: this.#pid, caught: BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`) };
+      }
+    } catch {
+      // It is not there yet, or not any more.
+    }
+    return { pid: undefined, caught: 0n };
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It ended meanwhile.
+  }
+}
+
+function signalOf(status: number): string | undefined {
+  return Object.entries(constants.signals).find(([, number]) => status === 128 + number)?.[0];
 }

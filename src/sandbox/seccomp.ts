@@ -1,16 +1,19 @@
 /**
- * The system call filter of a confined process: an allow-list, as a program for the kernel's BPF machine. A call that is
- * not on the list fails with EPERM; one from another architecture's table kills the process. It is installed by the
- * process itself once it is set up, so starting (exec, loading code) needs no place on the list.
+ * System call filters of a confined process, as programs for the kernel's BPF machine. In both, a call from another
+ * architecture's table kills the process.
+ *
+ * The one that counts is an allow-list: a call that is not on it fails with EPERM. It is installed by the process itself
+ * once it is set up, so starting (exec, loading code) needs no place on it. The other is there from the first
+ * instruction on and takes away what the process must not even set up: see {@link compileRefusals}.
  */
 import { auditArchitecture, syscallNumber, type Architecture, type SyscallName } from './syscalls.js';
 
-/** Which values an argument may have. Only its low 32 bits are compared, and the high ones must be 0. */
-export type Check =
-  /** One of these. */
-  | { readonly argument: number; readonly oneOf: readonly number[] }
-  /** All of these bits are set. */
-  | { readonly argument: number; readonly has: number };
+/** Which values an argument may have: 32-bit numbers, compared with all 64 bits of it. */
+export interface Check {
+  /** 0 to 5. */
+  readonly argument: number;
+  readonly oneOf: readonly number[];
+}
 
 /** A call that is allowed: always, or when an argument passes. */
 export type Rule = SyscallName | { readonly call: SyscallName; readonly when: Check };
@@ -18,7 +21,6 @@ export type Rule = SyscallName | { readonly call: SyscallName; readonly when: Ch
 // Classic BPF, linux/bpf_common.h: class | size or operation | source.
 const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const JUMP_SET = 0x45; // BPF_JMP | BPF_JSET | BPF_K
 const JUMP_GREATER_EQUAL = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const RETURN = 0x06; // BPF_RET | BPF_K
 
@@ -44,9 +46,37 @@ interface Instruction {
   readonly jf?: number;
 }
 
-/** Compiles rules into an array of `struct sock_filter` (8 bytes each). */
+/** Compiles an allow-list into an array of `struct sock_filter` (8 bytes each). */
 export function compileFilter(rules: readonly Rule[], arch: Architecture): Uint8Array {
-  const program: Instruction[] = [
+  const program = [...nativeCallsOnly(arch)];
+  for (const rule of rules) {
+    const number = syscallNumber(typeof rule === 'string' ? rule : rule.call, arch);
+    if (number === null) continue; // this machine has another call for it, which is on the list as well
+    const body = typeof rule === 'string' ? [{ code: RETURN, k: RET_ALLOW }] : conditional(rule.when);
+    program.push({ code: JUMP_EQUAL, k: number, jt: 0, jf: body.length }, ...body);
+  }
+  // Its flags are in memory, where no filter can look; at ENOSYS the C library turns to clone.
+  program.push(...refusal('clone3', arch), { code: RETURN, k: RET_ERRNO | EPERM });
+  return encode(program);
+}
+
+/**
+ * Compiles a list of calls that the machine shall seem not to have (ENOSYS), while all others are allowed.
+ *
+ * For io_uring: a ring that was set up before the allow-list came would do file and socket operations that no filter
+ * sees, and libuv, which sets one up at start where it can, does not live without it later.
+ */
+export function compileRefusals(calls: readonly SyscallName[], arch: Architecture): Uint8Array {
+  return encode([
+    ...nativeCallsOnly(arch),
+    ...calls.flatMap(call => refusal(call, arch)),
+    { code: RETURN, k: RET_ALLOW },
+  ]);
+}
+
+/** Kills what comes from another table; leaves the call's number in the accumulator. */
+function nativeCallsOnly(arch: Architecture): Instruction[] {
+  return [
     { code: LOAD, k: DATA_ARCH },
     { code: JUMP_EQUAL, k: auditArchitecture(arch), jt: 1, jf: 0 },
     { code: RETURN, k: RET_KILL_PROCESS },
@@ -54,35 +84,27 @@ export function compileFilter(rules: readonly Rule[], arch: Architecture): Uint8
     { code: JUMP_GREATER_EQUAL, k: X32_BIT, jt: 0, jf: 1 },
     { code: RETURN, k: RET_KILL_PROCESS },
   ];
-  for (const rule of rules) {
-    const number = syscallNumber(typeof rule === 'string' ? rule : rule.call, arch);
-    if (number === null) continue;
-    const body = typeof rule === 'string' ? [{ code: RETURN, k: RET_ALLOW }] : conditional(rule.when);
-    program.push({ code: JUMP_EQUAL, k: number, jt: 0, jf: body.length }, ...body);
-  }
-  const clone3 = syscallNumber('clone3', arch) as number;
-  program.push(
-    { code: JUMP_EQUAL, k: clone3, jt: 0, jf: 1 },
+}
+
+/** Answers one call as a machine does that does not have it. */
+function refusal(call: SyscallName, arch: Architecture): Instruction[] {
+  const number = syscallNumber(call, arch);
+  if (number === null) return [];
+  return [
+    { code: JUMP_EQUAL, k: number, jt: 0, jf: 1 },
     { code: RETURN, k: RET_ERRNO | ENOSYS },
-    { code: RETURN, k: RET_ERRNO | EPERM },
-  );
-  return encode(program);
+  ];
 }
 
 /** Allows when the check passes, else refuses; never falls through. */
-function conditional(check: Check): Instruction[] {
-  const values = 'oneOf' in check ? check.oneOf : [];
-  const tests: Instruction[] =
-    'has' in check
-      ? [{ code: JUMP_SET, k: check.has, jt: 1, jf: 0 }]
-      : values.map((k, i) => ({ code: JUMP_EQUAL, k: k >>> 0, jt: values.length - i, jf: 0 }));
+function conditional({ argument, oneOf }: Check): Instruction[] {
   return [
     // The high half: a 64-bit value must not look like a small one.
-    { code: LOAD, k: dataArgument(check.argument) + 4 },
+    { code: LOAD, k: dataArgument(argument) + 4 },
     { code: JUMP_EQUAL, k: 0, jt: 1, jf: 0 },
     { code: RETURN, k: RET_ERRNO | EPERM },
-    { code: LOAD, k: dataArgument(check.argument) },
-    ...tests,
+    { code: LOAD, k: dataArgument(argument) },
+    ...oneOf.map((k, i) => ({ code: JUMP_EQUAL, k: k >>> 0, jt: oneOf.length - i, jf: 0 })),
     { code: RETURN, k: RET_ERRNO | EPERM },
     { code: RETURN, k: RET_ALLOW },
   ];

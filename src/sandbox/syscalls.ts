@@ -1,7 +1,7 @@
 /**
  * System call numbers of the two machines that we run on, from the kernel's tables: arch/x86/entry/syscalls/
- * syscall_64.tbl and include/uapi/asm-generic/unistd.h. Only calls that a confined process may make are here, so the
- * table is also the longest list that any policy can have.
+ * syscall_64.tbl and include/uapi/asm-generic/unistd.h. Only calls that a filter names are here: those that a confined
+ * process may make, and a few that have to be refused in a way of their own.
  */
 
 /** Numbers on x86-64 and arm64; null where the machine has no such call (the other column's successor serves). */
@@ -53,6 +53,7 @@ const TABLE = {
   rmdir: [84, null],
   unlink: [87, null],
   readlink: [89, null],
+  gettimeofday: [96, 169],
   getrlimit: [97, 163],
   getrusage: [98, 165],
   getuid: [102, 174],
@@ -64,6 +65,7 @@ const TABLE = {
   fstatfs: [138, 44],
   prctl: [157, 167],
   gettid: [186, 178],
+  time: [201, null],
   futex: [202, 98],
   sched_getaffinity: [204, 123],
   getdents64: [217, 61],
@@ -100,6 +102,9 @@ const TABLE = {
   epoll_pwait2: [441, 441],
   /** Refused with ENOSYS and not EPERM: its flags cannot be looked at, and the C library then uses clone. */
   clone3: [435, 435],
+  io_uring_setup: [425, 425],
+  io_uring_enter: [426, 426],
+  io_uring_register: [427, 427],
 } as const;
 
 export type SyscallName = keyof typeof TABLE;

@@ -1,0 +1,80 @@
+/**
+ * What any process of ours needs in order to run, and all that a confined one sees of the machine beside its own
+ * folders: Node.js, the shared libraries it is linked with, our compiled code, and the packages that code uses.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The folder that holds package.json, found from where this file runs (dist/src/sandbox). */
+export const PACKAGE_ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** Packages that a confined process loads. */
+const PACKAGES = ['commander', 'eventemitter3'] as const;
+
+/**
+ * Where a distribution's Node.js, which is linked with libnode, reads some of its built-in modules from at every start
+ * (Debian: cjs-module-lexer, undici, acorn and others, as files of packages of their own).
+ */
+const SHARED_BUILTINS = '/usr/share/nodejs';
+
+let files: readonly string[] | undefined;
+
+/** Absolute paths, each once: regular files, and folders that belong as a whole. */
+export function runtimeFiles(): readonly string[] {
+  return (files ??= [
+    ...new Set([
+      process.execPath,
+      ...sharedLibraries(),
+      ...(linkedWithLibnode() && existsSync(SHARED_BUILTINS) ? [SHARED_BUILTINS] : []),
+      addonPath(),
+      join(PACKAGE_ROOT, 'dist/src'),
+      join(PACKAGE_ROOT, 'package.json'),
+      ...PACKAGES.map(packageFolder),
+    ]),
+  ]);
+}
+
+/** The folders of the shared libraries: inside, the dynamic linker has no cache to find them by. */
+export function libraryFolders(): string[] {
+  return [...new Set(sharedLibraries().map(dirname))];
+}
+
+function linkedWithLibnode(): boolean {
+  return (process.config.variables as unknown as Record<string, unknown>)['node_shared'] === true;
+}
+
+function addonPath(): string {
+  return process.env['VIRTWL_NATIVE'] ?? join(PACKAGE_ROOT, 'build/Release/virtwl.node');
+}
+
+let libraries: readonly string[] | undefined;
+
+/** The shared libraries of Node.js and of our addon, the dynamic linker included, as ldd lists them. */
+function sharedLibraries(): readonly string[] {
+  return (libraries ??= [
+    ...new Set(
+      [process.execPath, addonPath()].flatMap(file => {
+        return [...ldd(file).matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(match => match[1] as string);
+      }),
+    ),
+  ]);
+}
+
+function ldd(file: string): string {
+  try {
+    return execFileSync('ldd', [file], { encoding: 'utf8' });
+  } catch (cause) {
+    throw new Error(`ldd does not tell the shared libraries of ${file}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Where Node.js looks for a package and finds it: perhaps a symbolic link, which is no less its name. */
+function packageFolder(name: string): string {
+  const places = createRequire(import.meta.url).resolve.paths(name) ?? [];
+  const found = places.map(place => join(place, name)).find(folder => existsSync(folder));
+  if (found === undefined) throw new Error(`the package ${name} is not installed: npm ci`);
+  return found;
+}
