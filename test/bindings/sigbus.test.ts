@@ -146,7 +146,22 @@ t.test('touching lost memory here and there does not use mappings up', async (t)
   const count = () => readFileSync('/proc/self/maps', 'utf8').split('\n').length;
   const before = count();
   for (let page = 0; page < pages; page += 2) if (bytes[page * PAGE] !== 0) t.fail(`page ${page}`);
+  t.ok(count() <= before + 3, `${before} mappings before, ${count()} afterwards`);
   for (let page = pages - 1; page >= 0; page -= 2) if (bytes[page * PAGE] !== 0) t.fail(`page ${page}`);
+  t.equal(mapping.faulted, true);
+  mapping.unmap();
+  native.close(fd);
+});
+
+t.test('nor does touching it from its end to its start', async (t) => {
+  const pages = 2000;
+  const fd = native.memfd(MEMFD, pages * PAGE, 0);
+  const mapping = native.map(fd, 0, pages * PAGE, true);
+  native.truncate(fd, 0);
+  const bytes = new Uint8Array(mapping.buffer);
+  const count = () => readFileSync('/proc/self/maps', 'utf8').split('\n').length;
+  const before = count();
+  for (let page = pages - 1; page >= 0; page -= 2) bytes[page * PAGE] = 1;
   t.ok(count() <= before + 3, `${before} mappings before, ${count()} afterwards`);
   mapping.unmap();
   native.close(fd);

@@ -31,6 +31,46 @@ t.test('bytes go through a socketpair, as much of the array as was named', async
   });
 });
 
+t.test('what is sent lies within its array', async (t) => {
+  const [a, b] = native.socketpair();
+  const ten = new Uint8Array(10);
+  for (const [offset, length] of [
+    [0, 10],
+    [10, 0],
+    [9, 1],
+  ] as const) {
+    t.equal(native.send(a, ten, offset, length, []), length);
+    t.equal(native.write(a, ten, offset, length), length);
+  }
+  for (const [offset, length] of [
+    [0, 11],
+    [1, 10],
+    [10, 1],
+    [11, 0],
+    [9, 2],
+    [2 ** 53 - 1, 2 ** 53 - 1],
+    [2 ** 53, 0],
+    [-1, 1],
+    [0, -1],
+    [0.5, 1],
+    [0, NaN],
+    [0, Infinity],
+  ] as const) {
+    for (const call of [
+      () => native.send(a, ten, offset, length, []),
+      () => native.write(a, ten, offset, length),
+      () => native.virtwlSend(a, ten, offset, length, []),
+    ]) {
+      t.throws(call, RangeError, `${offset}, ${length}`);
+    }
+  }
+  t.throws(() => native.send(a, [1] as unknown as Uint8Array, 0, 1, []), TypeError);
+  t.throws(() => native.send(a, ten, '0' as unknown as number, 1, []), TypeError);
+  t.throws(() => native.send('1' as unknown as number, ten, 0, 1, []), TypeError);
+  t.throws(() => native.send(a, ten, 0, 1, { length: 0 } as unknown as number[]), TypeError);
+  closeFds(a, b);
+});
+
 t.test('the end of the stream is 0, also after shutdownWrite', async (t) => {
   const [a, b] = native.socketpair();
   native.send(a, bytes('x'), 0, 1, []);
