@@ -108,6 +108,7 @@ needs() {
         echo "gtk3-widget-factory gtk-3-examples"
         echo "gtk4-widget-factory gtk-4-examples"
         echo "/usr/share/icons/Adwaita/index.theme adwaita-icon-theme"
+        echo "wl-copy wl-clipboard"
         echo "strace strace"
         ;;
     esac

@@ -17,7 +17,7 @@ export interface Application {
   /** Exit status, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
   /** What it has written so far. */
-  stdout: string;
+  output(): Buffer;
   stderr: string;
   /** Ends it and all that it started. Idempotent; called at the end of the test in any case. */
   stop(): Promise<void>;
@@ -61,6 +61,7 @@ export function quietEnvironment(t: Pick<Test, 'teardown'>): Record<string, stri
 export function run(t: Pick<Test, 'teardown'>, command: readonly string[], env: Readonly<Record<string, string>>): Application {
   const [program, ...args] = command;
   const child = spawn(program!, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+  const output: Buffer[] = [];
   let running = true;
   const ended = new Promise<number | NodeJS.Signals>(resolve => {
     child.once('error', () => resolve(127));
@@ -77,7 +78,7 @@ export function run(t: Pick<Test, 'teardown'>, command: readonly string[], env: 
   const application: Application = {
     process: child,
     ended,
-    stdout: '',
+    output: () => Buffer.concat(output),
     stderr: '',
     async stop() {
       // The leader first: "virtwl run" tells its application.
@@ -89,7 +90,7 @@ export function run(t: Pick<Test, 'teardown'>, command: readonly string[], env: 
     },
   };
   child.stdin.on('error', () => {}); // it may leave before it has read everything
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (application.stdout += text));
+  child.stdout.on('data', (bytes: Buffer) => output.push(bytes));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (application.stderr += text));
   t.teardown(() => application.stop());
   return application;
