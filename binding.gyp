@@ -7,6 +7,7 @@
       'sources': [
         'bindings/addon.cc',
         'bindings/arguments.cc',
+        'bindings/atomic.cc',
         'bindings/confine.cc',
         'bindings/copy.cc',
         'bindings/environment.cc',

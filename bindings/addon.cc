@@ -3,6 +3,7 @@
  */
 #include <nan.h>
 
+#include "atomic.h"
 #include "confine.h"
 #include "copy.h"
 #include "environment.h"
@@ -66,6 +67,7 @@ void Initialize(v8::Local<v8::Object> target, v8::Local<v8::Object> module) {
   InitializeTmpfs(*environment, target);
   InitializeMapping(*environment, target);
   InitializeCopy(*environment, target);
+  InitializeAtomic(*environment, target);
   InitializeVirtwl(*environment, target);
   InitializePoll(*environment, target);
   Nan::SetMethod(target, "counters", ReadCounters, environment->Data());

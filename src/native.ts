@@ -160,6 +160,11 @@ export interface Native {
   write(fd: number, data: Uint8Array, offset: number, length: number): number;
   /** [read end, write end], both non-blocking. */
   pipe(): [number, number];
+  /**
+   * eventfd(2) with count 0, non-blocking. {@link Native.read} of 8 bytes or more takes the count (a u64) and leaves 0;
+   * {@link Native.write} of 8 bytes adds to it.
+   */
+  eventfd(): number;
   /** EBUSY while a {@link Poll} of this thread watches it: libuv would abort. Never retried. */
   close(fd: number): void;
   /** A second descriptor (close-on-exec) of the same open file. */
@@ -206,6 +211,15 @@ export interface Native {
    * `src.faulted`.
    */
   copyRects(dst: Mapping, src: Mapping, rects: Float64Array, count: number): number;
+  /**
+   * The 16-bit number at `offset` (even) of a mapping, in the machine's byte order; what others stored before they
+   * released it is seen by every access after this one (acquire).
+   */
+  loadAcquire16(mapping: Mapping, offset: number): number;
+  /** Stores it after everything that was stored before (release). The mapping must be writable. */
+  storeRelease16(mapping: Mapping, offset: number, value: number): void;
+  /** A full barrier: what is stored before it is seen by others before anything after it is loaded. */
+  fence(): void;
   /** The system's page size in bytes. */
   readonly pageSize: number;
 
