@@ -4,11 +4,11 @@ import type { Test } from 'tap';
 import { describeDescriptors, openDescriptors } from './descriptors.js';
 import { eventually } from './eventually.js';
 
-/** Mappings of memfds, of unnamed files and of deleted ones: all that tests map. */
+/** Mappings of memfds, and of files of a private tmpfs, which have no name. */
 function sharedMappings(): string[] {
   return readFileSync('/proc/self/maps', 'utf8')
     .split('\n')
-    .filter(line => line.includes('/memfd:') || line.endsWith('(deleted)'));
+    .filter(line => line.includes('/memfd:') || /\/#\d+ \(deleted\)$/.test(line));
 }
 
 /** Descriptors and mappings at one moment. */

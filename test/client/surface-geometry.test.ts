@@ -2,54 +2,9 @@ import t from 'tap';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from '../../src/client/surface-geometry.js';
 import type { Rect } from '../../src/client/region.js';
 import { Random } from '../wayland/random.js';
+import { numbered, stored, uprightPixels, type Picture } from './pictures.js';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 11);
-
-/** A picture as rows of pixels, each named by a number. */
-type Picture = number[][];
-
-function numbered(width: number, height: number): Picture {
-  return Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => y * width + x));
-}
-
-/** wl_output.transform: "a 180 degree flip around a vertical axis". */
-function flipped(picture: Picture): Picture {
-  return picture.map(row => [...row].reverse());
-}
-
-/** "90 degrees counter-clockwise": what was the right edge is the top. */
-function turnedLeft(picture: Picture): Picture {
-  const width = picture[0]!.length;
-  return Array.from({ length: width }, (_, i) => picture.map(row => row[width - 1 - i]!));
-}
-
-/**
- * wl_surface.set_buffer_transform: the transform that the client has applied to the contents. So this is what a client
- * stores of an upright picture: flipped for 4 to 7, and turned by as many quarters as the rest says.
- */
-function stored(picture: Picture, transform: number): Picture {
-  let result = transform >= 4 ? flipped(picture) : picture;
-  for (let quarters = transform & 3; quarters > 0; quarters--) result = turnedLeft(result);
-  return result;
-}
-
-/** Pixels of the upright picture, in buffer resolution, that lie under a rectangle of the surface, by definition. */
-function uprightPixels(r: Rect, geometry: SurfaceGeometry, width: number, height: number, grow: number): Set<number> {
-  const { scale, source, destination } = geometry;
-  const from = source ?? { x: 0, y: 0, width: width / scale, height: height / scale };
-  const to = destination ?? { width: from.width, height: from.height };
-  const left = (from.x + (r.x1 * from.width) / to.width) * scale - grow;
-  const right = (from.x + (r.x2 * from.width) / to.width) * scale + grow;
-  const top = (from.y + (r.y1 * from.height) / to.height) * scale - grow;
-  const bottom = (from.y + (r.y2 * from.height) / to.height) * scale + grow;
-  const touched = new Set<number>();
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      if (x < right - 1e-9 && x + 1 > left + 1e-9 && y < bottom - 1e-9 && y + 1 > top + 1e-9) touched.add(y * width + x);
-    }
-  }
-  return touched;
-}
 
 /** The same pixels where they are in the buffer: their bounding box, and whether `box` holds them all. */
 function inBuffer(upright: ReadonlySet<number>, buffer: Picture): { bounds: Rect | null; missing(box: Rect): number } {
@@ -100,7 +55,7 @@ t.test('a rectangle of the surface is its pixels in the buffer, for every transf
         const y1 = random.below(9) - 1;
         const damage = { x1, y1, x2: x1 + 1 + random.below(8), y2: y1 + 1 + random.below(8) };
         const geometry = { ...initialGeometry(), scale, transform };
-        const { bounds } = inBuffer(uprightPixels(damage, geometry, width, height, 0), buffer);
+        const { bounds } = inBuffer(uprightPixels(damage, geometry, width, height), buffer);
         const found = clipped(surfaceToBuffer(damage, geometry, bufferWidth, bufferHeight), bufferWidth, bufferHeight);
         const same =
           bounds === null
@@ -124,7 +79,7 @@ t.test('a buffer that is no multiple of its scale is rounded outwards', async t 
       for (let x = 0; x * scale < width; x++) {
         for (let y = 0; y * scale < height; y++) {
           const damage = { x1: x, y1: y, x2: x + 1, y2: y + 1 };
-          const { missing } = inBuffer(uprightPixels(damage, geometry, width, height, 0), buffer);
+          const { missing } = inBuffer(uprightPixels(damage, geometry, width, height), buffer);
           const found = surfaceToBuffer(damage, geometry, buffer[0]!.length, buffer.length);
           if (missing(found) > 0) t.fail(`transform ${transform} scale ${scale} of ${width}x${height}`, { damage, found });
         }
@@ -163,7 +118,7 @@ t.test(`through a viewport no pixel is missing, and few are too many (seed ${SEE
         const y1 = random.below(Math.max(1, Math.floor(shown.height)));
         const damage = { x1, y1, x2: x1 + 1 + random.below(4), y2: y1 + 1 + random.below(4) };
         const found = surfaceToBuffer(damage, geometry, buffer[0]!.length, buffer.length);
-        const { missing } = inBuffer(uprightPixels(damage, geometry, width, height, 0), buffer);
+        const { missing } = inBuffer(uprightPixels(damage, geometry, width, height), buffer);
         // A filter reads one neighbour on each side: that may be copied too, rounded outwards, and no more.
         const { bounds } = inBuffer(uprightPixels(damage, geometry, width, height, scale + 1), buffer);
         const cut = clipped(found, buffer[0]!.length, buffer.length);
