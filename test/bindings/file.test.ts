@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -88,6 +88,29 @@ t.test('a copy is another descriptor of the same file', async (t) => {
   native.truncate(copy, 100);
   t.equal(native.info(copy).size, 100);
   native.close(copy);
+});
+
+t.test('every descriptor made here is close-on-exec, and no socket or pipe blocks', async (t) => {
+  leavesNothing(t, () => {
+    const path = join(directory, 'listener');
+    const listener = native.listenUnix(path, 1);
+    const client = native.connectUnix(path);
+    const tmpfs = native.createTmpfs(native.pageSize);
+    const memory = native.memfd(MEMFD, 0, 0);
+    const streams = [listener, client, native.accept(listener), ...native.socketpair(), ...native.pipe()];
+    const files = [tmpfs, memory, native.temporaryFile(tmpfs), native.dup(memory), native.openDevice('/dev/null')];
+    const fds: number[] = [];
+    native.send(streams[3]!, new Uint8Array(1), 0, 1, [memory]);
+    native.recv(streams[4]!, new Uint8Array(1), fds);
+    files.push(...fds);
+    const flags = (fd: number) => {
+      const [, octal = ''] = /^flags:\t(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))!;
+      return parseInt(octal, 8);
+    };
+    for (const fd of [...streams, ...files]) t.ok(flags(fd) & 0o2000000, `${fd} is close-on-exec`);
+    for (const fd of streams) t.ok(flags(fd) & 0o4000, `${fd} does not block`);
+    closeFds(...streams, ...files);
+  });
 });
 
 t.test('setNonblocking makes a read return at once', async (t) => {

@@ -184,6 +184,10 @@ t.test('SEND: 28 descriptors, not 29, and any length from none to 1 MiB', async 
     found.tooLong = attempt(() => native.virtwlSend(context, new Uint8Array(2 << 20), 0, (1 << 20) + 1, []));`);
   t.match(found, { received: 28, tooMany: 'RangeError', none: 0, tooLong: 'RangeError' });
   t.equal(calls.filter(({ request }) => request === '80747701').length, 3);
+  t.ok(
+    calls.filter(({ request }) => request === '80747701')[1]!.bytes.subarray(0, 112).every((byte) => byte === 0xff),
+    'no descriptor of an earlier message goes along',
+  );
   t.ok(calls.some(({ bytes }) => bytes.length === 116 + (1 << 20)), 'one MiB reached the driver');
 });
 
