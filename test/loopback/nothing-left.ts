@@ -33,7 +33,8 @@ type Descriptors = ReadonlyMap<string, readonly string[]>;
  * made with the first client and stay, so look after there was one.
  */
 export function descriptorsOf(stack: LoopbackStack): Descriptors {
-  return new Map([...stack.parts.values()].map(({ name, process }) => [name, withDescendants(process.pid!).flatMap(held)]));
+  const running = [...stack.parts.values()].filter(({ process }) => process.exitCode === null && process.signalCode === null);
+  return new Map(running.map(({ name, process }) => [name, withDescendants(process.pid!).flatMap(held)]));
 }
 
 /** Asserts that the parts which were there before hold as many descriptors as then; waits a while for it. */
