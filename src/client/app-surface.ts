@@ -200,7 +200,7 @@ export class AppSurface {
 
   #newLinkBuffer(buffer: AppBuffer): LinkBuffer | null {
     const { width, height, format } = buffer;
-    const stride = (width * buffer.bytesPerPixel + 3) & ~3;
+    const stride = Math.ceil((width * buffer.bytesPerPixel) / 4) * 4; // not with bit operators: it may not fit an int
     const piece = this.#memory.take(stride * height);
     if (piece === null) return null;
     const object = this.#relay.inject('wl_buffer', 1);

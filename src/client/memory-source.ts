@@ -27,6 +27,13 @@ export interface MemorySource<Pool = RelayObject> {
   allocate(size: number): Promise<SlabGrant<Pool>>;
 }
 
+/** The largest `wl_shm_pool`: its size is an int, and a slab is whole pages. */
+const MAX_POOL_BYTES = 0x7ffff000;
+
+function tooLarge(size: number): RangeError {
+  return new RangeError(`a slab of ${size} bytes: a pool has at most ${MAX_POOL_BYTES}`);
+}
+
 /** Slabs of the glue at the other end. */
 export class GlueMemory implements MemorySource {
   readonly #relay: Relay;
@@ -40,6 +47,7 @@ export class GlueMemory implements MemorySource {
 
   allocate(size: number): Promise<SlabGrant> {
     const relay = this.#relay;
+    if (size > MAX_POOL_BYTES) return Promise.reject(tooLarge(size));
     return new Promise((resolve, reject) => {
       const answer: SlabAnswer = {
         memory: memory => {
@@ -102,9 +110,6 @@ export const slabEvents: Readonly<Record<string, Handlers>> = {
   },
 };
 
-/** The largest `wl_shm_pool`: its size is an int, and a slab is whole pages. */
-const MAX_POOL_BYTES = 0x7ffff000;
-
 /** Slabs of this VM's own right to allocate. */
 export class AllocatorMemory implements MemorySource {
   readonly #relay: Relay;
@@ -119,7 +124,7 @@ export class AllocatorMemory implements MemorySource {
   }
 
   async allocate(size: number): Promise<SlabGrant> {
-    if (size > MAX_POOL_BYTES) throw new RangeError(`a slab of ${size} bytes: a pool has at most ${MAX_POOL_BYTES}`);
+    if (size > MAX_POOL_BYTES) throw tooLarge(size);
     const memory = await this.#allocator.allocate(size);
     const relay = this.#relay;
     try {
