@@ -38,28 +38,9 @@ NAN_METHOD(ReadCounters) {
   info.GetReturnValue().Set(snapshot);
 }
 
-/** markAsUntransferable of node:worker_threads, through the `require` of the module that loads the addon. */
-bool FindMarkAsUntransferable(Environment& environment, v8::Local<v8::Object> module) {
-  v8::Local<v8::Value> require;
-  if (!Nan::Get(module, Nan::New("require").ToLocalChecked()).ToLocal(&require)) return false;
-  if (!require->IsFunction()) {
-    Nan::ThrowError("virtwl.node must be loaded by require()");
-    return false;
-  }
-  v8::Local<v8::Value> name[] = {Nan::New("node:worker_threads").ToLocalChecked()};
-  v8::Local<v8::Value> exports;
-  v8::Local<v8::Value> mark;
-  if (!Nan::Call(require.As<v8::Function>(), module, 1, name).ToLocal(&exports) || !exports->IsObject() ||
-      !Nan::Get(exports.As<v8::Object>(), Nan::New("markAsUntransferable").ToLocalChecked()).ToLocal(&mark)) {
-    return false;
-  }
-  environment.markAsUntransferable.Reset(mark.As<v8::Function>());
-  return true;
-}
-
 void Initialize(v8::Local<v8::Object> target, v8::Local<v8::Object> module) {
   Environment* environment = Environment::Create(v8::Isolate::GetCurrent());
-  if (!FindMarkAsUntransferable(*environment, module)) return;
+  if (!PrepareBufferProtection(*environment, module)) return;
   InitializeConfine(*environment, target);
   InitializeSockets(*environment, target);
   InitializeFiles(*environment, target);

@@ -18,6 +18,7 @@ Environment* Environment::Create(v8::Isolate* isolate) {
 Environment::~Environment() {
   mappingTemplate.Reset();
   pollTemplate.Reset();
+  detachKey.Reset();
   markAsUntransferable.Reset();
 }
 

@@ -51,7 +51,8 @@ class Environment {
   Counters counters;
   Nan::Persistent<v8::FunctionTemplate> mappingTemplate;
   Nan::Persistent<v8::FunctionTemplate> pollTemplate;
-  /** worker_threads.markAsUntransferable: what keeps postMessage from taking a mapping's ArrayBuffer away. */
+  /** How the ArrayBuffers of mappings are kept from being taken away; see mapping.cc. One of the two is empty. */
+  Nan::Persistent<v8::Value> detachKey;
   Nan::Persistent<v8::Function> markAsUntransferable;
 
   /** Live objects, intrusive lists. */

@@ -94,6 +94,21 @@ MappingObject& Receiver(const Nan::FunctionCallbackInfo<v8::Value>& info) {
   return *static_cast<MappingObject*>(info.This()->GetAlignedPointerFromInternalField(kNative));
 }
 
+/** The key with which mappings' buffers are detached: none where they have none. */
+v8::Local<v8::Value> DetachKey(Environment& environment) {
+  return environment.detachKey.IsEmpty() ? v8::Local<v8::Value>() : Nan::New(environment.detachKey);
+}
+
+/** Keeps everybody but unmap() from detaching the buffer, as far as this Node.js can. False after throwing. */
+bool ProtectBuffer(Environment& environment, v8::Local<v8::Object> mapping, v8::Local<v8::ArrayBuffer> buffer) {
+  if (!environment.detachKey.IsEmpty()) {
+    buffer->SetDetachKey(DetachKey(environment));
+    return true;
+  }
+  v8::Local<v8::Value> marked[] = {buffer};
+  return !Nan::Call(Nan::New(environment.markAsUntransferable), mapping, 1, marked).IsEmpty();
+}
+
 /** The ArrayBuffer of a Mapping that was not unmapped. */
 v8::Local<v8::ArrayBuffer> BufferOf(const Nan::FunctionCallbackInfo<v8::Value>& info) {
   return info.This()->GetInternalField(kBuffer).As<v8::Value>().As<v8::ArrayBuffer>();
@@ -114,11 +129,12 @@ NAN_METHOD(GetLength) {
 NAN_METHOD(GetFaulted) { info.GetReturnValue().Set(Receiver(info).faulted()); }
 
 NAN_METHOD(Unmap) {
+  Environment& environment = Environment::Of(info);
   MappingObject& mapping = Receiver(info);
   if (mapping.region() == nullptr) return Nan::ThrowError("the mapping was unmapped already");
   v8::Local<v8::ArrayBuffer> buffer = BufferOf(info);
   // A buffer that was transferred holds the region for itself: the memory stays as long as the taker's buffer.
-  if (!buffer->WasDetached() && !buffer->Detach(v8::Local<v8::Value>()).FromMaybe(false)) return;
+  if (!buffer->WasDetached() && !buffer->Detach(DetachKey(environment)).FromMaybe(false)) return;
   info.This()->SetInternalField(kBuffer, Nan::Undefined());
   mapping.LetGoOfRegion();
 }
@@ -164,10 +180,7 @@ NAN_METHOD(Map) {
       address, length, [](void*, size_t, void* held) { static_cast<Region*>(held)->LetGo(); }, region);
   v8::Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate, std::move(store));
   object->SetInternalField(kBuffer, buffer);
-  // Not with ArrayBuffer::SetDetachKey: Node.js 20 aborts in structuredClone and Node.js 22 in transfer() when they
-  // meet a buffer with a key. Where a buffer can be taken all the same, the references keep its memory in place.
-  v8::Local<v8::Value> marked[] = {buffer};
-  if (Nan::Call(Nan::New(environment.markAsUntransferable), object, 1, marked).IsEmpty()) return;
+  if (!ProtectBuffer(environment, object, buffer)) return;
   info.GetReturnValue().Set(object);
 }
 
@@ -179,6 +192,41 @@ void SetGetter(v8::Local<v8::FunctionTemplate> type, const char* name, Nan::Func
 }
 
 }  // namespace
+
+/**
+ * The ways are two. A detach key, which V8 compares whenever somebody wants to detach the buffer, keeps it from all of
+ * them; but Node.js 20 aborts in structuredClone(), and Node.js 22 in ArrayBuffer.prototype.transfer(), when they meet
+ * one. So there the buffer is only marked as untransferable, which keeps it from postMessage() and structuredClone();
+ * where it is taken away all the same, the reference that it holds keeps its memory in place. The Node.js that can
+ * cope with keys is the one whose own markAsUntransferable() sets one.
+ */
+bool PrepareBufferProtection(Environment& environment, v8::Local<v8::Object> module) {
+  v8::Local<v8::Value> require;
+  if (!Nan::Get(module, Nan::New("require").ToLocalChecked()).ToLocal(&require)) return false;
+  if (!require->IsFunction()) {
+    Nan::ThrowError("virtwl.node must be loaded by require()");
+    return false;
+  }
+  v8::Local<v8::Value> name[] = {Nan::New("node:worker_threads").ToLocalChecked()};
+  v8::Local<v8::Value> exports;
+  v8::Local<v8::Value> mark;
+  if (!Nan::Call(require.As<v8::Function>(), module, 1, name).ToLocal(&exports) || !exports->IsObject() ||
+      !Nan::Get(exports.As<v8::Object>(), Nan::New("markAsUntransferable").ToLocalChecked()).ToLocal(&mark)) {
+    return false;
+  }
+
+  v8::Isolate* isolate = v8::Isolate::GetCurrent();
+  v8::Local<v8::ArrayBuffer> trial = v8::ArrayBuffer::New(isolate, 1);
+  v8::Local<v8::Value> marked[] = {trial};
+  if (Nan::Call(mark.As<v8::Function>(), module, 1, marked).IsEmpty()) return false;
+  const Nan::TryCatch refusal;
+  if (trial->Detach(v8::Local<v8::Value>()).FromMaybe(false)) {
+    environment.markAsUntransferable.Reset(mark.As<v8::Function>());
+  } else {
+    environment.detachKey.Reset(v8::Symbol::New(isolate).As<v8::Value>());
+  }
+  return true;
+}
 
 void InitializeMapping(Environment& environment, v8::Local<v8::Object> target) {
   v8::Local<v8::Value> data = environment.Data();

@@ -78,6 +78,12 @@ class MappingObject {
   MappingObject* next_ = nullptr;
 };
 
+/**
+ * Finds out how this Node.js keeps an ArrayBuffer from being taken away. `module` is the module that loads the addon.
+ * False after throwing.
+ */
+bool PrepareBufferProtection(Environment& environment, v8::Local<v8::Object> module);
+
 void InitializeMapping(Environment& environment, v8::Local<v8::Object> target);
 
 }  // namespace virtwl

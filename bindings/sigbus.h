@@ -3,6 +3,9 @@
  * raises SIGBUS, which would end the process: any peer that sends us memory could kill us. The guard knows every live
  * mapping; when the fault lies in one, it puts zeros in place of the memory that is gone, notes the fault and lets the
  * access go on. A SIGBUS anywhere else goes to whoever handled it before.
+ *
+ * The handler is installed with the first mapping. Whoever installs one later (process.on('SIGBUS') does) takes the
+ * guard away, unless they pass on what they do not know.
  */
 #ifndef VIRTWL_BINDINGS_SIGBUS_H_
 #define VIRTWL_BINDINGS_SIGBUS_H_
