@@ -47,10 +47,11 @@ export interface TmpfsUsage {
  */
 export interface Mapping {
   /**
-   * The shared memory itself: what is written here, the others see. Detached (length 0) by `unmap()`. It cannot be
-   * moved to another thread: a transfer list that names it throws a DataCloneError (in Node.js 20 it is copied
-   * instead). ArrayBuffer.prototype.transfer (Node.js 22 and newer) does take it away: the memory then stays mapped as
-   * long as the new buffer lives, and this getter throws.
+   * The shared memory itself: what is written here, the others see. Detached (length 0) by `unmap()`, and by nobody
+   * else: it cannot be moved to another thread or buffer, and to try throws. Two exceptions, both harmless to the
+   * memory: in Node.js 20, structuredClone and postMessage copy it instead; and up to Node.js 22,
+   * ArrayBuffer.prototype.transfer and a ReadableStream of bytes do take it away, this getter throws then, and the
+   * memory stays mapped as long as the new buffer lives.
    *
    * @throws Error after `unmap()`
    */
