@@ -41,7 +41,7 @@ export class Peer {
   ended = false;
   /** Bytes that arrived, whole messages or not. */
   bytes = 0;
-  readonly #fd: OwnedFd;
+  readonly #fd: OwnedFd | null;
   #rest = new Uint8Array(0);
   #fds: OwnedFd[] = [];
   readonly #kept = new Set<OwnedFd>();
@@ -52,11 +52,11 @@ export class Peer {
   /** Takes ownership of the socket and starts it, unless it is not to read at all. */
   constructor(
     readonly role: 'client' | 'compositor',
-    fd: OwnedFd,
+    end: OwnedFd | UnixSocket,
     reading = true,
   ) {
-    this.#fd = fd;
-    this.socket = new UnixSocket(fd, { maxQueuedBytes: 256 << 20, maxQueuedFds: 10_000 });
+    this.#fd = end instanceof OwnedFd ? end : null;
+    this.socket = end instanceof OwnedFd ? new UnixSocket(end, { maxQueuedBytes: 256 << 20, maxQueuedFds: 10_000 }) : end;
     this.socket.on('data', (bytes, fds) => this.#receive(bytes, fds));
     this.socket.on('end', () => (this.ended = true));
     this.socket.on('error', () => (this.ended = true));
@@ -166,6 +166,7 @@ export class Peer {
 
   /** Hangs up for its own part, and goes on to read. */
   halfClose(): void {
+    if (this.#fd === null) throw new Error('made of a socket that somebody else owns');
     native.shutdownWrite(this.#fd.fd);
   }
 

@@ -1,0 +1,564 @@
+/** Remote clients on a compositor, by the glue: their memory, their keymaps, their limits, and how they end. */
+import t, { type Test } from 'tap';
+import { MAX_SLAB_BYTES, MAX_SLABS_PER_CLIENT, Refused } from '../../compositor-glue/slab.js';
+import { MAX_KEYMAPS, MAX_SLABS_PER_VM } from '../../compositor-glue/vm-account.js';
+import { OwnedFd } from '../../src/fd.js';
+import { native } from '../../src/native.js';
+import { MAX_TRANSFERS } from '../../src/wayland/carry.js';
+import { eventually } from '../eventually.js';
+import { Holdings } from '../holdings.js';
+import { settle, type Peer } from '../wayland/peer.js';
+import { GlueBetween, GLOBALS, nameOf, type Remote } from './glue-between.js';
+
+const before = new Holdings();
+
+const MIB = 1 << 20;
+/** wl_display.error */
+const INVALID_OBJECT = 0;
+/** wl_shm.error.invalid_fd */
+const INVALID_FD = 2;
+
+/** Runs with a glue, and checks that nothing is held and nothing is on any account afterwards. */
+function withGlue(
+  name: string,
+  body: (t: Test, g: GlueBetween) => Promise<void>,
+  options: ConstructorParameters<typeof GlueBetween>[0] = {},
+): void {
+  t.test(name, async t => {
+    const held = new Holdings();
+    const g = new GlueBetween(options);
+    try {
+      await body(t, g);
+    } finally {
+      g.close();
+    }
+    t.equal(g.glue.clientCount, 0);
+    await held.assertSame(t);
+  });
+}
+
+/** Binds the memory extension. */
+function memoryOf(r: Remote): number {
+  return r.client.bind(r.registry, r.memoryName, 'virtwl_memory_v1', 1);
+}
+
+async function fails(t: Test, client: Peer, object: number, code: number, message: RegExp): Promise<void> {
+  await client.isEnded();
+  t.match(client.last('wl_display.error').args, [object, code, message]);
+}
+
+function memfd(size: number, text = ''): OwnedFd {
+  const fd = native.memfd('virtwl-glue-test', size, 0);
+  if (text !== '') native.write(fd, Buffer.from(text), 0, text.length);
+  return new OwnedFd(fd);
+}
+
+function textOf(fd: OwnedFd, length: number): string {
+  const mapping = native.map(fd.fd, 0, length, false);
+  const text = Buffer.from(mapping.buffer).toString();
+  mapping.unmap();
+  return text;
+}
+
+withGlue('a remote client sees the memory first, then what it may have', async (t, g) => {
+  const r = await g.arrive('work');
+  t.equal(g.glue.clientCount, 1);
+  const seen = (): unknown[] => r.client.all('wl_registry.global').map(({ args }) => args[1]);
+  const allowed = GLOBALS.map(([name]) => name).filter(name => !name.startsWith('zwlr'));
+  t.same(seen(), ['virtwl_memory_v1', ...allowed]);
+  const second = r.client.make(1, 'get_registry');
+  await settle();
+  t.same(seen(), ['virtwl_memory_v1', ...allowed, 'virtwl_memory_v1', ...allowed]);
+  for (const registry of [r.registry, second]) r.client.bind(registry, r.memoryName, 'virtwl_memory_v1', 1);
+  r.client.bind(second, nameOf('wl_seat'), 'wl_seat', 8);
+  await r.client.roundtrip();
+  t.notOk(r.compositor.heard.some(({ args }) => JSON.stringify(args).includes('virtwl')), 'the compositor hears nothing of ours');
+  t.same(g.left, []);
+  r.client.bind(second, r.memoryName, 'virtwl_memory_v1', 2);
+  await fails(t, r.client, second, INVALID_OBJECT, /invalid global virtwl_memory_v1/);
+});
+
+withGlue('a slab is one memory for client, glue and compositor, on the account of its VM', async (t, g) => {
+  const r = await g.arrive('work');
+  const memory = memoryOf(r);
+  const slab = r.client.make(memory, 'allocate', ['new', MIB]);
+  const { args } = await r.client.hears('virtwl_slab_v1.memory');
+  t.equal(args[1], MIB);
+  t.equal(g.glue.bytesOf('work'), MIB);
+  t.same(g.allocator!.asked, [MIB]);
+  const mapping = native.map((args[0] as OwnedFd).fd, 0, MIB, true);
+  Buffer.from(mapping.buffer).write('pixels of the client');
+  const pool = r.client.make(slab, 'create_pool');
+  r.client.make(pool, 'create_buffer', ['new', 4096, 16, 16, 64, 0]);
+  await settle(16);
+  const made = r.compositor.last('wl_shm.create_pool').args;
+  t.equal(made[2], MIB);
+  t.equal(textOf(made[1] as OwnedFd, 20), 'pixels of the client');
+  t.match(r.compositor.last('wl_shm_pool.create_buffer'), { id: made[0], args: [Number, 4096, 16, 16, 64, 0] });
+  r.client.make(slab, 'create_pool');
+  await settle(16);
+  t.equal(r.compositor.all('wl_shm.create_pool').length, 2, 'there may be several pools over it');
+
+  r.client.say(memory, 'destroy');
+  r.client.say(slab, 'destroy');
+  await r.client.roundtrip();
+  t.equal(g.glue.bytesOf('work'), 0);
+  t.same(
+    r.client.all('wl_display.delete_id').map(({ args: [id] }) => id).filter(id => id === memory || id === slab),
+    [memory, slab],
+  );
+  mapping.unmap();
+});
+
+withGlue('a size that no slab has is refused, and costs nothing', async (t, g) => {
+  const r = await g.arrive('work');
+  const memory = memoryOf(r);
+  for (const size of [0, MAX_SLAB_BYTES + 1, 0x80000000, 0xffffffff]) {
+    const slab = r.client.make(memory, 'allocate', ['new', size]);
+    await settle();
+    t.match(r.client.last('virtwl_slab_v1.refused'), { id: slab, args: [Refused.BadSize, new RegExp(`a slab of ${size} bytes`)] });
+    r.client.say(slab, 'destroy');
+  }
+  t.same(g.allocator!.asked, []);
+  await r.client.roundtrip();
+  t.equal(g.glue.bytesOf('work'), 0, 'destroying what was refused takes nothing off the account');
+  t.same(g.left, []);
+});
+
+withGlue(
+  'the largest slab may be had where the share allows it',
+  async (t, g) => {
+    const r = await g.arrive('work');
+    r.client.make(memoryOf(r), 'allocate', ['new', MAX_SLAB_BYTES]);
+    await r.client.hears('virtwl_slab_v1.memory');
+    t.same(g.allocator!.asked, [MAX_SLAB_BYTES]);
+    t.equal(g.glue.bytesOf('work'), MAX_SLAB_BYTES);
+  },
+  { policy: { memory: 2 ** 32 } },
+);
+
+withGlue(
+  'a VM gets its share to the last byte, whoever of its clients asks, and not one more',
+  async (t, g) => {
+    const [one, two, other] = [await g.arrive('work'), await g.arrive('work'), await g.arrive('play')];
+    const [m1, m2, m3] = [memoryOf(one), memoryOf(two), memoryOf(other)];
+    const slab = one.client.make(m1, 'allocate', ['new', 6 * 4096]);
+    two.client.make(m2, 'allocate', ['new', 4 * 4096 + 1]);
+    await settle(16);
+    t.match(two.client.last('virtwl_slab_v1.refused').args, [Refused.OverShare, /16385 bytes more than VM "work" may have: it uses 24576 of 40960/]);
+    two.client.make(m2, 'allocate', ['new', 4 * 4096]);
+    other.client.make(m3, 'allocate', ['new', 10 * 4096]);
+    await settle(16);
+    t.equal(two.client.all('virtwl_slab_v1.memory').length, 1);
+    t.equal(other.client.all('virtwl_slab_v1.memory').length, 1, 'another VM has its own');
+    t.match([g.glue.bytesOf('work'), g.glue.bytesOf('play')], [10 * 4096, 10 * 4096]);
+    one.client.make(m1, 'allocate', ['new', 1]);
+    await settle(16);
+    t.equal(one.client.all('virtwl_slab_v1.refused').length, 1);
+    one.client.say(slab, 'destroy');
+    one.client.make(m1, 'allocate', ['new', 1]);
+    await settle(16);
+    t.equal(one.client.all('virtwl_slab_v1.memory').length, 2, 'what is given back can be had again');
+    two.client.close();
+    await eventually('the share of a client that left is back', () => g.glue.bytesOf('work') === 1);
+  },
+  { policy: { memory: 10 * 4096 } },
+);
+
+withGlue(`a client has at most ${MAX_SLABS_PER_CLIENT} slabs, its VM ${MAX_SLABS_PER_VM}`, async (t, g) => {
+  const remotes: Remote[] = [];
+  for (let i = 0; i <= MAX_SLABS_PER_VM / MAX_SLABS_PER_CLIENT; i++) remotes.push(await g.arrive('work'));
+  for (const [i, r] of remotes.slice(0, -1).entries()) {
+    const memory = memoryOf(r);
+    for (let n = 0; n <= MAX_SLABS_PER_CLIENT; n++) r.client.make(memory, 'allocate', ['new', 4096]);
+    await r.client.hears('virtwl_slab_v1.memory', MAX_SLABS_PER_CLIENT);
+    const refused = await r.client.hears('virtwl_slab_v1.refused');
+    t.match(refused.args, [Refused.OverShare, /this client 32 of 32 slabs/], `client ${i}`);
+  }
+  const last = remotes.at(-1)!;
+  last.client.make(memoryOf(last), 'allocate', ['new', 4096]);
+  const refused = await last.client.hears('virtwl_slab_v1.refused');
+  t.match(refused.args, [Refused.OverShare, /128 of 128 slabs, this client 0 of 32/]);
+  t.equal(g.glue.bytesOf('work'), MAX_SLABS_PER_VM * 4096);
+  remotes[0]!.client.close();
+  await eventually('they are given back', () => g.glue.bytesOf('work') === (MAX_SLABS_PER_VM - MAX_SLABS_PER_CLIENT) * 4096);
+});
+
+withGlue('a pool before its memory is a mistake', async (t, g) => {
+  g.allocator!.mode = 'wait';
+  const r = await g.arrive('work');
+  const slab = r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
+  r.client.make(slab, 'create_pool');
+  await fails(t, r.client, slab, 0, /before the memory of the slab has arrived/);
+  t.equal(g.glue.bytesOf('work'), 4096, 'it is on its way: it counts');
+  g.allocator!.release();
+  await eventually('until it is here and given back', () => g.glue.bytesOf('work') === 0);
+});
+
+withGlue('a pool over a slab that was refused is a mistake too', async (t, g) => {
+  const r = await g.arrive('work');
+  const slab = r.client.make(memoryOf(r), 'allocate', ['new', 0]);
+  r.client.make(slab, 'create_pool');
+  await fails(t, r.client, slab, 0, /before the memory/);
+});
+
+withGlue(
+  'a slab destroyed while its memory is on its way counts until that is here',
+  async (t, g) => {
+    g.allocator!.mode = 'wait';
+    const r = await g.arrive('work');
+    const memory = memoryOf(r);
+    for (let i = 0; i < 5; i++) {
+      const slab = r.client.make(memory, 'allocate', ['new', 4096]);
+      r.client.say(slab, 'destroy');
+    }
+    await settle(16);
+    t.equal(g.allocator!.asked.length, 4, 'one who asks and destroys gets no more at a time than its share');
+    t.equal(r.client.all('virtwl_slab_v1.refused').length, 1);
+    t.equal(g.glue.bytesOf('work'), 4 * 4096);
+    r.client.close();
+    await eventually('it left', () => g.glue.clientCount === 0);
+    t.equal(g.glue.bytesOf('work'), 4 * 4096, 'leaving changes nothing');
+    const again = await g.arrive('work');
+    again.client.make(memoryOf(again), 'allocate', ['new', 4096]);
+    t.match((await again.client.hears('virtwl_slab_v1.refused')).args, [Refused.OverShare]);
+    g.allocator!.release();
+    await eventually('all is back', () => g.glue.bytesOf('work') === 0);
+    t.same(r.client.all('virtwl_slab_v1.memory'), []);
+  },
+  { policy: { memory: 4 * 4096 } },
+);
+
+withGlue('what the allocator refuses is refused with its reason', async (t, g) => {
+  g.allocator!.mode = 'refuse';
+  const r = await g.arrive('work');
+  const memory = memoryOf(r);
+  const slab = r.client.make(memory, 'allocate', ['new', 4096]);
+  t.match((await r.client.hears('virtwl_slab_v1.refused')).args, [Refused.Allocator, /over the VM's budget/]);
+  t.equal(g.glue.bytesOf('work'), 0);
+  r.client.say(slab, 'destroy');
+  g.allocator!.mode = 'grant';
+  r.client.make(memory, 'allocate', ['new', 4096]);
+  await r.client.hears('virtwl_slab_v1.memory');
+  t.equal(g.glue.bytesOf('work'), 4096);
+});
+
+withGlue('an allocator that dies is asked anew, and what was on its way is refused', async (t, g) => {
+  g.allocator!.mode = 'wait';
+  const r = await g.arrive('work');
+  const memory = memoryOf(r);
+  for (let i = 0; i < 3; i++) r.client.make(memory, 'allocate', ['new', 4096]);
+  await settle(16);
+  g.allocator!.hangUp();
+  await r.client.hears('virtwl_slab_v1.refused', 3);
+  t.match(r.client.last('virtwl_slab_v1.refused').args, [Refused.Allocator, /allocator closed the connection/]);
+  t.equal(g.glue.bytesOf('work'), 0);
+  g.allocator!.mode = 'grant';
+  r.client.make(memory, 'allocate', ['new', 4096]);
+  await r.client.hears('virtwl_slab_v1.memory');
+  t.equal(g.allocator!.connections, 1);
+});
+
+withGlue(
+  'without an allocator every slab is refused, with the reason',
+  async (t, g) => {
+    const r = await g.arrive('work');
+    r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
+    t.match((await r.client.hears('virtwl_slab_v1.refused')).args, [Refused.Allocator, /allocator/]);
+    t.equal(g.glue.bytesOf('work'), 0);
+  },
+  { withoutAllocator: true },
+);
+
+withGlue('a pool over a slab has its size', async (t, g) => {
+  const r = await g.arrive('work');
+  const slab = r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
+  await r.client.hears('virtwl_slab_v1.memory');
+  const pool = r.client.make(slab, 'create_pool');
+  r.client.say(pool, 'resize', [8192]);
+  await fails(t, r.client, pool, INVALID_FD, /cannot be resized/);
+  t.same(r.compositor.all('wl_shm_pool.resize'), []);
+});
+
+withGlue('memory that the client VM brought itself is a pool like any other', async (t, g) => {
+  const r = await g.arrive('work');
+  const shm = r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
+  const pool = r.client.make(shm, 'create_pool', ['new', memfd(8192, 'its own'), 4096]);
+  r.client.say(pool, 'resize', [8192]);
+  await settle(16);
+  const { args } = r.compositor.last('wl_shm.create_pool');
+  t.equal(args[2], 4096);
+  t.equal(textOf(args[1] as OwnedFd, 7), 'its own');
+  t.match(r.compositor.last('wl_shm_pool.resize').args, [8192]);
+  t.equal(g.glue.bytesOf('work'), 0, 'it is not ours to count');
+});
+
+for (const [what, make] of [
+  ['a pipe', () => native.pipe()],
+  ['a socket', () => native.socketpair()],
+] as const) {
+  withGlue(`${what} is no memory`, async (t, g) => {
+    const r = await g.arrive('work');
+    const shm = r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
+    const [a, b] = make();
+    native.close(b);
+    r.client.make(shm, 'create_pool', ['new', new OwnedFd(a), 4096]);
+    await fails(t, r.client, shm, INVALID_FD, /must be made of memory/);
+    t.same(r.compositor.all('wl_shm.create_pool'), []);
+  });
+}
+
+withGlue('a pool that comes before the compositor has told of wl_shm waits for it', async (t, g) => {
+  g.announcing = false;
+  const r = await g.arrive('work');
+  const slab = r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
+  await r.client.hears('virtwl_slab_v1.memory');
+  const pool = r.client.make(slab, 'create_pool');
+  r.client.make(pool, 'create_buffer', ['new', 0, 16, 16, 64, 0]);
+  const done = r.client.make(1, 'sync');
+  await settle(16);
+  t.same(r.compositor.all('wl_display.sync'), []);
+  for (const { args } of [...r.compositor.all('wl_display.get_registry')]) g.announce(r.compositor, args[0] as number);
+  await r.client.hears('wl_callback.done');
+  t.equal(r.client.last('wl_callback.done').id, done);
+  t.equal(r.compositor.all('wl_shm.create_pool').length, 1);
+  t.equal(r.compositor.all('wl_shm_pool.create_buffer').length, 1);
+  t.same(g.left, []);
+});
+
+// ---- keymaps ---------------------------------------------------------------------------------------------------
+
+/** A keyboard: its id at the compositor. */
+async function keyboard(r: Remote): Promise<number> {
+  const seat = r.client.bind(r.registry, nameOf('wl_seat'), 'wl_seat', 8);
+  r.client.make(seat, 'get_keyboard');
+  await settle(16);
+  return r.compositor.last('wl_seat.get_keyboard').args[0] as number;
+}
+
+function sayKeymap(r: Remote, id: number, text: string): void {
+  r.compositor.say(id, 'keymap', [1, memfd(text.length, text), text.length]);
+}
+
+withGlue('a keymap is copied once for all clients of a VM', async (t, g) => {
+  const [one, two, other] = [await g.arrive('work'), await g.arrive('work'), await g.arrive('play')];
+  for (const r of [one, two, other]) {
+    const id = await keyboard(r);
+    sayKeymap(r, id, 'a keymap of the compositor');
+    r.compositor.say(id, 'repeat_info', [25, 600]);
+    const { args } = await r.client.hears('wl_keyboard.keymap');
+    t.match([args[0], args[2]], [1, 26]);
+    t.equal(textOf(args[1] as OwnedFd, 26), 'a keymap of the compositor');
+    await r.client.hears('wl_keyboard.repeat_info');
+    const names = r.client.heard.map(({ name }) => name);
+    t.ok(names.indexOf('wl_keyboard.keymap') < names.indexOf('wl_keyboard.repeat_info'), 'what came behind it waited');
+  }
+  t.same(g.allocator!.asked, [26, 26], 'once for each VM');
+  t.equal(g.glue.bytesOf('work'), 0, 'a keymap is not on the account');
+  // The memory is shared by the clients of a VM, which may write: those of another VM must not see it.
+  const mapping = native.map((one.client.last('wl_keyboard.keymap').args[1] as OwnedFd).fd, 0, 26, true);
+  Buffer.from(mapping.buffer).write('written');
+  mapping.unmap();
+  t.equal(textOf(other.client.last('wl_keyboard.keymap').args[1] as OwnedFd, 26), 'a keymap of the compositor');
+});
+
+withGlue(`of a VM's keymaps, the last ${MAX_KEYMAPS} are kept`, async (t, g) => {
+  const r = await g.arrive('work');
+  const id = await keyboard(r);
+  for (let i = 0; i <= MAX_KEYMAPS; i++) sayKeymap(r, id, `layout ${i}`);
+  await r.client.hears('wl_keyboard.keymap', MAX_KEYMAPS + 1);
+  t.equal(g.allocator!.asked.length, MAX_KEYMAPS + 1);
+  sayKeymap(r, id, `layout ${MAX_KEYMAPS}`);
+  sayKeymap(r, id, 'layout 1');
+  await r.client.hears('wl_keyboard.keymap', MAX_KEYMAPS + 3);
+  t.equal(g.allocator!.asked.length, MAX_KEYMAPS + 1, 'known ones cost nothing');
+  sayKeymap(r, id, 'layout 0');
+  await r.client.hears('wl_keyboard.keymap', MAX_KEYMAPS + 4);
+  t.equal(g.allocator!.asked.length, MAX_KEYMAPS + 2, 'the oldest was forgotten');
+  t.same(
+    r.client.all('wl_keyboard.keymap').map(({ args }) => textOf(args[1] as OwnedFd, 8)),
+    [...Array.from({ length: MAX_KEYMAPS + 1 }, (_, i) => `layout ${i}`), `layout ${MAX_KEYMAPS}`, 'layout 1', 'layout 0'],
+  );
+});
+
+withGlue('no keymap is memory of our own with nothing in it', async (t, g) => {
+  const r = await g.arrive('work');
+  const id = await keyboard(r);
+  r.compositor.say(id, 'keymap', [0, memfd(0), 0]);
+  const { args } = await r.client.hears('wl_keyboard.keymap');
+  t.match([args[0], args[2]], [0, 0]);
+  t.same(g.allocator!.asked, []);
+});
+
+for (const [what, act, reason] of [
+  ['is refused', (g: GlueBetween) => (g.allocator!.mode = 'refuse'), /no memory for a keymap: .*budget/],
+  ['never comes', (g: GlueBetween) => (g.allocator!.mode = 'wait'), null],
+] as const) {
+  withGlue(`a client for whose keymap memory ${what} ends`, async (t, g) => {
+    act(g);
+    const [r, bystander] = [await g.arrive('work'), await g.arrive('work')];
+    sayKeymap(r, await keyboard(r), 'a keymap');
+    if (reason === null) {
+      await settle(16);
+      t.same(r.client.all('wl_keyboard.keymap'), []);
+      g.allocator!.hangUp();
+    }
+    await r.client.isEnded();
+    t.match(g.left, [{ vm: 'work', reason: { message: reason ?? /no memory for a keymap/ } }]);
+    await bystander.client.roundtrip();
+    t.equal(g.glue.clientCount, 1);
+  });
+}
+
+withGlue('a client that leaves while its keymap is on its way leaves nothing behind', async (t, g) => {
+  g.allocator!.mode = 'wait';
+  const r = await g.arrive('work');
+  sayKeymap(r, await keyboard(r), 'a keymap');
+  await settle(16);
+  r.client.close();
+  await eventually('it left', () => g.glue.clientCount === 0);
+  g.allocator!.release();
+  await settle(16);
+  t.match(g.left, [{ vm: 'work', reason: undefined }]);
+});
+
+withGlue('a keymap that is no memory ends the client it was for', async (t, g) => {
+  const r = await g.arrive('work');
+  const id = await keyboard(r);
+  const [read, write] = native.pipe();
+  native.close(write);
+  r.compositor.say(id, 'keymap', [1, new OwnedFd(read), 4096]);
+  await r.client.isEnded();
+  t.ok(g.left[0]!.reason instanceof Error);
+});
+
+// ---- transfers -------------------------------------------------------------------------------------------------
+
+/** A data source of the client: its id at the compositor. */
+async function source(r: Remote): Promise<number> {
+  const manager = r.client.bind(r.registry, nameOf('wl_data_device_manager'), 'wl_data_device_manager', 3);
+  r.client.make(manager, 'create_data_source');
+  await settle(16);
+  return r.compositor.last('wl_data_device_manager.create_data_source').args[0] as number;
+}
+
+withGlue('a paste from a remote client goes through a pipe of the device, even after it left', async (t, g) => {
+  const r = await g.arrive('work');
+  const id = await source(r);
+  const [read, write] = native.pipe();
+  r.compositor.say(id, 'send', ['text/plain', new OwnedFd(write)]);
+  const fd = r.client.takeFd((await r.client.hears('wl_data_source.send')).args[1]);
+  t.equal(fd.info().type, 'pipe');
+  const text = Buffer.from('from the other VM');
+  native.write(fd.fd, text, 0, text.length);
+  r.client.close();
+  await eventually('it left', () => g.glue.clientCount === 0);
+  fd.close();
+  const buffer = new Uint8Array(100);
+  let got = 0;
+  await eventually('the text arrives', () => (got = Math.max(got, native.read(read, buffer))) > 0);
+  t.equal(Buffer.from(buffer.subarray(0, got)).toString(), 'from the other VM');
+  await eventually('and ends', () => native.read(read, buffer) === 0);
+  native.close(read);
+});
+
+withGlue(`a VM has at most ${MAX_TRANSFERS} transfers, over all its clients, whether they are still there or not`, async (t, g) => {
+  const readEnds: number[] = [];
+  const kept: OwnedFd[] = [];
+  for (let client = 0; client < 3; client++) {
+    const r = await g.arrive('work');
+    const id = await source(r);
+    for (let i = 0; i < 60; i++) {
+      const [read, write] = native.pipe();
+      readEnds.push(read);
+      r.compositor.say(id, 'send', ['text/plain', new OwnedFd(write)]);
+      if (i % 20 === 0) await settle(4);
+    }
+    await r.client.hears('wl_data_source.send', 60);
+    // Kept open for ever by a client that is gone.
+    for (const { args } of r.client.all('wl_data_source.send')) kept.push(r.client.takeFd(args[1]));
+    r.client.close();
+  }
+  const buffer = new Uint8Array(1);
+  const open = (): number => readEnds.filter(fd => native.read(fd, buffer) === -1).length;
+  t.equal(open(), MAX_TRANSFERS);
+  const other = await g.arrive('play');
+  const [read, write] = native.pipe();
+  other.compositor.say(await source(other), 'send', ['text/plain', new OwnedFd(write)]);
+  await other.client.hears('wl_data_source.send');
+  t.equal(native.read(read, buffer), -1, 'another VM has its own');
+  for (const fd of kept.splice(0)) fd.close();
+  await eventually('all are over', () => open() === 0);
+  for (const fd of [...readEnds, read]) native.close(fd);
+});
+
+// ---- coming and going ------------------------------------------------------------------------------------------
+
+withGlue(
+  'a VM has so many clients, and another VM its own',
+  async (t, g) => {
+    const [one] = [await g.arrive('work'), await g.arrive('work')];
+    const third = g.knock('work');
+    await third.isEnded();
+    t.match(g.left, [{ vm: 'work', reason: { message: 'refused: VM "work" has 2 clients already' } }]);
+    await g.arrive('play');
+    t.equal(g.glue.clientCount, 3);
+    one.client.close();
+    await eventually('one left', () => g.glue.clientCount === 2);
+    const again = await g.arrive('work');
+    await again.client.roundtrip();
+    t.equal(g.glue.clientCount, 3);
+  },
+  { policy: { clients: 2 } },
+);
+
+withGlue('a compositor that is gone ends its clients, and those that come are refused', async (t, g) => {
+  const r = await g.arrive('work');
+  r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
+  await r.client.hears('virtwl_slab_v1.memory');
+  g.stopCompositor();
+  await r.client.isEnded();
+  t.match(g.left, [{ vm: 'work', reason: { message: /compositor closed the connection/ } }]);
+  t.equal(g.glue.bytesOf('work'), 0);
+  const late = g.knock('work');
+  await late.isEnded();
+  t.match(g.left[1], { vm: 'work', reason: { code: 'ENOENT' } });
+  t.equal(g.glue.clientCount, 0);
+});
+
+withGlue('a client that breaks the protocol is gone, and another of its VM is not', async (t, g) => {
+  const [bad, good] = [await g.arrive('work'), await g.arrive('work')];
+  const memory = memoryOf(bad);
+  bad.client.make(memory, 'allocate', ['new', 4096]);
+  bad.client.words(memory, 9);
+  await fails(t, bad.client, 1, 1, /invalid method 9, object virtwl_memory_v1/);
+  await good.client.roundtrip();
+  t.equal(g.glue.clientCount, 1);
+  await eventually('its memory is back', () => g.glue.bytesOf('work') === 0);
+});
+
+withGlue('a glue that closes takes everybody along, also those whose memory is on its way', async (t, g) => {
+  g.allocator!.mode = 'wait';
+  const remotes = [await g.arrive('work'), await g.arrive('play')];
+  for (const r of remotes) r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
+  await settle(16);
+  g.glue.close();
+  g.glue.close();
+  for (const r of remotes) await r.client.isEnded();
+  t.equal(g.glue.clientCount, 0);
+  t.same(g.left.map(({ reason }) => reason), [undefined, undefined]);
+});
+
+withGlue('hundreds of clients that come and go leave nothing', async (t, g) => {
+  for (let i = 0; i < 200; i++) {
+    const client = g.knock(`vm${i % 7}`);
+    const registry = client.make(1, 'get_registry');
+    if (i % 3 > 0) await settle(i % 5);
+    if (i % 3 > 1) client.raw([registry, 0]);
+    client.close();
+  }
+  await eventually('all left', () => g.left.length === 200);
+  t.equal(g.glue.clientCount, 0);
+});
+
+t.test('nothing is left behind', async t => before.assertSame(t));
