@@ -194,6 +194,12 @@ static void memory(void)
 	if (check(private != MAP_FAILED && private[3] == 0x5a, "MAP_PRIVATE sees it")) {
 		private[3] = 1;
 		check(map[3] == 0x5a && private[3] == 1, "and what is written there stays there");
+		if (fork() == 0) {
+			private[4] = 9;
+			_exit(private[3] == 1 && private[5] == 0x5a ? 0 : 1);
+		}
+		wait(&i);
+		check(WIFEXITED(i) && !WEXITSTATUS(i) && private[4] == 0x5a, "a child has a copy of its own");
 		munmap(private, PAGE);
 	}
 	private = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);

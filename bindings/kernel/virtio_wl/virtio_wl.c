@@ -22,9 +22,11 @@
  * That is wl_reap()'s work, too, one after the other: vfds can lie unread in
  * messages of vfds that lie unread, to any depth.
  *
- * Memory is mapped from the device's shared memory region, write-back cached.
- * All mappings share one address space, so that those of a device that is gone
- * can be taken away: users get SIGBUS then, not another device's memory.
+ * Memory is mapped page by page as it is touched, from the device's shared memory
+ * region, write-back cached: the kernel's own mapping of the region, which nothing
+ * here reads, is what makes x86 choose that. All mappings share one address space,
+ * so that those of a device that is gone can be taken away: users get SIGBUS then,
+ * not another device's memory.
  *
  * Nothing that the device sends is trusted: ids, lengths and counts are checked
  * against the bytes that came, and memory may lie in the region only (or, in
@@ -37,6 +39,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/idr.h>
+#include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -47,6 +50,7 @@
 #include <linux/overflow.h>
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
+#include <linux/rwsem.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -78,6 +82,8 @@
 #define WL_SEND_MAX (1 << 20)
 /* Most data of one write(2), which may be short. */
 #define WL_WRITE_MAX (64 << 10)
+/* Pages mapped at one fault: 256 KiB, aligned. */
+#define WL_FAULT_PAGES 64
 /* Messages taken before others may use the worker. */
 #define WL_IN_BATCH 256
 
@@ -89,6 +95,8 @@ struct wl_device {
 	struct inode *inode;		/* whose mapping every vfd's file has */
 	bool use_shmem;
 	struct virtio_shm_region region;
+	void *region_map;
+	struct rw_semaphore map_sem;	/* faults against forgetting */
 
 	spinlock_t out_lock;		/* out and all down to out_wait */
 	struct virtqueue *out;
@@ -124,6 +132,7 @@ struct wl_vfd {
 	bool memory;
 	u64 phys;
 	u64 size;			/* whole pages */
+	void *map;			/* without a region: the kernel's mapping */
 	struct wl_request *close;	/* made beforehand: closing cannot fail */
 
 	struct mutex read_lock;		/* taking messages */
@@ -431,6 +440,8 @@ static void wl_vfd_free(struct wl_vfd *vfd)
 	atomic_dec(&wl->closing);
 	wake_up_all(&wl->out_wait);
 	complete_all(&vfd->close->done);
+	if (vfd->map)
+		memunmap(vfd->map);
 	wl_request_put(vfd->close);
 	kfree(vfd);
 	put_device(&wl->dev);
@@ -539,9 +550,13 @@ static int wl_vfd_set_memory(struct wl_vfd *vfd, u64 pfn, u32 size)
 		if (start > wl->region.len || whole > wl->region.len - start)
 			return -EPROTO;
 		start += wl->region.addr;
-	} else if (start + whole < start ||
-		   region_intersects(start, whole, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) != REGION_DISJOINT) {
-		return -EPROTO;
+	} else {
+		if (start + whole < start || pfn_valid(PHYS_PFN(start)) || pfn_valid(PHYS_PFN(start + whole - 1)) ||
+		    region_intersects(start, whole, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) != REGION_DISJOINT)
+			return -EPROTO;
+		vfd->map = memremap(start, whole, MEMREMAP_WB);
+		if (!vfd->map)
+			return -ENOMEM;
 	}
 	vfd->phys = start;
 	vfd->size = whole;
@@ -729,6 +744,9 @@ static void wl_forget_all(struct wl_device *wl)
 	}
 	wl->unclaimed = 0;
 	mutex_unlock(&wl->vfds_lock);
+	/* Faults that did not see this end; those that come see it. */
+	down_write(&wl->map_sem);
+	up_write(&wl->map_sem);
 	unmap_mapping_range(wl->inode->i_mapping, 0, 0, 1);
 }
 
@@ -1100,7 +1118,7 @@ static long wl_vfd_send_transaction(struct file *file, const void __user *data, 
 		ret = -EFAULT;
 		goto out;
 	}
-	if (READ_ONCE(vfd->lost)) {
+	if (READ_ONCE(vfd->lost) && !READ_ONCE(wl->gone)) {
 		ret = -ENOENT;
 		goto out;
 	}
@@ -1184,10 +1202,40 @@ static __poll_t wl_vfd_poll(struct file *file, poll_table *wait)
 	return mask;
 }
 
+static vm_fault_t wl_vfd_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct wl_vfd *vfd = vma->vm_file->private_data;
+	struct wl_device *wl = vfd->wl;
+	unsigned long page = max(vma->vm_start, ALIGN_DOWN(vmf->address, WL_FAULT_PAGES * PAGE_SIZE));
+	unsigned long end = min(vma->vm_end, ALIGN_DOWN(vmf->address, WL_FAULT_PAGES * PAGE_SIZE) +
+				WL_FAULT_PAGES * PAGE_SIZE);
+	unsigned long base = PHYS_PFN(vfd->phys) + vma->vm_pgoff;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	down_read(&wl->map_sem);
+	if (!READ_ONCE(wl->gone) && !READ_ONCE(vfd->lost)) {
+		/* The page that is needed, and then its neighbours, where nothing depends on success. */
+		ret = vmf_insert_pfn(vma, vmf->address, base + PHYS_PFN(vmf->address - vma->vm_start));
+		for (; ret == VM_FAULT_NOPAGE && page < end; page += PAGE_SIZE) {
+			if (page != (vmf->address & PAGE_MASK) &&
+			    vmf_insert_pfn(vma, page, base + PHYS_PFN(page - vma->vm_start)) != VM_FAULT_NOPAGE)
+				break;
+		}
+	}
+	up_read(&wl->map_sem);
+	return ret;
+}
+
+static const struct vm_operations_struct wl_vm_ops = {
+	.fault = wl_vfd_fault,
+};
+
 /*
- * The whole range at once: the pages have no struct page and the device is there.
  * A mapping holds the file, so the memory outlives close(2) of the vfd for as long
- * as any part of it is mapped. MAP_PRIVATE copies a page when it is written to.
+ * as any part of it is mapped. MAP_PRIVATE copies a page when it is written to:
+ * VM_MIXEDMAP, with pages that have no struct page, allows that, VM_PFNMAP would
+ * allow it for mappings made in one piece only.
  */
 static int wl_vfd_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -1201,8 +1249,13 @@ static int wl_vfd_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (READ_ONCE(vfd->wl->gone) || READ_ONCE(vfd->lost))
 		return -ENODEV;
-	return io_remap_pfn_range(vma, vma->vm_start, (vfd->phys + offset) >> PAGE_SHIFT, length,
-				  vma->vm_page_prot);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_set(vma, VM_MIXEDMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
+#else
+	vma->vm_flags |= VM_MIXEDMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP;
+#endif
+	vma->vm_ops = &wl_vm_ops;
+	return 0;
 }
 
 static int wl_vfd_release(struct inode *inode, struct file *file)
@@ -1486,6 +1539,8 @@ static void wl_device_release(struct device *dev)
 		iput(wl->inode);
 	idr_destroy(&wl->vfds);
 	mutex_destroy(&wl->vfds_lock);
+	if (wl->region_map)
+		memunmap(wl->region_map);
 	ida_free(&wl_minors, wl->minor);
 	kfree(wl);
 }
@@ -1557,6 +1612,7 @@ static int wl_probe(struct virtio_device *vdev)
 	INIT_WORK(&wl->reap_work, wl_reap);
 	INIT_WORK(&wl->in_work, wl_in_work);
 	mutex_init(&wl->vfds_lock);
+	init_rwsem(&wl->map_sem);
 	idr_init(&wl->vfds);
 	device_initialize(&wl->dev);
 	wl->dev.class = wl_class;
@@ -1585,6 +1641,14 @@ static int wl_probe(struct virtio_device *vdev)
 			goto put;
 		}
 		wl->use_shmem = true;
+		ret = -EPROTO;
+		if (!PAGE_ALIGNED(wl->region.addr) || pfn_valid(PHYS_PFN(wl->region.addr)) ||
+		    pfn_valid(PHYS_PFN(wl->region.addr + wl->region.len - 1)))
+			goto put;
+		ret = -ENOMEM;
+		wl->region_map = memremap(wl->region.addr, wl->region.len, MEMREMAP_WB);
+		if (!wl->region_map)
+			goto put;
 	}
 	vdev->priv = wl;
 	ret = wl_find_queues(wl);
@@ -1641,6 +1705,10 @@ static void wl_remove(struct virtio_device *vdev)
 	wl_forget_all(wl);
 	wake_up_all(&wl->out_wait);
 	/* Files that are still open hold wl; each vfd ends with its own. */
+	/* The region is somebody else's from now on; nothing maps it any more. */
+	if (wl->region_map)
+		memunmap(wl->region_map);
+	wl->region_map = NULL;
 	put_device(&wl->dev);
 }
 
@@ -1701,7 +1769,7 @@ static int wl_fs_context(struct fs_context *fc)
 
 static struct file_system_type wl_fs = {
 	.name = "virtio_wl",
-	.owner = THIS_MODULE,
+	/* No owner: our own mount would hold the module for ever. It ends in wl_exit(). */
 	.init_fs_context = wl_fs_context,
 	.kill_sb = kill_anon_super,
 };
