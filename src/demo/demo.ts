@@ -104,7 +104,7 @@ class Demo {
     const { say } = this.#options;
     const terminal = this.#run(APPLICATION_VM, 'foot', ['run', '--', ...terminalCommand()]);
     say(`VM "${APPLICATION_VM}": foot, unmodified, on a Wayland socket of "virtwl run", which copies what it draws, once`);
-    await this.#until('the window of foot', terminal, async () => (await this.#window('foot')) !== undefined);
+    await this.#until('the window of foot', terminal, async () => (await this.#window(APPLICATION_VM)) !== undefined);
   }
 
   startFrames(): Running {
@@ -209,20 +209,20 @@ class Demo {
   }
 
   async #showsBoth(picture: Picture): Promise<boolean> {
-    const terminal = await this.#window('foot');
-    const frames = await this.#window('frames');
+    const terminal = await this.#window(APPLICATION_VM);
+    const frames = await this.#window(FRAMES_VM);
     return (
       terminal !== undefined && frames !== undefined && showsTerminal(picture, terminal) && showsFrames(picture, frames)
     );
   }
 
-  /** Where sway has put the contents of a window of ours, if it is there and visible. */
-  async #window(which: 'foot' | 'frames'): Promise<Rect | undefined> {
+  /** Where sway has put the contents of a VM's window, if it is there and visible. */
+  async #window(vm: string): Promise<Rect | undefined> {
     const { folder } = this.#stack as LoopbackStack;
     const ipc = readdirSync(folder).find(name => name.startsWith('sway-ipc.'));
     if (ipc === undefined) return undefined;
     const { stdout } = await promisify(execFile)('swaymsg', ['-r', '-s', join(folder, ipc), '-t', 'get_tree']);
-    return findWindow(JSON.parse(stdout) as TreeNode, node => (node.app_id === 'foot') === (which === 'foot'));
+    return findWindow(JSON.parse(stdout) as TreeNode, appId => appId.startsWith(`${vm}:`));
   }
 }
 
@@ -237,8 +237,8 @@ interface TreeNode {
   readonly floating_nodes: readonly TreeNode[];
 }
 
-function findWindow(node: TreeNode, wanted: (node: TreeNode) => boolean): Rect | undefined {
-  if (node.app_id !== undefined && node.visible === true && wanted(node)) {
+function findWindow(node: TreeNode, wanted: (appId: string) => boolean): Rect | undefined {
+  if (node.visible === true && wanted(node.app_id ?? '')) {
     const { rect, window_rect: inner } = node;
     return { x: rect.x + inner.x, y: rect.y + inner.y, width: inner.width, height: inner.height };
   }
