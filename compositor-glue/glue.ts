@@ -133,8 +133,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   /** Disconnects every client. */
   close(): void {
     this.#closed = true;
-    for (const entrance of this.#entrances.values()) void entrance.then(({ close }) => close(), () => {});
-    this.#entrances.clear();
+    for (const vm of [...this.#entrances.keys()]) this.#closeEntrance(vm);
     for (const client of [...this.#clients]) client.relay.close(undefined);
     for (const account of this.#accounts.values()) account.close();
     this.#accounts.clear();
@@ -153,7 +152,16 @@ export class Glue extends EventEmitter<GlueEvents> {
 
   /** A VM without clients keeps its account while memory for them is on its way, or a transfer still runs. */
   #forgetIdleAccounts(): void {
-    for (const account of this.#accounts.values()) if (account.idle) this.#accounts.delete(account.name);
+    for (const { idle, name } of this.#accounts.values()) {
+      if (!idle) continue;
+      this.#accounts.delete(name);
+      this.#closeEntrance(name);
+    }
+  }
+
+  #closeEntrance(vm: string): void {
+    this.#entrances.get(vm)?.then(({ close }) => close(), () => {});
+    this.#entrances.delete(vm);
   }
 
   /** The connection to the allocator is made when it is needed, and again after it was lost. */
