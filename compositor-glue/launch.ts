@@ -4,11 +4,11 @@
  * that appears is taken for theirs only if it was made by their process.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { accessSync, constants, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { OwnedFd } from '../src/fd.js';
 import { native } from '../src/native.js';
+import { makeRuntimeFolder } from '../src/runtime-folder.js';
 
 /** How long a compositor may take to make its socket, in milliseconds: a cold start in an emulated VM takes 20 s. */
 export const DEFAULT_START_TIMEOUT_MS = 60_000;
@@ -53,10 +53,10 @@ export async function launchCompositor(options: LaunchOptions): Promise<Composit
   const [program] = options.command;
   if (program === undefined) throw new Error('no compositor given: virtwl compositor -- sway');
   requireProgram(program, 'install a wlroots compositor, for instance: apt-get install sway');
-  const command = asOrdinaryUser(options.command);
+  const command = endingWithUs(asOrdinaryUser(options.command));
 
   const given = process.env['XDG_RUNTIME_DIR'];
-  const runtimeDir = given ?? mkdtempSync(join(tmpdir(), 'virtwl-runtime-'));
+  const runtimeDir = given ?? makeRuntimeFolder('compositor');
   const output = options.output ?? 'inherit';
   const child = spawn(command[0] as string, command.slice(1), {
     env: { ...process.env, XDG_RUNTIME_DIR: runtimeDir, ...options.env },
@@ -91,9 +91,24 @@ export function asOrdinaryUser(command: readonly string[]): string[] {
   return ['bwrap', '--unshare-user', '--uid', id, '--gid', id, '--dev-bind', '/', '/', '--die-with-parent', '--', ...command];
 }
 
+/**
+ * The command such that the kernel ends it when we are killed: a compositor without its glue would keep screen and
+ * keyboard, and the one that is started in its place would get neither. bwrap sees to that by itself. setpriv is a part
+ * of util-linux; where there is none, the compositor stays.
+ */
+function endingWithUs(command: readonly string[]): string[] {
+  if (command[0] === 'bwrap' || !hasProgram('setpriv')) return [...command];
+  return ['setpriv', '--pdeathsig', 'KILL', '--', ...command];
+}
+
 function requireProgram(program: string, advice: string): void {
+  if (hasProgram(program)) return;
+  throw Object.assign(new Error(`there is no program "${program}" here: ${advice}`), { code: 'ENOENT' });
+}
+
+function hasProgram(program: string): boolean {
   const places = program.includes('/') ? [program] : (process.env['PATH'] ?? '').split(delimiter).map(dir => join(dir, program));
-  const found = places.some(place => {
+  return places.some(place => {
     try {
       accessSync(place, constants.X_OK);
       return true;
@@ -101,7 +116,6 @@ function requireProgram(program: string, advice: string): void {
       return false;
     }
   });
-  if (!found) throw Object.assign(new Error(`there is no program "${program}" here: ${advice}`), { code: 'ENOENT' });
 }
 
 async function socketOf(

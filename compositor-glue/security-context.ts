@@ -4,11 +4,11 @@
  * clients of that VM come in there. The compositor then hides its privileged globals from them by its own rules too, and
  * shows the tag to whoever asks. Where the compositor does not know the protocol, its ordinary socket serves.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OwnedFd } from '../src/fd.js';
 import { native } from '../src/native.js';
+import { makeRuntimeFolder } from '../src/runtime-folder.js';
 import { UnixSocket } from '../src/unix-socket.js';
 import { Display } from '../src/wayland/client.js';
 import type { WaylandObject } from '../src/wayland/wayland-object.js';
@@ -31,7 +31,7 @@ export interface SecurityContext {
 export class SecurityContexts {
   readonly #display: Display;
   readonly #manager: WaylandObject;
-  readonly #folder = mkdtempSync(join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), 'virtwl-contexts-'));
+  readonly #folder = makeRuntimeFolder('contexts');
   #count = 0;
 
   private constructor(display: Display) {

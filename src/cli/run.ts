@@ -1,10 +1,11 @@
 /** `virtwl run`: runs an unmodified Wayland application of this VM on the compositor of another. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { ClientProxy } from '../client/proxy.js';
+import { makeRuntimeFolder } from '../runtime-folder.js';
 import { openDevice } from '../virtwl/device.js';
 import { answerStatus } from './status.js';
 
@@ -29,7 +30,7 @@ export function register(program: Command): void {
     .action(async (app: string[], options: RunOptions) => {
       const device = openDevice(options);
       const runtimeDir = process.env['XDG_RUNTIME_DIR'];
-      const folder = mkdtempSync(join(runtimeDir ?? tmpdir(), 'virtwl-'));
+      const folder = makeRuntimeFolder('run');
       const proxy = new ClientProxy({ device, path: join(folder, 'wayland-0'), server: options.server });
       proxy.on('problem', error => console.error(`virtwl run: ${error.message}`));
       answerStatus(() => ({ connections: proxy.connectionCount, ...proxy.counters }));
