@@ -4,7 +4,7 @@
  * the VMs' devices. The demo, the benchmark and the tests run on it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,6 +15,8 @@ import type { NativeCounters } from '../native.js';
 
 /** The command line's entry point, compiled. */
 export const VIRTWL = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+/** What the broker and host processes print when they serve. */
+const READY = /^ready: /;
 /** How long a part may take until it is ready, in milliseconds. */
 const START_TIMEOUT_MS = 60_000;
 const LOOK_INTERVAL_MS = 20;
@@ -143,27 +145,24 @@ export class LoopbackStack {
   }
 
   async startBroker(): Promise<void> {
-    const directory = join(this.folder, 'broker');
-    this.#spawn('broker', ['broker', '--directory', directory]);
-    await this.#appears('broker', join(directory, 'control'));
+    await this.#says(this.#spawn('broker', ['broker', '--directory', join(this.folder, 'broker')]), READY);
   }
 
   async startCompositorHost(): Promise<void> {
     const { budget = '1G', hostArguments = [] } = this.#options;
-    this.#spawn('compositor-host', [
+    const part = this.#spawn('compositor-host', [
       ...['host', '--vm', 'compositor', '--loopback', this.loopback('compositor')],
       ...[`--allocator=${budget}`, '--compositor', '--broker', join(this.folder, 'broker'), ...hostArguments],
     ]);
-    await this.#appears('compositor-host', join(this.loopback('compositor'), 'compositor'));
-    await this.#appears('compositor-host', join(this.loopback('compositor'), 'allocator'));
+    await this.#says(part, READY);
   }
 
   async startClientHost(vm: string): Promise<void> {
-    this.#spawn(`${vm}-host`, [
+    const part = this.#spawn(`${vm}-host`, [
       ...['host', '--vm', vm, '--loopback', this.loopback(vm)],
       ...['--wayland', '--broker', join(this.folder, 'broker')],
     ]);
-    await this.#appears(`${vm}-host`, join(this.loopback(vm), 'wayland'));
+    await this.#says(part, READY);
   }
 
   async startCompositor(): Promise<void> {
@@ -177,19 +176,7 @@ export class LoopbackStack {
       ...(this.#options.compositorArguments ?? []),
       ...how,
     ]);
-    this.display = await new Promise<string>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the compositor was not ready in time')), START_TIMEOUT_MS);
-      createInterface({ input: part.process.stdout as NodeJS.ReadableStream }).on('line', line => {
-        const display = /^WAYLAND_DISPLAY=(.*)/.exec(line)?.[1];
-        if (display === undefined) return;
-        clearTimeout(timer);
-        resolve(display);
-      });
-      void part.ended.then(() => {
-        clearTimeout(timer);
-        reject(endedTooEarly(part));
-      });
-    });
+    [, this.display = ''] = await this.#says(part, /^WAYLAND_DISPLAY=(.*)/);
   }
 
   /** Runs a subcommand of `virtwl` in a VM; its output is the caller's to read. */
@@ -255,16 +242,27 @@ export class LoopbackStack {
     return part;
   }
 
-  async #appears(part: string, path: string): Promise<void> {
-    const process = this.parts.get(part) as Part;
-    let ended = false;
-    void process.ended.then(() => (ended = true));
-    for (let waited = 0; waited < START_TIMEOUT_MS; waited += LOOK_INTERVAL_MS) {
-      if (existsSync(path)) return;
-      if (ended) throw endedTooEarly(process);
-      await pause(LOOK_INTERVAL_MS);
-    }
-    throw new Error(`"virtwl ${part}" did not make ${path} in time`);
+  /**
+   * Waits for the line by which a part tells that it can be used. Its socket does not tell: one that was left behind by
+   * an earlier process, which was killed, looks the same.
+   */
+  #says(part: Part, line: RegExp): Promise<RegExpMatchArray> {
+    return new Promise((resolve, reject) => {
+      const output = createInterface({ input: part.process.stdout as NodeJS.ReadableStream });
+      const timer = setTimeout(() => {
+        reject(new Error(`the part "${part.name}" was not ready within ${START_TIMEOUT_MS / 1000} s`));
+      }, START_TIMEOUT_MS);
+      output.on('line', said => {
+        const found = line.exec(said);
+        if (found === null) return;
+        clearTimeout(timer);
+        resolve(found);
+      });
+      void part.ended.then(() => {
+        clearTimeout(timer);
+        reject(endedTooEarly(part));
+      });
+    });
   }
 }
 
