@@ -1,0 +1,59 @@
+/**
+ * What one guest may cost the wl device. Each bound has a name and a default; `virtwl host` has a flag for those that an
+ * owner may want to change.
+ */
+
+export interface WlLimits {
+  /** Vfds at a time, of whatever kind and whoever made them. */
+  readonly vfds: number;
+  /** Connections at a time: contexts that the guest opened and sockets that were handed over to it. */
+  readonly connections: number;
+  /** Pipes at a time. Each takes two descriptors until its remote end was sent. */
+  readonly pipes: number;
+  /** Bytes of memory that the guest made itself (NEW_ALLOC) and that are still held by anybody. */
+  readonly allocBytes: number;
+  /** Pieces of memory mapped into the guest at a time. At most {@link MAX_MAPPINGS}. */
+  readonly mappings: number;
+  /** Bytes that wait for the guest to give buffers for them. Over it, nothing is read for the guest. */
+  readonly queuedBytes: number;
+}
+
+/**
+ * Each mapping takes one of the VMM's memory slots, of which QEMU has 512 for vhost, guest memory included, and dies
+ * when they are passed. A good part of them stays for the guest's own memory.
+ */
+export const MAX_MAPPINGS = 448;
+
+export const DEFAULT_WL_LIMITS: WlLimits = {
+  // The driver makes at most 2,047, and the device as many again.
+  vfds: 4096,
+  // A descriptor each. With two for each pipe and one for each mapping it stays within a confined process's 4,096.
+  connections: 1024,
+  pipes: 512,
+  // A client that brings its own memory uses some 30 MiB for a window of 1080p.
+  allocBytes: 256 * 2 ** 20,
+  mappings: 384,
+  queuedBytes: 4 * 2 ** 20,
+};
+
+/** Bytes of one vfd that wait for the guest, over which it is not read: one read of the socket. */
+export const MAX_SOURCE_BYTES = 64 * 1024;
+
+/**
+ * Buffers of the guest that may hold one vfd's unread messages. A driver that keeps the buffer until a program has read
+ * the message would otherwise let one program that never reads keep all of them, a queue's 256, from the others.
+ */
+export const MAX_UNREAD_BUFFERS = 64;
+
+/** Bytes of a command that is accepted: a transaction of 1 MiB, the most that our guest library and driver send. */
+export const MAX_COMMAND_BYTES = 2 ** 20 + 4096;
+
+/**
+ * Bytes of one connection that wait for its server before the guest's SEND is left unanswered, which holds the sender
+ * back. Below it, a busy server does not hold up anybody.
+ */
+export const MAX_UNSENT_BYTES = 256 * 1024;
+
+/** Bytes and descriptors of all connections that wait for servers, over which no further command is looked at. */
+export const MAX_ALL_UNSENT_BYTES = 16 * 2 ** 20;
+export const MAX_ALL_UNSENT_FDS = 512;

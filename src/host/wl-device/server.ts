@@ -1,0 +1,127 @@
+/**
+ * The vhost-user socket of one VM: its VMM connects, and may come back after it was gone. One at a time: a VMM that comes
+ * while another is there waits a moment, in case the other is just about to be noticed gone, and is then turned away.
+ */
+import { join } from 'node:path';
+import { Budget } from '../../allocator/budget.js';
+import { OwnedFd } from '../../fd.js';
+import { native } from '../../native.js';
+import { AcceptingSocket } from '../accepting-socket.js';
+import { VhostUserBackend } from './backend.js';
+import { DEFAULT_WL_LIMITS, type WlLimits } from './limits.js';
+
+/** How long a second front-end waits for the first to be gone, in milliseconds. */
+const SUCCESSION_MS = 500;
+
+export interface WlDeviceServerOptions {
+  /** A listening socket. The server takes ownership of it, also when its constructor throws. */
+  readonly socket: OwnedFd;
+  /** The folder of the VM's servers. */
+  readonly folder: string;
+  /** Those of them that the guest may reach. */
+  readonly servers: ReadonlySet<string>;
+  /** Default: {@link DEFAULT_WL_LIMITS}, each. */
+  readonly limits?: Partial<WlLimits> | undefined;
+  /** A directory on a tmpfs for the guest's own memory, instead of a private one; becomes the server's. */
+  readonly memory?: OwnedFd | undefined;
+  /** Receives one line an event that the VM caused. */
+  readonly log: (line: string) => void;
+}
+
+export class WlDeviceServer {
+  readonly limits: WlLimits;
+  readonly #socket: AcceptingSocket;
+  readonly #memory: Budget;
+  #backend: VhostUserBackend | undefined;
+  #successor: { fd: OwnedFd; timer: NodeJS.Timeout } | undefined;
+  #closed = false;
+
+  constructor(private readonly options: WlDeviceServerOptions) {
+    this.limits = { ...DEFAULT_WL_LIMITS };
+    for (const [name, value] of Object.entries(options.limits ?? {})) if (value !== undefined) Object.assign(this.limits, { [name]: value });
+    try {
+      const { allocBytes } = this.limits;
+      this.#memory = new Budget({ bytes: allocBytes, requestLimit: allocBytes, directory: options.memory });
+    } catch (error) {
+      options.socket.close();
+      options.memory?.close();
+      throw error;
+    }
+    try {
+      this.#socket = new AcceptingSocket(options.socket, (fd) => this.#connected(fd), (error) => options.log(error.message));
+    } catch (error) {
+      this.#memory.close();
+      throw error;
+    }
+  }
+
+  /** Whether a VMM is connected. */
+  get connected(): boolean {
+    return this.#backend !== undefined;
+  }
+
+  /** What the guest has. */
+  get counts(): (VhostUserBackend['counts'] & { allocBytes: number }) | undefined {
+    return this.#backend && { ...this.#backend.counts, allocBytes: this.#memory.used };
+  }
+
+  /** Ends the connection and what the guest had through it. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#socket.close();
+    this.#dropSuccessor();
+    this.#backend?.close();
+    this.#memory.close();
+  }
+
+  #connected(fd: OwnedFd): void {
+    if (this.#backend !== undefined) {
+      this.#turnAway();
+      const timer = setTimeout(() => this.#turnAway(), SUCCESSION_MS);
+      this.#successor = { fd, timer };
+      return;
+    }
+    const { log } = this.options;
+    log('a front-end has connected');
+    try {
+      this.#backend = new VhostUserBackend(fd, {
+        limits: this.limits,
+        host: {
+          connect: (name) => this.#connect(name),
+          allocate: (bytes) => this.#memory.grant(BigInt(bytes)),
+          log,
+        },
+        ended: () => this.#ended(),
+      });
+    } catch (error) {
+      log(`a front-end was turned away: ${(error as Error).message}`);
+    }
+  }
+
+  #ended(): void {
+    this.#backend = undefined;
+    const fd = this.#successor?.fd;
+    clearTimeout(this.#successor?.timer);
+    this.#successor = undefined;
+    if (fd !== undefined && !this.#closed) this.#connected(fd);
+    else fd?.close();
+  }
+
+  #turnAway(): void {
+    if (this.#successor !== undefined) this.options.log('a front-end was turned away: another one is connected');
+    this.#dropSuccessor();
+  }
+
+  #dropSuccessor(): void {
+    clearTimeout(this.#successor?.timer);
+    this.#successor?.fd.close();
+    this.#successor = undefined;
+  }
+
+  #connect(name: string): OwnedFd {
+    if (!this.options.servers.has(name)) {
+      throw Object.assign(new Error('this VM has no such server'), { code: 'ENOENT' });
+    }
+    return new OwnedFd(native.connectUnix(join(this.options.folder, name)));
+  }
+}
