@@ -20,6 +20,9 @@ import {
 } from '../../src/wayland/wire.js';
 import { eventually } from '../eventually.js';
 
+/** Where the ids begin that a compositor makes. */
+const SERVER_IDS = 0xff000000;
+
 /** One message as it arrived. Its fds are the peer's, until a test takes them by {@link Peer.takeFd}. */
 export interface Heard {
   readonly id: number;
@@ -36,7 +39,14 @@ export class Peer {
   readonly types = new Map<number, string>([[1, 'wl_display']]);
   /** Runs for each message; what it says leaves at once. */
   answer: (heard: Heard) => void = () => undefined;
-  /** What arrived and is wrong: an unknown object, a message that breaks its signature. */
+  /** The versions of the objects. */
+  readonly versions = new Map<number, number>([[1, 1]]);
+  /** Objects that the client has destroyed, and whose ids are not free yet. */
+  readonly destroyed = new Set<number>();
+  /**
+   * What arrived and is wrong: an unknown object, a message that breaks its signature, and for a compositor, which has
+   * reason to be strict: a destroyed object, one of a wrong interface or version, an id that is in use or out of line.
+   */
   readonly faults: string[] = [];
   ended = false;
   /** Bytes that arrived, whole messages or not. */
@@ -47,6 +57,8 @@ export class Peer {
   readonly #kept = new Set<OwnedFd>();
   readonly #byName = new Map<string, Heard[]>();
   #nextId = 2;
+  /** The highest id of a client's so far. */
+  #highest = 1;
   #serial = 0;
 
   /** Takes ownership of the socket and starts it, unless it is not to read at all. */
@@ -82,7 +94,8 @@ export class Peer {
     if (message === undefined) throw new Error(`${type.name} has no '${name}'`);
     const writer = new MessageWriter();
     writer.write(id, message, args);
-    this.#noteTypes(message, args);
+    this.#noteTypes(message, args, id);
+    if (message.name === 'delete_id' && id === 1) this.#free(args[0] as number);
     return { bytes: writer.bytes.slice(), fds: writer.fds };
   }
 
@@ -185,10 +198,45 @@ export class Peer {
     return type;
   }
 
-  #noteTypes(message: Message, args: readonly WireValue[]): void {
+  #noteTypes(message: Message, args: readonly WireValue[], parent: number): void {
     message.args.forEach((arg, i) => {
-      if (arg.kind === 'new_id') this.types.set(args[i] as number, arg.interface as string);
-      if (arg.kind === 'bind') this.types.set((args[i] as Bind).id, (args[i] as Bind).interface);
+      if (arg.kind === 'new_id') this.#note(args[i] as number, arg.interface as string, this.versions.get(parent) ?? 1);
+      if (arg.kind === 'bind') {
+        const bind = args[i] as Bind;
+        this.#note(bind.id, bind.interface, bind.version);
+      }
+    });
+    if (message.destructor && this.types.has(parent)) this.destroyed.add(parent);
+  }
+
+  #note(id: number, iface: string, version: number): void {
+    this.types.set(id, iface);
+    this.versions.set(id, version);
+    this.destroyed.delete(id);
+    if (id < SERVER_IDS) this.#highest = Math.max(this.#highest, id);
+  }
+
+  #free(id: number): void {
+    this.types.delete(id);
+    this.versions.delete(id);
+    this.destroyed.delete(id);
+  }
+
+  /** What a compositor would not accept about a request whose signature is right. */
+  #judge(type: Interface, message: Message, id: number, args: readonly WireValue[]): void {
+    const fault = (text: string): void => void this.faults.push(`${type.name}#${id}.${message.name}: ${text}`);
+    if (this.destroyed.has(id)) fault('the object is destroyed');
+    if (message.since > (this.versions.get(id) ?? 1)) fault(`newer than version ${this.versions.get(id)}`);
+    message.args.forEach((arg, i) => {
+      if (arg.kind === 'object' && args[i] !== null) {
+        const given = this.types.get(args[i] as number);
+        if (given === undefined || this.destroyed.has(args[i] as number)) fault(`${arg.name} is no object`);
+        else if (arg.interface !== undefined && given !== arg.interface) fault(`${arg.name} is a ${given}`);
+      }
+      const made = arg.kind === 'new_id' ? (args[i] as number) : arg.kind === 'bind' ? (args[i] as Bind).id : undefined;
+      if (made === undefined) return;
+      if (made >= SERVER_IDS || this.types.has(made)) fault(`the new id ${made} is in use`);
+      else if (made > this.#highest + 1) fault(`the new id ${made} is out of line: ${this.#highest} was the last`);
     });
   }
 
@@ -225,7 +273,9 @@ export class Peer {
       return;
     }
     for (const arg of args) if (arg instanceof OwnedFd) this.#kept.add(arg);
-    this.#noteTypes(message, args);
+    if (this.role === 'compositor') this.#judge(type!, message, id, args);
+    this.#noteTypes(message, args, id);
+    if (this.role === 'client' && message.name === 'delete_id' && id === 1) this.#free(args[0] as number);
     const heard = { id, name: `${type!.name}.${message.name}`, args };
     this.heard.push(heard);
     const alike = this.#byName.get(heard.name);
