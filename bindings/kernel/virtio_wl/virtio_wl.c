@@ -47,9 +47,11 @@
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/overflow.h>
 #include <linux/poll.h>
 #include <linux/pseudo_fs.h>
+#include <linux/reboot.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -84,6 +86,8 @@
 #define WL_WRITE_MAX (64 << 10)
 /* Pages mapped at one fault: 256 KiB, aligned. */
 #define WL_FAULT_PAGES 64
+/* How long to wait for each answer before a reset, in jiffies: a device that lives needs a thousandth of it. */
+#define WL_RESET_PATIENCE (2 * HZ)
 /* Messages taken before others may use the worker. */
 #define WL_IN_BATCH 256
 
@@ -92,6 +96,7 @@ struct wl_device {
 	struct cdev cdev;
 	struct virtio_device *vdev;	/* not to be used once gone */
 	int minor;
+	struct notifier_block reboot;
 	struct inode *inode;		/* whose mapping every vfd's file has */
 	bool use_shmem;
 	struct virtio_shm_region region;
@@ -140,6 +145,7 @@ struct wl_vfd {
 	struct list_head in_queue;
 	bool hup;
 	bool lost;			/* the device has forgotten it */
+	bool closed_early;		/* closed at the device before its reset */
 	wait_queue_head_t in_wait;
 };
 
@@ -1541,7 +1547,6 @@ static void wl_device_release(struct device *dev)
 	mutex_destroy(&wl->vfds_lock);
 	if (wl->region_map)
 		memunmap(wl->region_map);
-	ida_free(&wl_minors, wl->minor);
 	kfree(wl);
 }
 
@@ -1586,6 +1591,54 @@ static void wl_free_in(struct wl_device *wl)
 
 	while ((buffer = virtqueue_detach_unused_buf(wl->in)))
 		kfree(buffer);
+}
+
+/*
+ * Closes all memory at the device, which is to be reset next: QEMU 11.1 can crash
+ * when a device starts anew whose memory was still mapped at its reset. Best effort:
+ * a device that does not answer is left alone. The vfds are lost afterwards.
+ */
+static void wl_close_memory(struct wl_device *wl)
+{
+	struct wl_id_message *body;
+	struct wl_request *req;
+	struct wl_vfd *vfd;
+	bool answers = true;
+	u32 id = 0;
+
+	while (answers) {
+		int next = id + 1;
+
+		mutex_lock(&wl->vfds_lock);
+		do {
+			vfd = idr_get_next(&wl->vfds, &next);
+			id = next++;
+		} while (vfd && !(vfd->memory && READ_ONCE(vfd->known) && !vfd->closed_early));
+		if (vfd) {
+			spin_lock(&vfd->in_lock);
+			vfd->closed_early = true;
+			spin_unlock(&vfd->in_lock);
+		}
+		mutex_unlock(&wl->vfds_lock);
+		if (!vfd)
+			break;
+		req = wl_request_new(wl, sizeof(*body), sizeof(struct wl_header));
+		if (!req)
+			break;
+		body = (struct wl_id_message *)req->body;
+		body->header.type = cpu_to_le32(WL_CMD_CLOSE);
+		body->id = cpu_to_le32(id);
+		answers = !wl_request_try(wl, req) && wait_for_completion_timeout(&req->done, WL_RESET_PATIENCE);
+		wl_request_put(req);
+	}
+}
+
+static int wl_reboot(struct notifier_block *block, unsigned long event, void *data)
+{
+	struct wl_device *wl = container_of(block, struct wl_device, reboot);
+
+	wl_close_memory(wl);
+	return NOTIFY_DONE;
 }
 
 static int wl_probe(struct virtio_device *vdev)
@@ -1662,6 +1715,8 @@ static int wl_probe(struct virtio_device *vdev)
 	ret = cdev_device_add(&wl->cdev, &wl->dev);
 	if (ret)
 		goto reset;
+	wl->reboot.notifier_call = wl_reboot;
+	register_reboot_notifier(&wl->reboot);
 	return 0;
 
 reset:
@@ -1672,6 +1727,7 @@ free_queues:
 	wl_free_in(wl);
 	vdev->config->del_vqs(vdev);
 put:
+	ida_free(&wl_minors, minor);
 	put_device(&wl->dev);
 	return ret;
 }
@@ -1681,7 +1737,11 @@ static void wl_remove(struct virtio_device *vdev)
 	struct wl_device *wl = vdev->priv;
 	struct wl_request *req, *next;
 
+	unregister_reboot_notifier(&wl->reboot);
 	cdev_device_del(&wl->cdev, &wl->dev);
+	/* The next device may have the name, even if files of this one stay open. */
+	ida_free(&wl_minors, wl->minor);
+	wl_close_memory(wl);
 
 	/* From here on nobody touches the queues but us. */
 	spin_lock_irq(&wl->out_lock);
