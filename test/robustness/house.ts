@@ -12,9 +12,9 @@ import { LoopbackStack, VIRTWL } from '../../src/demo/loopback-stack.js';
 import { holdingsOf, processTree, programOf, type ProcessHoldings } from './process-holdings.js';
 
 /** Clients of this VM draw straight into the slab. */
-const DIRECT = 'alpha';
+export const DIRECT = 'alpha';
 /** Clients of this VM draw through `virtwl run`. */
-const COPIED = 'beta';
+export const COPIED = 'beta';
 
 const SWAY_CONFIG = `
 xwayland disable
@@ -101,14 +101,23 @@ export class House {
     return this.tree(part)[place];
   }
 
-  holdings(): Holdings {
+  /** Every process but those of clients, with its name and number. */
+  processes(): (readonly [name: string, pid: number])[] {
     const named = VICTIMS.filter(([part]) => part !== 'direct' && part !== 'copied');
-    return Object.fromEntries(
-      [...new Set(named.map(([part]) => part))].flatMap(part => {
-        const names = named.filter(([of]) => of === part).map(([, name]) => name);
-        return this.tree(part).map((pid, i) => [`${part}: ${names[i] ?? programOf(pid)}`, holdingsOf(pid)]);
-      }),
-    );
+    return [...new Set(named.map(([part]) => part))].flatMap(part => {
+      const names = named.filter(([of]) => of === part).map(([, name]) => name);
+      return this.tree(part).map((pid, i) => [`${part}: ${names[i] ?? programOf(pid)}`, pid] as const);
+    });
+  }
+
+  holdings(): Holdings {
+    return Object.fromEntries(this.processes().map(([name, pid]) => [name, holdingsOf(pid)]));
+  }
+
+  /** The Wayland socket of `virtwl run`. */
+  get proxyDisplay(): string {
+    if (this.#proxy === undefined) throw new Error('virtwl run is not up');
+    return this.#proxy.display;
   }
 
   /** Everything in the stack's folder, without what chance has named, and without what a killed sway leaves. */
@@ -121,7 +130,7 @@ export class House {
 
   /** Starts a client that draws and looks at every frame. */
   frames(kind: 'direct' | 'copied', count: number): Client {
-    const way = kind === 'direct' ? ['--loopback', this.stack.loopback(DIRECT)] : ['--display', this.#proxy?.display ?? ''];
+    const way = kind === 'direct' ? ['--loopback', this.stack.loopback(DIRECT)] : ['--display', this.proxyDisplay];
     const child = spawn(
       globalThis.process.execPath,
       [

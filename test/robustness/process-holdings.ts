@@ -40,9 +40,9 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== 'Z' && state !== 'X';
 }
 
-/** Memory that is resident and not shared with a file or another process's memory, in bytes. */
-export function anonymousBytes(pid: number): number {
-  return 1024 * Number(/^RssAnon:\s*(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+/** Resident memory in bytes, with what it shares. */
+export function residentBytes(pid: number): number {
+  return 1024 * Number(/^VmRSS:\s*(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
 }
 
 function withoutNumbers(name: string): string {
