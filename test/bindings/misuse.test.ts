@@ -19,6 +19,9 @@ const SEEDS = [1, 20_240_607, 0xdecafbad];
 /** What the process under test does; a process of its own, since a crash is what is looked for. */
 const SCRIPT = `
 import { readdirSync, readFileSync } from 'node:fs';
+
+// It starts processes or threads, which a busy machine may take its time for. In milliseconds.
+t.setTimeout(240_000);
 const { native } = await import(process.env.NATIVE_MODULE);
 const { Random } = await import(process.env.RANDOM_MODULE);
 const random = new Random(Number(process.argv[2]));

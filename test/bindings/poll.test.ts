@@ -8,6 +8,9 @@ import { native, POLL_DISCONNECT, POLL_READABLE, POLL_WRITABLE, type Poll } from
 import { eventually } from '../eventually.js';
 import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
 
+// It starts processes or threads, which a busy machine may take its time for. In milliseconds.
+t.setTimeout(240_000);
+
 v8.setFlagsFromString('--expose-gc');
 const collectGarbage = vm.runInNewContext('gc') as () => void;
 

@@ -1,7 +1,14 @@
 import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { native } from '../../src/native.js';
 import { leavesNothing, thrownBy } from './held.js';
+
+// It starts processes or threads, which a busy machine may take its time for. In milliseconds.
+t.setTimeout(240_000);
 
 const PAGE = native.pageSize;
 const BUDGET = 64 * PAGE;
@@ -139,10 +146,21 @@ const AS_SOMEBODY_ELSE = `
   console.log(JSON.stringify(found));
 `;
 
+/** A copy of what is run as somebody else: the checkout may be in a folder that only its owner can enter. */
+function readableByAll(): { NATIVE_MODULE: string; VIRTWL_NATIVE: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'virtwl-readable-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const [module, addon] = [join(folder, 'native.mjs'), join(folder, 'virtwl.node')];
+  copyFileSync(new URL('../../src/native.js', import.meta.url), module);
+  copyFileSync(process.env['VIRTWL_NATIVE'] ?? new URL('../../../build/Release/virtwl.node', import.meta.url), addon);
+  for (const [path, mode] of [[folder, 0o755], [module, 0o644], [addon, 0o755]] as const) chmodSync(path, mode);
+  return { NATIVE_MODULE: pathToFileURL(module).href, VIRTWL_NATIVE: addon };
+}
+
 function runAs(command: readonly string[]): { status: number | null; stderr: string; stdout: string } {
   const [name = '', ...args] = command;
   const full = [...args, process.execPath, '--input-type=module', '-e', AS_SOMEBODY_ELSE];
-  const env = { ...process.env, NATIVE_MODULE: new URL('../../src/native.js', import.meta.url).href };
+  const env = { ...process.env, ...readableByAll() };
   return spawnSync(name, full, { encoding: 'utf8', env });
 }
 

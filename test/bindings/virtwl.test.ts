@@ -7,6 +7,9 @@ import t from 'tap';
 import { native } from '../../src/native.js';
 import { closeFds, thrownBy } from './held.js';
 
+// It starts processes or threads, which a busy machine may take its time for. In milliseconds.
+t.setTimeout(240_000);
+
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-ioctl-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 

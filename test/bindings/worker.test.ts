@@ -8,6 +8,9 @@ import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 import { mappingsHeld, MEMFD } from './held.js';
 
+// It starts processes or threads, which a busy machine may take its time for. In milliseconds.
+t.setTimeout(240_000);
+
 const MODULE = new URL('../../src/native.js', import.meta.url).href;
 
 /** A thread that runs `script`, with `native`, `port` (parentPort) and `data` (workerData). */
