@@ -12,6 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 
+// It starts processes or threads, which a busy machine may take its time for. In milliseconds.
+t.setTimeout(240_000);
+
 /** Calls a run. The sanitizer run makes as many; they take seconds. */
 const CALLS = 20_000;
 const SEEDS = [1, 20_240_607, 0xdecafbad];
@@ -20,8 +23,6 @@ const SEEDS = [1, 20_240_607, 0xdecafbad];
 const SCRIPT = `
 import { readdirSync, readFileSync } from 'node:fs';
 
-// It starts processes or threads, which a busy machine may take its time for. In milliseconds.
-t.setTimeout(240_000);
 const { native } = await import(process.env.NATIVE_MODULE);
 const { Random } = await import(process.env.RANDOM_MODULE);
 const random = new Random(Number(process.argv[2]));
