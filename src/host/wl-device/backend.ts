@@ -102,6 +102,16 @@ class Vring {
     this.#kick = undefined;
   }
 
+  /** As it was at first, but for its descriptors. It must not run. */
+  reset(): void {
+    this.dropKick();
+    this.started = false;
+    this.enabled = false;
+    this.base = 0;
+    this.stoppedAt = undefined;
+    this.address = undefined;
+  }
+
   close(): void {
     this.dropKick();
     this.call?.close();
@@ -172,7 +182,7 @@ export class VhostUserBackend {
     this.#closed = true;
     this.#connection.close();
     this.#halt();
-    this.#device.reset();
+    this.#reset();
     this.#requests?.close();
     for (const vring of this.#vrings) vring.close();
     this.#memory.clear();
@@ -225,8 +235,8 @@ export class VhostUserBackend {
       case FrontEnd.ResetOwner:
       case FrontEnd.ResetDevice:
         this.#halt();
-        this.#device.reset();
-        for (const vring of this.#vrings) vring.stoppedAt = undefined;
+        this.#reset();
+        for (const vring of this.#vrings) vring.reset();
         return undefined;
       case FrontEnd.SetMemTable:
         this.#setMemTable(payload, fds);
@@ -345,7 +355,7 @@ export class VhostUserBackend {
     const zero = inRing.base === 0 && outRing.base === 0;
     const goesOn = [inRing, outRing].every((vring) => vring.stoppedAt === vring.base);
     const since = zero ? 'new' : goesOn ? 'stopped' : 'unknown';
-    if (since !== 'stopped') this.#device.reset();
+    if (since !== 'stopped') this.#reset();
     this.#region.run(true);
     if (!this.#hasRun) this.options.host.log('the guest’s driver runs');
     this.#hasRun = true;
@@ -364,6 +374,12 @@ export class VhostUserBackend {
       vring.base,
     );
     return { queue, signal: () => addCount(vring.call) };
+  }
+
+  /** Forgets what the guest had. The device must not run. */
+  #reset(): void {
+    this.#device.reset();
+    this.#region.abandon();
   }
 
   /** Stops the device where it runs, and notes where to go on. */

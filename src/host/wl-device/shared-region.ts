@@ -3,8 +3,8 @@
  * a memory slot of the VMM, and too many of them end the VM, so their number is bounded here. A place is used again only
  * when the front-end has said that nothing is mapped there any more.
  *
- * The front-end may be asked to map only while its device runs (QEMU crashes otherwise). What is to be unmapped while it
- * does not run waits until it does, or goes with the front-end.
+ * The front-end may be asked to map only while its device runs (QEMU crashes otherwise). What is to be mapped or unmapped
+ * while it does not run waits until it does, or goes with the front-end.
  */
 import { Regions } from '../../allocator/regions.js';
 import type { OwnedFd } from '../../fd.js';
@@ -19,6 +19,8 @@ export class SharedRegion {
   readonly #mapped = new Map<number, number>();
   /** Offsets that are to be unmapped when the device runs again. */
   readonly #stale = new Set<number>();
+  /** Who waits for the device to run: told whether it does. */
+  #waiting: ((running: boolean) => void)[] = [];
   #running = false;
 
   constructor(
@@ -36,9 +38,10 @@ export class SharedRegion {
 
   /** Maps memory; see `WlHost.map`. */
   async map(memory: OwnedFd, bytes: number, writable: boolean): Promise<number | undefined> {
+    if (!this.#running && !(await new Promise<boolean>((resolve) => this.#waiting.push(resolve)))) return undefined;
     const requests = this.requests();
-    if (!this.#running || requests === undefined) {
-      this.log('no memory can be mapped: the front-end does not run the device, or cannot map (it needs vhost-user SHMEM)');
+    if (requests === undefined) {
+      this.log('no memory can be mapped: the front-end cannot do it (it needs SHMEM of vhost-user)');
       return undefined;
     }
     if (this.mappings >= this.limit) {
@@ -77,10 +80,16 @@ export class SharedRegion {
     });
   }
 
+  /** Refuses whoever waits for the device to run: what they wait with is of a guest that is gone. */
+  abandon(): void {
+    for (const answer of this.#waiting.splice(0)) answer(false);
+  }
+
   /** Tells whether the front-end runs the device. */
   run(running: boolean): void {
     this.#running = running;
     if (!running) return;
+    for (const answer of this.#waiting.splice(0)) answer(true);
     for (const offset of this.#stale) {
       this.#stale.delete(offset);
       this.unmap(offset);

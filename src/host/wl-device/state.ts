@@ -339,7 +339,8 @@ export class WlState {
     if (this.#vfds.size >= this.options.limits.vfds) throw new Error(`no further vfd: ${this.#vfds.size} are there`);
     const info = fd.info();
     const id = this.#deviceId();
-    if (info.seekable) {
+    // Eventfds can seek, too, in a way.
+    if (info.seekable && (info.type === 'regular' || info.size > 0)) {
       if (info.size > REGION_BYTES - native.pageSize) throw new Error(`memory of ${info.size} bytes is larger than the region`);
       this.#vfds.set(id, BEING_MADE);
       const vfd = await this.#mapped(fd, id, info.size, info.access === 'rw' && !writeSealed(fd));
