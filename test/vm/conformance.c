@@ -407,6 +407,41 @@ static void pipes(void)
 	close(ctx);
 }
 
+/* One context is written to and not read; another one works meanwhile, and nothing is lost. */
+static void a_slow_reader(void)
+{
+	int slow = context(), other = context(), good = 1;
+	static uint8_t piece[MAX_DATA];
+	uint32_t sent = 0, read_back = 0, i;
+	struct txn txn;
+	uint8_t byte;
+
+	fcntl(slow, F_SETFL, fcntl(slow, F_GETFL) | O_NONBLOCK);
+	while (sent < 1u << 20) {
+		for (i = 0; i < sizeof(piece); i++)
+			piece[i] = (uint8_t)((sent + i) / 5);
+		if (send_txn(slow, piece, sizeof(piece), NULL, 0) == 0)
+			sent += sizeof(piece);
+		else if (errno != EAGAIN || !ready(slow, POLLOUT, 500))
+			break;
+	}
+	printf("# %u bytes were taken\n", sent);
+	check(sent > 0 && (sent == 1u << 20 || errno == EAGAIN), "SEND with O_NONBLOCK takes what there is room for, and then: EAGAIN");
+	for (i = 0; i < 20 && good; i++)
+		good = send_txn(other, "y", 1, NULL, 0) == 0 && recv_all(other, &byte, 1, NULL, 0) == 0 && byte == 'y';
+	check(good, "another context goes on meanwhile");
+	good = 1;
+	while (read_back < sent && good) {
+		good = (ready(slow, POLLIN, PATIENCE_MS) & POLLIN) && recv_txn(slow, &txn, MAX_DATA) == 0 && txn.head.len > 0;
+		for (i = 0; i < txn.head.len && good; i++)
+			good = txn.data[i] == (uint8_t)((read_back + i) / 5);
+		read_back += txn.head.len;
+	}
+	check(good && read_back == sent, "all of it comes back when it is read");
+	close(slow);
+	close(other);
+}
+
 static void on_signal(int number)
 {
 	(void)number;
@@ -560,6 +595,7 @@ int main(int argc, char **argv)
 	the_device();
 	memory();
 	streams();
+	a_slow_reader();
 	descriptors();
 	pipes();
 	signals();

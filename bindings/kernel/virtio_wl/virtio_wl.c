@@ -11,11 +11,15 @@
  * Out queue: one request and one answer each, in struct wl_request, which
  * belongs to its waiter and to the queue together, so that a killed waiter
  * need not wait for the device. Answers are taken in the interrupt; those
- * that end a vfd go on to wl_reap(), which may sleep.
+ * that end a vfd go on to wl_reap(), which may sleep. A blocking sender waits for
+ * the answer, and gets the device's error at once; with O_NONBLOCK, where nothing
+ * may wait for a slow server, a few transactions of a vfd may be under way, and an
+ * error is told at the next one.
  *
  * In queue: wl_in_work() copies each message out, checks it, and appends it to
- * its vfd. When WL_QUEUED_MAX bytes wait for readers we take no more, and the
- * device is held back.
+ * its vfd. The messages of a vfd whose reader is slow stay in the device's buffers
+ * instead, which the device gets back as they are read: a good device counts them
+ * and stops reading for that vfd alone.
  *
  * A vfd lives until its last reference is put (its file, or the message that
  * it came in), then CLOSE goes to the device, and only the answer frees its id.
@@ -43,6 +47,7 @@
 #include <linux/ioport.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -74,16 +79,16 @@
  * worth, and small enough that a device which never sends them costs little.
  */
 #define WL_UNCLAIMED_MAX 4096
-/*
- * Most bytes that wait for readers, over all vfds of a device. The wire cannot
- * hold back a single vfd, so a reader that never reads stops the others here;
- * this is the price of not dropping messages, and what bounds our memory.
- */
+/* Unread bytes of a vfd over which its messages stay in the device's buffers. */
+#define WL_VFD_QUEUED_MAX (256 << 10)
+/* Unread bytes of all vfds of a device over which nothing is taken any more: what bounds our memory. */
 #define WL_QUEUED_MAX (16 << 20)
 /* Most data in one transaction; what crosses is copied in one piece. */
 #define WL_SEND_MAX (1 << 20)
 /* Most data of one write(2), which may be short. */
 #define WL_WRITE_MAX (64 << 10)
+/* Transactions of one vfd that nobody waits for. */
+#define WL_SENDS_MAX 16
 /* Pages mapped at one fault: 256 KiB, aligned. */
 #define WL_FAULT_PAGES 64
 /* How long to wait for each answer before a reset, in jiffies: a device that lives needs a thousandth of it. */
@@ -115,6 +120,7 @@ struct wl_device {
 	struct work_struct reap_work;
 
 	struct virtqueue *in;		/* in_work's own, from probe to remove */
+	struct llist_head read_buffers;	/* that go back to it */
 	struct work_struct in_work;
 	atomic_long_t queued;		/* bytes that wait for readers */
 	atomic_t in_stalled;
@@ -143,10 +149,14 @@ struct wl_vfd {
 	struct mutex read_lock;		/* taking messages */
 	spinlock_t in_lock;		/* the list itself, hup and lost */
 	struct list_head in_queue;
+	size_t queued;			/* bytes in it */
 	bool hup;
 	bool lost;			/* the device has forgotten it */
 	bool closed_early;		/* closed at the device before its reset */
-	wait_queue_head_t in_wait;
+	wait_queue_head_t in_wait;	/* for reading; and for sends to end */
+
+	unsigned int sends;		/* under way with nobody waiting; under out_lock */
+	int send_error;			/* of one of them; under out_lock */
 };
 
 /* A received transaction, with a reference to each of its vfds. */
@@ -157,7 +167,8 @@ struct wl_message {
 	unsigned int fds_taken;
 	u32 length;
 	u32 taken;
-	u8 *data;
+	u8 *data;			/* behind fds, or in buffer */
+	struct llist_node *buffer;	/* of the in queue, or NULL */
 	struct wl_vfd *fds[];
 };
 
@@ -171,6 +182,9 @@ struct wl_request {
 	struct wl_vfd *vfd;		/* NEW, CLOSE: whom wl_reap() looks after */
 	bool closes;
 	bool abandoned;			/* NEW: the waiter was killed */
+	struct wl_vfd *sender;		/* SEND that nobody waits for, with a reference */
+	unsigned int file_count;	/* SEND: whose ids are in it */
+	struct file **files;
 	unsigned int answer_size;
 	size_t length;
 	union {
@@ -246,7 +260,12 @@ static struct wl_request *wl_request_new(struct wl_device *wl, size_t length, un
 
 static void wl_request_free(struct kref *ref)
 {
-	kfree(container_of(ref, struct wl_request, ref));
+	struct wl_request *req = container_of(ref, struct wl_request, ref);
+
+	while (req->file_count)
+		fput(req->files[--req->file_count]);
+	kfree(req->files);
+	kfree(req);
 }
 
 static void wl_request_put(struct wl_request *req)
@@ -268,7 +287,13 @@ static void wl_request_answered(struct wl_request *req, unsigned int written, in
 	req->error = error;
 	if (req->vfd && !req->closes)
 		req->vfd->known = !error;
-	if (req->closes || req->abandoned) {
+	if (req->sender) {
+		req->sender->sends--;
+		if (error)
+			req->sender->send_error = error;
+		wake_up_all(&req->sender->in_wait);
+	}
+	if (req->closes || req->abandoned || req->sender) {
 		list_add_tail(&req->link, &wl->answered);
 		wl_schedule(wl, &wl->reap_work);
 	} else {
@@ -401,6 +426,10 @@ static void wl_message_free(struct wl_device *wl, struct wl_message *message)
 	for (i = message->fds_taken; i < message->fd_count; i++)
 		wl_vfd_put(message->fds[i]);
 	atomic_long_sub(message->charge, &wl->queued);
+	if (message->buffer) {
+		llist_add(message->buffer, &wl->read_buffers);
+		wl_schedule(wl, &wl->in_work);
+	}
 	kfree(message);
 }
 
@@ -532,7 +561,7 @@ static void wl_reap(struct work_struct *work)
 			if (req->closes)
 				wl_vfd_free(req->vfd);
 			else
-				wl_vfd_put(req->vfd);
+				wl_vfd_put(req->sender ? req->sender : req->vfd);
 			wl_request_put(req);
 		}
 		cond_resched();
@@ -649,49 +678,63 @@ static struct wl_vfd *wl_vfd_find(struct wl_device *wl, u32 id)
 	return vfd && kref_get_unless_zero(&vfd->ref) ? vfd : NULL;
 }
 
-static void wl_in_recv(struct wl_device *wl, const struct wl_transaction *recv, unsigned int length)
+/* A message with room for so many vfds, whose data is a copy, or lies in the buffer where keep says so. */
+static struct wl_message *wl_message_new(struct wl_device *wl, u32 count, const void *data, u32 length, void *keep)
 {
+	size_t size = struct_size((struct wl_message *)NULL, fds, count) + (keep ? 0 : length);
+	struct wl_message *message = kmalloc(size, GFP_KERNEL);
+
+	if (!message)
+		return NULL;
+	message->charge = size;
+	message->fd_count = 0;
+	message->fds_taken = 0;
+	message->length = length;
+	message->taken = 0;
+	message->buffer = keep;
+	message->data = (u8 *)data;
+	if (!keep) {
+		message->data = (u8 *)&message->fds[count];
+		memcpy(message->data, data, length);
+	}
+	atomic_long_add(size, &wl->queued);
+	return message;
+}
+
+/* True: the buffer is a message's now. */
+static bool wl_in_recv(struct wl_device *wl, struct wl_transaction *recv, unsigned int length)
+{
+	const __le32 *ids = (const __le32 *)recv->body;
 	struct wl_message *message;
 	struct wl_vfd *vfd, *came;
-	const __le32 *ids = (const __le32 *)recv->body;
-	u32 count, i, data_length;
+	u32 count, i, id;
+	bool wanted = false;
+	void *keep = NULL;
 
 	if (length < sizeof(*recv)) {
 		dev_warn_ratelimited(&wl->dev, "a transaction of %u bytes\n", length);
-		return;
+		return false;
 	}
 	length -= sizeof(*recv);
 	count = le32_to_cpu(recv->vfd_count);
 	if (count > length / sizeof(*ids)) {
 		dev_warn_ratelimited(&wl->dev, "a transaction with %u vfds in %u bytes\n", count, length);
-		return;
+		return false;
 	}
-	data_length = length - count * sizeof(*ids);
-	if (!count && !data_length)
-		return;
-
-	message = kmalloc(struct_size(message, fds, count) + data_length, GFP_KERNEL);
-	if (!message) {
-		/* A stream with a gap is worse than one that ends. */
-		dev_warn_ratelimited(&wl->dev, "no memory for a message: its context is closed\n");
-	} else {
-		message->charge = struct_size(message, fds, count) + data_length;
-		message->fd_count = 0;
-		message->fds_taken = 0;
-		message->length = data_length;
-		message->taken = 0;
-		message->data = (u8 *)&message->fds[count];
-		memcpy(message->data, ids + count, data_length);
-		atomic_long_add(message->charge, &wl->queued);
-	}
+	length -= count * sizeof(*ids);
+	if (!count && !length)
+		return false;
 
 	mutex_lock(&wl->vfds_lock);
 	vfd = wl_vfd_find(wl, le32_to_cpu(recv->id));
+	if (vfd && length && READ_ONCE(vfd->queued) >= WL_VFD_QUEUED_MAX)
+		keep = recv;
+	message = wl_message_new(wl, count, ids + count, length, keep);
 	for (i = 0; i < count && message; i++) {
-		came = idr_find(&wl->vfds, le32_to_cpu(ids[i]));
+		id = le32_to_cpu(ids[i]);
+		came = idr_find(&wl->vfds, id);
 		if (!came || !came->unclaimed) {
-			dev_warn_ratelimited(&wl->dev, "a transaction with the vfd %#x, which it cannot give\n",
-					     le32_to_cpu(ids[i]));
+			dev_warn_ratelimited(&wl->dev, "a transaction with the vfd %#x, which it cannot give\n", id);
 			continue;
 		}
 		/* The reference that it was announced with is the message's now. */
@@ -701,25 +744,31 @@ static void wl_in_recv(struct wl_device *wl, const struct wl_transaction *recv, 
 	}
 	mutex_unlock(&wl->vfds_lock);
 
+	/* A stream with a gap is worse than one that ends. */
+	if (!message)
+		dev_warn_ratelimited(&wl->dev, "no memory for a message: its context ends here\n");
 	if (vfd) {
-		bool wanted;
-
 		spin_lock(&vfd->in_lock);
 		/* Nothing comes after the end, and nobody reads from memory or from a pipe's writing end. */
 		wanted = message && !vfd->hup && !vfd->memory && wl_vfd_file_flags(vfd) != O_WRONLY;
-		if (wanted)
+		if (wanted) {
 			list_add_tail(&message->link, &vfd->in_queue);
+			vfd->queued += length;
+		}
 		if (!message)
 			vfd->hup = true;
 		spin_unlock(&vfd->in_lock);
 		wake_up_interruptible_all(&vfd->in_wait);
 		wl_vfd_put(vfd);
-		if (wanted)
-			return;
 	}
+	if (wanted)
+		return keep;
 	/* It is for somebody who closed the vfd while it was on its way, or for nobody. */
-	if (message)
+	if (message) {
+		message->buffer = NULL;
 		wl_message_free(wl, message);
+	}
+	return false;
 }
 
 /*
@@ -788,26 +837,29 @@ static int wl_in_add(struct wl_device *wl, void *buffer)
 	return virtqueue_add_inbuf(wl->in, &sg, 1, buffer, GFP_KERNEL);
 }
 
-static void wl_in_message(struct wl_device *wl, const struct wl_header *header, unsigned int length)
+/* True: the buffer is not the queue's any more. */
+static bool wl_in_message(struct wl_device *wl, void *buffer, unsigned int length)
 {
+	const struct wl_header *header = buffer;
+
 	if (length < sizeof(*header)) {
 		dev_warn_ratelimited(&wl->dev, "a message of %u bytes\n", length);
-		return;
+		return false;
 	}
 	switch (le32_to_cpu(header->type)) {
 	case WL_CMD_NEW:
 	case WL_CMD_NEW_DMABUF:
-		wl_in_new(wl, (const void *)header, length);
+		wl_in_new(wl, buffer, length);
 		break;
 	case WL_CMD_RECV:
-		wl_in_recv(wl, (const void *)header, length);
-		break;
+		return wl_in_recv(wl, buffer, length);
 	case WL_CMD_HUP:
-		wl_in_hup(wl, (const void *)header, length);
+		wl_in_hup(wl, buffer, length);
 		break;
 	default:
 		dev_warn_ratelimited(&wl->dev, "a message of the unknown type %#x\n", le32_to_cpu(header->type));
 	}
+	return false;
 }
 
 /* Alone touches the in queue, from probe to remove. */
@@ -815,12 +867,18 @@ static void wl_in_work(struct work_struct *work)
 {
 	struct wl_device *wl = container_of(work, struct wl_device, in_work);
 	unsigned int length, taken = 0;
-	bool more = true;
+	struct llist_node *node, *next;
+	bool more = true, added = false;
 	void *buffer;
 
 	if (READ_ONCE(wl->gone))
 		goto out;
 	virtqueue_disable_cb(wl->in);
+	llist_for_each_safe(node, next, llist_del_all(&wl->read_buffers)) {
+		if (wl_in_add(wl, node))
+			kfree(node);
+		added = true;
+	}
 	while (more && taken < WL_IN_BATCH) {
 		if (atomic_long_read(&wl->queued) >= WL_QUEUED_MAX) {
 			atomic_set(&wl->in_stalled, 1);
@@ -837,11 +895,13 @@ static void wl_in_work(struct work_struct *work)
 			continue;
 		}
 		taken++;
-		wl_in_message(wl, buffer, min_t(unsigned int, length, WL_BUFFER_SIZE));
+		if (wl_in_message(wl, buffer, min_t(unsigned int, length, WL_BUFFER_SIZE)))
+			continue;
 		if (wl_in_add(wl, buffer))
 			kfree(buffer);
+		added = true;
 	}
-	if (taken)
+	if (added)
 		virtqueue_kick(wl->in);
 	if (taken == WL_IN_BATCH)
 		wl_schedule(wl, &wl->in_work);
@@ -943,6 +1003,9 @@ static void wl_take_commit(struct wl_vfd *vfd, const struct wl_take *take, bool 
 
 		message->taken += take_bytes;
 		bytes -= take_bytes;
+		spin_lock(&vfd->in_lock);
+		vfd->queued -= take_bytes;
+		spin_unlock(&vfd->in_lock);
 		if (with_fds) {
 			message->fds_taken += take_fds;
 			fds -= take_fds;
@@ -1075,67 +1138,106 @@ static long wl_vfd_recv(struct file *file, struct virtwl_ioctl_txn __user *txn)
 	return ret;
 }
 
-/* Sends up to 28 vfds and bytes. The files are held until the device has seen the ids. */
+/* Takes the files of the vfds to be sent, which are held until the device has seen the ids. */
+static int wl_send_files(struct wl_request *req, struct wl_device *wl, const s32 *fds, unsigned int count)
+{
+	struct wl_transaction *send = (struct wl_transaction *)req->body;
+	__le32 *ids = (__le32 *)send->body;
+
+	if (!count)
+		return 0;
+	req->files = kmalloc_array(count, sizeof(*req->files), GFP_KERNEL_ACCOUNT);
+	if (!req->files)
+		return -ENOMEM;
+	while (req->file_count < count) {
+		struct file *file = fget(fds[req->file_count]);
+		struct wl_vfd *vfd;
+
+		if (!file)
+			return -EBADFD;	/* as this ABI has it, not EBADF */
+		ids[req->file_count] = 0;
+		req->files[req->file_count++] = file;
+		vfd = file->f_op == &wl_vfd_fops ? file->private_data : NULL;
+		if (!vfd || vfd->wl != wl)
+			return -EINVAL;
+		ids[req->file_count - 1] = cpu_to_le32(vfd->id);
+	}
+	return 0;
+}
+
+/* An error of an earlier transaction, told once; or, without waiting, a place for this one. */
+static int wl_send_begin(struct wl_vfd *vfd, bool nonblock)
+{
+	struct wl_device *wl = vfd->wl;
+	int ret;
+
+	spin_lock_irq(&wl->out_lock);
+	ret = vfd->send_error;
+	vfd->send_error = 0;
+	if (!ret && wl->gone)
+		ret = -ENODEV;
+	if (!ret && READ_ONCE(vfd->lost))
+		ret = -ENOENT;
+	if (!ret && nonblock) {
+		if (vfd->sends < WL_SENDS_MAX)
+			vfd->sends++;
+		else
+			ret = -EAGAIN;
+	}
+	spin_unlock_irq(&wl->out_lock);
+	return ret;
+}
+
+/* Sends up to 28 vfds and bytes. */
 static long wl_vfd_send_transaction(struct file *file, const void __user *data, size_t length, const s32 *fds)
 {
+	bool nonblock = file->f_flags & O_NONBLOCK;
 	struct wl_vfd *vfd = file->private_data;
 	struct wl_device *wl = vfd->wl;
-	struct file *sent[VIRTWL_SEND_MAX_ALLOCS];
 	struct wl_transaction *send;
-	struct wl_request *req = NULL;
-	unsigned int i, count = 0;
-	__le32 *ids;
-	long ret = 0;
+	struct wl_request *req;
+	unsigned int count = 0;
+	long ret;
 
-	for (i = 0; fds && i < VIRTWL_SEND_MAX_ALLOCS && fds[i] >= 0; i++) {
-		struct wl_vfd *with;
-
-		sent[count] = fget(fds[i]);
-		if (!sent[count]) {
-			ret = -EBADFD;	/* as this ABI has it, not EBADF */
-			goto out;
-		}
+	while (fds && count < VIRTWL_SEND_MAX_ALLOCS && fds[count] >= 0)
 		count++;
-		with = sent[i]->f_op == &wl_vfd_fops ? sent[i]->private_data : NULL;
-		if (!with || with->wl != wl) {
-			ret = -EINVAL;
-			goto out;
-		}
-	}
 	if (!length && !count)
-		goto out;
-	if (length > WL_SEND_MAX) {
-		ret = -ENOMEM;
-		goto out;
-	}
-	req = wl_request_new(wl, sizeof(*send) + count * sizeof(*ids) + length, sizeof(struct wl_header));
-	if (!req) {
-		ret = -ENOMEM;
-		goto out;
-	}
+		return 0;
+	if (length > WL_SEND_MAX)
+		return -ENOMEM;
+	req = wl_request_new(wl, sizeof(*send) + count * sizeof(__le32) + length, sizeof(struct wl_header));
+	if (!req)
+		return -ENOMEM;
 	send = (struct wl_transaction *)req->body;
 	send->header.type = cpu_to_le32(WL_CMD_SEND);
 	send->id = cpu_to_le32(vfd->id);
 	send->vfd_count = cpu_to_le32(count);
-	ids = (__le32 *)send->body;
-	for (i = 0; i < count; i++)
-		ids[i] = cpu_to_le32(((struct wl_vfd *)sent[i]->private_data)->id);
-	if (copy_from_user(ids + count, data, length)) {
+	ret = wl_send_files(req, wl, fds, count);
+	if (!ret && copy_from_user(send->body + count * sizeof(__le32), data, length))
 		ret = -EFAULT;
-		goto out;
-	}
-	if (READ_ONCE(vfd->lost) && !READ_ONCE(wl->gone)) {
-		ret = -ENOENT;
-		goto out;
-	}
-	ret = wl_request_queue(wl, req, file->f_flags & O_NONBLOCK);
 	if (!ret)
-		ret = wl_request_wait(wl, req);
-out:
-	if (req)
-		wl_request_put(req);
-	for (i = 0; i < count; i++)
-		fput(sent[i]);
+		ret = wl_send_begin(vfd, nonblock);
+	if (ret)
+		goto put;
+
+	if (!nonblock) {
+		ret = wl_request_queue(wl, req, false);
+		if (!ret)
+			ret = wl_request_wait(wl, req);
+		goto put;
+	}
+	/* Ours to give: the file holds the vfd while we are here. */
+	kref_get(&vfd->ref);
+	req->sender = vfd;
+	ret = wl_request_queue(wl, req, true);
+	if (ret) {
+		spin_lock_irq(&wl->out_lock);
+		vfd->sends--;
+		spin_unlock_irq(&wl->out_lock);
+		wl_vfd_put(vfd);
+	}
+put:
+	wl_request_put(req);
 	return ret;
 }
 
@@ -1200,10 +1302,10 @@ static __poll_t wl_vfd_poll(struct file *file, poll_table *wait)
 	spin_lock_irq(&wl->out_lock);
 	if (wl->gone)
 		mask |= EPOLLERR | EPOLLHUP;
-	else if (wl->out->num_free >= 2 && list_empty(&wl->backlog))
-		mask |= EPOLLOUT | EPOLLWRNORM;
-	else
+	else if (wl->out->num_free < 2 || !list_empty(&wl->backlog))
 		wl->starved = true;
+	else if (vfd->sends < WL_SENDS_MAX)
+		mask |= EPOLLOUT | EPOLLWRNORM;
 	spin_unlock_irq(&wl->out_lock);
 	return mask;
 }
@@ -1276,9 +1378,10 @@ static int wl_vfd_release(struct inode *inode, struct file *file)
 	wl_vfd_put(vfd);
 	/*
 	 * After close(2) the id is free and the host has let go. A process that ends
-	 * does not wait: no signal could end that wait.
+	 * does not wait, since no signal could end that wait, and neither does one that
+	 * never waits for this vfd.
 	 */
-	if (!(current->flags & (PF_EXITING | PF_KTHREAD)))
+	if (!(current->flags & (PF_EXITING | PF_KTHREAD)) && !(file->f_flags & O_NONBLOCK))
 		wait_for_completion_killable(&close->done);
 	wl_request_put(close);
 	return 0;
@@ -1540,6 +1643,10 @@ static const struct file_operations wl_fops = {
 static void wl_device_release(struct device *dev)
 {
 	struct wl_device *wl = container_of(dev, struct wl_device, dev);
+	struct llist_node *node, *next;
+
+	llist_for_each_safe(node, next, llist_del_all(&wl->read_buffers))
+		kfree(node);
 
 	if (wl->inode)
 		iput(wl->inode);

@@ -1,0 +1,32 @@
+/** A guest's console: the last lines are kept, to be shown when something goes wrong, and lines can be waited for. */
+import { EventEmitter } from 'eventemitter3';
+
+const KEPT_LINES = 400;
+/** The longest line that is kept whole; a guest may print without end. */
+const LONGEST_LINE = 4096;
+
+export class ConsoleLog extends EventEmitter<{ line: [string] }> {
+  readonly #lines: string[] = [];
+  #rest = '';
+  /** When something came last, in milliseconds of Date.now(). */
+  heard = Date.now();
+
+  take(bytes: Buffer): void {
+    this.heard = Date.now();
+    const parts = (this.#rest + bytes.toString('latin1')).split('\n');
+    this.#rest = (parts.pop() ?? '').slice(-LONGEST_LINE);
+    for (const part of parts) {
+      // Firmware paints; what remains when that is gone is text.
+      // eslint-disable-next-line no-control-regex
+      const line = part.replace(/\u001b\[[0-9;?=]*[A-Za-z]|\u001bc|\r/g, '').slice(0, LONGEST_LINE);
+      this.#lines.push(line);
+      if (this.#lines.length > KEPT_LINES) this.#lines.shift();
+      this.emit('line', line);
+    }
+  }
+
+  /** The last lines, the unfinished one included. */
+  last(count: number): string[] {
+    return [...this.#lines, ...(this.#rest.trim() === '' ? [] : [this.#rest])].slice(-count);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * The initial RAM disk that every guest boots: busybox, the modules, and an init that brings the guest up to where it
+ * takes scripts from the host through a virtio port ("agent"). With a disk, scripts run in the system on that disk, else
+ * in the RAM disk itself. What is packed anew for each boot (test programs, our package) is added as a second archive.
+ */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { cpio, file, folder, link, program, type CpioEntry } from './cpio.js';
+import type { GuestKernel } from './kernel.js';
+
+/** What init prints on the console when scripts can be run. */
+export const READY_LINE = 'virtwl guest: ready';
+/** What init prints when it cannot go on. */
+export const FAILED_LINE = 'virtwl guest: failed';
+/** The name of the port that the agent listens on. */
+export const AGENT_PORT = 'virtwl.agent';
+/** Where entries for the guest are found in it, when it runs from a disk. */
+export const EXTRA_FOLDER = '/virtwl';
+
+const INIT = `#!/bin/busybox sh
+# Process 1 of the guest. What it prints goes to the console.
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+/bin/busybox --install -s /bin
+fail() { echo "${FAILED_LINE}: $*"; poweroff -f; }
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts pts /dev/pts
+mount -t tmpfs shm /dev/shm
+ip link set lo up 2>/dev/null
+for module in $(cat /modules/order); do insmod /modules/$module || fail "cannot load $module"; done
+root=
+if [ -e /sys/block/vda ]; then
+  mkdir -p /root
+  mount -t ext4 -o rw /dev/vda /root || fail 'cannot mount the disk'
+  for place in proc sys dev; do mount -o bind /$place /root/$place; done
+  mount -o bind /dev/pts /root/dev/pts
+  mount -o bind /dev/shm /root/dev/shm
+  mount -t tmpfs run /root/run
+  mount -t tmpfs tmp /root/tmp && chmod 1777 /root/tmp
+  mkdir -p /root${EXTRA_FOLDER}
+  mount -o bind ${EXTRA_FOLDER} /root${EXTRA_FOLDER}
+  root=/root
+fi
+[ -c /dev/wl0 ] && chmod 666 /dev/wl0
+port=
+for name in /sys/class/virtio-ports/*; do
+  [ "$(cat $name/name 2>/dev/null)" = ${AGENT_PORT} ] && port=/dev/$(basename $name)
+done
+[ -n "$port" ] || fail 'the VMM gave no port for the agent'
+echo "${READY_LINE} $(cut -d' ' -f1 /proc/uptime)"
+exec 3<>$port
+# A line in: a number, and a script in base64. A line out: the number, the script's status, its output in base64.
+while read -r number script <&3; do
+  mkdir -p /agent $root/agent
+  echo "$script" | base64 -d > $root/agent/script
+  if [ -n "$root" ]; then chroot $root /bin/sh /agent/script > /agent/output 2>&1 3>&- < /dev/null
+  else sh /agent/script > /agent/output 2>&1 3>&- < /dev/null; fi
+  status=$?
+  { printf '%s %s ' "$number" "$status"; base64 /agent/output | tr -d '\\n'; echo; } >&3
+done
+fail 'the agent has lost its port'
+`;
+
+/** The part that all guests with this kernel have, compressed. */
+export function baseInitramfs(kernel: GuestKernel): Buffer {
+  const modules = kernel.modules.map(path => file(`modules/${basename(path)}`, readFileSync(path)));
+  return gzipSync(
+    cpio([
+      ...['proc', 'sys', 'dev', 'tmp', 'run', EXTRA_FOLDER.slice(1)].map(folder),
+      program('init', INIT),
+      program('bin/busybox', readFileSync(kernel.busybox)),
+      link('sbin', 'bin'),
+      ...modules,
+      file('modules/order', kernel.modules.map(path => basename(path)).join('\n')),
+    ]),
+    { level: 1 },
+  );
+}
+
+/** Programs by name, as entries of {@link EXTRA_FOLDER}. */
+export function guestFiles(files: Readonly<Record<string, string>>): CpioEntry[] {
+  return Object.entries(files).map(([name, path]) => program(`${EXTRA_FOLDER.slice(1)}/${name}`, readFileSync(path)));
+}
+
+/** The whole RAM disk. */
+export function initramfs(kernel: GuestKernel, extra: readonly CpioEntry[] = []): Buffer {
+  return Buffer.concat([baseInitramfs(kernel), ...(extra.length > 0 ? [cpio(extra)] : [])]);
+}

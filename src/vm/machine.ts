@@ -1,0 +1,242 @@
+/**
+ * A running VM: QEMU with a kernel, an initial RAM disk, perhaps a disk, and perhaps a wl device that a vhost-user
+ * back-end serves. In: scripts for the guest. Out: their status and output, and the console's lines. The VM ends with
+ * {@link Machine.stop}, or with the process that started it.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConsoleLog } from './console-log.js';
+import { AGENT_PORT, FAILED_LINE, READY_LINE } from './initramfs.js';
+import { VHOST_USER_DEVICE, type Qemu } from './qemu.js';
+
+export type Accelerator = 'kvm' | 'tcg';
+
+/**
+ * How long a guest may be silent while it boots, in milliseconds. Under emulation, on a machine that is busy, nothing
+ * comes for a minute now and then; a guest that hangs is silent for ever.
+ */
+const BOOT_SILENCE_MS = 180_000;
+/** Lines of the console that are shown when the guest failed. */
+const SHOWN_LINES = 40;
+/** How long QEMU may take to end when asked to, in milliseconds; it has nothing to save. */
+const STOP_MS = 2_000;
+
+/** virtio_wl's id that QEMU can give a device, and the device's queues. */
+const WL_DEVICE = `${VHOST_USER_DEVICE},virtio-id=30,num_vqs=2,vq_size=256,config_size=0`;
+
+export interface MachineOptions {
+  /** As it shows in messages. */
+  readonly name: string;
+  readonly qemu: Qemu;
+  readonly accelerator: Accelerator;
+  /** Path of the kernel. */
+  readonly kernel: string;
+  readonly initramfs: Uint8Array;
+  readonly memoryBytes: number;
+  readonly processors?: number;
+  /** An ext4 image; what the guest writes to it is gone with the machine. */
+  readonly disk?: string | undefined;
+  /** The vhost-user socket of the wl device, which must listen already. */
+  readonly wlSocket?: string | undefined;
+  /** More words of the kernel's command line. */
+  readonly kernelArguments?: string;
+  readonly onLine?: ((line: string) => void) | undefined;
+  /** Gives up on the guest while it boots. */
+  readonly abort?: AbortSignal | undefined;
+}
+
+export interface ScriptResult {
+  readonly status: number;
+  readonly output: string;
+}
+
+/** The arguments of QEMU for a wl device, beside those of the machine's memory: what `virtwl host --print qemu` is about. */
+export function wlDeviceArguments(socket: string): string[] {
+  return ['-chardev', `socket,id=wl,path=${socket.replaceAll(',', ',,')}`, '-device', `${WL_DEVICE},chardev=wl`];
+}
+
+function qemuArguments(options: MachineOptions, folder: string): string[] {
+  return [
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio'],
+    // A guest that restarts ends the machine. QEMU 11.1 can crash where a device with mapped memory is reset.
+    '-no-reboot',
+    ...['-accel', options.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
+    ...['-cpu', options.accelerator === 'kvm' ? 'host' : 'max', '-smp', String(options.processors ?? 2)],
+    // The back-end has the guest's memory mapped, so it is shared.
+    ...['-machine', 'q35,memory-backend=memory'],
+    ...['-object', `memory-backend-memfd,id=memory,size=${options.memoryBytes},share=on`],
+    ...['-kernel', options.kernel, '-initrd', join(folder, 'initramfs')],
+    ...['-append', `console=ttyS0 quiet panic=-1 oops=panic ${options.kernelArguments ?? ''}`.trim()],
+    ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,path=${join(folder, 'agent')},server=on,wait=off`],
+    ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
+    ...(options.disk === undefined ? [] : ['-drive', `file=${options.disk},format=raw,if=virtio,snapshot=on`]),
+    ...(options.wlSocket === undefined ? [] : wlDeviceArguments(options.wlSocket)),
+  ];
+}
+
+export class Machine {
+  readonly console = new ConsoleLog();
+  /** How long the guest took to be ready, in milliseconds. */
+  bootMs = 0;
+  #agent: Socket | undefined;
+  #answers = '';
+  #waiting = new Map<number, (result: ScriptResult) => void>();
+  #number = 0;
+  #ended: string | undefined;
+  readonly #gone: Promise<void>;
+  readonly #endings = new Set<() => void>();
+  readonly #killAtExit = (): void => void this.child.kill('SIGKILL');
+
+  private constructor(
+    readonly options: MachineOptions,
+    private readonly child: ChildProcess,
+    private readonly folder: string,
+  ) {
+    child.stdout?.on('data', (bytes: Buffer) => this.console.take(bytes));
+    child.stderr?.on('data', (bytes: Buffer) => this.console.take(bytes));
+    if (options.onLine !== undefined) this.console.on('line', options.onLine);
+    process.once('exit', this.#killAtExit);
+    this.#gone = new Promise(resolve => {
+      const end = (how: string): void => {
+        if (this.#ended !== undefined) return;
+        this.#ended = how;
+        process.removeListener('exit', this.#killAtExit);
+        this.#agent?.destroy();
+        rmSync(folder, { recursive: true, force: true });
+        resolve();
+        for (const ending of this.#endings) ending();
+      };
+      child.once('error', error => end(`QEMU did not start: ${error.message}`));
+      child.once('close', (status, signal) => end(signal === null ? `QEMU ended with status ${status}` : `QEMU was ended by ${signal}`));
+    });
+  }
+
+  /** Starts QEMU and waits until the guest takes scripts. */
+  static async start(options: MachineOptions): Promise<Machine> {
+    const folder = mkdtempSync(join(tmpdir(), 'virtwl-vm-'));
+    let machine: Machine;
+    try {
+      writeFileSync(join(folder, 'initramfs'), options.initramfs);
+      const [command, ...args] = options.qemu.command;
+      const child = spawn(command, [...args, ...qemuArguments(options, folder)], {
+        env: { ...process.env, ...options.qemu.env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      machine = new Machine(options, child, folder);
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+    try {
+      await machine.#ready();
+      return machine;
+    } catch (error) {
+      await machine.stop();
+      throw error;
+    }
+  }
+
+  /** Whether QEMU runs. */
+  get running(): boolean {
+    return this.#ended === undefined;
+  }
+
+  /** Process id of QEMU. */
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** Resolves when QEMU has ended, with how it did. */
+  async ended(): Promise<string> {
+    await this.#gone;
+    return this.#ended ?? '';
+  }
+
+  /** Runs a shell script in the guest, one at a time. Throws where the machine ends meanwhile, or the time is over. */
+  run(script: string, timeoutMs = 300_000): Promise<ScriptResult> {
+    const number = ++this.#number;
+    const first = script.trim().split('\n')[0] ?? '';
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        this.#endings.delete(ending);
+        this.#waiting.delete(number);
+        act();
+      };
+      const ending = (): void => settle(() => reject(this.#failure(`while it ran "${first}"`)));
+      const timer = setTimeout(() => {
+        settle(() => reject(this.#failure(`did not finish "${first}" in ${timeoutMs / 1000} s`)));
+      }, timeoutMs);
+      if (!this.running || this.#agent === undefined) return ending();
+      this.#endings.add(ending);
+      this.#waiting.set(number, result => settle(() => resolve(result)));
+      this.#agent.write(`${number} ${Buffer.from(script).toString('base64')}\n`);
+    });
+  }
+
+  /** Ends QEMU. Idempotent. */
+  async stop(): Promise<void> {
+    if (!this.running) return;
+    this.child.kill('SIGTERM');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
+    await this.#gone;
+    clearTimeout(timer);
+  }
+
+  async #ready(): Promise<void> {
+    const began = Date.now();
+    await new Promise<void>((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        clearInterval(watch);
+        this.console.off('line', line);
+        this.#endings.delete(ending);
+        this.options.abort?.removeEventListener('abort', abort);
+        act();
+      };
+      const abort = (): void => settle(() => reject(this.#failure('was not up in time')));
+      const line = (text: string): void => {
+        if (text.includes(READY_LINE)) settle(resolve);
+        if (text.includes(FAILED_LINE)) settle(() => reject(this.#failure('could not come up')));
+      };
+      const ending = (): void => settle(() => reject(this.#failure('while it booted')));
+      const watch = setInterval(() => {
+        if (Date.now() - this.console.heard > BOOT_SILENCE_MS) {
+          settle(() => reject(this.#failure(`printed nothing for ${BOOT_SILENCE_MS / 1000} s while it booted`)));
+        }
+      }, 1000);
+      this.console.on('line', line);
+      this.#endings.add(ending);
+      this.options.abort?.addEventListener('abort', abort);
+      if (!this.running) ending();
+      else if (this.options.abort?.aborted) abort();
+    });
+    this.bootMs = Date.now() - began;
+    const agent = connect(join(this.folder, 'agent'));
+    this.#agent = agent;
+    agent.on('data', bytes => this.#answered(bytes.toString('latin1')));
+    await new Promise<void>((resolve, reject) => {
+      agent.once('connect', resolve);
+      agent.once('error', reject);
+    });
+    // From now on, an end of the port is the end of the machine, which tells more.
+    agent.on('error', () => {});
+  }
+
+  #answered(text: string): void {
+    const lines = (this.#answers + text).split('\n');
+    this.#answers = lines.pop() ?? '';
+    for (const line of lines) {
+      const [number, status, output = ''] = line.split(' ');
+      this.#waiting.get(Number(number))?.({ status: Number(status), output: Buffer.from(output, 'base64').toString() });
+    }
+  }
+
+  #failure(what: string): Error {
+    const ended = this.#ended === undefined ? '' : ` (${this.#ended})`;
+    const lines = this.console.last(SHOWN_LINES).map(line => `  | ${line}`);
+    return new Error(`the VM "${this.options.name}" ${what}${ended}. Its console, at the end:\n${lines.join('\n')}`);
+  }
+}
