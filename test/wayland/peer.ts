@@ -217,6 +217,7 @@ export class Peer {
   }
 
   #free(id: number): void {
+    if (id === 1) return; // wl_display stays, whatever somebody says
     this.types.delete(id);
     this.versions.delete(id);
     this.destroyed.delete(id);
