@@ -1,31 +1,52 @@
 /**
  * `virtwl host`: the host process of one VM.
+ *
+ * A real VM's VMM connects to the socket named by `--socket PATH`, a machine without VMs to the sockets in a folder
+ * (`--loopback`). The wl device reaches the servers through such a folder too; where none is asked for, it is made beside
+ * the socket.
  */
-import { existsSync, rmdirSync } from 'node:fs';
+import { existsSync, lstatSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
-import { OwnedFd } from '../fd.js';
+import { closeAll, OwnedFd } from '../fd.js';
 import { checkVmName } from '../host/broker-protocol.js';
-import { VmHost } from '../host/host.js';
+import { ALLOCATOR, COMPOSITOR, PROBE, VmHost, WAYLAND } from '../host/host.js';
 import { makePrivateFolder } from '../host/private-folder.js';
+import { bindPrivately } from '../host/private-listener.js';
+import { DEFAULT_WL_LIMITS, MAX_MAPPINGS, type WlLimits } from '../host/wl-device/limits.js';
+import { crosvmServerArguments, shellWords, VMMS, wlDeviceArguments, type Vmm } from '../host/wl-device/vmm-arguments.js';
 import { inheritedFd } from '../sandbox/confinement.js';
 import { parseBytes } from './bytes.js';
+import { parseCount } from './count.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
 import { answerStatus } from './status.js';
 import { untilSignal } from './until-signal.js';
 
 interface Options {
   vm: string;
-  loopback: string;
+  loopback?: string;
   allocator?: number;
   allocatorRequest: number;
   compositor?: true | 'handover' | 'relay';
   wayland?: true;
   probe?: true;
   broker?: string;
-  socket: ReadonlyMap<string, string>;
+  socket: Sockets;
+  guestMemory: number;
+  maxVfds: number;
+  maxConnections: number;
+  maxPipes: number;
+  maxMappings: number;
+  maxQueued: number;
+  print?: Vmm;
   sandbox: boolean;
+}
+
+/** What `--socket` names: where the VMM connects, and further servers. */
+interface Sockets {
+  readonly device?: string;
+  readonly servers: ReadonlyMap<string, string>;
 }
 
 export function register(program: Command): void {
@@ -34,11 +55,12 @@ export function register(program: Command): void {
     .summary("offer one VM the host's servers (on the host)")
     .description(
       'Runs the host process of one VM. It offers that VM the servers that the flags turn on, and nothing else.\n' +
+        'With --socket PATH it is the wl device of a VM: the VMM connects there by vhost-user, and --print VMM tells how.\n' +
         'With --loopback they are Unix sockets in a folder, for "virtwl" without a VM (VIRTWL_LOOPBACK=DIR) and for\n' +
         'crosvm (--wayland-sock DIR/NAME,name=NAME). It prints "ready" when they can be connected to.',
     )
     .requiredOption('--vm <name>', 'name of the VM, as it shows in logs')
-    .requiredOption('--loopback <dir>', 'folder for the sockets, made when it is not there')
+    .option('--loopback <dir>', 'folder for the sockets, made when it is not there')
     .option('--allocator <budget>', 'serve memory, in all at most this much (512M, 2G); for the compositor VM', parseBytes)
     .option('--allocator-request <size>', 'most memory in one request', parseBytes, DEFAULT_REQUEST_LIMIT)
     .addOption(
@@ -52,50 +74,146 @@ export function register(program: Command): void {
     .option('--wayland', 'applications of this VM may reach the compositor VM')
     .option('--probe', 'serve "virtwl probe"')
     .option('--broker <dir>', 'folder of the broker; needed with --compositor and --wayland')
-    .option('--socket <name=path>', "another server: connections go to the host's socket at path; repeatable", collect, new Map())
+    .option(
+      '--socket <path|name=path>',
+      "PATH: where the VM's VMM connects. NAME=PATH: another server, whose connections go to the host's socket at PATH; repeatable",
+      collect,
+      { servers: new Map() },
+    )
+    .addOption(new Option('--print <vmm>', "print the VMM's arguments for this VM, and end").choices(VMMS))
+    .option('--guest-memory <size>', 'most memory that the guest may make itself', parseBytes, DEFAULT_WL_LIMITS.allocBytes)
+    .option('--max-vfds <n>', 'most vfds of the guest', parseCount, DEFAULT_WL_LIMITS.vfds)
+    .option('--max-connections <n>', 'most connections of the guest', parseCount, DEFAULT_WL_LIMITS.connections)
+    .option('--max-pipes <n>', 'most pipes of the guest', parseCount, DEFAULT_WL_LIMITS.pipes)
+    .option(
+      '--max-mappings <n>',
+      `most pieces of memory mapped into the guest, ${MAX_MAPPINGS} at most`,
+      parseMappings,
+      DEFAULT_WL_LIMITS.mappings,
+    )
+    .option('--max-queued <size>', 'most bytes that wait for the guest to read', parseBytes, DEFAULT_WL_LIMITS.queuedBytes)
     .action(async (options: Options, command: Command) => {
       if ((options.compositor || options.wayland) && options.broker === undefined) {
         command.error('error: --compositor and --wayland need --broker DIR, where "virtwl broker" runs', { exitCode: 2 });
       }
+      if (options.loopback === undefined && options.socket.device === undefined) {
+        command.error('error: nobody could connect: give --socket PATH for a VM, or --loopback DIR without one', { exitCode: 2 });
+      }
+      if (options.print !== undefined) return printArguments(options.print, options);
       if (await ranConfined(options.sandbox, () => confinedHost(options))) return;
-      const directory = inheritedFd(BUDGET_FD);
-      const host = new VmHost({
-        vm: options.vm,
-        loopback: options.loopback,
-        allocator:
-          options.allocator === undefined
-            ? undefined
-            : {
-                bytes: options.allocator,
-                requestLimit: options.allocatorRequest,
-                directory: directory === undefined ? undefined : new OwnedFd(directory),
-              },
-        compositor: options.compositor === true ? 'handover' : options.compositor,
-        wayland: options.wayland,
-        probe: options.probe,
-        broker: options.broker,
-        sockets: options.socket,
-        log: (line) => process.stderr.write(`${line}\n`),
-      });
-      answerStatus(() => {
-        const budget = host.allocator?.budget;
-        return { vm: options.vm, ...(budget && { allocator: { budget: budget.bytes, used: budget.used, pieces: budget.pieces } }) };
-      });
-      serveLockedDown();
-      process.stdout.write(`ready: ${options.loopback}\n`);
-      await untilSignal();
-      host.close();
+      await serve(options);
     });
   addSandboxOption(host);
 }
 
-/** The descriptor of the allocator's tmpfs, in a confined host process: it may not mount one itself. */
+/** Serves until a signal comes. */
+async function serve(options: Options): Promise<void> {
+  const directory = inheritedFd(BUDGET_FD);
+  const memory = inheritedFd(MEMORY_FD);
+  const inherited = inheritedFd(DEVICE_FD);
+  const { device } = options.socket;
+  const bound = device !== undefined && inherited === undefined ? bindDevice(device) : undefined;
+  const socket = inherited === undefined ? bound?.socket : new OwnedFd(inherited);
+  try {
+    const host = new VmHost({
+      vm: options.vm,
+      loopback: folderOf(options),
+      allocator:
+        options.allocator === undefined
+          ? undefined
+          : {
+              bytes: options.allocator,
+              requestLimit: options.allocatorRequest,
+              directory: directory === undefined ? undefined : new OwnedFd(directory),
+            },
+      compositor: options.compositor === true ? 'handover' : options.compositor,
+      wayland: options.wayland,
+      probe: options.probe,
+      broker: options.broker,
+      sockets: options.socket.servers,
+      wlDevice:
+        socket === undefined
+          ? undefined
+          : { socket, limits: limitsOf(options), memory: memory === undefined ? undefined : new OwnedFd(memory) },
+      log: (line) => process.stderr.write(`${line}\n`),
+    });
+    answerStatus(() => {
+      const budget = host.allocator?.budget;
+      return {
+        vm: options.vm,
+        ...(budget && { allocator: { budget: budget.bytes, used: budget.used, pieces: budget.pieces } }),
+        ...(host.wlDevice && { device: { connected: host.wlDevice.connected, ...host.wlDevice.counts } }),
+      };
+    });
+    serveLockedDown();
+    process.stdout.write(`ready: ${device ?? options.loopback}\n`);
+    await untilSignal();
+    host.close();
+  } finally {
+    bound?.remove();
+  }
+}
+
+/**
+ * Descriptors of a confined host process: the tmpfs of the allocator and the one of the guest's own memory, which it may
+ * not mount itself, and the socket for the VMM, whose folder it does not have.
+ */
 const BUDGET_FD = 'budget';
+const MEMORY_FD = 'memory';
+const DEVICE_FD = 'device';
+
+/** Front-ends that may wait to be accepted; there is one. */
+const DEVICE_BACKLOG = 4;
+
+/** The folder of the servers' sockets: the one asked for, else one beside the socket of the VMM. */
+function folderOf(options: Pick<Options, 'loopback' | 'socket'>): string {
+  return resolve(options.loopback ?? `${options.socket.device}.servers`);
+}
+
+function limitsOf(options: Options): WlLimits {
+  return {
+    vfds: options.maxVfds,
+    connections: options.maxConnections,
+    pipes: options.maxPipes,
+    mappings: options.maxMappings,
+    allocBytes: options.guestMemory,
+    queuedBytes: options.maxQueued,
+  };
+}
+
+/** Binds the VMM's socket; `remove` takes it off its path, if it is still the one that was put there. */
+function bindDevice(path: string): { socket: OwnedFd; remove: () => void } {
+  const socket = new OwnedFd(bindPrivately(path, 'another host process', DEVICE_BACKLOG));
+  const { ino } = lstatSync(path);
+  return {
+    socket,
+    remove: () => {
+      if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) unlinkSync(path);
+    },
+  };
+}
+
+function printArguments(vmm: Vmm, options: Options): void {
+  const { device, servers } = options.socket;
+  const turnedOn = [
+    ...(options.allocator === undefined ? [] : [ALLOCATOR]),
+    ...(options.compositor === undefined ? [] : [COMPOSITOR]),
+    ...(options.wayland ? [WAYLAND] : []),
+    ...(options.probe ? [PROBE] : []),
+    ...servers.keys(),
+  ];
+  if (device === undefined && vmm !== 'crosvm') throw new Error(`${vmm} needs a wl device of ours: give --socket PATH`);
+  const { args, note } =
+    device === undefined ? crosvmServerArguments(folderOf(options), turnedOn) : wlDeviceArguments(vmm, resolve(device));
+  process.stdout.write(`${shellWords(args)}\n`);
+  process.stderr.write(`virtwl: ${note}\n`);
+}
 
 /** The same host process as it runs confined: with its own folder and the broker's, and the memory it may hand out. */
-export function confinedHost(options: Omit<Options, 'sandbox'>): ConfinedRun {
+export function confinedHost(options: Options): ConfinedRun {
   checkVmName(options.vm);
-  const loopback = resolve(options.loopback);
+  const loopback = folderOf(options);
+  const { device, servers: others } = options.socket;
   const broker = options.broker === undefined ? undefined : resolve(options.broker);
   const servers = [
     ...(options.allocator === undefined ? [] : [`--allocator=${options.allocator}`]),
@@ -104,26 +222,44 @@ export function confinedHost(options: Omit<Options, 'sandbox'>): ConfinedRun {
     ...(options.wayland ? ['--wayland'] : []),
     ...(options.probe ? ['--probe'] : []),
     ...(broker === undefined ? [] : ['--broker', broker]),
-    ...[...options.socket].flatMap(([name, path]) => ['--socket', `${name}=${resolve(path)}`]),
+    ...[...others].flatMap(([name, path]) => ['--socket', `${name}=${resolve(path)}`]),
+    ...(device === undefined ? [] : ['--socket', resolve(device)]),
+    ...['--guest-memory', String(options.guestMemory), '--max-vfds', String(options.maxVfds)],
+    ...['--max-connections', String(options.maxConnections), '--max-pipes', String(options.maxPipes)],
+    ...['--max-mappings', String(options.maxMappings), '--max-queued', String(options.maxQueued)],
   ];
+  const fds: Record<string, OwnedFd> = {};
+  const undo: (() => void)[] = [];
   const made = makePrivateFolder(loopback);
+  if (made) undo.push(() => removeIfEmpty(loopback));
   const cleanUp = (): void => {
-    if (made) removeIfEmpty(loopback);
+    for (const each of undo.splice(0).reverse()) each();
   };
   try {
     // A folder in which the broker will be, once it is started. What is bound into the confined process is this folder,
     // not whatever has its name later.
     if (broker !== undefined && !existsSync(broker)) makePrivateFolder(broker);
-    const budget = options.allocator === undefined ? undefined : privateTmpfs(roundUpToPages(options.allocator));
+    if (options.allocator !== undefined) fds[BUDGET_FD] = privateTmpfs(roundUpToPages(options.allocator));
+    if (device !== undefined) {
+      fds[MEMORY_FD] = privateTmpfs(roundUpToPages(options.guestMemory));
+      const { socket, remove } = bindDevice(device);
+      fds[DEVICE_FD] = socket;
+      undo.push(remove);
+    }
     return {
       name: `host process of VM "${options.vm}"`,
       args: ['host', '--vm', options.vm, '--loopback', loopback, ...servers],
       writable: [loopback],
-      readable: broker === undefined ? [] : [broker],
-      fds: budget === undefined ? {} : { [BUDGET_FD]: budget },
+      readable: [
+        ...(broker === undefined ? [] : [broker]),
+        // In loopback it is the guest that connects to them, by a link; the device is confined with the rest.
+        ...(device === undefined ? [] : [...others].map(([name, path]) => existingSocket(name, path))),
+      ],
+      fds,
       cleanUp,
     };
   } catch (error) {
+    closeAll(Object.values(fds));
     cleanUp();
     throw error;
   }
@@ -137,8 +273,24 @@ function removeIfEmpty(folder: string): void {
   }
 }
 
-function collect(text: string, sockets: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  const [, name, path] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-  if (name === undefined || path === undefined) throw new InvalidArgumentError('give NAME=PATH.');
-  return new Map([...sockets, [name, path]]);
+/** The absolute path of a server's socket, which must be there: it is this very socket that the confined process gets. */
+function existingSocket(name: string, path: string): string {
+  const absolute = resolve(path);
+  if (statSync(absolute, { throwIfNoEntry: false })?.isSocket()) return absolute;
+  throw new Error(`there is no socket ${absolute} for the server "${name}": start what listens there first`);
+}
+
+/** A name of a server has no slash, so a path may have an equals sign behind one. */
+function collect(text: string, sockets: Sockets): Sockets {
+  const [, name, path] = /^([^=/]+)=(.+)$/.exec(text) ?? [];
+  if (name !== undefined && path !== undefined) return { ...sockets, servers: new Map([...sockets.servers, [name, path]]) };
+  if (text === '' || /^[^/]*=/.test(text)) throw new InvalidArgumentError('give PATH, or NAME=PATH.');
+  if (sockets.device !== undefined) throw new InvalidArgumentError(`${sockets.device} was given already; another server is NAME=PATH.`);
+  return { ...sockets, device: text };
+}
+
+function parseMappings(text: string): number {
+  const count = parseCount(text);
+  if (count <= MAX_MAPPINGS) return count;
+  throw new InvalidArgumentError(`QEMU has room for ${MAX_MAPPINGS}.`);
 }

@@ -5,6 +5,9 @@
  * (`--wayland-sock PATH,name=NAME`). The allocator and the probe are served here; for `compositor` and `wayland` this
  * process only binds the sockets and passes them to the broker (`broker-registration.ts`); any other name leads to a
  * socket of the host's by a symbolic link, so that the VM's connections are plain connect(2) calls.
+ *
+ * With a real VM, this process is its wl device as well (`wl-device/`), which connects to the same sockets by name: a
+ * server does not know which of the two its client is.
  */
 import { lstatSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -19,6 +22,8 @@ import { checkVmName, Role } from './broker-protocol.js';
 import { makePrivateFolder } from './private-folder.js';
 import { bindPrivately, listenPrivately, removeStale } from './private-listener.js';
 import { ProbeServer } from './probe-server.js';
+import type { WlLimits } from './wl-device/limits.js';
+import { WlDeviceServer } from './wl-device/server.js';
 
 /** Names of the servers that are ours. */
 export const ALLOCATOR = 'allocator';
@@ -29,6 +34,15 @@ const OURS: readonly string[] = [ALLOCATOR, COMPOSITOR, WAYLAND, PROBE];
 
 /** Connections that may wait in a brokered socket while the broker is not there. The kernel refuses more. */
 export const BROKERED_BACKLOG = 64;
+
+export interface WlDeviceOptions {
+  /** The listening socket to which the VMM connects. Given away, also when the constructor throws. */
+  readonly socket: OwnedFd;
+  /** What the guest may use at most. */
+  readonly limits?: Partial<WlLimits> | undefined;
+  /** A directory on a tmpfs for the guest's own memory, instead of a private one. Given away. */
+  readonly memory?: OwnedFd | undefined;
+}
 
 /** Everything is off unless it is given. */
 export interface VmHostOptions {
@@ -47,6 +61,8 @@ export interface VmHostOptions {
   readonly broker?: string | undefined;
   /** Further servers by name: paths of sockets on the host. */
   readonly sockets?: ReadonlyMap<string, string> | undefined;
+  /** Makes this process the VM's wl device, by vhost-user. */
+  readonly wlDevice?: WlDeviceOptions | undefined;
   /** Receives one line an event. Default: none. */
   readonly log?: ((line: string) => void) | undefined;
 }
@@ -55,7 +71,10 @@ export class VmHost {
   readonly vm: string;
   readonly loopback: string;
   allocator: AllocatorServer | undefined;
+  wlDevice: WlDeviceServer | undefined;
   #registration: BrokerRegistration | undefined;
+  /** Names of the servers that this VM has. */
+  readonly #servers = new Set<string>();
   /** Undoes what was set up, last first. */
   readonly #cleanup: (() => void)[] = [];
   readonly #log: (line: string) => void;
@@ -69,12 +88,14 @@ export class VmHost {
     const limit = new LogLimit((line) => log?.(`host: ${line}`));
     this.#log = (line) => limit.line(this.vm, `VM "${this.vm}": ${line}`);
     this.#cleanup.push(() => limit.forget(this.vm));
-    if ((options.compositor || options.wayland) && options.broker === undefined) {
-      throw new Error(`VM "${this.vm}": the servers "compositor" and "wayland" need a broker: name its folder`);
-    }
     try {
+      if ((options.compositor || options.wayland) && options.broker === undefined) {
+        throw new Error(`VM "${this.vm}": the servers "compositor" and "wayland" need a broker: name its folder`);
+      }
       this.#setUp(options);
     } catch (error) {
+      options.wlDevice?.socket.close();
+      options.wlDevice?.memory?.close();
       this.close();
       throw error;
     }
@@ -119,6 +140,16 @@ export class VmHost {
       this.#registration = registration;
       this.#cleanup.push(() => registration.close());
     }
+    if (options.wlDevice) {
+      const device = new WlDeviceServer({
+        ...options.wlDevice,
+        folder: this.loopback,
+        servers: this.#servers,
+        log: (line) => this.#log(`wl device: ${line}`),
+      });
+      this.wlDevice = device;
+      this.#cleanup.push(() => device.close());
+    }
   }
 
   #makeDirectory(): void {
@@ -133,6 +164,7 @@ export class VmHost {
   }
 
   #listen(name: string): UnixListener {
+    this.#servers.add(name);
     const options = name === ALLOCATOR ? { socket: ALLOCATOR_SOCKET } : {};
     const listener = listenPrivately(join(this.loopback, name), 'another host process', options);
     listener.on('error', (error) => this.#log(`server "${name}": ${error.message}`));
@@ -141,6 +173,7 @@ export class VmHost {
   }
 
   #bind(name: string): OwnedFd {
+    this.#servers.add(name);
     const path = join(this.loopback, name);
     const socket = new OwnedFd(bindPrivately(path, 'another host process', BROKERED_BACKLOG));
     const { ino } = lstatSync(path);
@@ -162,6 +195,7 @@ export class VmHost {
     }
     if (there !== undefined) unlinkSync(path);
     symlinkSync(absolute, path);
+    this.#servers.add(name);
     this.#cleanup.push(() => {
       if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(path) === absolute) unlinkSync(path);
     });
