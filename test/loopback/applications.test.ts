@@ -5,10 +5,11 @@
  */
 import t, { type Test } from 'tap';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
+import type { Picture } from '../../src/frames/picture.js';
 import { startCage, startSway, type Compositor } from '../compositors.js';
 import { foot, quietEnvironment, run, runIn, type Application } from './applications.js';
 import { nothingLeft } from './nothing-left.js';
-import { becomeSame, boundsOfDifference, isSame, Screen } from './screen.js';
+import { boundsOfDifference, compared, isSame, same, Screen, type Outcome } from './screen.js';
 
 /** Colours and characters beyond ASCII, line by line so that it scrolls and each frame damages another part. */
 const TEXT = 'i=1; while [ $i -le 80 ]; do printf "\\033[3$((i % 8))mline %d \\342\\202\\254 \\303\\274\\033[0m\\n" $i; sleep 0.01; i=$((i+1)); done';
@@ -19,14 +20,22 @@ const STILL: readonly (readonly [name: string, command: readonly string[]])[] = 
   // Its title bar and borders are subsurfaces.
   ['foot with decorations of its own', foot('--override=csd.preferred=client', 'sh', '-c', 'echo hello; exec sleep 1000')],
   ['weston-terminal', ['weston-terminal']],
-  ['gtk3-widget-factory', ['gtk3-widget-factory']],
-  // Not gtk4-widget-factory: in a window smaller than its contents it lays itself out now one way and now another, also
-  // without us.
-  ['gtk4-demo', ['gtk4-demo']],
+  // One window of the demo each. The widget factories and the demos' own main windows lay themselves out now one way and
+  // now another in a window that has not the size they want, also without us.
+  ['gtk3-demo', ['gtk3-demo', '--run=textview']],
+  ['gtk4-demo', ['gtk4-demo', '--run=textview']],
 ];
 
 /** Captures of a moving application that are laid over each other to find its window. */
 const CAPTURES = 12;
+
+/**
+ * Direct runs that one remote run is compared with. On a busy machine it happens that an application which is connected
+ * directly stays at its first frame (weston-terminal on cage 0.1.4); what a fault of ours shows, no direct run does.
+ */
+const DIRECT_RUNS = 3;
+/** How long both may take to show the same, in milliseconds. */
+const COMPARE_MS = 20_000;
 
 t.setTimeout(280_000);
 
@@ -45,7 +54,7 @@ for (const [name, start] of starters) {
     const empty = await direct.still('an empty output');
     const env = quietEnvironment(t);
 
-    const directly = { ...env, XDG_RUNTIME_DIR: compositor.runtimeDir, WAYLAND_DISPLAY: compositor.display };
+    const directEnv = { ...env, XDG_RUNTIME_DIR: compositor.runtimeDir, WAYLAND_DISPLAY: compositor.display };
     const endAll = async (applications: readonly Application[]): Promise<void> => {
       await Promise.all(applications.map(application => application.stop()));
       for (const screen of [direct, remote]) await screen.until('an empty output', picture => isSame(picture, empty));
@@ -53,9 +62,16 @@ for (const [name, start] of starters) {
 
     for (const [application, command] of STILL) {
       await t.test(application, async t => {
-        const both = [run(t, command, directly), runIn(t, stack, 'client', command, env)];
-        await becomeSame(t, `${application} on ${name}`, direct, remote, empty);
-        await endAll(both);
+        const remotely = runIn(t, stack, 'client', command, env);
+        let outcome: Outcome | undefined;
+        for (let i = 0; outcome?.same !== true && i < DIRECT_RUNS; i++) {
+          if (outcome !== undefined) await direct.until('an empty output', picture => isSame(picture, empty));
+          const directly = run(t, command, directEnv);
+          outcome = await compared(direct, remote, empty, COMPARE_MS);
+          await directly.stop();
+        }
+        same(t, `${application} on ${name}`, outcome!);
+        await endAll([remotely]);
       });
     }
 
@@ -66,31 +82,35 @@ for (const [name, start] of starters) {
       t.same(window, await expectedWindow(t), 'it moves in its window, and nothing else does');
     });
 
-    /** Where weston-simple-shm is, which has 250 x 250 pixels whatever it is told. */
+    /** Where weston-simple-shm is when it is connected to the compositor directly. */
     async function expectedWindow(t: Test): Promise<unknown> {
-      if (name !== 'cage') {
-        // Connected to it directly, it ends at once: it draws before sway 1.7 has released a first buffer. What does not
-        // take the size that sway gives it floats in the middle.
-        const side = name === 'sway' ? 250 : 500;
-        return { x: (empty.width - side) / 2, y: (empty.height - side) / 2, width: side, height: side };
-      }
-      const application = run(t, ['weston-simple-shm'], directly);
-      const window = await moving(direct, empty);
+      const application = run(t, ['weston-simple-shm'], directEnv);
+      let ended = false;
+      void application.ended.then(() => (ended = true));
+      const window = await moving(direct, empty, () => ended);
       await endAll([application]);
-      return window;
+      if (window !== undefined) return window;
+      // The one of weston 10 ends at once on sway 1.7, where it draws before its first buffer is released. It has 250 x 250
+      // pixels whatever it is told, and what does not take the size that sway gives it floats in the middle.
+      const side = name === 'sway' ? 250 : 500;
+      return { x: (empty.width - side) / 2, y: (empty.height - side) / 2, width: side, height: side };
     }
 
     await nothingLeft(t, stack);
   });
 }
 
-/** Watches an application that draws without end; returns the rectangle of everything that it has drawn. */
-async function moving(screen: Screen, empty: Awaited<ReturnType<Screen['capture']>>) {
-  let last = await screen.until('a window', picture => !isSame(picture, empty));
+/**
+ * Watches an application that draws without end; returns the rectangle of everything that it has drawn, or undefined
+ * when it ends.
+ */
+async function moving(screen: Screen, empty: Picture, ended = () => false) {
+  let last = empty;
   const all = { ...empty, pixels: empty.pixels.slice() };
   for (let i = 0; i < CAPTURES; i++) {
     const before = last;
-    last = await screen.until('the next frame', picture => !isSame(picture, before));
+    last = await screen.until('the next frame', picture => ended() || !isSame(picture, before));
+    if (ended()) return undefined;
     last.pixels.forEach((pixel, at) => {
       if (pixel !== empty.pixels[at]) all.pixels[at] = pixel;
     });

@@ -38,8 +38,6 @@ export function quietEnvironment(t: Pick<Test, 'teardown'>): Record<string, stri
   for (const version of ['gtk-3.0', 'gtk-4.0']) {
     mkdirSync(join(home, 'config', version));
     writeFileSync(join(home, 'config', version, 'settings.ini'), settings);
-    // The widget factories have a bar whose "pulse" is a timer of theirs and no animation.
-    writeFileSync(join(home, 'config', version, 'gtk.css'), 'progressbar { opacity: 0; }\n');
   }
   return {
     PATH: process.env['PATH'] ?? '',

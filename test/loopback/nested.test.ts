@@ -10,7 +10,7 @@ import { LoopbackStack, VIRTWL } from '../../src/demo/loopback-stack.js';
 import { startSway } from '../compositors.js';
 import { foot, quietEnvironment, run, runIn } from './applications.js';
 import { nothingLeft } from './nothing-left.js';
-import { becomeSame, coloursOf, isSame, Screen } from './screen.js';
+import { coloursOf, compared, isSame, same, Screen } from './screen.js';
 
 /** Not the size that wlroots gives such a window to begin with. */
 const SIZE = { width: 1000, height: 620 };
@@ -54,8 +54,8 @@ t.test('a compositor as a window of another', async t => {
     const direct = run(t, command, { ...env, XDG_RUNTIME_DIR: plain.runtimeDir, WAYLAND_DISPLAY: plain.display });
     const remote = runIn(t, stack, 'client', command, env);
 
-    await becomeSame(t, 'foot on the inner compositor', screen, inside, empty);
-    await becomeSame(t, 'the inner compositor on the outer one', inside, outside, empty);
+    same(t, 'foot on the inner compositor', await compared(screen, inside, empty));
+    same(t, 'the inner compositor on the outer one', await compared(inside, outside, empty));
     t.ok(coloursOf(await outside.capture()) > 10, 'with text on it');
     t.match(await stack.status('compositor'), { clients: 1 }, 'from a remote client');
 

@@ -59,40 +59,39 @@ export class Screen {
   }
 }
 
-/**
- * Waits until two outputs show the same thing, not `empty`, and keep still. Passes then; else fails with what is on them
- * in the end.
- */
-export async function becomeSame(t: Test, name: string, expected: Screen, actual: Screen, empty: Picture): Promise<void> {
-  let pictures: { expected: Picture; actual: Picture } | undefined;
-  let since = 0;
-  for (const end = Date.now() + TIMEOUT_MS; Date.now() < end; await pause(LOOK_INTERVAL_MS)) {
-    const [left, right] = await Promise.all([expected.capture(), actual.capture()]);
-    const changed = pictures === undefined || !isSame(pictures.expected, left) || !isSame(pictures.actual, right);
-    if (changed) since = Date.now();
-    pictures = { expected: left, actual: right };
-    if (Date.now() - since >= STILL_MS && isSame(left, right) && coloursOf(left) > 2 && !isSame(left, empty)) {
-      t.pass(`${name}: identical, pixel for pixel`);
-      return;
-    }
-  }
-  const { expected: left, actual: right } = pictures!;
-  same(t, name, left, right);
-  t.notOk(isSame(right, empty), `${name}: something is shown`);
-  t.ok(Date.now() - since >= STILL_MS, `${name}: it keeps still`);
+/** What two outputs showed when they were compared for the last time. */
+export interface Outcome {
+  readonly expected: Picture;
+  readonly actual: Picture;
+  /** They showed the same thing, not an empty output, and kept still. */
+  readonly same: boolean;
 }
 
-/** Asserts that two pictures are identical. */
-export function same(t: Test, name: string, expected: Picture, actual: Picture): void {
-  const count = countDifferent(expected, actual);
-  if (count === 0) {
+/** Waits until two outputs show the same thing, not `empty`, and keep still; at most `timeoutMs` milliseconds. */
+export async function compared(expected: Screen, actual: Screen, empty: Picture, timeoutMs = TIMEOUT_MS): Promise<Outcome> {
+  let last: Outcome | undefined;
+  let since = 0;
+  for (const end = Date.now() + timeoutMs; ; await pause(LOOK_INTERVAL_MS)) {
+    const [left, right] = await Promise.all([expected.capture(), actual.capture()]);
+    if (last === undefined || !isSame(last.expected, left) || !isSame(last.actual, right)) since = Date.now();
+    const still = Date.now() - since >= STILL_MS;
+    last = { expected: left, actual: right, same: still && coloursOf(left) > 2 && !isSame(left, empty) && isSame(left, right) };
+    if (last.same || Date.now() > end) return last;
+  }
+}
+
+/** Asserts what {@link compared} should have found. */
+export function same(t: Test, name: string, { expected, actual, same }: Outcome): void {
+  if (same) {
     t.pass(`${name}: identical, pixel for pixel`);
     return;
   }
   const size = ({ width, height }: Picture): string => `${width}x${height}`;
   const difference = differencePicture(expected, actual, { x: 0, y: 0 });
   const folder = leave(name, { expected, actual, difference });
-  t.fail(`${name}: ${count} pixels differ (${size(expected)} expected, ${size(actual)} there); see ${folder}`);
+  const count = countDifferent(expected, actual);
+  const what = count > 0 ? `${count} pixels differ` : 'nothing is shown, or it does not keep still';
+  t.fail(`${name}: ${what} (${size(expected)} expected, ${size(actual)} there); see ${folder}`);
 }
 
 export function isSame(a: Picture, b: Picture): boolean {
