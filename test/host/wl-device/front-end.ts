@@ -225,6 +225,11 @@ export class TestFrontEnd {
     return reply.readUInt32LE(4);
   }
 
+  /** What was answered so far does not matter. */
+  forgetReplies(): void {
+    this.#replies = [];
+  }
+
   kick(index: number): void {
     native.write(this.kicks[index]!.fd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 0, 8);
   }
