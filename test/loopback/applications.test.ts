@@ -23,7 +23,7 @@ const STILL: readonly (readonly [name: string, command: readonly string[]])[] = 
   // One window of the demo each. The widget factories and the demos' own main windows lay themselves out now one way and
   // now another in a window that has not the size they want, also without us.
   ['gtk3-demo', ['gtk3-demo', '--run=textview']],
-  ['gtk4-demo', ['gtk4-demo', '--run=textview']],
+  ['gtk4-demo', ['gtk4-demo', '--run=sizegroup']],
 ];
 
 /** Captures of a moving application that are laid over each other to find its window. */
