@@ -359,6 +359,13 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
     this.#deaf = true;
     this.#dropQueue();
     this.#ask();
+    if (!this.#drainOwed) return;
+    this.#drainOwed = false;
+    // Nothing waits any more, and who waits for that may have stopped reading meanwhile and so not see the end. Not
+    // within `send`, which must not run its caller's own listeners.
+    queueMicrotask(() => {
+      if (!this.#closed) this.emit('drain');
+    });
   }
 
   /** Breaks the channel. The event comes after the caller's turn: `send` must not run its caller's own listeners. */

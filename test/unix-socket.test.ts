@@ -201,6 +201,17 @@ t.test('a peer that reads late', async t => {
     t.equal(openDescriptors(), before);
   });
 
+  t.test('a peer that is gone leaves nobody waiting for drain, also who does not read', async t => {
+    const [socket, peer] = UnixSocket.pair({ highWaterBytes: 0 });
+    t.teardown(() => socket.close());
+    while (socket.send(new Uint8Array(65536)));
+    const drained = next(socket, 'drain');
+    peer.close();
+    await drained;
+    t.equal(socket.queuedBytes, 0);
+    t.equal(socket.send(new Uint8Array(10)), true, 'what comes now is dropped');
+  });
+
   t.test('a pause in drain holds for what came in the same wake-up', async t => {
     const { socket, peer } = withPeer(t, { highWaterBytes: 1 });
     let calls = 0;
