@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
 /**
  * The command `virtwl`. Each subcommand is a file of its own beside this one, loaded only when it is needed.
  */
@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
 /** Every subcommand, in the order of the help: a file `NAME.js` that exports `register(program)`. */
-const SUBCOMMANDS = ['probe', 'host', 'broker', 'allocator', 'run', 'compositor', 'frames', 'demo'] as const;
+const SUBCOMMANDS = ['probe', 'host', 'broker', 'allocator', 'run', 'compositor', 'frames', 'demo', 'vm'] as const;
 
 interface Subcommand {
   register(program: Command): void;

@@ -13,6 +13,12 @@ import { fileURLToPath } from 'node:url';
 import { STATUS_PREFIX } from '../cli/status.js';
 import type { NativeCounters } from '../native.js';
 
+/**
+ * What Node.js is told where the command is started by its own first line: to keep short-lived objects in 4 MiB at a time
+ * and not in 16. A relay makes many of them and keeps none, so a process is then no larger after a million messages than
+ * after some thousands, and not slower.
+ */
+export const NODE_FLAGS: readonly string[] = ['--max-semi-space-size=4'];
 /** The command line's entry point, compiled. */
 export const VIRTWL = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 /** What the broker and host processes print when they serve. */
@@ -181,7 +187,7 @@ export class LoopbackStack {
 
   /** Runs a subcommand of `virtwl` in a VM; its output is the caller's to read. */
   virtwl(vm: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
-    return spawn(process.execPath, [VIRTWL, ...args], {
+    return spawn(process.execPath, [...NODE_FLAGS, VIRTWL, ...args], {
       env: { ...this.#env(), VIRTWL_LOOPBACK: this.loopback(vm), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -220,7 +226,10 @@ export class LoopbackStack {
   }
 
   #spawn(name: string, args: readonly string[]): Part {
-    const child = spawn(process.execPath, [VIRTWL, ...args], { env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [...NODE_FLAGS, VIRTWL, ...args], {
+      env: this.#env(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const lines: string[] = [];
     const outputs = [child.stdout, child.stderr].map(input => {
       const output = createInterface({ input });

@@ -6,8 +6,10 @@
  * VIRTWL_SOAK=full: 1,000,000 buffers of 10,000 clients. Resident memory at the end is held against that after the first
  * tenth; descriptors, mappings and books must be equal.
  */
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
+import { NODE_FLAGS, VIRTWL } from '../../src/demo/loopback-stack.js';
 import { OwnedFd } from '../../src/fd.js';
 import { native } from '../../src/native.js';
 import { UnixSocket } from '../../src/unix-socket.js';
@@ -33,6 +35,11 @@ const GROWTH = 0.05;
 /** Looks at resident memory, of which the smallest counts, and the time between two in milliseconds. */
 const LOOKS = 10;
 const LOOK_INTERVAL_MS = 300;
+
+t.test('the command starts itself as it is started here', async t => {
+  const [first] = readFileSync(VIRTWL, 'utf8').split('\n');
+  t.equal(first, ['#!/usr/bin/env -S node', ...NODE_FLAGS].join(' '));
+});
 
 t.setTimeout(FULL ? 7_200_000 : 240_000);
 t.test(`${BUFFERS} buffers of ${CLIENTS} clients`, async t => {
