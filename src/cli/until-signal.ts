@@ -4,10 +4,16 @@
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** The longest that a timer can be set to, in milliseconds. */
+const LONG = 2 ** 31 - 1;
+
 /** Resolves at the first of these signals; a second one kills as usual. */
 export function untilSignal(): Promise<void> {
   return new Promise((resolve) => {
+    // Waiting for a signal keeps no process alive, and one that has only links to others' sockets has nothing else.
+    const alive = setInterval(() => {}, LONG);
     const stop = (): void => {
+      clearInterval(alive);
       for (const signal of SIGNALS) process.removeListener(signal, stop);
       resolve();
     };

@@ -44,7 +44,7 @@ export function bubblewrapArguments(
   ];
 }
 
-/** What is bound, folders before what is in them: a folder that may only be read stays so inside one that may be written. */
+/** What is bound. Folders come before what is in them: what may only be read stays so inside of what may be written. */
 function binds({ readable, writable }: Confinement): string[] {
   const all = [
     ...[...runtimeFiles(), ...readable].map(path => ({ how: '--ro-bind', path })),

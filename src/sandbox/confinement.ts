@@ -1,9 +1,9 @@
 /**
  * What a confined process may still do, and how it gives up the rest. Confinement comes in two steps. Outside, before
  * the process exists, bubblewrap gives it namespaces of its own, a root with nothing in it but what it needs, and the
- * first of two system call filters ({@link Confinement}, `bubblewrap.ts`). Inside, when it is set up and before it reads a byte of a guest, it lowers its
- * resource limits and installs its system call filter ({@link lockDown}): from then on it cannot start a program, make a
- * process, or use a system call that it was not seen to need.
+ * first of two system call filters ({@link Confinement}, `bubblewrap.ts`). Inside, when it is set up and before it
+ * reads a byte of a guest, it lowers its resource limits and installs the filter that counts ({@link lockDown}): from
+ * then on it cannot start a program, make a process, or use a system call that it was not seen to need.
  */
 import type { OwnedFd } from '../fd.js';
 import { native } from '../native.js';
@@ -89,17 +89,18 @@ const RLIMIT_READ_ONLY = 0;
  */
 export const SERVER_RULES: readonly Rule[] = [
   ...([
-    'read', 'write', 'readv', 'writev', 'pread64', 'pwrite64', 'close', 'fstat', 'newfstatat', 'statx', 'lseek', 'poll',
-    'epoll_wait', 'epoll_pwait', 'epoll_pwait2', 'epoll_ctl', 'epoll_create1', 'eventfd2', 'pipe2', 'dup', 'dup3', 'fcntl',
+    'read', 'write', 'readv', 'writev', 'pread64', 'pwrite64', 'close', 'fstat', 'newfstatat', 'statx', 'lseek',
+    'fcntl', 'poll', 'ppoll', 'epoll_wait', 'epoll_pwait', 'epoll_pwait2', 'epoll_ctl', 'epoll_create1', 'eventfd2',
+    'pipe2', 'dup', 'dup3',
     'sendmsg', 'recvmsg', 'sendto', 'accept', 'accept4', 'connect', 'bind', 'listen', 'shutdown', 'getsockname',
     'getpeername', 'getsockopt', 'setsockopt',
-    'openat', 'getdents64', 'readlink', 'readlinkat', 'unlink', 'unlinkat', 'rmdir', 'getcwd', 'statfs', 'fstatfs', 'fallocate',
-    'ftruncate', 'memfd_create',
+    'openat', 'getdents64', 'readlink', 'readlinkat', 'unlink', 'unlinkat', 'rmdir', 'getcwd', 'statfs', 'fstatfs',
+    'fallocate', 'ftruncate', 'memfd_create',
     'mmap', 'munmap', 'mremap', 'mprotect', 'madvise', 'brk', 'pkey_mprotect', 'pkey_alloc', 'pkey_free', 'membarrier',
     'rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'sigaltstack', 'tgkill', 'restart_syscall',
     'futex', 'set_robust_list', 'rseq', 'sched_yield', 'sched_getaffinity', 'exit', 'exit_group',
-    'clock_gettime', 'clock_getres', 'clock_nanosleep', 'nanosleep', 'gettimeofday', 'time', 'getrandom', 'getpid', 'gettid',
-    'getuid', 'geteuid', 'getgid', 'getegid', 'getrusage', 'getrlimit',
+    'clock_gettime', 'clock_getres', 'clock_nanosleep', 'nanosleep', 'gettimeofday', 'time', 'getrandom',
+    'getpid', 'gettid', 'getuid', 'geteuid', 'getgid', 'getegid', 'getrusage', 'getrlimit',
   ] as const),
   { call: 'clone', when: { argument: 0, oneOf: [THREAD, THREAD_MUSL] } },
   { call: 'socket', when: { argument: 0, oneOf: [AF_UNIX] } },
@@ -112,7 +113,7 @@ export const SERVER_RULES: readonly Rule[] = [
 
 /**
  * Refused from the process's first instruction on, and not only once the list above holds: the reason is at
- * {@link compileRefusals}.
+ * `compileRefusals`.
  */
 export const EARLY_REFUSALS = ['io_uring_setup', 'io_uring_enter', 'io_uring_register'] as const;
 

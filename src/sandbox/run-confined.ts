@@ -27,8 +27,8 @@ const FORWARDED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const sa
 /** How long a process has to end in an orderly way, in milliseconds; longer than removing a few sockets takes. */
 const END_GRACE_MS = 4_000;
 
-/** How often a process that does not catch SIGUSR2 yet is looked at, in milliseconds. */
-const CATCHES_INTERVAL_MS = 20;
+/** How often it is looked at whether a signal can be passed on, or has to be once more, in milliseconds. */
+const SIGNAL_INTERVAL_MS = 50;
 
 /** What to do where there is no bubblewrap or it is not allowed to work. */
 const ADVICE = 'see "virtwl doctor"; for debugging only, --no-sandbox runs without';
@@ -48,20 +48,14 @@ export interface ConfinedEnd {
  */
 export async function runConfined(confinement: Confinement): Promise<ConfinedEnd> {
   const { name } = confinement;
-  const child = startConfined(confinement);
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      const missing = 'there is no bubblewrap (bwrap) on the PATH; install it: apt-get install bubblewrap';
-      const why = error.code === 'ENOENT' ? missing : error.message;
-      reject(new Error(`cannot confine the ${name}: ${why}; ${ADVICE}`, { cause: error }));
-    });
-    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]));
-  });
-  const confined = new ConfinedProcess(child);
-  const forward = (signal: NodeJS.Signals): void => void confined.signal(signal);
+  let confined: ConfinedProcess | undefined;
+  const forward = (signal: NodeJS.Signals): void => void confined?.signal(signal);
+  // Before there is anything to end: from then on no signal ends us and leaves it behind half set up.
   for (const signal of FORWARDED_SIGNALS) process.on(signal, forward);
   try {
-    const status = await ended;
+    const child = startConfined(confinement);
+    confined = new ConfinedProcess(child);
+    const status = await endOf(child, name);
     if (confined.killedBy !== undefined) {
       return { status: 128 + constants.signals[confined.killedBy], signal: undefined };
     }
@@ -71,9 +65,21 @@ export async function runConfined(confinement: Confinement): Promise<ConfinedEnd
         `where it may not make namespaces, they have to be allowed; ${ADVICE}`,
     );
   } finally {
-    confined.gone = true;
+    if (confined !== undefined) confined.gone = true;
     for (const signal of FORWARDED_SIGNALS) process.off(signal, forward);
   }
+}
+
+/** The status with which bwrap ends, which is that of what it ran. Throws where there is no bwrap. */
+function endOf(bwrap: ChildProcess, name: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    bwrap.once('error', (error: NodeJS.ErrnoException) => {
+      const missing = 'there is no bubblewrap (bwrap) on the PATH; install it: apt-get install bubblewrap';
+      const why = error.code === 'ENOENT' ? missing : error.message;
+      reject(new Error(`cannot confine the ${name}: ${why}; ${ADVICE}`, { cause: error }));
+    });
+    bwrap.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]));
+  });
 }
 
 function startConfined(confinement: Confinement): ChildProcess {
@@ -90,7 +96,8 @@ function startConfined(confinement: Confinement): ChildProcess {
     const filter = compileRefusals(EARLY_REFUSALS, filterArchitecture());
     // Whatever descriptors we were started with are not the confined process's business.
     native.closeOnExecFrom(STATUS_FD);
-    const child = spawn('bwrap', bubblewrapArguments(confinement, { status: STATUS_FD, filter: FILTER_FD }, environment), {
+    const args = bubblewrapArguments(confinement, { status: STATUS_FD, filter: FILTER_FD }, environment);
+    const child = spawn('bwrap', args, {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe', ...Object.values(fds).map(fd => fd.fd)],
       // Apart from our process group: Ctrl-C shall reach us, who pass it on, and not kill bwrap at work.
       detached: true,
@@ -132,18 +139,29 @@ class ConfinedProcess {
    * what would have ended it then ends it here: before it is set up, and at a second SIGTERM.
    */
   async signal(signal: NodeJS.Signals): Promise<void> {
-    for (;;) {
+    if (signal === 'SIGUSR2') return this.#ask(signal);
+    if (!this.#pass(signal)) return this.#kill(signal);
+    // Early on it is Node.js itself that catches it, and then wants to die of it, which the first process does not: so
+    // it is told again while it catches that signal. Once it has begun to end, it does not.
+    for (const end = performance.now() + END_GRACE_MS; performance.now() < end; ) {
+      await pause(SIGNAL_INTERVAL_MS);
       if (this.gone) return;
-      const { pid, caught } = this.#look();
-      if ((caught & (1n << BigInt(constants.signals[signal] - 1))) !== 0n) {
-        kill(pid as number, signal);
-        if (signal !== 'SIGUSR2') setTimeout(() => this.#kill(signal), END_GRACE_MS).unref();
-        return;
-      }
-      if (signal !== 'SIGUSR2') return this.#kill(signal);
-      // A question. It has time until there is somebody to answer it.
-      await pause(CATCHES_INTERVAL_MS);
+      this.#pass(signal);
     }
+    this.#kill(signal);
+  }
+
+  /** A question has time until there is somebody to answer it. */
+  async #ask(signal: NodeJS.Signals): Promise<void> {
+    while (!this.gone && !this.#pass(signal)) await pause(SIGNAL_INTERVAL_MS);
+  }
+
+  /** Passes a signal on if it is caught; returns whether it is. */
+  #pass(signal: NodeJS.Signals): boolean {
+    const { pid, caught } = this.#look();
+    if ((caught & (1n << BigInt(constants.signals[signal] - 1))) === 0n) return false;
+    kill(pid as number, signal);
+    return true;
   }
 
   #kill(because: NodeJS.Signals): void {

@@ -2,9 +2,9 @@
  * System call filters of a confined process, as programs for the kernel's BPF machine. In both, a call from another
  * architecture's table kills the process.
  *
- * The one that counts is an allow-list: a call that is not on it fails with EPERM. It is installed by the process itself
- * once it is set up, so starting (exec, loading code) needs no place on it. The other is there from the first
- * instruction on and takes away what the process must not even set up: see {@link compileRefusals}.
+ * The one that counts is an allow-list: a call that is not on it fails with EPERM. The process installs it itself once
+ * it is set up, so starting (exec, loading code) needs no place on it. The other is there from the first instruction on
+ * and takes away what the process must not even set up: see {@link compileRefusals}.
  */
 import { auditArchitecture, syscallNumber, type Architecture, type SyscallName } from './syscalls.js';
 

@@ -47,7 +47,6 @@ const TABLE = {
   clone: [56, 220],
   exit: [60, 93],
   fcntl: [72, 25],
-  fsync: [74, 82],
   ftruncate: [77, 46],
   getcwd: [79, 17],
   rmdir: [84, null],
@@ -81,6 +80,7 @@ const TABLE = {
   newfstatat: [262, 79],
   unlinkat: [263, 35],
   readlinkat: [267, 78],
+  ppoll: [271, 73],
   set_robust_list: [273, 99],
   epoll_pwait: [281, 22],
   fallocate: [285, 47],
@@ -89,7 +89,6 @@ const TABLE = {
   epoll_create1: [291, 20],
   dup3: [292, 24],
   pipe2: [293, 59],
-  preadv: [295, 69],
   prlimit64: [302, 261],
   getrandom: [318, 278],
   memfd_create: [319, 279],
@@ -109,13 +108,16 @@ const TABLE = {
 
 export type SyscallName = keyof typeof TABLE;
 
+/** Every call in the table. */
+export const SYSCALL_NAMES = Object.keys(TABLE) as readonly SyscallName[];
+
 /** AUDIT_ARCH_* of linux/audit.h. */
 const ARCHITECTURES = { x64: { column: 0, audit: 0xc000003e }, arm64: { column: 1, audit: 0xc00000b7 } } as const;
 export type Architecture = keyof typeof ARCHITECTURES;
 
 /** Whether filters can be made for a machine, by its name in `process.arch`. */
 export function isSupported(arch: string): arch is Architecture {
-  return arch in ARCHITECTURES;
+  return Object.hasOwn(ARCHITECTURES, arch);
 }
 
 /** The value of seccomp_data.arch. */

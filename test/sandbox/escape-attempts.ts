@@ -1,77 +1,270 @@
 /**
- * Runs inside a sandbox and tries to get out, in every way that a process which an attacker has taken over would. Prints
- * a JSON object: the name of each attempt, and what came of it ("refused: CODE" or "SUCCEEDED: ...").
+ * Runs inside a sandbox and tries to get out, in every way that a process which an attacker has taken over would.
+ * Its argument is {@link Surroundings} as JSON. It prints one line of JSON, {@link Findings}, and stays until it is
+ * ended, so that it can be looked at from outside.
+ *
+ * With `die` it makes one call instead that must be its end.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { createRequire } from 'node:module';
-import { lockDown } from '../../src/sandbox/confinement.js';
+import { dirname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { EARLY_REFUSALS, lockDown, SERVER_RULES } from '../../src/sandbox/confinement.js';
+import { isSupported, syscallNumber } from '../../src/sandbox/syscalls.js';
 import { native } from '../../src/native.js';
 
-const [hostFile = '', hostPid = '', writable = '', hostSocket = ''] = process.argv.slice(2);
+/** What the test has put outside, for this process to get at. */
+export interface Surroundings {
+  /** raw-syscall.c, compiled. */
+  readonly rawSyscall: string;
+  /** A file of the host that anybody there may read. */
+  readonly hostFile: string;
+  /** A process of the host. */
+  readonly hostPid: number;
+  /** A Unix socket of the host, by path, and one in its abstract name space. */
+  readonly hostSocket: string;
+  readonly abstractSocket: string;
+  /** A TCP port on which the host listens. */
+  readonly hostPort: number;
+  /** Our own folders. In the first that may be written is a symbolic link `out` to hostFile. */
+  readonly writable: readonly string[];
+  readonly readable: readonly string[];
+  readonly die?: 'foreign' | 'x32';
+}
 
-const attempts: Record<string, () => unknown | Promise<unknown>> = {
-  'read a file of the host': () => readFileSync(hostFile),
+export interface Findings {
+  /** Each attempt, and what came of it: `refused: CODE` or `SUCCEEDED: ...`. */
+  readonly attempts: Readonly<Record<string, string>>;
+  /** Numbers of calls that are not on the list, and were not refused with EPERM: `NUMBER: result`. Should be empty. */
+  readonly unlisted: readonly string[];
+  /** Numbers tried for that. */
+  readonly tried: number;
+  /** Each thing that it must be able to do, and what came of it: `works` or the error. */
+  readonly needs: Readonly<Record<string, string>>;
+  /** Names in the root, and beside its own folders. */
+  readonly root: readonly string[];
+  /** What io_uring_setup said before the list held. */
+  readonly earlyRing: number;
+}
+
+/** raw-syscall.c */
+interface RawSyscall {
+  call(number: bigint, ...args: bigint[]): number;
+  foreign(): number;
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
+/** Past the last call of any kernel. */
+const NUMBERS = 1024;
+/**
+ * uretprobe and uprobe of x86-64: they are there for the kernel's own code in a process that is being probed, no filter
+ * sees them, and anybody else who makes them is killed by SIGILL.
+ */
+const UNFILTERED = process.arch === 'x64' ? [335, 336] : [];
+const EPERM = 1;
+/** What a root has, and an empty one has not. */
+const HOST_FOLDERS = ['etc', 'home', 'root', 'boot', 'var', 'sys', 'proc', 'dev', 'run'];
+const SIGCHLD = 17n;
+const CLONE_THREAD_FLAGS = 0x3d0f00n;
+const CLONE_NEWUSER = 0x10000000n;
+const TIOCSTI = 0x5412n;
+const TIOCLINUX = 0x541cn;
+/** AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_ALG, AF_VSOCK. */
+const FAMILIES = { AF_INET: 2n, AF_INET6: 10n, AF_NETLINK: 16n, AF_PACKET: 17n, AF_ALG: 38n, AF_VSOCK: 40n };
+
+const around = JSON.parse(process.argv[2] ?? '') as Surroundings;
+const raw = loadRawSyscall(around.rawSyscall);
+
+function loadRawSyscall(path: string): RawSyscall {
+  const module = { exports: {} };
+  process.dlopen(module, path);
+  return module.exports as RawSyscall;
+}
+
+/** A call that fails as Node.js's do. */
+function call(name: string, ...args: bigint[]): number {
+  const number = raw.numbers[name];
+  if (number === undefined) throw new Error(`no ${name} in the headers`);
+  const result = raw.call(BigInt(number), ...args);
+  if (result < 0) throw Object.assign(new Error(name), { code: errorName(-result) });
+  return result;
+}
+
+function errorName(errno: number): string {
+  return { 1: 'EPERM', 2: 'ENOENT', 14: 'EFAULT', 22: 'EINVAL', 38: 'ENOSYS' }[errno] ?? `errno ${errno}`;
+}
+
+function nothingOf(seen: readonly string[]): readonly string[] {
+  if (seen.length === 0) throw Object.assign(new Error('nothing of it is here'), { code: 'ENOENT' });
+  return seen;
+}
+
+function connected(where: { host: string; port: number } | { path: string }): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(where, () => resolve('connected'));
+    socket.once('error', reject);
+  });
+}
+
+/** Threads made later are under the filter like the others. */
+function inWorker(): Promise<string> {
+  const worker = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads');
+     const module_ = { exports: {} };
+     process.dlopen(module_, workerData.path);
+     parentPort.postMessage(module_.exports.call(workerData.number));`,
+    { eval: true, workerData: { path: around.rawSyscall, number: BigInt(raw.numbers['execve'] as number) } },
+  );
+  return new Promise((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('message', (result: number) => {
+      if (result >= 0) resolve(String(result));
+      else reject(Object.assign(new Error('execve'), { code: errorName(-result) }));
+    });
+  });
+}
+
+const attempts: Record<string, () => unknown> = {
+  // ---- files of the host
+  'read a file of the host': () => readFileSync(around.hostFile),
   'read /etc/passwd': () => readFileSync('/etc/passwd'),
-  'list the root of the host': () => {
-    const seen = readdirSync('/').filter(name => ['etc', 'home', 'root', 'boot', 'var', 'sys'].includes(name));
-    if (seen.length === 0) throw Object.assign(new Error('nothing of it'), { code: 'ENOENT' });
-    return seen;
-  },
-  'write outside of its folders': () => writeFileSync('/escape', 'x'),
-  'make a folder in the root': () => mkdirSync('/escape'),
+  'list /etc': () => readdirSync('/etc'),
+  'list the root of the host': () =>
+    nothingOf(readdirSync('/').filter(name => HOST_FOLDERS.includes(name))),
+  'write core_pattern': () => writeFileSync('/proc/sys/kernel/core_pattern', '|/evil'),
+  'read what the kernel tells of processes': () => readFileSync('/proc/self/status'),
+  'read the memory of another process': () => readFileSync(`/proc/${around.hostPid}/mem`),
+  'list other processes': () => readdirSync('/proc'),
+  'open a device': () => readFileSync('/dev/zero'),
+  'write in the root': () => writeFileSync('/escape', 'x'),
   'write to its own code': () => writeFileSync(process.argv[1] as string, 'x', { flag: 'a' }),
-  'connect to a Unix socket of the host': () => native.connectUnix(hostSocket),
-  'connect out by TCP': () =>
-    new Promise((resolve, reject) => {
-      const socket = connect({ host: '127.0.0.1', port: 22 }, () => resolve('connected'));
-      socket.once('error', reject);
-    }),
-  'start a program': () => execFileSync(process.execPath, ['-e', '0']),
+  'put a file beside Node.js': () => writeFileSync(`${dirname(process.execPath)}/escape`, 'x'),
+  'make a folder in the root': () => mkdirSync('/escape'),
+  // ---- talking to others
+  'connect to a Unix socket of the host': () => native.connectUnix(around.hostSocket),
+  'connect to an abstract Unix socket of the host': () => connected({ path: around.abstractSocket }),
+  'connect by TCP': () => connected({ host: '127.0.0.1', port: around.hostPort }),
+  'signal a process of the host': () => process.kill(around.hostPid, 0),
+  'trace a process of the host': () => call('ptrace', 16n, BigInt(around.hostPid), 0n, 0n),
+  'be traced': () => call('ptrace', 0n),
+  'type into the terminal': () => call('ioctl', 1n, TIOCSTI, 0n),
+  'paste into the console': () => call('ioctl', 1n, TIOCLINUX, 0n),
+  'use a ring': () => call('io_uring_setup', 8n, 0n),
+  // ---- programs and processes
+  'start Node.js': () => execFileSync(process.execPath, ['-e', '0']),
   'start a shell': () => {
     const { error, status } = spawnSync('/bin/sh', ['-c', 'exit 0']);
     if (error !== undefined) throw error;
     return status;
   },
-  'signal a process of the host': () => process.kill(Number(hostPid), 0),
-  'list other processes': () => {
-    const others = readdirSync('/proc').filter(name => /^\d+$/.test(name) && Number(name) !== process.pid);
-    if (others.length === 0) throw Object.assign(new Error('none'), { code: 'ESRCH' });
-    return others;
-  },
+  'execve from another thread': inWorker,
+  'fork by clone': () => call('clone', SIGCHLD),
+  'make a user namespace': () => call('clone', SIGCHLD | CLONE_NEWUSER),
+  'make a thread in a user namespace': () => call('clone', CLONE_THREAD_FLAGS | CLONE_NEWUSER),
+  'clone by flags that no filter can see': () => call('clone3', 0n, 0n),
+  // ---- privileges
   'become root': () => (process.setuid as (id: number) => void)(0),
   'change its groups': () => (process.setgroups as (ids: number[]) => void)([0]),
   'make a tmpfs': () => native.createTmpfs(1 << 20),
   'raise its limits': () => native.setResourceLimit(7, 1 << 20),
-  'load another native module': () => createRequire(import.meta.url)(`${writable}/evil.node`),
-  'read the memory of another process': () => readFileSync(`/proc/${hostPid}/mem`),
+  'install another filter': () => native.installFilter(new Uint8Array(8)),
+  'become dumpable': () => call('prctl', 4n, 1n),
+  'a socket whose family has a bit above the 32nd': () => call('socket', 1n | (1n << 32n), 1n, 0n),
+};
+for (const [name, family] of Object.entries(FAMILIES)) {
+  attempts[`a socket of ${name}`] = () => call('socket', family, 3n, 0n);
+}
+for (const [family, name] of [[2n, 'AF_INET'], [40n, 'AF_VSOCK']] as const) {
+  attempts[`a pair of sockets of ${name}`] = () => call('socketpair', family, 1n, 0n, 0n);
+}
+const CHECKED = ['clone', 'clone3', 'socket', 'socketpair', 'ioctl', 'prctl', 'prlimit64'];
+for (const name of Object.keys(raw.numbers)) {
+  if (!CHECKED.includes(name)) attempts[`call ${name}`] = () => call(name);
+}
+for (const folder of around.writable) {
+  const beside = dirname(folder);
+  attempts[`leave ${folder}`] = () => nothingOf(readdirSync(beside).filter(name => !isOurs(`${beside}/${name}`)));
+  attempts[`follow a link out of ${folder}`] = () => readFileSync(`${folder}/out`);
+  attempts[`make a link in ${folder}`] = () => symlinkSync(around.hostFile, `${folder}/link`);
+}
+for (const folder of around.readable) {
+  attempts[`write in ${folder}`] = () => writeFileSync(`${folder}/escape`, 'x');
+  attempts[`remove what is in ${folder}`] = () => unlinkSync(`${folder}/here`);
+}
+
+function isOurs(path: string): boolean {
+  return [...around.writable, ...around.readable].some(ours => ours === path || ours.startsWith(`${path}/`));
+}
+
+/** What its work takes: refusing everything would be no sandbox either. */
+const needs: Record<string, () => unknown> = {
+  'a thread': () => new Promise((resolve, reject) => {
+    new Worker('0', { eval: true }).once('exit', resolve).once('error', reject);
+  }),
+  'a pair of Unix sockets': () => native.socketpair().forEach(fd => native.close(fd)),
+  'a pipe': () => native.pipe().forEach(fd => native.close(fd)),
+  'a mapping': () => {
+    const fd = native.memfd('need', 4096, 0);
+    native.map(fd, 0, 4096, true).unmap();
+    native.close(fd);
+  },
+  'its own code': () => readFileSync(process.argv[1] as string),
+  ...Object.fromEntries(
+    around.writable.map(folder => [
+      `its folder ${folder}`,
+      () => {
+        const path = `${folder}/socket`;
+        native.close(native.listenUnix(path, 1));
+        unlinkSync(path);
+      },
+    ]),
+  ),
 };
 
-/** System calls that Node.js has no function for, made by number in `raw-syscall.ts`'s way: through /proc tells enough. */
-function privileges(): Record<string, string> {
-  const status = readFileSync('/proc/self/status', 'utf8');
-  const field = (name: string): string => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1] ?? '';
-  return {
-    CapEff: field('CapEff'),
-    CapBnd: field('CapBnd'),
-    NoNewPrivs: field('NoNewPrivs'),
-    Seccomp: field('Seccomp'),
-    interfaces: readFileSync('/proc/self/net/dev', 'utf8').split('\n').slice(2).filter(Boolean).length.toString(),
-    descriptors: readdirSync('/proc/self/fd').join(' '),
-    tty: readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ')[4] ?? '',
-    environment: Object.keys(process.env).sort().join(' '),
-  };
+async function outcomes(of: typeof attempts, worked: (result: unknown) => string, failed: (error: Error) => string) {
+  const found: Record<string, string> = {};
+  for (const [name, attempt] of Object.entries(of)) {
+    try {
+      found[name] = worked(await attempt());
+    } catch (error) {
+      found[name] = failed(error as Error);
+    }
+  }
+  return found;
 }
 
-const before = privileges();
-lockDown();
-const results: Record<string, string> = {};
-for (const [name, attempt] of Object.entries(attempts)) {
-  try {
-    results[name] = `SUCCEEDED: ${String(await attempt())}`.slice(0, 200);
-  } catch (error) {
-    results[name] = `refused: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`;
+/** Every call there is but those that the list allows, whatever it is called. */
+function callUnlisted(): { unlisted: string[]; tried: number } {
+  if (!isSupported(process.arch)) throw new Error(process.arch);
+  const listed = new Set<number | null>([syscallNumber('clone3', process.arch), ...UNFILTERED]);
+  for (const rule of SERVER_RULES) listed.add(syscallNumber(typeof rule === 'string' ? rule : rule.call, process.arch));
+  const unlisted: string[] = [];
+  let tried = 0;
+  for (let number = 0; number < NUMBERS; number++) {
+    if (listed.has(number)) continue;
+    tried++;
+    const result = raw.call(BigInt(number));
+    if (result !== -EPERM) unlisted.push(`${number}: ${result}`);
   }
+  return { unlisted, tried };
 }
-console.log(JSON.stringify({ results, before, after: privileges() }));
+
+const earlyRing = raw.call(BigInt(raw.numbers[EARLY_REFUSALS[0]] as number), 8n, 0n);
+lockDown();
+if (around.die === 'foreign') raw.foreign();
+if (around.die === 'x32') raw.call(0x40000000n | 39n);
+const findings: Findings = {
+  attempts: await outcomes(
+    attempts,
+    result => `SUCCEEDED: ${String(result)}`.slice(0, 200),
+    error => `refused: ${(error as NodeJS.ErrnoException).code ?? error.message}`,
+  ),
+  ...callUnlisted(),
+  needs: await outcomes(needs, () => 'works', error => error.message),
+  root: readdirSync('/'),
+  earlyRing,
+};
+process.stdout.write(`${JSON.stringify(findings)}\n`);
+setInterval(() => {}, 1000);
+process.on('SIGTERM', () => process.exit());

@@ -1,0 +1,189 @@
+/**
+ * Signals and ends pass between the process outside and the confined one: an orderly end is one for both, and when one
+ * of them is killed the other does not stay.
+ */
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { STATUS_PREFIX } from '../../src/cli/status.js';
+import { VIRTWL } from '../../src/demo/loopback-stack.js';
+import { eventually } from '../eventually.js';
+import { Confined, lives } from './confined-process.js';
+
+/** Milliseconds, for a machine that is busy with other things. */
+t.setTimeout(240_000);
+
+function makeFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'virtwl-ends-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function startHost(t: Test, folder: string, ...more: string[]): Confined {
+  const args = ['host', '--vm', 'work', '--loopback', join(folder, 'vm'), '--allocator=1M', '--probe', ...more];
+  return new Confined(t, [VIRTWL, ...args]);
+}
+
+async function gone(pid: number): Promise<void> {
+  await eventually(`process ${pid} to end`, () => !lives(pid));
+}
+
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  t.test(`${signal} ends a host process in an orderly way`, async t => {
+    const folder = makeFolder(t);
+    const host = startHost(t, folder);
+    const inner = await host.says('ready');
+    t.same(readdirSync(join(folder, 'vm')).sort(), ['allocator', 'probe']);
+    host.process.kill(signal);
+    t.equal(await host.ended, 0);
+    t.notOk(lives(inner));
+    t.notOk(existsSync(join(folder, 'vm')), 'its sockets are gone, and the folder that it made');
+    t.equal(host.stderr, '');
+  });
+}
+
+t.test('a folder that was there before stays, and so does what others put into one', async t => {
+  const folder = makeFolder(t);
+  const first = startHost(t, folder);
+  await first.says('ready');
+  writeFileSync(join(folder, 'vm', 'note'), '');
+  first.process.kill();
+  t.equal(await first.ended, 0);
+  t.same(readdirSync(join(folder, 'vm')), ['note']);
+});
+
+t.test('Ctrl-C, which goes to the whole process group, ends it no less orderly', async t => {
+  const folder = makeFolder(t);
+  const host = startHost(t, folder);
+  const inner = await host.says('ready');
+  process.kill(-host.outer, 'SIGINT');
+  t.equal(await host.ended, 0);
+  t.notOk(lives(inner));
+  t.notOk(existsSync(join(folder, 'vm')));
+});
+
+t.test('a signal that comes before it is set up ends it, too', async t => {
+  // At any moment: while bwrap sets up, while Node.js starts, while our code does.
+  for (const moment of [0, 10, 50, 100, 200]) {
+    const folder = makeFolder(t);
+    const host = startHost(t, folder);
+    await eventually('bwrap', () => host.bwrap !== undefined);
+    const { bwrap } = host;
+    await new Promise(resolve => setTimeout(resolve, moment));
+    host.process.kill('SIGTERM');
+    const end = await host.ended;
+    t.ok(end === 0 || end === 128 + 15, `${moment} ms later: ended by ${end}`);
+    await gone(bwrap as number);
+    t.notOk(existsSync(join(folder, 'vm')), 'and left nothing');
+  }
+});
+
+t.test('a process that does not come to its end is killed', async t => {
+  const folder = makeFolder(t);
+  const host = startHost(t, folder);
+  const inner = await host.says('ready');
+  process.kill(inner, 'SIGSTOP');
+  host.process.kill('SIGTERM');
+  t.equal(await host.ended, 128 + 15);
+  t.notOk(lives(inner));
+});
+
+t.test('SIGUSR2 is answered from inside, also when it comes early', async t => {
+  const host = startHost(t, makeFolder(t));
+  await eventually('bwrap', () => host.bwrap !== undefined);
+  host.process.kill('SIGUSR2');
+  await host.says(STATUS_PREFIX);
+  t.match(JSON.parse(host.stderr.split(STATUS_PREFIX)[1]!), { vm: 'work', allocator: { used: 0, pieces: 0 } });
+});
+
+t.test('when the process outside is killed, the confined one goes with it', async t => {
+  const folder = makeFolder(t);
+  const host = startHost(t, folder);
+  const inner = await host.says('ready');
+  const bwrap = host.bwrap as number;
+  host.process.kill('SIGKILL');
+  await gone(inner);
+  await gone(bwrap);
+  const next = startHost(t, folder);
+  await next.says('ready');
+  t.same(readdirSync(join(folder, 'vm')).sort(), ['allocator', 'probe'], 'and the next one takes its sockets over');
+});
+
+t.test('when the confined process is killed, the one outside ends and says so', async t => {
+  const folder = makeFolder(t);
+  const host = startHost(t, folder);
+  const inner = await host.says('ready');
+  process.kill(inner, 'SIGKILL');
+  t.equal(await host.ended, 128 + 9);
+  t.match(host.stderr, 'virtwl: the host process of VM "work" was ended by SIGKILL');
+});
+
+t.test('when bwrap is killed, neither stays', async t => {
+  const host = startHost(t, makeFolder(t));
+  const inner = await host.says('ready');
+  process.kill(host.bwrap as number, 'SIGKILL');
+  await gone(inner);
+  t.not(await host.ended, 0);
+  t.match(host.stderr, /virtwl: .*host process of VM "work"/);
+});
+
+t.test('a mistake inside ends with its own status and words', async t => {
+  const folder = makeFolder(t);
+  const host = startHost(t, folder, '--socket', 'allocator=/x');
+  t.equal(await host.ended, 1);
+  t.match(host.stderr, /^virtwl: .*"allocator" is taken/m);
+  t.notMatch(host.stderr, /bubblewrap/);
+  t.notOk(existsSync(join(folder, 'vm')));
+});
+
+t.test('an allocator alone takes its socket away', async t => {
+  const path = join(makeFolder(t), 'socket');
+  const allocator = new Confined(t, [VIRTWL, 'allocator', '--vm', 'work', '--socket', path, '--budget', '1M']);
+  const inner = await allocator.says('ready');
+  t.ok(existsSync(path));
+  const second = new Confined(t, [VIRTWL, 'allocator', '--vm', 'work', '--socket', path, '--budget', '1M']);
+  t.equal(await second.ended, 1);
+  t.match(second.stderr, /another allocator listens on/);
+  t.ok(existsSync(path), 'a second one leaves it alone');
+  process.kill(inner, 'SIGKILL');
+  t.equal(await allocator.ended, 128 + 9);
+  t.notOk(existsSync(path), 'also when the confined process was killed');
+});
+
+t.test('a broker that comes back is found by host processes that stayed', async t => {
+  const folder = makeFolder(t);
+  const directory = join(folder, 'broker');
+  const first = new Confined(t, [VIRTWL, 'broker', '--directory', directory]);
+  await first.says('ready');
+  const host = startHost(t, folder, '--wayland', '--broker', directory);
+  await host.says('registered with the broker');
+  first.process.kill();
+  t.equal(await first.ended, 0);
+  await host.says('is gone');
+  const second = new Confined(t, [VIRTWL, 'broker', '--directory', directory]);
+  await second.says('server "wayland" of VM "work" registered');
+  t.pass('they look into the folder that they were given, and it is still the same');
+});
+
+t.test('a host process may be there before its broker', async t => {
+  const folder = makeFolder(t);
+  const directory = join(folder, 'broker');
+  const host = startHost(t, folder, '--wayland', '--broker', directory);
+  await host.says('ready');
+  const broker = new Confined(t, [VIRTWL, 'broker', '--directory', directory]);
+  await broker.says('server "wayland" of VM "work" registered');
+});
+
+t.test('a host process with nothing but links to servers of others stays', async t => {
+  const folder = makeFolder(t);
+  const args = ['host', '--vm', 'work', '--loopback', join(folder, 'vm'), '--socket', 'display=/run/wayland-0'];
+  for (const more of [[], ['--no-sandbox']]) {
+    const host = new Confined(t, [VIRTWL, ...args, ...more]);
+    await host.says('ready');
+    t.same(readdirSync(join(folder, 'vm')), ['display']);
+    host.process.kill();
+    t.equal(await host.ended, 0);
+    t.notOk(existsSync(join(folder, 'vm')));
+  }
+});
