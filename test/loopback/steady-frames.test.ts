@@ -12,7 +12,7 @@ import { startSway } from '../compositors.js';
 const FRAMES = 120;
 
 t.test('steady frames of an unmodified application', { timeout: 120_000 }, async t => {
-  const sway = await startSway(t, { width: 1280, height: 720 });
+  const sway = await startSway(t, { width: 1280, height: 720, config: 'for_window [app_id=".*"] floating enable' });
   const stack = await LoopbackStack.start({ compositor: { attach: sway.display } });
   t.teardown(() => stack.stop());
   const app = stack.virtwl('client', ['run', '--', 'weston-simple-shm'], { XDG_RUNTIME_DIR: sway.runtimeDir });
