@@ -173,6 +173,7 @@ for (const seed of SEEDS) {
     const args = ['-c', command, process.execPath, script, `${seed}`, `${CALLS}`];
     const { status, signal, stdout, stderr } = spawnSync('sh', args, {
       encoding: 'utf8',
+      cwd: directory, // some of the names make sockets
       env: {
         ...process.env,
         NATIVE_MODULE: new URL('../../src/native.js', import.meta.url).href,
