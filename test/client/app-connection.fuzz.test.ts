@@ -8,6 +8,7 @@
 import t from 'tap';
 import { OwnedFd } from '../../src/fd.js';
 import { native } from '../../src/native.js';
+import { interfaces } from '../../src/wayland/protocols/index.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
 import { settle, type Heard, type Peer } from '../wayland/peer.js';
@@ -67,9 +68,10 @@ const DRAWING = new Set(['wl_surface', 'wl_shm', 'wl_shm_pool', 'wl_compositor']
 function dawdle(peer: Peer, random: Random): () => void {
   const waiting: number[] = [];
   const say = peer.say.bind(peer);
-  // What it has told to be gone by mistake, it cannot speak of.
+  // What it has told to be gone by mistake, it cannot speak of; the id may be another object's by now.
   peer.say = (id, name, args) => {
-    if (peer.types.has(id)) say(id, name, args);
+    if (interfaces.get(peer.types.get(id) ?? '')?.events.some(event => event.name === name) === true) say(id, name, args);
+    else for (const arg of args ?? []) if (arg instanceof OwnedFd) arg.close();
   };
   const answerBasics = peer.answerBasics.bind(peer);
   peer.answerBasics = (heard: Heard) => {

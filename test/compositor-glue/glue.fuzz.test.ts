@@ -8,6 +8,7 @@
 import t from 'tap';
 import { OwnedFd } from '../../src/fd.js';
 import { native } from '../../src/native.js';
+import { interfaces } from '../../src/wayland/protocols/index.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
 import { settle, type Peer } from '../wayland/peer.js';
@@ -28,7 +29,8 @@ const before = new Holdings();
 function speakOfKnown(peer: Peer): void {
   const say = peer.say.bind(peer);
   peer.say = (id, name, args) => {
-    if (peer.types.has(id)) say(id, name, args);
+    if (interfaces.get(peer.types.get(id) ?? '')?.events.some(event => event.name === name) === true) say(id, name, args);
+    else for (const arg of args ?? []) if (arg instanceof OwnedFd) arg.close();
   };
 }
 
