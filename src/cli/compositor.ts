@@ -46,7 +46,13 @@ export function register(program: Command): void {
         compositor = await launchCompositor({ command, env: options.headless === true ? HEADLESS : {} });
       }
       const display = compositor?.display ?? (options.attach as string);
-      const contexts = await SecurityContexts.connect(display);
+      const contexts = await SecurityContexts.connect(display).catch(async (error: Error) => {
+        await compositor?.stop();
+        throw new Error(
+          `no compositor answers at ${display}: ${error.message}; is this its Wayland socket, and does it run as a user who ` +
+            'lets you connect?',
+        );
+      });
       console.error(
         contexts === null
           ? 'virtwl compositor: the compositor knows no security contexts: what remote clients see is up to the relay alone'
