@@ -70,7 +70,7 @@ export class GuestQueue {
   #bytes = 0;
   #full = false;
 
-  /** `limit` in bytes; `wake` is called when something waits that did not before. */
+  /** `limit` in bytes; `wake` is called when something waits that did not before, or becomes stuck. */
   constructor(
     private readonly limit: number,
     private readonly wake: () => void,
@@ -129,11 +129,12 @@ export class GuestQueue {
   }
 
   pushed(line: Line, step: Step): void {
-    const waited = this.waiting;
+    const { waiting, stuck } = this;
     line.steps.push(step);
     this.#readyIfSo(line);
     this.#account(line, cost(step));
-    if (!waited && this.waiting) this.wake();
+    // Stuck, too: somebody has to see when the driver gives buffers back.
+    if ((!waiting && this.waiting) || (!stuck && this.stuck)) this.wake();
   }
 
   closed(line: Line): void {
