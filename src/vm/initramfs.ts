@@ -53,7 +53,9 @@ done
 echo "${READY_LINE} $(cut -d' ' -f1 /proc/uptime)"
 exec 3<>$port
 # A line in: a number, and a script in base64. A line out: the number, the script's status, its output in base64.
-while read -r number script <&3; do
+# Until the host is there, reading finds the end.
+while :; do
+  read -r number script <&3 || { sleep 0.1; continue; }
   mkdir -p /agent $root/agent
   echo "$script" | base64 -d > $root/agent/script
   if [ -n "$root" ]; then chroot $root /bin/sh /agent/script > /agent/output 2>&1 3>&- < /dev/null
@@ -61,7 +63,6 @@ while read -r number script <&3; do
   status=$?
   { printf '%s %s ' "$number" "$status"; base64 /agent/output | tr -d '\\n'; echo; } >&3
 done
-fail 'the agent has lost its port'
 `;
 
 /** The part that all guests with this kernel have, compressed. */
@@ -85,7 +86,8 @@ export function guestFiles(files: Readonly<Record<string, string>>): CpioEntry[]
   return Object.entries(files).map(([name, path]) => program(`${EXTRA_FOLDER.slice(1)}/${name}`, readFileSync(path)));
 }
 
-/** The whole RAM disk. */
+/** The whole RAM disk. The kernel finds an archive behind another one where it begins at a multiple of four bytes. */
 export function initramfs(kernel: GuestKernel, extra: readonly CpioEntry[] = []): Buffer {
-  return Buffer.concat([baseInitramfs(kernel), ...(extra.length > 0 ? [cpio(extra)] : [])]);
+  const base = baseInitramfs(kernel);
+  return Buffer.concat([base, Buffer.alloc((4 - (base.length % 4)) % 4), ...(extra.length > 0 ? [cpio(extra)] : [])]);
 }

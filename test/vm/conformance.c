@@ -3,7 +3,7 @@
  * errno, signals, fork, and mappings. Prints TAP. It needs a host server that sends back whatever it receives, bytes
  * and descriptors, and closes when it receives the four bytes "bye!".
  *
- *   conformance [--device /dev/wl0] [--echo echo] [--missing missing] [--strict]
+ *   conformance [--device /dev/wl0] [--echo echo] [--missing missing] [--strict] [--only PART]
  *
  * --strict adds what this project's driver promises beyond the ABI; without it the program may be run on any driver.
  */
@@ -326,9 +326,13 @@ static void descriptors(void)
 		}
 		close(back[0]);
 	}
-	check(send_txn(ctx, "", 0, &one, 1) == 0, "SEND with memory and no bytes");
-	if (check(recv_all(ctx, data, 0, back, 1) == 0, "comes back"))
-		close(back[0]);
+	/* A socket of the host carries no descriptor without a byte, so a device may refuse this; it may not lose it. */
+	if (send_txn(ctx, "", 0, &one, 1) == 0) {
+		if (check(recv_all(ctx, data, 0, back, 1) == 0, "memory sent without a byte comes back"))
+			close(back[0]);
+	} else {
+		check(errno == EINVAL || errno == ENODEV, "memory without a byte is refused");
+	}
 
 	if (strict) {
 		struct rlimit limit, none;
@@ -437,7 +441,8 @@ static void a_slow_reader(void)
 			good = txn.data[i] == (uint8_t)((read_back + i) / 5);
 		read_back += txn.head.len;
 	}
-	check(good && read_back == sent, "all of it comes back when it is read");
+	if (!check(good && read_back == sent, "all of it comes back when it is read"))
+		printf("# %u of %u bytes; the last part had %u\n", read_back, sent, txn.head.len);
 	close(slow);
 	close(other);
 }
@@ -567,8 +572,25 @@ static void limit(void)
 	close(again);
 }
 
+static const struct {
+	const char *name;
+	void (*run)(void);
+} parts[] = {
+	{ "device", the_device },
+	{ "memory", memory },
+	{ "streams", streams },
+	{ "slow", a_slow_reader },
+	{ "descriptors", descriptors },
+	{ "pipes", pipes },
+	{ "signals", signals },
+	{ "processes", processes },
+	{ "images", images },
+	{ "limit", limit },
+};
+
 int main(int argc, char **argv)
 {
+	const char *only = NULL;
 	int i;
 
 	for (i = 1; i < argc; i++) {
@@ -582,6 +604,8 @@ int main(int argc, char **argv)
 			return fcntl(atoi(value), F_GETFD) >= 0 ? 0 : 1;
 		else if (!strcmp(argv[i], "--device"))
 			device_path = argv[++i];
+		else if (!strcmp(argv[i], "--only"))
+			only = argv[++i];
 		else if (!strcmp(argv[i], "--echo"))
 			echo_name = argv[++i];
 		else if (!strcmp(argv[i], "--missing"))
@@ -592,16 +616,9 @@ int main(int argc, char **argv)
 	wl = open(device_path, O_RDWR | O_CLOEXEC);
 	if (!check(wl >= 0, "%s opens", device_path))
 		return 1;
-	the_device();
-	memory();
-	streams();
-	a_slow_reader();
-	descriptors();
-	pipes();
-	signals();
-	processes();
-	images();
-	limit();
+	for (i = 0; i < (int)(sizeof(parts) / sizeof(*parts)); i++)
+		if (!only || !strcmp(only, parts[i].name))
+			parts[i].run();
 	printf("1..%u\n# %u failed\n", asserted, failed);
 	return failed > 0;
 }

@@ -1,0 +1,82 @@
+/** `virtwl vm`: guests for tests and demonstrations: makes their images, boots them, runs a command in one. */
+import { Argument, InvalidArgumentError, type Command } from 'commander';
+import { cacheFolder } from '../vm/cache.js';
+import { bootGuest, buildGuests, DEFAULT_MEMORY_BYTES, GUESTS, type GuestName } from '../vm/guest.js';
+import { findQemu } from '../vm/qemu.js';
+import { parseBytes } from './bytes.js';
+import { untilSignal } from './until-signal.js';
+
+interface BootOptions {
+  wl?: string;
+  run?: string;
+  memory: number;
+  name?: string;
+  quiet?: true;
+}
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+export function register(program: Command): void {
+  const vm = program
+    .command('vm')
+    .summary('make and boot VMs for tests and demonstrations (on the host)')
+    .description(
+      'Makes Debian guests with mmdebstrap and boots them with QEMU. What is made is kept in the cache\n' +
+        `(${cacheFolder()}) and made anew when its inputs change. For images of one's own see docs/vm-images.md.`,
+    );
+  vm.command('build')
+    .summary('make what is missing: QEMU, kernel, driver, disks')
+    .addArgument(new Argument('[guests...]', 'which guests').choices(GUESTS))
+    .action(async (guests: GuestName[]) => {
+      await buildGuests(guests.length > 0 ? guests : GUESTS, say);
+    });
+  vm.command('boot')
+    .summary('boot a guest, until it ends or a signal comes')
+    .addArgument(new Argument('<guest>', 'which guest').choices(GUESTS))
+    .option('--wl <socket>', 'give it a wl device: the socket of "virtwl host --socket"')
+    .option('--run <script>', 'run this there, print its output, and end with its status')
+    .option('--memory <size>', 'its memory', parseMemory, DEFAULT_MEMORY_BYTES)
+    .option('--name <name>', 'as it shows in messages')
+    .option('-q, --quiet', 'do not show its console')
+    .action(async (guest: GuestName, options: BootOptions) => {
+      const machine = await bootGuest({
+        guest,
+        ...(options.name === undefined ? {} : { name: options.name }),
+        memoryBytes: options.memory,
+        wlSocket: options.wl,
+        ...(options.quiet ? {} : { onLine: (line: string) => say(`[${options.name ?? guest}] ${line}`) }),
+        say,
+      });
+      try {
+        say(`up after ${(machine.bootMs / 1000).toFixed(1)} s (${machine.options.accelerator})`);
+        if (options.run !== undefined) {
+          const { status, output } = await machine.run(options.run);
+          process.stdout.write(output);
+          process.exitCode = status;
+        } else {
+          await Promise.race([untilSignal(), machine.ended()]);
+        }
+      } finally {
+        await machine.stop();
+      }
+    });
+  vm.command('qemu')
+    .summary('print how the QEMU that is used is started')
+    .action(async () => {
+      const { command, env, version } = await findQemu(say);
+      say(version);
+      const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+      process.stdout.write(`${[...settings, ...command].join(' ')}\n`);
+    });
+}
+
+/** Guests with less than this do not come to their init. In bytes. */
+const LEAST_MEMORY_BYTES = 192 * 2 ** 20;
+
+function parseMemory(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes < LEAST_MEMORY_BYTES || bytes % 2 ** 20 !== 0) {
+    throw new InvalidArgumentError('give whole MiB, at least 192M.');
+  }
+  return bytes;
+}

@@ -1,0 +1,55 @@
+/**
+ * Guests by name, from what the cache holds to a machine that takes scripts: `test` runs from its RAM disk alone, the
+ * others from their disks, with this package in them.
+ */
+import { accelerator } from './accelerator.js';
+import type { Say } from './cache.js';
+import { initramfs } from './initramfs.js';
+import { diskImage, IMAGES, packageFiles, type ImageName } from './images.js';
+import { guestKernel } from './kernel.js';
+import { Machine } from './machine.js';
+import { findQemu } from './qemu.js';
+
+export const GUESTS = ['test', ...IMAGES] as const;
+export type GuestName = (typeof GUESTS)[number];
+
+/** Memory of a guest where nobody says otherwise, in bytes. sway and Node.js need half of it. */
+export const DEFAULT_MEMORY_BYTES = 1024 * 2 ** 20;
+
+export interface GuestOptions {
+  readonly guest: GuestName;
+  /** As it shows in messages. Default: the guest's name. */
+  readonly name?: string;
+  readonly memoryBytes?: number;
+  /** The vhost-user socket of its wl device, which must listen already. */
+  readonly wlSocket?: string | undefined;
+  readonly onLine?: (line: string) => void;
+  readonly say: Say;
+}
+
+/** Makes what is missing for these guests. */
+export async function buildGuests(guests: readonly GuestName[], say: Say): Promise<void> {
+  const qemu = await findQemu(say);
+  const kernel = await guestKernel(say);
+  for (const guest of guests) if (guest !== 'test') await diskImage(guest satisfies ImageName, say);
+  await accelerator(qemu, kernel, say);
+}
+
+/** Boots a guest, after making what is missing. The machine is the caller's to stop. */
+export async function bootGuest(options: GuestOptions): Promise<Machine> {
+  const { guest, say } = options;
+  const qemu = await findQemu(say);
+  const kernel = await guestKernel(say);
+  const disk = guest === 'test' ? undefined : await diskImage(guest, say);
+  return Machine.start({
+    name: options.name ?? guest,
+    qemu,
+    accelerator: await accelerator(qemu, kernel, say),
+    kernel: kernel.image,
+    initramfs: initramfs(kernel, guest === 'test' ? [] : packageFiles()),
+    memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
+    disk,
+    wlSocket: options.wlSocket,
+    onLine: options.onLine,
+  });
+}

@@ -1,0 +1,104 @@
+/**
+ * The disks of the demonstration's guests: Debian systems with a compositor, or with applications. They change with their
+ * package lists only; this package is not on them, but goes along in the RAM disk of each boot ({@link packageFiles}), so
+ * that a changed line of it costs no new image.
+ */
+import { lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { PACKAGE_ROOT } from '../sandbox/runtime-files.js';
+import { artifact, type Say } from './cache.js';
+import { link, type CpioEntry } from './cpio.js';
+import { makeSystemImage, systemInputs, type SystemSpec } from './debian.js';
+import { EXTRA_FOLDER } from './initramfs.js';
+
+export const IMAGES = ['compositor', 'client'] as const;
+export type ImageName = (typeof IMAGES)[number];
+
+/** Who runs compositors and applications in a guest: sway refuses to run as root. */
+export const GUEST_USER = 'user';
+
+/** Room of a disk in bytes. The file is sparse, and a guest's own writes are never in it. */
+const DISK_BYTES = 3 * 2 ** 30;
+
+const COMMON = ['nodejs', 'fonts-dejavu-core', 'xkb-data', 'util-linux', 'coreutils', 'procps', 'strace'];
+const PACKAGES: Readonly<Record<ImageName, readonly string[]>> = {
+  // grim takes the picture that the demonstration leaves; foot shows that a local application looks the same.
+  compositor: [...COMMON, 'sway', 'foot', 'grim', 'bubblewrap', 'adwaita-icon-theme'],
+  client: [...COMMON, 'foot', 'weston', 'gtk-3-examples', 'wl-clipboard', 'bubblewrap', 'adwaita-icon-theme'],
+};
+
+function spec(name: ImageName): SystemSpec {
+  return {
+    variant: 'minbase',
+    packages: PACKAGES[name],
+    hooks: [
+      `chroot "$1" useradd --create-home --uid 1000 --shell /bin/sh ${GUEST_USER}`,
+      `mkdir -p "$1${EXTRA_FOLDER}" "$1/agent"`,
+      `echo virtwl-${name} > "$1/etc/hostname"`,
+    ],
+  };
+}
+
+/** Path of the disk. */
+export async function diskImage(name: ImageName, say: Say): Promise<string> {
+  const wanted = spec(name);
+  const place = await artifact(
+    {
+      name: `disk-${name}`,
+      inputs: [systemInputs(wanted), String(DISK_BYTES)],
+      build: folder => makeSystemImage(wanted, join(folder, 'disk'), DISK_BYTES, folder, say),
+    },
+    say,
+  );
+  return join(place, 'disk');
+}
+
+/** What of this package a guest runs; the packages that it needs come with it. */
+const PACKAGE_PARTS = ['package.json', 'dist/src', 'dist/compositor-glue', 'build/Release/virtwl.node'];
+const PACKAGES_NEEDED = ['cli-table3', 'commander', 'eventemitter3', 'pngjs'];
+
+/** The Node.js ABI of the guests' Debian: 20.x. */
+const GUEST_MODULES_VERSION = '115';
+
+/** This package as it is built now, in `/virtwl/package`, with a command `/virtwl/virtwl`. */
+export function packageFiles(): CpioEntry[] {
+  if (process.versions.modules !== GUEST_MODULES_VERSION) {
+    throw new Error(`the guests have Node.js 20, and this is ${process.version}: its native addon would not load there. Build and run with Node.js 20`);
+  }
+  const base = `${EXTRA_FOLDER.slice(1)}/package`;
+  const entries: CpioEntry[] = [];
+  const add = (path: string): void => {
+    const full = join(PACKAGE_ROOT, path);
+    const stat = lstatSync(full);
+    if (stat.isDirectory()) {
+      for (const name of readdirSync(full).sort()) if (!/\.(map|d\.ts)$/.test(name)) add(`${path}/${name}`);
+    } else if (stat.isSymbolicLink()) {
+      entries.push(link(`${base}/${path}`, readlinkSync(full)));
+    } else {
+      entries.push({ path: `${base}/${path}`, mode: 0o100000 | (stat.mode & 0o755), content: readFileSync(full) });
+    }
+  };
+  PACKAGE_PARTS.forEach(add);
+  for (const name of neededPackages()) add(`node_modules/${name}`);
+  entries.push({
+    path: `${EXTRA_FOLDER.slice(1)}/virtwl`,
+    mode: 0o100755,
+    content: Buffer.from(`#!/bin/sh\nexec node ${EXTRA_FOLDER}/package/dist/src/cli/main.js "$@"\n`),
+  });
+  return entries;
+}
+
+/** The packages needed at run time, and theirs, as they lie side by side in node_modules. */
+function neededPackages(): string[] {
+  const all = new Set<string>();
+  const add = (name: string): void => {
+    if (all.has(name)) return;
+    const description = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'node_modules', name, 'package.json'), 'utf8')) as {
+      dependencies?: Record<string, string>;
+    };
+    all.add(name);
+    Object.keys(description.dependencies ?? {}).forEach(add);
+  };
+  PACKAGES_NEEDED.forEach(add);
+  return [...all];
+}

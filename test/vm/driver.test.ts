@@ -1,0 +1,83 @@
+/** The guest driver in a real VM, before the real wl device: the conformance program, and the driver's comings and goings. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { UnixListener, type UnixSocket } from '../../src/unix-socket.js';
+import { smallGuest } from './guests.js';
+
+/** What the conformance program asks of a server: everything comes back, and "bye!" ends it. */
+function echo(socket: UnixSocket): void {
+  socket.on('data', (bytes, fds) => {
+    if (Buffer.from(bytes).equals(Buffer.from('bye!'))) socket.close();
+    else if (!socket.send(bytes, fds)) socket.pause();
+  });
+  socket.on('drain', () => socket.resume());
+  socket.on('end', () => socket.closeWhenDrained());
+  socket.on('error', () => socket.close());
+  socket.start();
+}
+
+// Everything waits for what the guest does, which is slow where it is emulated.
+t.setTimeout(280_000);
+
+const folder = mkdtempSync(join(tmpdir(), 'virtwl-driver-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const listener = UnixListener.listen(join(folder, 'echo'));
+listener.on('connection', echo);
+t.teardown(() => listener.close());
+
+const { machine, device } = await smallGuest(t, {
+  name: 'driver',
+  folder,
+  servers: ['echo'],
+  programs: ['conformance', 'holder'],
+  // As many as the ABI has, so that its own limit is seen.
+  limits: { pipes: 2047 },
+});
+
+t.test('every ioctl and errno of the ABI, and what this driver promises beyond', async t => {
+  const { status, output } = await machine.run('/virtwl/conformance --strict');
+  const lines = output.split('\n');
+  for (const [i, line] of lines.entries()) {
+    const [, not, what] = /^(not )?ok \d+ - (.*)/.exec(line) ?? [];
+    if (what === undefined) continue;
+    t.equal(not, undefined, what);
+    if (not !== undefined) t.comment(lines.slice(i + 1, i + 3).join('\n'));
+  }
+  t.match(output, /^1\.\.\d+$/m, 'the program came to its end');
+  t.equal(status, 0);
+});
+
+t.test('the device keeps nothing of programs that have ended', async t => {
+  await machine.run('true');
+  t.match(device?.counts, { vfds: 0, mappings: 0 });
+});
+
+t.test('the driver can be taken from its device under users, and given it again', async t => {
+  const { output } = await machine.run(`
+    dev=$(basename /sys/bus/virtio/drivers/virtio_wl/virtio*)
+    /virtwl/holder > /tmp/holder & sleep 1
+    until grep -q ready /tmp/holder; do sleep 0.1; done
+    echo $dev > /sys/bus/virtio/drivers/virtio_wl/unbind
+    wait; cat /tmp/holder; ls /dev/wl0 2>/dev/null
+    echo $dev > /sys/bus/virtio/drivers/virtio_wl/bind
+    ls /dev/wl0; /virtwl/conformance --strict | tail -1`);
+  t.match(output, /reader: end\n/, 'who waits to read reads the end');
+  t.match(output, /shared: SIGBUS\n/, 'who touches memory gets SIGBUS, and not another memory');
+  t.match(output, /private: SIGBUS\n/);
+  t.match(output, /write: ENODEV\nmmap: ENODEV\nnew: ENODEV\n/, 'and everything else says ENODEV');
+  t.match(output, /\/dev\/wl0\n# 0 failed/, 'the next driver starts with nothing wrong');
+});
+
+t.test('the module can be unloaded and loaded again', async t => {
+  const { output } = await machine.run(`
+    rmmod virtio_wl && echo unloaded; ls /dev/wl0 2>/dev/null
+    insmod /modules/virtio_wl.ko && ls /dev/wl0; /virtwl/conformance --strict | tail -1`);
+  t.match(output, /^unloaded\n\/dev\/wl0\n# 0 failed/);
+});
+
+t.test('the kernel has nothing to complain of', async t => {
+  const { output } = await machine.run('dmesg | grep -v "ommand line" | grep -iE "WARNING|BUG:|Oops|memtype|lockup|refcount|leaked"');
+  t.equal(output, '');
+});

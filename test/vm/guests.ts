@@ -1,0 +1,67 @@
+/**
+ * What tests of real VMs share: one QEMU and one kernel, a wl device of the test's own process, and a small guest (kernel
+ * and RAM disk, no disk) that runs a script in seconds, under software emulation as well.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import { OwnedFd } from '../../src/fd.js';
+import { native } from '../../src/native.js';
+import { WlDeviceServer } from '../../src/host/wl-device/server.js';
+import type { WlLimits } from '../../src/host/wl-device/limits.js';
+import { accelerator } from '../../src/vm/accelerator.js';
+import { guestFiles, initramfs } from '../../src/vm/initramfs.js';
+import { guestKernel, guestProgram } from '../../src/vm/kernel.js';
+import { Machine } from '../../src/vm/machine.js';
+import { findQemu } from '../../src/vm/qemu.js';
+
+/** The sources of a test's C programs, which are not compiled with the tests. */
+export const SOURCES = fileURLToPath(new URL('../../../test/vm/', import.meta.url));
+
+export interface GuestOptions {
+  readonly name: string;
+  /** The wl device's servers: sockets in this folder. Without it the guest has no wl device. */
+  readonly folder?: string | undefined;
+  readonly servers?: readonly string[];
+  readonly limits?: Partial<WlLimits>;
+  /** C programs of this folder that the guest finds in /virtwl. */
+  readonly programs?: readonly string[];
+}
+
+/** A running small guest, with its device; both end with the test. */
+export async function smallGuest(t: Test, options: GuestOptions): Promise<{ machine: Machine; device: WlDeviceServer | undefined }> {
+  const say = (line: string): void => t.comment(line);
+  const qemu = await findQemu(say);
+  const kernel = await guestKernel(say);
+  const programs: Record<string, string> = {};
+  for (const name of options.programs ?? []) programs[name] = await guestProgram(join(SOURCES, `${name}.c`), say);
+
+  const own = mkdtempSync(join(tmpdir(), 'virtwl-guest-'));
+  t.teardown(() => rmSync(own, { recursive: true, force: true }));
+  let device: WlDeviceServer | undefined;
+  const wlSocket = options.folder === undefined ? undefined : join(own, 'wl');
+  if (options.folder !== undefined && wlSocket !== undefined) {
+    device = new WlDeviceServer({
+      socket: new OwnedFd(native.listenUnix(wlSocket, 4)),
+      folder: options.folder,
+      servers: new Set(options.servers ?? []),
+      limits: options.limits,
+      log: line => t.comment(`device: ${line}`),
+    });
+    t.teardown(() => device?.close());
+  }
+  const machine = await Machine.start({
+    name: options.name,
+    qemu,
+    accelerator: await accelerator(qemu, kernel, say),
+    kernel: kernel.image,
+    initramfs: initramfs(kernel, guestFiles(programs)),
+    memoryBytes: 512 * 2 ** 20,
+    wlSocket,
+  });
+  t.teardown(() => machine.stop());
+  t.comment(`${options.name}: up after ${(machine.bootMs / 1000).toFixed(1)} s (${machine.options.accelerator})`);
+  return { machine, device };
+}
