@@ -11,6 +11,7 @@ import { closeAll } from '../fd.js';
 import { Budget, type BudgetOptions } from './budget.js';
 import { LogLimit } from '../log-limit.js';
 import type { UnixSocketOptions } from '../unix-socket.js';
+import { RequestRate } from './request-rate.js';
 import { decodeRequest, describeStatus, REQUEST_BYTES, Status, type Request } from './protocol.js';
 
 /** Connections at a time: a compositor VM needs one for its glue, and one for each program that allocates itself. */
@@ -38,6 +39,8 @@ export interface AllocatorServerOptions extends BudgetOptions {
   readonly log?: ((line: string) => void) | undefined;
   /** Default: {@link DEFAULT_MAX_CONNECTIONS}. */
   readonly maxConnections?: number | undefined;
+  /** Requests answered a second, of all connections; more wait. Default: `DEFAULT_REQUESTS_PER_SECOND`. */
+  readonly requestsPerSecond?: number | undefined;
   /** Default: {@link DEFAULT_PARTIAL_TIMEOUT_MS}. */
   readonly partialTimeoutMs?: number | undefined;
 }
@@ -50,6 +53,7 @@ export class AllocatorServer {
   readonly #connections = new Set<Connection>();
   readonly #maxConnections: number;
   readonly partialTimeoutMs: number;
+  readonly rate: RequestRate;
   readonly #limit: LogLimit;
 
   /** Makes the budget. Throws where that fails. */
@@ -59,6 +63,7 @@ export class AllocatorServer {
     this.#limit = new LogLimit((line) => log?.(`allocator: ${line}`));
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     this.partialTimeoutMs = options.partialTimeoutMs ?? DEFAULT_PARTIAL_TIMEOUT_MS;
+    this.rate = new RequestRate(options.requestsPerSecond);
     this.budget = new Budget(options);
   }
 
@@ -100,6 +105,8 @@ class Connection {
   #pending: Uint8Array = new Uint8Array(0);
   #partialTimer: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
+  /** Set while requests wait for the rate to allow them. */
+  #rateTimer: NodeJS.Timeout | undefined;
   /** Replies are queued beyond the high-water mark; no request is looked at before they have left. */
   #full = false;
 
@@ -112,11 +119,11 @@ class Connection {
       // Nobody sends fds to an allocator; they are closed so that they cost nothing.
       closeAll(fds);
       this.#pending = this.#pending.length === 0 ? bytes.slice() : Buffer.concat([this.#pending, bytes]);
-      this.#answer();
+      if (this.#rateTimer === undefined) this.#answer();
     });
     channel.on('drain', () => {
       this.#full = false;
-      this.#answer();
+      if (this.#rateTimer === undefined) this.#answer();
     });
     channel.on('end', () => {
       if (this.#pending.length % REQUEST_BYTES !== 0) {
@@ -134,6 +141,7 @@ class Connection {
   close(): void {
     clearTimeout(this.#partialTimer);
     clearImmediate(this.#turn);
+    clearTimeout(this.#rateTimer);
     this.channel.close();
     this.closed();
   }
@@ -142,6 +150,14 @@ class Connection {
     let offset = 0;
     for (let count = 0; count < REQUESTS_PER_TURN; count++) {
       if (this.#pending.length - offset < REQUEST_BYTES || this.#full) break;
+      const wait = this.server.rate.take();
+      if (wait > 0) {
+        this.#rateTimer = setTimeout(() => {
+          this.#rateTimer = undefined;
+          this.#answer();
+        }, wait);
+        break;
+      }
       const request = decodeRequest(this.#pending, offset);
       offset += REQUEST_BYTES;
       this.#reply(request);
@@ -156,7 +172,7 @@ class Connection {
 
     if (this.#pending.length >= REQUEST_BYTES) {
       this.channel.pause();
-      if (!this.#full) this.#turn = setImmediate(() => this.#answer());
+      if (!this.#full && this.#rateTimer === undefined) this.#turn = setImmediate(() => this.#answer());
       return;
     }
     this.channel.resume();

@@ -8,6 +8,7 @@
 import { existsSync, lstatSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { DEFAULT_REQUESTS_PER_SECOND } from '../allocator/request-rate.js';
 import { DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
 import { closeAll, OwnedFd } from '../fd.js';
 import { checkVmName } from '../host/broker-protocol.js';
@@ -28,6 +29,7 @@ interface Options {
   loopback?: string;
   allocator?: number;
   allocatorRequest: number;
+  allocatorRate: number;
   compositor?: true | 'handover' | 'relay';
   wayland?: true;
   probe?: true;
@@ -63,6 +65,7 @@ export function register(program: Command): void {
     .option('--loopback <dir>', 'folder for the sockets, made when it is not there')
     .option('--allocator <budget>', 'serve memory, in all at most this much (512M, 2G); for the compositor VM', parseBytes)
     .option('--allocator-request <size>', 'most memory in one request', parseBytes, DEFAULT_REQUEST_LIMIT)
+    .option('--allocator-rate <n>', 'requests answered a second; more wait', parseCount, DEFAULT_REQUESTS_PER_SECOND)
     .addOption(
       new Option(
         '--compositor [mode]',
@@ -124,6 +127,7 @@ async function serve(options: Options): Promise<void> {
           : {
               bytes: options.allocator,
               requestLimit: options.allocatorRequest,
+              requestsPerSecond: options.allocatorRate,
               directory: directory === undefined ? undefined : new OwnedFd(directory),
             },
       compositor: options.compositor === true ? 'handover' : options.compositor,
@@ -217,7 +221,7 @@ export function confinedHost(options: Options): ConfinedRun {
   const broker = options.broker === undefined ? undefined : resolve(options.broker);
   const servers = [
     ...(options.allocator === undefined ? [] : [`--allocator=${options.allocator}`]),
-    ...['--allocator-request', String(options.allocatorRequest)],
+    ...['--allocator-request', String(options.allocatorRequest), '--allocator-rate', String(options.allocatorRate)],
     ...(options.compositor === undefined ? [] : [`--compositor=${options.compositor === true ? 'handover' : options.compositor}`]),
     ...(options.wayland ? ['--wayland'] : []),
     ...(options.probe ? ['--probe'] : []),

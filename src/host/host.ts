@@ -12,7 +12,7 @@
 import { lstatSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { BudgetOptions } from '../allocator/budget.js';
-import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
+import { ALLOCATOR_SOCKET, AllocatorServer, type AllocatorServerOptions } from '../allocator/server.js';
 import { OwnedFd } from '../fd.js';
 import { LogLimit } from '../log-limit.js';
 import { checkName } from '../virtwl/limits.js';
@@ -50,7 +50,7 @@ export interface VmHostOptions {
   /** The loopback folder, made (mode 0700) when it is not there; the folder that it is in must be. */
   readonly loopback: string;
   /** Turns the allocator on. */
-  readonly allocator?: BudgetOptions | undefined;
+  readonly allocator?: (BudgetOptions & Pick<AllocatorServerOptions, 'requestsPerSecond'>) | undefined;
   /** Makes this the compositor VM. `relay`: its front-end cannot receive sockets, so the broker carries the bytes. */
   readonly compositor?: 'handover' | 'relay' | undefined;
   /** Lets this VM's applications reach the compositor VM. */
