@@ -201,7 +201,9 @@ setInterval(() => {
 }, PROGRESS_MS).unref();
 
 const named = process.argv.slice(2);
-const files = [...new Set((named.length > 0 ? named : ['test']).flatMap(testFiles))];
+// Tests in real VMs are run when they are asked for (npm run test:vm): they make images and need minutes.
+const files = [...new Set((named.length > 0 ? named : ['test']).flatMap(testFiles))]
+  .filter((file) => named.length > 0 || !file.includes('/test/vm/'));
 
 await stage(`tests (${files.length} files, ${JOBS} at a time)`, () => runFiles(files));
 if (named.length === 0) {

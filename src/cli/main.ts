@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
 /** Every subcommand, in the order of the help: a file `NAME.js` that exports `register(program)`. */
-const SUBCOMMANDS = ['probe', 'host', 'broker', 'allocator', 'run', 'compositor', 'frames', 'demo', 'vm'] as const;
+const SUBCOMMANDS = ['probe', 'host', 'broker', 'allocator', 'run', 'compositor', 'frames', 'doctor', 'demo', 'vm'] as const;
 
 interface Subcommand {
   register(program: Command): void;
