@@ -6,6 +6,9 @@
 import { Verdict, type Call, type Handlers } from '../src/wayland/call.js';
 import type { VmPolicy } from './policy.js';
 
+/** Kinds of data of one offer that are held back: browsers offer some ten, file managers some twenty. */
+export const MAX_HELD_MIME_TYPES = 256;
+
 /** What is known of a wl_data_offer that a VM without the right to read was given. */
 interface Offer {
   /** Kinds of data, held back until it turns out to be a drop. */
@@ -30,7 +33,7 @@ export function clipboardHandlers(policy: VmPolicy): { readonly requests: Tables
       offer: call => {
         const offer = offerOf(call.object);
         if (offer.dropped) return Verdict.Forward;
-        offer.mimeTypes.push((call.args() as [string])[0]);
+        if (offer.mimeTypes.length < MAX_HELD_MIME_TYPES) offer.mimeTypes.push((call.args() as [string])[0]);
         return Verdict.Drop;
       },
     };

@@ -5,6 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { constants as system } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { OwnedFd } from '../src/fd.js';
 import { native } from '../src/native.js';
@@ -66,7 +67,7 @@ export async function launchCompositor(options: LaunchOptions): Promise<Composit
   });
   const ended = new Promise<number>(resolve => {
     child.once('error', () => resolve(127));
-    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === 'SIGKILL' ? 9 : 15)));
+    child.once('exit', (code, signal) => resolve(code ?? 128 + system.signals[signal as NodeJS.Signals]));
   });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>

@@ -58,25 +58,29 @@ export class SecurityContexts {
   async create(vm: string): Promise<SecurityContext> {
     const path = join(this.#folder, String(this.#count++));
     const listening = new OwnedFd(native.listenUnix(path, BACKLOG));
-    const [read, write] = native.pipe();
-    // The compositor watches the read end: when the write end is closed, the context is over.
-    const alive = new OwnedFd(write);
-    const context = this.#manager.create('create_listener', listening, new OwnedFd(read));
-    context.request('set_sandbox_engine', SANDBOX_ENGINE);
-    context.request('set_app_id', vm);
-    context.request('set_instance_id', `${vm}-${process.pid}`);
-    context.request('commit');
-    context.request('destroy');
+    let alive: OwnedFd | undefined;
     try {
+      const [read, write] = native.pipe();
+      // The compositor watches the read end: when the write end is closed, the context is over.
+      alive = new OwnedFd(write);
+      const context = this.#manager.create('create_listener', listening, new OwnedFd(read));
+      context.request('set_sandbox_engine', SANDBOX_ENGINE);
+      context.request('set_app_id', vm);
+      context.request('set_instance_id', `${vm}-${process.pid}`);
+      context.request('commit');
+      context.request('destroy');
       await this.#display.roundtrip();
     } catch (error) {
-      alive.close();
+      if (alive === undefined) listening.close();
+      alive?.close();
+      rmSync(path, { force: true });
       throw error;
     }
+    const open = alive;
     return {
       path,
       close: () => {
-        alive.close();
+        open.close();
         rmSync(path, { force: true });
       },
     };
