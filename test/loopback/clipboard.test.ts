@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
 import { Display } from '../../src/wayland/client.js';
 import { VirtualKeyboard } from '../../src/wayland/virtual-keyboard.js';
@@ -22,9 +22,14 @@ const TEXT = 'Grüße aus einer anderen VM, 3 €';
 
 t.setTimeout(180_000);
 
-t.test('copy and paste', async t => {
+/** A compositor with two client VMs, and the tools in any of the three. */
+async function desktop(t: Test, compositorArguments: readonly string[] = []) {
   const sway = await startSway(t);
-  const stack = await LoopbackStack.start({ clients: ['office', 'lab'], compositor: { attach: sway.display } });
+  const stack = await LoopbackStack.start({
+    clients: ['office', 'lab'],
+    compositor: { attach: sway.display },
+    compositorArguments,
+  });
   t.teardown(() => stack.stop());
   const display = await Display.connect(sway.display);
   t.teardown(() => display.close());
@@ -55,6 +60,11 @@ t.test('copy and paste', async t => {
     }
   }
 
+  return { stack, runAt, copy, paste };
+}
+
+t.test('copy and paste', async t => {
+  const { stack, runAt, copy, paste } = await desktop(t);
   t.equal(await runAt('lab', ['wl-paste']).ended, 1, 'there is nothing to paste yet');
   await nothingLeft(t, stack);
   const before = descriptorsOf(stack);
@@ -96,4 +106,26 @@ t.test('copy and paste', async t => {
 
   await nothingLeft(t, stack);
   await sameDescriptors(t, stack, before);
+});
+
+t.test('a VM that may not read, and one that may not write', async t => {
+  const folder = t.testdir({ 'office.policy': 'clipboard write\n', 'lab.policy': 'clipboard read\n' });
+  const { stack, runAt, copy, paste } = await desktop(t, ['--policy', folder]);
+  const text = Buffer.from(TEXT);
+  for (const which of [[], ['--primary']] as const) {
+    const name = which.length === 0 ? 'clipboard' : 'primary selection';
+    const first = copy('office', which, text);
+    t.ok(text.equals(await paste('lab', which, text)), `${name}: what the writer copies, the reader pastes`);
+    const own = runAt('office', ['wl-paste', '--no-newline', ...which]);
+    t.equal(await own.ended, 1, `${name}: the writer is told that there is nothing`);
+    t.notOk(own.output().includes(text), 'and gets nothing');
+    const types = runAt('office', ['wl-paste', '--list-types', ...which]);
+    await types.ended;
+    t.notMatch(types.output().toString(), 'text/plain', 'nor of what kind it is');
+    const declined = copy('lab', which, Buffer.from('overwritten'));
+    t.equal(await declined.ended, 0, `${name}: what the reader copies is declined, as if somebody else had copied at once`);
+    t.ok(text.equals(await paste('compositor', which, text)), 'and what was there stays');
+    await first.stop();
+  }
+  await nothingLeft(t, stack);
 });
