@@ -5,14 +5,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   accessSync, chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync,
-  symlinkSync, writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
 import { CONFINED_ENV } from '../../src/sandbox/confinement.js';
 import { PACKAGE_ROOT } from '../../src/sandbox/runtime-files.js';
+import { fakePath } from '../fake-path.js';
 import { Confined, statOf, statusField } from './confined-process.js';
 
 /** Milliseconds, for a machine that is busy with other things. */
@@ -32,24 +32,9 @@ function hostArguments(folder: string): string[] {
   return ['host', '--vm', 'work', '--loopback', join(folder, 'vm'), '--allocator=1M'];
 }
 
-/** The PATH of a machine without bubblewrap, or with another one. */
-function pathWithout(t: Test, replacement?: string): string {
-  const folder = makeFolder(t);
-  for (const place of (process.env['PATH'] ?? '').split(delimiter).reverse()) {
-    if (!existsSync(place)) continue;
-    for (const name of readdirSync(place)) {
-      if (name === 'bwrap') continue;
-      rmSync(join(folder, name), { force: true });
-      symlinkSync(join(place, name), join(folder, name));
-    }
-  }
-  if (replacement !== undefined) writeFileSync(join(folder, 'bwrap'), `#!/bin/sh\n${replacement}\n`, { mode: 0o755 });
-  return folder;
-}
-
 t.test('without bubblewrap it does not run, and says what to install', async t => {
   const folder = makeFolder(t);
-  const env = { ...process.env, PATH: pathWithout(t) };
+  const env = { ...process.env, PATH: fakePath(t, { bwrap: null }) };
   for (const args of [hostArguments(folder), ['broker', '--directory', join(folder, 'broker')]]) {
     const host = new Confined(t, [VIRTWL, ...args], { env });
     t.equal(await host.ended, 1);
@@ -64,7 +49,7 @@ t.test('without bubblewrap it does not run, and says what to install', async t =
 t.test('where bubblewrap may not make namespaces it does not run, and passes on what bubblewrap says', async t => {
   const folder = makeFolder(t);
   const says = 'echo "bwrap: No permissions to create a new namespace" >&2; exit 1';
-  const env = { ...process.env, PATH: pathWithout(t, says) };
+  const env = { ...process.env, PATH: fakePath(t, { bwrap: says }) };
   const host = new Confined(t, [VIRTWL, ...hostArguments(folder)], { env });
   t.equal(await host.ended, 1);
   t.match(host.stderr, /^bwrap: No permissions/);
@@ -78,7 +63,7 @@ t.test('the real one fails in a way that is told apart from the program that it 
   const bwrap = execFileSync('sh', ['-c', 'command -v bwrap'], { encoding: 'utf8' }).trim();
   // What it is to bind is not there.
   const host = new Confined(t, [VIRTWL, ...hostArguments(folder)], {
-    env: { ...process.env, PATH: pathWithout(t, `exec ${bwrap} --ro-bind /not-there /not-there "$@"`) },
+    env: { ...process.env, PATH: fakePath(t, { bwrap: `exec ${bwrap} --ro-bind /not-there /not-there "$@"` }) },
   });
   t.equal(await host.ended, 1);
   t.match(host.stderr, /^bwrap: .*not-there/m);

@@ -1,0 +1,113 @@
+/**
+ * Whether processes can be confined here: bubblewrap is looked for and tried, then a process is confined as the
+ * product's are, and tries to get out.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { messageOf, type Finding } from './finding.js';
+import { NAMESPACES_ADVICE } from './budget.js';
+
+/** The program that tries to get out, compiled. */
+const ATTEMPTS = fileURLToPath(new URL('confined-attempts.js', import.meta.url));
+
+/** Room for what it finds, in bytes. */
+export const REPORT_BYTES = 4096;
+
+/** The name of the descriptor of the memory into which it writes what it finds. */
+export const REPORT_FD = 'report';
+
+/** How long a program that is tried may take, in milliseconds. */
+const TRIAL_TIMEOUT_MS = 10_000;
+
+/** bubblewrap, and whether it may make namespaces. */
+export function checkBubblewrap(): Finding {
+  const name = 'bubblewrap';
+  const asked = spawnSync('bwrap', ['--version'], { encoding: 'utf8', timeout: TRIAL_TIMEOUT_MS });
+  if (asked.error !== undefined) {
+    const missing = (asked.error as NodeJS.ErrnoException).code === 'ENOENT';
+    return {
+      name,
+      state: 'fails',
+      detail: missing ? 'no bwrap on the PATH' : asked.error.message,
+      advice: 'apt-get install bubblewrap',
+    };
+  }
+  const version = asked.stdout.trim().replace(/^bubblewrap\s+/, '');
+  const trial = ['--unshare-all', '--die-with-parent', '--ro-bind', '/', '/', '--', 'true'];
+  const tried = spawnSync('bwrap', trial, { encoding: 'utf8', timeout: TRIAL_TIMEOUT_MS });
+  if (tried.status === 0) return { name, state: 'holds', detail: `${version}, and may make namespaces` };
+  const said = tried.stderr.trim().split('\n').at(-1) ?? '';
+  return {
+    name,
+    state: 'fails',
+    detail: [`${version}, but it may not make namespaces: ${said}`, ...reasons()].join('; '),
+    advice: NAMESPACES_ADVICE,
+  };
+}
+
+/** Settings by which namespaces are forbidden, as far as they can be seen. */
+export function reasons(read: (path: string) => string = path => readFileSync(path, 'utf8')): string[] {
+  const is = (path: string, value: string): boolean => {
+    try {
+      return read(path).trim() === value;
+    } catch {
+      return false; // this kernel has no such setting
+    }
+  };
+  const found: string[] = [];
+  if (is('/proc/sys/user/max_user_namespaces', '0')) found.push('user.max_user_namespaces is 0');
+  if (is('/proc/sys/kernel/unprivileged_userns_clone', '0')) found.push('kernel.unprivileged_userns_clone is 0');
+  if (is('/proc/sys/kernel/apparmor_restrict_unprivileged_userns', '1')) {
+    found.push('kernel.apparmor_restrict_unprivileged_userns is 1');
+  }
+  try {
+    const filtered = /^Seccomp:\s*2$/m.test(read('/proc/self/status'));
+    if (filtered) found.push('this process is under a system call filter, as in a container');
+  } catch {
+    // no /proc: then there is more amiss than this
+  }
+  return found;
+}
+
+/** The confinement itself, by attack. */
+export async function checkConfinement(): Promise<Finding> {
+  const name = 'confinement';
+  try {
+    const found = await tryToGetOut();
+    const ways = Object.keys(found);
+    const out = ways.filter(way => !found[way]!.startsWith('refused'));
+    if (ways.length === 0) return { name, state: 'fails', detail: 'the confined process said nothing' };
+    if (out.length === 0) {
+      return { name, state: 'holds', detail: `what was tried from inside was refused: ${ways.join(', ')}` };
+    }
+    const detail = out.map(way => `${way}: ${found[way]}`).join('; ');
+    return { name, state: 'fails', detail, advice: 'do not run guests that you do not trust, and report this' };
+  } catch (error) {
+    return { name, state: 'fails', detail: messageOf(error), advice: NAMESPACES_ADVICE };
+  }
+}
+
+/** Runs `confined-attempts.ts` confined. What it finds comes back in memory: its output is not ours to read. */
+async function tryToGetOut(): Promise<Record<string, string>> {
+  const { OwnedFd } = await import('../fd.js');
+  const { native } = await import('../native.js');
+  const { runConfined } = await import('../sandbox/run-confined.js');
+  const report = new OwnedFd(native.memfd('virtwl-doctor', REPORT_BYTES, 0));
+  try {
+    const { status } = await runConfined({
+      name: 'process that tries to get out',
+      command: [ATTEMPTS, String(process.pid)],
+      writable: [],
+      readable: [],
+      fds: { [REPORT_FD]: new OwnedFd(native.dup(report.fd)) },
+    });
+    if (status !== 0) throw new Error(`the confined process ended with status ${status}`);
+    const mapping = native.map(report.fd, 0, REPORT_BYTES, false);
+    const text = Buffer.from(mapping.buffer).toString('utf8').split('\0')[0] as string;
+    mapping.unmap();
+    return JSON.parse(text) as Record<string, string>;
+  } finally {
+    report.close();
+  }
+}

@@ -1,0 +1,120 @@
+/** The doctor's single checks, on both sides of each line that they draw. */
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { tellMemory } from '../../src/doctor/budget.js';
+import { tellCompositors } from '../../src/doctor/guest.js';
+import {
+  checkDescriptors, checkNode, checkRuntimeFolder, checkSharedMemory, compareVersions, describeBytes,
+} from '../../src/doctor/machine.js';
+import { reasons } from '../../src/doctor/sandbox.js';
+import { tellKvm, tellQemu } from '../../src/doctor/vms.js';
+import { fakePath } from '../fake-path.js';
+
+function makeFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'virtwl-doctor-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+t.test('versions are compared by their numbers', async t => {
+  for (const [older, newer] of [['20.4.9', '20.5'], ['9.9', '10'], ['11.0.99', '11.1'], ['1.2', '1.2.1']]) {
+    t.ok(compareVersions(older!, newer!) < 0, `${older} < ${newer}`);
+    t.ok(compareVersions(newer!, older!) > 0);
+  }
+  t.equal(compareVersions('20.5', '20.5.0'), 0);
+});
+
+t.test('Node.js has to be as new as package.json says', async t => {
+  t.match(checkNode('20.4.0'), { state: 'fails', detail: '20.4.0, and 20.5 is the oldest that we run on' });
+  t.match(checkNode('20.5.0'), { state: 'holds' });
+  t.match(checkNode('24.1.0'), { state: 'holds' });
+});
+
+t.test('descriptors', async t => {
+  const limits = (hard: string) =>
+    `Limit               Soft Limit  Hard Limit  Units\nMax open files      1024      ${hard}     files\n`;
+  t.match(checkDescriptors(limits('4095')), { state: 'lacks', detail: /4095/, advice: /LimitNOFILE/ });
+  t.match(checkDescriptors(limits('4096')), { state: 'holds' });
+  t.match(checkDescriptors(limits('unlimited')), { state: 'holds' });
+});
+
+t.test('the runtime folder', async t => {
+  const folder = makeFolder(t);
+  t.match(checkRuntimeFolder(folder), { state: 'holds', detail: folder });
+  t.match(checkRuntimeFolder(''), { state: 'note', advice: /mkdir/ });
+  t.match(checkRuntimeFolder(join(folder, 'not-there')), { state: 'fails', detail: /ENOENT/ });
+  const open = join(folder, 'open');
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  t.match(checkRuntimeFolder(open), { state: 'fails', detail: /can be written by others/ });
+});
+
+t.test('shared memory', async t => {
+  t.match(checkSharedMemory('/', 0), { state: 'holds', detail: /free$/ });
+  t.match(checkSharedMemory('/', Infinity), { state: 'lacks', advice: /remount/ });
+  t.match(checkSharedMemory('/not-there'), { state: 'lacks', detail: /ENOENT/ });
+});
+
+t.test('memory', async t => {
+  t.match(tellMemory('MemTotal: 9 kB\nMemAvailable:    2097152 kB\n'), { state: 'note', detail: /^2\.0 GiB/ });
+  t.match(tellMemory(''), { state: 'note', detail: /not told/ });
+  t.equal(describeBytes(1.5 * 2 ** 20), '1.5 MiB');
+});
+
+t.test('settings by which namespaces are forbidden', async t => {
+  const told = (files: Record<string, string>) =>
+    reasons(path => {
+      const text = files[path];
+      if (text === undefined) throw new Error('ENOENT');
+      return text;
+    });
+  t.same(told({}), []);
+  t.same(
+    told({
+      '/proc/sys/user/max_user_namespaces': '31000\n',
+      '/proc/sys/kernel/unprivileged_userns_clone': '1\n',
+      '/proc/sys/kernel/apparmor_restrict_unprivileged_userns': '0\n',
+      '/proc/self/status': 'Name:\tnode\nSeccomp:\t0\n',
+    }),
+    [],
+  );
+  t.same(
+    told({
+      '/proc/sys/user/max_user_namespaces': '0\n',
+      '/proc/sys/kernel/unprivileged_userns_clone': '0\n',
+      '/proc/sys/kernel/apparmor_restrict_unprivileged_userns': '1\n',
+      '/proc/self/status': 'Name:\tnode\nSeccomp:\t2\n',
+    }),
+    [
+      'user.max_user_namespaces is 0',
+      'kernel.unprivileged_userns_clone is 0',
+      'kernel.apparmor_restrict_unprivileged_userns is 1',
+      'this process is under a system call filter, as in a container',
+    ],
+  );
+});
+
+t.test('compositors', async t => {
+  const some = fakePath(t, { sway: 'echo sway version 1.10.1', cage: 'echo Cage version 0.2.0 >&2', labwc: null });
+  t.match(tellCompositors(some), { state: 'holds', detail: 'sway 1.10.1, cage 0.2.0' });
+  const none = fakePath(t, { sway: null, cage: 'exit 1', labwc: null });
+  t.match(tellCompositors(none), { state: 'lacks', detail: /none of sway, cage, labwc/, advice: /apt-get/ });
+});
+
+t.test('QEMU', async t => {
+  const program = `qemu-system-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}`;
+  const says = (version: string) =>
+    tellQemu(fakePath(t, { [program]: `echo "QEMU emulator version ${version} (Debian)"` }));
+  t.match(says('11.1.3'), { state: 'holds', detail: '11.1.3' });
+  t.match(says('11.0.9'), { state: 'note', detail: /too old/, advice: /backports/ });
+  const other = join(fakePath(t, { other: 'echo "QEMU emulator version 12.0.0"' }), 'other');
+  t.match(tellQemu(process.env['PATH'], other), { state: 'holds', detail: '12.0.0' }, 'the one that is named counts');
+  t.match(tellQemu(fakePath(t, { [program]: null })), { state: 'note', detail: new RegExp(`no ${program}`) });
+});
+
+t.test('KVM', async t => {
+  t.match(tellKvm('/dev/null'), { state: 'holds' });
+  t.match(tellKvm('/not-there'), { state: 'note', detail: /no \/not-there: VMs run by emulation/, advice: /firmware/ });
+});
