@@ -126,8 +126,8 @@ export class Machine {
     let machine: Machine;
     try {
       writeFileSync(join(folder, 'initramfs'), options.initramfs);
-      const [command, ...args] = options.qemu.command;
-      const child = spawn(command, [...args, ...qemuArguments(options, folder)], {
+      // Whoever is killed at once cannot end QEMU any more: the kernel does it then.
+      const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...options.qemu.command, ...qemuArguments(options, folder)], {
         env: { ...process.env, ...options.qemu.env },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
