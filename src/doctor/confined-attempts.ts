@@ -3,7 +3,7 @@
  * memory that it was given: `refused: CODE`, or what was got. (The tests try many more.)
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { native } from '../native.js';
 import { inheritedFd, lockDown } from '../sandbox/confinement.js';
 import { REPORT_BYTES, REPORT_FD } from './sandbox.js';
@@ -12,7 +12,7 @@ const hostPid = Number(process.argv[2]);
 
 const attempts: Record<string, () => unknown> = {
   'read /etc/passwd': () => readFileSync('/etc/passwd'),
-  'write outside of its folders': () => writeFileSync('/escape', ''),
+  'write outside of its folders': () => makeAndRemove('/virtwl-doctor-was-here'),
   'see other processes': () => readdirSync('/proc'),
   'signal one': () => process.kill(hostPid, 0),
   'start a program': () => execFileSync(process.execPath, ['--version']),
@@ -20,6 +20,12 @@ const attempts: Record<string, () => unknown> = {
   'mount': () => native.close(native.createTmpfs(native.pageSize)),
   'raise a limit': () => native.setResourceLimit(7, 1 << 20),
 };
+
+/** Where the sandbox has a hole, the machine shall not have a new file as well. */
+function makeAndRemove(path: string): void {
+  closeSync(openSync(path, 'wx'));
+  unlinkSync(path);
+}
 
 const report = inheritedFd(REPORT_FD);
 if (report === undefined) throw new Error('to be run by "virtwl doctor"');

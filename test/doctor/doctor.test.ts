@@ -1,6 +1,6 @@
 /** `virtwl doctor` on this machine, and on machines that lack something. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -112,7 +112,8 @@ t.test('where bubblewrap does not confine', async t => {
   const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { bwrap }) });
   t.equal(run.status, 1);
   t.equal(diagnosisOf(run).by['bubblewrap']?.state, 'holds', 'it looks well');
-  t.match(diagnosisOf(run).by['confinement'], { state: 'fails' });
+  t.match(diagnosisOf(run).by['confinement'], { state: 'fails', detail: /read \/etc\/passwd: SUCCEEDED/ });
+  t.notOk(existsSync('/virtwl-doctor-was-here'), 'and leaves nothing where it got out');
 });
 
 t.test('without the native addon', async t => {
