@@ -307,7 +307,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     let verdict = Verdict.Forward;
     try {
       const handler = object.eventHandlers?.[opcode] as Handler | undefined;
-      if (handler !== undefined) verdict = handler(call);
+      // A client that asked for an older version has no place to take a newer event: its library would jump nowhere.
+      if (message.since > object.version) verdict = Verdict.Drop;
+      else if (handler !== undefined) verdict = handler(call);
       else if (object.clientId === 0) verdict = Verdict.Drop;
       if (verdict === Verdict.Stall) return false;
       if (this.#closed) return true;
@@ -328,8 +330,17 @@ export class Relay extends EventEmitter<RelayEvents> {
       findObjects(message, bytes, offset, places);
       for (let i = 0; i < count; i++) {
         const arg = message.objectArgs[i] as Message['args'][number];
+        if (arg.kind !== 'object') continue;
+        const id = readUint(bytes, places[i] as number);
+        const named = this.#byServer.get(id);
+        if (named !== undefined && arg.interface !== undefined && named.interface.name !== arg.interface) {
+          throw new Error(
+            `the compositor named ${named.interface.name}#${id} as ${arg.name} of ${object.interface.name}.${message.name}, ` +
+              `which is a ${arg.interface}`,
+          );
+        }
         // About an object that the client does not know: nothing that it could be told.
-        if (arg.kind === 'object' && arg.nullable !== true && this.#clientIdOf(readUint(bytes, places[i] as number)) === 0) {
+        if (arg.nullable !== true && this.#clientIdOf(id) === 0) {
           this.#forgetNewObjects(call);
           return;
         }

@@ -217,6 +217,11 @@ t.test('a compositor', async t => {
       reason: /keymap came without its file descriptor/,
     },
     {
+      name: 'an object of another kind than the event names',
+      say: (c, d) => c.words(d.theirs.surface, 0, d.theirs.seat),
+      reason: /named wl_seat#\d+ as output of wl_surface.enter, which is a wl_output/,
+    },
+    {
       name: "a new object with a client's id",
       say: (c, d) => c.words(dataDeviceOf(d), 0, 50),
       reason: /made an object with the id 50/,
@@ -264,6 +269,24 @@ t.test('a compositor', async t => {
     await d.client.roundtrip();
     t.same(d.ends, []);
     t.same(d.client.all('wl_display.delete_id').filter(({ args }) => [0, 1, 4711].includes(args[0] as number)), []);
+  });
+
+  t.test('that sends an event newer than what the client asked for is not passed on', async t => {
+    const held = new Holdings();
+    const d = await desk(t);
+    const old = d.client.bind(d.registry, 2, 'wl_seat', 1);
+    await settle();
+    const seat = madeBy(d.compositor, 'wl_registry.bind');
+    d.compositor.say(seat, 'name', ['since version 2']);
+    d.compositor.say(seat, 'capabilities', [3]);
+    await settle();
+    t.same(d.client.heard.filter(({ id }) => id === old).map(({ name }) => name), ['wl_seat.capabilities']);
+    t.same(d.client.faults, []);
+    t.same(d.ends, []);
+    d.client.close();
+    await d.compositor.isEnded();
+    d.compositor.close();
+    await held.assertSame(t);
   });
 
   t.test('that dies in the middle of a message ends the connection', async t => {
