@@ -96,8 +96,8 @@ function errorName(errno: number): string {
 }
 
 /**
- * Opens, and does no more: should the sandbox have a hole one day, the machine that the test runs on takes no harm. What
- * is opened for writing could be written.
+ * Opens, and does no more: should the sandbox have a hole one day, the machine that the test runs on takes no harm.
+ * What is opened for writing could be written.
  */
 function open(path: string, flags: string): string {
   closeSync(openSync(path, flags));

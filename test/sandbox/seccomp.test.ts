@@ -139,7 +139,8 @@ t.test('rules compile to what they say', async (t) => {
 
 t.test('the numbers are those of the kernel', async (t) => {
   const define = (header: string): Map<string, string> => {
-    const defined = ['__BITS_PER_LONG=64', ...['NEW_STAT', 'SET_GET_RLIMIT', 'SYS_CLONE3'].map(name => `__ARCH_WANT_${name}`)];
+    const wanted = ['NEW_STAT', 'SET_GET_RLIMIT', 'SYS_CLONE3'].map(name => `__ARCH_WANT_${name}`);
+    const defined = ['__BITS_PER_LONG=64', ...wanted];
     const text = execFileSync('cc', ['-E', '-dM', ...defined.map(name => `-D${name}`), '-'], {
       input: `#include <${header}>\n`,
       encoding: 'utf8',
