@@ -29,12 +29,14 @@ export interface SecurityContext {
 
 /** The glue's connection to the compositor for making security contexts. */
 export class SecurityContexts {
-  readonly #display: Display;
-  readonly #manager: WaylandObject;
+  readonly #path: string;
+  #display: Display;
+  #manager: WaylandObject;
   readonly #folder = makeRuntimeFolder('contexts');
   #count = 0;
 
-  private constructor(display: Display) {
+  private constructor(path: string, display: Display) {
+    this.#path = path;
     this.#display = display;
     this.#manager = display.bind('wp_security_context_manager_v1', 1);
   }
@@ -46,7 +48,7 @@ export class SecurityContexts {
       display.close();
       return null;
     }
-    return new SecurityContexts(display);
+    return new SecurityContexts(path, display);
   }
 
   /** Whether the compositor is still there. */
@@ -54,8 +56,16 @@ export class SecurityContexts {
     return this.#display.ended !== undefined;
   }
 
+  /** A compositor that was started anew at the same place is connected to anew. */
+  async #reconnect(): Promise<void> {
+    const display = await Display.connect(UnixSocket.connect(this.#path));
+    this.#display = display;
+    this.#manager = display.bind('wp_security_context_manager_v1', 1);
+  }
+
   /** An entrance for the clients of `vm`. Requests are in order: a client that connects afterwards is in it. */
   async create(vm: string): Promise<SecurityContext> {
+    if (this.closed) await this.#reconnect();
     const path = join(this.#folder, String(this.#count++));
     const listening = new OwnedFd(native.listenUnix(path, BACKLOG));
     let alive: OwnedFd | undefined;

@@ -115,7 +115,12 @@ t.test('where bubblewrap does not confine', async t => {
   const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { bwrap }) });
   t.equal(run.status, 1);
   t.equal(diagnosisOf(run).by['bubblewrap']?.state, 'holds', 'it looks well');
-  t.match(diagnosisOf(run).by['confinement'], { state: 'fails', detail: /read \/etc\/passwd: SUCCEEDED/ });
+  t.match(diagnosisOf(run).by['confinement'], {
+    state: 'fails',
+    // Debian's own Node.js aborts when it meets the filter with all of the machine around it: it did not get out, but
+    // neither was it confined.
+    detail: /read \/etc\/passwd: SUCCEEDED|ended with status 134/,
+  });
   t.notOk(existsSync('/virtwl-doctor-was-here'), 'and leaves nothing where it got out');
 });
 

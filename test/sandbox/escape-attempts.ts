@@ -65,6 +65,9 @@ const UNFILTERED = process.arch === 'x64' ? [335, 336] : [];
 const EPERM = 1;
 /** What a root has, and an empty one has not. */
 const HOST_FOLDERS = ['etc', 'home', 'root', 'boot', 'var', 'sys', 'proc', 'dev', 'run'];
+/** Whether a folder of the root is there only because what the process runs on is somewhere below it: a checkout in /root. */
+const onTheWay = (name: string): boolean =>
+  [process.execPath, process.argv[1] as string].some(path => path.startsWith(`/${name}/`)) && readdirSync(`/${name}`).length === 1;
 const SIGCHLD = 17n;
 const CLONE_THREAD_FLAGS = 0x3d0f00n;
 const CLONE_NEWUSER = 0x10000000n;
@@ -147,7 +150,7 @@ const attempts: Record<string, () => unknown> = {
   'read /etc/passwd': () => readFileSync('/etc/passwd'),
   'list /etc': () => readdirSync('/etc'),
   'list the root of the host': () =>
-    nothingOf(readdirSync('/').filter(name => HOST_FOLDERS.includes(name))),
+    nothingOf(readdirSync('/').filter(name => HOST_FOLDERS.includes(name) && !onTheWay(name))),
   'write core_pattern': () => open('/proc/sys/kernel/core_pattern', 'r+'),
   'read what the kernel tells of processes': () => readFileSync('/proc/self/status'),
   'read the memory of another process': () => readFileSync(`/proc/${around.hostPid}/mem`),
