@@ -1,7 +1,8 @@
 /**
  * A log that guests can cause lines in, and cannot fill: so many lines a VM and span of time, and the number of those
- * that were left out.
+ * that were left out. Nor can they forge lines, or write to a terminal what it takes for a command.
  */
+import { printable } from './printable.js';
 
 /** Lines of one VM in one span: enough to see what goes wrong. */
 export const DEFAULT_LINES = 100;
@@ -32,7 +33,7 @@ export class LogLimit {
       count = { lines: 0, since: now };
       this.#counts.set(vm, count);
     }
-    if (++count.lines <= this.most) this.log(text);
+    if (++count.lines <= this.most) this.log(printable(text));
   }
 
   /** Tells how many lines of this VM were left out, and forgets it: for when it is gone. */

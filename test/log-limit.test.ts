@@ -22,3 +22,10 @@ t.test('after a span it may speak again', async (t) => {
   limit.line('vm', 'two');
   t.same(lines, ['one', '1 more lines on VM "vm" were left out', 'two']);
 });
+
+t.test('a line stays one line, and moves no cursor', async (t) => {
+  const lines: string[] = [];
+  const limit = new LogLimit((line) => lines.push(line));
+  limit.line('vm', 'invalid global "x\nVM "other" left\r\u001b[2J\u009b1A\u202e\u2028" é ü 漢');
+  t.same(lines, ['invalid global "x\\u000aVM "other" left\\u000d\\u001b[2J\\u009b1A\\u202e\\u2028" é ü 漢']);
+});

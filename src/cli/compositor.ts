@@ -6,6 +6,7 @@ import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-gl
 import { DEFAULT_POLICY, Policies } from '../../compositor-glue/policy.js';
 import { SecurityContexts } from '../../compositor-glue/security-context.js';
 import { DEFAULT_VM_SHARE } from '../../compositor-glue/vm-account.js';
+import { LogLimit } from '../log-limit.js';
 import { openDevice } from '../virtwl/device.js';
 import { parseBytes } from './bytes.js';
 import { answerStatus } from './status.js';
@@ -59,9 +60,10 @@ export function register(program: Command): void {
           : 'virtwl compositor: remote clients come in by security contexts',
       );
       const glue = new Glue({ device, display, policies, contexts });
-      glue.on('arrived', vm => console.error(`virtwl compositor: a client of VM "${vm}" arrived`));
+      const log = new LogLimit(line => console.error(`virtwl compositor: ${line}`));
+      glue.on('arrived', vm => log.line(vm, `a client of VM "${vm}" arrived`));
       glue.on('left', (vm, reason) => {
-        console.error(`virtwl compositor: a client of VM "${vm}" left${reason === undefined ? '' : `: ${reason.message}`}`);
+        log.line(vm, `a client of VM "${vm}" left${reason === undefined ? '' : `: ${reason.message}`}`);
       });
       answerStatus(() => ({ clients: glue.clientCount, bytes: glue.bytesByVm() }));
       const broker = new BrokerLink(device);

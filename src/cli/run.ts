@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { ClientProxy } from '../client/proxy.js';
+import { printable } from '../printable.js';
 import { makeRuntimeFolder } from '../runtime-folder.js';
 import { openDevice } from '../virtwl/device.js';
 import { answerStatus } from './status.js';
@@ -32,7 +33,8 @@ export function register(program: Command): void {
       const runtimeDir = process.env['XDG_RUNTIME_DIR'];
       const folder = makeRuntimeFolder('run');
       const proxy = new ClientProxy({ device, path: join(folder, 'wayland-0'), server: options.server });
-      proxy.on('problem', error => console.error(`virtwl run: ${error.message}`));
+      // The other end has a say in what an error says.
+      proxy.on('problem', error => console.error(`virtwl run: ${printable(error.message)}`));
       answerStatus(() => ({ connections: proxy.connectionCount, ...proxy.counters }));
       try {
         process.exitCode = await (app.length === 0
