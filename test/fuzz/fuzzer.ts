@@ -1,0 +1,221 @@
+/**
+ * The loop: take an input of the corpus, change it, run it, and keep it if it reached code that none had reached, or if
+ * the target tells something new of it. Coverage is looked at once a batch; only when a batch brought something new are
+ * its inputs run again, in ever smaller groups, to find which.
+ *
+ * Everything follows from the seed, so that what was found can be had again.
+ */
+import { appendToCorpus, readCorpus, writeCorpus } from './corpus.js';
+import { Random } from '../wayland/random.js';
+import { Coverage, type News } from './coverage.js';
+import { mutate } from './mutate.js';
+import type { Target } from './target.js';
+import { Watchdog } from './watchdog.js';
+
+/** Inputs between two looks at the coverage. */
+const BATCH = 1024;
+/** Into how many groups a batch is divided to find the input that was new. */
+const GROUPS = 8;
+/** How long one input may take, in milliseconds. What a target does takes a few at most; this is for a busy machine. */
+const SLOW_MS = 5_000;
+/** Of how many inputs one is made from the newest. */
+const NEWEST_EVERY = 4;
+
+/** An input that broke something. */
+export class Finding extends Error {
+  override readonly name = 'Finding';
+  constructor(
+    readonly target: string,
+    readonly input: Uint8Array,
+    override readonly cause: unknown,
+  ) {
+    super(`${target}: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+  }
+}
+
+export interface FuzzOptions {
+  /** The file of the target's corpus. */
+  readonly corpus: string;
+  readonly seed: number;
+  /** Inputs to make, beside those of the corpus. */
+  readonly inputs: number;
+  /** Ends earlier, after so many milliseconds. */
+  readonly milliseconds?: number;
+  /** Writes what is new into the corpus. */
+  readonly keep: boolean;
+  /** Told now and then. */
+  readonly progress?: (made: number, corpus: number, characters: number) => void;
+}
+
+export interface FuzzResult {
+  readonly replayed: number;
+  readonly made: number;
+  readonly kept: number;
+  readonly corpus: number;
+  /** Characters of compiled code that ran. */
+  readonly characters: number;
+}
+
+export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzResult> {
+  const fuzzer = new Fuzzer(target, options);
+  try {
+    return await fuzzer.run();
+  } finally {
+    fuzzer.close();
+  }
+}
+
+/** Makes a corpus as small as it can be. Returns how many inputs it has then. */
+export async function minimize(target: Target, corpus: string): Promise<number> {
+  const fuzzer = new Fuzzer(target, { corpus, seed: 1, inputs: 0, keep: false });
+  try {
+    return await fuzzer.minimize();
+  } finally {
+    fuzzer.close();
+  }
+}
+
+class Fuzzer {
+  readonly #random: Random;
+  readonly #coverage = new Coverage();
+  readonly #watchdog: Watchdog;
+  readonly #words = new Set<string>();
+  readonly #corpus: Uint8Array[] = [];
+  readonly #known = new Set<string>();
+  #kept = 0;
+  /** A promise that nobody waits for was rejected. */
+  #rejection: unknown = undefined;
+  readonly #onRejection = (reason: unknown): void => void (this.#rejection ??= reason);
+
+  constructor(
+    private readonly target: Target,
+    private readonly options: FuzzOptions,
+  ) {
+    this.#random = new Random(options.seed);
+    this.#watchdog = new Watchdog(target.name, target.maxBytes);
+  }
+
+  close(): void {
+    this.#watchdog.close();
+    process.off('unhandledRejection', this.#onRejection);
+  }
+
+  async run(): Promise<FuzzResult> {
+    const { target, options } = this;
+    process.on('unhandledRejection', this.#onRejection);
+    const inputs = readCorpus(options.corpus);
+    this.#coverage.start();
+    try {
+      for (const input of [...target.seeds, ...inputs]) {
+        await this.#one(input);
+        this.#add(input, false);
+      }
+      this.#coverage.look();
+      const end = Date.now() + (options.milliseconds ?? Infinity);
+      let made = 0;
+      while (made < options.inputs && Date.now() < end) {
+        const count = Math.min(BATCH, options.inputs - made);
+        await this.#batch(count);
+        made += count;
+        options.progress?.(made, this.#corpus.length, this.#coverage.characters);
+      }
+      return {
+        replayed: target.seeds.length + inputs.length,
+        made,
+        kept: this.#kept,
+        corpus: this.#corpus.length,
+        characters: this.#coverage.characters,
+      };
+    } finally {
+      this.#coverage.stop();
+    }
+  }
+
+  async #batch(count: number): Promise<void> {
+    const batch: Uint8Array[] = [];
+    for (let i = 0; i < count; i++) {
+      const input = this.#make();
+      batch.push(input);
+      if (await this.#one(input)) this.#add(input, true);
+    }
+    const news = this.#coverage.look();
+    if (news.size > 0) await this.#attribute(news, batch);
+  }
+
+  /** Finds the inputs that reached what is new, by running ever smaller groups of them again. */
+  async #attribute(news: News, inputs: readonly Uint8Array[]): Promise<void> {
+    const size = Math.ceil(inputs.length / GROUPS);
+    for (let at = 0; at < inputs.length && news.size > 0; at += size) {
+      const group = inputs.slice(at, at + size);
+      for (const input of group) await this.#one(input);
+      if (group.length === 1) {
+        if (this.#coverage.takeFrom(news)) this.#add(group[0] as Uint8Array, true);
+      } else if (this.#coverage.touches(news)) {
+        await this.#attribute(news, group);
+      }
+    }
+  }
+
+  #make(): Uint8Array {
+    const { target } = this;
+    const random = this.#random;
+    const newest = random.below(NEWEST_EVERY) === 0;
+    const from = newest ? this.#corpus.at(-1 - random.below(Math.min(8, this.#corpus.length))) : random.pick(this.#corpus);
+    const input = from ?? new Uint8Array(0);
+    if (target.mutate !== undefined && random.below(2) === 0) return target.mutate(random, input);
+    return mutate(random, input, random.pick(this.#corpus), target.dictionary ?? [], target.maxBytes);
+  }
+
+  /** Runs one input. Returns whether the target told something new. */
+  async #one(input: Uint8Array): Promise<boolean> {
+    this.#watchdog.begin(input);
+    const began = performance.now();
+    try {
+      const words = await this.target.run(input);
+      this.target.check?.();
+      if (this.#rejection !== undefined) throw this.#rejection;
+      if (performance.now() - began > SLOW_MS) throw new Error(`this input took over ${SLOW_MS} ms`);
+      let news = false;
+      for (const word of words ?? []) {
+        if (this.#words.has(word)) continue;
+        this.#words.add(word);
+        news = true;
+      }
+      return news;
+    } catch (error) {
+      throw new Finding(this.target.name, input, error);
+    } finally {
+      this.#watchdog.end();
+    }
+  }
+
+  #add(input: Uint8Array, isNew: boolean): void {
+    const key = Buffer.from(input).toString('base64');
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
+    this.#corpus.push(input);
+    if (!isNew) return;
+    this.#kept += 1;
+    if (this.options.keep) appendToCorpus(this.options.corpus, input);
+  }
+
+  /** Leaves in the corpus only what is needed to reach what all of it reaches, short inputs first. */
+  async minimize(): Promise<number> {
+    const { target, options } = this;
+    const inputs = readCorpus(options.corpus).sort((a, b) => a.length - b.length);
+    const kept: Uint8Array[] = [];
+    this.#coverage.start();
+    try {
+      for (const input of target.seeds) await this.#one(input);
+      this.#coverage.look();
+      for (const input of inputs) {
+        const news = await this.#one(input);
+        if (this.#coverage.look().size > 0 || news) kept.push(input);
+      }
+    } finally {
+      this.#coverage.stop();
+    }
+    writeCorpus(options.corpus, kept);
+    return kept.length;
+  }
+}

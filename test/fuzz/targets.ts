@@ -1,0 +1,19 @@
+/** All targets, and where their corpora are. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Target } from './target.js';
+import { allocatorReplies } from './targets/allocator-replies.js';
+import { allocatorStream } from './targets/allocator-stream.js';
+import { brokerLink } from './targets/broker-link.js';
+import { policyFile } from './targets/policy-file.js';
+import { waylandTargets } from './targets/wayland.js';
+import { wlCommands } from './targets/wl-commands.js';
+
+export const targets: readonly Target[] = [policyFile, allocatorStream, allocatorReplies, brokerLink, ...waylandTargets, wlCommands];
+
+/** The compiled tests are in dist/test; the corpora are with the sources. */
+const CORPUS = fileURLToPath(new URL('../../../test/fuzz/corpus', import.meta.url));
+
+export function corpusOf(name: string): string {
+  return join(CORPUS, `${name}.base64`);
+}
