@@ -5,6 +5,7 @@
  * in host memory, transfers through virtio_wl pipes.
  */
 import type { Channel } from '../src/channel.js';
+import { MAX_KEYMAP_BYTES } from '../src/client/keymap.js';
 import type { OwnedFd } from '../src/fd.js';
 import { native } from '../src/native.js';
 import type { Device } from '../src/virtwl/device.js';
@@ -137,15 +138,22 @@ export class RemoteClient {
       call.replaceFd(0, this.#options.device.allocate(native.pageSize));
       return Verdict.Forward;
     }
+    if (size > MAX_KEYMAP_BYTES) throw new Error(`a keymap of ${size} bytes: at most ${MAX_KEYMAP_BYTES} are carried`);
     const { account } = this.#options;
     const source = native.map(call.peekFd(0).fd, 0, size, false);
-    const hash = keymapHash(source, size);
-    const known = account.keymap(hash);
-    if (known !== undefined) {
+    let hash: string;
+    try {
+      hash = keymapHash(source, size);
+      const known = account.keymap(hash);
+      if (known !== undefined) {
+        call.takeFd(0).close();
+        call.replaceFd(0, known.share());
+        source.unmap();
+        return Verdict.Forward;
+      }
+    } catch (error) {
       source.unmap();
-      call.takeFd(0).close();
-      call.replaceFd(0, known.share());
-      return Verdict.Forward;
+      throw error;
     }
     this.#options
       .allocate(size)

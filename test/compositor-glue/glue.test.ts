@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap';
 import { MAX_SLAB_BYTES, MAX_SLABS_PER_CLIENT, Refused } from '../../compositor-glue/slab.js';
 import { MAX_KEYMAPS, MAX_SLABS_PER_VM } from '../../compositor-glue/vm-account.js';
+import { MAX_KEYMAP_BYTES } from '../../src/client/keymap.js';
 import { OwnedFd } from '../../src/fd.js';
 import { native } from '../../src/native.js';
 import { MAX_TRANSFERS } from '../../src/wayland/carry.js';
@@ -360,6 +361,19 @@ withGlue('a keymap is copied once for all clients of a VM', async (t, g) => {
   Buffer.from(mapping.buffer).write('written');
   mapping.unmap();
   t.equal(textOf(other.client.last('wl_keyboard.keymap').args[1] as OwnedFd, 26), 'a keymap of the compositor');
+});
+
+withGlue('a keymap over the limit costs its client the connection, and leaves no mapping behind', async (t, g) => {
+  const r = await g.arrive('work');
+  const id = await keyboard(r);
+  r.compositor.say(id, 'keymap', [1, memfd(MAX_KEYMAP_BYTES), MAX_KEYMAP_BYTES]);
+  await r.client.hears('wl_keyboard.keymap');
+  for (const size of [MAX_KEYMAP_BYTES + 1, 0xffffffff]) {
+    const other = await g.arrive('work');
+    other.compositor.say(await keyboard(other), 'keymap', [1, memfd(4096), size]);
+    await other.client.isEnded();
+  }
+  t.same(g.allocator!.asked, [MAX_KEYMAP_BYTES], 'nothing was asked for it');
 });
 
 withGlue(`of a VM's keymaps, the last ${MAX_KEYMAPS} are kept`, async (t, g) => {
