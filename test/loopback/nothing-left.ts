@@ -54,7 +54,8 @@ export async function sameDescriptors(t: Test, stack: LoopbackStack, before: Des
   if (parts.length === 0) t.pass('no process holds a descriptor more than before');
 }
 
-function withDescendants(pid: number): number[] {
+/** A process and all that it started and that run now. */
+export function withDescendants(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
   return [pid, ...children.flatMap(withDescendants)];
 }

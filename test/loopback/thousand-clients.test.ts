@@ -12,6 +12,7 @@ import { native } from '../../src/native.js';
 import { UnixSocket } from '../../src/unix-socket.js';
 import { Display } from '../../src/wayland/client.js';
 import { startSway } from '../compositors.js';
+import { withDescendants } from './nothing-left.js';
 
 const CLIENTS = 1_000;
 /** Clients at the same time. */
@@ -107,11 +108,6 @@ function holdingsOf(pid: number): Holdings {
   });
   const maps = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n');
   return { descriptors, sharedMappings: maps.filter(line => / [r-][w-][x-]s /.test(line)).length };
-}
-
-function withDescendants(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-  return [pid, ...children.flatMap(withDescendants)];
 }
 
 /** Waits until the last client is gone everywhere. */
