@@ -64,7 +64,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   /** Serves a client that arrived from `vm`. Takes ownership of `link`, not yet started. */
   serve(vm: string, link: Channel): void {
     const account = this.#account(vm);
-    const { clients: limit } = this.#policies.of(vm);
+    const { clients: limit, capture } = this.#policies.of(vm);
     if (account.clients >= limit) {
       link.close();
       this.emit('left', vm, new Error(`refused: VM "${vm}" has ${limit} clients already`));
@@ -72,7 +72,8 @@ export class Glue extends EventEmitter<GlueEvents> {
     }
     account.clients += 1;
     const { contexts, display } = this.#options;
-    if (!contexts) {
+    // From clients in a security context a compositor hides its capture.
+    if (!contexts || capture) {
       this.#admit(account, link, display);
       return;
     }

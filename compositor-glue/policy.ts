@@ -6,6 +6,7 @@
  *     clipboard   write          # none, read, write, or read write
  *     title       prefixed       # or free
  *     fullscreen  no             # or yes
+ *     capture     no             # or yes: it may read the whole screen
  *     memory      256M           # host memory for buffers
  *     clients     64             # connections at the same time
  *     deny        zxdg_exporter_v2
@@ -16,7 +17,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkVmName } from '../src/host/broker-protocol.js';
-import { allowOnly, REMOTE_GLOBALS, type GlobalPolicy } from '../src/wayland/globals.js';
+import { allowOnly, CAPTURE_GLOBALS, REMOTE_GLOBALS, type GlobalPolicy } from '../src/wayland/globals.js';
 import { DEFAULT_VM_SHARE } from './vm-account.js';
 
 /** Connections of one VM at the same time: a desktop has dozens. */
@@ -35,6 +36,8 @@ export interface VmPolicy {
   /** Whether the VM's name stands before their titles and in their app ids. */
   readonly prefixTitles: boolean;
   readonly fullscreen: boolean;
+  /** Whether they may capture what the compositor shows: the windows of every VM. */
+  readonly capture: boolean;
   /** Bytes of host memory. */
   readonly memory: number;
   readonly clients: number;
@@ -47,6 +50,7 @@ export const DEFAULT_POLICY: VmPolicy = {
   writeClipboard: true,
   prefixTitles: true,
   fullscreen: true,
+  capture: false,
   memory: DEFAULT_VM_SHARE,
   clients: DEFAULT_CLIENTS_PER_VM,
 };
@@ -136,6 +140,9 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
       case 'fullscreen':
         policy.fullscreen = choice(values, { yes: true, no: false }, fail);
         break;
+      case 'capture':
+        policy.capture = choice(values, { yes: true, no: false }, fail);
+        break;
       case 'memory':
         policy.memory = size(values, fail);
         break;
@@ -170,6 +177,13 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
     policy.globals = (name, version) => (versions.has(name) ? listed(name, version) : globals(name, version));
   }
   return policy;
+}
+
+/** Every global that clients under a policy see, capture included. */
+export function globalsOf({ globals, capture }: VmPolicy): GlobalPolicy {
+  if (!capture) return globals;
+  const forCapture = allowOnly(CAPTURE_GLOBALS);
+  return (name, version) => forCapture(name, version) || globals(name, version);
 }
 
 type Fail = (problem: string) => never;

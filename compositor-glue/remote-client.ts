@@ -16,7 +16,7 @@ import type { RelayObject } from '../src/wayland/object-map.js';
 import { Relay } from '../src/wayland/relay.js';
 import type { Bind } from '../src/wayland/wire.js';
 import { clipboardHandlers } from './clipboard-policy.js';
-import type { VmPolicy } from './policy.js';
+import { globalsOf, type VmPolicy } from './policy.js';
 import { ClientSlabs, isSlabPool } from './slab.js';
 import { keymapHash, type VmAccount } from './vm-account.js';
 import { windowRequests } from './window-label.js';
@@ -56,7 +56,7 @@ export class RemoteClient {
       shm: () => this.#shm,
     });
     const { account, policy } = options;
-    const registry = registryHandlers(policy.globals, global => this.#ownGlobal(global), [MEMORY_GLOBAL]);
+    const registry = registryHandlers(globalsOf(policy), global => this.#ownGlobal(global), [MEMORY_GLOBAL]);
     const clipboard = clipboardHandlers(policy);
     this.relay = new Relay(link, compositor, {
       requests: {

@@ -42,7 +42,8 @@ export function register(program: Command): void {
       'Draws numbered frames of a pattern that differs in every block and every frame, straight into memory that the\n' +
         'compositor reads, has the output captured on the compositor\'s side, and compares every pixel. The exit status\n' +
         'is 0 when every frame was shown as drawn, 1 when not.\n' +
-        'It draws through the virtio_wl device, or with --display through any Wayland socket.',
+        'It draws through the virtio_wl device, or with --display through any Wayland socket. Through the device it can\n' +
+        'capture where the policy of its VM says "capture yes"; else --capture names a socket that it can reach.',
     )
     .option('--frames <n>', 'how many frames', parseCount, 60)
     .option('--every <n>', 'capture each n-th frame', parseCount, 1)
@@ -57,7 +58,7 @@ export function register(program: Command): void {
     .option('--server <name>', 'the host server to draw through', DEFAULT_SERVER)
     .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
     .option('--loopback <dir>', 'a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
-    .option('--capture <path>', "the compositor's own Wayland socket, where its output is captured (default: --display)")
+    .option('--capture <path>', "the compositor's own Wayland socket, where its output is captured (default: where it draws)")
     .option('--no-capture', 'only draw; such a run cannot pass')
     .option('--output <name>', 'the output to capture (default: the first)')
     .option('--inject <fault>', `put a fault in, to see it caught: ${FAULT_KINDS.join(', ')}, each with @FRAME or without`)
@@ -70,10 +71,6 @@ export function register(program: Command): void {
       if (options.display !== undefined && (options.device ?? options.loopback) !== undefined) {
         usage('--display goes past the device: leave --device and --loopback out');
       }
-      const socket = options.capture === undefined || options.capture === false ? options.display : options.capture;
-      if (socket === undefined && options.capture !== false) {
-        usage('--capture PATH is needed: a client of the device cannot capture, the compositor\'s own socket can');
-      }
       let fault: Fault | undefined;
       try {
         if (options.inject !== undefined) fault = parseFault(options.inject, options.frames, options.every);
@@ -81,22 +78,27 @@ export function register(program: Command): void {
         usage((error as Error).message);
       }
       if (options.every > options.frames) usage(`--every ${options.every} captures none of ${options.frames} frames`);
-      const report = await check(options, fault, options.capture === false ? undefined : socket);
+      const report = await check(options, fault);
       process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : report.toText());
       if (!report.pass) process.exitCode = 1;
     });
 }
 
 /** Connects, runs, disconnects. Errors before the first frame are thrown, later ones are in the report. */
-async function check(options: Options, fault: Fault | undefined, captureSocket: string | undefined): Promise<RunReport> {
+async function check(options: Options, fault: Fault | undefined): Promise<RunReport> {
   const { size, timeout } = options;
   const client = await connect(options);
   let screen: Display | undefined;
   try {
+    const { capture, output } = options;
+    const which = output === undefined ? {} : { output };
     let capturer: Capturer | undefined;
-    if (captureSocket !== undefined) {
-      screen = await connectDisplay(UnixSocket.connect(captureSocket), options.connectTimeout);
-      capturer = await Capturer.open(screen, options.output === undefined ? {} : { output: options.output });
+    if (typeof capture === 'string') {
+      screen = await connectDisplay(UnixSocket.connect(capture), options.connectTimeout);
+      capturer = await Capturer.open(screen, which);
+    } else if (capture !== false) {
+      const { display, source } = client;
+      capturer = await Capturer.open(display, { ...which, memory: bytes => source.allocate(bytes) });
     }
     const window = await within(
       timeout,

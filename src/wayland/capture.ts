@@ -5,8 +5,8 @@
  * more kinds), we hand one over (`copy`), it fills it at the output's next frame and says how (`flags`) and that it is
  * done (`ready`). {@link Capturer} keeps buffer and mapping for the next capture, so that many captures cost one mapping.
  */
-import { OwnedFd } from '../fd.js';
 import { native, SEAL_SHRINK, type Mapping } from '../native.js';
+import { Memory } from '../virtwl/vfd.js';
 import type { Display } from './client.js';
 import { isImageFormat, toImage, type Image } from './image.js';
 import type { WaylandObject } from './wayland-object.js';
@@ -25,6 +25,17 @@ export interface CaptureOptions {
   readonly output?: string;
   /** Whether the pointer is in the picture. Default false. */
   readonly overlayCursor?: boolean;
+  /** Where the memory comes from that the compositor writes into. Default: a memfd, which a plain Unix socket carries. */
+  readonly memory?: (bytes: number) => Promise<CaptureMemory>;
+}
+
+/** Memory, and the wl_shm_pool over it. */
+export interface CaptureMemory {
+  /** The capturer's to close. */
+  readonly memory: Memory;
+  readonly pool: WaylandObject;
+  /** Destroys the pool, when no buffer is needed any more. */
+  release(): void;
 }
 
 /** What the compositor asks for, in its own words. */
@@ -39,6 +50,7 @@ interface BufferKind {
 interface CaptureBuffer extends BufferKind {
   readonly object: WaylandObject;
   readonly mapping: Mapping;
+  release(): void;
 }
 
 /** Captures one output again and again. Its buffer and mapping stay until {@link close}. */
@@ -52,6 +64,7 @@ export class Capturer {
     private readonly manager: WaylandObject,
     private readonly output: WaylandObject,
     private readonly overlayCursor: boolean,
+    private readonly memory: (bytes: number) => Promise<CaptureMemory>,
   ) {}
 
   /**
@@ -61,12 +74,13 @@ export class Capturer {
     if (display.find('zwlr_screencopy_manager_v1') === undefined) {
       throw new Error(
         'the compositor offers no screen capture (zwlr_screencopy_manager_v1): wlroots compositors do, and only to ' +
-          'those who are connected to the compositor itself, not to remote clients',
+          'those who are connected to the compositor itself, or whose VM has "capture yes" in its policy',
       );
     }
     const output = await findOutput(display, options.output);
     const manager = display.bindOnce('zwlr_screencopy_manager_v1', SCREENCOPY_VERSION);
-    return new Capturer(display, manager, output, options.overlayCursor ?? false);
+    const memory = options.memory ?? (bytes => memfdMemory(display, bytes));
+    return new Capturer(display, manager, output, options.overlayCursor ?? false, memory);
   }
 
   /**
@@ -95,11 +109,7 @@ export class Capturer {
       const kinds: BufferKind[] = [];
       let flags = 0;
       const copy = (): void => {
-        try {
-          frame.request('copy', this.#bufferFor(kinds).object);
-        } catch (error) {
-          reject(error as Error);
-        }
+        this.#bufferFor(kinds).then(({ object }) => frame.request('copy', object)).catch(reject);
       };
       frame.on('buffer', (format: number, width: number, height: number, stride: number) => {
         kinds.push({ format, width, height, stride });
@@ -116,7 +126,7 @@ export class Capturer {
   }
 
   /** A buffer of a kind that we can read; the one of the last capture if it will do. */
-  #bufferFor(kinds: readonly BufferKind[]): CaptureBuffer {
+  async #bufferFor(kinds: readonly BufferKind[]): Promise<CaptureBuffer> {
     if (this.#closed) throw new Error('the capturer was closed during a capture');
     const kind = kinds.find(item => isImageFormat(item.format));
     if (kind === undefined) {
@@ -138,19 +148,20 @@ export class Capturer {
       return old;
     }
     this.#dropBuffer();
-    const fd = new OwnedFd(native.memfd('virtwl-capture', size, SEAL_SHRINK));
+    const { memory, pool, release } = await this.memory(size);
     let mapping: Mapping;
     try {
-      native.reserve(fd.fd, size);
-      mapping = native.map(fd.fd, 0, size, false);
+      if (this.#closed) throw new Error('the capturer was closed during a capture');
+      mapping = memory.map(size, false);
     } catch (error) {
-      fd.close();
+      release();
       throw error;
+    } finally {
+      // The mapping keeps the memory; what was sent has its own descriptor.
+      memory.close();
     }
-    const pool = this.display.bindOnce('wl_shm', 1).create('create_pool', fd, size);
     const object = pool.create('create_buffer', 0, kind.width, kind.height, kind.stride, kind.format);
-    pool.request('destroy');
-    this.#buffer = { ...kind, object, mapping };
+    this.#buffer = { ...kind, object, mapping, release };
     return this.#buffer;
   }
 
@@ -158,6 +169,7 @@ export class Capturer {
     if (this.#buffer === undefined) return;
     this.#buffer.mapping.unmap();
     if (this.display.ended === undefined) this.#buffer.object.request('destroy');
+    this.#buffer.release();
     this.#buffer = undefined;
   }
 
@@ -167,6 +179,25 @@ export class Capturer {
     this.#closed = true;
     this.#dropBuffer();
     release(this.output);
+  }
+}
+
+/** Memory that nobody can shrink, all of it there. */
+async function memfdMemory(display: Display, bytes: number): Promise<CaptureMemory> {
+  const memory = new Memory(native.memfd('virtwl-capture', bytes, SEAL_SHRINK), bytes);
+  try {
+    native.reserve(memory.fd, bytes);
+    const pool = display.bindOnce('wl_shm', 1).create('create_pool', memory.share(), bytes);
+    return {
+      memory,
+      pool,
+      release: () => {
+        if (display.ended === undefined) pool.request('destroy');
+      },
+    };
+  } catch (error) {
+    memory.close();
+    throw error;
   }
 }
 

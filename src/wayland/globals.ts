@@ -2,7 +2,8 @@
  * Which globals pass a relay. A registry announces everything that a compositor has; on the way to a client in another
  * VM only what is on the list below remains, at most in the version given there. The list holds what the relay can
  * carry (it knows every message, and has a way for every fd) and what such a client may have. What a privileged client
- * uses (screen capture, virtual input, clipboard managers, layer shell, session lock, output management) is not on it.
+ * uses (virtual input, clipboard managers, layer shell, session lock, output management) is not on it; screen capture has a
+ * list of its own, for VMs whose policy allows it.
  *
  * Left out although harmless:
  * - `wp_presentation`: its time stamps are those of the compositor VM's clock, and mean nothing in another VM;
@@ -48,6 +49,9 @@ export const REMOTE_GLOBALS: ReadonlyMap<string, number> = new Map([
   ['zwp_tablet_manager_v2', 1],
   ['org_kde_kwin_server_decoration_manager', 1],
 ]);
+
+/** What a client sees beside those when it may capture the screen. A proxy that copies pixels cannot carry it. */
+export const CAPTURE_GLOBALS: ReadonlyMap<string, number> = new Map([['zwlr_screencopy_manager_v1', 3]]);
 
 /** A global as it was announced. */
 export interface Global {

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { DEFAULT_POLICY, MAX_POLICY_BYTES, parsePolicy, Policies, PolicyError } from '../../compositor-glue/policy.js';
+import { DEFAULT_POLICY, globalsOf, MAX_POLICY_BYTES, parsePolicy, Policies, PolicyError } from '../../compositor-glue/policy.js';
 
 const parse = (text: string) => parsePolicy(text, 'work.policy');
 
@@ -18,6 +18,7 @@ t.test('every setting', async t => {
       'clipboard write   # but not read',
       'title free',
       'fullscreen no',
+      'capture yes',
       'memory 256M',
       'clients 64',
       'deny zxdg_exporter_v2',
@@ -29,6 +30,7 @@ t.test('every setting', async t => {
     writeClipboard: true,
     prefixTitles: false,
     fullscreen: false,
+    capture: true,
     memory: 256 << 20,
     clients: 64,
   });
@@ -36,7 +38,15 @@ t.test('every setting', async t => {
   t.equal(policy.globals('xdg_wm_base', 6), 3, 'capped');
   t.equal(policy.globals('xdg_wm_base', 2), 2, 'never more than the compositor has');
   t.equal(policy.globals('wl_seat', 7), 7, 'what is not mentioned stays');
-  t.equal(policy.globals('zwlr_screencopy_manager_v1', 3), 0, 'what is privileged stays hidden');
+  t.equal(policy.globals('zwlr_virtual_pointer_manager_v1', 2), 0, 'what is privileged stays hidden');
+});
+
+t.test('the screen can be captured only where it says so', async t => {
+  t.equal(globalsOf(DEFAULT_POLICY)('zwlr_screencopy_manager_v1', 3), 0);
+  t.equal(globalsOf(parse('capture no'))('zwlr_screencopy_manager_v1', 3), 0);
+  const globals = globalsOf(parse('capture yes\ndeny wl_seat'));
+  t.equal(globals('zwlr_screencopy_manager_v1', 4), 3, 'as far as it is carried');
+  t.equal(globals('wl_seat', 7), 0, 'what is denied stays denied');
 });
 
 t.test('a VM file builds on default.policy, which builds on what the command line says', async t => {
@@ -67,6 +77,7 @@ t.test('mistakes name file and line', async t => {
     ['clipboard maybe', /:2: clipboard: give none/],
     ['title __proto__', /:2: give one of prefixed, free/],
     ['fullscreen', /:2: give one of yes, no/],
+    ['capture maybe', /:2: give one of yes, no/],
     ['allow zwlr_screencopy_manager_v1', /:2: allow: zwlr_screencopy_manager_v1 is no global that a remote client can have/],
     ['allow', /:2: allow: nothing/],
     ['allow xdg_wm_base 99', /:2: give one number from 1 to/],

@@ -9,7 +9,7 @@ import { LoopbackStack } from '../../src/demo/loopback-stack.js';
 import { native } from '../../src/native.js';
 import { openDevice } from '../../src/virtwl/device.js';
 import { startCage, startSway, type Compositor } from '../compositors.js';
-import { framesJson } from '../frames/run-frames.js';
+import { frames, framesJson } from '../frames/run-frames.js';
 
 t.setTimeout(280_000);
 
@@ -24,7 +24,12 @@ const starters: readonly (readonly [name: string, start: (t: Test) => Promise<Co
 for (const [name, start] of starters) {
   t.test(`frames on ${name}`, async t => {
     const compositor = await start(t);
-    const stack = await LoopbackStack.start({ compositor: { attach: compositor.display } });
+    const policies = t.testdir({ 'watcher.policy': 'capture yes\n' });
+    const stack = await LoopbackStack.start({
+      clients: ['client', 'watcher'],
+      compositor: { attach: compositor.display },
+      compositorArguments: ['--policy', policies],
+    });
     t.teardown(() => stack.stop());
     const capture = ['--capture', compositor.display, '--frames', '20'];
     const drawn = ['--loopback', stack.loopback('client'), ...capture];
@@ -37,6 +42,17 @@ for (const [name, start] of starters) {
         });
       }
     }
+
+    await t.test('captured over the same connection, where the policy of the VM allows it', async t => {
+      const small = ['--size', '203x117', '--frames', '20'];
+      const report = await framesJson('--loopback', stack.loopback('watcher'), ...small);
+      t.match(report, { status: 0, setup: { memory: 'glue' }, frames: { sent: 20, shown: 20 } });
+      const spoiled = await framesJson('--loopback', stack.loopback('watcher'), ...small, '--inject', 'pixel@7');
+      t.match(spoiled, { status: 1, frames: { shown: 19, wrong: 1 }, failures: [{ frame: 7, kind: 'pixels' }] });
+      const { status, errors } = await frames('--loopback', stack.loopback('client'), ...small);
+      t.equal(status, 1);
+      t.match(errors, /offers no screen capture.*"capture yes" in its policy/);
+    });
 
     await t.test('under virtwl run', async t => {
       const proxy = stack.virtwl('client', ['run']);
