@@ -24,6 +24,8 @@ const { values, positionals } = parseArgs({
   },
 });
 
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
 for (const name of positionals) if (!targets.some(target => target.name === name)) throw new Error(`no target "${name}"`);
 for (const target of targets.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
   if (values.minimize) {
@@ -32,7 +34,7 @@ for (const target of targets.filter(({ name }) => positionals.length === 0 || po
   }
   const began = Date.now();
   let told = began;
-  const heap = (): string => `${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`;
+  const heap = (): string => `${mebibytes(process.memoryUsage().rss)} resident`;
   try {
     const result = await fuzz(target, {
       corpus: corpusOf(target.name),
@@ -49,7 +51,8 @@ for (const target of targets.filter(({ name }) => positionals.length === 0 || po
     const seconds = ((Date.now() - began) / 1000).toFixed(0);
     console.log(
       `${target.name}: ${result.made} inputs and ${result.replayed} kept ones in ${seconds} s (seed ${values.seed}), ` +
-        `${result.kept} new, ${result.characters} characters of code ran, ${heap()}`,
+        `${result.kept} new, ${result.characters} characters of code ran, ${heap()}, ` +
+        `alive on the heap after a tenth ${mebibytes(result.live[0])}, at the end ${mebibytes(result.live[1])}`,
     );
   } catch (error) {
     if (!(error instanceof Finding)) throw error;

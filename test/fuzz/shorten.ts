@@ -1,4 +1,5 @@
 /** Making an input that breaks something as short as it can be and still breaks it in the same way. */
+import { Held, turn } from './held.js';
 import type { Target } from './target.js';
 
 /** Tries in all. */
@@ -7,11 +8,14 @@ const MOST_TRIES = 2_000;
 export async function shorten(target: Target, input: Uint8Array): Promise<Uint8Array> {
   let best = input;
   let tries = 0;
+  const held = new Held();
   const breaks = async (candidate: Uint8Array): Promise<string> => {
     tries += 1;
     try {
       await target.run(candidate);
       target.check?.();
+      await turn();
+      held.check();
       return '';
     } catch (error) {
       return String(error).replace(/\d+/g, '');

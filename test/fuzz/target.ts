@@ -15,7 +15,10 @@ export interface Target {
    * that brings a word that was never there is kept, beside those that reach new code.
    */
   run(input: Uint8Array): readonly string[] | void | Promise<readonly string[] | void>;
-  /** Called after each input: throws, once, where it has left something behind. */
+  /**
+   * Called after each input: throws, once, where it has left something behind. Descriptors and mappings of the process
+   * need no look here: the fuzzer counts them for every target.
+   */
   check?(): void;
   /** Changes an input in a way of its own, now and then. */
   mutate?(random: Random, input: Uint8Array): Uint8Array;

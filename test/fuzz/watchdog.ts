@@ -10,17 +10,21 @@ const HANG_MS = 60_000;
 /** Fields of the shared words. */
 const COUNT = 0;
 const LENGTH = 1;
+const NEVER = 2;
+/** The shared words, before the input. */
+const HEADER_BYTES = 12;
 
 const WATCH = `
 const { workerData: { shared, name, hangMs } } = require('node:worker_threads');
-const words = new Int32Array(shared, 0, 2);
+const words = new Int32Array(shared, 0, 3);
 let seen = -1, since = Date.now();
 for (;;) {
-  Atomics.wait(words, ${COUNT}, seen, 1000);
+  // A word that never changes: waiting for the count itself would return at once, and keep a processor busy.
+  Atomics.wait(words, ${NEVER}, 0, 1000);
   const count = Atomics.load(words, ${COUNT});
   if (count !== seen || count === 0) { seen = count; since = Date.now(); continue; }
   if (Date.now() - since < hangMs) continue;
-  const input = Buffer.from(new Uint8Array(shared, 8, words[${LENGTH}])).toString('base64');
+  const input = Buffer.from(new Uint8Array(shared, ${HEADER_BYTES}, words[${LENGTH}])).toString('base64');
   require('node:fs').writeSync(2, 'not ok - ' + name + ': hangs on the input (base64) ' + input + '\\n');
   process.kill(process.pid, 'SIGKILL');
 }
@@ -33,15 +37,15 @@ export class Watchdog {
   #count = 0;
 
   constructor(name: string, maxBytes: number) {
-    this.#shared = new SharedArrayBuffer(8 + maxBytes);
-    this.#words = new Int32Array(this.#shared, 0, 2);
+    this.#shared = new SharedArrayBuffer(HEADER_BYTES + maxBytes);
+    this.#words = new Int32Array(this.#shared, 0, 3);
     this.#worker = new Worker(WATCH, { eval: true, workerData: { shared: this.#shared, name, hangMs: HANG_MS } });
     this.#worker.unref();
   }
 
   /** An input is about to be run. */
   begin(input: Uint8Array): void {
-    new Uint8Array(this.#shared, 8).set(input);
+    new Uint8Array(this.#shared, HEADER_BYTES).set(input);
     this.#words[LENGTH] = input.length;
     this.#count = (this.#count % 0x7fffffff) + 1;
     Atomics.store(this.#words, COUNT, this.#count);

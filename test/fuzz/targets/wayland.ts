@@ -18,7 +18,7 @@ import { REMOTE_GLOBALS } from '../../../src/wayland/globals.js';
 import { WireError } from '../../../src/wayland/wire.js';
 import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';
-import { Held, turn } from '../held.js';
+import { turn } from '../held.js';
 import type { Target } from '../target.js';
 import { TestChannel } from '../test-channel.js';
 import { WaylandSide, type Heard } from '../wayland-side.js';
@@ -126,13 +126,11 @@ function answersBasics(side: WaylandSide, draw: Draw, memory: boolean): void {
 }
 
 function target(name: string, hostile: 'client' | 'compositor', between: 'proxy' | 'glue'): Target {
-  let held: Held | undefined;
   return {
     name,
     maxBytes: 1024,
     seeds: SEEDS,
     async run(input) {
-      held ??= new Held();
       const draw = new Draw(input);
       const channels = [new TestChannel(between === 'proxy' ? 'socket' : 'link'), new TestChannel(between === 'proxy' ? 'link' : 'socket')] as const;
       const client = new WaylandSide('client', channels[0], hostile === 'client');
@@ -198,7 +196,6 @@ function target(name: string, hostile: 'client' | 'compositor', between: 'proxy'
       await turn();
       return [...client.words, ...compositor.words, tested.why()];
     },
-    check: () => held?.check(),
   };
 }
 

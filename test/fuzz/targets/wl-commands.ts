@@ -9,7 +9,7 @@ import { Command, DEVICE_ID, Response } from '../../../src/host/wl-device/wire.j
 import { native } from '../../../src/native.js';
 import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';
-import { Held, turn, turnsUntil } from '../held.js';
+import { turn, turnsUntil } from '../held.js';
 import type { Target } from '../target.js';
 
 const LIMITS = { vfds: 24, connections: 6, pipes: 6, mappings: 8, allocBytes: 1 << 20, queuedBytes: 60_000 };
@@ -18,8 +18,6 @@ const BUFFER = 4096;
 const NAMES = ['plain', 'plain', 'plain', 'gone', '', 'x'.repeat(32), '../x', 'none'];
 
 const buffer = new Uint8Array(8192);
-let held: Held | undefined;
-
 function words(...values: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(values).buffer);
 }
@@ -33,7 +31,6 @@ export const wlCommands: Target = {
     Uint8Array.of(2, 1, 0, 0, 8, 7, 0, 2, 3, 1, 8, 5, 8, 4, 1, 0, 3, 3, 8, 6),
   ],
   async run(input) {
-    held ??= new Held();
     const said = new Set<string>();
     const draw = new Draw(input);
     const servers: OwnedFd[] = [];
@@ -210,5 +207,4 @@ export const wlCommands: Target = {
     if (mapped.size > 0) throw new Error(`${mapped.size} pieces are mapped after the end`);
     return [...said];
   },
-  check: () => held?.check(),
 };
