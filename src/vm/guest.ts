@@ -4,6 +4,7 @@
  */
 import { accelerator } from './accelerator.js';
 import type { Say } from './cache.js';
+import type { CpioEntry } from './cpio.js';
 import { initramfs } from './initramfs.js';
 import { diskImage, IMAGES, packageFiles, type ImageName } from './images.js';
 import { guestKernel } from './kernel.js';
@@ -23,6 +24,8 @@ export interface GuestOptions {
   readonly memoryBytes?: number;
   /** The vhost-user socket of its wl device, which must listen already. */
   readonly wlSocket?: string | undefined;
+  /** More files for it, beside this package; a guest with a disk finds those under `virtwl/` in `/virtwl`. */
+  readonly files?: readonly CpioEntry[];
   readonly onLine?: (line: string) => void;
   readonly say: Say;
 }
@@ -46,7 +49,7 @@ export async function bootGuest(options: GuestOptions): Promise<Machine> {
     qemu,
     accelerator: await accelerator(qemu, kernel, say),
     kernel: kernel.image,
-    initramfs: initramfs(kernel, guest === 'test' ? [] : packageFiles()),
+    initramfs: initramfs(kernel, [...(guest === 'test' ? [] : packageFiles()), ...(options.files ?? [])]),
     memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
     disk,
     wlSocket: options.wlSocket,

@@ -8,9 +8,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { wlDeviceArguments } from '../host/wl-device/vmm-arguments.js';
 import { ConsoleLog } from './console-log.js';
 import { AGENT_PORT, FAILED_LINE, READY_LINE } from './initramfs.js';
-import { VHOST_USER_DEVICE, type Qemu } from './qemu.js';
+import type { Qemu } from './qemu.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -23,9 +24,6 @@ const BOOT_SILENCE_MS = 180_000;
 const SHOWN_LINES = 40;
 /** How long QEMU may take to end when asked to, in milliseconds; it has nothing to save. */
 const STOP_MS = 2_000;
-
-/** virtio_wl's id that QEMU can give a device, and the device's queues. */
-const WL_DEVICE = `${VHOST_USER_DEVICE},virtio-id=30,num_vqs=2,vq_size=256,config_size=0`;
 
 /**
  * A kernel that cannot go on ends the machine. The others are for emulation on a busy machine, where a processor of the
@@ -59,11 +57,6 @@ export interface ScriptResult {
   readonly output: string;
 }
 
-/** The arguments of QEMU for a wl device, beside those of the machine's memory: what `virtwl host --print qemu` is about. */
-export function wlDeviceArguments(socket: string): string[] {
-  return ['-chardev', `socket,id=wl,path=${socket.replaceAll(',', ',,')}`, '-device', `${WL_DEVICE},chardev=wl`];
-}
-
 function qemuArguments(options: MachineOptions, folder: string): string[] {
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio'],
@@ -79,7 +72,7 @@ function qemuArguments(options: MachineOptions, folder: string): string[] {
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,path=${join(folder, 'agent')},server=on,wait=off`],
     ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
     ...(options.disk === undefined ? [] : ['-drive', `file=${options.disk},format=raw,if=virtio,snapshot=on`]),
-    ...(options.wlSocket === undefined ? [] : wlDeviceArguments(options.wlSocket)),
+    ...(options.wlSocket === undefined ? [] : wlDeviceArguments('qemu', options.wlSocket).args),
   ];
 }
 

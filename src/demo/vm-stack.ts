@@ -1,0 +1,163 @@
+/**
+ * The whole of virtwl with real VMs: the broker and one host process per VM on this machine, each host process the wl
+ * device of its VM; a compositor VM with sway and the glue; client VMs. It is what `loopback-stack.ts` imitates, with
+ * the same names, so that tests and the demo say of both the same.
+ *
+ * In the guests everything runs as an ordinary user, in the runtime folder {@link RUNTIME}.
+ */
+import { join } from 'node:path';
+import { shellWords } from '../host/wl-device/vmm-arguments.js';
+import { bootGuest } from '../vm/guest.js';
+import { GuestProgram } from '../vm/guest-program.js';
+import { GUEST_USER } from '../vm/images.js';
+import type { CpioEntry } from '../vm/cpio.js';
+import type { Machine } from '../vm/machine.js';
+import type { Say } from '../vm/cache.js';
+import { HostParts, type HostPartsOptions } from './host-parts.js';
+
+/** XDG_RUNTIME_DIR in the guests. */
+export const RUNTIME = '/run/virtwl';
+/** How long sway and the glue may take to serve, in milliseconds: minutes, where guests are emulated on a busy machine. */
+const COMPOSITOR_TIMEOUT_MS = 240_000;
+
+export interface VmStackOptions extends HostPartsOptions {
+  /** Names of the client VMs. Default: one, `client`. */
+  readonly clients?: readonly string[];
+  /** The compositor VM's memory, as `virtwl host --allocator` takes it. Default: 1G. */
+  readonly budget?: string;
+  /** sway's configuration. */
+  readonly swayConfig: string;
+  /** Policy files of the compositor VM, by client VM. */
+  readonly policies?: Readonly<Record<string, string>>;
+  /** More arguments of a VM's host process, by VM. */
+  readonly hostArguments?: Readonly<Record<string, readonly string[]>>;
+  /** More files for a VM, by VM; see {@link GuestOptions.files}. */
+  readonly files?: Readonly<Record<string, readonly CpioEntry[]>>;
+  /** Gets what takes long, while it is made. */
+  readonly say: Say;
+}
+
+export class VmStack extends HostParts {
+  readonly machines = new Map<string, Machine>();
+  /** sway's own Wayland socket, in the compositor VM. */
+  display = '';
+  readonly #options: VmStackOptions;
+
+  private constructor(options: VmStackOptions) {
+    super(options);
+    this.#options = options;
+  }
+
+  /** Starts everything and resolves when clients can come. */
+  static async start(options: VmStackOptions): Promise<VmStack> {
+    const stack = new VmStack(options);
+    try {
+      await stack.startBroker();
+      const { clients = ['client'] } = options;
+      await Promise.all([stack.startCompositorHost(), ...clients.map(client => stack.startClientHost(client))]);
+      await stack.boot('compositor');
+      // They boot while sway starts, which waits for little else than its own processor.
+      const booting = Promise.all(clients.map(client => stack.boot(client)));
+      await Promise.all([booting, stack.startCompositor()]);
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+    return stack;
+  }
+
+  /** The socket of a VM's wl device. */
+  wlSocket(vm: string): string {
+    return join(this.folder, `${vm}.wl`);
+  }
+
+  startCompositorHost(): Promise<void> {
+    const { budget = '1G' } = this.#options;
+    return this.#startHost('compositor', [`--allocator=${budget}`, '--compositor']);
+  }
+
+  startClientHost(vm: string): Promise<void> {
+    return this.#startHost(vm, ['--wayland']);
+  }
+
+  #startHost(vm: string, servers: readonly string[]): Promise<void> {
+    const more = this.#options.hostArguments?.[vm] ?? [];
+    return this.startHost(vm, ['--socket', this.wlSocket(vm), ...servers, '--broker', this.broker, ...more]);
+  }
+
+  /** Boots a VM whose host process runs. One that runs already is stopped first. */
+  async boot(vm: string): Promise<Machine> {
+    await this.machines.get(vm)?.stop();
+    const { say, log, files } = this.#options;
+    const machine = await bootGuest({
+      guest: vm === 'compositor' ? 'compositor' : 'client',
+      name: vm,
+      wlSocket: this.wlSocket(vm),
+      files: files?.[vm] ?? [],
+      onLine: line => log?.(`${vm} console`, line),
+      say,
+    });
+    this.machines.set(vm, machine);
+    const { status, output } = await machine.run(`mkdir -p ${RUNTIME} && chown ${GUEST_USER}: ${RUNTIME} && chmod 700 ${RUNTIME}`);
+    if (status !== 0) throw new Error(`the VM "${vm}" is not as it should be: ${output}`);
+    return machine;
+  }
+
+  machine(vm: string): Machine {
+    const machine = this.machines.get(vm);
+    if (machine === undefined) throw new Error(`no VM "${vm}" runs`);
+    return machine;
+  }
+
+  /** Starts sway with the glue in the compositor VM, and resolves when it serves. */
+  async startCompositor(): Promise<GuestProgram> {
+    const machine = this.machine('compositor');
+    const { swayConfig, policies = {} } = this.#options;
+    const files = { 'sway.config': swayConfig, ...prefixed('policies/', '.policy', policies) };
+    await machine.run(
+      [`mkdir -p ${RUNTIME}/policies`, ...Object.entries(files).map(([name, text]) => writeFile(`${RUNTIME}/${name}`, text))].join('\n'),
+    );
+    const command = ['/virtwl/virtwl', 'compositor', '--headless', '--policy', `${RUNTIME}/policies`, '--', 'sway', '-c', `${RUNTIME}/sway.config`];
+    const compositor = await this.program('compositor', 'virtwl compositor', command);
+    const serving = /^WAYLAND_DISPLAY=(.*)$/m;
+    const { output } = await compositor.until('word that it serves', state => serving.test(state.output), COMPOSITOR_TIMEOUT_MS);
+    [, this.display = ''] = serving.exec(output) as RegExpExecArray;
+    return compositor;
+  }
+
+  /** Starts a program in a VM, as the ordinary user. */
+  program(vm: string, name: string, command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<GuestProgram> {
+    return GuestProgram.start(this.machine(vm), name, asUser(command, env));
+  }
+
+  /** Runs a subcommand of `virtwl` in a VM. */
+  virtwl(vm: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<GuestProgram> {
+    return this.program(vm, `virtwl ${args[0]}`, ['/virtwl/virtwl', ...args], env);
+  }
+
+  /** Runs a program in a VM to its end. Its output, both streams. */
+  async run(vm: string, command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<{ status: number; output: string }> {
+    return this.machine(vm).run(asUser(command, env));
+  }
+
+  override async stop(): Promise<void> {
+    await Promise.all([...this.machines.values()].map(machine => machine.stop()));
+    this.machines.clear();
+    await super.stop();
+  }
+}
+
+/** Lines for a guest's shell that write a file. */
+function writeFile(path: string, text: string): string {
+  return `echo ${Buffer.from(text).toString('base64')} | base64 -d > ${path}`;
+}
+
+function prefixed(before: string, after: string, files: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([name, text]) => [`${before}${name}${after}`, text]));
+}
+
+function asUser(command: readonly string[], env: Readonly<Record<string, string>>): string {
+  const settings = { XDG_RUNTIME_DIR: RUNTIME, HOME: `/home/${GUEST_USER}`, LANG: 'C.UTF-8', SHELL: '/bin/sh', ...env };
+  const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+  return `exec setpriv --reuid=${GUEST_USER} --regid=${GUEST_USER} --init-groups env -u WAYLAND_DISPLAY ${shellWords([...words, ...command])}`;
+}

@@ -1,0 +1,88 @@
+/**
+ * A program that goes on in a guest while the guest takes further scripts. In: a shell command line and where it runs.
+ * Out: its output as it grows, and its status once it has ended. In the guest each program has a folder with its output
+ * and its status in files; asking costs a script, so ask seldom.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Machine } from './machine.js';
+
+/** Between two looks at a program, in milliseconds: each starts some processes in the guest. */
+const LOOK_INTERVAL_MS = 250;
+/** Last lines of a program's output that are told when it fails. */
+const SHOWN_LINES = 20;
+
+export interface ProgramState {
+  /** Its exit status, 128 and more for signals; undefined while it runs. */
+  readonly status: number | undefined;
+  readonly output: string;
+  readonly errors: string;
+}
+
+let count = 0;
+
+export class GuestProgram {
+  private constructor(
+    readonly machine: Machine,
+    readonly name: string,
+    private readonly folder: string,
+  ) {}
+
+  /**
+   * Starts it, as root unless the command says otherwise, in a session of its own.
+   * @param name as it shows in messages
+   * @param command a shell command line
+   */
+  static async start(machine: Machine, name: string, command: string): Promise<GuestProgram> {
+    const folder = `/tmp/programs/${count++}`;
+    // The command is in a file of its own: nothing in it needs quoting.
+    const script = `
+      mkdir -p ${folder} && cd ${folder}
+      echo ${Buffer.from(command).toString('base64')} | base64 -d > command
+      echo 'sh ./command > output 2> errors; echo $? > status.new; mv status.new status' > session
+      setsid sh ./session < /dev/null > /dev/null 2>&1 &
+      echo $! > session.pid`;
+    const { status, output } = await machine.run(script);
+    if (status !== 0) throw new Error(`cannot start ${name} in the VM "${machine.options.name}": ${output}`);
+    return new GuestProgram(machine, name, folder);
+  }
+
+  async state(): Promise<ProgramState> {
+    const { output } = await this.machine.run(
+      `cd ${this.folder}; cat status 2>/dev/null; for file in output errors; do echo :; base64 $file; done`,
+    );
+    const [status = '', text = '', errors = ''] = output.split(':\n');
+    return {
+      status: status === '' ? undefined : Number(status),
+      output: Buffer.from(text, 'base64').toString(),
+      errors: Buffer.from(errors, 'base64').toString(),
+    };
+  }
+
+  /**
+   * Looks until `done` holds of its state. Throws, with what it printed last, when it ends before that or the time is over.
+   * @param what is waited for, completing "no … within"
+   */
+  async until(what: string, done: (state: ProgramState) => boolean, timeoutMs: number): Promise<ProgramState> {
+    for (const end = Date.now() + timeoutMs; ; await pause(LOOK_INTERVAL_MS)) {
+      const state = await this.state();
+      if (done(state)) return state;
+      if (state.status !== undefined) throw this.#failure(`ended with status ${state.status} before there was ${what}`, state);
+      if (Date.now() > end) throw this.#failure(`had no ${what} within ${timeoutMs / 1000} s`, state);
+    }
+  }
+
+  /** Waits for its end. */
+  ended(timeoutMs: number): Promise<ProgramState> {
+    return this.until('end', state => state.status !== undefined, timeoutMs);
+  }
+
+  /** Signals all processes of its session. */
+  async signal(name: 'TERM' | 'KILL'): Promise<void> {
+    await this.machine.run(`pkill -${name} -s $(cat ${this.folder}/session.pid)`);
+  }
+
+  #failure(what: string, { output, errors }: ProgramState): Error {
+    const lines = `${output}\n${errors}`.split('\n').filter(line => line !== '').slice(-SHOWN_LINES);
+    return new Error(`${this.name} in the VM "${this.machine.options.name}" ${what}. It said:\n${lines.map(line => `  | ${line}`).join('\n')}`);
+  }
+}
