@@ -11,12 +11,14 @@ const HANG_MS = 60_000;
 const COUNT = 0;
 const LENGTH = 1;
 const NEVER = 2;
+const RUNS = 3;
 /** The shared words, before the input. */
-const HEADER_BYTES = 12;
+const HEADER_BYTES = 16;
 
 const WATCH = `
 const { workerData: { shared, name, hangMs } } = require('node:worker_threads');
-const words = new Int32Array(shared, 0, 3);
+const words = new Int32Array(shared, 0, 4);
+Atomics.store(words, ${RUNS}, 1);
 let seen = -1, since = Date.now();
 for (;;) {
   // A word that never changes: waiting for the count itself would return at once, and keep a processor busy.
@@ -38,7 +40,7 @@ export class Watchdog {
 
   constructor(name: string, maxBytes: number) {
     this.#shared = new SharedArrayBuffer(HEADER_BYTES + maxBytes);
-    this.#words = new Int32Array(this.#shared, 0, 3);
+    this.#words = new Int32Array(this.#shared, 0, 4);
     this.#worker = new Worker(WATCH, { eval: true, workerData: { shared: this.#shared, name, hangMs: HANG_MS } });
     this.#worker.unref();
   }
@@ -56,7 +58,13 @@ export class Watchdog {
     Atomics.store(this.#words, COUNT, 0);
   }
 
-  close(): void {
-    void this.#worker.terminate();
+  /** The second thread runs: from now on it has all the descriptors that it will have. */
+  async ready(): Promise<void> {
+    while (Atomics.load(this.#words, RUNS) === 0) await new Promise(resolve => setTimeout(resolve, 1));
+  }
+
+  /** Ends the second thread, with its descriptors. */
+  async close(): Promise<void> {
+    await this.#worker.terminate();
   }
 }

@@ -16,6 +16,7 @@ import {
   readOpcode,
   readSize,
   readUint,
+  WireError,
   writeUint,
   type Bind,
   type WireValue,
@@ -97,8 +98,9 @@ export class WaylandSide {
     try {
       writer.write(id, known, args);
     } catch (error) {
-      for (const arg of args) if (isFd(arg)) arg.close();
-      if (this.hostile) return;
+      this.#takeBack(known, args);
+      // Two long strings can be more than a message holds: then nobody says it.
+      if (this.hostile || (error instanceof WireError && error.kind === 'size')) return;
       throw error;
     }
     const bytes = writer.bytes.slice();
@@ -262,6 +264,15 @@ export class WaylandSide {
     return this.#free.pop() ?? this.#next++;
   }
 
+  /** Arguments of a message that is not said after all, or the first of them. Ids are given out without gaps. */
+  #takeBack(message: Message, args: readonly WireValue[]): void {
+    for (const arg of args) if (isFd(arg)) arg.close();
+    message.args.forEach(({ kind }, i) => {
+      const id = kind === 'bind' ? (args[i] as Bind | undefined)?.id : args[i];
+      if ((kind === 'new_id' || kind === 'bind') && typeof id === 'number' && !this.objects.has(id)) this.#free.push(id);
+    });
+  }
+
   #says(type: string): readonly Message[] {
     const known = interfaces.get(type);
     return (this.role === 'client' ? known?.requests : known?.events) ?? [];
@@ -273,12 +284,7 @@ export class WaylandSide {
     for (const arg of message.args) {
       const value = this.#arg(draw, arg, of, wrong);
       if (value === undefined) {
-        for (const made of values) if (isFd(made)) made.close();
-        // Ids are given out without gaps.
-        message.args.forEach(({ kind }, i) => {
-          const id = values[i];
-          if (kind === 'new_id' && typeof id === 'number' && !this.objects.has(id)) this.#free.push(id);
-        });
+        this.#takeBack(message, values);
         return undefined;
       }
       values.push(value);
