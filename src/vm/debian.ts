@@ -13,6 +13,8 @@ export const MIRROR = process.env['VIRTWL_MIRROR'] ?? 'http://deb.debian.org/deb
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 export interface SystemSpec {
+  /** Its release, where it is not the guests'. */
+  readonly suite?: string | undefined;
   /** Packages beside what the variant has. */
   readonly packages: readonly string[];
   /** mmdebstrap's: `extract` unpacks and runs nothing, `apt` is the least that installs packages. */
@@ -28,15 +30,18 @@ export function systemInputs(spec: SystemSpec): string {
   return JSON.stringify([SUITE, MIRROR, spec]);
 }
 
+const releaseOf = (spec: SystemSpec): string => spec.suite ?? SUITE;
+
 /** The command that writes the system to standard output as a tar file. */
 function mmdebstrap(spec: SystemSpec): string[] {
+  const release = releaseOf(spec);
   const signed = existsSync(KEYRING) ? `[signed-by=${KEYRING}] ` : '';
   const source = (suite: string): string => `deb ${signed}${MIRROR} ${suite} main`;
   const backports = spec.fromBackports ?? [];
   // apt prefers a release over its backports anyway, and would then mix: the pin is for the named packages, and against all others.
   const pins =
-    `Package: *\\nPin: release n=${SUITE}-backports\\nPin-Priority: 1\\n\\n` +
-    `Package: ${backports.join(' ')}\\nPin: release n=${SUITE}-backports\\nPin-Priority: 990\\n`;
+    `Package: *\\nPin: release n=${release}-backports\\nPin-Priority: 1\\n\\n` +
+    `Package: ${backports.join(' ')}\\nPin: release n=${release}-backports\\nPin-Priority: 990\\n`;
   return [
     'mmdebstrap',
     `--variant=${spec.variant}`,
@@ -47,8 +52,8 @@ function mmdebstrap(spec: SystemSpec): string[] {
       ? [`--setup-hook=mkdir -p "$1/etc/apt/preferences.d" && printf '${pins}' > "$1/etc/apt/preferences.d/backports"`]
       : []),
     ...(spec.hooks ?? []).map(hook => `--customize-hook=${hook}`),
-    ...[SUITE, '-', source(SUITE)],
-    ...(backports.length > 0 ? [source(`${SUITE}-backports`)] : []),
+    ...[release, '-', source(release)],
+    ...(backports.length > 0 ? [source(`${release}-backports`)] : []),
   ];
 }
 
@@ -62,7 +67,7 @@ export async function makeSystem(spec: SystemSpec, folder: string, say: Say): Pr
   const make = mmdebstrap(spec).map(quote).join(' ');
   const unpack = `tar -x --no-same-owner --exclude=./dev/* -C ${quote(folder)}`;
   await run(['bash', '-c', `set -o pipefail; ${make} | ${unpack}`], {
-    doing: `a ${SUITE} system with ${spec.packages.length} packages`,
+    doing: `a ${releaseOf(spec)} system with ${spec.packages.length} packages`,
     timeoutMs: SYSTEM_TIMEOUT_MS,
     say,
   });
@@ -77,7 +82,7 @@ export async function makeSystemImage(spec: SystemSpec, file: string, bytes: num
   const make = mmdebstrap(spec).map(quote).join(' ');
   const tar = join(work, 'root.tar');
   await run(['bash', '-c', `${make} > ${quote(tar)}`], {
-    doing: `a ${SUITE} system with ${spec.packages.length} packages`,
+    doing: `a ${releaseOf(spec)} system with ${spec.packages.length} packages`,
     timeoutMs: SYSTEM_TIMEOUT_MS,
     say,
   });

@@ -1,33 +1,51 @@
 /**
  * What the guests' kernel needs: Debian's kernel, the modules that a boot takes, our driver built against its headers,
- * and C programs for tests, built in the same system. In: the package's sources. Out: folders in the cache.
+ * and C programs for tests, built with the same tools. In: the package's sources. Out: folders in the cache.
+ *
+ * The kernel can be that of another release than the rest of the guest, to see the driver on it: a guest sees nothing of
+ * that but `uname`.
  */
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { PACKAGE_ROOT } from '../sandbox/runtime-files.js';
 import { artifact, type Say } from './cache.js';
 import { run } from './command.js';
-import { insideSystem, makeSystem, systemInputs, type SystemSpec } from './debian.js';
+import { insideSystem, makeSystem, SUITE, systemInputs, type SystemSpec } from './debian.js';
 
 /** Debian's kernel for VMs: small, and with virtio built in, all but disks. */
 const FLAVOUR = 'cloud-amd64';
-/** Modules of the kernel's own that a guest with a disk needs, in the order of loading. */
-const BOOT_MODULES = ['virtio_blk'];
+/** Modules of the kernel's own that a guest needs, in the order of loading; those that the kernel has built in are left out. */
+const BOOT_MODULES = [
+  ...['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci', 'virtio_console', 'virtio_blk'],
+  ...['crc16', 'crc32c_generic', 'mbcache', 'jbd2', 'ext4'],
+];
 
-const TOOLCHAIN: SystemSpec = {
-  variant: 'apt',
-  packages: [`linux-headers-${FLAVOUR}`, 'gcc', 'make', 'libc6-dev', 'busybox-static', 'sparse'],
-  hooks: [
-    // The image is only unpacked: installing it would make an initial RAM disk that nobody uses.
-    'chroot "$1" apt-get update -qq',
-    'chroot "$1" sh -c \'mkdir /kernel && cd /tmp && apt-get download -qq linux-image-$(ls /lib/modules) && dpkg-deb -x linux-image-*.deb /kernel && rm linux-image-*.deb\'',
-  ],
-};
+function toolchainSpec(suite: string): SystemSpec {
+  return {
+    variant: 'apt',
+    suite: suite === SUITE ? undefined : suite,
+    packages: [
+      ...[`linux-headers-${FLAVOUR}`, 'gcc', 'make', 'libc6-dev', 'xz-utils'],
+      // What guests run is built with the tools of one release.
+      ...(suite === SUITE ? ['gcc-multilib', 'busybox-static', 'sparse'] : []),
+    ],
+    hooks: [
+      // The image is only unpacked: installing it would make an initial RAM disk that nobody uses.
+      'chroot "$1" apt-get update -qq',
+      'chroot "$1" sh -c \'mkdir /kernel && cd /tmp && apt-get download -qq linux-image-$(ls /lib/modules) && dpkg-deb -x linux-image-*.deb /kernel && rm linux-image-*.deb\'',
+    ],
+  };
+}
 
-/** A Debian system with the kernel (in /kernel), its headers and a compiler. */
-export function toolchain(say: Say): Promise<string> {
+/** A Debian system with its kernel (in /kernel), that kernel's headers and a compiler. */
+export function toolchain(say: Say, suite: string = SUITE): Promise<string> {
+  const spec = toolchainSpec(suite);
   return artifact(
-    { name: 'toolchain', inputs: [systemInputs(TOOLCHAIN)], build: folder => makeSystem(TOOLCHAIN, folder, say) },
+    {
+      name: suite === SUITE ? 'toolchain' : `toolchain-${suite}`,
+      inputs: [systemInputs(spec)],
+      build: folder => makeSystem(spec, folder, say),
+    },
     say,
   );
 }
@@ -52,23 +70,39 @@ function driverSources(): string[] {
   return [...readdirSync(DRIVER_FOLDER).filter(name => /\.[ch]$|^Kbuild$|^Makefile$/.test(name)).map(name => join(DRIVER_FOLDER, name)), UAPI_HEADER];
 }
 
-/** The kernel and its modules, with our driver. A warning of the compiler (W=1) fails the build. */
-export async function guestKernel(say: Say): Promise<GuestKernel> {
-  const system = await toolchain(say);
-  const [release = ''] = readdirSync(join(system, 'kernel/usr/lib/modules'));
+/** Where the kernel package's modules are, by its release: a part of the system's path. */
+function kernelModules(system: string): { release: string; folder: string } {
+  // Debian 12 has them in /lib, which is a link in a whole system and is none in an unpacked package.
+  const folder = ['kernel/usr/lib/modules', 'kernel/lib/modules'].find(path => existsSync(join(system, path)));
+  const [release] = folder === undefined ? [] : readdirSync(join(system, folder));
+  if (folder === undefined || release === undefined) throw new Error(`${system} has no kernel: remove that folder to have it made anew`);
+  return { release, folder: join('/', folder, release) };
+}
+
+/**
+ * The kernel and its modules, with our driver. A warning of the compiler (W=1) fails the build. `VIRTWL_GUEST_SUITE` names
+ * the Debian release whose kernel it is, where it is not to be that of the guests' own.
+ */
+export async function guestKernel(say: Say, suite: string = process.env['VIRTWL_GUEST_SUITE'] ?? SUITE): Promise<GuestKernel> {
+  const tools = await toolchain(say);
+  const system = await toolchain(say, suite);
+  const { release, folder } = kernelModules(system);
   const sources = driverSources();
   const place = await artifact(
     {
-      name: 'modules',
+      name: suite === SUITE ? 'modules' : `modules-${suite}`,
       inputs: [basename(system), ...BOOT_MODULES, ...sources.flatMap(path => [basename(path), readFileSync(path)])],
       build: async work => {
         for (const path of sources) copyFileSync(path, join(work, basename(path)));
-        const own = `/kernel/usr/lib/modules/${release}`;
         const script = [
           'set -e',
           `make -s -C /lib/modules/${release}/build M=/mnt W=1 KCFLAGS=-Werror modules`,
           'mkdir out && cp virtio_wl.ko out/',
-          ...BOOT_MODULES.map(name => `busybox unxz -c $(find ${own} -name ${name}.ko.xz) > out/${name}.ko`),
+          `for name in ${BOOT_MODULES.join(' ')}; do`,
+          // Underscores in a module's name may be hyphens in its file's.
+          `  path=$(find ${folder} -name $name.ko -o -name $name.ko.xz -o -name $(echo $name | tr _ -).ko.xz)`,
+          '  case $path in *.xz) xz -dc $path > out/$name.ko;; ?*) cp $path out/$name.ko;; esac',
+          'done',
           'for file in *; do [ "$file" = out ] || rm -r "$file"; done; find . -maxdepth 1 -name ".*" -type f -delete; mv out/* . && rmdir out',
         ].join('\n');
         await run(insideSystem(system, work, ['sh', '-c', script]), { doing: 'the driver', timeoutMs: BUILD_TIMEOUT_MS, say });
@@ -79,8 +113,8 @@ export async function guestKernel(say: Say): Promise<GuestKernel> {
   return {
     release,
     image: join(system, `kernel/boot/vmlinuz-${release}`),
-    busybox: join(system, 'usr/bin/busybox'),
-    modules: [...BOOT_MODULES, 'virtio_wl'].map(name => join(place, `${name}.ko`)),
+    busybox: join(tools, 'usr/bin/busybox'),
+    modules: [...BOOT_MODULES, 'virtio_wl'].map(name => join(place, `${name}.ko`)).filter(path => existsSync(path)),
   };
 }
 
