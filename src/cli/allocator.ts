@@ -4,7 +4,6 @@
  * The socket is bound outside of the confined process, which gets it as a descriptor: so that process has no folder at
  * all, and the folder may be one that others use too.
  */
-import { lstatSync, unlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { DEFAULT_MAX_PIECES, DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
@@ -12,7 +11,7 @@ import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
 import { OwnedFd } from '../fd.js';
 import { AcceptingSocket } from '../host/accepting-socket.js';
 import { checkVmName } from '../host/broker-protocol.js';
-import { bindPrivately } from '../host/private-listener.js';
+import { BoundSocket } from '../host/private-listener.js';
 import { inheritedFd } from '../sandbox/confinement.js';
 import { UnixSocket } from '../unix-socket.js';
 import { parseBytes } from './bytes.js';
@@ -91,7 +90,7 @@ async function serve(options: Options, socket: OwnedFd): Promise<void> {
 export function confinedAllocator(options: Omit<Options, 'sandbox'>): ConfinedRun {
   const budget = privateTmpfs(roundUpToPages(options.budget));
   try {
-    const { socket, remove } = bindSocket(options.socket);
+    const bound = bindSocket(options.socket);
     return {
       name: `allocator of VM "${options.vm}"`,
       args: [
@@ -100,8 +99,8 @@ export function confinedAllocator(options: Omit<Options, 'sandbox'>): ConfinedRu
       ],
       writable: [],
       readable: [],
-      fds: { [SOCKET_FD]: socket, [BUDGET_FD]: budget },
-      cleanUp: remove,
+      fds: { [SOCKET_FD]: bound.socket, [BUDGET_FD]: budget },
+      cleanUp: () => bound.remove(),
     };
   } catch (error) {
     budget.close();
@@ -109,14 +108,6 @@ export function confinedAllocator(options: Omit<Options, 'sandbox'>): ConfinedRu
   }
 }
 
-/** Binds the socket; `remove` takes it off its path, if it is still the one that was put there. */
-function bindSocket(path: string): { socket: OwnedFd; remove: () => void } {
-  const socket = new OwnedFd(bindPrivately(path, 'another allocator', BACKLOG));
-  const { ino } = lstatSync(path);
-  return {
-    socket,
-    remove: () => {
-      if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) unlinkSync(path);
-    },
-  };
+function bindSocket(path: string): BoundSocket {
+  return new BoundSocket(path, 'another allocator', BACKLOG);
 }

@@ -1,11 +1,15 @@
 /**
  * `virtwl broker`: pairs clients with the compositor VM.
+ *
+ * The control socket is bound outside of the confined process, which gets it as a descriptor: it has no folder at all,
+ * and cannot put anything in that socket's place, where the processes that register would connect to it.
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { Broker } from '../host/broker.js';
-import { makePrivateFolder } from '../host/private-folder.js';
+import { OwnedFd } from '../fd.js';
+import { bindControl, Broker } from '../host/broker.js';
 import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../host/waiting-clients.js';
+import { inheritedFd } from '../sandbox/confinement.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
 import { parseCount } from './count.js';
 import { untilSignal } from './until-signal.js';
@@ -17,6 +21,9 @@ interface Options {
   waitSeconds: number;
   sandbox: boolean;
 }
+
+/** The descriptor that a confined broker inherits: its control socket. */
+const CONTROL_FD = 'control';
 
 export function register(program: Command): void {
   const command = program
@@ -33,8 +40,10 @@ export function register(program: Command): void {
     .option('--wait-seconds <n>', 'how long one may wait', parseCount, DEFAULT_WAIT_MS / 1000)
     .action(async (options: Options) => {
       if (await ranConfined(options.sandbox, () => confinedBroker(options))) return;
+      const control = inheritedFd(CONTROL_FD);
       const broker = new Broker({
         directory: resolve(options.directory),
+        control: control === undefined ? undefined : new OwnedFd(control),
         maxWaitingPerVm: options.waitingPerVm,
         maxWaiting: options.waiting,
         waitMs: options.waitSeconds * 1000,
@@ -48,19 +57,20 @@ export function register(program: Command): void {
   addSandboxOption(command);
 }
 
-/** The same broker as it runs confined: it may write to its own folder, and has nothing else. */
+/** The same broker as it runs confined: with its control socket, and no folder. */
 export function confinedBroker(options: Omit<Options, 'sandbox'>): ConfinedRun {
   const directory = resolve(options.directory);
-  // It stays when the broker ends, as it does unconfined: host processes look into it for the next one.
-  makePrivateFolder(directory);
+  // The folder stays when the broker ends: host processes look there for the next one.
+  const control = bindControl(directory);
   return {
     name: 'broker',
     args: [
       ...['broker', '--directory', directory, '--waiting-per-vm', String(options.waitingPerVm)],
       ...['--waiting', String(options.waiting), '--wait-seconds', String(options.waitSeconds)],
     ],
-    writable: [directory],
+    writable: [],
     readable: [],
-    fds: {},
+    fds: { [CONTROL_FD]: control.socket },
+    cleanUp: () => control.remove(),
   };
 }

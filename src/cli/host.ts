@@ -5,19 +5,21 @@
  * (`--loopback`). The wl device reaches the servers through such a folder too; where none is asked for, it is made beside
  * the socket.
  */
-import { existsSync, lstatSync, rmdirSync, statSync, unlinkSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { realpathSync, rmdirSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DEFAULT_REQUESTS_PER_SECOND } from '../allocator/request-rate.js';
 import { DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
 import { closeAll, OwnedFd } from '../fd.js';
 import { checkVmName } from '../host/broker-protocol.js';
-import { ALLOCATOR, COMPOSITOR, PROBE, VmHost, WAYLAND } from '../host/host.js';
+import { BrokeredServers, COMPOSITOR, WAYLAND } from '../host/brokered-servers.js';
+import { ALLOCATOR, PROBE, VmHost } from '../host/host.js';
 import { makePrivateFolder } from '../host/private-folder.js';
-import { bindPrivately } from '../host/private-listener.js';
+import { BoundSocket } from '../host/private-listener.js';
 import { DEFAULT_WL_LIMITS, MAX_MAPPINGS, type WlLimits } from '../host/wl-device/limits.js';
 import { crosvmServerArguments, shellWords, VMMS, wlDeviceArguments, type Vmm } from '../host/wl-device/vmm-arguments.js';
-import { inheritedFd } from '../sandbox/confinement.js';
+import { LogLimit } from '../log-limit.js';
+import { inheritedFd, isConfined } from '../sandbox/confinement.js';
 import { parseBytes } from './bytes.js';
 import { parseCount } from './count.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
@@ -130,10 +132,11 @@ async function serve(options: Options): Promise<void> {
               requestsPerSecond: options.allocatorRate,
               directory: directory === undefined ? undefined : new OwnedFd(directory),
             },
-      compositor: options.compositor === true ? 'handover' : options.compositor,
+      compositor: modeOf(options),
       wayland: options.wayland,
       probe: options.probe,
       broker: options.broker,
+      brokeredElsewhere: isConfined(),
       sockets: options.socket.servers,
       wlDevice:
         socket === undefined
@@ -185,16 +188,12 @@ function limitsOf(options: Options): WlLimits {
   };
 }
 
-/** Binds the VMM's socket; `remove` takes it off its path, if it is still the one that was put there. */
-function bindDevice(path: string): { socket: OwnedFd; remove: () => void } {
-  const socket = new OwnedFd(bindPrivately(path, 'another host process', DEVICE_BACKLOG));
-  const { ino } = lstatSync(path);
-  return {
-    socket,
-    remove: () => {
-      if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) unlinkSync(path);
-    },
-  };
+function bindDevice(path: string): BoundSocket {
+  return new BoundSocket(path, 'another host process', DEVICE_BACKLOG);
+}
+
+function modeOf({ compositor }: Pick<Options, 'compositor'>): 'handover' | 'relay' | undefined {
+  return compositor === true ? 'handover' : compositor;
 }
 
 function printArguments(vmm: Vmm, options: Options): void {
@@ -213,16 +212,21 @@ function printArguments(vmm: Vmm, options: Options): void {
   process.stderr.write(`virtwl: ${note}\n`);
 }
 
-/** The same host process as it runs confined: with its own folder and the broker's, and the memory it may hand out. */
+/**
+ * The same host process as it runs confined: with its own folder and the memory it may hand out. It has nothing of the
+ * broker's: what the broker is to know of this VM it is told from here, so that a confined process that was taken over
+ * cannot tell it anything else.
+ */
 export function confinedHost(options: Options): ConfinedRun {
   checkVmName(options.vm);
   const loopback = folderOf(options);
   const { device, servers: others } = options.socket;
   const broker = options.broker === undefined ? undefined : resolve(options.broker);
+  if (broker !== undefined) keepApart(broker, loopback);
   const servers = [
     ...(options.allocator === undefined ? [] : [`--allocator=${options.allocator}`]),
     ...['--allocator-request', String(options.allocatorRequest), '--allocator-rate', String(options.allocatorRate)],
-    ...(options.compositor === undefined ? [] : [`--compositor=${options.compositor === true ? 'handover' : options.compositor}`]),
+    ...(options.compositor === undefined ? [] : [`--compositor=${modeOf(options)}`]),
     ...(options.wayland ? ['--wayland'] : []),
     ...(options.probe ? ['--probe'] : []),
     ...(broker === undefined ? [] : ['--broker', broker]),
@@ -240,25 +244,27 @@ export function confinedHost(options: Options): ConfinedRun {
     for (const each of undo.splice(0).reverse()) each();
   };
   try {
-    // A folder in which the broker will be, once it is started. What is bound into the confined process is this folder,
-    // not whatever has its name later.
-    if (broker !== undefined && !existsSync(broker)) makePrivateFolder(broker);
     if (options.allocator !== undefined) fds[BUDGET_FD] = privateTmpfs(roundUpToPages(options.allocator));
     if (device !== undefined) {
       fds[MEMORY_FD] = privateTmpfs(roundUpToPages(options.guestMemory));
-      const { socket, remove } = bindDevice(device);
-      fds[DEVICE_FD] = socket;
-      undo.push(remove);
+      const bound = bindDevice(device);
+      fds[DEVICE_FD] = bound.socket;
+      undo.push(() => bound.remove());
     }
+    // In loopback it is the guest that connects to them, by a link; the device is confined with the rest.
+    const readable = device === undefined ? [] : [...others].map(([name, path]) => existingSocket(name, path));
+    // Last: from here on the broker may send clients.
+    const limit = new LogLimit((line) => process.stderr.write(`host: ${line}\n`));
+    const brokered = new BrokeredServers({
+      ...{ vm: options.vm, folder: loopback, compositor: modeOf(options), wayland: options.wayland, broker },
+      log: (line) => limit.line(options.vm, `VM "${options.vm}": ${line}`),
+    });
+    undo.push(() => brokered.close());
     return {
       name: `host process of VM "${options.vm}"`,
       args: ['host', '--vm', options.vm, '--loopback', loopback, ...servers],
       writable: [loopback],
-      readable: [
-        ...(broker === undefined ? [] : [broker]),
-        // In loopback it is the guest that connects to them, by a link; the device is confined with the rest.
-        ...(device === undefined ? [] : [...others].map(([name, path]) => existingSocket(name, path))),
-      ],
+      readable,
       fds,
       cleanUp,
     };
@@ -266,6 +272,25 @@ export function confinedHost(options: Options): ConfinedRun {
     closeAll(Object.values(fds));
     cleanUp();
     throw error;
+  }
+}
+
+/** A broker's folder inside of the VM's would be bound into the confined process with it, and may not be. */
+function keepApart(broker: string, folder: string): void {
+  const inside = (path: string, of: string): boolean => path === of || path.startsWith(`${of}/`);
+  if (!inside(broker, folder) && !inside(realPath(broker), realPath(folder))) return;
+  throw new Error(
+    `the broker's folder ${broker} lies in ${folder}, which the confined process of this VM gets: it could register as ` +
+      'any VM there; choose another folder for one of them',
+  );
+}
+
+/** The path without symbolic links, as far as it exists. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path === dirname(path) ? path : join(realPath(dirname(path)), basename(path));
   }
 }
 

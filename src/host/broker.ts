@@ -8,13 +8,15 @@
  * and is out of the way; else it relays (`compositor-links.ts`). Clients wait while there is no compositor
  * (`waiting-clients.ts`).
  *
- * A connection on the control socket speaks for one VM, and what it registered ends with it. While no broker runs,
- * connections wait in the listening sockets, which the host processes keep.
+ * A connection on the control socket speaks for one VM, and what it registered ends with it. Whoever reaches that socket
+ * is believed which VM it speaks for: so no process that reads from a guest may reach it, and it is the processes outside
+ * of the sandbox that register (`brokered-servers.ts`). While no broker runs, connections wait in the listening sockets,
+ * which those keep.
  */
 import { join } from 'node:path';
 import { closeAll, OwnedFd } from '../fd.js';
 import { LogLimit } from '../log-limit.js';
-import type { UnixListener, UnixSocket } from '../unix-socket.js';
+import { UnixSocket } from '../unix-socket.js';
 import { AcceptingSocket } from './accepting-socket.js';
 import {
   checkVmName,
@@ -27,18 +29,26 @@ import {
 } from './broker-protocol.js';
 import { CompositorLinks, type LinkOptions } from './compositor-links.js';
 import { makePrivateFolder } from './private-folder.js';
-import { listenPrivately } from './private-listener.js';
+import { BoundSocket } from './private-listener.js';
 import { WaitingClients, type ArrivedClient, type WaitingLimits } from './waiting-clients.js';
 
 /** The broker's socket in its folder. */
 export const CONTROL_SOCKET = 'control';
 
+/** Host processes that may wait to be accepted on it: many start with the machine. The kernel refuses more. */
+const CONTROL_BACKLOG = 128;
+
 /** Host processes registered at a time, one for each running VM. */
 export const DEFAULT_MAX_REGISTRATIONS = 256;
 
 export interface BrokerOptions extends WaitingLimits, LinkOptions {
-  /** The folder for the control socket; made (mode 0700) when it is not there. */
+  /** The folder of the control socket. */
   readonly directory: string;
+  /**
+   * The control socket where it listens already ({@link bindControl}): a broker that is confined has no folder. Given
+   * away, also when the constructor throws. Default: it is bound.
+   */
+  readonly control?: OwnedFd | undefined;
   /** Receives one line an event. Default: none. */
   readonly log?: ((line: string) => void) | undefined;
   /** Default: {@link DEFAULT_MAX_REGISTRATIONS}. */
@@ -56,6 +66,15 @@ interface Registration {
   compositor: AcceptingSocket | undefined;
 }
 
+/**
+ * Binds the control socket in `directory`, which is made (mode 0700) when it is not there; the folder that it is in must
+ * be. Throws when another broker listens there.
+ */
+export function bindControl(directory: string): BoundSocket {
+  makePrivateFolder(directory);
+  return new BoundSocket(join(directory, CONTROL_SOCKET), 'a broker', CONTROL_BACKLOG);
+}
+
 export class Broker {
   readonly path: string;
   readonly #log: (line: string) => void;
@@ -63,7 +82,9 @@ export class Broker {
   readonly #options: BrokerOptions;
   readonly #waiting: WaitingClients;
   readonly #registrations = new Set<Registration>();
-  #control: UnixListener;
+  readonly #control: AcceptingSocket;
+  /** Where this broker has bound the control socket itself. */
+  readonly #bound: BoundSocket | undefined;
   #links: CompositorLinks | undefined;
   /** Links of compositor VMs that are gone, for the clients they still relay. */
   readonly #formerLinks = new Set<CompositorLinks>();
@@ -76,10 +97,12 @@ export class Broker {
     this.path = join(options.directory, CONTROL_SOCKET);
     this.#limit = new LogLimit(this.#log);
     this.#waiting = new WaitingClients(options, (vm, why) => this.#logOf(vm, `a waiting client: ${why}`));
-    makePrivateFolder(options.directory);
-    this.#control = listenPrivately(this.path, 'a broker');
-    this.#control.on('connection', (socket) => this.#serveControl(socket));
-    this.#control.on('error', (error) => this.#log(error.message));
+    this.#bound = options.control === undefined ? bindControl(options.directory) : undefined;
+    this.#control = new AcceptingSocket(
+      options.control ?? this.#bound!.socket,
+      (fd) => this.#serveControl(new UnixSocket(fd)),
+      (error) => this.#log(error.message),
+    );
   }
 
   /** Clients that wait for a compositor. */
@@ -107,6 +130,7 @@ export class Broker {
   /** Ends everything, relayed clients too; those handed over go on. Idempotent. */
   close(): void {
     this.#control.close();
+    this.#bound?.remove();
     for (const registration of [...this.#registrations]) this.#drop(registration);
     this.#waiting.dropAll();
     for (const links of this.#formerLinks) links.close(true);

@@ -2,9 +2,9 @@
  * The host process of one VM: offers that VM the servers that were turned on, and nothing else.
  *
  * In loopback the servers are Unix sockets in a folder, which is also what unmodified crosvm wants
- * (`--wayland-sock PATH,name=NAME`). The allocator and the probe are served here; for `compositor` and `wayland` this
- * process only binds the sockets and passes them to the broker (`broker-registration.ts`); any other name leads to a
- * socket of the host's by a symbolic link, so that the VM's connections are plain connect(2) calls.
+ * (`--wayland-sock PATH,name=NAME`). The allocator and the probe are served here; `compositor` and `wayland` are the
+ * broker's to serve (`brokered-servers.ts`); any other name leads to a socket of the host's by a symbolic link, so that
+ * the VM's connections are plain connect(2) calls.
  *
  * With a real VM, this process is its wl device as well (`wl-device/`), which connects to the same sockets by name: a
  * server does not know which of the two its client is.
@@ -17,23 +17,18 @@ import { OwnedFd } from '../fd.js';
 import { LogLimit } from '../log-limit.js';
 import { checkName } from '../virtwl/limits.js';
 import type { UnixListener } from '../unix-socket.js';
-import { BrokerRegistration, type BrokeredServer } from './broker-registration.js';
-import { checkVmName, Role } from './broker-protocol.js';
+import { brokeredNames, BrokeredServers, COMPOSITOR, WAYLAND } from './brokered-servers.js';
+import { checkVmName } from './broker-protocol.js';
 import { makePrivateFolder } from './private-folder.js';
-import { bindPrivately, listenPrivately, removeStale } from './private-listener.js';
+import { listenPrivately, removeStale } from './private-listener.js';
 import { ProbeServer } from './probe-server.js';
 import type { WlLimits } from './wl-device/limits.js';
 import { WlDeviceServer } from './wl-device/server.js';
 
 /** Names of the servers that are ours. */
 export const ALLOCATOR = 'allocator';
-export const COMPOSITOR = 'compositor';
-export const WAYLAND = 'wayland';
 export const PROBE = 'probe';
 const OURS: readonly string[] = [ALLOCATOR, COMPOSITOR, WAYLAND, PROBE];
-
-/** Connections that may wait in a brokered socket while the broker is not there. The kernel refuses more. */
-export const BROKERED_BACKLOG = 64;
 
 export interface WlDeviceOptions {
   /** The listening socket to which the VMM connects. Given away, also when the constructor throws. */
@@ -57,8 +52,10 @@ export interface VmHostOptions {
   readonly wayland?: boolean | undefined;
   /** Turns the probe server on. */
   readonly probe?: boolean | undefined;
-  /** The broker's folder; needed for `compositor` and `wayland`. */
+  /** The broker's folder; needed for `compositor` and `wayland`, unless they are brokered elsewhere. */
   readonly broker?: string | undefined;
+  /** `compositor` and `wayland` are in the folder already: whoever started this process has bound and registered them. */
+  readonly brokeredElsewhere?: boolean | undefined;
   /** Further servers by name: paths of sockets on the host. */
   readonly sockets?: ReadonlyMap<string, string> | undefined;
   /** Makes this process the VM's wl device, by vhost-user. */
@@ -72,7 +69,7 @@ export class VmHost {
   readonly loopback: string;
   allocator: AllocatorServer | undefined;
   wlDevice: WlDeviceServer | undefined;
-  #registration: BrokerRegistration | undefined;
+  #brokered: BrokeredServers | undefined;
   /** Names of the servers that this VM has. */
   readonly #servers = new Set<string>();
   /** Undoes what was set up, last first. */
@@ -89,9 +86,6 @@ export class VmHost {
     this.#log = (line) => limit.line(this.vm, `VM "${this.vm}": ${line}`);
     this.#cleanup.push(() => limit.forget(this.vm));
     try {
-      if ((options.compositor || options.wayland) && options.broker === undefined) {
-        throw new Error(`VM "${this.vm}": the servers "compositor" and "wayland" need a broker: name its folder`);
-      }
       this.#setUp(options);
     } catch (error) {
       options.wlDevice?.socket.close();
@@ -101,9 +95,9 @@ export class VmHost {
     }
   }
 
-  /** Whether the broker knows this VM; false also where none is needed. */
+  /** Whether this process has told the broker of this VM; false also where that is not needed, or not its task. */
   get registered(): boolean {
-    return this.#registration?.registered ?? false;
+    return this.#brokered?.registered ?? false;
   }
 
   /** Takes the servers down and removes their sockets; memory that was granted stays valid. Idempotent. */
@@ -114,7 +108,10 @@ export class VmHost {
   #setUp(options: VmHostOptions): void {
     this.#makeDirectory();
     // What a killed host process left behind, also of servers that are off now: they would look broken and not off.
-    for (const name of OURS) removeStale(join(this.loopback, name), 'another host process');
+    const elsewhere = options.brokeredElsewhere ? brokeredNames(options) : [];
+    for (const name of OURS) {
+      if (!elsewhere.includes(name)) removeStale(join(this.loopback, name), 'another host process');
+    }
 
     if (options.allocator) {
       const allocator = new AllocatorServer({ ...options.allocator, vm: this.vm, log: options.log });
@@ -128,17 +125,12 @@ export class VmHost {
       this.#cleanup.push(() => probe.close());
       this.#listen(PROBE).on('connection', (socket) => probe.serve(socket));
     }
-    const brokered: BrokeredServer[] = [];
-    if (options.compositor) {
-      const role = options.compositor === 'relay' ? Role.CompositorRelay : Role.Compositor;
-      brokered.push({ role, socket: this.#bind(COMPOSITOR) });
-    }
-    if (options.wayland) brokered.push({ role: Role.Wayland, socket: this.#bind(WAYLAND) });
+    for (const name of brokeredNames(options)) this.#servers.add(name);
     for (const [name, target] of options.sockets ?? []) this.#link(name, target);
-    if (brokered.length > 0) {
-      const registration = new BrokerRegistration(options.broker!, this.vm, brokered, this.#log);
-      this.#registration = registration;
-      this.#cleanup.push(() => registration.close());
+    if (!options.brokeredElsewhere) {
+      const brokered = new BrokeredServers({ ...options, folder: this.loopback, log: this.#log });
+      this.#brokered = brokered;
+      this.#cleanup.push(() => brokered.close());
     }
     if (options.wlDevice) {
       const device = new WlDeviceServer({
@@ -170,18 +162,6 @@ export class VmHost {
     listener.on('error', (error) => this.#log(`server "${name}": ${error.message}`));
     this.#cleanup.push(() => listener.close());
     return listener;
-  }
-
-  #bind(name: string): OwnedFd {
-    this.#servers.add(name);
-    const path = join(this.loopback, name);
-    const socket = new OwnedFd(bindPrivately(path, 'another host process', BROKERED_BACKLOG));
-    const { ino } = lstatSync(path);
-    this.#cleanup.push(() => {
-      socket.close();
-      if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) unlinkSync(path);
-    });
-    return socket;
   }
 
   #link(name: string, target: string): void {

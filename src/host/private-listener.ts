@@ -2,6 +2,7 @@
  * Listening sockets that only their owner may connect to, made in place of what a killed process left behind.
  */
 import { lstatSync, unlinkSync } from 'node:fs';
+import { OwnedFd } from '../fd.js';
 import { native } from '../native.js';
 import { UnixListener, type UnixListenerOptions } from '../unix-socket.js';
 
@@ -13,9 +14,35 @@ export function listenPrivately(path: string, who: string, options?: UnixListene
   return privately(path, who, () => UnixListener.listen(path, options));
 }
 
-/** As {@link listenPrivately}, but only binds: the listening descriptor is the caller's, and so is the path. */
-export function bindPrivately(path: string, who: string, backlog: number): number {
-  return privately(path, who, () => native.listenUnix(path, backlog));
+/** A socket that listens at its path, for somebody else to accept on. */
+export class BoundSocket {
+  /** The listening descriptor: whoever made this closes it, or gives it away. */
+  readonly socket: OwnedFd;
+  /** The file that bind made, to know it again: somebody else may have put another one there. */
+  readonly #inode: bigint;
+
+  /**
+   * Binds with mode 0600, as {@link listenPrivately} does. `backlog`: connections that may wait to be accepted before the
+   * kernel refuses more.
+   */
+  constructor(
+    readonly path: string,
+    who: string,
+    backlog: number,
+  ) {
+    this.socket = privately(path, who, () => new OwnedFd(native.listenUnix(path, backlog)));
+    try {
+      this.#inode = lstatSync(path, { bigint: true }).ino;
+    } catch (error) {
+      this.socket.close();
+      throw error;
+    }
+  }
+
+  /** Takes the socket off its path, if it is still the one that was put there. The descriptor stays. Idempotent. */
+  remove(): void {
+    if (lstatSync(this.path, { bigint: true, throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.path);
+  }
 }
 
 function privately<T>(path: string, who: string, listen: () => T): T {

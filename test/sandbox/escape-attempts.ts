@@ -6,10 +6,11 @@
  * With `die` it makes one call instead that must be its end.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, unlinkSync } from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { encodeRecord, Kind, Role } from '../../src/host/broker-protocol.js';
 import { EARLY_REFUSALS, lockDown, SERVER_RULES } from '../../src/sandbox/confinement.js';
 import { isSupported, syscallNumber } from '../../src/sandbox/syscalls.js';
 import { native } from '../../src/native.js';
@@ -25,6 +26,8 @@ export interface Surroundings {
   /** A Unix socket of the host, by path, and one in its abstract name space. */
   readonly hostSocket: string;
   readonly abstractSocket: string;
+  /** The broker's control socket: whoever reaches it may speak for any VM. */
+  readonly brokerSocket: string;
   /** A TCP port on which the host listens. */
   readonly hostPort: number;
   /** Our own folders. In the first that may be written is a symbolic link `out` to hostFile. */
@@ -68,6 +71,8 @@ const HOST_FOLDERS = ['etc', 'home', 'root', 'boot', 'var', 'sys', 'proc', 'dev'
 /** Whether a folder of the root is there only because what the process runs on is somewhere below it: a checkout in /root. */
 const onTheWay = (name: string): boolean =>
   [process.execPath, process.argv[1] as string].some(path => path.startsWith(`/${name}/`)) && readdirSync(`/${name}`).length === 1;
+/** More than a process has that was just started. */
+const FIRST_DESCRIPTORS = 64;
 const SIGCHLD = 17n;
 const CLONE_THREAD_FLAGS = 0x3d0f00n;
 const CLONE_NEWUSER = 0x10000000n;
@@ -126,6 +131,36 @@ function connected(where: { host: string; port: number } | { path: string }): Pr
   });
 }
 
+/** Sockets anywhere below `folder`, but for those in our own folders. */
+function foreignSockets(folder: string): string[] {
+  return readdirSync(folder).flatMap(name => {
+    const path = `${folder === '/' ? '' : folder}/${name}`;
+    if (isOurs(path)) return [];
+    const there = lstatSync(path);
+    if (there.isSocket()) return [path];
+    return there.isDirectory() ? foreignSockets(path) : [];
+  });
+}
+
+/** What a host process says to the broker, said into everything that it holds but its standard output. */
+function registerByDescriptor(): string {
+  const record = encodeRecord({ kind: Kind.Register, detail: Role.Compositor, text: 'taken-over' });
+  const pair = native.socketpair();
+  const [listening] = pair as [number, number];
+  let refusal: unknown;
+  for (let fd = 3; fd < FIRST_DESCRIPTORS; fd++) {
+    if (pair.includes(fd)) continue;
+    try {
+      native.send(fd, record, 0, record.length, [listening]);
+    } catch (error) {
+      refusal = error;
+      continue;
+    }
+    return `descriptor ${fd} took it`;
+  }
+  throw refusal;
+}
+
 /** Threads made later are under the filter like the others. */
 function inWorker(): Promise<string> {
   const worker = new Worker(
@@ -163,6 +198,9 @@ const attempts: Record<string, () => unknown> = {
   // ---- talking to others
   'connect to a Unix socket of the host': () => native.connectUnix(around.hostSocket),
   'connect to an abstract Unix socket of the host': () => connected({ path: around.abstractSocket }),
+  'connect to the broker, to speak for another VM': () => native.connectUnix(around.brokerSocket),
+  'find a socket that is none of its own': () => nothingOf(foreignSockets('/')),
+  'register as the compositor VM by a descriptor that it was given': registerByDescriptor,
   'connect by TCP': () => connected({ host: '127.0.0.1', port: around.hostPort }),
   'signal a process of the host': () => process.kill(around.hostPid, 0),
   'trace a process of the host': () => call('ptrace', 16n, BigInt(around.hostPid), 0n, 0n),

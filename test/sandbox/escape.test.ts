@@ -8,7 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { Broker, CONTROL_SOCKET } from '../../src/host/broker.js';
 import { CONFINED_ENV } from '../../src/sandbox/confinement.js';
+import { UnixSocket } from '../../src/unix-socket.js';
+import { eventually } from '../eventually.js';
 import { POLICIES } from './confine.js';
 import { Confined, descriptorsOf, statOf, statusField, threadsOf } from './confined-process.js';
 import type { Findings, Surroundings } from './escape-attempts.js';
@@ -37,11 +40,12 @@ async function listening(t: { teardown(end: () => void): void }, where: number |
   return server;
 }
 
-/** Policies that name a broker's folder, which may be read. */
-const WITH_BROKER = ['host of the compositor VM', 'host with a wl device'];
+/** Policies of processes for whose VM the one outside registers with the broker. */
+const REGISTERED = ['host of the compositor VM', 'host with a wl device'];
 
 /** Descriptors that a policy's process is given: sockets that listen, and memory. */
 const GIVEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  broker: { 5: 'socket:' },
   'host of the compositor VM': { 5: '/' },
   'host with a wl device': { 5: '/', 6: '/', 7: 'socket:' },
   allocator: { 5: 'socket:', 6: '/' },
@@ -50,6 +54,8 @@ const GIVEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 interface Scene {
   readonly folder: string;
   readonly around: Surroundings;
+  /** The broker, but where that is the one that is confined. */
+  readonly broker: Broker | undefined;
 }
 
 /** The host around a confined process: a file, sockets, and the process's own folders. */
@@ -63,26 +69,28 @@ async function scene(t: { teardown(end: () => void): void }, policy: string): Pr
   const abstractSocket = `\0virtwl-test-${process.pid}-${policy}`;
   await listening(t, abstractSocket);
   const tcp = await listening(t, 0);
-  const writable = policy === 'broker' ? [join(folder, 'broker')] : policy === 'allocator' ? [] : [join(folder, 'vm')];
-  const readable = WITH_BROKER.includes(policy) ? [join(folder, 'broker')] : [];
-  for (const own of [...writable, ...readable]) {
+  const brokerFolder = join(folder, 'broker');
+  const broker = policy === 'broker' ? undefined : new Broker({ directory: brokerFolder });
+  t.teardown(() => broker?.close());
+  const writable = ['broker', 'allocator'].includes(policy) ? [] : [join(folder, 'vm')];
+  for (const own of writable) {
     mkdirSync(own, { mode: 0o700 });
     symlinkSync(hostFile, join(own, 'out'));
-    writeFileSync(join(own, 'here'), '');
   }
   const { port } = tcp.address() as AddressInfo;
   return {
     folder,
     around: {
       ...{ rawSyscall, hostFile, hostPid: process.pid, hostSocket, abstractSocket, hostPort: port },
-      ...{ writable, readable },
+      ...{ writable, readable: [], brokerSocket: join(brokerFolder, CONTROL_SOCKET) },
     },
+    broker,
   };
 }
 
 for (const policy of Object.keys(POLICIES)) {
   t.test(`out of the sandbox of the ${policy}`, async t => {
-    const { folder, around } = await scene(t, policy);
+    const { folder, around, broker } = await scene(t, policy);
     const secret = openSync('/etc/passwd', 'r');
     t.teardown(() => closeSync(secret));
     const confined = new Confined(t, [CONFINE, policy, folder, ESCAPE, JSON.stringify(around), rawSyscall], {
@@ -95,6 +103,14 @@ for (const policy of Object.keys(POLICIES)) {
     t.test('every attempt is refused', async t => {
       t.ok(Object.keys(findings.attempts).length > 90, `${Object.keys(findings.attempts).length} attempts`);
       for (const [attempt, outcome] of Object.entries(findings.attempts)) t.match(outcome, /^refused: [A-Z]/, attempt);
+    });
+
+    t.test('the broker knows the VM that the process outside named, and no other', async t => {
+      if (REGISTERED.includes(policy)) await eventually('the registration', () => broker?.vms.length === 1);
+      t.same(broker?.vms ?? [], REGISTERED.includes(policy) ? ['vm'] : []);
+      const outside = UnixSocket.connect(around.brokerSocket);
+      t.teardown(() => outside.close());
+      t.pass('while whoever is not confined gets at its socket');
     });
 
     t.test('calls that it does not need are refused by the filter itself', async t => {

@@ -1,7 +1,8 @@
 /**
  * The product's own processes, started as a user starts them: what /proc tells of each confined one.
  */
-import { chmodSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -37,24 +38,24 @@ async function start(args: readonly string[]): Promise<{ confined: Confined; inn
 const parts: Record<string, Part> = {
   broker: {
     ...(await start(['broker', '--directory', broker])),
-    ...{ writable: [broker], readable: [], memory: [] },
+    ...{ writable: [], readable: [], memory: [] },
   },
   'host process of the compositor VM': {
     ...(await start([
       ...['host', '--vm', 'desk', '--loopback', at('desk'), '--allocator=64M', '--compositor', '--probe'],
       ...['--broker', broker, '--socket', `display=${at('wayland-0')}`],
     ])),
-    ...{ writable: [at('desk')], readable: [broker], memory: ['/'] },
+    ...{ writable: [at('desk')], readable: [], memory: ['/'] },
   },
   'host process of a client VM': {
     ...(await start(['host', '--vm', 'work', '--loopback', at('work'), '--wayland', '--broker', broker])),
-    ...{ writable: [at('work')], readable: [broker], memory: [] },
+    ...{ writable: [at('work')], readable: [], memory: [] },
   },
   'host process of a VM with a wl device': {
     ...(await start([
       ...['host', '--vm', 'real', '--socket', at('device'), '--allocator=1M', '--wayland', '--broker', broker],
     ])),
-    ...{ writable: [at('device.servers')], readable: [broker], memory: ['/'] },
+    ...{ writable: [at('device.servers')], readable: [], memory: ['/'] },
   },
   'host process without a server': {
     ...(await start(['host', '--vm', 'idle', '--loopback', at('idle')])),
@@ -153,17 +154,33 @@ t.test('the process outside holds nothing of it', async t => {
   }
 });
 
-t.test('a folder that may only be read stays so inside one that may be written', async t => {
+t.test('what may only be read stays so inside a folder that may be written', async t => {
   const outside = at('outside');
   mkdirSync(outside, { mode: 0o700 });
-  const nested = join(outside, 'broker');
-  mkdirSync(nested, { mode: 0o700 });
+  const display = createServer();
+  t.teardown(() => display.close());
+  await new Promise<void>(resolve => display.listen(join(outside, 'wayland-0'), resolve));
   const confined = new Confined(t, [
-    ...[VIRTWL, 'host', '--vm', 'nested', '--loopback', outside, '--wayland', '--broker', nested],
+    ...[VIRTWL, 'host', '--vm', 'nested', '--loopback', outside, '--socket', at('nested')],
+    ...['--socket', `display=${join(outside, 'wayland-0')}`],
   ]);
   const inner = await confined.says('ready');
   const options = Object.fromEntries(mountsOf(inner).map(mount => [mount.path, mount.options[0]]));
-  t.match(options, { [outside]: 'rw', [nested]: 'ro' });
+  t.match(options, { [outside]: 'rw', [join(outside, 'wayland-0')]: 'ro' });
+});
+
+t.test("a broker's folder may not lie in what a host process gets, by no name", async t => {
+  const own = at('own');
+  mkdirSync(join(own, 'broker'), { recursive: true, mode: 0o700 });
+  symlinkSync(own, at('other-name'));
+  for (const inside of [own, join(own, 'broker'), join(own, 'not-there-yet'), join(at('other-name'), 'broker')]) {
+    const confined = new Confined(t, [VIRTWL, 'host', '--vm', 'own', '--loopback', own, '--wayland', '--broker', inside]);
+    t.equal(await confined.ended, 1, inside);
+    t.match(confined.stderr, /the broker's folder .* lies in .*: it could register as any VM/);
+  }
+  const beside = new Confined(t, [VIRTWL, 'host', '--vm', 'own', '--loopback', own, '--wayland', '--broker', at('own-broker')]);
+  await beside.says('ready');
+  t.pass('beside it is well');
 });
 
 t.test('a lower limit of descriptors than ours stays', async t => {

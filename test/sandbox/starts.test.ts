@@ -141,7 +141,8 @@ t.test('an ordinary user can confine as well', { skip: alreadyOne }, async t => 
   const broker = asNobody('broker', '--directory', join(own, 'broker'));
   await broker.says('ready');
   const host = asNobody(...hostArguments(own), '--probe', '--wayland', '--broker', join(own, 'broker'));
-  const inner = await host.says('registered with the broker');
+  await host.says('registered with the broker');
+  const inner = await host.says('ready');
   t.match(statusField(inner, 'Uid'), new RegExp(`^${NOBODY}\\b`));
   t.equal(statusField(inner, 'CapEff'), '0000000000000000');
   t.equal(statusField(inner, 'Seccomp'), '2');
