@@ -1,35 +1,43 @@
 /** `virtwl demo`: the whole path on this machine, and a picture of it. */
 import type { Command } from 'commander';
+import { runDemoWithVms } from '../demo/demo-vms.js';
 import { runDemo } from '../demo/demo.js';
 import { parseCount } from './count.js';
 
 /** Two seconds at an output's 60 frames a second. */
 const DEFAULT_FRAMES = 120;
+/** Emulated VMs take a second for each. */
+const DEFAULT_VM_FRAMES = 20;
 
 interface Options {
-  output: string;
-  frames: number;
+  output?: string;
+  frames?: number;
+  vms?: true;
   verbose?: true;
 }
 
 export function register(program: Command): void {
   program
     .command('demo')
-    .summary('show the whole path on this machine, without a VM')
+    .summary('show the whole path on this machine, without VMs or with two')
     .description(
       'Brings up allocator, broker, a headless sway with the glue, and two client VMs in loopback: an unmodified terminal\n' +
         '(foot) in one, the frame checker in the other. Leaves a picture of what sway shows, with both on it, and takes\n' +
-        'everything down. The exit status is 0 when all of it worked.',
+        'everything down. The exit status is 0 when all of it worked.\n' +
+        'With --vms it is the same with two real VMs under QEMU: sway in one, both clients in the other, the picture taken\n' +
+        'inside the compositor VM.',
     )
-    .option('-o, --output <file>', 'where the picture goes, a PNG', 'demo.png')
-    .option('--frames <n>', 'frames to draw and check', parseCount, DEFAULT_FRAMES)
+    .option('--vms', 'with two real VMs, which are made and booted')
+    .option('-o, --output <file>', 'where the picture goes, a PNG (default: demo.png, demo-vms.png)')
+    .option('--frames <n>', `frames to draw and check (default: ${DEFAULT_FRAMES}, with --vms ${DEFAULT_VM_FRAMES})`, parseCount)
     .option('-v, --verbose', 'show what every part prints')
     .action(async (options: Options) => {
       const abort = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort.abort());
-      await runDemo({
-        output: options.output,
-        frames: options.frames,
+      const { vms } = options;
+      await (vms ? runDemoWithVms : runDemo)({
+        output: options.output ?? (vms ? 'demo-vms.png' : 'demo.png'),
+        frames: options.frames ?? (vms ? DEFAULT_VM_FRAMES : DEFAULT_FRAMES),
         say: line => process.stdout.write(`${line}\n`),
         log: options.verbose ? (part, line) => process.stderr.write(`  [${part}] ${line}\n`) : undefined,
         signal: abort.signal,

@@ -42,13 +42,13 @@ client.unfocused         #4c6a92 #4c6a92 #ffffff #4c6a92 #4c6a92
 focus_follows_mouse no
 seat * hide_cursor 1
 for_window [app_id=".*"] floating enable
-for_window [app_id="^${APPLICATION_VM}:"] resize set 598 652, move position 27 33
-for_window [app_id="^${FRAMES_VM}:"] border normal 3, move position 655 33
+for_window [app_id=":foot$"] resize set 598 652, move position 27 33
+for_window [app_id=":virtwl-frames$"] border normal 3, move position 655 33
 `;
 }
 
 /** The terminal, as it is run in its VM: unmodified, with a text instead of a shell. */
-export function terminalCommand(): string[] {
+export function terminalCommand(text: string): string[] {
   const hex = (colour: number): string => colour.toString(16).padStart(6, '0');
   const options = {
     font: 'DejaVu Sans Mono:size=11.5',
@@ -63,15 +63,15 @@ export function terminalCommand(): string[] {
     ...['foot', '--config=/dev/null', '--title=foot', '--log-level=error'],
     ...Object.entries(options).map(([name, value]) => `--override=${name}=${value}`),
     // The text is an argument, so that nothing in it is a command.
-    ...['sh', '-c', 'printf "\\033[?25l%b" "$1"; exec sleep 1000000', 'sh', TEXT],
+    ...['sh', '-c', 'printf "\\033[?25l%b" "$1"; exec sleep 1000000', 'sh', text],
   ];
 }
 
-const TEXT = `\\033[34;1mvirtwl\\033[0m
+const text = (where: string, frames: string, what: string): string => `\\033[34;1mvirtwl\\033[0m
 
 This is \\033[32mfoot\\033[0m, an unmodified Wayland terminal.
 
-It runs in one client VM and is shown by
+It runs in ${where} and is shown by
 \\033[32msway\\033[0m, unmodified too, which runs in another.
 
 Its buffers are memory that the host
@@ -86,10 +86,21 @@ pools. No pixel went through a socket.
     | wl_shm
   sway                reads the same memory
 
-Beside it is \\033[32mvirtwl frames\\033[0m, from a third VM.
+Beside it is \\033[32mvirtwl frames\\033[0m, from ${frames}.
 It draws straight into such memory and checks
 every pixel that sway shows.
 
-This is loopback: folders of Unix sockets stand
-for the VMs' virtio_wl devices.
+${what}
 `;
+
+/** What the terminal shows. */
+export const LOOPBACK_TEXT = text(
+  'one client VM',
+  'a third VM',
+  "This is loopback: folders of Unix sockets stand\nfor the VMs' virtio_wl devices.",
+);
+export const VMS_TEXT = text(
+  'one VM',
+  'the same VM',
+  'These are real VMs: two Linux kernels under\nQEMU, each with a virtio_wl device.',
+);

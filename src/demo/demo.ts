@@ -13,7 +13,8 @@ import type { ReportJson } from '../frames/report.js';
 import { Capturer } from '../wayland/capture.js';
 import { Display } from '../wayland/client.js';
 import { LoopbackStack } from './loopback-stack.js';
-import { APPLICATION_VM, FRAMES, FRAMES_VM, OUTPUT, swayConfig, TERMINAL, terminalCommand, type Rect } from './demo-desktop.js';
+import { APPLICATION_VM, FRAMES, FRAMES_VM, LOOPBACK_TEXT, OUTPUT, swayConfig, terminalCommand, type Rect } from './demo-desktop.js';
+import { findWindow, framesWindow, showsFrames, showsTerminal, terminalWindow, type TreeNode } from './demo-picture.js';
 
 /** How long a window may take to be on the picture, in milliseconds: a cold start on a slow, busy machine. */
 const WINDOW_TIMEOUT_MS = 60_000;
@@ -102,9 +103,9 @@ class Demo {
 
   async startTerminal(): Promise<void> {
     const { say } = this.#options;
-    const terminal = this.#run(APPLICATION_VM, 'foot', ['run', '--', ...terminalCommand()]);
+    const terminal = this.#run(APPLICATION_VM, 'foot', ['run', '--', ...terminalCommand(LOOPBACK_TEXT)]);
     say(`VM "${APPLICATION_VM}": foot, unmodified, on a Wayland socket of "virtwl run", which copies what it draws, once`);
-    await this.#until('the window of foot', terminal, async () => (await this.#window(APPLICATION_VM)) !== undefined);
+    await this.#until('the window of foot', terminal, async () => (await this.#window(terminalWindow)) !== undefined);
   }
 
   startFrames(): Running {
@@ -137,15 +138,7 @@ class Demo {
     const { say } = this.#options;
     const timeout = FRAMES_TIMEOUT_MS + this.#options.frames * FRAME_TIMEOUT_MS;
     await this.#until('the report of "virtwl frames"', undefined, () => frames.status !== undefined, timeout);
-    const report = reportOf(frames);
-    const { sent, checked, shown, wrong, missing } = report.frames;
-    const latency = report.latency.captured ?? report.latency.callback;
-    const shownAfter = latency === undefined ? '' : `, on the output after ${latency.p50.toFixed(1)} ms (median)`;
-    say(`frames: ${sent} sent, ${checked} looked at, ${shown} shown as drawn, ${wrong} wrong, ${missing} missing${shownAfter}`);
-    if (!report.pass || frames.status !== 'ended with status 0') {
-      const why = report.error ?? report.failures[0]?.detail ?? frames.status;
-      throw new Error(`the frames did not come through as drawn: ${why}; "virtwl frames --help" tells how to look closer`);
-    }
+    tellReport(frames.output, `"virtwl frames" ${frames.status} and gave no report. It said:\n  ${frames.errors.join('\n  ')}`, say);
   }
 
   async stop(): Promise<void> {
@@ -209,78 +202,43 @@ class Demo {
   }
 
   async #showsBoth(picture: Picture): Promise<boolean> {
-    const terminal = await this.#window(APPLICATION_VM);
-    const frames = await this.#window(FRAMES_VM);
+    const terminal = await this.#window(terminalWindow);
+    const frames = await this.#window(framesWindow);
     return (
       terminal !== undefined && frames !== undefined && showsTerminal(picture, terminal) && showsFrames(picture, frames)
     );
   }
 
-  /** Where sway has put the contents of a VM's window, if it is there and visible. */
-  async #window(vm: string): Promise<Rect | undefined> {
+  /** Where sway has put the contents of a window, if it is there and visible. */
+  async #window(wanted: (appId: string) => boolean): Promise<Rect | undefined> {
     const { folder } = this.#stack as LoopbackStack;
     const ipc = readdirSync(folder).find(name => name.startsWith('sway-ipc.'));
     if (ipc === undefined) return undefined;
     const { stdout } = await promisify(execFile)('swaymsg', ['-r', '-s', join(folder, ipc), '-t', 'get_tree']);
-    return findWindow(JSON.parse(stdout) as TreeNode, appId => appId.startsWith(`${vm}:`));
+    return findWindow(JSON.parse(stdout) as TreeNode, wanted);
   }
-}
-
-/** What is used here of a node of sway's tree (sway-ipc(7), GET_TREE). */
-interface TreeNode {
-  readonly app_id?: string | null;
-  readonly visible?: boolean;
-  readonly rect: Rect;
-  /** The contents, from the upper left corner of `rect`. */
-  readonly window_rect: Rect;
-  readonly nodes: readonly TreeNode[];
-  readonly floating_nodes: readonly TreeNode[];
-}
-
-function findWindow(node: TreeNode, wanted: (appId: string) => boolean): Rect | undefined {
-  if (node.visible === true && wanted(node.app_id ?? '')) {
-    const { rect, window_rect: inner } = node;
-    return { x: rect.x + inner.x, y: rect.y + inner.y, width: inner.width, height: inner.height };
-  }
-  for (const child of [...node.nodes, ...node.floating_nodes]) {
-    const found = findWindow(child, wanted);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** The terminal's own background covers most of its window, and there is text on it. */
-function showsTerminal(picture: Picture, rect: Rect): boolean {
-  const background = share(picture, rect, colour => colour === TERMINAL.background);
-  const text = share(picture, rect, colour => colour === TERMINAL.foreground);
-  return background > 0.5 && text > 0.001;
 }
 
 /**
- * Whether a window shows frames of the checker, whichever: in each pixel of theirs red and blue are at least 129 apart,
- * which nothing else on this desktop comes near. Whether they are the right ones is the checker's own judgement.
+ * Tells what the frame checker found.
+ * @param output what it printed, JSON
+ * @param otherwise what is wrong where that is no report
+ * @throws Error unless every frame was shown as drawn
  */
-function showsFrames(picture: Picture, rect: Rect): boolean {
-  return share(picture, rect, colour => Math.abs((colour >>> 16) - (colour & 0xff)) >= 129) > 0.99;
-}
-
-/** The share of a window's pixels of which something holds. */
-function share(picture: Picture, rect: Rect, holds: (colour: number) => boolean): number {
-  let count = 0;
-  for (let y = Math.max(0, rect.y); y < Math.min(picture.height, rect.y + rect.height); y++) {
-    for (let x = Math.max(0, rect.x); x < Math.min(picture.width, rect.x + rect.width); x++) {
-      if (holds((picture.pixels[y * picture.width + x] as number) & 0xffffff)) count++;
-    }
-  }
-  return count / (rect.width * rect.height);
-}
-
-function reportOf(frames: Running): ReportJson {
+export function tellReport(output: string, otherwise: string, say: (line: string) => void): void {
+  let report: ReportJson;
   try {
-    return JSON.parse(frames.output) as ReportJson;
+    report = JSON.parse(output) as ReportJson;
   } catch {
-    throw new Error([`"virtwl frames" ${frames.status} and gave no report. It said:`, ...frames.errors].join('\n  '));
+    throw new Error(otherwise);
   }
+  const { sent, checked, shown, wrong, missing } = report.frames;
+  const latency = report.latency.captured ?? report.latency.callback;
+  const shownAfter = latency === undefined ? '' : `, on the output after ${latency.p50.toFixed(1)} ms (median)`;
+  say(`frames: ${sent} sent, ${checked} looked at, ${shown} shown as drawn, ${wrong} wrong, ${missing} missing${shownAfter}`);
+  if (report.pass) return;
+  const why = report.error ?? report.failures[0]?.detail ?? 'no reason was given';
+  throw new Error(`the frames did not come through as drawn: ${why}; "virtwl frames --help" tells how to look closer`);
 }
 
 function requirePrograms(): void {
@@ -308,7 +266,8 @@ function isInstalled(program: string): boolean {
   });
 }
 
-function requireFolder(folder: string): void {
+/** The folder of the picture must be there, and be ours to write in. */
+export function requireFolder(folder: string): void {
   if (!existsSync(folder)) throw new Error(`the picture cannot be written: there is no folder ${folder}`);
   try {
     accessSync(folder, constants.W_OK);

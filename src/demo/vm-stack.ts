@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { shellWords } from '../host/wl-device/vmm-arguments.js';
 import { bootGuest } from '../vm/guest.js';
 import { GuestProgram } from '../vm/guest-program.js';
-import { GUEST_USER } from '../vm/images.js';
+import { GUEST_USER, type MorePackageFiles } from '../vm/images.js';
 import type { CpioEntry } from '../vm/cpio.js';
 import type { Machine } from '../vm/machine.js';
 import type { Say } from '../vm/cache.js';
@@ -33,6 +33,8 @@ export interface VmStackOptions extends HostPartsOptions {
   readonly hostArguments?: Readonly<Record<string, readonly string[]>>;
   /** More files for a VM, by VM; see {@link GuestOptions.files}. */
   readonly files?: Readonly<Record<string, readonly CpioEntry[]>>;
+  /** More of this checkout for a VM, by VM. */
+  readonly more?: Readonly<Record<string, MorePackageFiles>>;
   /** Gets what takes long, while it is made. */
   readonly say: Say;
 }
@@ -88,12 +90,13 @@ export class VmStack extends HostParts {
   /** Boots a VM whose host process runs. One that runs already is stopped first. */
   async boot(vm: string): Promise<Machine> {
     await this.machines.get(vm)?.stop();
-    const { say, log, files } = this.#options;
+    const { say, log, files, more } = this.#options;
     const machine = await bootGuest({
       guest: vm === 'compositor' ? 'compositor' : 'client',
       name: vm,
       wlSocket: this.wlSocket(vm),
       files: files?.[vm] ?? [],
+      more: more?.[vm] ?? {},
       onLine: line => log?.(`${vm} console`, line),
       say,
     });

@@ -3,5 +3,9 @@
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 
-sh "$here/src/setup/prepare.sh" demo
+profile=demo
+for word in "$@"; do
+    [ "$word" != --vms ] || profile=demo-vms
+done
+sh "$here/src/setup/prepare.sh" "$profile"
 exec node "$here/dist/src/cli/main.js" demo "$@"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings this checkout to where it can run: Debian packages, npm packages, the native addon, the compiled TypeScript.
 #
-#   sh src/setup/prepare.sh [build|demo|bench|test]
+#   sh src/setup/prepare.sh [build|demo|demo-vms|bench|bench-vms|test]
 #
 # The profile says what for. Each step looks first and does nothing when nothing is missing, so that the commands in
 # package.json can start with it every time: a run with nothing to do is silent and takes well under a second.
@@ -88,6 +88,18 @@ needs() {
         ;;
     esac
     case $profile in
+    demo-vms | bench-vms | test)
+        # Guests are made with mmdebstrap; what is compiled for them is compiled in a guest's system, by bubblewrap.
+        echo "mmdebstrap mmdebstrap"
+        echo "/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring"
+        echo "mkfs.ext4 e2fsprogs"
+        echo "bwrap bubblewrap"
+        # Without root, its files are another user's by these two.
+        [ "$(id -u)" -eq 0 ] || echo "newuidmap uidmap"
+        [ "$(id -u)" -eq 0 ] || echo "fakeroot fakeroot"
+        ;;
+    esac
+    case $profile in
     demo | test)
         echo "foot foot"
         echo "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf fonts-dejavu-core"
@@ -124,8 +136,8 @@ missing_packages() {
 }
 
 case $profile in
-build | demo | bench | test) ;;
-*) fail "unknown profile '$profile': one of build, demo, bench, test" ;;
+build | demo | demo-vms | bench | bench-vms | test) ;;
+*) fail "unknown profile '$profile': one of build, demo, demo-vms, bench, bench-vms, test" ;;
 esac
 
 missing=$(missing_packages)

@@ -6,7 +6,7 @@ import { accelerator } from './accelerator.js';
 import type { Say } from './cache.js';
 import type { CpioEntry } from './cpio.js';
 import { initramfs } from './initramfs.js';
-import { diskImage, IMAGES, packageFiles, type ImageName } from './images.js';
+import { diskImage, IMAGES, packageFiles, type ImageName, type MorePackageFiles } from './images.js';
 import { guestKernel } from './kernel.js';
 import { Machine } from './machine.js';
 import { findQemu } from './qemu.js';
@@ -24,8 +24,10 @@ export interface GuestOptions {
   readonly memoryBytes?: number;
   /** The vhost-user socket of its wl device, which must listen already. */
   readonly wlSocket?: string | undefined;
-  /** More files for it, beside this package; a guest with a disk finds those under `virtwl/` in `/virtwl`. */
+  /** More files for it; a guest with a disk finds those under `virtwl/` in `/virtwl`. */
   readonly files?: readonly CpioEntry[];
+  /** More of this checkout for a guest with a disk. */
+  readonly more?: MorePackageFiles;
   readonly onLine?: (line: string) => void;
   readonly say: Say;
 }
@@ -49,7 +51,7 @@ export async function bootGuest(options: GuestOptions): Promise<Machine> {
     qemu,
     accelerator: await accelerator(qemu, kernel, say),
     kernel: kernel.image,
-    initramfs: initramfs(kernel, [...(guest === 'test' ? [] : packageFiles()), ...(options.files ?? [])]),
+    initramfs: initramfs(kernel, [...(guest === 'test' ? [] : packageFiles(options.more)), ...(options.files ?? [])]),
     memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
     disk,
     wlSocket: options.wlSocket,

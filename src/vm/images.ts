@@ -3,7 +3,7 @@
  * package lists only; this package is not on them, but goes along in the RAM disk of each boot ({@link packageFiles}), so
  * that a changed line of it costs no new image.
  */
-import { lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../sandbox/runtime-files.js';
 import { artifact, type Say } from './cache.js';
@@ -20,11 +20,15 @@ export const GUEST_USER = 'user';
 /** Room of a disk in bytes. The file is sparse, and a guest's own writes are never in it. */
 const DISK_BYTES = 3 * 2 ** 30;
 
-const COMMON = ['nodejs', 'fonts-dejavu-core', 'xkb-data', 'util-linux', 'coreutils', 'procps', 'strace'];
+/** Also the applications: what a client VM shows is compared with what the same program shows beside the compositor. */
+const COMMON = [
+  ...['nodejs', 'fonts-dejavu-core', 'xkb-data', 'util-linux', 'coreutils', 'procps', 'strace', 'adwaita-icon-theme'],
+  ...['foot', 'gtk-3-examples', 'wl-clipboard'],
+];
 const PACKAGES: Readonly<Record<ImageName, readonly string[]>> = {
-  // grim takes the picture that the demonstration leaves; foot shows that a local application looks the same.
-  compositor: [...COMMON, 'sway', 'foot', 'grim', 'bubblewrap', 'adwaita-icon-theme'],
-  client: [...COMMON, 'foot', 'weston', 'gtk-3-examples', 'wl-clipboard', 'bubblewrap', 'adwaita-icon-theme'],
+  // grim takes the picture that the demonstration leaves.
+  compositor: [...COMMON, 'sway', 'grim'],
+  client: [...COMMON, 'weston'],
 };
 
 function spec(name: ImageName): SystemSpec {
@@ -57,11 +61,21 @@ export async function diskImage(name: ImageName, say: Say): Promise<string> {
 const PACKAGE_PARTS = ['package.json', 'dist/src', 'dist/compositor-glue', 'build/Release/virtwl.node'];
 const PACKAGES_NEEDED = ['cli-table3', 'commander', 'eventemitter3', 'pngjs'];
 
+/** What else of the checkout a guest gets: tests run in guests too. */
+export interface MorePackageFiles {
+  /** Files and folders of the checkout. */
+  readonly parts?: readonly string[];
+  /** Packages of node_modules, with all that they need. */
+  readonly packages?: readonly string[];
+  /** Packages that they name and that are left out. */
+  readonly without?: RegExp;
+}
+
 /** The Node.js ABI of the guests' Debian: 20.x. */
 const GUEST_MODULES_VERSION = '115';
 
 /** This package as it is built now, in `/virtwl/package`, with a command `/virtwl/virtwl`. */
-export function packageFiles(): CpioEntry[] {
+export function packageFiles({ parts = [], packages = [], without }: MorePackageFiles = {}): CpioEntry[] {
   if (process.versions.modules !== GUEST_MODULES_VERSION) {
     throw new Error(`the guests have Node.js 20, and this is ${process.version}: its native addon would not load there. Build and run with Node.js 20`);
   }
@@ -71,15 +85,15 @@ export function packageFiles(): CpioEntry[] {
     const full = join(PACKAGE_ROOT, path);
     const stat = lstatSync(full);
     if (stat.isDirectory()) {
-      for (const name of readdirSync(full).sort()) if (!/\.(map|d\.ts)$/.test(name)) add(`${path}/${name}`);
+      for (const name of readdirSync(full).sort()) if (!/\.(map|ts|md)$/.test(name)) add(`${path}/${name}`);
     } else if (stat.isSymbolicLink()) {
       entries.push(link(`${base}/${path}`, readlinkSync(full)));
     } else {
       entries.push({ path: `${base}/${path}`, mode: 0o100000 | (stat.mode & 0o755), content: readFileSync(full) });
     }
   };
-  PACKAGE_PARTS.forEach(add);
-  for (const name of neededPackages()) add(`node_modules/${name}`);
+  [...PACKAGE_PARTS, ...parts].forEach(add);
+  for (const folder of neededPackages([...PACKAGES_NEEDED, ...packages], without)) add(folder);
   entries.push({
     path: `${EXTRA_FOLDER.slice(1)}/virtwl`,
     mode: 0o100755,
@@ -88,17 +102,22 @@ export function packageFiles(): CpioEntry[] {
   return entries;
 }
 
-/** The packages needed at run time, and theirs, as they lie side by side in node_modules. */
-function neededPackages(): string[] {
-  const all = new Set<string>();
-  const add = (name: string): void => {
-    if (all.has(name)) return;
-    const description = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'node_modules', name, 'package.json'), 'utf8')) as {
+/** The folders of packages and of all that they need; a package that lies inside another one's folder comes with that. */
+function neededPackages(names: readonly string[], without: RegExp | undefined): string[] {
+  const folders = new Set<string>();
+  const add = (name: string, from: string): void => {
+    if (without?.test(name) === true) return;
+    // As Node.js looks for it: beside the one that needs it, or further up.
+    let at = from;
+    while (at !== '' && !existsSync(join(PACKAGE_ROOT, at, 'node_modules', name))) at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+    const folder = join(at, 'node_modules', name);
+    if (folders.has(folder)) return;
+    const description = JSON.parse(readFileSync(join(PACKAGE_ROOT, folder, 'package.json'), 'utf8')) as {
       dependencies?: Record<string, string>;
     };
-    all.add(name);
-    Object.keys(description.dependencies ?? {}).forEach(add);
+    folders.add(folder);
+    for (const needed of Object.keys(description.dependencies ?? {})) add(needed, folder);
   };
-  PACKAGES_NEEDED.forEach(add);
-  return [...all];
+  for (const name of names) add(name, '');
+  return [...folders].filter(folder => folder.lastIndexOf('node_modules/') === 0);
 }

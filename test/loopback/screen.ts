@@ -20,25 +20,26 @@ const LOOK_INTERVAL_MS = 50;
 
 /** One output, captured again and again. */
 export class Screen {
-  private constructor(
-    readonly display: Display,
-    readonly capturer: Capturer,
+  constructor(
+    /** Takes a picture of it. */
+    readonly capture: () => Promise<Picture>,
+    /** How long a picture must stay the same to count as still, in milliseconds. */
+    readonly stillMs = STILL_MS,
+    /** How long anything may take to come about on it, in milliseconds. */
+    readonly timeoutMs = TIMEOUT_MS,
   ) {}
 
   /** Connects to the compositor itself; closed at the end of the test. */
   static async open(t: Pick<Test, 'teardown'>, path: string): Promise<Screen> {
     const display = await Display.connect(path);
     t.teardown(() => display.close());
-    return new Screen(display, await Capturer.open(display));
-  }
-
-  async capture(): Promise<Picture> {
-    return pictureOf(await this.capturer.capture());
+    const capturer = await Capturer.open(display);
+    return new Screen(async () => pictureOf(await capturer.capture()));
   }
 
   /** Captures until `wanted` holds of a picture, and returns that one. */
   async until(what: string, wanted: (picture: Picture) => boolean): Promise<Picture> {
-    for (const end = Date.now() + TIMEOUT_MS; ; await pause(LOOK_INTERVAL_MS)) {
+    for (const end = Date.now() + this.timeoutMs; ; await pause(LOOK_INTERVAL_MS)) {
       const picture = await this.capture();
       if (wanted(picture)) return picture;
       if (Date.now() > end) throw new Error(`waited in vain for ${what}; the output is ${leave('in-vain', { output: picture })}`);
@@ -54,7 +55,7 @@ export class Screen {
         last = picture;
         since = Date.now();
       }
-      return Date.now() - since >= STILL_MS && wanted(picture);
+      return Date.now() - since >= this.stillMs && wanted(picture);
     });
   }
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
+import { Display } from '../../src/wayland/client.js';
 import { VirtualKeyboard } from '../../src/wayland/virtual-keyboard.js';
 import { startSway } from '../compositors.js';
 import { eventually } from '../eventually.js';
@@ -34,7 +35,9 @@ t.test('typing into foot', async t => {
   const file = join(folder, 'typed');
   const screen = await Screen.open(t, sway.display);
   const empty = await screen.capture();
-  const keyboard = new VirtualKeyboard(screen.display);
+  const display = await Display.connect(sway.display);
+  t.teardown(() => display.close());
+  const keyboard = new VirtualKeyboard(display);
 
   const env = quietEnvironment(t);
   const terminal = runIn(t, stack, 'client', foot('sh', '-c', 'cat > "$1"', 'sh', file), env);

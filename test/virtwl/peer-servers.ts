@@ -60,6 +60,9 @@ const habits: Record<string, (socket: UnixSocket) => void> = {
   },
 };
 
+/** Their names. */
+export const PEER_SERVERS: readonly string[] = Object.keys(habits);
+
 function echo(socket: UnixSocket): void {
   socket.on('data', (bytes, fds) => {
     if (!socket.send(bytes, fds)) socket.pause();

@@ -1,0 +1,177 @@
+/**
+ * Two real VMs: a compositor in one, its clients in the other, and nothing between them but their wl devices and the
+ * processes of the host. What loopback promises is looked at here for real: the guest library's own suite, the probe,
+ * every pixel of frames, unmodified applications, and the clipboard.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { grim } from '../../src/demo/demo-vms.js';
+import { VmStack, RUNTIME } from '../../src/demo/vm-stack.js';
+import { decodePng, type Picture } from '../../src/frames/picture.js';
+import type { ReportJson } from '../../src/frames/report.js';
+import type { GuestProgram } from '../../src/vm/guest-program.js';
+import { foot } from '../loopback/applications.js';
+import { coloursOf, isSame, same, Screen } from '../loopback/screen.js';
+import { PEER_SERVERS, startPeerServers } from '../virtwl/peer-servers.js';
+
+/** How long anything may take in a guest, in milliseconds. Emulated on a busy machine, most takes a hundredth of it. */
+const TIMEOUT_MS = 240_000;
+/** A picture of the output takes a second or two there, so this long is a few pictures. */
+const STILL_MS = 4_000;
+
+t.setTimeout(590_000);
+
+const peers = mkdtempSync(join(tmpdir(), 'virtwl-peers-'));
+const stopPeers = startPeerServers(peers);
+t.teardown(() => {
+  stopPeers();
+  rmSync(peers, { recursive: true, force: true });
+});
+
+const stack = await VmStack.start({
+  clients: ['office'],
+  policies: { office: 'capture yes\n' },
+  swayConfig: `
+xwayland disable
+output HEADLESS-1 mode 640x400@60Hz position 0 0 scale 1
+default_border none
+default_floating_border none
+focus_follows_mouse no
+`,
+  hostArguments: {
+    compositor: ['--probe'],
+    // The suite's limits are those of its contexts, so the device's are out of its way.
+    office: ['--probe', ...PEER_SERVERS.flatMap(name => ['--socket', `${name}=${join(peers, name)}`])],
+  },
+  more: {
+    office: {
+      parts: ['dist/test'],
+      packages: ['tap'],
+      // What makes TypeScript into JavaScript, and what shows results: neither is loaded.
+      without: /^(typescript|tshy|sync-content|pacote|@npmcli\/.*|@types\/.*|@tapjs\/(run|reporter|create-plugin|config))$/,
+    },
+  },
+  say: line => t.comment(line),
+  log: (part, line) => t.comment(`${part}: ${line}`),
+});
+t.teardown(() => stack.stop());
+
+/** What sway shows, by a program beside it. */
+const screen = new Screen(
+  async () => decodePng(await grim(stack)),
+  STILL_MS,
+  TIMEOUT_MS,
+);
+
+t.test('the suite of the guest library, which loopback passes, on /dev/wl0', async t => {
+  const suite = await stack.program('office', 'the suite', ['node', '/virtwl/package/dist/test/virtwl/wl0.guest.js'], {
+    TAP_TIMEOUT: String(TIMEOUT_MS / 1000),
+  });
+  const { output, errors } = await suite.ended(TIMEOUT_MS);
+  let count = 0;
+  for (const [i, line] of output.split('\n').entries()) {
+    // The subtests, and not what they are made of.
+    const [, not, what] = /^    (not )?ok \d+ - (.*?)(?: # time=.*)?$/.exec(line) ?? [];
+    if (what === undefined) continue;
+    count++;
+    t.equal(not, undefined, what);
+    if (not !== undefined) t.comment(output.split('\n').slice(Math.max(0, i - 40), i).join('\n'));
+  }
+  t.match(output, /^    1\.\.\d+$/m, `it came to its end (${errors})`);
+  t.ok(count > 20, `${count} of its tests were seen`);
+});
+
+t.test('virtwl probe, in both VMs', async t => {
+  const compositor = await stack.run('compositor', ['/virtwl/virtwl', 'probe']);
+  t.equal(compositor.status, 0);
+  t.match(compositor.output, /All of it worked/);
+  // A client VM has no allocator, and hears why.
+  const client = await stack.run('office', ['/virtwl/virtwl', 'probe']);
+  t.equal(client.status, 1);
+  t.match(client.output, /ok +open the device .*\/dev\/wl0[^]*FAILED connect to the allocator[^]*--allocator=BUDGET/);
+});
+
+for (const [what, options, expected] of [
+  ['all of it drawn anew', ['--damage', 'full'], { pass: true, frames: { shown: 10, wrong: 0, missing: 0 } }],
+  ['some of it', ['--damage', 'block'], { pass: true, frames: { shown: 10, wrong: 0, missing: 0 } }],
+  ['a fault that is put in is seen', ['--inject', 'pixel@7'], { pass: false, frames: { shown: 9, wrong: 1 }, failures: [{ frame: 7, kind: 'pixels' }] }],
+] as const) {
+  t.test(`frames of the client VM, every pixel compared: ${what}`, async t => {
+    const frames = await stack.virtwl('office', ['frames', '--frames', '10', '--size', '203x117', '--timeout', String(TIMEOUT_MS), '--json', ...options]);
+    const { output, errors } = await frames.ended(TIMEOUT_MS);
+    t.match(output === '' ? { errors } : (JSON.parse(output) as ReportJson), { setup: { display: 'virtio_wl', memory: 'glue' }, ...expected });
+  });
+}
+
+/** In which applications draw the same each time. */
+const QUIET = {
+  GDK_BACKEND: 'wayland',
+  GSETTINGS_BACKEND: 'memory',
+  NO_AT_BRIDGE: '1',
+  GTK_A11Y: 'none',
+  DBUS_SESSION_BUS_ADDRESS: `unix:path=${RUNTIME}/no-bus`,
+  PS1: '$ ',
+};
+
+const TEXT = 'i=1; while [ $i -le 40 ]; do printf "\\033[3$((i % 8))mline %d \\342\\202\\254 \\303\\274\\033[0m\\n" $i; i=$((i+1)); done; exec sleep 1000';
+const APPLICATIONS: readonly (readonly [name: string, command: readonly string[]])[] = [
+  ['foot', foot('sh', '-c', TEXT)],
+  ['gtk3-demo', ['gtk3-demo', '--run=textview']],
+];
+
+t.test('applications in the client VM look as they do inside the compositor VM', async t => {
+  for (const vm of ['compositor', 'office']) await stack.run(vm, ['sh', '-c', GTK_SETTINGS]);
+  const empty = await screen.still('an empty output');
+  const shown = async (program: GuestProgram, what: string): Promise<Picture> => {
+    const picture = await screen.still(what, candidate => coloursOf(candidate) > 2 && !isSame(candidate, empty));
+    await program.signal('TERM');
+    await screen.until('an empty output', candidate => isSame(candidate, empty));
+    return picture;
+  };
+  for (const [name, command] of APPLICATIONS) {
+    await t.test(name, async t => {
+      const remote = await shown(await stack.virtwl('office', ['run', '--', ...command], QUIET), `${name} of the client VM`);
+      const beside = await stack.program('compositor', name, command, { ...QUIET, WAYLAND_DISPLAY: stack.display });
+      const expected = await shown(beside, `${name} in the compositor VM`);
+      same(t, `${name} in two VMs`, { expected, actual: remote, same: isSame(expected, remote) });
+    });
+  }
+});
+
+const GTK_SETTINGS =
+  'mkdir -p ~/.config/gtk-3.0 && printf "[Settings]\\ngtk-enable-animations=0\\ngtk-cursor-blink=0\\ngtk-font-name=DejaVu Sans 10\\n" > ~/.config/gtk-3.0/settings.ini';
+
+t.test('the clipboard, from one VM to the other and back', async t => {
+  await clipboard(t, 'office', 'compositor', 'Grüße aus der Client-VM, 3 €');
+  await clipboard(t, 'compositor', 'office', 'und zurück');
+});
+
+async function clipboard(t: Test, from: string, to: string, text: string): Promise<void> {
+  const at = (vm: string, words: readonly string[]): readonly [string[], Record<string, string>] =>
+    vm === 'compositor' ? [[...words], { WAYLAND_DISPLAY: stack.display }] : [['/virtwl/virtwl', 'run', '--', ...words], {}];
+  const copier = await stack.program(from, 'wl-copy', ...at(from, ['wl-copy', '--foreground', text]));
+  let pasted = '';
+  for (const end = Date.now() + TIMEOUT_MS; pasted !== text && Date.now() < end; await pause(500)) {
+    const [command, env] = at(to, ['wl-paste', '--no-newline']);
+    ({ output: pasted } = await stack.run(to, ['timeout', '60', ...command], env));
+  }
+  t.equal(pasted, text, `from ${from} to ${to}`);
+  await copier.signal('TERM');
+}
+
+t.test('nothing is left of them', async t => {
+  const books = async (): Promise<unknown> => {
+    const [compositor, office] = [await stack.status('compositor-host'), await stack.status('office-host')];
+    return { used: (compositor['allocator'] as { used: number }).used, vfds: (office['device'] as { vfds: number }).vfds };
+  };
+  let seen = await books();
+  for (const end = Date.now() + 30_000; !isNothing(seen) && Date.now() < end; await pause(500)) seen = await books();
+  t.match(seen, { used: 0, vfds: 0 }, 'no memory on the allocator’s books, no vfd of the client VM');
+});
+
+function isNothing(books: unknown): boolean {
+  return JSON.stringify(books) === JSON.stringify({ used: 0, vfds: 0 });
+}
