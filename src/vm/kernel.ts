@@ -32,7 +32,8 @@ function toolchainSpec(suite: string): SystemSpec {
     hooks: [
       // The image is only unpacked: installing it would make an initial RAM disk that nobody uses.
       'chroot "$1" apt-get update -qq',
-      'chroot "$1" sh -c \'mkdir /kernel && cd /tmp && apt-get download -qq linux-image-$(ls /lib/modules) && dpkg-deb -x linux-image-*.deb /kernel && rm linux-image-*.deb\'',
+      // Newer releases have the image and the modules in packages of their own, which that one depends on.
+      'chroot "$1" sh -c \'mkdir /kernel && cd /tmp && image=linux-image-$(ls /lib/modules) && apt-get download -qq $image $(apt-cache depends $image | grep -oE "linux-(binary|modules)-[^ ]+" | sort -u) && for package in linux-*.deb; do dpkg-deb -x $package /kernel && rm $package; done\'',
     ],
   };
 }
