@@ -19,6 +19,12 @@ import {
 } from '../src/host/broker-protocol.js';
 import { SocketVfd, type Context, type Device } from '../src/virtwl/device.js';
 
+/**
+ * Records that may wait for their descriptors, and descriptors for theirs. The broker offers one client at a time and
+ * waits for the answer.
+ */
+export const MAX_WAITING = 64;
+
 export interface BrokerLinkEvents {
   /** A remote client. The context, not started yet, is the listener's; without a listener it is closed. */
   client: (vm: string, context: Context) => void;
@@ -89,6 +95,9 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
       try {
         this.#records.push(...this.#reader.push(bytes));
         this.#handle(context);
+        if (Math.max(this.#records.length, this.#fds.length) > MAX_WAITING) {
+          throw new RecordError(`over ${MAX_WAITING} records came that did not bring what they announce`);
+        }
       } catch (error) {
         this.#down(error as Error);
       }

@@ -8,11 +8,15 @@ import type { VmPolicy } from './policy.js';
 
 /** Kinds of data of one offer that are held back: browsers offer some ten, file managers some twenty. */
 export const MAX_HELD_MIME_TYPES = 256;
+/** Characters of all of them together: a kind is a few dozen long. */
+export const MAX_HELD_MIME_CHARACTERS = 16 * 1024;
 
 /** What is known of a wl_data_offer that a VM without the right to read was given. */
 interface Offer {
   /** Kinds of data, held back until it turns out to be a drop. */
   readonly mimeTypes: string[];
+  /** Characters in them. */
+  held: number;
   dropped: boolean;
 }
 
@@ -33,7 +37,12 @@ export function clipboardHandlers(policy: VmPolicy): { readonly requests: Tables
       offer: call => {
         const offer = offerOf(call.object);
         if (offer.dropped) return Verdict.Forward;
-        if (offer.mimeTypes.length < MAX_HELD_MIME_TYPES) offer.mimeTypes.push((call.args() as [string])[0]);
+        const [mimeType] = call.args() as [string];
+        const fits = offer.held + mimeType.length <= MAX_HELD_MIME_CHARACTERS;
+        if (fits && offer.mimeTypes.length < MAX_HELD_MIME_TYPES) {
+          offer.mimeTypes.push(mimeType);
+          offer.held += mimeType.length;
+        }
         return Verdict.Drop;
       },
     };
@@ -63,6 +72,10 @@ function unanswered(call: Call): Verdict {
 }
 
 function nothingThere(call: Call): Verdict {
+  // The offer is no drop, so what was held back of it is not going to be told. Its client may never destroy it.
+  const id = call.uint(0);
+  const offer = id === 0 ? undefined : call.relay.clientObject(id);
+  if (offer?.interface.name === 'wl_data_offer') holdNothing(offerOf(offer));
   call.relay.emitEvent(call.object, 'selection', [null]);
   return Verdict.Drop;
 }
@@ -74,10 +87,16 @@ function dragEntered(call: Call): Verdict {
   const offer = offerOf(object);
   offer.dropped = true;
   for (const mimeType of offer.mimeTypes) call.relay.emitEvent(object, 'offer', [mimeType]);
-  offer.mimeTypes.length = 0;
+  holdNothing(offer);
   return Verdict.Forward;
 }
 
+/** Forgets what was held back, and holds nothing more. */
+function holdNothing(offer: Offer): void {
+  offer.mimeTypes.length = 0;
+  offer.held = Infinity;
+}
+
 function offerOf(object: Call['object']): Offer {
-  return (object.data ??= { mimeTypes: [], dropped: false }) as Offer;
+  return (object.data ??= { mimeTypes: [], held: 0, dropped: false }) as Offer;
 }

@@ -30,6 +30,9 @@ export interface AppConnectionEvents {
   close: (reason: Error | undefined) => void;
 }
 
+/** Globals of the link that give memory: of all others of the connection's own registry nothing is kept. */
+const MEMORY_GLOBALS: readonly string[] = ['virtwl_memory_v1', 'wl_shm'];
+
 /** Serves one application over one link. Owns both channels. */
 export class AppConnection extends EventEmitter<AppConnectionEvents> {
   readonly counters: CopyCounters = { frames: 0, bytesCopied: 0 };
@@ -39,6 +42,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   readonly #pools = new Set<AppPool>();
   readonly #viewports = new Map<number, AppSurface>();
   readonly #registry: RelayObject;
+  /** Those of {@link MEMORY_GLOBALS} that were announced, by interface. */
   readonly #globals = new Map<string, Global>();
   #source: MemorySource | null = null;
   #sourceReady!: (source: MemorySource) => void;
@@ -56,7 +60,9 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       { allocate: async size => (this.#source ?? (await source)).allocate(size) },
       () => this.#relay.resume('requests'),
     );
-    const registry = registryHandlers(allowOnly(REMOTE_GLOBALS), global => this.#globals.set(global.interface, global));
+    const registry = registryHandlers(allowOnly(REMOTE_GLOBALS), global => {
+      if (MEMORY_GLOBALS.includes(global.interface)) this.#globals.set(global.interface, global);
+    });
     this.#relay = new Relay(app, link, {
       requests: { wl_registry: registry.requests, ...this.#requestHandlers() },
       events: { wl_registry: registry.events, ...this.#eventHandlers() },

@@ -14,6 +14,11 @@ export const MIN_SLAB_BYTES = 1 << 20;
 export const BUFFERS_PER_SLAB = 3;
 /** Beyond this, a slab is made for one buffer only: three 8K buffers would already be 400 MB. */
 export const MAX_ROOMY_SLAB_BYTES = 128 << 20;
+/**
+ * Slabs at a time. The glue gives a connection 32; one at the other end that gives without end, and never lets go of a
+ * buffer, is not to fill our address space, nor the mapping slots that all applications of this VM share.
+ */
+export const MAX_SLABS = 64;
 /** Pieces begin on a page, so that rows of one buffer never share a cache line with another's. */
 const PIECE_ALIGNMENT = 4096;
 
@@ -71,6 +76,9 @@ export class LinkMemory<Pool = RelayObject> {
     if (!this.#growing) {
       // An empty slab that is too small for this would only take room from the one that is asked for.
       for (const slab of [...this.#slabs]) if (slab.regions.count === 0) this.#drop(slab);
+      if (this.#slabs.length >= MAX_SLABS) {
+        throw new Error(`${MAX_SLABS} slabs are full of buffers that the compositor has not let go of`);
+      }
       this.#grow(slabBytes(bytes), bytes);
     }
     return null;

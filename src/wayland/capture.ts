@@ -20,6 +20,9 @@ const OUTPUT_NAME_VERSION = 4;
 /** The largest capture, in bytes: an output of 16,384 × 16,384 pixels. A compositor cannot make us map more. */
 export const MAX_CAPTURE_BYTES = 1024 * 1024 * 1024;
 
+/** Kinds of buffers for one capture: wlroots names one. */
+export const MAX_BUFFER_KINDS = 16;
+
 export interface CaptureOptions {
   /** The output's name, HEADLESS-1 say. Default: the one that was announced first. */
   readonly output?: string;
@@ -112,6 +115,10 @@ export class Capturer {
         this.#bufferFor(kinds).then(({ object }) => frame.request('copy', object)).catch(reject);
       };
       frame.on('buffer', (format: number, width: number, height: number, stride: number) => {
+        if (kinds.length >= MAX_BUFFER_KINDS) {
+          reject(new Error(`the compositor offers a capture in over ${MAX_BUFFER_KINDS} kinds of buffer`));
+          return;
+        }
         kinds.push({ format, width, height, stride });
         // Before version 3 there is one kind, and no event that says so.
         if (frame.version < 3) copy();

@@ -15,6 +15,7 @@ import type { Channel } from '../channel.js';
 import { closeAll, type OwnedFd } from '../fd.js';
 import { UnixSocket } from '../unix-socket.js';
 import { Flow } from './flow.js';
+import { GlobalTable, type Global } from './globals.js';
 import type { Interface, Message } from './interface.js';
 import { Outbox } from './outbox.js';
 import { interfaces } from './protocols/index.js';
@@ -33,14 +34,6 @@ import {
 
 /** Most objects at a time, destroyed ones that are not confirmed included: a compositor cannot make us hold more. */
 const MAX_OBJECTS = 100_000;
-
-/** A global as wl_registry announced it. */
-export interface Global {
-  /** The registry's number for it. */
-  readonly name: number;
-  readonly interface: string;
-  readonly version: number;
-}
 
 /** The compositor ended the connection with wl_display.error: this client's mistake, in the compositor's eyes. */
 export class WaylandProtocolError extends Error {
@@ -93,7 +86,7 @@ export class Display extends EventEmitter<DisplayEvents> {
   readonly #objects = new Map<number, WaylandObject>();
   readonly #freeIds: number[] = [];
   #nextId = DISPLAY_ID + 1;
-  readonly #globals = new Map<number, Global>();
+  readonly #globals = new GlobalTable();
   readonly #boundOnce = new Map<string, WaylandObject>();
   readonly #waiting = new Set<(reason: Error) => void>();
   #ended: Error | undefined;
@@ -143,7 +136,7 @@ export class Display extends EventEmitter<DisplayEvents> {
     this.#registry = this.#displayObject.create('get_registry');
     this.#registry.on('global', (name: number, interfaceName: string, version: number) => {
       const global = { name, interface: interfaceName, version };
-      this.#globals.set(name, global);
+      this.#globals.add(global);
       this.emit('global', global);
     });
     this.#registry.on('global_remove', (name: number) => {
@@ -157,7 +150,7 @@ export class Display extends EventEmitter<DisplayEvents> {
 
   /** What the compositor offers now. */
   get globals(): readonly Global[] {
-    return [...this.#globals.values()];
+    return [...this.#globals];
   }
 
   /** Why the display has ended; undefined while it lives. */
@@ -177,7 +170,7 @@ export class Display extends EventEmitter<DisplayEvents> {
 
   /** The global of this interface that was announced first. */
   find(interfaceName: string): Global | undefined {
-    for (const global of this.#globals.values()) if (global.interface === interfaceName) return global;
+    for (const global of this.#globals) if (global.interface === interfaceName) return global;
     return undefined;
   }
 

@@ -53,8 +53,21 @@ export const REMOTE_GLOBALS: ReadonlyMap<string, number> = new Map([
 /** What a client sees beside those when it may capture the screen. A proxy that copies pixels cannot carry it. */
 export const CAPTURE_GLOBALS: ReadonlyMap<string, number> = new Map([['zwlr_screencopy_manager_v1', 3]]);
 
+/**
+ * Globals of one compositor at a time. A desktop has some 60, of which outputs and seats are the only ones that come in
+ * numbers; each costs whoever remembers it some 200 bytes.
+ */
+export const MAX_GLOBALS = 1024;
+
+/**
+ * Removed globals that are remembered, the newest ones, for binds that were on their way. An output that is plugged in
+ * and out is one more each time.
+ */
+export const MAX_REMOVED_GLOBALS = 64;
+
 /** A global as it was announced. */
 export interface Global {
+  /** The registry's number for it. */
   readonly name: number;
   readonly interface: string;
   readonly version: number;
@@ -68,20 +81,64 @@ export function allowOnly(list: ReadonlyMap<string, number>): GlobalPolicy {
   return (interfaceName, version) => Math.min(list.get(interfaceName) ?? 0, version);
 }
 
+/** The globals that a compositor has announced, by name. */
+export class GlobalTable {
+  readonly #globals = new Map<number, Global>();
+  /** Names of removed ones that are still remembered, oldest first. */
+  readonly #removed = new Set<number>();
+
+  /** Those that are there now, first announced first. */
+  *[Symbol.iterator](): IterableIterator<Global> {
+    for (const global of this.#globals.values()) if (!this.#removed.has(global.name)) yield global;
+  }
+
+  /** One that is there, or was until a short while ago. */
+  get(name: number): Global | undefined {
+    return this.#globals.get(name);
+  }
+
+  /** @throws Error when the compositor has announced {@link MAX_GLOBALS} others */
+  add(global: Global): void {
+    const { name } = global;
+    const again = this.#globals.has(name) && !this.#removed.has(name);
+    if (!again && this.#globals.size - this.#removed.size >= MAX_GLOBALS) {
+      throw new Error(`the compositor announced over ${MAX_GLOBALS} globals`);
+    }
+    this.#removed.delete(name);
+    this.#globals.set(name, global);
+  }
+
+  /** It is not there any more; it is remembered for a while. */
+  remove(name: number): void {
+    if (!this.#globals.has(name) || this.#removed.has(name)) return;
+    this.#removed.add(name);
+    if (this.#removed.size <= MAX_REMOVED_GLOBALS) return;
+    const [oldest] = this.#removed;
+    this.delete(oldest as number);
+  }
+
+  /** Forgets it. */
+  delete(name: number): void {
+    this.#removed.delete(name);
+    this.#globals.delete(name);
+  }
+}
+
 /**
  * Handlers for wl_registry that let `policy` decide. Globals announced to a registry of the relay's own go to
  * `ownGlobal` instead, unfiltered.
  *
  * What may be bound is noted once for the whole connection: all its registries hear of the same globals, and a client
  * can make very many registries. `extra` are globals of the relay's own; whoever answers for them announces them. Removed
- * globals stay noted: a bind may be on its way.
+ * globals stay noted for a while: a bind may be on its way.
  */
 export function registryHandlers(
   policy: GlobalPolicy,
   ownGlobal: (global: Global) => void,
   extra: readonly Global[] = [],
 ): { readonly requests: Handlers; readonly events: Handlers } {
-  const announced = new Map(extra.map(global => [global.name, global]));
+  const announced = new GlobalTable();
+  for (const global of extra) announced.add(global);
   return {
     requests: {
       bind(call) {
@@ -106,7 +163,7 @@ export function registryHandlers(
         }
         const version = policy(interfaceName, offered);
         if (version > 0) {
-          announced.set(name, { name, interface: interfaceName, version });
+          announced.add({ name, interface: interfaceName, version });
           call.relay.emitEvent(call.object, 'global', [name, interfaceName, version]);
         } else {
           // The name may have been another global's.
@@ -115,7 +172,10 @@ export function registryHandlers(
         return Verdict.Drop;
       },
       global_remove(call) {
-        return call.object.clientId !== 0 && announced.has(call.uint(0)) ? Verdict.Forward : Verdict.Drop;
+        const name = call.uint(0);
+        if (call.object.clientId === 0 || announced.get(name) === undefined) return Verdict.Drop;
+        announced.remove(name);
+        return Verdict.Forward;
       },
     },
   };

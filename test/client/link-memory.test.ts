@@ -1,6 +1,8 @@
 /** Slabs and pieces, over a source that gives, refuses and dawdles as a test says. */
 import t from 'tap';
-import { BUFFERS_PER_SLAB, LinkMemory, MAX_ROOMY_SLAB_BYTES, MIN_SLAB_BYTES, type Piece } from '../../src/client/link-memory.js';
+import {
+  BUFFERS_PER_SLAB, LinkMemory, MAX_ROOMY_SLAB_BYTES, MAX_SLABS, MIN_SLAB_BYTES, type Piece,
+} from '../../src/client/link-memory.js';
 import type { MemorySource, SlabGrant } from '../../src/client/memory-source.js';
 import { native } from '../../src/native.js';
 import { Memory } from '../../src/virtwl/vfd.js';
@@ -141,6 +143,19 @@ t.test('an empty slab is given back, but for the last; after the end nothing is'
   m.close();
   t.same(source.released, [2]);
   await held.assertSame(t);
+});
+
+t.test('there are so many slabs, and what needs one more is refused until one is free', async t => {
+  const { source, memory: m } = memory();
+  const pieces: Piece<number>[] = [];
+  for (let i = 0; i < MAX_SLABS; i++) pieces.push(await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES));
+  t.equal(m.slabCount, MAX_SLABS);
+  t.throws(() => m.take(MIN_SLAB_BYTES), /64 slabs are full/);
+  t.equal(source.asked.length, MAX_SLABS, 'it is not even asked for');
+  for (const piece of pieces.splice(0, 3)) piece.free();
+  pieces.push(await taken(m, MIN_SLAB_BYTES));
+  t.equal(m.slabCount, MAX_SLABS);
+  m.close();
 });
 
 t.test('pieces never overlap, whatever comes and goes', async t => {

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 import { OwnedFd } from '../../src/fd.js';
 import { native } from '../../src/native.js';
-import { captureOutput, Capturer } from '../../src/wayland/capture.js';
+import { captureOutput, Capturer, MAX_BUFFER_KINDS } from '../../src/wayland/capture.js';
 import { Display } from '../../src/wayland/client.js';
 import type { Image } from '../../src/wayland/image.js';
 import { startCage, startSway } from '../compositors.js';
@@ -215,6 +215,15 @@ t.test('the compositor chooses the buffer', async t => {
   t.test('the first of several that can be read', async t => {
     const display = await fakeScreen(t, 3, [rgb565, xbgr], [1, 2, 3, 0, 0, 0, 0, 0, 4, 5, 6, 0, 0, 0, 0, 0]);
     t.same([...(await captureOutput(display)).data], [3, 2, 1, 255, 6, 5, 4, 255]);
+  });
+
+  t.test('so many kinds may be offered, and one more is an error', async t => {
+    const kinds = Array.from({ length: MAX_BUFFER_KINDS - 1 }, () => rgb565);
+    const pixels = [1, 2, 3, 0, 0, 0, 0, 0, 4, 5, 6, 0, 0, 0, 0, 0];
+    const most = await fakeScreen(t, 3, [...kinds, xbgr], pixels);
+    t.same([...(await captureOutput(most)).data], [3, 2, 1, 255, 6, 5, 4, 255]);
+    const display = await fakeScreen(t, 3, [...kinds, xbgr, xbgr], pixels);
+    await t.rejects(captureOutput(display), /over 16 kinds of buffer/);
   });
 
   t.test('none that can be read is an error', async t => {

@@ -6,6 +6,7 @@ import { DisconnectedError, Display, displayPath, WaylandProtocolError } from '.
 import type { WaylandObject } from '../../src/wayland/wayland-object.js';
 import { startSway } from '../compositors.js';
 import { openDescriptors } from '../descriptors.js';
+import { MAX_GLOBALS } from '../../src/wayland/globals.js';
 import { connectFake, type FakeCompositor } from './fake-compositor.js';
 
 const GLOBALS: readonly [string, number][] = [
@@ -298,6 +299,13 @@ t.test('a display ends', async t => {
       ['an unknown object', c => c.raw([99, size(8, 0)]), /object id 99/],
       ['an unknown event', c => c.raw([2, size(8, 7)]), /event number 7 for wl_registry#2/],
       ['a wrong length', c => c.raw([2, size(12, 0), 1]), /'global'/],
+      [
+        'globals without end',
+        c => {
+          for (let name = 100; name < 100 + MAX_GLOBALS; name++) c.event(2, 'global', [name, 'wl_output', 4]);
+        },
+        /announced over 1024 globals/,
+      ],
       ['an unused id deleted', c => c.event(1, 'delete_id', [500]), /deletes object id 500/],
       ['the display deleted', c => c.event(1, 'delete_id', [1]), /deletes object id 1,/],
       [

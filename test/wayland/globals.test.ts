@@ -1,7 +1,9 @@
 /** What a client in another VM gets to see, and what could reach it from there. */
 import t from 'tap';
 import { DisplayError } from '../../src/wayland/call.js';
-import { allowOnly, registryHandlers, REMOTE_GLOBALS, type Global } from '../../src/wayland/globals.js';
+import {
+  allowOnly, GlobalTable, MAX_GLOBALS, MAX_REMOVED_GLOBALS, registryHandlers, REMOTE_GLOBALS, type Global,
+} from '../../src/wayland/globals.js';
 import type { Interface } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
 import { MAX_OBJECT_ARGS } from '../../src/wayland/wire.js';
@@ -168,6 +170,38 @@ t.test('a registry', async t => {
     t.match(b.client.last('wl_display.error').args[2], /invalid global/);
   });
 
+  t.test('may announce so many globals, and more is the end of that connection', async t => {
+    const b = await connect();
+    for (let name = 0; name < MAX_GLOBALS; name++) {
+      b.say(name, 'wl_output', 4);
+      b.say(MAX_GLOBALS + name, 'zwlr_layer_shell_v1', 4);
+    }
+    await b.client.hears('wl_registry.global', MAX_GLOBALS);
+    b.say(0, 'wl_seat', 5);
+    await settle();
+    t.same(b.ends, [], 'hidden ones cost nothing, and a name that is used again is no more');
+    b.say(2 * MAX_GLOBALS, 'wl_output', 4);
+    await b.client.isEnded();
+    t.match(b.ends, [/announced over 1024 globals/]);
+  });
+
+  t.test('may announce and remove without end', async t => {
+    const b = await connect();
+    for (let name = 0; name < 3 * MAX_GLOBALS; name++) {
+      b.say(name, 'wl_output', 4);
+      b.compositor.say(b.theirs, 'global_remove', [name]);
+      if (name % 100 === 0) await settle(2);
+    }
+    const last = 3 * MAX_GLOBALS - 1;
+    await b.client.hears('wl_registry.global_remove', 3 * MAX_GLOBALS);
+    b.client.bind(b.registry, last - MAX_REMOVED_GLOBALS + 1, 'wl_output', 4);
+    await b.client.roundtrip();
+    t.equal(b.compositor.all('wl_registry.bind').length, 1, 'the newest that are gone are still known');
+    b.client.bind(b.registry, last - MAX_REMOVED_GLOBALS, 'wl_output', 4);
+    await b.client.isEnded();
+    t.match(b.client.last('wl_display.error').args[2], /invalid global/, 'older ones are not');
+  });
+
   t.test('of the relay itself hears everything, and the client nothing of that', async t => {
     const b = await connect([{ name: 100, interface: 'virtwl_memory_v1', version: 1 }]);
     const mine = b.relay.inject('wl_registry', 1);
@@ -199,4 +233,22 @@ t.test('a registry', async t => {
     t.same(b.ends, []);
     t.ok([...b.relay.objects()].every(({ data }) => data === undefined), 'no registry has a book of its own');
   });
+});
+
+t.test('a table of globals', async t => {
+  const global = (name: number): Global => ({ name, interface: 'wl_output', version: 1 });
+  const table = new GlobalTable();
+  for (let name = 0; name < MAX_GLOBALS; name++) table.add(global(name));
+  t.throws(() => table.add(global(MAX_GLOBALS)), /over 1024 globals/);
+  t.doesNotThrow(() => table.add(global(5)), 'a name that is used again is no more');
+  table.remove(7);
+  table.remove(7);
+  table.remove(MAX_GLOBALS);
+  t.equal([...table].length, MAX_GLOBALS - 1);
+  t.match(table.get(7), { name: 7 }, 'it is remembered');
+  t.doesNotThrow(() => table.add(global(MAX_GLOBALS)), 'and is no more in the way');
+  t.throws(() => table.add(global(7)), /over 1024 globals/, 'nor does it come back for nothing');
+  table.delete(7);
+  t.equal(table.get(7), undefined);
+  t.equal([...table].length, MAX_GLOBALS);
 });
