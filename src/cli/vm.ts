@@ -33,7 +33,7 @@ export function register(program: Command): void {
   vm.command('boot')
     .summary('boot a guest, until it ends or a signal comes')
     .addArgument(new Argument('<guest>', 'which guest').choices(GUESTS))
-    .option('--wl <socket>', 'give it a wl device: the socket of "virtwl host --socket"')
+    .option('--wl <socket>', 'give it a wl device: the socket of "virtwl host --socket"; the VM ends with that')
     .option('--run <script>', 'run this there, print its output, and end with its status')
     .option('--memory <size>', 'its memory', parseMemory, DEFAULT_MEMORY_BYTES)
     .option('--name <name>', 'as it shows in messages')
@@ -55,6 +55,9 @@ export function register(program: Command): void {
           process.exitCode = status;
         } else {
           await Promise.race([untilSignal(), machine.ended()]);
+          if (machine.lostDevice) {
+            throw new Error(`the VM "${machine.options.name}" has to end: ${await machine.ended()}. Start that again, then this`);
+          }
         }
       } finally {
         await machine.stop();

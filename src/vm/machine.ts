@@ -1,17 +1,19 @@
 /**
  * A running VM: QEMU with a kernel, an initial RAM disk, perhaps a disk, and perhaps a wl device that a vhost-user
  * back-end serves. In: scripts for the guest. Out: their status and output, and the console's lines. The VM ends with
- * {@link Machine.stop}, or with the process that started it.
+ * {@link Machine.stop}, with the process that started it, or with its wl device: QEMU cannot be given another one, and
+ * what waits for it in the guest would wait for ever.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { wlDeviceArguments } from '../host/wl-device/vmm-arguments.js';
+import { qemuWlDevice } from '../host/wl-device/vmm-arguments.js';
 import { ConsoleLog } from './console-log.js';
 import { AGENT_PORT, FAILED_LINE, READY_LINE } from './initramfs.js';
 import type { Qemu } from './qemu.js';
+import { WlConnection } from './wl-connection.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -24,6 +26,8 @@ const BOOT_SILENCE_MS = 180_000;
 const SHOWN_LINES = 40;
 /** How long QEMU may take to end when asked to, in milliseconds; it has nothing to save. */
 const STOP_MS = 2_000;
+/** Where QEMU finds the connection to its wl device: behind standard error. */
+const WL_FD = 3;
 
 /**
  * A kernel that cannot go on ends the machine. The others are for emulation on a busy machine, where a processor of the
@@ -72,7 +76,7 @@ function qemuArguments(options: MachineOptions, folder: string): string[] {
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,path=${join(folder, 'agent')},server=on,wait=off`],
     ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
     ...(options.disk === undefined ? [] : ['-drive', `file=${options.disk},format=raw,if=virtio,snapshot=on`]),
-    ...(options.wlSocket === undefined ? [] : wlDeviceArguments('qemu', options.wlSocket).args),
+    ...(options.wlSocket === undefined ? [] : qemuWlDevice(`fd=${WL_FD}`)),
   ];
 }
 
@@ -85,6 +89,8 @@ export class Machine {
   #waiting = new Map<number, (result: ScriptResult) => void>();
   #number = 0;
   #ended: string | undefined;
+  /** Set when its wl device has gone: what is told then. */
+  #lostDevice: string | undefined;
   readonly #gone: Promise<void>;
   readonly #endings = new Set<() => void>();
   readonly #killAtExit = (): void => void this.child.kill('SIGKILL');
@@ -93,6 +99,7 @@ export class Machine {
     readonly options: MachineOptions,
     private readonly child: ChildProcess,
     private readonly folder: string,
+    wl: WlConnection | undefined,
   ) {
     child.stdout?.on('data', (bytes: Buffer) => this.console.take(bytes));
     child.stderr?.on('data', (bytes: Buffer) => this.console.take(bytes));
@@ -101,9 +108,10 @@ export class Machine {
     this.#gone = new Promise(resolve => {
       const end = (how: string): void => {
         if (this.#ended !== undefined) return;
-        this.#ended = how;
+        this.#ended = this.#lostDevice ?? how;
         process.removeListener('exit', this.#killAtExit);
         this.#agent?.destroy();
+        wl?.close();
         rmSync(folder, { recursive: true, force: true });
         resolve();
         for (const ending of this.#endings) ending();
@@ -111,21 +119,29 @@ export class Machine {
       child.once('error', error => end(`QEMU did not start: ${error.message}`));
       child.once('close', (status, signal) => end(signal === null ? `QEMU ended with status ${status}` : `QEMU was ended by ${signal}`));
     });
+    void wl?.gone.then(() => {
+      this.#lostDevice = `its host process is gone: the one that served its wl device at ${options.wlSocket} has ended or has hung up`;
+      this.console.take(Buffer.from(`virtwl: VM "${options.name}": ${this.#lostDevice}; the VM ends\n`));
+      void this.stop();
+    });
   }
 
   /** Starts QEMU and waits until the guest takes scripts. */
   static async start(options: MachineOptions): Promise<Machine> {
     const folder = mkdtempSync(join(tmpdir(), 'virtwl-vm-'));
     let machine: Machine;
+    let wl: WlConnection | undefined;
     try {
+      wl = options.wlSocket === undefined ? undefined : new WlConnection(options.wlSocket);
       writeFileSync(join(folder, 'initramfs'), options.initramfs);
       // Whoever is killed at once cannot end QEMU any more: the kernel does it then.
       const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...options.qemu.command, ...qemuArguments(options, folder)], {
         env: { ...process.env, ...options.qemu.env },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', ...(wl === undefined ? [] : [wl.fd])],
       });
-      machine = new Machine(options, child, folder);
+      machine = new Machine(options, child, folder, wl);
     } catch (error) {
+      wl?.close();
       rmSync(folder, { recursive: true, force: true });
       throw error;
     }
@@ -141,6 +157,11 @@ export class Machine {
   /** Whether QEMU runs. */
   get running(): boolean {
     return this.#ended === undefined;
+  }
+
+  /** Whether its wl device has gone, which ends it. */
+  get lostDevice(): boolean {
+    return this.#lostDevice !== undefined;
   }
 
   /** Process id of QEMU. */

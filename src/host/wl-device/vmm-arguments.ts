@@ -25,11 +25,7 @@ export function wlDeviceArguments(vmm: Vmm, socket: string): VmmArguments {
   switch (vmm) {
     case 'qemu':
       return {
-        args: [
-          ...['-chardev', `socket,id=virtwl,path=${socket.replaceAll(',', ',,')}`],
-          '-device',
-          `vhost-user-test-device-pci,virtio-id=${FIRST_ID},num_vqs=${QUEUES},vq_size=${QUEUE_SIZE},config_size=0,chardev=virtwl`,
-        ],
+        args: qemuWlDevice(`path=${socket.replaceAll(',', ',,')}`),
         note:
           'QEMU 11.1 or newer, and shared memory: ' +
           '-machine q35,memory-backend=m -object memory-backend-memfd,id=m,size=SIZE,share=on',
@@ -45,6 +41,15 @@ export function wlDeviceArguments(vmm: Vmm, socket: string): VmmArguments {
         note: 'shared memory: --memory size=SIZE,shared=on; a release whose generic device has shared memory regions',
       };
   }
+}
+
+/**
+ * QEMU's arguments for a wl device.
+ * @param connection to the host process, as QEMU's socket chardev takes it: `path=PATH` or `fd=NUMBER`
+ */
+export function qemuWlDevice(connection: string): string[] {
+  const device = `vhost-user-test-device-pci,virtio-id=${FIRST_ID},num_vqs=${QUEUES},vq_size=${QUEUE_SIZE},config_size=0`;
+  return ['-chardev', `socket,id=virtwl,${connection}`, '-device', `${device},chardev=virtwl`];
 }
 
 /** crosvm's arguments for servers in a loopback folder, with its own wl device. */

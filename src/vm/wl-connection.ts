@@ -1,0 +1,56 @@
+/**
+ * The connection of a VM's QEMU to the host process that is its wl device. We make it and give QEMU a copy, so that its
+ * end can be seen here too: QEMU goes on when its device has gone, tells nobody, and never gets it back. What the guest
+ * then asks of the device is never answered, so whoever runs QEMU has to know.
+ *
+ * Nothing is read or written here. The host process sees the end of QEMU only when our copy is closed as well.
+ */
+import { OwnedFd } from '../fd.js';
+import { native, POLL_DISCONNECT, type Poll } from '../native.js';
+
+export class WlConnection {
+  /** Resolves when the host process has closed its end or has ended; never, when that is after {@link close}. */
+  readonly gone: Promise<void>;
+  readonly #fd: OwnedFd;
+  readonly #poll: Poll;
+
+  /**
+   * Connects to the host process.
+   * @param path of its vhost-user socket
+   * @throws Error that says what to start, with the `code` of connect(2)
+   */
+  constructor(path: string) {
+    try {
+      this.#fd = new OwnedFd(native.connectUnix(path));
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const advice = `start "virtwl host --socket ${path}" first`;
+      throw Object.assign(new Error(`no wl device at ${path} (${message}): ${advice}`, { cause: error }), { code });
+    }
+    let gone = (): void => {};
+    this.gone = new Promise(resolve => (gone = resolve));
+    try {
+      this.#poll = new native.Poll(this.#fd.fd, () => {
+        this.#poll.close();
+        gone();
+      });
+    } catch (error) {
+      this.#fd.close();
+      throw error;
+    }
+    this.#poll.start(POLL_DISCONNECT);
+    // It is the VM that keeps this process running.
+    this.#poll.unref();
+  }
+
+  /** To be inherited by QEMU; it stays ours. */
+  get fd(): number {
+    return this.#fd.fd;
+  }
+
+  /** To be called when QEMU has ended. Idempotent. */
+  close(): void {
+    this.#poll.close();
+    this.#fd.close();
+  }
+}
