@@ -41,7 +41,7 @@ export function register(program: Command): void {
     .description(
       'Draws numbered frames of a pattern that differs in every block and every frame, straight into memory that the\n' +
         'compositor reads, has the output captured on the compositor\'s side, and compares every pixel. The exit status\n' +
-        'is 0 when every frame was shown as drawn, 1 when not.\n' +
+        'is 0 when every frame was shown as drawn, 1 when not. SIGINT or SIGTERM ends the run with its report.\n' +
         'It draws through the virtio_wl device, or with --display through any Wayland socket. Through the device it can\n' +
         'capture where the policy of its VM says "capture yes"; else --capture names a socket that it can reach.',
     )
@@ -120,11 +120,14 @@ async function check(options: Options, fault: Fault | undefined): Promise<RunRep
       damage: options.damage,
       ...(fault !== undefined && { injected: `${fault.kind}@${fault.frame}` }),
     });
+    const stop = new AbortController();
+    // A second one kills as usual.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
     try {
       await runFrames(
         window,
         capturer === undefined ? undefined : async () => pictureOf(await capturer.capture()),
-        { ...options, fault, timeoutMs: timeout },
+        { ...options, fault, timeoutMs: timeout, stop: stop.signal },
         report,
       );
     } catch (error) {

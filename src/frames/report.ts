@@ -2,7 +2,7 @@
  * What a run of the frame checker found: counted frame by frame in {@link RunReport}, then told as text or as JSON.
  *
  * Of the frames sent, those that were looked at are shown (every pixel right), wrong, or missing; the run passes when
- * all frames asked for were sent, at least one was looked at, and all of those were shown.
+ * all frames asked for were sent, or it was told to stop before, at least one was looked at, and all of those were shown.
  */
 import { describe, type Verdict } from './compare.js';
 
@@ -85,6 +85,8 @@ export interface ReportJson {
     readonly damaged: number;
   };
   readonly window?: { readonly x: number; readonly y: number };
+  /** There: it was told to stop before it had sent all frames. */
+  readonly stopped?: true;
   readonly failures: readonly Failure[];
   /** How many failures are not listed. */
   readonly unlisted: number;
@@ -107,6 +109,8 @@ export class RunReport {
   damagedBytes = 0;
   /** Where the window was in the last capture that had it. */
   window: { x: number; y: number } | undefined;
+  /** It was told to stop: it is judged by the frames that it has sent. */
+  stopped = false;
   error: string | undefined;
   hint: string | undefined;
   readonly #callbacks: number[] = [];
@@ -174,7 +178,8 @@ export class RunReport {
   }
 
   get pass(): boolean {
-    return this.error === undefined && this.sent === this.setup.frames && this.checked > 0 && this.shown === this.checked;
+    const complete = this.stopped || this.sent === this.setup.frames;
+    return this.error === undefined && complete && this.checked > 0 && this.shown === this.checked;
   }
 
   toJSON(): ReportJson {
@@ -194,6 +199,7 @@ export class RunReport {
       latency: { ...(callback && { callback }), ...(captured && { captured }) },
       bytes: { drawn: this.drawnBytes, damaged: this.damagedBytes },
       ...(this.window && { window: this.window }),
+      ...(this.stopped && { stopped: true as const }),
       failures: this.#failures,
       unlisted: this.#failed - this.#failures.length,
       ...(this.error !== undefined && { error: this.error }),
@@ -210,7 +216,8 @@ export class RunReport {
         `${setup.buffers} buffers, ${setup.damage} damage`,
     ];
     if (setup.injected !== undefined) lines.push(`injected   ${setup.injected}`);
-    lines.push(`sent       ${frames.sent} of ${setup.frames} frames, ${frames.checked} of them checked`);
+    const stopped = report.stopped ? ', and was then told to stop' : '';
+    lines.push(`sent       ${frames.sent} of ${setup.frames} frames, ${frames.checked} of them checked${stopped}`);
     lines.push(`shown      ${frames.shown}`);
     lines.push(`wrong      ${frames.wrong}${frames.stale > 0 ? ` (${frames.stale} stale)` : ''}`);
     lines.push(`missing    ${frames.missing}`);

@@ -49,6 +49,8 @@ export interface RunOptions {
    * the last frame when all were right.
    */
   readonly out?: string | undefined;
+  /** Ends the run after the frame that it is at. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 /** What takes a picture of the output; the picture is the caller's. */
@@ -108,11 +110,15 @@ class FrameChecker {
   }
 
   async run(): Promise<void> {
-    const { frames, every } = this.#options;
+    const { frames, every, stop } = this.#options;
     await this.#settle();
     let missed = 0;
     let redrawn = 0;
     for (let frame = 1; frame <= frames; frame++) {
+      if (stop?.aborted) {
+        this.#report.stopped = true;
+        break;
+      }
       this.#draw(frame, await this.#nextBuffer());
       const committed = performance.now();
       const answered = await this.#answered(frame, committed);

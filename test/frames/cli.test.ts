@@ -6,13 +6,22 @@ import t from 'tap';
 import { compare } from '../../src/frames/compare.js';
 import { Pattern } from '../../src/frames/pattern.js';
 import { decodePng } from '../../src/frames/picture.js';
-import { startCage, startSway } from '../compositors.js';
-import { frames, framesJson, PATIENCE } from './run-frames.js';
+import type { ReportJson } from '../../src/frames/report.js';
+import { startCage, startSway, type Sway } from '../compositors.js';
+import { frames, framesJson, PATIENCE, startFrames } from './run-frames.js';
 
 t.setTimeout(200_000);
 
+/** A run is under way once its window is there. */
+async function underWay(sway: Sway): Promise<void> {
+  while (!JSON.stringify(await sway.message('-t', 'get_tree')).includes('virtwl-frames')) {
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
+}
+
 t.test('on sway', { timeout: 180_000 }, async t => {
-  const { display } = await startSway(t, { width: 640, height: 400 });
+  const sway = await startSway(t, { width: 640, height: 400 });
+  const { display } = sway;
   const out = mkdtempSync(join(tmpdir(), 'virtwl-frames-'));
   t.teardown(() => rmSync(out, { recursive: true }));
 
@@ -62,6 +71,20 @@ t.test('on sway', { timeout: 180_000 }, async t => {
     t.match(report, { status: 1, frames: { sent: 1, shown: 0, missing: 1 }, failures: [{ frame: 1, kind: 'missing' }] });
   });
 
+  t.test('one that is told to stop reports on what it has sent', async t => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      const args = ['--display', sway.display, '--frames', '1000000', '--size', '64x64', '--timeout', PATIENCE];
+      const { child, outcome } = startFrames('--json', ...args);
+      await underWay(sway);
+      child.kill(signal);
+      const { status, output } = await outcome;
+      const report = JSON.parse(output) as ReportJson;
+      t.match({ ...report, status }, { status: 0, pass: true, stopped: true, frames: { wrong: 0, missing: 0 } }, signal);
+      t.ok(report.frames.sent > 0 && report.frames.sent < 1_000_000, 'in the middle');
+      t.equal(report.frames.shown, report.frames.sent, 'and those were all shown');
+    }
+  });
+
   t.test('a run without a capture does not pass', async t => {
     const report = await framesJson('--display', display, '--no-capture', '--frames', '3');
     t.match(report, { status: 1, frames: { sent: 3, checked: 0 } });
@@ -86,10 +109,7 @@ t.test('on cage', { timeout: 60_000 }, async t => {
 t.test('a compositor that dies in the middle ends the run', { timeout: 60_000 }, async t => {
   const sway = await startSway(t, { width: 320, height: 240 });
   const run = framesJson('--display', sway.display, '--frames', '1000000');
-  // Once the window is there, the run is under way.
-  while (!JSON.stringify(await sway.message('-t', 'get_tree')).includes('virtwl-frames')) {
-    await new Promise(resolve => setTimeout(resolve, 20));
-  }
+  await underWay(sway);
   await sway.kill();
   const report = await run;
   t.match(report, { status: 1, pass: false, error: /closed the connection/ });

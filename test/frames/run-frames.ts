@@ -1,5 +1,5 @@
 /** Runs `virtwl frames` as a process of its own, as a user does. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ReportJson } from '../../src/frames/report.js';
 
@@ -14,13 +14,19 @@ export interface Outcome {
 }
 
 export function frames(...args: string[]): Promise<Outcome> {
+  return startFrames(...args).outcome;
+}
+
+/** The same, with the process to send signals to. */
+export function startFrames(...args: string[]): { child: ChildProcess; outcome: Promise<Outcome> } {
   const { VIRTWL_LOOPBACK: _, ...env } = process.env;
   const child = spawn(process.execPath, [MAIN, 'frames', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-  return new Promise(resolve => child.once('close', status => resolve({ status, output, errors })));
+  const outcome = new Promise<Outcome>(resolve => child.once('close', status => resolve({ status, output, errors })));
+  return { child, outcome };
 }
 
 export async function framesJson(...args: string[]): Promise<ReportJson & { status: number | null }> {
