@@ -1,7 +1,7 @@
 /**
- * Fuzzing by hand: `node dist/test/fuzz/run.js [--inputs N] [--seconds N] [--seed N] [--no-keep] [--minimize] [TARGET...]`. Without
- * a name, all targets in turn. What reaches new code is kept in test/fuzz/corpus; an input that breaks something is
- * written to the folder for temporary files, and named.
+ * Fuzzing by hand: `node dist/test/fuzz/run.js [--inputs N] [--seconds N] [--seed N] [--no-keep] [--no-coverage]
+ * [--minimize] [TARGET...]`. Without a name, all targets in turn. What reaches new code is kept in test/fuzz/corpus; an
+ * input that breaks something is written to the folder for temporary files, and named.
  */
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,6 +19,7 @@ const { values, positionals } = parseArgs({
     inputs: { type: 'string', default: '1000000' },
     seconds: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    'no-coverage': { type: 'boolean', default: false },
     'no-keep': { type: 'boolean', default: false },
     minimize: { type: 'boolean', default: false },
   },
@@ -35,12 +36,14 @@ for (const target of targets.filter(({ name }) => positionals.length === 0 || po
   const began = Date.now();
   let told = began;
   const heap = (): string => `${mebibytes(process.memoryUsage().rss)} resident`;
+  console.log(`${target.name}: seed ${values.seed}${values['no-coverage'] ? ', without coverage' : ''}`);
   try {
     const result = await fuzz(target, {
       corpus: corpusOf(target.name),
       seed: Number(values.seed),
       inputs: Number(values.inputs),
       ...(values.seconds !== undefined && { milliseconds: Number(values.seconds) * 1000 }),
+      coverage: !values['no-coverage'],
       keep: !values['no-keep'],
       progress: (made, corpus, characters) => {
         if (Date.now() - told < PROGRESS_MS) return;
