@@ -114,9 +114,10 @@ function neededPackages(names: readonly string[], without: RegExp | undefined): 
     if (folders.has(folder)) return;
     const description = JSON.parse(readFileSync(join(PACKAGE_ROOT, folder, 'package.json'), 'utf8')) as {
       dependencies?: Record<string, string>;
+      peerDependencies?: Record<string, string>;
     };
     folders.add(folder);
-    for (const needed of Object.keys(description.dependencies ?? {})) add(needed, folder);
+    for (const needed of Object.keys({ ...description.dependencies, ...description.peerDependencies })) add(needed, folder);
   };
   for (const name of names) add(name, '');
   return [...folders].filter(folder => folder.lastIndexOf('node_modules/') === 0);

@@ -144,9 +144,23 @@ t.test('applications in the client VM look as they do inside the compositor VM',
 const GTK_SETTINGS =
   'mkdir -p ~/.config/gtk-3.0 && printf "[Settings]\\ngtk-enable-animations=0\\ngtk-cursor-blink=0\\ngtk-font-name=DejaVu Sans 10\\n" > ~/.config/gtk-3.0/settings.ini';
 
+/** A keyboard for sway's seat, which has none: only what has the keyboard's focus may copy. */
+const KEYBOARD = `
+  const { Display } = await import('/virtwl/package/dist/src/wayland/client.js');
+  const { VirtualKeyboard } = await import('/virtwl/package/dist/src/wayland/virtual-keyboard.js');
+  const display = await Display.connect(process.argv[1]);
+  new VirtualKeyboard(display);
+  await display.roundtrip();
+  console.log('plugged in');
+  setInterval(() => {}, 1000);
+`;
+
 t.test('the clipboard, from one VM to the other and back', async t => {
+  const keyboard = await stack.program('compositor', 'a keyboard', ['node', '--input-type=module', '-e', KEYBOARD, stack.display]);
+  await keyboard.until('word of it', ({ output }) => output.includes('plugged in'), TIMEOUT_MS);
   await clipboard(t, 'office', 'compositor', 'Grüße aus der Client-VM, 3 €');
   await clipboard(t, 'compositor', 'office', 'und zurück');
+  await keyboard.signal('TERM');
 });
 
 async function clipboard(t: Test, from: string, to: string, text: string): Promise<void> {
