@@ -4,14 +4,19 @@ import { fileURLToPath } from 'node:url';
 import type { Target } from './target.js';
 import { allocatorReplies } from './targets/allocator-replies.js';
 import { allocatorStream } from './targets/allocator-stream.js';
+import { brokerControl } from './targets/broker-control.js';
 import { brokerLink } from './targets/broker-link.js';
 import { guestRings } from './targets/guest-rings.js';
 import { policyFile } from './targets/policy-file.js';
+import { probeRequests } from './targets/probe-requests.js';
 import { vhostUser } from './targets/vhost-user.js';
 import { waylandTargets } from './targets/wayland.js';
 import { wlCommands } from './targets/wl-commands.js';
 
-export const targets: readonly Target[] = [policyFile, allocatorStream, allocatorReplies, brokerLink, ...waylandTargets, wlCommands, guestRings, vhostUser];
+export const targets: readonly Target[] = [
+  ...[policyFile, allocatorStream, allocatorReplies, brokerControl, brokerLink, probeRequests],
+  ...[...waylandTargets, wlCommands, guestRings, vhostUser],
+];
 
 /** The compiled tests are in dist/test; the corpora are with the sources. */
 const CORPUS = fileURLToPath(new URL('../../../test/fuzz/corpus', import.meta.url));

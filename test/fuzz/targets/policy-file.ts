@@ -29,9 +29,10 @@ export const policyFile: Target = {
       if (error.line < 1 || error.line > lines) throw new Error(`an error in line ${error.line} of ${lines}`);
       return [/set twice|clipboard: give|give one of|no global|denied twice|a name only|unknown setting|one number|one size/.exec(error.message)?.[0] ?? 'else'];
     }
-    const { memory, clients, globals, ...switches } = policy;
+    const { memory, clients, objects, globals, ...switches } = policy;
     if (!Number.isSafeInteger(memory) || memory < 1) throw new Error(`${memory} bytes of memory`);
     if (!Number.isInteger(clients) || clients < 1 || clients > 100_000) throw new Error(`${clients} clients`);
+    if (!Number.isInteger(objects) || objects < 1 || objects > 10_000_000) throw new Error(`${objects} objects`);
     for (const value of Object.values(switches)) if (typeof value !== 'boolean') throw new Error(`a switch that is ${String(value)}`);
     for (const [name, newest] of REMOTE_GLOBALS) {
       const version = globals(name, newest + 5);
