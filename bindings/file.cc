@@ -120,6 +120,8 @@ NAN_METHOD(Info) {
   Nan::Set(object, Nan::New("type").ToLocalChecked(), Nan::New(TypeName(status.st_mode)).ToLocalChecked()).Check();
   Nan::Set(object, Nan::New("access").ToLocalChecked(), Nan::New(access).ToLocalChecked()).Check();
   Nan::Set(object, Nan::New("size").ToLocalChecked(), Nan::New(static_cast<double>(status.st_size))).Check();
+  Nan::Set(object, Nan::New("device").ToLocalChecked(), Nan::New(static_cast<double>(status.st_dev))).Check();
+  Nan::Set(object, Nan::New("inode").ToLocalChecked(), Nan::New(static_cast<double>(status.st_ino))).Check();
   Nan::Set(object, Nan::New("seekable").ToLocalChecked(), Nan::New(lseek(fd, 0, SEEK_CUR) >= 0)).Check();
   info.GetReturnValue().Set(object);
 }

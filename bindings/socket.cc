@@ -1,5 +1,6 @@
 #include "socket.h"
 
+#include <linux/sock_diag.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -232,6 +233,17 @@ NAN_METHOD(ShutdownWrite) {
   if (shutdown(fd, SHUT_WR) < 0) ThrowFdError(errno, "shutdown", fd);
 }
 
+NAN_METHOD(Unread) {
+  const Arguments arguments("unread", info);
+  int fd;
+  if (!arguments.Fd(0, "fd", &fd)) return;
+  uint32_t memory[SK_MEMINFO_VARS] = {};
+  socklen_t length = sizeof memory;
+  // As ioctl(SIOCOUTQ) has it, by a call that the sandbox needs anyway.
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) < 0) return ThrowFdError(errno, "getsockopt", fd);
+  info.GetReturnValue().Set(memory[SK_MEMINFO_WMEM_ALLOC]);
+}
+
 }  // namespace
 
 void InitializeSockets(Environment& environment, v8::Local<v8::Object> target) {
@@ -244,6 +256,7 @@ void InitializeSockets(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "recv", Recv, data);
   Nan::SetMethod(target, "peerCredentials", PeerCredentials, data);
   Nan::SetMethod(target, "shutdownWrite", ShutdownWrite, data);
+  Nan::SetMethod(target, "unread", Unread, data);
 }
 
 }  // namespace virtwl

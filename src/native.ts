@@ -27,6 +27,9 @@ export interface FdInfo {
   readonly size: number;
   /** Whether lseek(2) works on it: how the wl device tells memory from a stream. */
   readonly seekable: boolean;
+  /** Together they tell one file from any other, however many descriptors it has. */
+  readonly device: number;
+  readonly inode: number;
 }
 
 /** Bytes held and bytes at most of a private tmpfs (see {@link Native.createTmpfs}). */
@@ -153,6 +156,11 @@ export interface Native {
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
   /** shutdown(fd, SHUT_WR). */
   shutdownWrite(fd: number): void;
+  /**
+   * What was sent and the peer has not read yet, in bytes of the kernel's memory; 0 when it has read all (SO_MEMINFO).
+   * A message counts whole until its last byte was read.
+   */
+  unread(fd: number): number;
 
   // ---- any fd --------------------------------------------------------------------------------------------------
   /** Bytes, 0 at the end, -1 when it would block. The buffer has at least one byte. */

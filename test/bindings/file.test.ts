@@ -148,6 +148,15 @@ t.test('info tells what a descriptor is', async (t) => {
   }
 });
 
+t.test('a file is known by its device and inode, whichever descriptor it is', async (t) => {
+  const [one, other] = [native.memfd(MEMFD, 4096, 0), native.memfd(MEMFD, 4096, 0)];
+  const copy = native.dup(one);
+  const file = (fd: number): string => `${native.info(fd).device}:${native.info(fd).inode}`;
+  t.equal(file(copy), file(one));
+  t.not(file(other), file(one));
+  closeFds(one, other, copy);
+});
+
 t.test('a read needs room: 0 would mean the end', async (t) => {
   const [reader, writer] = native.pipe();
   t.throws(() => native.read(reader, new Uint8Array(0)), RangeError);

@@ -106,6 +106,22 @@ t.test('a full socket would block, and takes more once it was read', async (t) =
   closeFds(a, b);
 });
 
+t.test('what the peer has not read is told, and nothing once it has read all', async (t) => {
+  const [a, b] = native.socketpair();
+  t.equal(native.unread(a), 0);
+  native.send(a, Uint8Array.of(1, 2), 0, 2, [a]);
+  t.ok(native.unread(a) > 0);
+  t.equal(native.unread(b), 0, 'its own is not meant');
+  const fds: number[] = [];
+  native.recv(b, new Uint8Array(1), fds);
+  t.ok(native.unread(a) > 0, 'a part is not all');
+  native.recv(b, new Uint8Array(1), fds);
+  t.equal(native.unread(a), 0);
+  const [reader, writer] = native.pipe();
+  t.throws(() => native.unread(reader), { code: 'ENOTSOCK' });
+  closeFds(a, b, reader, writer, ...fds);
+});
+
 t.test('descriptors go with the bytes, and are new, close-on-exec and of the same file', async (t) => {
   leavesNothing(t, () => {
     const [a, b] = native.socketpair();

@@ -198,7 +198,7 @@ export class VhostUserBackend {
       if ((flags & VERSION_MASK) !== VERSION) throw new Error(`vhost-user version ${flags & VERSION_MASK}`);
       const size = PAYLOAD_BYTES.get(request as FrontEnd);
       if (size !== undefined && payload.length !== size) throw new GuestFault(`it has ${payload.length} bytes and not ${size}`);
-      const reply = this.#request(request, payload, fds);
+      const reply = this.#request(request, payload, fds, wantsReply);
       if (reply !== undefined) this.#connection.send(encodeMessage(request, VERSION | FLAG_REPLY, reply));
       else if (wantsReply) this.#connection.send(encodeMessage(request, VERSION | FLAG_REPLY, encodeU64(0n)));
     } catch (error) {
@@ -212,7 +212,7 @@ export class VhostUserBackend {
   }
 
   /** What is left in `fds` is closed by the caller. Returns the payload of the reply, where the request has one. */
-  #request(request: number, payload: Uint8Array, fds: OwnedFd[]): Uint8Array | undefined {
+  #request(request: number, payload: Uint8Array, fds: OwnedFd[], wantsReply: boolean): Uint8Array | undefined {
     switch (request) {
       case FrontEnd.GetFeatures:
         return encodeU64(FEATURES);
@@ -243,7 +243,12 @@ export class VhostUserBackend {
         return undefined;
       case FrontEnd.AddMemReg: {
         const region = decodeMemRegion(payload);
-        this.#memory.add(region, takeFd(fds));
+        const fd = takeFd(fds);
+        if (wantsReply && this.#isShown(fd)) {
+          fd.close();
+          return encodeU64(1n);
+        }
+        this.#memory.add(region, fd);
         return undefined;
       }
       case FrontEnd.RemMemReg:
@@ -251,7 +256,11 @@ export class VhostUserBackend {
         return undefined;
       case FrontEnd.SetBackendReqFd:
         this.#requests?.close();
-        this.#requests = new BackendRequests(takeFd(fds), (error) => this.#lost(error));
+        this.#requests = new BackendRequests(takeFd(fds), {
+          inParts: this.#has(ProtocolFeature.ResetDevice),
+          running: () => this.#connection.catchUp() && this.#running,
+          broken: (error) => this.#lost(error),
+        });
         return undefined;
       default:
         return this.#vringRequest(request, payload, fds);
@@ -318,6 +327,20 @@ export class VhostUserBackend {
     }
   }
 
+  /**
+   * Whether this is memory that was mapped into the shared memory region while the device runs. QEMU tells of each such
+   * mapping as it does of guest memory. It is none, and remembering it would be the end of QEMU: after a reset, which
+   * undoes the mappings, QEMU wants to take back what it had told, looks for the memory, and crashes. What was refused
+   * it does not take back. A device that is just being started after a pause has to accept it, or QEMU gives up on it.
+   */
+  #isShown(fd: OwnedFd): boolean {
+    return this.#running && this.#region.shows(fd);
+  }
+
+  get #running(): boolean {
+    return this.#vrings[IN_QUEUE]!.running !== undefined;
+  }
+
   #has(feature: number): boolean {
     return (this.#protocolFeatures & bit(feature)) !== 0n;
   }
@@ -340,7 +363,7 @@ export class VhostUserBackend {
   /** Starts the device when all is there. */
   #run(): void {
     const [inRing, outRing] = [this.#vrings[IN_QUEUE]!, this.#vrings[OUT_QUEUE]!];
-    if (inRing.running !== undefined || this.#closed) return;
+    if (this.#running || this.#closed) return;
     // Without protocol features, a queue that is started is enabled.
     const negotiated = (this.#features & bit(FEATURE_PROTOCOL_FEATURES)) !== 0n;
     if (![inRing, outRing].every((vring) => vring.started && (vring.enabled || !negotiated))) return;
@@ -384,7 +407,7 @@ export class VhostUserBackend {
 
   /** Stops the device where it runs, and notes where to go on. */
   #halt(): void {
-    if (this.#vrings[IN_QUEUE]!.running === undefined) return;
+    if (!this.#running) return;
     this.#device.stop();
     this.#region.run(false);
     for (const vring of this.#vrings) {

@@ -52,6 +52,16 @@ export class VhostUserConnection {
     return this.#closed;
   }
 
+  /** Whether the peer has yet to read something that was sent. */
+  get unread(): boolean {
+    return !this.#closed && (this.#unsent.length > 0 || native.unread(this.socket.fd) > 0);
+  }
+
+  /** Handles what has come and was not looked at yet. Returns whether that was all of it. */
+  catchUp(): boolean {
+    return this.#ready();
+  }
+
   /** Takes ownership of the fds in every case. What is sent after the end is dropped. */
   send(bytes: Uint8Array, fds: readonly OwnedFd[] = []): void {
     if (this.#closed) {
@@ -80,13 +90,14 @@ export class VhostUserConnection {
     this.events.ended(error);
   }
 
-  #ready(): void {
+  #ready(): boolean {
     this.#flush();
     try {
-      for (let count = 0; count < MESSAGES_PER_WAKE && !this.#closed; count++) if (!this.#receive()) return;
+      for (let count = 0; count < MESSAGES_PER_WAKE && !this.#closed; count++) if (!this.#receive()) return true;
     } catch (error) {
       this.#end(error as Error);
     }
+    return this.#closed;
   }
 
   /** Whether a whole message was there. */

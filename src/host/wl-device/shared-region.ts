@@ -5,6 +5,9 @@
  *
  * The front-end may be asked to map only while its device runs (QEMU crashes otherwise). What is to be mapped or unmapped
  * while it does not run waits until it does, or goes with the front-end.
+ *
+ * A reset may take all mappings away (QEMU's does) or leave them, so after one the front-end is asked to unmap what was
+ * there, and whatever it says, nothing is.
  */
 import { Regions } from '../../allocator/regions.js';
 import type { OwnedFd } from '../../fd.js';
@@ -13,15 +16,28 @@ import type { BackendRequests } from './backend-requests.js';
 import { MAX_MAPPINGS } from './limits.js';
 import { REGION_BYTES } from './wire.js';
 
+/** A mapping, by its offset. */
+interface Piece {
+  readonly length: number;
+  /** Which file it shows. */
+  readonly file: string;
+  /** The guest for which it was made. */
+  readonly generation: number;
+}
+
 export class SharedRegion {
   readonly #places = new Regions(REGION_BYTES);
-  /** Length of each mapping by its offset. */
-  readonly #mapped = new Map<number, number>();
+  readonly #mapped = new Map<number, Piece>();
   /** Offsets that are to be unmapped when the device runs again. */
   readonly #stale = new Set<number>();
   /** Who waits for the device to run: told whether it does. */
   #waiting: ((running: boolean) => void)[] = [];
   #running = false;
+  /** Who waits for a mapping to be undone. */
+  #forPlace: (() => void)[] = [];
+  #unmapping = 0;
+  /** Counts guests: what is asked for one is not for the next. */
+  #generation = 0;
 
   constructor(
     private readonly limit: number,
@@ -36,52 +52,71 @@ export class SharedRegion {
     return this.#places.count;
   }
 
+  /** Whether this is a descriptor of memory that is mapped, or about to be. */
+  shows(memory: OwnedFd): boolean {
+    const file = fileOf(memory);
+    for (const piece of this.#mapped.values()) if (piece.file === file) return true;
+    return false;
+  }
+
   /** Maps memory; see `WlHost.map`. */
   async map(memory: OwnedFd, bytes: number, writable: boolean): Promise<number | undefined> {
-    if (!this.#running && !(await new Promise<boolean>((resolve) => this.#waiting.push(resolve)))) return undefined;
-    const requests = this.requests();
-    if (requests === undefined) {
-      this.log('no memory can be mapped: the front-end cannot do it (it needs SHMEM of vhost-user)');
-      return undefined;
-    }
-    if (this.mappings >= this.limit) {
-      this.log(`no further memory can be mapped: ${this.mappings} pieces are`);
-      return undefined;
-    }
-    const offset = this.#places.allocate(bytes, native.pageSize);
-    if (offset === undefined) {
-      this.log(`no place for ${bytes} bytes in the shared memory region: ${this.#places.used} of ${REGION_BYTES} are in use`);
-      return undefined;
-    }
+    const generation = this.#generation;
     const length = Math.ceil(bytes / native.pageSize) * native.pageSize;
-    this.#mapped.set(offset, length);
-    if (await requests.map(memory, offset, length, writable)) return offset;
-    this.#mapped.delete(offset);
-    this.#places.free(offset);
-    this.log(`the front-end refused to map ${bytes} bytes`);
-    return undefined;
+    for (;;) {
+      if (!this.#running && !(await new Promise<boolean>((resolve) => this.#waiting.push(resolve)))) return undefined;
+      const requests = this.requests();
+      if (requests === undefined) {
+        this.log('no memory can be mapped: the front-end cannot do it (it needs SHMEM of vhost-user)');
+        return undefined;
+      }
+      if (this.mappings >= this.limit && this.#unmapping > 0) {
+        await new Promise<void>((resolve) => this.#forPlace.push(resolve));
+        continue;
+      }
+      if (this.mappings >= this.limit) {
+        this.log(`no further memory can be mapped: ${this.mappings} pieces are`);
+        return undefined;
+      }
+      const offset = this.#places.allocate(bytes, native.pageSize);
+      if (offset === undefined) {
+        this.log(`no place for ${bytes} bytes in the shared memory region: ${this.#places.used} of ${REGION_BYTES} are in use`);
+        return undefined;
+      }
+      this.#mapped.set(offset, { length, file: fileOf(memory), generation });
+      const outcome = await requests.map(memory, offset, length, writable);
+      if (outcome === 'done') return offset;
+      this.#forget(offset);
+      if (outcome === 'refused') this.log(`the front-end refused to map ${bytes} bytes`);
+      if (outcome === 'refused' || generation !== this.#generation) return undefined;
+    }
   }
 
   unmap(offset: number): void {
-    const requests = this.requests();
     if (!this.#running) {
       this.#stale.add(offset);
       return;
     }
-    const length = this.#mapped.get(offset)!;
-    void (requests?.unmap(offset, length) ?? Promise.resolve(false)).then((done) => {
+    const { length, generation } = this.#mapped.get(offset)!;
+    this.#unmapping++;
+    void (this.requests()?.unmap(offset, length) ?? Promise.resolve('refused' as const)).then((outcome) => {
+      this.#unmapping--;
+      for (const look of this.#forPlace.splice(0)) look();
+      if (outcome === 'stopped') this.unmap(offset);
+      else if (outcome === 'done' || generation !== this.#generation) this.#forget(offset);
       // A place that may still show something is never used again.
-      if (!done) {
-        this.log(`the front-end did not unmap ${length} bytes`);
-        return;
-      }
-      this.#mapped.delete(offset);
-      this.#places.free(offset);
+      else this.log(`the front-end did not unmap ${length} bytes`);
     });
   }
 
-  /** Refuses whoever waits for the device to run: what they wait with is of a guest that is gone. */
+  #forget(offset: number): void {
+    this.#mapped.delete(offset);
+    this.#places.free(offset);
+  }
+
+  /** There was a reset. Refuses whoever waits for the device to run: what they wait with is of a guest that is gone. */
   abandon(): void {
+    this.#generation++;
     for (const answer of this.#waiting.splice(0)) answer(false);
   }
 
@@ -90,9 +125,13 @@ export class SharedRegion {
     this.#running = running;
     if (!running) return;
     for (const answer of this.#waiting.splice(0)) answer(true);
-    for (const offset of this.#stale) {
-      this.#stale.delete(offset);
-      this.unmap(offset);
-    }
+    const stale = [...this.#stale];
+    this.#stale.clear();
+    for (const offset of stale) this.unmap(offset);
   }
+}
+
+function fileOf(memory: OwnedFd): string {
+  const { device, inode } = memory.info();
+  return `${device}:${inode}`;
 }

@@ -58,6 +58,8 @@ export class TestFrontEnd {
   /** Requests of the back-end, counted. */
   maps = 0;
   unmaps = 0;
+  /** Numbers of requests that no front-end knows. */
+  readonly unknown: number[] = [];
   ended = false;
   readonly kicks: OwnedFd[] = [];
   readonly calls: OwnedFd[] = [];
@@ -173,6 +175,18 @@ export class TestFrontEnd {
     this.#requests!.send(bytes);
   }
 
+  /** Reads what the back-end asks for, or leaves it unread, as a front-end does that is busy. */
+  readRequests(reads: boolean): void {
+    if (reads) this.#requests!.resume();
+    else this.#requests!.pause();
+  }
+
+  /** Undoes all mappings unasked, as QEMU does when the guest resets the device. */
+  dropPieces(): void {
+    for (const { fd } of this.pieces.values()) fd.close();
+    this.pieces.clear();
+  }
+
   #serve(request: number, payload: Buffer, fds: OwnedFd[]): boolean {
     const offset = Number(payload.readBigUint64LE(16));
     const length = Number(payload.readBigUint64LE(24));
@@ -187,9 +201,14 @@ export class TestFrontEnd {
       this.pieces.set(offset, { fd, length, writable: payload.readBigUint64LE(32) === 1n });
       return true;
     }
+    if (request !== BackEnd.ShmemUnmap) {
+      this.unknown.push(request);
+      closeAll(fds.splice(0));
+      return false;
+    }
     this.unmaps++;
     const piece = this.pieces.get(offset);
-    if (request !== BackEnd.ShmemUnmap || piece?.length !== length) return false;
+    if (piece?.length !== length) return false;
     piece.fd.close();
     this.pieces.delete(offset);
     return true;
