@@ -1,10 +1,10 @@
 /**
  * The test driver. What passes through it: the test files, each run as `node FILE` in a session of its own, two at a
- * time; their TAP output, from which only the closing count is read; and the two checks that are no tap tests, the
- * sanitizer run and the API reference.
+ * time, those that boot real VMs one at a time; their TAP output, from which only the closing count is read; and what is
+ * no tap test: the making of the guests, the sanitizer run and the API reference.
  *
  * A file fails when an assertion fails, when it ends otherwise than with status 0, when it runs longer than
- * {@link FILE_TIMEOUT_MS}, or when it leaves a process behind. tap's own runner knows the first two only, and rebuilds
+ * {@link FILE_TIMEOUT_MS} ({@link VM_FILE_TIMEOUT_MS}), or when it leaves a process behind. tap's own runner knows the first two only, and rebuilds
  * itself for every choice of plugins.
  *
  * The last line is `N passed, N failed`, summed over assertions and checks.
@@ -17,8 +17,13 @@ import { resolve } from 'node:path';
 const JOBS = 2;
 /** Longest run of one file in milliseconds. Ten times what the longest needs on a slow machine with both jobs busy. */
 const FILE_TIMEOUT_MS = 300_000;
-/** Longest run of a check in milliseconds. The sanitizer run compiles the addon anew. */
-const CHECK_TIMEOUT_MS = 900_000;
+/** The same of a file that boots VMs: emulated guests are slow, and their processors are ours. */
+const VM_FILE_TIMEOUT_MS = 600_000;
+/**
+ * Longest run of a check in milliseconds. The sanitizer run compiles the addon anew; guests are made of some hundred
+ * Debian packages each, by way of the network.
+ */
+const CHECK_TIMEOUT_MS = 1_800_000;
 /** How long a killed process group, or the last children of a finished file, may take to vanish, in milliseconds. */
 const GROUP_GRACE_MS = 3_000;
 /** How often to tell what is still running, in milliseconds. */
@@ -79,13 +84,20 @@ function countAssertions(output: string): { passed: number; failed: number; skip
 }
 
 /** Runs a command in a session of its own until it and all its children in that session have ended. */
-async function run(label: string, command: string, args: readonly string[], timeoutMs: number): Promise<Result> {
+async function run(
+  label: string,
+  command: string,
+  args: readonly string[],
+  timeoutMs: number,
+  show: (text: string) => void = () => {},
+): Promise<Result> {
   // tap's own limit of 30 s a file is about the machine, not about the test; ours is above.
   const env = { ...process.env, TAP_TIMEOUT: String(timeoutMs / 1000) };
   const child: ChildProcess = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env });
   let output = '';
   const keep = (text: string) => {
     output = (output + text).slice(-KEPT_OUTPUT);
+    show(text);
   };
   child.stdout?.setEncoding('utf8').on('data', keep);
   child.stderr?.setEncoding('utf8').on('data', keep);
@@ -169,22 +181,22 @@ async function stage(heading: string, work: () => Promise<void>): Promise<void> 
   console.log(`== ${heading}: ${((Date.now() - began) / 1000).toFixed(1)} s`);
 }
 
-async function runFiles(files: readonly string[]): Promise<void> {
+async function runFiles(files: readonly string[], jobs: number, timeoutMs: number): Promise<void> {
   const waiting = [...files];
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const began = Date.now();
       const label = file.replace(/^dist\//, '').replace(/\.test\.js$/, '');
-      report(label, began, await run(label, process.execPath, ['--enable-source-maps', file], FILE_TIMEOUT_MS));
+      report(label, began, await run(label, process.execPath, ['--enable-source-maps', file], timeoutMs));
     }
   };
-  await Promise.all(Array.from({ length: JOBS }, worker));
+  await Promise.all(Array.from({ length: jobs }, worker));
 }
 
-/** A check passes or fails as a whole, unless it prints tap's counts. */
-async function runCheck(label: string, command: string, args: readonly string[]): Promise<void> {
+/** A check passes or fails as a whole, unless it prints tap's counts. `show` gets what it prints, as it comes. */
+async function runCheck(label: string, command: string, args: readonly string[], show?: (text: string) => void): Promise<void> {
   const began = Date.now();
-  const result = await run(label, command, args, CHECK_TIMEOUT_MS);
+  const result = await run(label, command, args, CHECK_TIMEOUT_MS, show);
   const silent = result.complaints.length === 1 && result.complaints[0] === 'ran no assertion';
   report(label, began, silent ? { ...result, passed: 1, failed: 0, complaints: [] } : result);
 }
@@ -201,11 +213,20 @@ setInterval(() => {
 }, PROGRESS_MS).unref();
 
 const named = process.argv.slice(2);
-// Tests in real VMs are run when they are asked for (npm run test:vm): they make images and need minutes.
-const files = [...new Set((named.length > 0 ? named : ['test']).flatMap(testFiles))]
-  .filter((file) => named.length > 0 || !file.includes('/test/vm/'));
+const files = [...new Set((named.length > 0 ? named : ['test']).flatMap(testFiles))];
+const inVms = files.filter((file) => file.includes('/test/vm/'));
+const onHost = files.filter((file) => !inVms.includes(file));
 
-await stage(`tests (${files.length} files, ${JOBS} at a time)`, () => runFiles(files));
+if (onHost.length > 0) {
+  await stage(`tests (${onHost.length} files, ${JOBS} at a time)`, () => runFiles(onHost, JOBS, FILE_TIMEOUT_MS));
+}
+if (inVms.length > 0) {
+  await stage('guests for real VMs: QEMU, kernel, driver, disks (kept in the cache, made anew where their inputs changed)', () =>
+    runCheck('guests', process.execPath, ['dist/src/cli/main.js', 'vm', 'build'], (text) => process.stdout.write(text)),
+  );
+  // One at a time: each has two guests or more, and a guest has two processors.
+  await stage(`tests in real VMs (${inVms.length} files, one at a time)`, () => runFiles(inVms, 1, VM_FILE_TIMEOUT_MS));
+}
 if (named.length === 0) {
   if (existsSync('test/bindings/sanitize.sh')) {
     await stage('native code under AddressSanitizer and UBSan', () =>

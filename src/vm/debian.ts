@@ -47,6 +47,7 @@ function mmdebstrap(spec: SystemSpec): string[] {
     `--variant=${spec.variant}`,
     `--include=${spec.packages.join(',')}`,
     '--aptopt=Apt::Install-Recommends "false"',
+    '--aptopt=Acquire::Retries "3"',
     ...['man', 'doc', 'locale', 'info'].map(kind => `--dpkgopt=path-exclude=/usr/share/${kind}/*`),
     ...(backports.length > 0
       ? [`--setup-hook=mkdir -p "$1/etc/apt/preferences.d" && printf '${pins}' > "$1/etc/apt/preferences.d/backports"`]
