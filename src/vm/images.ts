@@ -115,9 +115,12 @@ function neededPackages(names: readonly string[], without: RegExp | undefined): 
     const description = JSON.parse(readFileSync(join(PACKAGE_ROOT, folder, 'package.json'), 'utf8')) as {
       dependencies?: Record<string, string>;
       peerDependencies?: Record<string, string>;
+      peerDependenciesMeta?: Record<string, { optional?: boolean }>;
     };
     folders.add(folder);
-    for (const needed of Object.keys({ ...description.dependencies, ...description.peerDependencies })) add(needed, folder);
+    const { dependencies, peerDependencies = {}, peerDependenciesMeta = {} } = description;
+    const peers = Object.keys(peerDependencies).filter(peer => peerDependenciesMeta[peer]?.optional !== true);
+    for (const needed of [...Object.keys(dependencies ?? {}), ...peers]) add(needed, folder);
   };
   for (const name of names) add(name, '');
   return [...folders].filter(folder => folder.lastIndexOf('node_modules/') === 0);
