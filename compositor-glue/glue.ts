@@ -8,11 +8,23 @@ import type { Channel } from '../src/channel.js';
 import { UnixSocket } from '../src/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
 import type { Memory } from '../src/virtwl/vfd.js';
+import { DisplayError } from '../src/wayland/call.js';
 import { Transfers } from '../src/wayland/carry.js';
+import type { Interface, Message } from '../src/wayland/interface.js';
+import { Outbox } from '../src/wayland/outbox.js';
+import { interfaces } from '../src/wayland/protocols/index.js';
 import { Policies } from './policy.js';
 import { RemoteClient } from './remote-client.js';
 import type { SecurityContext, SecurityContexts } from './security-context.js';
 import { VmAccount } from './vm-account.js';
+
+/**
+ * VMs that have something on an account at a time: as many as a broker serves. Their names are the host's word, but each
+ * costs an account and an entrance to the compositor.
+ */
+export const MAX_VMS = 256;
+
+const wlDisplay = interfaces.get('wl_display') as Interface;
 
 export interface GlueOptions {
   /** The way to the host. Lent. */
@@ -51,6 +63,11 @@ export class Glue extends EventEmitter<GlueEvents> {
     return this.#clients.size;
   }
 
+  /** Places for objects that the clients of a VM take. */
+  objectsOf(vm: string): number {
+    return this.#accounts.get(vm)?.objects ?? 0;
+  }
+
   /** Bytes on the account of a client VM. */
   bytesOf(vm: string): number {
     return this.#accounts.get(vm)?.bytes ?? 0;
@@ -63,10 +80,15 @@ export class Glue extends EventEmitter<GlueEvents> {
 
   /** Serves a client that arrived from `vm`. Takes ownership of `link`, not yet started. */
   serve(vm: string, link: Channel): void {
+    if (!this.#accounts.has(vm) && this.#accounts.size >= MAX_VMS) {
+      turnAway(link, `${MAX_VMS} other VMs have clients`);
+      this.emit('left', vm, new Error(`refused: ${MAX_VMS} other VMs have clients`));
+      return;
+    }
     const account = this.#account(vm);
     const { clients: limit, capture } = this.#policies.of(vm);
     if (account.clients >= limit) {
-      link.close();
+      turnAway(link, `VM "${vm}" has ${limit} clients already`);
       this.emit('left', vm, new Error(`refused: VM "${vm}" has ${limit} clients already`));
       return;
     }
@@ -114,7 +136,8 @@ export class Glue extends EventEmitter<GlueEvents> {
   }
 
   #refuse(account: VmAccount, link: Channel, error: Error): void {
-    link.close();
+    // Why not is this VM's own business.
+    turnAway(link, 'the compositor cannot be reached');
     account.clients -= 1;
     this.#forgetIdleAccounts();
     this.emit('left', account.name, error);
@@ -145,7 +168,8 @@ export class Glue extends EventEmitter<GlueEvents> {
   #account(vm: string): VmAccount {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
-      account = new VmAccount(vm, this.#policies.of(vm).memory, new Transfers(this.#options.device));
+      const { memory, objects } = this.#policies.of(vm);
+      account = new VmAccount(vm, memory, new Transfers(this.#options.device), objects);
       this.#accounts.set(vm, account);
     }
     return account;
@@ -172,4 +196,13 @@ export class Glue extends EventEmitter<GlueEvents> {
     }
     return this.#allocator.allocate(bytes);
   }
+}
+
+/** Tells a client that is not served why, in a sentence, and closes its link. */
+function turnAway(link: Channel, why: string): void {
+  const out = new Outbox(link);
+  const error = wlDisplay.events.find(({ name }) => name === 'error') as Message;
+  out.write(1, error, [1, DisplayError.NoMemory, `virtwl: ${why}`]);
+  out.flush();
+  link.closeWhenDrained();
 }

@@ -9,6 +9,7 @@
  *     capture     no             # or yes: it may read the whole screen
  *     memory      256M           # host memory for buffers
  *     clients     64             # connections at the same time
+ *     objects     20000          # objects of all of them together
  *     deny        zxdg_exporter_v2
  *     allow       xdg_wm_base 3  # at most in version 3
  *
@@ -18,10 +19,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkVmName } from '../src/host/broker-protocol.js';
 import { allowOnly, CAPTURE_GLOBALS, REMOTE_GLOBALS, type GlobalPolicy } from '../src/wayland/globals.js';
-import { DEFAULT_VM_SHARE } from './vm-account.js';
+import { DEFAULT_OBJECTS_PER_VM, DEFAULT_VM_SHARE } from './vm-account.js';
 
-/** Connections of one VM at the same time: a desktop has dozens. */
-export const DEFAULT_CLIENTS_PER_VM = 512;
+/**
+ * Connections of one VM at the same time: a desktop has dozens. One whose client asks much and reads nothing costs the
+ * glue some 2 MiB of messages that wait, and each is two descriptors here and one in the compositor.
+ */
+export const DEFAULT_CLIENTS_PER_VM = 256;
 /** The largest policy file that is read, in bytes. */
 export const MAX_POLICY_BYTES = 64 * 1024;
 
@@ -41,6 +45,8 @@ export interface VmPolicy {
   /** Bytes of host memory. */
   readonly memory: number;
   readonly clients: number;
+  /** Objects of all its connections together. */
+  readonly objects: number;
 }
 
 /** What holds where no file says anything else. */
@@ -53,6 +59,7 @@ export const DEFAULT_POLICY: VmPolicy = {
   capture: false,
   memory: DEFAULT_VM_SHARE,
   clients: DEFAULT_CLIENTS_PER_VM,
+  objects: DEFAULT_OBJECTS_PER_VM,
 };
 
 /** A mistake in a policy file. */
@@ -148,6 +155,9 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
         break;
       case 'clients':
         policy.clients = count(values, 1, 100_000, fail);
+        break;
+      case 'objects':
+        policy.objects = count(values, 1, 10_000_000, fail);
         break;
       case 'allow':
       case 'deny': {

@@ -59,6 +59,7 @@ export class RemoteClient {
     const registry = registryHandlers(globalsOf(policy), global => this.#ownGlobal(global), [MEMORY_GLOBAL]);
     const clipboard = clipboardHandlers(policy);
     this.relay = new Relay(link, compositor, {
+      objects: account,
       requests: {
         wl_display: { get_registry: call => this.#getRegistry(call) },
         wl_registry: { bind: call => this.#bind(call, registry.requests) },

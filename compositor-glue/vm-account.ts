@@ -1,11 +1,13 @@
 /**
- * What the glue holds on account of one client VM: bytes of slabs, against a share of the compositor VM's budget, so that
- * one greedy VM cannot take it all; and the keymaps that its clients were given.
+ * What the glue and the compositor hold on account of one client VM, against bounds of its own, so that one greedy VM
+ * cannot take it all: bytes of slabs (a share of the compositor VM's budget), objects, connections; and the keymaps that
+ * its clients were given.
  */
 import { createHash } from 'node:crypto';
 import type { Mapping } from '../src/native.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import type { Transfers } from '../src/wayland/carry.js';
+import type { ObjectAccount } from '../src/wayland/object-map.js';
 
 /** Default share of a client VM, in bytes: a dozen full-screen windows at 1080p, three at 4K. */
 export const DEFAULT_VM_SHARE = 512 << 20;
@@ -14,12 +16,19 @@ export const DEFAULT_VM_SHARE = 512 << 20;
  * share. An application has one to three.
  */
 export const MAX_SLABS_PER_VM = 128;
+/**
+ * Objects of all clients of a VM together, as {@link ObjectAccount} counts them: a program has hundreds, a browser some
+ * thousands. Each costs some 200 bytes here, and up to some 2 KiB in the compositor, which no client's share of memory
+ * covers: 200 MiB at most.
+ */
+export const DEFAULT_OBJECTS_PER_VM = 100_000;
 /** Keymaps kept per VM: a layout switch brings a new one, and a seat has few. */
 export const MAX_KEYMAPS = 8;
 
-export class VmAccount {
+export class VmAccount implements ObjectAccount {
   #bytes = 0;
   #slabs = 0;
+  #objects = 0;
   /** Host memory with a keymap's bytes, by their hash. */
   readonly #keymaps = new Map<string, Memory>();
   /** Connections that this VM has now. */
@@ -30,7 +39,23 @@ export class VmAccount {
     readonly share: number,
     /** Clipboard pipes of this VM's clients. The account's to close. */
     readonly transfers: Transfers,
+    readonly maxObjects = DEFAULT_OBJECTS_PER_VM,
   ) {}
+
+  /** Places for objects that its connections take. */
+  get objects(): number {
+    return this.#objects;
+  }
+
+  takePlace(): boolean {
+    if (this.#objects >= this.maxObjects) return false;
+    this.#objects += 1;
+    return true;
+  }
+
+  givePlaces(count: number): void {
+    this.#objects -= count;
+  }
 
   get bytes(): number {
     return this.#bytes;

@@ -19,6 +19,16 @@ export const SERVER_ID_START = 0xff000000;
  */
 export const MAX_OBJECTS = 100_000;
 
+/**
+ * Counts places for objects, of several connections together. Tables of objects never become smaller, neither here nor
+ * in a compositor, so a place is counted from the first object that needed it until the connection ends.
+ */
+export interface ObjectAccount {
+  /** Takes one place more. False, and nothing taken, where there is none left. */
+  takePlace(): boolean;
+  givePlaces(count: number): void;
+}
+
 /** One object as the relay knows it. `data` belongs to the handlers of its interface. */
 export class RelayObject<Data = unknown> {
   /** The client destroyed it; it waits for the compositor's word. */
@@ -64,6 +74,11 @@ export class ObjectMap {
       return place <= this.#high.length && place < MAX_OBJECTS;
     }
     return id > 0 && id <= this.#low.length && id < MAX_OBJECTS && this.#low[id] === undefined;
+  }
+
+  /** Whether an id that it {@link accepts} makes the table longer. */
+  grows(id: number): boolean {
+    return id < SERVER_ID_START ? id === this.#low.length : id - SERVER_ID_START === this.#high.length;
   }
 
   set(id: number, object: RelayObject): void {

@@ -16,7 +16,7 @@ import { closeAll, type OwnedFd } from '../fd.js';
 import { Call, DisplayError, handlerTable, ProtocolError, Verdict, type Handler, type Handlers } from './call.js';
 import { Flow, type FlowSink } from './flow.js';
 import type { Interface, Message } from './interface.js';
-import { ObjectMap, RelayObject, SERVER_ID_START, type HandlerTable } from './object-map.js';
+import { ObjectMap, RelayObject, SERVER_ID_START, type HandlerTable, type ObjectAccount } from './object-map.js';
 import { Outbox } from './outbox.js';
 import { interfaces } from './protocols/index.js';
 import { checkMessage, findObjects, MAX_OBJECT_ARGS, readString, readUint, WireError, writeUint, type WireValue } from './wire.js';
@@ -31,6 +31,8 @@ export interface RelayRules {
   carryToServer(call: Call, fd: OwnedFd): OwnedFd;
   /** The same for an fd of an event, to the client's side. */
   carryToClient(call: Call, fd: OwnedFd): OwnedFd;
+  /** Where objects are counted that client and compositor make. Default: each connection has its own bound alone. */
+  readonly objects?: ObjectAccount;
 }
 
 export interface RelayEvents {
@@ -58,6 +60,8 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #ids = new Uint32Array(MAX_OBJECT_ARGS);
   readonly #requests: Flow;
   readonly #events: Flow;
+  /** Places taken from the account. */
+  #taken = 0;
   #closed = false;
 
   constructor(client: Channel, server: Channel, rules: RelayRules) {
@@ -81,7 +85,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       batchDone: () => this.flush(),
       end: () => this.close(new Error('the compositor closed the connection')),
       error: error => this.close(error),
-      broken: error => this.close(error),
+      broken: error => (error instanceof ProtocolError ? this.fail(error) : this.close(error)),
     });
   }
 
@@ -128,6 +132,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    */
   adopt(name: string, version: number, clientId: number, local: boolean, data?: unknown): RelayObject {
     if (clientId >= SERVER_ID_START || !this.#byClient.accepts(clientId)) throw invalidNewId(clientId);
+    this.#takePlace(this.#byClient, clientId);
     const serverId = local ? 0 : this.#byServer.allocate();
     if (!local && serverId === 0) throw new ProtocolError(1, DisplayError.NoMemory, 'too many objects');
     const object = this.#newObject(interfaceNamed(name), version, clientId, serverId);
@@ -178,6 +183,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
     this.#requests.close();
     this.#events.close();
+    this.#rules.objects?.givePlaces(this.#taken);
+    this.#taken = 0;
     this.toClient.channel.closeWhenDrained();
     this.toServer.channel.closeWhenDrained();
     this.emit('close', reason);
@@ -373,6 +380,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (serverId < SERVER_ID_START || !this.#byServer.accepts(serverId)) {
       throw new Error(`the compositor made an object with the id ${serverId}`);
     }
+    this.#takePlace(this.#byServer, serverId);
     // The id may be in use again: the old entry waited only for late events.
     return this.#newObject(interfaceNamed(arg.interface as string), call.object.version, serverId, serverId);
   }
@@ -413,6 +421,14 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   // ---- both ----------------------------------------------------------------------------------------------------
+
+  /** Counts the place of a peer's new object, `id` in its own numbers. Places of the relay's own objects are few. */
+  #takePlace(table: ObjectMap, id: number): void {
+    const { objects } = this.#rules;
+    if (objects === undefined || this.#closed || !table.grows(id)) return;
+    if (!objects.takePlace()) throw new ProtocolError(1, DisplayError.NoMemory, 'too many objects of all clients together');
+    this.#taken += 1;
+  }
 
   #newObject(iface: Interface, version: number, clientId: number, serverId: number): RelayObject {
     let tables = this.#tables.get(iface);

@@ -1,5 +1,6 @@
 /** Remote clients on a compositor, by the glue: their memory, their keymaps, their limits, and how they end. */
 import t, { type Test } from 'tap';
+import { MAX_VMS } from '../../compositor-glue/glue.js';
 import { MAX_SLAB_BYTES, MAX_SLABS_PER_CLIENT, Refused } from '../../compositor-glue/slab.js';
 import { MAX_KEYMAPS, MAX_SLABS_PER_VM } from '../../compositor-glue/vm-account.js';
 import { MAX_KEYMAP_BYTES } from '../../src/client/keymap.js';
@@ -16,6 +17,7 @@ const before = new Holdings();
 const MIB = 1 << 20;
 /** wl_display.error */
 const INVALID_OBJECT = 0;
+const NO_MEMORY = 2;
 /** wl_shm.error.invalid_fd */
 const INVALID_FD = 2;
 
@@ -514,6 +516,7 @@ withGlue(
     const [one] = [await g.arrive('work'), await g.arrive('work')];
     const third = g.knock('work');
     await third.isEnded();
+    t.match(third.last('wl_display.error').args, [1, NO_MEMORY, /VM "work" has 2 clients already/]);
     t.match(g.left, [{ vm: 'work', reason: { message: 'refused: VM "work" has 2 clients already' } }]);
     await g.arrive('play');
     t.equal(g.glue.clientCount, 3);
@@ -525,6 +528,82 @@ withGlue(
   },
   { policy: { clients: 2 } },
 );
+
+withGlue(
+  'a VM has so many objects, all its clients together, and another VM its own',
+  async (t, g) => {
+    const [one, two, other] = [await g.arrive('work'), await g.arrive('work'), await g.arrive('play')];
+    t.equal(g.glue.objectsOf('work'), 2, 'two registries');
+    const factoryOf = (r: Remote): number => r.client.bind(r.registry, nameOf('wl_compositor'), 'wl_compositor', 6);
+    const regions = (r: Remote, factory: number, count: number): number[] =>
+      Array.from({ length: count }, () => r.client.make(factory, 'create_region'));
+    const factory = factoryOf(one);
+    const made = regions(one, factory, 60);
+    const factory2 = factoryOf(two);
+    regions(two, factory2, 36);
+    await settle(16);
+    t.equal(g.glue.objectsOf('work'), 100);
+    t.same(g.left, []);
+    regions(other, factoryOf(other), 98);
+    await settle(16);
+    t.equal(g.glue.objectsOf('play'), 100);
+    t.same(g.left, [], 'each VM has its own');
+
+    for (const region of made) one.client.say(region, 'destroy');
+    await settle(16);
+    t.equal(g.glue.objectsOf('work'), 100, 'what was needed once is kept, here and in the compositor');
+    for (const region of made) one.client.say(factory, 'create_region', [region]);
+    await settle(16);
+    t.same(g.left, [], 'for that client to use again');
+    t.equal(one.compositor.all('wl_compositor.create_region').length, 120);
+
+    regions(two, factory2, 1);
+    await fails(t, two.client, 1, NO_MEMORY, /too many objects of all clients together/);
+    await settle(16);
+    t.notOk(one.client.ended, 'nobody else notices');
+    t.equal(g.glue.objectsOf('work'), 62, 'and its places are back');
+    const next = await g.arrive('work');
+    regions(next, factoryOf(next), 36);
+    await settle(16);
+    t.same(g.left.map(({ vm }) => vm), ['work']);
+  },
+  { policy: { objects: 100 } },
+);
+
+withGlue(
+  'objects that the compositor makes for a client are its VM\'s as well',
+  async (t, g) => {
+    const r = await g.arrive('work');
+    const manager = r.client.bind(r.registry, nameOf('wl_data_device_manager'), 'wl_data_device_manager', 3);
+    r.client.make(manager, 'get_data_device', ['new', r.client.bind(r.registry, nameOf('wl_seat'), 'wl_seat', 8)]);
+    await settle(16);
+    const device = r.compositor.last('wl_data_device_manager.get_data_device').args[0] as number;
+    t.equal(g.glue.objectsOf('work'), 4);
+    for (let i = 0; i < 6; i++) r.compositor.say(device, 'data_offer', [0xff000000 + i]);
+    await settle(16);
+    t.equal(g.glue.objectsOf('work'), 10);
+    t.same(g.left, []);
+    r.compositor.say(device, 'data_offer', [0xff000000]);
+    await settle(16);
+    t.same(g.left, [], 'an id that is used again is no more');
+    r.compositor.say(device, 'data_offer', [0xff000006]);
+    await fails(t, r.client, 1, NO_MEMORY, /too many objects/);
+  },
+  { policy: { objects: 10 } },
+);
+
+withGlue(`clients of ${MAX_VMS} VMs are served at a time`, async (t, g) => {
+  for (let i = 0; i < MAX_VMS; i++) {
+    g.knock(`vm-${i}`);
+    if (i % 32 === 0) await settle(4); // not more at once than may wait to be accepted
+  }
+  await eventually('all of them', () => g.glue.clientCount === MAX_VMS);
+  const one = g.knock('one-more');
+  await one.isEnded();
+  t.match(one.last('wl_display.error').args, [1, NO_MEMORY, /256 other VMs have clients/]);
+  g.knock('vm-0');
+  await eventually('another of a VM that has some', () => g.glue.clientCount === MAX_VMS + 1);
+});
 
 withGlue('a compositor that is gone ends its clients, and those that come are refused', async (t, g) => {
   const r = await g.arrive('work');

@@ -21,6 +21,7 @@ t.test('every setting', async t => {
       'capture yes',
       'memory 256M',
       'clients 64',
+      'objects 20000',
       'deny zxdg_exporter_v2',
       'allow xdg_wm_base 3',
     ].join('\r\n'),
@@ -33,6 +34,7 @@ t.test('every setting', async t => {
     capture: true,
     memory: 256 << 20,
     clients: 64,
+    objects: 20_000,
   });
   t.equal(policy.globals('zxdg_exporter_v2', 1), 0, 'denied');
   t.equal(policy.globals('xdg_wm_base', 6), 3, 'capped');

@@ -35,6 +35,7 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
     events: options.events ?? {},
     carryToServer: options.carryToServer ?? ((_call, fd) => fd),
     carryToClient: options.carryToClient ?? ((_call, fd) => fd),
+    ...(options.objects && { objects: options.objects }),
   });
   const ends: (Error | undefined)[] = [];
   relay.on('close', reason => ends.push(reason));

@@ -4,7 +4,7 @@ import { REMOTE_GLOBALS } from '../../../src/wayland/globals.js';
 import type { Target } from '../target.js';
 
 const words = [
-  ...['clipboard', 'title', 'fullscreen', 'memory', 'clients', 'allow', 'deny', 'none', 'read', 'write', 'prefixed', 'free'],
+  ...['clipboard', 'title', 'fullscreen', 'memory', 'clients', 'objects', 'allow', 'deny', 'none', 'read', 'write', 'prefixed', 'free'],
   ...['yes', 'no', '256M', '1G', '0', '64', '9007199254740993', '__proto__', 'constructor', '#', '\n', '\r\n', '\t', ' ', '\u00a0'],
   ...['wl_seat 5', 'xdg_wm_base 3', 'zxdg_exporter_v2', 'wl_output'],
 ];
