@@ -148,11 +148,16 @@ export const guestRings: Target = {
             if (hostile) guest.spoil(draw);
             break;
           case 8:
-            if (hostile && draw.oneIn(4)) bases[draw.below(2)] = draw.below(65536);
             stop();
+            if (hostile && draw.oneIn(4)) {
+              bases[draw.below(2)] = draw.below(65536);
+              guest.spoiled = true;
+            }
             if (draw.oneIn(3)) await turn();
             if (hostile && draw.oneIn(6)) {
+              // The device forgets what it had not answered.
               faults = 0;
+              guest.spoiled = true;
               start('unknown');
             } else {
               start('stopped');
