@@ -16,6 +16,9 @@ function listed(text: string, heading: string): string[] {
   return [...section.matchAll(/^ {2}(\S.*?)(?: {2}|$)/gm)].map(([, words = '']) => words);
 }
 
+// Each help is a process, and the machine may be busy.
+t.setTimeout(120_000);
+
 const commands = listed(help(), 'Commands').map((words) => words.split(' ')[0]!);
 const described = commands.filter((name) => name !== 'help');
 
