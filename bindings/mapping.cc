@@ -133,6 +133,8 @@ NAN_METHOD(Unmap) {
   MappingObject& mapping = Receiver(info);
   if (mapping.region() == nullptr) return Nan::ThrowError("the mapping was unmapped already");
   v8::Local<v8::ArrayBuffer> buffer = BufferOf(info);
+  // Whoever called markAsUntransferable() with the buffer has put another key in the place of ours.
+  if (!environment.detachKey.IsEmpty()) buffer->SetDetachKey(DetachKey(environment));
   // A buffer that was transferred holds the region for itself: the memory stays as long as the taker's buffer.
   if (!buffer->WasDetached() && !buffer->Detach(DetachKey(environment)).FromMaybe(false)) return;
   info.This()->SetInternalField(kBuffer, Nan::Undefined());

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { markAsUntransferable, MessageChannel, Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import { native, type Mapping } from '../../src/native.js';
 import { eventually } from '../eventually.js';
@@ -142,6 +142,16 @@ t.test('nobody gets a buffer by transferring it', async (t) => {
     workers.push(new Worker('', { eval: true, workerData: buffer, transferList: [buffer] }));
   });
   for (const worker of workers) await worker.terminate();
+});
+
+t.test('a buffer that somebody else marks as untransferable is unmapped all the same', async (t) => {
+  leavesNothing(t, () => {
+    const mapping = mapNew(PAGE);
+    const { buffer } = mapping;
+    markAsUntransferable(buffer);
+    mapping.unmap();
+    t.equal(buffer.byteLength, 0);
+  });
 });
 
 t.test('a copy of a buffer is a copy', async (t) => {
