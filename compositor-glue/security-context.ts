@@ -6,18 +6,23 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { connectDisplay } from '../src/client/direct.js';
 import { OwnedFd } from '../src/fd.js';
 import { native } from '../src/native.js';
 import { makeRuntimeFolder } from '../src/runtime-folder.js';
 import { UnixSocket } from '../src/unix-socket.js';
-import { Display } from '../src/wayland/client.js';
 import type { WaylandObject } from '../src/wayland/wayland-object.js';
 
 /** The sandbox engine's name in the protocol: a reverse domain of the project. */
 export const SANDBOX_ENGINE = 'org.virtwl';
 
+const MANAGER = 'wp_security_context_manager_v1';
+
 /** Connections that may wait on a context's socket: as many as a VM may have clients arriving at once. */
 const BACKLOG = 128;
+
+/** How long the compositor may take to answer, in milliseconds: it runs on this machine. */
+export const ANSWER_TIMEOUT_MS = 10_000;
 
 /** A VM's own entrance to the compositor. */
 export interface SecurityContext {
@@ -29,43 +34,36 @@ export interface SecurityContext {
 
 /** The glue's connection to the compositor for making security contexts. */
 export class SecurityContexts {
-  readonly #path: string;
-  #display: Display;
-  #manager: WaylandObject;
   readonly #folder = makeRuntimeFolder('contexts');
   #count = 0;
 
-  private constructor(path: string, display: Display) {
-    this.#path = path;
-    this.#display = display;
-    this.#manager = display.bind('wp_security_context_manager_v1', 1);
-  }
+  private constructor(
+    private readonly path: string,
+    private readonly timeoutMs: number,
+    private manager: WaylandObject,
+  ) {}
 
-  /** Null where the compositor does not have the protocol. */
-  static async connect(path: string): Promise<SecurityContexts | null> {
-    const display = await Display.connect(UnixSocket.connect(path));
-    if (display.find('wp_security_context_manager_v1') === undefined) {
-      display.close();
-      return null;
-    }
-    return new SecurityContexts(path, display);
+  /** Null where the compositor does not have the protocol. It may take `timeoutMs` for each answer. */
+  static async connect(path: string, timeoutMs = ANSWER_TIMEOUT_MS): Promise<SecurityContexts | null> {
+    const manager = await bindManager(path, timeoutMs);
+    return manager === null ? null : new SecurityContexts(path, timeoutMs, manager);
   }
 
   /** Whether the compositor is still there. */
   get closed(): boolean {
-    return this.#display.ended !== undefined;
+    return this.manager.display.ended !== undefined;
   }
 
-  /** A compositor that was started anew at the same place is connected to anew. */
-  async #reconnect(): Promise<void> {
-    const display = await Display.connect(UnixSocket.connect(this.#path));
-    this.#display = display;
-    this.#manager = display.bind('wp_security_context_manager_v1', 1);
-  }
-
-  /** An entrance for the clients of `vm`. Requests are in order: a client that connects afterwards is in it. */
+  /**
+   * An entrance for the clients of `vm`. Requests are in order: a client that connects afterwards is in it. A compositor
+   * that was started anew at the same place is connected to anew.
+   */
   async create(vm: string): Promise<SecurityContext> {
-    if (this.closed) await this.#reconnect();
+    if (this.closed) {
+      const manager = await bindManager(this.path, this.timeoutMs);
+      if (manager === null) throw new Error(`the compositor at ${this.path} is another one: it has no security contexts`);
+      this.manager = manager;
+    }
     const path = join(this.#folder, String(this.#count++));
     const listening = new OwnedFd(native.listenUnix(path, BACKLOG));
     let alive: OwnedFd | undefined;
@@ -73,13 +71,13 @@ export class SecurityContexts {
       const [read, write] = native.pipe();
       // The compositor watches the read end: when the write end is closed, the context is over.
       alive = new OwnedFd(write);
-      const context = this.#manager.create('create_listener', listening, new OwnedFd(read));
+      const context = this.manager.create('create_listener', listening, new OwnedFd(read));
       context.request('set_sandbox_engine', SANDBOX_ENGINE);
       context.request('set_app_id', vm);
       context.request('set_instance_id', `${vm}-${process.pid}`);
       context.request('commit');
       context.request('destroy');
-      await this.#display.roundtrip();
+      await this.#answered();
     } catch (error) {
       if (alive === undefined) listening.close();
       alive?.close();
@@ -96,8 +94,33 @@ export class SecurityContexts {
     };
   }
 
+  /** A compositor that does not answer is given up: the next entrance is asked for on a new connection. */
+  async #answered(): Promise<void> {
+    const { display } = this.manager;
+    let silent = false;
+    const timer = setTimeout(() => {
+      silent = true;
+      display.close();
+    }, this.timeoutMs);
+    try {
+      await display.roundtrip();
+    } catch (error) {
+      throw silent ? new Error(`the compositor at ${this.path} did not answer within ${this.timeoutMs} ms`) : error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   close(): void {
-    this.#display.close();
+    this.manager.display.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** The manager, on a connection of its own, which is the caller's to close; null where there is none. */
+async function bindManager(path: string, timeoutMs: number): Promise<WaylandObject | null> {
+  const display = await connectDisplay(UnixSocket.connect(path), timeoutMs);
+  if (display.find(MANAGER) !== undefined) return display.bind(MANAGER, 1);
+  display.close();
+  return null;
 }

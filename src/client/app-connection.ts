@@ -16,7 +16,7 @@ import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { AppBuffer, AppPool } from './app-pool.js';
 import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
 import { localKeymap } from './keymap.js';
-import { LinkMemory } from './link-memory.js';
+import { LinkMemory, SLAB_TIMEOUT_MS } from './link-memory.js';
 import { AllocatorMemory, GlueMemory, slabEvents, type MemorySource } from './memory-source.js';
 
 export interface AppConnectionOptions {
@@ -24,6 +24,8 @@ export interface AppConnectionOptions {
   readonly transfers: Transfers;
   /** A connection to the allocator, opened when the link turns out to have no glue at its other end. Lent. */
   readonly allocator: () => AllocatorClient;
+  /** How long memory may be on its way, in milliseconds. Default: {@link SLAB_TIMEOUT_MS}. */
+  readonly memoryTimeoutMs?: number | undefined;
 }
 
 export interface AppConnectionEvents {
@@ -59,6 +61,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#memory = new LinkMemory(
       { allocate: async size => (this.#source ?? (await source)).allocate(size) },
       () => this.#relay.resume('requests'),
+      options.memoryTimeoutMs ?? SLAB_TIMEOUT_MS,
     );
     const registry = registryHandlers(allowOnly(REMOTE_GLOBALS), global => {
       if (MEMORY_GLOBALS.includes(global.interface)) this.#globals.set(global.interface, global);

@@ -19,6 +19,11 @@ export const MAX_ROOMY_SLAB_BYTES = 128 << 20;
  * buffer, is not to fill our address space, nor the mapping slots that all applications of this VM share.
  */
 export const MAX_SLABS = 64;
+/**
+ * How long a slab may be on its way, in milliseconds: the glue gives its allocator 30 seconds. Whoever waits for it is
+ * told then that there is no memory.
+ */
+export const SLAB_TIMEOUT_MS = 60_000;
 /** Pieces begin on a page, so that rows of one buffer never share a cache line with another's. */
 const PIECE_ALIGNMENT = 4096;
 
@@ -42,15 +47,22 @@ export interface Piece<Pool = RelayObject> {
 export class LinkMemory<Pool = RelayObject> {
   readonly #source: MemorySource<Pool>;
   readonly #arrived: () => void;
+  readonly #timeoutMs: number;
   readonly #slabs: Slab<Pool>[] = [];
   #growing = false;
+  /** Runs while a slab is on its way. */
+  #timer: NodeJS.Timeout | undefined;
   #failure: Error | null = null;
   #closed = false;
 
-  /** `arrived` is called when a piece that could not be had may be had, or will never be, so that `take` says why. */
-  constructor(source: MemorySource<Pool>, arrived: () => void) {
+  /**
+   * `arrived` is called when a piece that could not be had may be had, or will never be, so that `take` says why: within
+   * `timeoutMs` milliseconds in any case.
+   */
+  constructor(source: MemorySource<Pool>, arrived: () => void, timeoutMs = SLAB_TIMEOUT_MS) {
     this.#source = source;
     this.#arrived = arrived;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Slabs at the moment. */
@@ -87,15 +99,28 @@ export class LinkMemory<Pool = RelayObject> {
   /** Unmaps everything. The link's objects go with the link. */
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#timer);
     for (const slab of this.#slabs) slab.mapping.unmap();
     this.#slabs.length = 0;
   }
 
   #grow(size: number, least: number): void {
     this.#growing = true;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#fail(new Error(`no answer within ${this.#timeoutMs} ms to the request for ${size} bytes of memory`));
+    }, this.#timeoutMs);
+    this.#timer = timer;
     this.#source
       .allocate(size)
+      .finally(() => clearTimeout(timer))
       .then(({ memory, pool, release }) => {
+        if (late && !this.#closed) {
+          memory.close();
+          release();
+          return;
+        }
         try {
           if (this.#closed) return;
           const mapping = memory.map(size, true);
@@ -111,17 +136,22 @@ export class LinkMemory<Pool = RelayObject> {
         this.#arrived();
       })
       .catch((error: Error) => {
-        this.#growing = false;
-        if (this.#closed) return;
+        if (this.#closed || late) return;
         // A roomy slab is a wish, one buffer is the need.
         const smaller = slabBytes(least, 1);
         if (size > smaller) {
           this.#grow(smaller, least);
           return;
         }
-        this.#failure = error;
-        this.#arrived();
+        this.#fail(error);
       });
+  }
+
+  /** The next to take a piece is told, and may try again. */
+  #fail(error: Error): void {
+    this.#growing = false;
+    this.#failure = error;
+    this.#arrived();
   }
 
   #free(slab: Slab<Pool>, offset: number): void {

@@ -193,6 +193,7 @@ export interface AppAndLink {
 export interface AppAndLinkOptions {
   readonly globals?: readonly (readonly [string, number])[];
   readonly allocator?: () => AllocatorClient;
+  readonly memoryTimeoutMs?: number;
 }
 
 /** The number under which a global is announced. */
@@ -219,6 +220,7 @@ export async function connectApp(t: Pick<Test, 'teardown'>, options: AppAndLinkO
   const ends: (Error | undefined)[] = [];
   const connection = new AppConnection(new UnixSocket(new OwnedFd(d)), link, {
     transfers,
+    memoryTimeoutMs: options.memoryTimeoutMs,
     allocator:
       options.allocator ??
       (() => {

@@ -635,6 +635,26 @@ for (const [width, stride, height, format] of [
   }
 }
 
+for (const [who, options] of [
+  ['a glue', {}],
+  ['an allocator', { globals: NESTED, allocator: () => allocator.client }],
+] as const) {
+  withApp(
+    `${who} that never answers is waited for so long, and only by those who need memory`,
+    async (t, c) => {
+      c.far.slabAnswer = 'wait';
+      allocator.granting = false;
+      await c.app.roundtrip();
+      const w = window(c);
+      show(c, w, EVERYTHING);
+      await fails(t, c, 1, NO_MEMORY, /no answer within 30 ms/);
+      w.pool.close();
+      allocator.waiting.length = 0;
+    },
+    { ...options, memoryTimeoutMs: 30 },
+  );
+}
+
 for (const [what, options, message] of [
   ['without an allocator', { globals: NESTED }, /this VM has no allocator/],
   ['without wl_shm at the other end', { globals: [['wl_compositor', 6], ['zwp_none', 1]] }, /no wl_shm/],

@@ -6,6 +6,7 @@ import {
 import type { MemorySource, SlabGrant } from '../../src/client/memory-source.js';
 import { native } from '../../src/native.js';
 import { Memory } from '../../src/virtwl/vfd.js';
+import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
 import { settle } from '../wayland/peer.js';
 import { Random } from '../wayland/random.js';
@@ -124,6 +125,30 @@ t.test('a slab that comes after the end is closed', async t => {
   t.equal(arrivals.count, 0);
   t.equal(m.slabCount, 0);
   await held.assertSame(t);
+});
+
+t.test('a slab that does not come is waited for so long, and given back when it comes after all', async t => {
+  const source = new FakeSource();
+  source.waiting = [];
+  let arrivals = 0;
+  const m = new LinkMemory<number>(source, () => (arrivals += 1), 20);
+  t.equal(m.take(MIN_SLAB_BYTES), null);
+  await eventually('the end of the wait', () => arrivals === 1);
+  t.throws(() => m.take(MIN_SLAB_BYTES), /no answer within 20 ms to the request for 3145728 bytes/);
+  t.equal(source.asked.length, 1, 'and nothing smaller is asked for');
+  source.waiting.shift()!();
+  await settle(2);
+  t.same(source.released, [1]);
+  t.equal(m.slabCount, 0);
+  source.waiting = null;
+  await taken(m, MIN_SLAB_BYTES);
+  t.equal(m.slabCount, 1, 'the next one is asked for as ever');
+  m.close();
+
+  const closed = new LinkMemory<number>({ allocate: () => new Promise(() => {}) }, () => t.fail('told after the end'), 1);
+  closed.take(1);
+  closed.close();
+  await new Promise(resolve => setTimeout(resolve, 20));
 });
 
 t.test('an empty slab is given back, but for the last; after the end nothing is', async t => {
