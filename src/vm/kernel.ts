@@ -2,8 +2,9 @@
  * What the guests' kernel needs: Debian's kernel, the modules that a boot takes, our driver built against its headers,
  * and C programs for tests, built with the same tools. In: the package's sources. Out: folders in the cache.
  *
- * The kernel can be that of another release than the rest of the guest, to see the driver on it: a guest sees nothing of
- * that but `uname`.
+ * To see the driver on other kernels, `VIRTWL_GUEST_SUITE` names the Debian release that the kernel alone is taken from,
+ * and `VIRTWL_GUEST_KERNEL` a folder with one that was built by hand (`bzImage`, with what a guest needs built in) and the
+ * driver for it (`virtio_wl.ko`).
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -80,12 +81,12 @@ function kernelModules(system: string): { release: string; folder: string } {
   return { release, folder: join('/', folder, release) };
 }
 
-/**
- * The kernel and its modules, with our driver. A warning of the compiler (W=1) fails the build. `VIRTWL_GUEST_SUITE` names
- * the Debian release whose kernel it is, where it is not to be that of the guests' own.
- */
+/** The kernel and its modules, with our driver. A warning of the compiler (W=1) fails the build. */
 export async function guestKernel(say: Say, suite: string = process.env['VIRTWL_GUEST_SUITE'] ?? SUITE): Promise<GuestKernel> {
   const tools = await toolchain(say);
+  const busybox = join(tools, 'usr/bin/busybox');
+  const own = process.env['VIRTWL_GUEST_KERNEL'];
+  if (own !== undefined) return { release: own, image: join(own, 'bzImage'), busybox, modules: [join(own, 'virtio_wl.ko')] };
   const system = await toolchain(say, suite);
   const { release, folder } = kernelModules(system);
   const sources = driverSources();
@@ -114,23 +115,23 @@ export async function guestKernel(say: Say, suite: string = process.env['VIRTWL_
   return {
     release,
     image: join(system, `kernel/boot/vmlinuz-${release}`),
-    busybox: join(tools, 'usr/bin/busybox'),
+    busybox,
     modules: [...BOOT_MODULES, 'virtio_wl'].map(name => join(place, `${name}.ko`)).filter(path => existsSync(path)),
   };
 }
 
-/** A C program of one file for the guests, statically linked; it may include `virtwl_uapi.h`. Its path. */
-export async function guestProgram(source: string, say: Say): Promise<string> {
+/** A C program of one file for the guests, statically linked; it may include `virtwl_uapi.h`. Its path. `bits`: of its ABI. */
+export async function guestProgram(source: string, say: Say, bits: 32 | 64 = 64): Promise<string> {
   const system = await toolchain(say);
   const name = basename(source, '.c');
   const place = await artifact(
     {
-      name: `program-${name}`,
+      name: bits === 32 ? `program32-${name}` : `program-${name}`,
       inputs: [basename(system), readFileSync(source), readFileSync(UAPI_HEADER)],
       build: async work => {
         copyFileSync(source, join(work, `${name}.c`));
         copyFileSync(UAPI_HEADER, join(work, basename(UAPI_HEADER)));
-        const compile = ['gcc', '-Wall', '-Wextra', '-Werror', '-Wno-unused-result', '-O2', '-static', '-o', name, `${name}.c`];
+        const compile = ['gcc', '-Wall', '-Wextra', '-Werror', '-Wno-unused-result', '-O2', `-m${bits}`, '-static', '-o', name, `${name}.c`];
         await run(insideSystem(system, work, compile), { doing: `the program ${name}`, timeoutMs: BUILD_TIMEOUT_MS, say });
         rmSync(join(work, `${name}.c`));
       },

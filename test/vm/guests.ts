@@ -20,13 +20,18 @@ import { findQemu } from '../../src/vm/qemu.js';
 /** The sources of a test's C programs, which are not compiled with the tests. */
 export const SOURCES = fileURLToPath(new URL('../../../test/vm/', import.meta.url));
 
+/** A small guest's memory. Where a kernel keeps a shadow of all that it maps (KASAN), the device's 4 GiB alone take 512 MiB. */
+const MEMORY_BYTES = (process.env['VIRTWL_GUEST_KERNEL'] === undefined ? 512 : 2048) * 2 ** 20;
+
 export interface GuestOptions {
   readonly name: string;
   /** The wl device's servers: sockets in this folder. Without it the guest has no wl device. */
   readonly folder?: string | undefined;
   readonly servers?: readonly string[];
+  /** Instead of a folder: the vhost-user socket of a device of the test's own. */
+  readonly wlSocket?: string;
   readonly limits?: Partial<WlLimits>;
-  /** C programs of this folder that the guest finds in /virtwl. */
+  /** C programs of this folder that the guest finds in /virtwl. NAME.32 is NAME compiled for the ABI of 32 bits. */
   readonly programs?: readonly string[];
 }
 
@@ -36,12 +41,15 @@ export async function smallGuest(t: Test, options: GuestOptions): Promise<{ mach
   const qemu = await findQemu(say);
   const kernel = await guestKernel(say);
   const programs: Record<string, string> = {};
-  for (const name of options.programs ?? []) programs[name] = await guestProgram(join(SOURCES, `${name}.c`), say);
+  for (const name of options.programs ?? []) {
+    const bits = name.endsWith('.32') ? 32 : 64;
+    programs[name] = await guestProgram(join(SOURCES, `${name.replace(/\.32$/, '')}.c`), say, bits);
+  }
 
   const own = mkdtempSync(join(tmpdir(), 'virtwl-guest-'));
   t.teardown(() => rmSync(own, { recursive: true, force: true }));
   let device: WlDeviceServer | undefined;
-  const wlSocket = options.folder === undefined ? undefined : join(own, 'wl');
+  const wlSocket = options.folder === undefined ? options.wlSocket : join(own, 'wl');
   if (options.folder !== undefined && wlSocket !== undefined) {
     device = new WlDeviceServer({
       socket: new OwnedFd(native.listenUnix(wlSocket, 4)),
@@ -58,7 +66,9 @@ export async function smallGuest(t: Test, options: GuestOptions): Promise<{ mach
     accelerator: await accelerator(qemu, kernel, say),
     kernel: kernel.image,
     initramfs: initramfs(kernel, guestFiles(programs)),
-    memoryBytes: 512 * 2 ** 20,
+    memoryBytes: MEMORY_BYTES,
+    // As the machine's other alarms: a processor of the guest that stands still is the emulation's doing.
+    kernelArguments: 'rcupdate.rcu_cpu_stall_suppress=1',
     wlSocket,
   });
   t.teardown(() => machine.stop());

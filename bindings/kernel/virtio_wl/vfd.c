@@ -166,19 +166,26 @@ void wl_vfds_forget(struct wl_device *wl)
 		/* Not those just being asked for, and those whose CLOSE is under way. */
 		if (!READ_ONCE(vfd->known) || (!unclaimed && !kref_get_unless_zero(&vfd->ref)))
 			continue;
-		idr_remove(&wl->vfds, id);
 		vfd->unclaimed = false;
 		spin_lock(&vfd->in_lock);
 		vfd->known = false;
 		vfd->lost = true;
+		spin_unlock(&vfd->in_lock);
+	}
+	wl->unclaimed = 0;
+	/* Whoever is told of the end below finds no memory any more. */
+	wl_memory_unmap_all(wl);
+	idr_for_each_entry(&wl->vfds, vfd, id) {
+		if (!vfd->lost)
+			continue;
+		idr_remove(&wl->vfds, id);
+		spin_lock(&vfd->in_lock);
 		vfd->hup = true;
 		spin_unlock(&vfd->in_lock);
 		wake_up_all(&vfd->in_wait);
 		wl_vfd_put(vfd);
 	}
-	wl->unclaimed = 0;
 	mutex_unlock(&wl->vfds_lock);
-	wl_memory_unmap_all(wl);
 }
 
 /* Access mode of the vfd's file. */

@@ -1,0 +1,207 @@
+/*
+ * Uses a wl device that may lie, and prints what became of each call: a name of an errno, or that it worked.
+ *
+ *   victim alloc COUNT       makes memory so many times, and touches what it gets
+ *   victim context COUNT     makes contexts
+ *   victim image COUNT       makes images
+ *   victim send COUNT        sends on one context, so many times, and prints what each SEND said
+ *   victim hello COUNT       sends "hello" and must receive it, so many times; tries whatever vfds come along
+ *   victim forgotten         has a context and memory; sends, and the device forgets both
+ *   victim read              waits to read, and says what ended it
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "virtwl_uapi.h"
+
+#define PAGE 4096u
+/* Longer than anything takes; a program that hangs all the same ends by this alarm, and is seen to. In seconds. */
+#define PATIENCE 120
+
+struct txn {
+	struct virtwl_ioctl_txn head;
+	uint8_t data[PAGE];
+};
+
+static int wl;
+
+static const char *result(long value)
+{
+	return value < 0 ? strerrorname_np(errno) : "works";
+}
+
+static int make(uint32_t type, const char *name)
+{
+	struct virtwl_ioctl_new arg;
+
+	memset(&arg, 0, sizeof(arg));
+	arg.type = type;
+	if (name)
+		strcpy(arg.name, name);
+	else if (type == VIRTWL_IOCTL_NEW_DMABUF)
+		arg.dmabuf.width = arg.dmabuf.height = 16;
+	else
+		arg.size = PAGE;
+	return ioctl(wl, VIRTWL_IOCTL_NEW, &arg) ? -1 : arg.fd;
+}
+
+static int context(void)
+{
+	int fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any");
+
+	if (fd < 0) {
+		printf("context: %s\n", result(fd));
+		exit(1);
+	}
+	return fd;
+}
+
+static int say(int fd, const char *text)
+{
+	struct txn txn;
+
+	memset(&txn, 0xff, sizeof(txn.head));
+	txn.head.len = strlen(text);
+	memcpy(txn.data, text, txn.head.len);
+	return ioctl(fd, VIRTWL_IOCTL_SEND, &txn);
+}
+
+/* Whatever came, nothing that can be done with it may harm. */
+static void try(int fd)
+{
+	struct pollfd ready = { fd, POLLIN | POLLOUT, 0 };
+	uint8_t *memory;
+	char byte;
+
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	poll(&ready, 1, 0);
+	read(fd, &byte, 1);
+	write(fd, "x", 1);
+	memory = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	if (memory != MAP_FAILED)
+		munmap(memory, PAGE);
+	close(fd);
+}
+
+static int hello(int fd)
+{
+	char came[6] = "";
+	uint32_t have = 0;
+	struct txn txn;
+	int i;
+
+	if (say(fd, "hello"))
+		return -1;
+	while (have < 5) {
+		txn.head.len = 5 - have;
+		if (ioctl(fd, VIRTWL_IOCTL_RECV, &txn))
+			return -1;
+		if (!txn.head.len && txn.head.fds[0] < 0) {
+			errno = EPIPE;
+			return -1;
+		}
+		memcpy(came + have, txn.data, txn.head.len);
+		have += txn.head.len;
+		for (i = 0; i < VIRTWL_SEND_MAX_ALLOCS && txn.head.fds[i] >= 0; i++)
+			try(txn.head.fds[i]);
+	}
+	errno = EBADMSG;
+	return strcmp(came, "hello") ? -1 : 0;
+}
+
+static void on_bus(int number)
+{
+	(void)number;
+	write(1, "memory: SIGBUS\n", 15);
+	_exit(0);
+}
+
+static void forgotten(void)
+{
+	int fd = context(), memory = make(VIRTWL_IOCTL_NEW_ALLOC, NULL);
+	volatile char *map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	char byte;
+
+	if (map == MAP_FAILED)
+		exit(1);
+	map[1] = 1;
+	say(fd, "forget");
+	printf("read: %s\n", read(fd, &byte, 1) == 0 ? "end" : "no end");
+	fflush(stdout);
+	if (!fork()) {
+		signal(SIGBUS, on_bus);
+		map[1] = 2;
+		printf("memory: there\n");
+		_exit(0);
+	}
+	wait(NULL);
+	printf("send: %s\n", result(say(fd, "x")));
+	printf("mmap: %s\n", result(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, memory, 0) == MAP_FAILED ? -1 : 0));
+	printf("new: %s\n", result(hello(context())));
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	int count = argc > 2 ? atoi(argv[2]) : 1, i, fd, good = 0;
+	uint8_t *memory;
+	char byte;
+
+	alarm(PATIENCE);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	wl = open("/dev/wl0", O_RDWR);
+	if (wl < 0)
+		return printf("open: %s\n", result(wl)), 1;
+	if (!strcmp(what, "forgotten")) {
+		forgotten();
+		return 0;
+	}
+	if (!strcmp(what, "read")) {
+		fd = context();
+		printf("ready\n");
+		i = read(fd, &byte, 1);
+		printf("read: %s\n", i == 0 ? "end" : result(i));
+		return 0;
+	}
+	fd = !strcmp(what, "send") || !strcmp(what, "hello") ? context() : -1;
+	for (i = 0; i < count; i++) {
+		if (!strcmp(what, "alloc")) {
+			fd = make(VIRTWL_IOCTL_NEW_ALLOC, NULL);
+			printf("alloc: %s\n", result(fd));
+			memory = fd < 0 ? MAP_FAILED : mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+			if (memory != MAP_FAILED) {
+				memory[0]++;
+				munmap(memory, PAGE);
+			}
+			if (fd >= 0)
+				close(fd);
+		} else if (!strcmp(what, "context") || !strcmp(what, "image")) {
+			fd = *what == 'c' ? make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any") : make(VIRTWL_IOCTL_NEW_DMABUF, NULL);
+			printf("%s: %s\n", what, result(fd));
+			if (fd >= 0)
+				close(fd);
+		} else if (!strcmp(what, "send")) {
+			printf("send: %s\n", result(say(fd, "x")));
+		} else {
+			int ret = hello(fd);
+
+			if (ret)
+				printf("hello %d: %s\n", i, result(ret));
+			good += !ret;
+		}
+	}
+	if (!strcmp(what, "hello"))
+		printf("%d of %d\n", good, count);
+	return 0;
+}
