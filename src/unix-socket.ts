@@ -15,6 +15,7 @@ import { lstatSync, unlinkSync } from 'node:fs';
 import { EventEmitter } from 'eventemitter3';
 import type { Channel, ChannelEvents } from './channel.js';
 import { closeAll, OwnedFd } from './fd.js';
+import { IN_FLIGHT_PAUSE_MS, tooManyInFlight } from './in-flight.js';
 import { native, POLL_READABLE, POLL_WRITABLE, type Poll } from './native.js';
 
 /** Most fds in one send: libwayland's MAX_FDS_OUT (connection.c), and also virtio_wl's limit. */
@@ -31,13 +32,6 @@ const READ_BYTES = 64 * 1024;
 const PIECE_BYTES = 16 * 1024;
 /** Connections accepted per wake-up, so that a flood of them leaves time for those that are there. */
 const ACCEPTS_PER_WAKEUP = 16;
-/**
- * ETOOMANYREFS, for which libuv has no name: of descriptors that are on their way in sockets (sent, not yet received), a
- * user may have as many as the sender may have open files, all processes of that user counted.
- */
-const ETOOMANYREFS = 109;
-/** How long a socket waits before it tries again to send descriptors that met that limit. In milliseconds. */
-const IN_FLIGHT_PAUSE_MS = 20;
 /** How long a listener waits when the process or machine has no descriptor left for a connection. */
 const ACCEPT_PAUSE_MS = 100;
 
@@ -338,12 +332,9 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
     this.#queuedFds = 0;
   }
 
-  /**
-   * Whether an error of a send says only "not now", and the socket waits a moment. There is room to write meanwhile, so
-   * the poll would call at once, again and again.
-   */
+  /** Whether an error of a send says only "not now", and the socket waits a moment. */
   #triesAgain(error: unknown): boolean {
-    if ((error as SystemError).errno !== ETOOMANYREFS) return false;
+    if (!tooManyInFlight(error)) return false;
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       if (!this.#closed) this.#ask();

@@ -1,7 +1,9 @@
 /**
- * The kernel lets a user have only so many descriptors on their way in sockets. A socket that meets the limit waits.
+ * The kernel lets a user have only so many descriptors on their way in sockets. What meets the limit waits, a Unix socket
+ * as well as a context of the loopback device.
  */
 import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 import t from 'tap';
@@ -9,6 +11,10 @@ import t from 'tap';
 import { OwnedFd } from '../src/fd.js';
 import { native } from '../src/native.js';
 import { UnixSocket } from '../src/unix-socket.js';
+import type { Context } from '../src/virtwl/context.js';
+import { openDevice } from '../src/virtwl/device.js';
+import { HIGH_WATER_BYTES } from '../src/virtwl/limits.js';
+import { SocketVfd, type Vfd } from '../src/virtwl/vfd.js';
 import { eventually } from './eventually.js';
 
 const INSIDE = 'VIRTWL_TEST_INSIDE';
@@ -30,6 +36,21 @@ async function inside(): Promise<void> {
     await new Promise(done => setTimeout(done, 20));
   }
 
+  const device = openDevice({ loopback: tmpdir() });
+  const [c, d] = native.socketpair().map(fd => device.adopt(new SocketVfd(fd))) as [Context, Context];
+  const heard: string[] = [];
+  c.on('error', error => console.log(`the context broke: ${error.message}`));
+  c.on('drain', () => console.log('the context has drained'));
+  d.on('data', (bytes, fds) => {
+    heard.push(`${Buffer.from(bytes).toString()}+${fds.map(fd => (fd as Vfd).kind).join()}`);
+    for (const fd of fds) fd.close();
+  });
+  c.start();
+  d.start();
+  c.send(Buffer.from('first'));
+  c.send(Buffer.from('with memory'), [device.allocate(4096)]);
+  const waits = c.send(new Uint8Array(HIGH_WATER_BYTES + 1));
+
   const [a, b] = UnixSocket.pair();
   let received = 0;
   let failure: Error | undefined;
@@ -44,10 +65,15 @@ async function inside(): Promise<void> {
   a.send(one, [new OwnedFd(native.dup(from))]);
   await new Promise(done => setTimeout(done, 200));
   console.log(failure === undefined ? 'still open' : failure.message);
+  console.log(`context: ${c.closed ? 'closed' : 'open'}, asks to wait: ${!waits}, heard: ${heard.join(' ')}`);
   // Both ends gone, what was on its way is gone too.
   native.close(from);
   native.close(to);
-  await eventually('the descriptors', () => received === 2);
+  await eventually('the descriptors', () => received === 2 && heard.length > 1);
+  await eventually('what was queued behind them', () => c.queuedBytes === 0);
+  console.log(`context heard: ${heard.slice(0, 2).join(' ').replace(/\0+/g, '')}`);
+  c.close();
+  d.close();
   console.log(`received: ${received}, queued: ${a.queuedBytes}`);
   a.close();
   b.close();
@@ -69,5 +95,9 @@ if (process.env[INSIDE] !== undefined) {
     t.match(output, /refused: 109/, 'the kernel has the limit');
     t.match(output, /still open/, 'a send over it breaks nothing');
     t.match(output, /received: 2, queued: 0/, 'it arrives when there is room again');
+    t.match(output, /context: open, asks to wait: true, heard: first\+$/m, 'a context waits too, and says so');
+    t.match(output, /context heard: first\+ with memory\+memory$/m, 'and what it held back arrives in order');
+    t.match(output, /the context has drained/);
+    t.notMatch(output, /the context broke/);
   });
 }

@@ -12,6 +12,7 @@
 import { EventEmitter } from 'eventemitter3';
 import type { Channel, ChannelEvents } from '../channel.js';
 import { closeAll, OwnedFd } from '../fd.js';
+import { IN_FLIGHT_PAUSE_MS, tooManyInFlight } from '../in-flight.js';
 import { native, POLL_READABLE, POLL_WRITABLE, type Poll } from '../native.js';
 import { HIGH_WATER_BYTES, MAX_CHUNK_BYTES, MAX_FDS, MAX_QUEUED_BYTES, MAX_QUEUED_FDS } from './limits.js';
 import { Vfd } from './vfd.js';
@@ -52,6 +53,8 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
   #peerGone = false;
   #wantsDrain = false;
   #events = 0;
+  /** Set while too many descriptors of this user are on their way: nothing is sent until it fires. */
+  #retry: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
   #closingWhenDrained = false;
 
@@ -153,6 +156,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
   close(): void {
     if (this.closed) return;
     clearTimeout(this.#closeTimer);
+    clearTimeout(this.#retry);
     this.#poll.close();
     this.#dropQueue();
     this.#fd.close();
@@ -207,12 +211,19 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
     return offset;
   }
 
-  /** One system call. Closes the fds that were sent. -1 when it would block or the context is broken. */
+  /** One system call. Closes the fds that were sent. -1 when it is too early for it, or the context is broken. */
   #transact(bytes: Uint8Array, offset: number, length: number, fds: readonly OwnedFd[]): number {
     let sent: number;
     try {
       sent = this.transport.send(this.#fd.fd, bytes, offset, length, fds.length === 0 ? [] : fds.map((fd) => fd.fd));
     } catch (error) {
+      if (tooManyInFlight(error)) {
+        this.#retry ??= setTimeout(() => {
+          this.#retry = undefined;
+          this.#watch();
+        }, IN_FLIGHT_PAUSE_MS);
+        return -1;
+      }
       this.#peerGone = true;
       this.#dropQueue();
       // A peer that is gone may have left data behind: reading goes on, and ends in `end`.
@@ -227,7 +238,10 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
     while (this.#queue.length > 0) {
       const head = this.#queue[0]!;
       const sent = this.#transact(head.bytes, head.sent, head.bytes.length - head.sent, head.fds);
-      if (sent < 0) break;
+      if (sent < 0) {
+        this.#watch();
+        break;
+      }
       this.#queuedFds -= head.fds.length;
       head.fds = none;
       head.sent += sent;
@@ -321,6 +335,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
     this.#ended = true;
     const error = cause instanceof Error ? cause : new Error(String(cause));
     error.message = `${doing} the context "${this.name}": ${error.message}`;
+    clearTimeout(this.#retry);
     this.#poll.close();
     this.#dropQueue();
     this.#fd.close();
@@ -341,7 +356,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
     if (this.closed) return;
     let events = 0;
     if (!this.#ended && this.#started && !this.#paused && !this.#closingWhenDrained) events |= POLL_READABLE;
-    if (this.#queue.length > 0) events |= POLL_WRITABLE;
+    if (this.#queue.length > 0 && this.#retry === undefined) events |= POLL_WRITABLE;
     if (events === this.#events) return;
     this.#events = events;
     if (events === 0) this.#poll.stop();
