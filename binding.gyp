@@ -16,6 +16,7 @@
         'bindings/mapping.cc',
         'bindings/memory.cc',
         'bindings/poll.cc',
+        'bindings/rectangle.cc',
         'bindings/sigbus.cc',
         'bindings/socket.cc',
         'bindings/tmpfs.cc',

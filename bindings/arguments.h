@@ -13,12 +13,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "safe_integer.h"
+
 namespace virtwl {
 
 class Environment;
-
-/** The largest integer that a JavaScript number holds exactly: 2^53 - 1. */
-constexpr uint64_t kMaxSafeInteger = (uint64_t{1} << 53) - 1;
 
 /** SCM_MAX_FD of the kernel (include/net/scm.h): the most descriptors in one message. */
 constexpr size_t kMaxMessageFds = 253;

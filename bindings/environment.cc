@@ -3,9 +3,9 @@
 #include <cerrno>
 #include <unistd.h>
 
-#include "copy.h"
 #include "mapping.h"
 #include "poll.h"
+#include "rectangle.h"
 
 namespace virtwl {
 
