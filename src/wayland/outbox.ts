@@ -2,6 +2,9 @@
  * What is to be said on one channel, gathered: messages of one batch are written behind one another and leave in one
  * send. A send takes a limited number of fds, so a message whose fds would not fit any more sends what came before it
  * first; the fds of a message thereby never travel after its bytes.
+ *
+ * Between batches an outbox has nothing to hold, so it has no buffer then: all of a process take turns with a few. A
+ * client costs no buffers of its own, and the heap does not fill with those of clients that are gone.
  */
 import type { Channel } from '../channel.js';
 import { closeAll, OwnedFd } from '../fd.js';
@@ -11,9 +14,18 @@ import { MessageWriter, type WireValue } from './wire.js';
 /** A batch is sent when it has grown to this size, so that one endless batch does not become one endless buffer. */
 const FLUSH_BYTES = 64 * 1024;
 
+/**
+ * Writers that are kept for the next who needs one. Rarely more than two are in use at a time, one for each way of the
+ * relay that is at work; the rest is for batches that a handler has left open.
+ */
+const MAX_SPARE_WRITERS = 8;
+
+const spareWriters: MessageWriter[] = [];
+
 /** Gathers messages for one channel. */
 export class Outbox {
-  readonly #writer = new MessageWriter();
+  /** Lent to this outbox while it holds something. */
+  #lent: MessageWriter | null = null;
   #backedUp = false;
   #closed = false;
 
@@ -31,6 +43,10 @@ export class Outbox {
   /** The bytes gathered, to change ids in what `append` returned the offset of. Valid until the next call. */
   get bytes(): Uint8Array {
     return this.#writer.bytes;
+  }
+
+  get #writer(): MessageWriter {
+    return (this.#lent ??= spareWriters.pop() ?? new MessageWriter());
   }
 
   /** Copies one whole message. Takes ownership of the fds. Returns where it begins in {@link bytes}. */
@@ -61,21 +77,29 @@ export class Outbox {
 
   /** Sends what was gathered: once per batch. */
   flush(): void {
-    const writer = this.#writer;
-    if (writer.length === 0) return;
+    const writer = this.#lent;
+    if (writer === null) return;
+    if (writer.length === 0) return this.discard();
     const { bytes, fds } = writer;
     writer.reset();
-    if (this.#closed || this.channel.closed) {
-      closeAll(fds);
-      return;
+    this.#lent = null;
+    try {
+      if (this.#closed || this.channel.closed) closeAll(fds);
+      else if (!this.channel.send(bytes, fds)) this.#backedUp = true;
+    } finally {
+      // Not before: what the channel does not send at once it copies while it is told to.
+      giveBack(writer);
     }
-    if (!this.channel.send(bytes, fds)) this.#backedUp = true;
   }
 
   /** Drops what was gathered and closes its fds. */
   discard(): void {
-    closeAll(this.#writer.fds);
-    this.#writer.reset();
+    const writer = this.#lent;
+    if (writer === null) return;
+    this.#lent = null;
+    closeAll(writer.fds);
+    writer.reset();
+    giveBack(writer);
   }
 
   /** Nothing more is sent: what is gathered, and what is written from now on, is dropped and its fds closed. */
@@ -83,4 +107,9 @@ export class Outbox {
     this.discard();
     this.#closed = true;
   }
+}
+
+/** Takes back a writer that holds nothing. One that a batch has made large goes with that. */
+function giveBack(writer: MessageWriter): void {
+  if (spareWriters.length < MAX_SPARE_WRITERS && writer.capacity <= 2 * FLUSH_BYTES) spareWriters.push(writer);
 }

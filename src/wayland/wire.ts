@@ -343,6 +343,11 @@ export class MessageWriter {
     this.#bytes = new Uint8Array(Math.max(capacity, MAX_MESSAGE_BYTES));
   }
 
+  /** Bytes that it has room for as it is. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /** Bytes held. */
   get length(): number {
     return this.#length;
