@@ -52,7 +52,9 @@ export class BackendRequests {
   #sent: { readonly number: number; readonly answered: (accepted: boolean) => void }[] = [];
   /** The first byte of this one was sent. */
   #begun: Request | undefined;
-  #look: NodeJS.Immediate | NodeJS.Timeout | undefined;
+  /** The next look at it, in this turn or later. One of them, and each is ended by its own kind: Node.js does not check. */
+  #soon: NodeJS.Immediate | undefined;
+  #later: NodeJS.Timeout | undefined;
 
   /** Takes ownership of `socket`, also when it throws. */
   constructor(
@@ -127,7 +129,7 @@ export class BackendRequests {
         this.#begun = request;
         this.#connection.send(encodeMessage(request.number, 0, request.payload).subarray(0, 1), fds);
         // Not at once: `running` may stop the device, which may be what asks.
-        this.#look = setImmediate(() => this.#lookFor(request, LOOKS));
+        this.#soon = setImmediate(() => this.#lookFor(request, LOOKS));
       }
     }
   }
@@ -137,10 +139,10 @@ export class BackendRequests {
     const again = (): void => this.#lookFor(request, looks - 1);
     if (this.#begun !== request) return;
     if (this.#connection.unread) {
-      this.#look = looks > 0 ? setImmediate(again) : setTimeout(again, LOOK_INTERVAL_MS);
+      if (looks > 0) this.#soon = setImmediate(again);
+      else this.#later = setTimeout(again, LOOK_INTERVAL_MS);
       return;
     }
-    this.#look = undefined;
     const running = this.options.running();
     // What the front-end said may have ended this connection.
     if (this.#begun !== request) return;
@@ -155,8 +157,8 @@ export class BackendRequests {
   }
 
   #refuseAll(): void {
-    clearImmediate(this.#look as NodeJS.Immediate);
-    clearTimeout(this.#look as NodeJS.Timeout);
+    clearImmediate(this.#soon);
+    clearTimeout(this.#later);
     const begun = this.#begun;
     this.#begun = undefined;
     for (const { answered } of this.#sent.splice(0)) answered(false);
