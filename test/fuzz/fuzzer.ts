@@ -5,6 +5,7 @@
  *
  * Everything follows from the seed, so that what was found can be had again.
  */
+import { writeSync } from 'node:fs';
 import { appendToCorpus, readCorpus, writeCorpus } from './corpus.js';
 import { Random } from '../wayland/random.js';
 import { Coverage, type News } from './coverage.js';
@@ -104,6 +105,13 @@ class Fuzzer {
   #held: Held | undefined;
   /** A promise that nobody waits for was rejected, or what the event loop called has thrown. */
   #rejection: unknown = undefined;
+  #running: Uint8Array | undefined;
+  /** The process ends while an input is run: what it waits for has been lost, and nothing is left that could end it. */
+  readonly #onExit = (): void => {
+    if (this.#running === undefined) return;
+    const input = Buffer.from(this.#running).toString('base64');
+    writeSync(2, `not ok - ${this.target.name}: waits for ever on the input (base64) ${input}\n`);
+  };
   readonly #onRejection = (reason: unknown): void => void (this.#rejection ??= reason);
 
   constructor(
@@ -116,12 +124,14 @@ class Fuzzer {
 
   async close(): Promise<void> {
     await this.#watchdog.close();
+    process.off('exit', this.#onExit);
     process.off('unhandledRejection', this.#onRejection);
     process.off('uncaughtException', this.#onRejection);
   }
 
   async run(): Promise<FuzzResult> {
     const { target, options } = this;
+    process.on('exit', this.#onExit);
     process.on('unhandledRejection', this.#onRejection);
     process.on('uncaughtException', this.#onRejection);
     const inputs = readCorpus(options.corpus);
@@ -207,6 +217,7 @@ class Fuzzer {
   /** Runs one input. Returns whether the target told something new. */
   async #one(input: Uint8Array): Promise<boolean> {
     this.#watchdog.begin(input);
+    this.#running = input;
     const began = performance.now();
     try {
       const words = await this.target.run(input);
@@ -225,6 +236,7 @@ class Fuzzer {
     } catch (error) {
       throw error instanceof Finding ? error : new Finding(this.target.name, input, error);
     } finally {
+      this.#running = undefined;
       this.#watchdog.end();
     }
   }
