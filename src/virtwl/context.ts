@@ -132,7 +132,8 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
     }
     // Copied once as a whole, then cut: the caller may use its buffer again.
     if (offset < bytes.length) {
-      const rest = bytes.slice(offset);
+      // Not slice(): a Buffer's gives a view.
+      const rest = new Uint8Array(bytes.subarray(offset));
       for (let at = 0; at < rest.length; at += MAX_CHUNK_BYTES) {
         const chunk = rest.subarray(at, at + MAX_CHUNK_BYTES);
         this.#queue.push({ bytes: chunk, sent: 0, fds: at === 0 ? fds : none });
@@ -226,8 +227,10 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
       }
       this.#peerGone = true;
       this.#dropQueue();
-      // A peer that is gone may have left data behind: reading goes on, and ends in `end`.
-      if (!isHangUp(error)) setImmediate(() => this.#fail('sending on', error));
+      // A peer that is gone may have left data behind: reading goes on, and ends in `end`. Some drivers say ENODEV of the
+      // peer as well as of the device; which of them it is, reading tells.
+      const gone = isHangUp(error) || (error as NodeJS.ErrnoException).code === 'ENODEV';
+      if (!gone) setImmediate(() => this.#fail('sending on', error));
       return -1;
     }
     if (sent > 0) closeAll(fds);

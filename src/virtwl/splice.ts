@@ -117,7 +117,7 @@ class RunningSplice implements Splice {
           this.#idleTimer?.refresh();
         }
       } catch (error) {
-        const gone = codeOf(error) === 'EPIPE' || codeOf(error) === 'ECONNRESET';
+        const gone = ['EPIPE', 'ECONNRESET', 'ENODEV'].includes(codeOf(error) ?? '');
         this.#finish(gone ? 'reader-gone' : 'error', error);
         return;
       }

@@ -306,6 +306,23 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(received.context.queuedBytes, 0);
   });
 
+  t.test('what is queued is a copy', async (t) => {
+    const received = connect(t, open(t), 'echo');
+    received.context.pause();
+    // A Buffer, whose own slice() does not copy.
+    const block = Buffer.alloc(64 * 1024);
+    let blocks = 0;
+    for (let goesOn = true; goesOn; blocks++) {
+      block.fill(1 + (blocks % 200));
+      goesOn = received.context.send(block);
+      block.fill(0);
+    }
+    received.context.resume();
+    await received.has(blocks * block.length);
+    const wrong = received.bytes.findIndex((byte, at) => byte !== 1 + (Math.floor(at / block.length) % 200));
+    t.equal(wrong, -1);
+  });
+
   t.test('closeWhenDrained sends what is queued first', async (t) => {
     const device = open(t);
     const received = connect(t, device, 'pipes');

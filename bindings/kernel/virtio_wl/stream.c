@@ -251,6 +251,17 @@ static int wl_send_files(struct wl_request *req, struct wl_device *wl, const s32
 	return 0;
 }
 
+/*
+ * To a vfd whose other end has hung up, the device answers with its plain error. That is the end of
+ * a pipe or a connection, and not of the device.
+ */
+static int wl_send_result(const struct wl_vfd *vfd, int ret)
+{
+	if (ret == -ENODEV && READ_ONCE(vfd->hup) && !READ_ONCE(vfd->wl->gone))
+		return -EPIPE;
+	return ret;
+}
+
 /* An error of an earlier transaction, told once; or, without waiting, a place for this one. */
 static int wl_send_begin(struct wl_vfd *vfd, bool nonblock)
 {
@@ -258,10 +269,13 @@ static int wl_send_begin(struct wl_vfd *vfd, bool nonblock)
 	int ret;
 
 	spin_lock_irq(&wl->out_lock);
-	ret = vfd->send_error;
+	ret = wl_send_result(vfd, vfd->send_error);
 	vfd->send_error = 0;
 	if (!ret && wl->gone)
 		ret = -ENODEV;
+	/* A pipe without a reader. A connection may still be read at its other end. */
+	if (!ret && READ_ONCE(vfd->hup) && !(vfd->flags & WL_VFD_READ))
+		ret = -EPIPE;
 	if (!ret && READ_ONCE(vfd->lost))
 		ret = -ENOENT;
 	if (!ret && nonblock) {
@@ -311,7 +325,7 @@ static long wl_vfd_send_transaction(struct file *file, const void __user *data, 
 	if (!nonblock) {
 		ret = wl_request_queue(wl, req, false);
 		if (!ret)
-			ret = wl_request_wait(wl, req);
+			ret = wl_send_result(vfd, wl_request_wait(wl, req));
 		goto put;
 	}
 	/* Ours to give: the file holds the vfd while we are here. */
