@@ -92,6 +92,8 @@ export interface HostPartsOptions {
   /** A folder of {@link HostParts.makeFolder}, perhaps with files in it that the parts need. Default: a new one. */
   readonly folder?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** More arguments of the broker. */
+  readonly brokerArguments?: readonly string[];
   /** Gets every line that a part prints. */
   readonly log?: (part: string, line: string) => void;
 }
@@ -119,7 +121,8 @@ export abstract class HostParts {
   }
 
   async startBroker(): Promise<void> {
-    await this.says(this.spawn('broker', ['broker', '--directory', this.broker]), READY);
+    const { brokerArguments = [] } = this.#options;
+    await this.says(this.spawn('broker', ['broker', '--directory', this.broker, ...brokerArguments]), READY);
   }
 
   /** The broker's folder. */

@@ -13,12 +13,15 @@ import { GUEST_USER, type MorePackageFiles } from '../vm/images.js';
 import type { CpioEntry } from '../vm/cpio.js';
 import type { Machine } from '../vm/machine.js';
 import type { Say } from '../vm/cache.js';
-import { HostParts, type HostPartsOptions } from './host-parts.js';
+import { STATUS_PREFIX } from '../cli/status.js';
+import { HostParts, type HostPartsOptions, type PartStatus } from './host-parts.js';
 
 /** XDG_RUNTIME_DIR in the guests. */
 export const RUNTIME = '/run/virtwl';
 /** How long sway and the glue may take to serve, in milliseconds: minutes, where guests are emulated on a busy machine. */
 const COMPOSITOR_TIMEOUT_MS = 240_000;
+/** How long a program in a guest may take to tell its status, in milliseconds. */
+const STATUS_TIMEOUT_MS = 60_000;
 
 export interface VmStackOptions extends HostPartsOptions {
   /** Names of the client VMs. Default: one, `client`. */
@@ -41,6 +44,7 @@ export interface VmStackOptions extends HostPartsOptions {
 
 export class VmStack extends HostParts {
   readonly machines = new Map<string, Machine>();
+  #compositor: GuestProgram | undefined;
   /** sway's own Wayland socket, in the compositor VM. */
   display = '';
   readonly #options: VmStackOptions;
@@ -106,6 +110,12 @@ export class VmStack extends HostParts {
     return machine;
   }
 
+  /** `virtwl compositor`, as it was started last. */
+  get compositor(): GuestProgram {
+    if (this.#compositor === undefined) throw new Error('no compositor was started');
+    return this.#compositor;
+  }
+
   machine(vm: string): Machine {
     const machine = this.machines.get(vm);
     if (machine === undefined) throw new Error(`no VM "${vm}" runs`);
@@ -122,6 +132,7 @@ export class VmStack extends HostParts {
     );
     const command = ['/virtwl/virtwl', 'compositor', '--headless', '--policy', `${RUNTIME}/policies`, '--', 'sway', '-c', `${RUNTIME}/sway.config`];
     const compositor = await this.program('compositor', 'virtwl compositor', command);
+    this.#compositor = compositor;
     const serving = /^WAYLAND_DISPLAY=(.*)$/m;
     const { output } = await compositor.until('word that it serves', state => serving.test(state.output), COMPOSITOR_TIMEOUT_MS);
     [, this.display = ''] = serving.exec(output) as RegExpExecArray;
@@ -141,6 +152,15 @@ export class VmStack extends HostParts {
   /** Runs a program in a VM to its end. Its output, both streams. */
   async run(vm: string, command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<{ status: number; output: string }> {
     return this.machine(vm).run(asUser(command, env));
+  }
+
+  /** What a program of {@link virtwl} holds and has done: its answer to SIGUSR2. It must have come as far as to say something. */
+  async statusOf(program: GuestProgram): Promise<PartStatus> {
+    const answers = (errors: string): string[] => errors.split('\n').filter(line => line.startsWith(STATUS_PREFIX));
+    const before = answers((await program.state()).errors).length;
+    await program.signalAlone('USR2');
+    const { errors } = await program.until('status', state => answers(state.errors).length > before, STATUS_TIMEOUT_MS);
+    return JSON.parse(answers(errors)[before]!.slice(STATUS_PREFIX.length)) as PartStatus;
   }
 
   override async stop(): Promise<void> {

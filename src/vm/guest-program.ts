@@ -24,7 +24,8 @@ export class GuestProgram {
   private constructor(
     readonly machine: Machine,
     readonly name: string,
-    private readonly folder: string,
+    /** In the guest. Its output is there, in `output` and `errors`. */
+    readonly folder: string,
   ) {}
 
   /**
@@ -79,6 +80,11 @@ export class GuestProgram {
   /** Signals all processes of its session. */
   async signal(name: 'TERM' | 'KILL'): Promise<void> {
     await this.machine.run(`pkill -${name} -s $(cat ${this.folder}/session.pid)`);
+  }
+
+  /** Signals the program alone: what it has started hears of it by its end only. Its status comes as ever. */
+  async signalAlone(name: 'TERM' | 'KILL' | 'USR2'): Promise<void> {
+    await this.machine.run(`pkill -${name} -P $(cat ${this.folder}/session.pid)`);
   }
 
   #failure(what: string, { output, errors }: ProgramState): Error {
