@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: the same client on the compositor itself, through waypipe, and through virtwl, side by side in one
  * run. The systems take turns in every case and the whole is repeated; medians over the rounds are compared, so that a
- * machine that slows down for a while slows all of them.
+ * machine that slows down for a while slows all of them. With `--vm` it is measured in real VMs: `vms.ts`.
  */
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
@@ -25,6 +25,7 @@ import {
   type System,
   type SystemName,
 } from './systems.js';
+import { benchInVms, VM_MODES, VM_SIZES } from './vms.js';
 
 const CASES: readonly Case[] = [
   { mode: 'sync', size: '1920x1080' },
@@ -34,7 +35,8 @@ const CASES: readonly Case[] = [
 ];
 
 interface Options {
-  seconds: number;
+  vm?: boolean;
+  seconds?: number;
   rounds: number;
   only: SystemName[];
   modes?: string[];
@@ -52,18 +54,24 @@ function positive(text: string): number {
 function options(): Options {
   return new Command('npm run bench --')
     .description('measures virtwl beside a direct connection and beside waypipe')
-    .option('--seconds <n>', 'how long to measure each case, each system, each round', positive, 2)
+    .option('--vm', 'measure in two real VMs, beside the same client in the compositor VM, and how long they take to start')
+    .option('--seconds <n>', 'how long to measure each case, each system, each round (default: 2; in VMs 5)', positive)
     .option('--rounds <n>', 'how often to go round', positive, 3)
     .addOption(new Option('--only <systems...>', 'which systems').choices(SYSTEMS).default([...SYSTEMS]))
     .addOption(new Option('--modes <modes...>', 'which modes').choices(['sync', 'full', 'small', 'newpool']))
-    .option('--sizes <sizes...>', 'which sizes, of 1920x1080 and 3840x2160')
+    .option('--sizes <sizes...>', `which sizes, of 1920x1080 and 3840x2160; in VMs any (default: ${VM_SIZES.join(' ')})`)
     .option('--json <file>', 'write every measurement to a file')
     .option('--strict', 'exit with status 1 when a target is missed')
     .parse()
     .opts<Options>();
 }
 
-const { seconds, rounds, only, modes, sizes, json, strict } = options();
+const { vm, rounds, only, modes, sizes, json, strict, ...given } = options();
+if (vm === true) {
+  const inVms = { seconds: given.seconds ?? 5, rounds, modes: modes ?? VM_MODES, sizes: sizes ?? VM_SIZES, json };
+  process.exit((await benchInVms(inVms)) ? 0 : 1);
+}
+const { seconds = 2 } = given;
 const cases = CASES.filter(
   ({ mode, size }) => (modes?.includes(mode) ?? true) && (mode === 'sync' || (sizes?.includes(size) ?? true)),
 );

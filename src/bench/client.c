@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +75,13 @@ static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Processor time of this process so far, in microseconds. */
+static double cpu(void) {
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
 /* ---- events ---------------------------------------------------------------------------------------------------- */
@@ -269,7 +277,7 @@ int main(int argc, char **argv) {
     if (!samples) die("memory for the timings");
     unsigned frame = 0, first = 0;
     size_t count = 0;
-    double begin = now(), before = begin, measured_from = 0;
+    double begin = now(), before = begin, measured_from = 0, cpu_from = 0;
     for (;;) {
         draw_frame((enum mode)mode, frame++);
         double after = now();
@@ -278,18 +286,20 @@ int main(int argc, char **argv) {
             if (after - measured_from >= seconds) break;
         } else if (after - begin >= warmup) {
             measured_from = after;
+            cpu_from = cpu();
             first = frame;
         }
         before = after;
     }
-    double taken = now() - measured_from;
+    double taken = now() - measured_from, cpu_taken = cpu() - cpu_from;
     unsigned frames = frame - first;
 
     qsort(samples, count, sizeof *samples, compare_floats);
     printf("{\"mode\":\"%s\",\"width\":%d,\"height\":%d,\"frames\":%u,\"seconds\":%.3f,\"fps\":%.1f,"
-           "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"buffers\":%d}\n",
+           "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"buffers\":%d,"
+           "\"before\":%u,\"cpu_us\":%.0f}\n",
            mode_names[mode], width, height, frames, taken, frames / taken, samples[count / 2], samples[count * 9 / 10],
-           samples[count * 99 / 100], samples[count - 1], buffer_count);
+           samples[count * 99 / 100], samples[count - 1], buffer_count, first, cpu_taken);
     free(samples);
     wl_display_disconnect(display);
     return 0;

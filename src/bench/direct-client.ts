@@ -129,6 +129,7 @@ async function run({ mode, size, seconds, warmup }: Options): Promise<Measuremen
   let frame = 0;
   let first = 0;
   let measuredFrom = 0;
+  let cpuFrom = process.cpuUsage();
   const begin = performance.now();
   let before = begin;
   for (;;) {
@@ -141,11 +142,13 @@ async function run({ mode, size, seconds, warmup }: Options): Promise<Measuremen
       if (after - measuredFrom >= seconds * 1000) break;
     } else if (after - begin >= warmup * 1000) {
       measuredFrom = after;
+      cpuFrom = process.cpuUsage();
       first = frame;
     }
     before = after;
   }
   const taken = (performance.now() - measuredFrom) / 1000;
+  const cpu = process.cpuUsage(cpuFrom);
   const buffers = mode === 'full' || mode === 'small' ? window.surface.bufferCount : 0;
   client.close();
 
@@ -155,6 +158,7 @@ async function run({ mode, size, seconds, warmup }: Options): Promise<Measuremen
   return {
     ...{ mode, width: size.width, height: size.height, frames, seconds: round(taken, 3), fps: round(frames / taken, 1) },
     ...{ p50_us: at(0.5), p90_us: at(0.9), p99_us: at(0.99), max_us: at(1), buffers },
+    ...{ before: first, cpu_us: cpu.user + cpu.system },
   };
 }
 

@@ -26,6 +26,10 @@ export interface Measurement {
   readonly max_us: number;
   /** How many buffers it came to use; 0 in a mode without lasting ones. */
   readonly buffers: number;
+  /** How many frames it drew before those that were measured. */
+  readonly before: number;
+  /** Processor time that it took itself, meanwhile. */
+  readonly cpu_us: number;
 }
 
 /** A measurement may take this many milliseconds longer than asked: connecting, warming up, the last frame. */

@@ -3,6 +3,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-sh src/setup/prepare.sh bench
+case " $* " in
+*' --vm '*) sh src/setup/prepare.sh bench-vms ;;
+*) sh src/setup/prepare.sh bench ;;
+esac
 sh src/setup/bench-client.sh
 exec node dist/src/bench/bench.js "$@"

@@ -35,6 +35,8 @@ t.test('the client', async (t) => {
       t.match(found, { mode, width: 640, height: 360 });
       t.ok(found.frames > 0, 'some frames');
       t.ok(found.seconds >= 0.2, 'for as long as asked');
+      t.ok(found.before > 0, 'after some that do not count');
+      t.ok(found.cpu_us > 0 && found.cpu_us < 2e6 * found.seconds, 'with the processor time that it took, about');
       t.ok(found.p50_us <= found.p90_us && found.p90_us <= found.p99_us && found.p99_us <= found.max_us, 'in order');
       if (mode === 'full' || mode === 'small') t.ok(found.buffers >= 1 && found.buffers <= 3, 'one to three buffers');
     });
@@ -61,7 +63,7 @@ t.test('the client', async (t) => {
 t.test('the report', async (t) => {
   const measured = (mode: Mode, rate: number, p50: number): Measurement => ({
     ...{ mode, width: 1920, height: 1080, frames: 1, seconds: 1, fps: rate },
-    ...{ p50_us: p50, p90_us: p50, p99_us: p50, max_us: p50, buffers: 2 },
+    ...{ p50_us: p50, p90_us: p50, p99_us: p50, max_us: p50, buffers: 2, before: 0, cpu_us: 0 },
   });
   const cell = (mode: Mode, system: SystemName, numbers: readonly number[]): Cell => ({
     case: { mode, size: '1920x1080' },

@@ -27,6 +27,8 @@ t.test('the drawing client', { timeout: 110_000 }, async t => {
       t.match(found, { mode, width: 320, height: 240 });
       t.ok(found.frames > 0, 'some frames');
       t.ok(found.seconds >= 0.2, 'for as long as asked');
+      t.ok(found.before > 0, 'after some that do not count');
+      t.ok(found.cpu_us > 0, 'with the processor time that it took');
       t.ok(found.p50_us <= found.p90_us && found.p90_us <= found.p99_us && found.p99_us <= found.max_us, 'in order');
       if (mode === 'full' || mode === 'small') t.ok(found.buffers >= 1 && found.buffers <= 3, 'one to three buffers');
     });
