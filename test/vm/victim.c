@@ -8,6 +8,8 @@
  *   victim hello COUNT       sends "hello" and must receive it, so many times; tries whatever vfds come along
  *   victim forgotten         has a context and memory; sends, and the device forgets both
  *   victim read              waits to read, and says what ended it
+ *   victim full              sends without waiting until there is no room, then whatever waits for room, with a signal
+ *   victim ids               uses up all ids, lets one go, and makes one more, with a signal
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,6 +22,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -151,6 +155,68 @@ static void forgotten(void)
 	printf("new: %s\n", result(hello(context())));
 }
 
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+/* From now on a signal comes again and again, so that one comes while something waits. */
+static void interrupt(void)
+{
+	struct itimerval often = { .it_value = { 0, 300000 }, .it_interval = { 0, 300000 } };
+	struct sigaction action = { .sa_handler = on_alarm };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+/* Only for a device that answers no SEND: what is under way stays under way. */
+static void full(void)
+{
+	struct pollfd writable = { .events = POLLOUT };
+	int last = context(), fd, sent = 0, before;
+
+	fcntl(wl, F_SETFL, O_RDWR | O_NONBLOCK);
+	do {
+		before = sent;
+		fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any");
+		if (fd < 0)
+			break;
+		fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+		while (say(fd, "x") == 0)
+			sent++;
+		if (sent == 16)
+			printf("one: 16, then %s\n", result(-1));
+	} while (sent > before && sent < 10000);
+	printf("all: %s, then %s\n", sent >= 64 ? "many" : "few", result(-1));
+	fcntl(wl, F_SETFL, O_RDWR);
+	writable.fd = last;
+	printf("poll: %s\n", poll(&writable, 1, 0) ? "writable" : "not writable");
+	interrupt();
+	printf("send: %s\n", result(say(last, "x")));
+	printf("new: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
+}
+
+/* Only for a device that answers no CLOSE. */
+static void ids(void)
+{
+	struct rlimit files = { 4096, 4096 };
+	int count = 0, fd, last = -1;
+
+	setrlimit(RLIMIT_NOFILE, &files);
+	while ((fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")) >= 0) {
+		last = fd;
+		count++;
+	}
+	printf("%d, then %s\n", count, result(-1));
+	fcntl(last, F_SETFL, O_RDWR | O_NONBLOCK);
+	close(last);
+	interrupt();
+	printf("one more: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
+	fcntl(wl, F_SETFL, O_RDWR | O_NONBLOCK);
+	printf("without waiting: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -165,6 +231,14 @@ int main(int argc, char **argv)
 		return printf("open: %s\n", result(wl)), 1;
 	if (!strcmp(what, "forgotten")) {
 		forgotten();
+		return 0;
+	}
+	if (!strcmp(what, "full")) {
+		full();
+		return 0;
+	}
+	if (!strcmp(what, "ids")) {
+		ids();
 		return 0;
 	}
 	if (!strcmp(what, "read")) {
