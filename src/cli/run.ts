@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { ClientProxy } from '../client/proxy.js';
 import { printable } from '../printable.js';
 import { makeRuntimeFolder } from '../runtime-folder.js';
-import { openDevice } from '../virtwl/device.js';
+import { openDevice, type Device } from '../virtwl/device.js';
 import { answerStatus } from './status.js';
 
 interface RunOptions {
@@ -30,6 +30,12 @@ export function register(program: Command): void {
     .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
     .action(async (app: string[], options: RunOptions) => {
       const device = openDevice(options);
+      try {
+        lookForServer(device, options.server);
+      } catch (error) {
+        device.close();
+        throw error;
+      }
       const runtimeDir = process.env['XDG_RUNTIME_DIR'];
       const folder = makeRuntimeFolder('run');
       const proxy = new ClientProxy({ device, path: join(folder, 'wayland-0'), server: options.server });
@@ -48,6 +54,24 @@ export function register(program: Command): void {
       // What an application wrote last may still be on its way, for a second at most.
       setTimeout(() => process.exit(), 1_500).unref();
     });
+}
+
+/** What connecting fails with where the host offers this VM no such server: in loopback, and by the driver. */
+const NO_SUCH_SERVER: readonly (string | undefined)[] = ['ENOENT', 'ENODEV', 'EINVAL'];
+
+/**
+ * Connects to the server once, and no more: a name that is wrong, or a server that is off, is better told now than to the
+ * first application. One that is only not there at the moment may come back.
+ *
+ * @throws Error where the host offers no such server
+ */
+function lookForServer(device: Device, server: string): void {
+  try {
+    device.connect(server).close();
+  } catch (error) {
+    if (NO_SUCH_SERVER.includes((error as NodeJS.ErrnoException).code)) throw error;
+    console.error(`virtwl run: ${(error as Error).message}; applications cannot connect until that has changed`);
+  }
 }
 
 async function untilSignal(path: string): Promise<number> {

@@ -2,12 +2,14 @@
  * Parts die in the middle of their work: whoever depended on one hears of it and ends or goes on, and nothing of what it
  * held is left anywhere. Real compositors, real clients, SIGKILL.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { LoopbackStack, VIRTWL } from '../../src/demo/loopback-stack.js';
 import type { ReportJson } from '../../src/frames/report.js';
+import { native } from '../../src/native.js';
 import { startSway, type Sway } from '../compositors.js';
 import { foot, quietEnvironment, run, runIn, type Application } from './applications.js';
 import { descriptorsOf, nothingLeft, sameDescriptors } from './nothing-left.js';
@@ -211,6 +213,8 @@ t.test('what is not there is named', async t => {
     ['a compositor to attach to', ['compositor', '--attach', '/nonexistent/wayland-1'], 1, /\/nonexistent\/wayland-1/],
     ['an application', ['run', '--', 'nosuch'], 127, /nosuch: there is no such program here/],
     ['a server', ['frames', '--server', 'nosuch', '--no-capture'], 1, /server "nosuch".*the host offers this VM no such server/],
+    ['a server to run on', ['run', '--server', 'nosuch', '--', 'touch', join(stack.folder, 'ran')], 1, /^virtwl: cannot connect to the server "nosuch".*no such server/m],
+    ['a server to run on, without an application', ['run', '--server', 'nosuch'], 1, /no such server/],
     ['the allocator, for a client VM', ['frames', '--server', 'allocator', '--no-capture'], 1, /no such server/],
     ['a loopback folder', ['run', '--loopback', '/nonexistent', '--', 'foot'], 1, /no loopback folder \/nonexistent: start/],
   ];
@@ -219,9 +223,17 @@ t.test('what is not there is named', async t => {
     t.equal(await endOf(application), status, `${what}: status ${status}`);
     t.match(application.stderr, message, `${what}: the reason`);
   }
-  const application = runIn(t, stack, 'lab', BUSY, env, ['--server', 'nosuch']);
-  t.not(await endOf(application), 'still running', 'an application whose server is not offered ends');
-  t.match(application.stderr, /virtwl run: cannot connect to the server "nosuch"/, 'and hears why');
+  t.notOk(existsSync(join(stack.folder, 'ran')), 'the application was not started');
+});
+
+t.test('a server whose process is gone at the moment is told of, and may come back', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  native.close(native.listenUnix(join(folder, 'wayland'), 1));
+  const env = { ...quietEnvironment(t), XDG_RUNTIME_DIR: folder };
+  const early = run(t, [process.execPath, VIRTWL, 'run', '--loopback', folder, '--', 'sh', '-c', 'exit 7'], env);
+  t.equal(await endOf(early), 7, 'the application runs all the same');
+  t.match(early.stderr, /^virtwl run: .*the host process is gone; applications cannot connect until that has changed$/m);
 });
 
 /** A process below `pid`, by the name that the kernel has for it (15 bytes of it). */
