@@ -1,11 +1,8 @@
 /**
  * Two real VMs: a compositor in one, its clients in the other, and nothing between them but their wl devices and the
- * processes of the host. What loopback promises is looked at here for real: the guest library's own suite, the probe,
- * every pixel of frames, unmodified applications, and the clipboard.
+ * processes of the host. What loopback promises is looked at here for real: the probe, every pixel of frames, unmodified
+ * applications, and the clipboard.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { grim } from '../../src/demo/demo-vms.js';
@@ -15,7 +12,6 @@ import type { ReportJson } from '../../src/frames/report.js';
 import type { GuestProgram } from '../../src/vm/guest-program.js';
 import { foot } from '../loopback/applications.js';
 import { coloursOf, isSame, same, Screen } from '../loopback/screen.js';
-import { PEER_SERVERS, startPeerServers } from '../virtwl/peer-servers.js';
 
 /** How long anything may take in a guest, in milliseconds. Emulated on a busy machine, most takes a hundredth of it. */
 const TIMEOUT_MS = 240_000;
@@ -23,13 +19,6 @@ const TIMEOUT_MS = 240_000;
 const STILL_MS = 4_000;
 
 t.setTimeout(590_000);
-
-const peers = mkdtempSync(join(tmpdir(), 'virtwl-peers-'));
-const stopPeers = startPeerServers(peers);
-t.teardown(() => {
-  stopPeers();
-  rmSync(peers, { recursive: true, force: true });
-});
 
 const stack = await VmStack.start({
   clients: ['office'],
@@ -41,19 +30,7 @@ default_border none
 default_floating_border none
 focus_follows_mouse no
 `,
-  hostArguments: {
-    compositor: ['--probe'],
-    // The suite's limits are those of its contexts, so the device's are out of its way.
-    office: ['--probe', ...PEER_SERVERS.flatMap(name => ['--socket', `${name}=${join(peers, name)}`])],
-  },
-  more: {
-    office: {
-      parts: ['dist/test'],
-      packages: ['tap'],
-      // What makes TypeScript into JavaScript, and what shows results: neither is loaded.
-      without: /^(typescript|tshy|sync-content|pacote|@npmcli\/.*|@types\/.*|@tapjs\/(run|reporter|create-plugin|config))$/,
-    },
-  },
+  hostArguments: { compositor: ['--probe'], office: ['--probe'] },
   say: line => t.comment(line),
   log: (part, line) => t.comment(`${part}: ${line}`),
 });
@@ -65,24 +42,6 @@ const screen = new Screen(
   STILL_MS,
   TIMEOUT_MS,
 );
-
-t.test('the suite of the guest library, which loopback passes, on /dev/wl0', async t => {
-  const suite = await stack.program('office', 'the suite', ['node', '/virtwl/package/dist/test/virtwl/wl0.guest.js'], {
-    TAP_TIMEOUT: String(TIMEOUT_MS / 1000),
-  });
-  const { output, errors } = await suite.ended(TIMEOUT_MS);
-  let count = 0;
-  for (const [i, line] of output.split('\n').entries()) {
-    // The subtests, and not what they are made of.
-    const [, not, what] = /^    (not )?ok \d+ - (.*?)(?: # time=.*)?$/.exec(line) ?? [];
-    if (what === undefined) continue;
-    count++;
-    t.equal(not, undefined, what);
-    if (not !== undefined) t.comment(output.split('\n').slice(Math.max(0, i - 40), i).join('\n'));
-  }
-  t.match(output, /^    1\.\.\d+$/m, `it came to its end (${errors})`);
-  t.ok(count > 20, `${count} of its tests were seen`);
-});
 
 t.test('virtwl probe, in both VMs', async t => {
   const compositor = await stack.run('compositor', ['/virtwl/virtwl', 'probe']);
