@@ -150,9 +150,7 @@ class Fuzzer {
       let made = 0;
       let tenth: number | undefined;
       while (made < options.inputs && Date.now() < end) {
-        const count = Math.min(BATCH, options.inputs - made);
-        await this.#batch(count, withCoverage);
-        made += count;
+        made += await this.#batch(Math.min(BATCH, options.inputs - made), end, withCoverage);
         if (made >= options.inputs / 10) tenth ??= liveBytes();
         options.progress?.(made, this.#corpus.length, this.#coverage.characters);
       }
@@ -172,28 +170,31 @@ class Fuzzer {
     }
   }
 
-  async #batch(count: number, withCoverage: boolean): Promise<void> {
+  /** Makes and runs some inputs, until it is time to end. Returns how many. */
+  async #batch(count: number, end: number, withCoverage: boolean): Promise<number> {
     const batch: Uint8Array[] = [];
-    for (let i = 0; i < count; i++) {
+    while (batch.length < count && Date.now() < end) {
       const input = this.#make();
       batch.push(input);
       if (await this.#one(input)) this.#add(input, true);
     }
-    if (!withCoverage) return;
-    const news = this.#coverage.look();
-    if (news.size > 0) await this.#attribute(news, batch);
+    if (withCoverage) {
+      const news = this.#coverage.look();
+      if (news.size > 0) await this.#attribute(news, batch, end);
+    }
+    return batch.length;
   }
 
   /** Finds the inputs that reached what is new, by running ever smaller groups of them again. */
-  async #attribute(news: News, inputs: readonly Uint8Array[]): Promise<void> {
+  async #attribute(news: News, inputs: readonly Uint8Array[], end: number): Promise<void> {
     const size = Math.ceil(inputs.length / GROUPS);
-    for (let at = 0; at < inputs.length && news.size > 0; at += size) {
+    for (let at = 0; at < inputs.length && news.size > 0 && Date.now() < end; at += size) {
       const group = inputs.slice(at, at + size);
       for (const input of group) await this.#one(input);
       if (group.length === 1) {
         if (this.#coverage.takeFrom(news)) this.#add(group[0] as Uint8Array, true);
       } else if (this.#coverage.touches(news)) {
-        await this.#attribute(news, group);
+        await this.#attribute(news, group, end);
       }
     }
   }

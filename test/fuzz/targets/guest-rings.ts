@@ -88,8 +88,13 @@ export const guestRings: Target = {
       if (queues === undefined) return;
       device.stop();
       bases = [queues[0].nextAvailable, queues[1].nextAvailable];
+      const { view, used } = guest.in;
+      const given = view.getUint16(used + 2, true);
+      // Buffers that nothing was written to are there to be taken again.
+      const kept = !guest.spoiled && bases[0] !== given;
       for (const queue of queues) queue.close();
       queues = undefined;
+      if (kept) throw new Error(`stopped at buffer ${bases[0]}, and ${given} were given back`);
     };
     const begin = (): void => {
       stop();

@@ -1,6 +1,15 @@
 /** The probe server, asked by a guest that does anything: one answer to one whole request, and the memory it speaks of. */
 import { closeAll, OwnedFd } from '../../../src/fd.js';
-import { decodeProbeReply, encodeProbeRequest, fillPattern, findMismatch, PROBE_REPLY_BYTES, PROBE_REQUEST_BYTES, Verdict } from '../../../src/host/probe-protocol.js';
+import {
+  decodeProbeReply,
+  encodeProbeRequest,
+  fillPattern,
+  findMismatch,
+  MAX_PROBE_BYTES,
+  PROBE_REPLY_BYTES,
+  PROBE_REQUEST_BYTES,
+  Verdict,
+} from '../../../src/host/probe-protocol.js';
 import { ProbeServer } from '../../../src/host/probe-server.js';
 import { native } from '../../../src/native.js';
 import { Draw } from '../draw.js';
@@ -10,6 +19,20 @@ import type { Target } from '../target.js';
 import { TestChannel } from '../test-channel.js';
 
 const SIZES = [4, 4096, 8192, 0, 1, 4095, 4098, 2 ** 26, 2 ** 26 + 4, 2 ** 32, 2 ** 53, 2 ** 63];
+
+interface Guest {
+  readonly channel: TestChannel;
+  /** What it has sent so far. */
+  bytes: number;
+  fds: number;
+  /** What its request spoke of. */
+  memory: OwnedFd | undefined;
+  size: number;
+  seed: number;
+  /** What it is to be told, where that is certain. */
+  expected: Verdict | undefined;
+  replies: number;
+}
 
 const server = new ProbeServer(() => undefined);
 
@@ -36,7 +59,7 @@ export const probeRequests: Target = {
   async run(input) {
     const words = new Set<string>();
     const draw = new Draw(input);
-    const channels: { channel: TestChannel; bytes: number; fds: number; memory: OwnedFd | undefined; size: number; seed: number; replies: number }[] = [];
+    const channels: Guest[] = [];
     try {
       while (!draw.done) {
         switch (draw.below(6)) {
@@ -44,7 +67,7 @@ export const probeRequests: Target = {
             if (channels.length >= 10) break;
             const channel = new TestChannel('socket');
             server.serve(channel);
-            channels.push({ channel, bytes: 0, fds: 0, memory: undefined, size: 0, seed: 0, replies: 0 });
+            channels.push({ channel, bytes: 0, fds: 0, memory: undefined, size: 0, seed: 0, replies: 0, expected: undefined });
             break;
           }
           case 1:
@@ -55,12 +78,20 @@ export const probeRequests: Target = {
             const seed = draw.word();
             const real = draw.oneIn(6) ? draw.below(10_000) : size <= 8192 ? size : 4096;
             const memory = patterned(real, draw.oneIn(8) ? draw.byte() : seed);
-            const fds = draw.oneIn(8) ? Array.from({ length: draw.below(4) }, () => drawFd(draw)) : [new OwnedFd(native.dup(memory.fd))];
+            const strange = draw.oneIn(8);
+            const fds = strange ? Array.from({ length: draw.below(4) }, () => drawFd(draw)) : [new OwnedFd(native.dup(memory.fd))];
             const request = encodeProbeRequest({ size, seed });
             const cut = draw.oneIn(4) ? draw.below(request.length + 1) : request.length;
             if (guest.bytes === 0 && cut > 0) {
               guest.memory?.close();
               Object.assign(guest, { memory, size, seed });
+              // What one request by itself has to be told.
+              const bad = size === 0 || size % 4 !== 0 || size > MAX_PROBE_BYTES;
+              if (cut === request.length && fds.length < 2) {
+                if (bad) guest.expected = Verdict.BadSize;
+                else if (fds.length === 0) guest.expected = Verdict.NoMemory;
+                else if (!strange && real < size) guest.expected = Verdict.CannotMap;
+              }
             } else {
               memory.close();
             }
@@ -95,6 +126,7 @@ export const probeRequests: Target = {
           const { verdict, offset } = decodeProbeReply(piece.bytes);
           if (!Object.values(Verdict).includes(verdict as Verdict)) throw new Error(`the verdict ${verdict}`);
           words.add(`verdict ${verdict}`);
+          if (guest.expected !== undefined && verdict !== guest.expected) throw new Error(`the verdict ${verdict} instead of ${guest.expected}`);
           if (verdict !== Verdict.Match) continue;
           if (guest.memory === undefined || offset > 8192) throw new Error(`${offset} bytes match of memory that was not sent`);
           // The answer's pattern is there, where it was the memory that was patterned for this request.
