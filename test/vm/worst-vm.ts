@@ -1,0 +1,88 @@
+/**
+ * A small guest whose wl device is a real, confined host process, beside whatever runs on the host already: for programs
+ * that do their worst, and for those who look at what that costs. Nothing of it may outlive the test.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Test } from 'tap';
+import { NODE_FLAGS, statusOf, VIRTWL, type PartStatus } from '../../src/demo/host-parts.js';
+import type { Machine } from '../../src/vm/machine.js';
+import { smallGuest } from './guests.js';
+
+/** Lines of the host process that are kept. A guest that does its worst causes many. */
+const KEPT_LINES = 2000;
+
+export interface WorstVmOptions {
+  readonly name: string;
+  /** C programs of this folder that the guest finds in /virtwl. */
+  readonly programs: readonly string[];
+  /** More arguments of `virtwl host`: the servers that the guest may reach, its limits. */
+  readonly hostArguments: readonly string[];
+}
+
+/** What the host process tells of itself when it is asked. */
+export interface HostStatus extends PartStatus {
+  readonly allocator?: { readonly budget: number; readonly used: number; readonly pieces: number };
+  readonly device: {
+    readonly connected: boolean;
+    readonly vfds: number;
+    readonly connections: number;
+    readonly pipes: number;
+    readonly queuedBytes: number;
+    readonly mappings: number;
+    readonly allocBytes: number;
+  };
+}
+
+export class WorstVm {
+  private constructor(
+    readonly host: ChildProcess,
+    readonly machine: Machine,
+    /** What the host process has printed last. */
+    readonly lines: readonly string[],
+  ) {}
+
+  /** Both end with the test. */
+  static async start(t: Test, options: WorstVmOptions): Promise<WorstVm> {
+    const { name, programs, hostArguments } = options;
+    const folder = mkdtempSync(join(tmpdir(), 'virtwl-worst-'));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const wlSocket = join(folder, 'wl');
+    const host = spawn(process.execPath, [...NODE_FLAGS, VIRTWL, 'host', '--vm', name, '--socket', wlSocket, ...hostArguments], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    t.teardown(() => ended(host));
+    const lines: string[] = [];
+    await new Promise<void>((resolve, reject) => {
+      for (const input of [host.stdout, host.stderr]) {
+        createInterface({ input }).on('line', line => {
+          lines.push(line);
+          if (lines.length > KEPT_LINES) lines.shift();
+          if (line.startsWith('ready: ')) resolve();
+        });
+      }
+      host.once('exit', status => reject(new Error(`the host process ended with ${status}: ${lines.join('\n')}`)));
+    });
+    const { machine } = await smallGuest(t, { name, wlSocket, programs });
+    return new WorstVm(host, machine, lines);
+  }
+
+  /** Whether the host process runs. */
+  get served(): boolean {
+    return this.host.exitCode === null && this.host.signalCode === null;
+  }
+
+  async status(): Promise<HostStatus> {
+    return (await statusOf(this.host)) as HostStatus;
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise(resolve => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await gone;
+}
