@@ -10,15 +10,16 @@ import type { OwnedFd } from '../src/fd.js';
 import { native } from '../src/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
-import { ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
+import { DisplayError, ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
 import { registryHandlers, type Global } from '../src/wayland/globals.js';
 import type { RelayObject } from '../src/wayland/object-map.js';
 import { Relay } from '../src/wayland/relay.js';
 import type { Bind } from '../src/wayland/wire.js';
 import { clipboardHandlers } from './clipboard-policy.js';
 import { globalsOf, type VmPolicy } from './policy.js';
-import { ClientSlabs, isSlabPool } from './slab.js';
-import { keymapHash, type VmAccount } from './vm-account.js';
+import { PoolMemory, poolRequests } from './pool-memory.js';
+import { ClientSlabs } from './slab.js';
+import { keymapHash, MAX_SLABS_PER_VM, type VmAccount } from './vm-account.js';
 import { windowRequests } from './window-label.js';
 
 /**
@@ -45,6 +46,8 @@ export class RemoteClient {
   readonly relay: Relay;
   readonly #options: RemoteClientOptions;
   readonly #slabs: ClientSlabs;
+  /** Memory that the client brought itself and the compositor has mapped. */
+  readonly #ownPools = new Set<PoolMemory>();
   readonly #registry: RelayObject;
   #shm: RelayObject | null = null;
 
@@ -64,7 +67,8 @@ export class RemoteClient {
         wl_display: { get_registry: call => this.#getRegistry(call) },
         wl_registry: { bind: call => this.#bind(call, registry.requests) },
         wl_shm: { create_pool: call => this.#createPool(call) },
-        wl_shm_pool: { resize: call => this.#resize(call) },
+        ...poolRequests,
+        wl_shm_pool: { ...poolRequests.wl_shm_pool, resize: call => this.#resize(call) },
         ...this.#slabs.requests,
         ...windowRequests(account.name, policy),
         ...clipboard.requests,
@@ -78,7 +82,11 @@ export class RemoteClient {
       carryToServer: (_call, fd) => fd,
       carryToClient: (call, fd) => (fd instanceof Memory ? fd : this.#carry(call, fd)),
     });
-    this.relay.on('close', () => this.#slabs.close());
+    this.relay.on('close', () => {
+      this.#slabs.close();
+      for (const _ of this.#ownPools) account.credit(0);
+      this.#ownPools.clear();
+    });
     this.#registry = this.relay.inject('wl_registry', 1);
     this.relay.request(this.relay.display, 'get_registry', [this.#registry.serverId]);
     this.relay.flush();
@@ -121,11 +129,22 @@ export class RemoteClient {
     if (!(call.peekFd(0) instanceof Memory)) {
       throw new ProtocolError(call.object.clientId, SHM_INVALID_FD, 'a pool must be made of memory');
     }
-    return Verdict.Forward;
+    const { account } = this.#options;
+    // Its bytes are the client VM's own; what it costs here is a mapping.
+    if (!account.charge(0)) {
+      throw new ProtocolError(1, DisplayError.NoMemory, `VM "${account.name}" has ${MAX_SLABS_PER_VM} pieces of memory`);
+    }
+    const memory = new PoolMemory(true, () => {
+      if (this.#ownPools.delete(memory)) account.credit(0);
+    });
+    this.#ownPools.add(memory);
+    const pool = call.relay.adopt('wl_shm_pool', call.object.version, call.uint(0), false, memory);
+    call.relay.request(call.object, 'create_pool', [pool.serverId, call.takeFd(0), call.int(1)]);
+    return Verdict.Drop;
   }
 
   #resize(call: Call): Verdict {
-    if (isSlabPool(call.object)) {
+    if (!(call.object.data as PoolMemory).resizable) {
       throw new ProtocolError(call.object.clientId, SHM_INVALID_FD, 'a pool over a slab cannot be resized');
     }
     return Verdict.Forward;

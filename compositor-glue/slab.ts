@@ -1,11 +1,13 @@
 /**
  * The private extension of the link, `virtwl_memory_v1`: a remote client asks the glue for slabs of host memory. Each is
  * charged to the client's VM, given to the client as memory and, by `create_pool`, to the compositor as a `wl_shm_pool`
- * over the same bytes. The compositor never hears of the extension's own objects.
+ * over the same bytes. The compositor never hears of the extension's own objects. A slab is charged until it is destroyed
+ * and nothing of it is left in the compositor.
  */
 import { ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
 import type { RelayObject } from '../src/wayland/object-map.js';
 import type { Memory } from '../src/virtwl/vfd.js';
+import { PoolMemory } from './pool-memory.js';
 import { MAX_SLABS_PER_VM, type VmAccount } from './vm-account.js';
 
 /** Reasons of `virtwl_slab_v1.refused`. */
@@ -42,6 +44,10 @@ class Slab {
   charged = false;
   /** The allocator was asked and has not answered. */
   arriving = false;
+  /** The client has destroyed it. */
+  destroyed = false;
+  /** Pools over it that are, or whose buffers are, in the compositor. */
+  pools = 0;
 
   constructor(readonly size: number) {}
 }
@@ -64,7 +70,11 @@ export class ClientSlabs {
     virtwl_slab_v1: {
       create_pool: call => this.#createPool(call),
       destroy: call => {
-        this.#free(call.object.data as Slab);
+        const slab = call.object.data as Slab;
+        slab.destroyed = true;
+        slab.memory?.close();
+        slab.memory = null;
+        if (slab.pools === 0) this.#free(slab);
         return Verdict.Drop;
       },
     },
@@ -127,7 +137,12 @@ export class ClientSlabs {
     }
     const shm = this.#context.shm();
     if (shm === null) return Verdict.Stall;
-    const pool = call.relay.adopt('wl_shm_pool', 1, call.uint(0), false, slab);
+    const memory = new PoolMemory(false, () => {
+      slab.pools -= 1;
+      if (slab.destroyed && slab.pools === 0) this.#free(slab);
+    });
+    const pool = call.relay.adopt('wl_shm_pool', 1, call.uint(0), false, memory);
+    slab.pools += 1;
     call.relay.request(shm, 'create_pool', [pool.serverId, slab.memory.share(), slab.size]);
     return Verdict.Drop;
   }
@@ -144,8 +159,4 @@ export class ClientSlabs {
   }
 }
 
-/** Whether a `wl_shm_pool` lies over a slab: its size is fixed. */
-export function isSlabPool(pool: RelayObject): boolean {
-  return pool.data instanceof Slab;
-}
 

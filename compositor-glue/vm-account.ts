@@ -12,8 +12,8 @@ import type { ObjectAccount } from '../src/wayland/object-map.js';
 /** Default share of a client VM, in bytes: a dozen full-screen windows at 1080p, three at 4K. */
 export const DEFAULT_VM_SHARE = 512 << 20;
 /**
- * Most slabs of a client VM: in the compositor's VM each takes one of the device's 512 mapping slots, which all client VMs
- * share. An application has one to three.
+ * Most slabs of a client VM, and pools of memory that it brought itself: in the compositor's VM each takes one of the
+ * device's 512 mapping slots, which all client VMs share. An application has one to three.
  */
 export const MAX_SLABS_PER_VM = 128;
 /**

@@ -92,18 +92,22 @@ withGlue('a slab is one memory for client, glue and compositor, on the account o
   const mapping = native.map((args[0] as OwnedFd).fd, 0, MIB, true);
   Buffer.from(mapping.buffer).write('pixels of the client');
   const pool = r.client.make(slab, 'create_pool');
-  r.client.make(pool, 'create_buffer', ['new', 4096, 16, 16, 64, 0]);
+  const buffer = r.client.make(pool, 'create_buffer', ['new', 4096, 16, 16, 64, 0]);
   await settle(16);
   const made = r.compositor.last('wl_shm.create_pool').args;
   t.equal(made[2], MIB);
   t.equal(textOf(made[1] as OwnedFd, 20), 'pixels of the client');
   t.match(r.compositor.last('wl_shm_pool.create_buffer'), { id: made[0], args: [Number, 4096, 16, 16, 64, 0] });
-  r.client.make(slab, 'create_pool');
+  const second = r.client.make(slab, 'create_pool');
   await settle(16);
   t.equal(r.compositor.all('wl_shm.create_pool').length, 2, 'there may be several pools over it');
 
   r.client.say(memory, 'destroy');
   r.client.say(slab, 'destroy');
+  for (const object of [pool, second]) r.client.say(object, 'destroy');
+  await r.client.roundtrip();
+  t.equal(g.glue.bytesOf('work'), MIB, 'a buffer keeps it in the compositor, and so on the account');
+  r.client.say(buffer, 'destroy');
   await r.client.roundtrip();
   t.equal(g.glue.bytesOf('work'), 0);
   t.same(
@@ -294,6 +298,50 @@ withGlue('memory that the client VM brought itself is a pool like any other', as
   t.equal(textOf(args[1] as OwnedFd, 7), 'its own');
   t.match(r.compositor.last('wl_shm_pool.resize').args, [8192]);
   t.equal(g.glue.bytesOf('work'), 0, 'it is not ours to count');
+});
+
+withGlue(`a VM has at most ${MAX_SLABS_PER_VM} pieces of memory in the compositor, its own included`, async (t, g) => {
+  const [one, two, other] = [await g.arrive('work'), await g.arrive('work'), await g.arrive('play')];
+  const shmOf = (r: Remote): number => r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
+  const ownPool = (r: Remote, shm: number): number => r.client.make(shm, 'create_pool', ['new', memfd(4096), 4096]);
+  const slab = one.client.make(memoryOf(one), 'allocate', ['new', 4096]);
+  await one.client.hears('virtwl_slab_v1.memory');
+  const shm = shmOf(one);
+  const pools: number[] = [];
+  for (let i = 0; i < MAX_SLABS_PER_VM - 1; i++) {
+    pools.push(ownPool(one, shm));
+    if (i % 16 === 0) await settle(4);
+  }
+  const buffer = one.client.make(pools[0]!, 'create_buffer', ['new', 0, 16, 16, 64, 0]);
+  one.client.say(pools[0]!, 'destroy');
+  await one.client.roundtrip();
+  t.same(g.left, [], 'so many it may have');
+  t.equal(one.compositor.all('wl_shm.create_pool').length, MAX_SLABS_PER_VM - 1);
+
+  ownPool(two, shmOf(two));
+  await fails(t, two.client, 1, NO_MEMORY, /VM "work" has 128 pieces of memory/);
+  ownPool(other, shmOf(other));
+  await other.client.roundtrip();
+  t.equal(other.compositor.all('wl_shm.create_pool').length, 1, 'another VM has its own');
+
+  one.client.say(buffer, 'destroy');
+  ownPool(one, shm);
+  await one.client.roundtrip();
+  t.notOk(one.client.ended, 'when the last buffer of one is gone, there is room again');
+  one.client.make(memoryOf(one), 'allocate', ['new', 4096]);
+  const refused = await one.client.hears('virtwl_slab_v1.refused');
+  t.match(refused.args, [Refused.OverShare, /128 of 128 slabs/], 'slabs are counted with them');
+  one.client.say(slab, 'destroy');
+  ownPool(one, shm);
+  await one.client.roundtrip();
+  t.notOk(one.client.ended);
+  one.client.close();
+  await eventually('it left', () => g.glue.clientCount === 1);
+  const again = await g.arrive('work');
+  const shmAgain = shmOf(again);
+  for (let i = 0; i < 8; i++) ownPool(again, shmAgain);
+  await again.client.roundtrip();
+  t.notOk(again.client.ended, 'a client that leaves takes its memory along');
 });
 
 for (const [what, make] of [
