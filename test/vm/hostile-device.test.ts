@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { smallGuest } from './guests.js';
-import { LyingDevice, type Asked, type Told } from './lying-device.js';
+import { LIAR_REGION_BYTES, LyingDevice, type Asked, type Told } from './lying-device.js';
 import {
   Command,
   DEVICE_ID,
@@ -18,7 +18,6 @@ import {
   encodeVfdNewResponse,
   NO_PFN,
   PFN_BYTES,
-  REGION_BYTES,
   Response,
 } from '../../src/host/wl-device/wire.js';
 
@@ -94,7 +93,7 @@ t.test('answers that are none', async t => {
 });
 
 t.test('memory where none may be', async t => {
-  const last = REGION_BYTES / PFN_BYTES - 1;
+  const last = LIAR_REGION_BYTES / PFN_BYTES - 1;
   const lies = [
     made(NO_PFN, 0),
     made(NO_PFN + 1, 0),
@@ -120,7 +119,7 @@ t.test('messages that make no sense harm nobody, and the stream goes on', async 
     // Ids that exist, that are not the device's to give, and that cannot be.
     asked => [vfd(1), vfd(1), vfd(1), announced(asked.id, 3, NO_PFN, 0, 0)],
     () => [0, 1, 2047, 2048, 0x3fffffff, 0x80000000, 0xc0000001, 0xffffffff].map(number => announced(number, 3, NO_PFN, 0, 0)),
-    () => [announced(id(2), 3, NO_PFN - 1, 0, 8192), announced(id(3), 3, 0xffffffff, 0xffffffff, 4096), announced(id(4), 3, 0, 0, 0xffffffff)],
+    () => [announced(id(2), 3, LIAR_REGION_BYTES / PFN_BYTES - 1, 0, 8192), announced(id(3), 3, 0xffffffff, 0xffffffff, 4096), announced(id(4), 3, 0, 0, 0xffffffff)],
     () => [announced(id(5), 0xffffffff, NO_PFN, 0, 0xffffffff), announced(id(6), 0, 0, 0, 1)],
     // Counts beyond what there is, and beyond what fits a number.
     asked => [1, 2, 1020, 1021, 0x3fffffff, 0x40000000, 0x80000000, 0xffffffff].map(count => message(numbers(Command.Recv, 0, asked.id, count))),
