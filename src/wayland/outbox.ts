@@ -9,7 +9,8 @@
 import type { Channel } from '../channel.js';
 import { closeAll, OwnedFd } from '../fd.js';
 import type { Message } from './interface.js';
-import { MessageWriter, type WireValue } from './wire.js';
+import { MessageWriter } from './message-writer.js';
+import type { WireValue } from './wire.js';
 
 /** A batch is sent when it has grown to this size, so that one endless batch does not become one endless buffer. */
 const FLUSH_BYTES = 64 * 1024;

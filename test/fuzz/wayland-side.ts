@@ -7,11 +7,11 @@
 import { closeAll, type OwnedFd } from '../../src/fd.js';
 import type { Arg, Message } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
+import { MessageWriter } from '../../src/wayland/message-writer.js';
 import {
   checkMessage,
   checkSize,
   HEADER_BYTES,
-  MessageWriter,
   readArgs,
   readOpcode,
   readSize,

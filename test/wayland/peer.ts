@@ -7,10 +7,10 @@ import type { Interface, Message } from '../../src/wayland/interface.js';
 import { native } from '../../src/native.js';
 import { UnixSocket } from '../../src/unix-socket.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
+import { MessageWriter } from '../../src/wayland/message-writer.js';
 import {
   checkMessage,
   HEADER_BYTES,
-  MessageWriter,
   readArgs,
   readOpcode,
   readSize,

@@ -6,7 +6,8 @@ import { OwnedFd } from '../../src/fd.js';
 import type { Arg, Interface, Message } from '../../src/wayland/interface.js';
 import { native } from '../../src/native.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
-import { HEADER_BYTES, MAX_MESSAGE_BYTES, MessageWriter, writeUint, type WireValue } from '../../src/wayland/wire.js';
+import { MessageWriter } from '../../src/wayland/message-writer.js';
+import { HEADER_BYTES, MAX_MESSAGE_BYTES, writeUint, type WireValue } from '../../src/wayland/wire.js';
 import type { Peer } from './peer.js';
 import type { Random } from './random.js';
 

@@ -8,6 +8,7 @@ import t from 'tap';
 import { type OwnedFd } from '../../src/fd.js';
 import type { Message } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
+import { MessageWriter } from '../../src/wayland/message-writer.js';
 import {
   checkMessage,
   checkSize,
@@ -15,7 +16,6 @@ import {
   HEADER_BYTES,
   MAX_MESSAGE_BYTES,
   MAX_OBJECT_ARGS,
-  MessageWriter,
   readArgs,
   readUint,
   WireError,

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import { type OwnedFd } from '../../src/fd.js';
 import { defineInterface, type Interface, type Message } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
+import { MessageWriter } from '../../src/wayland/message-writer.js';
 import {
   checkMessage,
   checkSize,
@@ -9,7 +10,6 @@ import {
   HEADER_BYTES,
   MAX_MESSAGE_BYTES,
   MAX_OBJECT_ARGS,
-  MessageWriter,
   readArgs,
   readOpcode,
   readSize,
