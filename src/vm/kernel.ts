@@ -114,7 +114,7 @@ export async function guestKernel(say: Say, suite: string = process.env['VIRTWL_
   );
   return {
     release,
-    image: join(system, `kernel/boot/vmlinuz-${release}`),
+    image: [`kernel/boot/vmlinuz-${release}`, `${folder}/vmlinuz`].map(path => join(system, path)).find(existsSync) ?? join(system, folder),
     busybox,
     modules: [...BOOT_MODULES, 'virtio_wl'].map(name => join(place, `${name}.ko`)).filter(path => existsSync(path)),
   };
