@@ -28,6 +28,8 @@ export interface Surroundings {
   readonly abstractSocket: string;
   /** The broker's control socket: whoever reaches it may speak for any VM. */
   readonly brokerSocket: string;
+  /** Sockets of its own servers that the process outside has bound for it: a wl device connects to them. */
+  readonly servers: readonly string[];
   /** A TCP port on which the host listens. */
   readonly hostPort: number;
   /** Our own folders. In the first that may be written is a symbolic link `out` to hostFile. */
@@ -267,6 +269,7 @@ const needs: Record<string, () => unknown> = {
     native.close(fd);
   },
   'its own code': () => readFileSync(process.argv[1] as string),
+  ...Object.fromEntries(around.servers.map(path => [`its server ${path}`, () => native.close(native.connectUnix(path))])),
   ...Object.fromEntries(
     around.writable.map(folder => [
       `its folder ${folder}`,

@@ -83,6 +83,7 @@ async function scene(t: { teardown(end: () => void): void }, policy: string): Pr
     around: {
       ...{ rawSyscall, hostFile, hostPid: process.pid, hostSocket, abstractSocket, hostPort: port },
       ...{ writable, readable: [], brokerSocket: join(brokerFolder, CONTROL_SOCKET) },
+      servers: REGISTERED.includes(policy) ? ['compositor', 'wayland'].map(name => join(folder, 'vm', name)) : [],
     },
     broker,
   };
