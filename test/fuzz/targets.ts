@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Target } from './target.js';
 import { allocatorReplies } from './targets/allocator-replies.js';
 import { allocatorStream } from './targets/allocator-stream.js';
+import { brokerAnswers } from './targets/broker-answers.js';
 import { brokerControl } from './targets/broker-control.js';
 import { brokerLink } from './targets/broker-link.js';
 import { guestRings } from './targets/guest-rings.js';
@@ -14,7 +15,7 @@ import { waylandTargets } from './targets/wayland.js';
 import { wlCommands } from './targets/wl-commands.js';
 
 export const targets: readonly Target[] = [
-  ...[policyFile, allocatorStream, allocatorReplies, brokerControl, brokerLink, probeRequests],
+  ...[policyFile, allocatorStream, allocatorReplies, brokerControl, brokerAnswers, brokerLink, probeRequests],
   ...[...waylandTargets, wlCommands, guestRings, vhostUser],
 ];
 
