@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <vector>
 
@@ -69,6 +70,14 @@ NAN_METHOD(CloseOnExecFrom) {
   }
 }
 
+NAN_METHOD(NewSession) {
+  if (setsid() < 0) ThrowSystemError(errno, "setsid");
+}
+
+NAN_METHOD(DieWithParent) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) ThrowSystemError(errno, "prctl");
+}
+
 }  // namespace
 
 void InitializeConfine(Environment& environment, v8::Local<v8::Object> target) {
@@ -76,6 +85,8 @@ void InitializeConfine(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "setResourceLimit", SetResourceLimit, data);
   Nan::SetMethod(target, "installFilter", InstallFilter, data);
   Nan::SetMethod(target, "closeOnExecFrom", CloseOnExecFrom, data);
+  Nan::SetMethod(target, "newSession", NewSession, data);
+  Nan::SetMethod(target, "dieWithParent", DieWithParent, data);
 }
 
 }  // namespace virtwl

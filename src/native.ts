@@ -260,6 +260,10 @@ export interface Native {
   installFilter(program: Uint8Array): void;
   /** Marks every descriptor from `fd` on close-on-exec, those of which nobody here knows included. */
   closeOnExecFrom(fd: number): void;
+  /** setsid(): a session of this process's own, without a terminal. EPERM where it leads its process group already. */
+  newSession(): void;
+  /** Has this process killed (SIGKILL) when the thread that made it ends, which for our launchers is their process. */
+  dieWithParent(): void;
 
   // ---- events --------------------------------------------------------------------------------------------------
   /**

@@ -15,7 +15,7 @@ import { BoundSocket } from '../host/private-listener.js';
 import { inheritedFd } from '../sandbox/confinement.js';
 import { UnixSocket } from '../unix-socket.js';
 import { parseBytes } from './bytes.js';
-import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
+import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { parseCount } from './count.js';
 import { untilSignal } from './until-signal.js';
 
@@ -25,7 +25,7 @@ interface Options {
   budget: number;
   request: number;
   pieces: number;
-  sandbox: boolean;
+  sandbox: SandboxChoice;
 }
 
 /** Connections that may wait to be accepted. The kernel refuses more. */

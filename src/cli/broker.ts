@@ -10,7 +10,7 @@ import { OwnedFd } from '../fd.js';
 import { bindControl, Broker } from '../host/broker.js';
 import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../host/waiting-clients.js';
 import { inheritedFd } from '../sandbox/confinement.js';
-import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
+import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { parseCount } from './count.js';
 import { untilSignal } from './until-signal.js';
 
@@ -19,7 +19,7 @@ interface Options {
   waitingPerVm: number;
   waiting: number;
   waitSeconds: number;
-  sandbox: boolean;
+  sandbox: SandboxChoice;
 }
 
 /** The descriptor that a confined broker inherits: its control socket. */

@@ -3,16 +3,23 @@
  * through the same subcommand, finds that it is confined, and goes on to serve.
  */
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { isConfined, lockDown, type Confinement } from '../sandbox/confinement.js';
+import { SANDBOXES, type Sandbox } from '../sandbox/launcher.js';
 import { runConfined } from '../sandbox/run-confined.js';
 
 /** This command line's entry point, compiled. */
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 
-/** Adds `--no-sandbox` to a subcommand. */
+/** What is to confine; false: nothing. Undefined where nobody said. */
+export type SandboxChoice = Sandbox | false | undefined;
+
+/** Adds `--sandbox` and `--no-sandbox` to a subcommand. */
 export function addSandboxOption(command: Command): Command {
-  return command.option('--no-sandbox', 'run unconfined: for debugging only');
+  const what = 'confine by this program (default: bubblewrap where it works, else minijail where there is one)';
+  return command
+    .addOption(new Option('--sandbox <program>', what).choices(SANDBOXES))
+    .option('--no-sandbox', 'run unconfined: for debugging only');
 }
 
 /** What a subcommand asks for. The folders must be there. */
@@ -27,15 +34,15 @@ export interface ConfinedRun extends Omit<Confinement, 'command'> {
  * Runs the subcommand confined, unless this is the confined process already or confinement was turned off. Returns
  * whether it did: then there is nothing left to do. `describe` is only called when it does.
  */
-export async function ranConfined(sandbox: boolean, describe: () => ConfinedRun): Promise<boolean> {
+export async function ranConfined(sandbox: SandboxChoice, describe: () => ConfinedRun): Promise<boolean> {
   if (isConfined()) return false;
-  if (!sandbox) {
+  if (sandbox === false) {
     process.stderr.write('virtwl: WARNING: --no-sandbox: a guest that takes this process over has your rights\n');
     return false;
   }
   const { args, cleanUp, ...confinement } = describe();
   try {
-    const { status, signal } = await runConfined({ ...confinement, command: [MAIN, ...args] });
+    const { status, signal } = await runConfined({ ...confinement, command: [MAIN, ...args] }, sandbox);
     if (signal !== undefined) process.stderr.write(`virtwl: the ${confinement.name} was ended by ${signal}\n`);
     process.exitCode = status;
   } finally {

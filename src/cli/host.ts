@@ -22,7 +22,7 @@ import { LogLimit } from '../log-limit.js';
 import { inheritedFd, isConfined } from '../sandbox/confinement.js';
 import { parseBytes } from './bytes.js';
 import { parseCount } from './count.js';
-import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun } from './confined.js';
+import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { answerStatus } from './status.js';
 import { untilSignal } from './until-signal.js';
 
@@ -44,7 +44,7 @@ interface Options {
   maxMappings: number;
   maxQueued: number;
   print?: Vmm;
-  sandbox: boolean;
+  sandbox: SandboxChoice;
 }
 
 /** What `--socket` names: where the VMM connects, and further servers. */

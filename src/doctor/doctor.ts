@@ -5,7 +5,7 @@ import type { Check, Finding } from './finding.js';
 import { checkBudget, tellMemory } from './budget.js';
 import { checkDevice, tellCompositors } from './guest.js';
 import { checkAddon, checkDescriptors, checkNode, checkRuntimeFolder, checkSharedMemory } from './machine.js';
-import { checkBubblewrap, checkConfinement } from './sandbox.js';
+import { checkBubblewrap, checkConfinement, checkMinijail } from './sandbox.js';
 import { tellKvm, tellQemu } from './vms.js';
 
 /** What the machine is to be: the host, a VM, or both at once, in loopback. */
@@ -36,8 +36,13 @@ export async function diagnose(role: Role, told: (finding: Finding) => void = ()
     // What is tried through the addon cannot be without it.
     if (addon) await look(checkBudget);
     await look(tellMemory);
-    const namespaces = await look(checkBubblewrap);
-    if (addon && namespaces) await look(checkConfinement);
+    const bubblewrap = checkBubblewrap();
+    const minijail = addon ? await checkMinijail(bubblewrap.state === 'holds') : undefined;
+    const instead = minijail?.state === 'holds';
+    // One of the two is enough.
+    await look(() => (instead && bubblewrap.state === 'fails' ? { ...bubblewrap, state: 'lacks' } : bubblewrap));
+    if (minijail !== undefined) await look(() => minijail);
+    if (addon && bubblewrap.state === 'holds') await look(() => checkConfinement('bubblewrap'));
     await look(tellQemu);
     await look(tellKvm);
   }

@@ -1,12 +1,13 @@
 /**
- * Whether processes can be confined here: bubblewrap is looked for and tried, then a process is confined as the
- * product's are, and tries to get out.
+ * Whether processes can be confined here: bubblewrap and minijail are looked for and tried; a process is confined as the
+ * product's are, by each of them, and tries to get out.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { messageOf, type Finding } from './finding.js';
 import { NAMESPACES_ADVICE } from './budget.js';
+import { findProgram, type Sandbox } from '../sandbox/launcher.js';
 
 /** The program that tries to get out, compiled. */
 const ATTEMPTS = fileURLToPath(new URL('confined-attempts.js', import.meta.url));
@@ -70,11 +71,29 @@ export function reasons(read: (path: string) => string = path => readFileSync(pa
   return found;
 }
 
-/** The confinement itself, by attack. */
-export async function checkConfinement(): Promise<Finding> {
+/**
+ * minijail, by attack: which is no worse and no better, and needed only where bubblewrap does not work.
+ *
+ * @param spare whether bubblewrap confines here
+ */
+export async function checkMinijail(spare: boolean): Promise<Finding> {
+  const { MINIJAIL } = await import('../sandbox/minijail.js');
+  const name = 'minijail';
+  const path = findProgram(MINIJAIL);
+  if (path === undefined) {
+    const detail = `not installed here (no ${MINIJAIL} on the PATH)`;
+    return { name, state: 'note', detail: spare ? `${detail}; bubblewrap confines` : detail };
+  }
+  const { state, detail, advice } = await checkConfinement('minijail');
+  if (state !== 'fails' || !spare) return { name, state, detail: `${path}: ${detail}`, ...(advice && { advice }) };
+  return { name, state: 'lacks', detail: `${path}: ${detail}`, advice: 'leave it; bubblewrap confines' };
+}
+
+/** The confinement itself, by attack. Default: by the program that would be chosen. */
+export async function checkConfinement(sandbox?: Sandbox): Promise<Finding> {
   const name = 'confinement';
   try {
-    const found = await tryToGetOut();
+    const found = await tryToGetOut(sandbox);
     const ways = Object.keys(found);
     const out = ways.filter(way => !found[way]!.startsWith('refused'));
     if (ways.length === 0) return { name, state: 'fails', detail: 'the confined process said nothing' };
@@ -89,19 +108,20 @@ export async function checkConfinement(): Promise<Finding> {
 }
 
 /** Runs `confined-attempts.ts` confined. What it finds comes back in memory: its output is not ours to read. */
-async function tryToGetOut(): Promise<Record<string, string>> {
+async function tryToGetOut(sandbox: Sandbox | undefined): Promise<Record<string, string>> {
   const { OwnedFd } = await import('../fd.js');
   const { native } = await import('../native.js');
   const { runConfined } = await import('../sandbox/run-confined.js');
   const report = new OwnedFd(native.memfd('virtwl-doctor', REPORT_BYTES, 0));
   try {
-    const { status } = await runConfined({
+    const confinement = {
       name: 'process that tries to get out',
       command: [ATTEMPTS, String(process.pid)],
       writable: [],
       readable: [],
       fds: { [REPORT_FD]: new OwnedFd(native.dup(report.fd)) },
-    });
+    };
+    const { status } = await runConfined(confinement, sandbox);
     if (status !== 0) throw new Error(`the confined process ended with status ${status}`);
     const mapping = native.map(report.fd, 0, REPORT_BYTES, false);
     const text = Buffer.from(mapping.buffer).toString('utf8').split('\0')[0] as string;

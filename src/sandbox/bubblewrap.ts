@@ -7,9 +7,15 @@
  * There is no /proc because Node.js does without, and because of root: without a single capability, whoever is root
  * outside still owns /proc/sys, and a word in core_pattern makes a program of its choice run outside with all rights.
  */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { realpathSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
 import type { Confinement } from './confinement.js';
+import { FILTER_FD, STATUS_FD, type Launch, type Launched } from './launcher.js';
 import { libraryFolders, runtimeFiles } from './runtime-files.js';
+
+/** How long a trial may take, in milliseconds. */
+const TRIAL_TIMEOUT_MS = 10_000;
 
 /** The user and group that a confined process is, to itself: nobody. */
 export const CONFINED_UID = 65534;
@@ -42,6 +48,51 @@ export function bubblewrapArguments(
     ...['--remount-ro', '/', '--chdir', '/', '--'],
     ...[process.execPath, ...confinement.command],
   ];
+}
+
+/** Whether bubblewrap is there and may make namespaces. */
+export function bubblewrapWorks(): boolean {
+  const trial = ['--unshare-all', '--die-with-parent', '--ro-bind', '/', '/', '--', 'true'];
+  return spawnSync('bwrap', trial, { stdio: 'ignore', timeout: TRIAL_TIMEOUT_MS }).status === 0;
+}
+
+export function launchInBubblewrap({ confinement, environment, filter }: Launch): Launched {
+  const args = bubblewrapArguments(confinement, { status: STATUS_FD, filter: FILTER_FD }, environment);
+  const child = spawn('bwrap', args, {
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe', ...Object.values(confinement.fds).map(fd => fd.fd)],
+    // Apart from our process group: Ctrl-C shall reach us, who pass it on, and not kill bwrap at work.
+    detached: true,
+  });
+  const pipe = child.stdio[FILTER_FD] as Writable | null | undefined;
+  // A bwrap that ends before it has read the filter says itself why.
+  pipe?.on('error', () => {}).end(filter);
+  return new Bubblewrap(child);
+}
+
+/** What bwrap tells. */
+class Bubblewrap implements Launched {
+  readonly program = 'bubblewrap (bwrap)';
+  readonly install = 'apt-get install bubblewrap';
+  confinedPid: number | undefined;
+  #told = '';
+
+  constructor(readonly process: ChildProcess) {
+    const status = process.stdio[STATUS_FD] as Readable | null | undefined;
+    status?.setEncoding('utf8').on('data', (text: string) => {
+      this.#told += text;
+      // The first is bwrap's word, told before there is a confined process that could tell anything.
+      this.confinedPid ??= Number(/"child-pid":\s*(\d+)\D/.exec(this.#told)?.[1] ?? NaN) || undefined;
+    });
+  }
+
+  /** bwrap tells the program's end only when there was one. */
+  get ran(): boolean {
+    return this.#told.includes('"exit-code"');
+  }
+
+  confinedStatus(status: number): number {
+    return status;
+  }
 }
 
 /** What is bound. Folders come before what is in them: what may only be read stays so inside of what may be written. */

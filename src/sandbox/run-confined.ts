@@ -2,21 +2,17 @@
  * Starting a confined process and standing by it: signals are passed on to it, and its end is ours. The process outside
  * holds nothing of what the confined one works with; it reads nothing from any guest.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import type { Readable, Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { closeAll } from '../fd.js';
 import { native } from '../native.js';
-import { bubblewrapArguments } from './bubblewrap.js';
+import { bubblewrapWorks, launchInBubblewrap } from './bubblewrap.js';
 import { CONFINED_ENV, EARLY_REFUSALS, filterArchitecture, type Confinement } from './confinement.js';
+import { findProgram, FIRST_INHERITED_FD, STATUS_FD, type Launched, type Sandbox } from './launcher.js';
+import { launchInMinijail, MINIJAIL } from './minijail.js';
 import { compileRefusals } from './seccomp.js';
-
-/** Descriptors of bwrap: the standard ones, two pipes, and then what the confined process inherits. */
-const STATUS_FD = 3;
-const FILTER_FD = 4;
-const FIRST_INHERITED_FD = 5;
 
 /** Environment variables that a confined process keeps. */
 const KEPT_ENVIRONMENT = ['VIRTWL_NATIVE', 'VIRTWL_DEBUG', 'LANG', 'TZ'] as const;
@@ -30,7 +26,7 @@ const END_GRACE_MS = 4_000;
 /** How often it is looked at whether a signal can be passed on, or has to be once more, in milliseconds. */
 const SIGNAL_INTERVAL_MS = 50;
 
-/** What to do where there is no bubblewrap or it is not allowed to work. */
+/** What to do where there is no program to confine with, or it is not allowed to work. */
 const ADVICE = 'see "virtwl doctor"; for debugging only, --no-sandbox runs without';
 
 /** How a confined process ended. */
@@ -41,27 +37,33 @@ export interface ConfinedEnd {
   readonly signal: string | undefined;
 }
 
+/** The program that confines where none was named: bubblewrap where it works, else minijail where the machine has it. */
+export function defaultSandbox(): Sandbox {
+  if (findProgram(MINIJAIL) === undefined) return 'bubblewrap';
+  return bubblewrapWorks() ? 'bubblewrap' : 'minijail';
+}
+
 /**
  * Runs a confined process to its end.
  *
  * @throws Error where it cannot be started, saying why and what to do
  */
-export async function runConfined(confinement: Confinement): Promise<ConfinedEnd> {
+export async function runConfined(confinement: Confinement, sandbox = defaultSandbox()): Promise<ConfinedEnd> {
   const { name } = confinement;
   let confined: ConfinedProcess | undefined;
   const forward = (signal: NodeJS.Signals): void => void confined?.signal(signal);
   // Before there is anything to end: from then on no signal ends us and leaves it behind half set up.
   for (const signal of FORWARDED_SIGNALS) process.on(signal, forward);
   try {
-    const child = startConfined(confinement);
-    confined = new ConfinedProcess(child);
-    const status = await endOf(child, name);
+    const launched = startConfined(confinement, sandbox);
+    confined = new ConfinedProcess(launched);
+    const status = launched.confinedStatus(await endOf(launched, name));
     if (confined.killedBy !== undefined) {
       return { status: 128 + constants.signals[confined.killedBy], signal: undefined };
     }
-    if (confined.ran) return { status, signal: signalOf(status) };
+    if (launched.ran) return { status, signal: signalOf(status) };
     throw new Error(
-      `cannot confine the ${name}: bubblewrap (bwrap) ended with status ${status}, and says above why; ` +
+      `cannot confine the ${name}: ${launched.program} ended with status ${status}, and says above why; ` +
         `where it may not make namespaces, they have to be allowed; ${ADVICE}`,
     );
   } finally {
@@ -70,19 +72,19 @@ export async function runConfined(confinement: Confinement): Promise<ConfinedEnd
   }
 }
 
-/** The status with which bwrap ends, which is that of what it ran. Throws where there is no bwrap. */
-function endOf(bwrap: ChildProcess, name: string): Promise<number> {
+/** The status with which a launcher ends, which tells of what it ran. Throws where there is no such program. */
+function endOf({ process: child, program, install }: Launched, name: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    bwrap.once('error', (error: NodeJS.ErrnoException) => {
-      const missing = 'there is no bubblewrap (bwrap) on the PATH; install it: apt-get install bubblewrap';
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const missing = `there is no ${program} on the PATH; install it: ${install}`;
       const why = error.code === 'ENOENT' ? missing : error.message;
       reject(new Error(`cannot confine the ${name}: ${why}; ${ADVICE}`, { cause: error }));
     });
-    bwrap.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]));
+    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]));
   });
 }
 
-function startConfined(confinement: Confinement): ChildProcess {
+function startConfined(confinement: Confinement, sandbox: Sandbox): Launched {
   const { fds } = confinement;
   const numbers = Object.keys(fds).map((name, i) => [name, FIRST_INHERITED_FD + i] as const);
   const environment: Record<string, string> = {
@@ -96,42 +98,25 @@ function startConfined(confinement: Confinement): ChildProcess {
     const filter = compileRefusals(EARLY_REFUSALS, filterArchitecture());
     // Whatever descriptors we were started with are not the confined process's business.
     native.closeOnExecFrom(STATUS_FD);
-    const args = bubblewrapArguments(confinement, { status: STATUS_FD, filter: FILTER_FD }, environment);
-    const child = spawn('bwrap', args, {
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe', ...Object.values(fds).map(fd => fd.fd)],
-      // Apart from our process group: Ctrl-C shall reach us, who pass it on, and not kill bwrap at work.
-      detached: true,
-    });
-    const pipe = child.stdio[FILTER_FD] as Writable | null | undefined;
-    // A bwrap that ends before it has read the filter says itself why.
-    pipe?.on('error', () => {}).end(filter);
-    return child;
+    const launch = sandbox === 'minijail' ? launchInMinijail : launchInBubblewrap;
+    return launch({ confinement, environment, filter });
   } finally {
     closeAll(Object.values(fds));
   }
 }
 
-/** What is known of the process behind bwrap. */
+/** What is known of the process behind a launcher. */
 class ConfinedProcess {
   /** The signal that was to end it and did not: it was killed here. */
   killedBy: NodeJS.Signals | undefined;
   /** Its end was seen: there is nothing to pass signals on to. */
   gone = false;
-  #pid: number | undefined;
-  #told = '';
+  readonly #launched: Launched;
+  readonly #launcher: ChildProcess;
 
-  constructor(private readonly bwrap: ChildProcess) {
-    const status = bwrap.stdio[STATUS_FD] as Readable | null | undefined;
-    status?.setEncoding('utf8').on('data', (text: string) => {
-      this.#told += text;
-      // The first is bwrap's word, told before there is a confined process that could tell anything.
-      this.#pid ??= Number(/"child-pid":\s*(\d+)\D/.exec(this.#told)?.[1] ?? NaN) || undefined;
-    });
-  }
-
-  /** Whether the program was started: bwrap tells its end only then. */
-  get ran(): boolean {
-    return this.#told.includes('"exit-code"');
+  constructor(launched: Launched) {
+    this.#launched = launched;
+    this.#launcher = launched.process;
   }
 
   /**
@@ -167,16 +152,17 @@ class ConfinedProcess {
   #kill(because: NodeJS.Signals): void {
     if (this.gone) return;
     this.killedBy = because;
-    // bwrap ends with it. While bwrap has not told its number, it is bwrap that has to go, and takes it along.
-    kill(this.#look().pid ?? (this.bwrap.pid as number), 'SIGKILL');
+    // The launcher ends with it. While its number is not known, it is the launcher that has to go, and takes it along.
+    kill(this.#look().pid ?? (this.#launcher.pid as number), 'SIGKILL');
   }
 
   /** Its number, if it is known and still its own, and the signals that it catches. */
   #look(): { pid: number | undefined; caught: bigint } {
     try {
-      const status = readFileSync(`/proc/${this.#pid}/status`, 'utf8');
-      if (Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]) === this.bwrap.pid) {
-        return { pid: this.#pid, caught: BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`) };
+      const pid = this.#launched.confinedPid;
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      if (Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]) === this.#launcher.pid) {
+        return { pid, caught: BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`) };
       }
     } catch {
       // It is not there yet, or not any more.

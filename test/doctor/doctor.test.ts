@@ -47,7 +47,7 @@ t.test('on a machine that can be the host', async t => {
   t.match(by['confinement']?.detail, /refused: read .*, start a program/);
   t.same(Object.keys(by), [
     ...['Node.js', 'native addon', 'descriptors', 'XDG_RUNTIME_DIR', 'memory budget', 'memory', 'bubblewrap'],
-    ...['confinement', 'QEMU', 'KVM'],
+    ...['minijail', 'confinement', 'QEMU', 'KVM'],
   ]);
 });
 
@@ -79,7 +79,7 @@ t.test('a VM is one by its device', async t => {
 });
 
 t.test('without bubblewrap', async t => {
-  const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { bwrap: null }) });
+  const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { minijail0: null, bwrap: null }) });
   t.equal(run.status, 1);
   const { ok, by } = diagnosisOf(run);
   t.equal(ok, false);
@@ -88,9 +88,18 @@ t.test('without bubblewrap', async t => {
   t.equal(by['memory budget']?.state, 'holds', 'the rest is looked at all the same');
 });
 
+t.test('without bubblewrap, where there is minijail', async t => {
+  const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { bwrap: null }) });
+  const { ok, by } = diagnosisOf(run);
+  const installed = by['minijail']?.state !== 'note';
+  if (!installed) t.match(by['minijail'], { detail: 'not installed here (no minijail0 on the PATH)' });
+  t.equal(by['bubblewrap']?.state, installed ? 'lacks' : 'fails', 'one of the two is enough');
+  t.equal(ok, installed);
+});
+
 t.test('where namespaces are forbidden', async t => {
   const bwrap = 'test "$1" = --version && echo bubblewrap 9.9 && exit; echo "bwrap: No permissions" >&2; exit 1';
-  const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { bwrap }) });
+  const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { minijail0: null, bwrap }) });
   t.equal(run.status, 1);
   t.match(diagnosisOf(run).by['bubblewrap'], {
     state: 'fails',
@@ -112,7 +121,7 @@ t.test('where bubblewrap does not confine', async t => {
     status=$?
     echo "{ \\"exit-code\\": $status }" >&3
     exit $status`;
-  const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { bwrap }) });
+  const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { minijail0: null, bwrap }) });
   t.equal(run.status, 1);
   t.equal(diagnosisOf(run).by['bubblewrap']?.state, 'holds', 'it looks well');
   t.match(diagnosisOf(run).by['confinement'], {

@@ -3,7 +3,7 @@
  *
  *   node confine.js POLICY FOLDER PROGRAM ARGUMENT
  *
- * Prints nothing of its own. FOLDER holds the folders that the policy is about.
+ * Prints nothing of its own. CONFINE_BY in the environment names the program that confines. FOLDER holds the folders that the policy is about.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { confinedAllocator } from '../../src/cli/allocator.js';
 import { confinedBroker } from '../../src/cli/broker.js';
 import type { ConfinedRun } from '../../src/cli/confined.js';
 import { confinedHost } from '../../src/cli/host.js';
+import type { Sandbox } from '../../src/sandbox/launcher.js';
 import { runConfined } from '../../src/sandbox/run-confined.js';
 
 const MIB = 1024 * 1024;
@@ -18,7 +19,7 @@ const MIB = 1024 * 1024;
 /** What a host process is told in any case. */
 const HOST = {
   ...{ vm: 'vm', allocatorRequest: MIB, allocatorRate: 1000, guestMemory: MIB, socket: { servers: new Map<string, string>() } },
-  ...{ maxVfds: 10, maxConnections: 10, maxPipes: 10, maxMappings: 10, maxQueued: MIB, sandbox: true },
+  ...{ maxVfds: 10, maxConnections: 10, maxPipes: 10, maxMappings: 10, maxQueued: MIB, sandbox: undefined },
 };
 
 /** Each process of the product that is confined: with nothing turned on, and with everything. */
@@ -47,11 +48,10 @@ function everything(folder: string) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [policy = '', folder = '', program = '', argument = '', ...readable] = process.argv.slice(2);
   const { cleanUp, ...run } = POLICIES[policy]!(folder);
-  const { status, signal } = await runConfined({
-    ...run,
-    readable: [...run.readable, dirname(program), ...readable],
-    command: [program, argument],
-  });
+  const { status, signal } = await runConfined(
+    { ...run, readable: [...run.readable, dirname(program), ...readable], command: [program, argument] },
+    process.env['CONFINE_BY'] as Sandbox | undefined,
+  );
   cleanUp?.();
   if (signal !== undefined) process.stderr.write(`ended by ${signal}\n`);
   process.exitCode = status;

@@ -1,11 +1,14 @@
 /**
- * Confined processes, started by a test and seen from outside: the process that stands by, bwrap behind it, and behind
- * that the confined one, with what /proc tells of it.
+ * Confined processes, started by a test and seen from outside: the process that stands by, the program that
+ * confines behind it, and behind that the confined one, with what /proc tells of it.
  */
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Test } from 'tap';
 import { eventually } from '../eventually.js';
+
+/** The programs that confine, by the names of their processes. */
+const LAUNCHERS = ['bwrap', 'minijail0'];
 
 export interface StartOptions {
   readonly command?: string;
@@ -50,15 +53,15 @@ export class Confined {
     return this.process.pid as number;
   }
 
-  /** bwrap, which stands between the two; undefined while or when it is not there. */
-  get bwrap(): number | undefined {
-    return childrenOf(this.outer).find(pid => commandOf(pid) === 'bwrap');
+  /** The program that confines, which stands between the two; undefined while or when it is not there. */
+  get launcher(): number | undefined {
+    return childrenOf(this.outer).find(pid => LAUNCHERS.includes(commandOf(pid)));
   }
 
   /** The confined process; undefined while or when it is not there. */
   get inner(): number | undefined {
-    const { bwrap } = this;
-    return bwrap === undefined ? undefined : childrenOf(bwrap)[0];
+    const { launcher } = this;
+    return launcher === undefined ? undefined : childrenOf(launcher)[0];
   }
 
   /** Waits for a text on its standard output or error, and returns the confined process. */

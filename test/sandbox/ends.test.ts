@@ -10,6 +10,7 @@ import { STATUS_PREFIX } from '../../src/cli/status.js';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
 import { eventually } from '../eventually.js';
 import { Confined, lives } from './confined-process.js';
+import { INSTALLED } from './installed.js';
 
 /** Milliseconds, for a machine that is busy with other things. */
 t.setTimeout(240_000);
@@ -29,113 +30,115 @@ async function gone(pid: number): Promise<void> {
   await eventually(`process ${pid} to end`, () => !lives(pid));
 }
 
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  t.test(`${signal} ends a host process in an orderly way`, async t => {
+for (const sandbox of INSTALLED) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    t.test(`${sandbox}: ${signal} ends a host process in an orderly way`, async t => {
+      const folder = makeFolder(t);
+      const host = startHost(t, folder, `--sandbox=${sandbox}`);
+      const inner = await host.says('ready');
+      t.same(readdirSync(join(folder, 'vm')).sort(), ['allocator', 'probe']);
+      host.process.kill(signal);
+      t.equal(await host.ended, 0);
+      t.notOk(lives(inner));
+      t.notOk(existsSync(join(folder, 'vm')), 'its sockets are gone, and the folder that it made');
+      t.equal(host.stderr, '');
+    });
+  }
+
+  t.test(`${sandbox}: a folder that was there before stays, and so does what others put into one`, async t => {
     const folder = makeFolder(t);
-    const host = startHost(t, folder);
+    const first = startHost(t, folder, `--sandbox=${sandbox}`);
+    await first.says('ready');
+    writeFileSync(join(folder, 'vm', 'note'), '');
+    first.process.kill();
+    t.equal(await first.ended, 0);
+    t.same(readdirSync(join(folder, 'vm')), ['note']);
+  });
+
+  t.test(`${sandbox}: Ctrl-C, which goes to the whole process group, ends it no less orderly`, async t => {
+    const folder = makeFolder(t);
+    const host = startHost(t, folder, `--sandbox=${sandbox}`);
     const inner = await host.says('ready');
-    t.same(readdirSync(join(folder, 'vm')).sort(), ['allocator', 'probe']);
-    host.process.kill(signal);
+    process.kill(-host.outer, 'SIGINT');
     t.equal(await host.ended, 0);
     t.notOk(lives(inner));
-    t.notOk(existsSync(join(folder, 'vm')), 'its sockets are gone, and the folder that it made');
-    t.equal(host.stderr, '');
+    t.notOk(existsSync(join(folder, 'vm')));
+  });
+
+  t.test(`${sandbox}: a signal that comes before it is set up ends it, too`, async t => {
+    // At any moment: while the launcher sets up, while Node.js starts, while our code does.
+    for (const moment of [0, 10, 50, 100, 200]) {
+      const folder = makeFolder(t);
+      const host = startHost(t, folder, `--sandbox=${sandbox}`);
+      await eventually('the launcher', () => host.launcher !== undefined);
+      const { launcher } = host;
+      await new Promise(resolve => setTimeout(resolve, moment));
+      host.process.kill('SIGTERM');
+      const end = await host.ended;
+      t.ok(end === 0 || end === 128 + 15, `${moment} ms later: ended by ${end}`);
+      await gone(launcher as number);
+      t.notOk(existsSync(join(folder, 'vm')), 'and left nothing');
+    }
+  });
+
+  t.test(`${sandbox}: a process that does not come to its end is killed`, async t => {
+    const folder = makeFolder(t);
+    const host = startHost(t, folder, `--sandbox=${sandbox}`);
+    const inner = await host.says('ready');
+    process.kill(inner, 'SIGSTOP');
+    host.process.kill('SIGTERM');
+    t.equal(await host.ended, 128 + 15);
+    t.notOk(lives(inner));
+  });
+
+  t.test(`${sandbox}: SIGUSR2 is answered from inside, also when it comes early`, async t => {
+    const host = startHost(t, makeFolder(t), `--sandbox=${sandbox}`);
+    await eventually('the launcher', () => host.launcher !== undefined);
+    host.process.kill('SIGUSR2');
+    await host.says(STATUS_PREFIX);
+    t.match(JSON.parse(host.stderr.split(STATUS_PREFIX)[1]!), { vm: 'work', allocator: { used: 0, pieces: 0 } });
+  });
+
+  t.test(`${sandbox}: when the process outside is killed, the confined one goes with it`, async t => {
+    const folder = makeFolder(t);
+    const host = startHost(t, folder, `--sandbox=${sandbox}`);
+    const inner = await host.says('ready');
+    const launcher = host.launcher as number;
+    host.process.kill('SIGKILL');
+    await gone(inner);
+    await gone(launcher);
+    const next = startHost(t, folder, `--sandbox=${sandbox}`);
+    await next.says('ready');
+    t.same(readdirSync(join(folder, 'vm')).sort(), ['allocator', 'probe'], 'and the next one takes its sockets over');
+  });
+
+  t.test(`${sandbox}: when the confined process is killed, the one outside ends and says so`, async t => {
+    const folder = makeFolder(t);
+    const host = startHost(t, folder, `--sandbox=${sandbox}`);
+    const inner = await host.says('ready');
+    process.kill(inner, 'SIGKILL');
+    t.equal(await host.ended, 128 + 9);
+    t.match(host.stderr, 'virtwl: the host process of VM "work" was ended by SIGKILL');
+  });
+
+  t.test(`${sandbox}: when the program that confines is killed, neither stays`, async t => {
+    const host = startHost(t, makeFolder(t), `--sandbox=${sandbox}`);
+    const inner = await host.says('ready');
+    process.kill(host.launcher as number, 'SIGKILL');
+    await gone(inner);
+    t.not(await host.ended, 0);
+    t.match(host.stderr, /virtwl: .*host process of VM "work"/);
+  });
+
+  t.test(`${sandbox}: a mistake inside ends with its own status and words`, async t => {
+    const folder = makeFolder(t);
+    const host = startHost(t, folder, `--sandbox=${sandbox}`, '--socket', 'allocator=/x');
+    t.equal(await host.ended, 1);
+    t.match(host.stderr, /^virtwl: .*"allocator" is taken/m);
+    t.notMatch(host.stderr, /cannot confine/);
+    t.notOk(existsSync(join(folder, 'vm')));
   });
 }
-
-t.test('a folder that was there before stays, and so does what others put into one', async t => {
-  const folder = makeFolder(t);
-  const first = startHost(t, folder);
-  await first.says('ready');
-  writeFileSync(join(folder, 'vm', 'note'), '');
-  first.process.kill();
-  t.equal(await first.ended, 0);
-  t.same(readdirSync(join(folder, 'vm')), ['note']);
-});
-
-t.test('Ctrl-C, which goes to the whole process group, ends it no less orderly', async t => {
-  const folder = makeFolder(t);
-  const host = startHost(t, folder);
-  const inner = await host.says('ready');
-  process.kill(-host.outer, 'SIGINT');
-  t.equal(await host.ended, 0);
-  t.notOk(lives(inner));
-  t.notOk(existsSync(join(folder, 'vm')));
-});
-
-t.test('a signal that comes before it is set up ends it, too', async t => {
-  // At any moment: while bwrap sets up, while Node.js starts, while our code does.
-  for (const moment of [0, 10, 50, 100, 200]) {
-    const folder = makeFolder(t);
-    const host = startHost(t, folder);
-    await eventually('bwrap', () => host.bwrap !== undefined);
-    const { bwrap } = host;
-    await new Promise(resolve => setTimeout(resolve, moment));
-    host.process.kill('SIGTERM');
-    const end = await host.ended;
-    t.ok(end === 0 || end === 128 + 15, `${moment} ms later: ended by ${end}`);
-    await gone(bwrap as number);
-    t.notOk(existsSync(join(folder, 'vm')), 'and left nothing');
-  }
-});
-
-t.test('a process that does not come to its end is killed', async t => {
-  const folder = makeFolder(t);
-  const host = startHost(t, folder);
-  const inner = await host.says('ready');
-  process.kill(inner, 'SIGSTOP');
-  host.process.kill('SIGTERM');
-  t.equal(await host.ended, 128 + 15);
-  t.notOk(lives(inner));
-});
-
-t.test('SIGUSR2 is answered from inside, also when it comes early', async t => {
-  const host = startHost(t, makeFolder(t));
-  await eventually('bwrap', () => host.bwrap !== undefined);
-  host.process.kill('SIGUSR2');
-  await host.says(STATUS_PREFIX);
-  t.match(JSON.parse(host.stderr.split(STATUS_PREFIX)[1]!), { vm: 'work', allocator: { used: 0, pieces: 0 } });
-});
-
-t.test('when the process outside is killed, the confined one goes with it', async t => {
-  const folder = makeFolder(t);
-  const host = startHost(t, folder);
-  const inner = await host.says('ready');
-  const bwrap = host.bwrap as number;
-  host.process.kill('SIGKILL');
-  await gone(inner);
-  await gone(bwrap);
-  const next = startHost(t, folder);
-  await next.says('ready');
-  t.same(readdirSync(join(folder, 'vm')).sort(), ['allocator', 'probe'], 'and the next one takes its sockets over');
-});
-
-t.test('when the confined process is killed, the one outside ends and says so', async t => {
-  const folder = makeFolder(t);
-  const host = startHost(t, folder);
-  const inner = await host.says('ready');
-  process.kill(inner, 'SIGKILL');
-  t.equal(await host.ended, 128 + 9);
-  t.match(host.stderr, 'virtwl: the host process of VM "work" was ended by SIGKILL');
-});
-
-t.test('when bwrap is killed, neither stays', async t => {
-  const host = startHost(t, makeFolder(t));
-  const inner = await host.says('ready');
-  process.kill(host.bwrap as number, 'SIGKILL');
-  await gone(inner);
-  t.not(await host.ended, 0);
-  t.match(host.stderr, /virtwl: .*host process of VM "work"/);
-});
-
-t.test('a mistake inside ends with its own status and words', async t => {
-  const folder = makeFolder(t);
-  const host = startHost(t, folder, '--socket', 'allocator=/x');
-  t.equal(await host.ended, 1);
-  t.match(host.stderr, /^virtwl: .*"allocator" is taken/m);
-  t.notMatch(host.stderr, /bubblewrap/);
-  t.notOk(existsSync(join(folder, 'vm')));
-});
 
 t.test('an allocator alone takes its socket away', async t => {
   const path = join(makeFolder(t), 'socket');

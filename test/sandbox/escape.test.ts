@@ -12,7 +12,9 @@ import { Broker, CONTROL_SOCKET } from '../../src/host/broker.js';
 import { CONFINED_ENV } from '../../src/sandbox/confinement.js';
 import { UnixSocket } from '../../src/unix-socket.js';
 import { eventually } from '../eventually.js';
+import { checkMinijail } from '../../src/doctor/sandbox.js';
 import { POLICIES } from './confine.js';
+import { INSTALLED } from './installed.js';
 import { Confined, descriptorsOf, statOf, statusField, threadsOf } from './confined-process.js';
 import type { Findings, Surroundings } from './escape-attempts.js';
 
@@ -89,13 +91,22 @@ async function scene(t: { teardown(end: () => void): void }, policy: string): Pr
   };
 }
 
-for (const policy of Object.keys(POLICIES)) {
-  t.test(`out of the sandbox of the ${policy}`, async t => {
+t.test('the programs that can confine on this machine', async t => {
+  t.comment(`these tests confine by ${INSTALLED.join(' and ')}`);
+  // Where one is not installed, it is the doctor that says so.
+  const minijail = await checkMinijail(INSTALLED.includes('bubblewrap'));
+  if (INSTALLED.includes('minijail')) t.match(minijail, { name: 'minijail', state: 'holds' });
+  else t.match(minijail, { name: 'minijail', state: 'note', detail: /^not installed here/ });
+  t.ok(INSTALLED.includes('bubblewrap'), 'bubblewrap is one of them');
+});
+
+for (const [sandbox, policy] of INSTALLED.flatMap(program => Object.keys(POLICIES).map(name => [program, name] as const))) {
+  t.test(`${sandbox}: out of the sandbox of the ${policy}`, async t => {
     const { folder, around, broker } = await scene(t, policy);
     const secret = openSync('/etc/passwd', 'r');
     t.teardown(() => closeSync(secret));
     const confined = new Confined(t, [CONFINE, policy, folder, ESCAPE, JSON.stringify(around), rawSyscall], {
-      env: { ...process.env, SECRET: 'of the host', NODE_OPTIONS: '--no-warnings', LANG: 'C.UTF-8', DISPLAY: ':7' },
+      env: { ...process.env, CONFINE_BY: sandbox, SECRET: 'of the host', NODE_OPTIONS: '--no-warnings', LANG: 'C.UTF-8', DISPLAY: ':7' },
       extra: { 9: secret },
     });
     const inner = await confined.says('}\n');
@@ -171,11 +182,12 @@ for (const policy of Object.keys(POLICIES)) {
   });
 }
 
-for (const how of ['foreign', 'x32'] as const) {
-  t.test(`a call of another table is the end of it: ${how}`, { skip: process.arch !== 'x64' }, async t => {
+for (const [sandbox, how] of INSTALLED.flatMap(program => (['foreign', 'x32'] as const).map(way => [program, way] as const))) {
+  t.test(`${sandbox}: a call of another table is the end of it: ${how}`, { skip: process.arch !== 'x64' }, async t => {
     const { folder, around } = await scene(t, 'allocator');
     const argument = JSON.stringify({ ...around, die: how });
-    const confined = new Confined(t, [CONFINE, 'allocator', folder, ESCAPE, argument, rawSyscall]);
+    const env = { ...process.env, CONFINE_BY: sandbox };
+    const confined = new Confined(t, [CONFINE, 'allocator', folder, ESCAPE, argument, rawSyscall], { env });
     t.equal(await confined.ended, 128 + 31);
     t.match(confined.stderr, /ended by SIGSYS/);
     t.equal(confined.stdout, '');

@@ -34,7 +34,7 @@ function hostArguments(folder: string): string[] {
 
 t.test('without bubblewrap it does not run, and says what to install', async t => {
   const folder = makeFolder(t);
-  const env = { ...process.env, PATH: fakePath(t, { bwrap: null }) };
+  const env = { ...process.env, PATH: fakePath(t, { minijail0: null, bwrap: null }) };
   for (const args of [hostArguments(folder), ['broker', '--directory', join(folder, 'broker')]]) {
     const host = new Confined(t, [VIRTWL, ...args], { env });
     t.equal(await host.ended, 1);
@@ -49,7 +49,7 @@ t.test('without bubblewrap it does not run, and says what to install', async t =
 t.test('where bubblewrap may not make namespaces it does not run, and passes on what bubblewrap says', async t => {
   const folder = makeFolder(t);
   const says = 'echo "bwrap: No permissions to create a new namespace" >&2; exit 1';
-  const env = { ...process.env, PATH: fakePath(t, { bwrap: says }) };
+  const env = { ...process.env, PATH: fakePath(t, { minijail0: null, bwrap: says }) };
   const host = new Confined(t, [VIRTWL, ...hostArguments(folder)], { env });
   t.equal(await host.ended, 1);
   t.match(host.stderr, /^bwrap: No permissions/);
@@ -63,7 +63,7 @@ t.test('the real one fails in a way that is told apart from the program that it 
   const bwrap = execFileSync('sh', ['-c', 'command -v bwrap'], { encoding: 'utf8' }).trim();
   // What it is to bind is not there.
   const host = new Confined(t, [VIRTWL, ...hostArguments(folder)], {
-    env: { ...process.env, PATH: fakePath(t, { bwrap: `exec ${bwrap} --ro-bind /not-there /not-there "$@"` }) },
+    env: { ...process.env, PATH: fakePath(t, { minijail0: null, bwrap: `exec ${bwrap} --ro-bind /not-there /not-there "$@"` }) },
   });
   t.equal(await host.ended, 1);
   t.match(host.stderr, /^bwrap: .*not-there/m);
@@ -81,7 +81,7 @@ t.test('--no-sandbox runs unconfined, and says so loudly', async t => {
     const host = new Confined(t, [VIRTWL, ...args]);
     await host.says('ready');
     t.match(host.stderr, /^virtwl: WARNING: --no-sandbox: a guest that takes this process over has your rights$/m);
-    t.equal(host.bwrap, undefined);
+    t.equal(host.launcher, undefined);
     t.equal(statusField(host.outer, 'Seccomp'), '0');
     t.equal(readlinkSync(`/proc/${host.outer}/ns/net`), readlinkSync('/proc/self/ns/net'));
     host.process.kill();
