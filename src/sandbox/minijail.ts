@@ -25,6 +25,8 @@ import { libraryFolders, runtimeFiles } from './runtime-files.js';
 /** The command of minijail. */
 export const MINIJAIL = 'minijail0';
 
+const INSTALL = 'apt-get install minijail util-linux (Debian: from forky on), or leave it to bubblewrap';
+
 /** The module that a process in minijail runs first, compiled. */
 const FIRST_MODULE = fileURLToPath(new URL('in-minijail.js', import.meta.url));
 
@@ -82,11 +84,16 @@ function binds({ readable, writable }: Confinement): string[] {
   });
 }
 
+/** @throws Error where minijail0 or setpriv is missing, or a path cannot be said to minijail0 */
 export function launchInMinijail({ confinement, environment, filter }: Launch): Launched {
+  const [setpriv, minijail] = ['setpriv', MINIJAIL].map(name => {
+    const path = findProgram(name);
+    if (path !== undefined) return path;
+    throw new Error(`cannot confine the ${confinement.name}: there is no ${name} on the PATH; install it: ${INSTALL}`);
+  }) as [string, string];
   const memory = new OwnedFd(native.memfd('virtwl-filter', 0, 0));
   try {
     writeSync(memory.fd, filter);
-    const [setpriv, minijail] = ['setpriv', MINIJAIL].map(name => findProgram(name) ?? name) as [string, string];
     const ids = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
     const args = ['--pdeathsig', 'KILL', '--', minijail, ...minijailArguments(confinement, FILTER_FD, ids)];
     const child = spawn(setpriv, args, {
@@ -106,7 +113,7 @@ export function launchInMinijail({ confinement, environment, filter }: Launch): 
 /** What is seen of minijail0, and what the confined process tells when it starts. */
 class Minijail implements Launched {
   readonly program = `minijail (${MINIJAIL}, by setpriv)`;
-  readonly install = 'apt-get install minijail util-linux';
+  readonly install = INSTALL;
   ran = false;
 
   constructor(readonly process: ChildProcess) {

@@ -13,6 +13,7 @@ import { CONFINED_ENV } from '../../src/sandbox/confinement.js';
 import { UnixSocket } from '../../src/unix-socket.js';
 import { eventually } from '../eventually.js';
 import { checkMinijail } from '../../src/doctor/sandbox.js';
+import type { Sandbox } from '../../src/sandbox/launcher.js';
 import { POLICIES } from './confine.js';
 import { INSTALLED } from './installed.js';
 import { Confined, descriptorsOf, statOf, statusField, threadsOf } from './confined-process.js';
@@ -100,13 +101,21 @@ t.test('the programs that can confine on this machine', async t => {
   t.ok(INSTALLED.includes('bubblewrap'), 'bubblewrap is one of them');
 });
 
-for (const [sandbox, policy] of INSTALLED.flatMap(program => Object.keys(POLICIES).map(name => [program, name] as const))) {
+/** Each of the programs with each of some other things. */
+function inEach<Other>(others: readonly Other[]): (readonly [Sandbox, Other])[] {
+  return INSTALLED.flatMap(sandbox => others.map(other => [sandbox, other] as const));
+}
+
+for (const [sandbox, policy] of inEach(Object.keys(POLICIES))) {
   t.test(`${sandbox}: out of the sandbox of the ${policy}`, async t => {
     const { folder, around, broker } = await scene(t, policy);
     const secret = openSync('/etc/passwd', 'r');
     t.teardown(() => closeSync(secret));
     const confined = new Confined(t, [CONFINE, policy, folder, ESCAPE, JSON.stringify(around), rawSyscall], {
-      env: { ...process.env, CONFINE_BY: sandbox, SECRET: 'of the host', NODE_OPTIONS: '--no-warnings', LANG: 'C.UTF-8', DISPLAY: ':7' },
+      env: {
+        ...{ ...process.env, CONFINE_BY: sandbox },
+        ...{ SECRET: 'of the host', NODE_OPTIONS: '--no-warnings', LANG: 'C.UTF-8', DISPLAY: ':7' },
+      },
       extra: { 9: secret },
     });
     const inner = await confined.says('}\n');
@@ -182,7 +191,7 @@ for (const [sandbox, policy] of INSTALLED.flatMap(program => Object.keys(POLICIE
   });
 }
 
-for (const [sandbox, how] of INSTALLED.flatMap(program => (['foreign', 'x32'] as const).map(way => [program, way] as const))) {
+for (const [sandbox, how] of inEach(['foreign', 'x32'] as const)) {
   t.test(`${sandbox}: a call of another table is the end of it: ${how}`, { skip: process.arch !== 'x64' }, async t => {
     const { folder, around } = await scene(t, 'allocator');
     const argument = JSON.stringify({ ...around, die: how });

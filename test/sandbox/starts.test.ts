@@ -62,9 +62,8 @@ t.test('the real one fails in a way that is told apart from the program that it 
   const folder = makeFolder(t);
   const bwrap = execFileSync('sh', ['-c', 'command -v bwrap'], { encoding: 'utf8' }).trim();
   // What it is to bind is not there.
-  const host = new Confined(t, [VIRTWL, ...hostArguments(folder)], {
-    env: { ...process.env, PATH: fakePath(t, { minijail0: null, bwrap: `exec ${bwrap} --ro-bind /not-there /not-there "$@"` }) },
-  });
+  const path = fakePath(t, { minijail0: null, bwrap: `exec ${bwrap} --ro-bind /not-there /not-there "$@"` });
+  const host = new Confined(t, [VIRTWL, ...hostArguments(folder)], { env: { ...process.env, PATH: path } });
   t.equal(await host.ended, 1);
   t.match(host.stderr, /^bwrap: .*not-there/m);
   t.match(host.stderr, /^virtwl: cannot confine/m);
