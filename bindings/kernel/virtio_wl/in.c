@@ -73,7 +73,7 @@ static void wl_in_new(struct wl_device *wl, const struct wl_new *new, unsigned i
 	vfd = wl_vfd_new(wl);
 	if (!vfd)
 		return;
-	vfd->flags = le32_to_cpu(new->flags);
+	vfd->flags = le32_to_cpu(READ_ONCE(new->flags));
 	ret = 0;
 	if (wl_pfn_is_memory(wl, pfn, size))
 		ret = wl_vfd_set_memory(vfd, pfn, size);
@@ -163,7 +163,7 @@ static bool wl_in_recv(struct wl_device *wl, struct wl_transaction *recv, unsign
 		return false;
 
 	mutex_lock(&wl->vfds_lock);
-	vfd = wl_vfd_find(wl, le32_to_cpu(recv->id));
+	vfd = wl_vfd_find(wl, le32_to_cpu(READ_ONCE(recv->id)));
 	if (vfd && length && READ_ONCE(vfd->queued) >= WL_VFD_QUEUED_MAX)
 		keep = recv;
 	message = wl_message_new(wl, count, ids + count, length, keep);
@@ -216,17 +216,19 @@ static bool wl_in_recv(struct wl_device *wl, struct wl_transaction *recv, unsign
 static void wl_in_hup(struct wl_device *wl, const struct wl_id_message *hup, unsigned int length)
 {
 	struct wl_vfd *vfd;
+	u32 id;
 
 	if (length < sizeof(*hup)) {
 		dev_warn_ratelimited(&wl->dev, "a hang-up in %u bytes\n", length);
 		return;
 	}
-	if (!hup->id) {
+	id = le32_to_cpu(READ_ONCE(hup->id));
+	if (!id) {
 		wl_vfds_forget(wl);
 		return;
 	}
 	mutex_lock(&wl->vfds_lock);
-	vfd = wl_vfd_find(wl, le32_to_cpu(hup->id));
+	vfd = wl_vfd_find(wl, id);
 	mutex_unlock(&wl->vfds_lock);
 	if (!vfd)
 		return;
