@@ -11,7 +11,7 @@
  * elsewhere are those of a guest that was there before this process was.
  */
 import { closeAll, OwnedFd } from '../../fd.js';
-import { native, POLL_READABLE, type Poll } from '../../native.js';
+import { native } from '../../native.js';
 import { BackendRequests } from './backend-requests.js';
 import { VhostUserConnection } from './connection.js';
 import { DEVICE_FEATURES, IN_QUEUE, OUT_QUEUE, QUEUES, WlDevice, type DeviceHost, type RunningQueue } from './device.js';
@@ -40,10 +40,10 @@ import {
   VERSION,
   VERSION_MASK,
   type Header,
-  type VringAddress,
 } from './message.js';
 import { SharedRegion } from './shared-region.js';
 import { Virtqueue } from './virtqueue.js';
+import { addCount, Vring } from './vring.js';
 import { REGION_BYTES } from './wire.js';
 
 const bit = (number: number): bigint => 1n << BigInt(number);
@@ -55,71 +55,6 @@ export const FEATURES =
 
 /** vhost-user features that are offered. */
 export const PROTOCOL_FEATURES = Object.values(ProtocolFeature).reduce((all, each) => all | bit(each), 0n);
-
-/** What an eventfd takes and gives: a count of 8 bytes. Longer than V8 keeps in its heap. */
-const one = new Uint8Array(128);
-one[0] = 1;
-const count = new Uint8Array(128);
-
-/** One queue as the front-end has set it up. */
-class Vring {
-  size = 0;
-  address: VringAddress | undefined;
-  /** Where to go on in the available ring. */
-  base = 0;
-  /** Where it was stopped last. */
-  stoppedAt: number | undefined;
-  started = false;
-  enabled = false;
-  running: RunningQueue | undefined;
-  call: OwnedFd | undefined;
-  error: OwnedFd | undefined;
-  #kick: OwnedFd | undefined;
-  #poll: Poll | undefined;
-
-  /** Takes ownership of `fd`, also when it throws. */
-  setKick(fd: OwnedFd, kicked: () => void): void {
-    this.dropKick();
-    try {
-      this.#poll = new native.Poll(fd.fd, (_events, status) => {
-        // What cannot be read would be ready for ever.
-        if (status < 0 || !takeCount(fd)) this.#poll?.stop();
-        else kicked();
-      });
-      this.#poll.start(POLL_READABLE);
-      this.#kick = fd;
-    } catch (error) {
-      this.#poll?.close();
-      fd.close();
-      throw error;
-    }
-  }
-
-  dropKick(): void {
-    this.#poll?.close();
-    this.#poll = undefined;
-    this.#kick?.close();
-    this.#kick = undefined;
-  }
-
-  /** As it was at first, but for its descriptors. It must not run. */
-  reset(): void {
-    this.dropKick();
-    this.started = false;
-    this.enabled = false;
-    this.base = 0;
-    this.stoppedAt = undefined;
-    this.address = undefined;
-  }
-
-  close(): void {
-    this.dropKick();
-    this.call?.close();
-    this.error?.close();
-    this.running?.queue.close();
-    this.running = undefined;
-  }
-}
 
 export interface BackendOptions {
   readonly limits: WlLimits;
@@ -461,24 +396,5 @@ function takeEventFd(fds: OwnedFd[]): OwnedFd {
   } catch (error) {
     fd.close();
     throw error;
-  }
-}
-
-/** Whatever the count, it says only that something is there. False where it cannot be read. */
-function takeCount(fd: OwnedFd): boolean {
-  try {
-    native.read(fd.fd, count);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function addCount(fd: OwnedFd | undefined): void {
-  if (fd === undefined) return;
-  try {
-    native.write(fd.fd, one, 0, 8);
-  } catch {
-    // A front-end that hands over what cannot be written to hears nothing.
   }
 }

@@ -15,9 +15,12 @@ import type { Grant } from '../../allocator/budget.js';
 import { closeAll, OwnedFd } from '../../fd.js';
 import { native, SEAL_WRITE } from '../../native.js';
 import { checkName, MAX_FDS } from '../../virtwl/limits.js';
+import { ContextVfd } from './context-vfd.js';
 import { GuestQueue, type Taken, type Line } from './guest-queue.js';
 import { MAX_ALL_UNSENT_BYTES, MAX_ALL_UNSENT_FDS, type WlLimits } from './limits.js';
-import { ContextVfd, MemoryVfd, PipeVfd, type HostVfd, type SendDone, type VfdEvents } from './vfds.js';
+import { PipeVfd } from './pipe-vfd.js';
+import type { SendDone, VfdEvents } from './stream-vfd.js';
+import { MemoryVfd, type HostVfd } from './vfds.js';
 import {
   DEVICE_ID,
   encodeHup,
