@@ -49,8 +49,8 @@ for target in "$@"; do
     done <"$kept"
   fi
   # SIGBUS is the guard's: neither libFuzzer nor the sanitizer may take it.
-  if ASAN_OPTIONS=handle_sigbus=0:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 "$work/$target" -runs="$inputs" -seed="$seed" \
-    -max_len=256 -timeout=10 -rss_limit_mb=1024 -handle_bus=0 -print_final_stats=1 -verbosity=0 \
+  if ASAN_OPTIONS=handle_sigbus=0:detect_leaks=1:quarantine_size_mb=16 UBSAN_OPTIONS=print_stacktrace=1 "$work/$target" -runs="$inputs" -seed="$seed" \
+    -max_len=256 -timeout=10 -rss_limit_mb=256 -handle_bus=0 -print_final_stats=1 -verbosity=0 \
     -artifact_prefix="${TMPDIR:-/tmp}/fuzz-native-$target-" "$work/corpus-$target" 2>"$work/log"; then
     echo "run.sh: $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log") inputs, $(sed -n 's/^stat::peak_rss_mb: *//p' "$work/log") MiB at most, no report"
   else
