@@ -207,7 +207,7 @@ t.test('a device that breaks the rules of a queue is as good as gone, until it i
       lie(asked);
       return 'none';
     };
-    const { output } = await machine.run(`rm -f /tmp/read; /virtwl/victim read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; /virtwl/victim alloc; wait; cat /tmp/read; /virtwl/victim context`, TIMEOUT_MS);
+    const { output } = await machine.run(`: > /tmp/read; /virtwl/victim read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; /virtwl/victim alloc; wait; cat /tmp/read; /virtwl/victim context`, TIMEOUT_MS);
     t.match(output, /^alloc: (ENODEV|EPROTO)\nready\nread: end\nopen: ENODEV\n$/, what);
     device.answer = () => undefined;
     t.equal((await machine.run(REBIND, TIMEOUT_MS)).output, '/dev/wl0\n2 of 2\n', 'the next driver finds nothing wrong');
