@@ -54,7 +54,7 @@ export function register(program: Command): void {
           process.stdout.write(output);
           process.exitCode = status;
         } else {
-          await Promise.race([untilSignal(), machine.ended()]);
+          await untilSignal(machine.ended());
           if (machine.lostDevice) {
             throw new Error(`the VM "${machine.options.name}" has to end: ${await machine.ended()}. Start that again, then this`);
           }

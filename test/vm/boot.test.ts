@@ -1,0 +1,48 @@
+/** `virtwl vm boot`: that it ends, and says why, when the host process that is the VM's wl device has gone. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { VIRTWL } from '../../src/demo/host-parts.js';
+import { OwnedFd } from '../../src/fd.js';
+import { WlDeviceServer } from '../../src/host/wl-device/server.js';
+import { native } from '../../src/native.js';
+
+t.setTimeout(280_000);
+
+t.test('a VM without its wl device', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'virtwl-boot-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const socket = join(folder, 'wl');
+  const boot = (): { said: () => string; up: Promise<void>; ended: Promise<number | null> } => {
+    const child = spawn(process.execPath, [VIRTWL, 'vm', 'boot', 'test', '--wl', socket], { stdio: ['ignore', 'ignore', 'pipe'] });
+    t.teardown(() => child.kill('SIGKILL'));
+    let text = '';
+    const ended = new Promise<number | null>(resolve => child.once('close', resolve));
+    const up = new Promise<void>((resolve, reject) => {
+      child.stderr.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+        if (/^up after /m.test(text)) resolve();
+      });
+      void ended.then(() => reject(new Error(text)));
+    });
+    up.catch(() => undefined);
+    return { said: () => text, up, ended };
+  };
+
+  const early = boot();
+  t.equal(await early.ended, 1, 'does not start where there is none');
+  t.match(early.said(), /no wl device at .*\/wl .*start "virtwl host --socket .*\/wl" first/);
+
+  const device = new WlDeviceServer({
+    ...{ socket: new OwnedFd(native.listenUnix(socket, 4)), folder, servers: new Set<string>() },
+    log: line => t.comment(`device: ${line}`),
+  });
+  t.teardown(() => device.close());
+  const guest = boot();
+  await guest.up;
+  device.close();
+  t.equal(await guest.ended, 1, 'ends when it has gone');
+  t.match(guest.said(), /virtwl: the VM "test" has to end: its host process is gone: .*\/wl .*Start that again, then this/, 'and says so');
+});
