@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --min-semi-space-size=4 --max-semi-space-size=4
+#!/usr/bin/env -S node --heap-growing-percent=30 --min-semi-space-size=4 --max-semi-space-size=4
 /**
  * The command `virtwl`. Each subcommand is a file of its own beside this one, loaded only when it is needed.
  */

@@ -89,6 +89,7 @@ const shapes = {
   virtwlRecv: [fd, bytes, list], virtwlDmabufSync: [fd, size], Poll: [fd, odd], counters: [],
   // What a process gives up is gone for good, so these get only what they must refuse.
   setResourceLimit: ['noResource', size], installFilter: ['noProgram'], closeOnExecFrom: [fd],
+  newSession: [], dieWithParent: [],
 };
 // Nor are those spoiled, nor reserve, which would take real memory.
 const unspoiled = new Set(['close', 'reserve', 'setResourceLimit', 'installFilter']);
