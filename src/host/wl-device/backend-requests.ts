@@ -23,9 +23,9 @@ export type Outcome = 'done' | 'refused' | 'stopped';
  */
 const WITHDRAWN = 0x7f00_0000;
 
-/** How often to look whether a first byte was read before time is left to others, and how long then, in milliseconds. */
+/** How often to look at once whether a first byte was read; later, less and less often, up to this many milliseconds. */
 const LOOKS = 20;
-const LOOK_INTERVAL_MS = 1;
+const MAX_LOOK_INTERVAL_MS = 64;
 
 interface Request {
   readonly number: number;
@@ -129,18 +129,18 @@ export class BackendRequests {
         this.#begun = request;
         this.#connection.send(encodeMessage(request.number, 0, request.payload).subarray(0, 1), fds);
         // Not at once: `running` may stop the device, which may be what asks.
-        this.#soon = setImmediate(() => this.#lookFor(request, LOOKS));
+        this.#soon = setImmediate(() => this.#lookFor(request, 0));
       }
     }
   }
 
   /** Sends the rest of a request once its first byte was read. */
   #lookFor(request: Request, looks: number): void {
-    const again = (): void => this.#lookFor(request, looks - 1);
+    const again = (): void => this.#lookFor(request, looks + 1);
     if (this.#begun !== request) return;
     if (this.#connection.unread) {
-      if (looks > 0) this.#soon = setImmediate(again);
-      else this.#later = setTimeout(again, LOOK_INTERVAL_MS);
+      if (looks < LOOKS) this.#soon = setImmediate(again);
+      else this.#later = setTimeout(again, Math.min(looks - LOOKS + 1, MAX_LOOK_INTERVAL_MS));
       return;
     }
     const running = this.options.running();
