@@ -24,7 +24,7 @@ const NOISE = 512 * MIB;
 /** How long what was let go may take to be let go by all, in milliseconds: a device delivers for 10 s what was sent. */
 const RELEASE_MS = 60_000;
 
-t.setTimeout(290_000);
+t.setTimeout(590_000);
 
 /** Bytes of shared memory on this machine: tmpfs files, memfds, whoever holds them. */
 function shmem(): number {

@@ -19,7 +19,7 @@ const SEED = Number(process.env['VIRTWL_WORST_SEED'] ?? 1);
 /** Of the neighbour, in one run. A guest that does its worst leaves it a part of a processor. */
 const FRAMES = 20;
 /** How long anything may take beyond that: a guest boots, programs are compiled. Milliseconds. */
-const PATIENCE_MS = 160_000;
+const PATIENCE_MS = 400_000;
 
 t.setTimeout(SECONDS * 1000 + PATIENCE_MS);
 
