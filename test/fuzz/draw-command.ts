@@ -4,7 +4,7 @@ import { allocCommand, contextCommand, numbers, pipeCommand } from '../host/wl-d
 import type { Draw } from './draw.js';
 
 /** Limits that a short input reaches. */
-export const WL_LIMITS = { vfds: 24, connections: 6, pipes: 6, mappings: 8, allocBytes: 1 << 20, queuedBytes: 60_000 };
+export const WL_LIMITS = { vfds: 24, connections: 6, pipes: 6, mappings: 8, allocBytes: 1 << 20, receivedBytes: 1 << 18, queuedBytes: 60_000 };
 
 const NAMES = ['plain', 'plain', 'plain', 'gone', '', 'x'.repeat(32), '../x', 'none'];
 const IDS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 0x3fffffff, DEVICE_ID, DEVICE_ID + 1, DEVICE_ID + 2, 0xffffffff];
