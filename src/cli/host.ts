@@ -43,6 +43,7 @@ interface Options {
   maxPipes: number;
   maxMappings: number;
   maxQueued: number;
+  maxReceived?: number;
   print?: Vmm;
   sandbox: SandboxChoice;
 }
@@ -87,6 +88,11 @@ export function register(program: Command): void {
     )
     .addOption(new Option('--print <vmm>', "print the VMM's arguments for this VM, and end").choices(VMMS))
     .option('--guest-memory <size>', 'most memory that the guest may make itself', parseBytes, DEFAULT_WL_LIMITS.allocBytes)
+    .option(
+      '--max-received <size>',
+      `most memory of servers that the guest may have open (default: ${DEFAULT_WL_LIMITS.receivedBytes / 2 ** 20}M; with --allocator no bound but its own)`,
+      parseBytes,
+    )
     .option('--max-vfds <n>', 'most vfds of the guest', parseCount, DEFAULT_WL_LIMITS.vfds)
     .option('--max-connections <n>', 'most connections of the guest', parseCount, DEFAULT_WL_LIMITS.connections)
     .option('--max-pipes <n>', 'most pipes of the guest', parseCount, DEFAULT_WL_LIMITS.pipes)
@@ -184,6 +190,8 @@ function limitsOf(options: Options): WlLimits {
     pipes: options.maxPipes,
     mappings: options.maxMappings,
     allocBytes: options.guestMemory,
+    // The compositor VM has the whole budget, and its budget is a bound.
+    receivedBytes: options.maxReceived ?? (options.allocator === undefined ? DEFAULT_WL_LIMITS.receivedBytes : Infinity),
     queuedBytes: options.maxQueued,
   };
 }
@@ -235,6 +243,7 @@ export function confinedHost(options: Options): ConfinedRun {
     ...['--guest-memory', String(options.guestMemory), '--max-vfds', String(options.maxVfds)],
     ...['--max-connections', String(options.maxConnections), '--max-pipes', String(options.maxPipes)],
     ...['--max-mappings', String(options.maxMappings), '--max-queued', String(options.maxQueued)],
+    ...(options.maxReceived === undefined ? [] : ['--max-received', String(options.maxReceived)]),
   ];
   const fds: Record<string, OwnedFd> = {};
   const undo: (() => void)[] = [];

@@ -106,8 +106,8 @@ export class VhostUserBackend {
   }
 
   /** What the guest has, and how many pieces of memory are mapped into it. */
-  get counts(): { vfds: number; connections: number; pipes: number; queuedBytes: number; mappings: number } {
-    const none = { vfds: 0, connections: 0, pipes: 0, queuedBytes: 0 };
+  get counts(): { vfds: number; connections: number; pipes: number; queuedBytes: number; receivedBytes: number; mappings: number } {
+    const none = { vfds: 0, connections: 0, pipes: 0, queuedBytes: 0, receivedBytes: 0 };
     return { ...(this.#device.counts ?? none), mappings: this.#region.mappings };
   }
 

@@ -12,6 +12,11 @@ export interface WlLimits {
   readonly pipes: number;
   /** Bytes of memory that the guest made itself (NEW_ALLOC) and that are still held by anybody. */
   readonly allocBytes: number;
+  /**
+   * Bytes of memory that came from servers and that the guest has not closed. What a client VM is given is the compositor
+   * VM's: without this bound, a guest that gives it back by Wayland's rules, and keeps it, could have all of that.
+   */
+  readonly receivedBytes: number;
   /** Pieces of memory mapped into the guest at a time. At most {@link MAX_MAPPINGS}. */
   readonly mappings: number;
   /** Bytes that wait for the guest to give buffers for them. Over it, nothing is read for the guest. */
@@ -32,6 +37,8 @@ export const DEFAULT_WL_LIMITS: WlLimits = {
   pipes: 512,
   // A client that brings its own memory uses some 30 MiB for a window of 1080p.
   allocBytes: 256 * 2 ** 20,
+  // The 512 MiB that the glue lends a client VM at a time, and a quarter for what is on its way back.
+  receivedBytes: 640 * 2 ** 20,
   mappings: 384,
   queuedBytes: 4 * 2 ** 20,
 };

@@ -85,6 +85,7 @@ export class WlState {
   readonly #unsent = new Set<ContextVfd | PipeVfd>();
   #contexts = 0;
   #pipes = 0;
+  #receivedBytes = 0;
   #nextDeviceId = 0;
   #busy = false;
   #closed = false;
@@ -97,8 +98,14 @@ export class WlState {
   }
 
   /** What there is, for whoever asks how the process is. */
-  get counts(): { vfds: number; connections: number; pipes: number; queuedBytes: number } {
-    return { vfds: this.#vfds.size, connections: this.#contexts, pipes: this.#pipes, queuedBytes: this.queue.bytes };
+  get counts(): { vfds: number; connections: number; pipes: number; queuedBytes: number; receivedBytes: number } {
+    return {
+      vfds: this.#vfds.size,
+      connections: this.#contexts,
+      pipes: this.#pipes,
+      queuedBytes: this.queue.bytes,
+      receivedBytes: this.#receivedBytes,
+    };
   }
 
   /** So much waits for servers that no command should be handled before `WlHost.ready` is called. */
@@ -345,8 +352,17 @@ export class WlState {
     // Eventfds can seek, too, in a way.
     if (info.seekable && (info.type === 'regular' || info.size > 0)) {
       if (info.size > REGION_BYTES - native.pageSize) throw new Error(`memory of ${info.size} bytes is larger than the region`);
+      const { receivedBytes: limit } = this.options.limits;
+      if (this.#receivedBytes + info.size > limit) {
+        throw new Error(
+          `the guest has ${this.#receivedBytes} of ${limit} bytes of servers' memory open, and was sent ${info.size} more ` +
+            '(--max-received)',
+        );
+      }
       this.#vfds.set(id, BEING_MADE);
-      const vfd = await this.#mapped(fd, id, info.size, info.access === 'rw' && !writeSealed(fd));
+      this.#receivedBytes += info.size;
+      const closed = (): void => void (this.#receivedBytes -= info.size);
+      const vfd = await this.#mapped(fd, id, info.size, info.access === 'rw' && !writeSealed(fd), closed);
       if (this.#closed || vfd === undefined) {
         this.#vfds.delete(id);
         vfd?.close();
@@ -432,13 +448,27 @@ export class WlState {
     };
   }
 
-  /** Memory with its place in the region. Takes ownership of `fd` in every case. */
-  async #mapped(fd: OwnedFd, id: number, bytes: number, writable: boolean): Promise<MemoryVfd | undefined> {
-    if (bytes === 0) return new MemoryVfd(fd, id, 0, writable, undefined, () => {});
+  /**
+   * Memory with its place in the region. Takes ownership of `fd` in every case. `closed` is called once the vfd is closed,
+   * or has not come about.
+   */
+  async #mapped(
+    fd: OwnedFd,
+    id: number,
+    bytes: number,
+    writable: boolean,
+    closed: () => void = () => {},
+  ): Promise<MemoryVfd | undefined> {
+    if (bytes === 0) return new MemoryVfd(fd, id, 0, writable, undefined, closed);
     const offset = this.options.sharedMemory ? await this.host.map(fd, bytes, writable) : undefined;
     if (offset !== undefined && !this.#closed) {
-      return new MemoryVfd(fd, id, bytes, writable, offset, () => this.host.unmap(offset));
+      const unmap = (): void => {
+        this.host.unmap(offset);
+        closed();
+      };
+      return new MemoryVfd(fd, id, bytes, writable, offset, unmap);
     }
+    closed();
     fd.close();
     if (offset !== undefined) this.host.unmap(offset);
     return undefined;

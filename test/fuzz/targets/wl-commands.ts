@@ -12,7 +12,7 @@ import { drawFd } from '../draw-fd.js';
 import { turn, turnsUntil } from '../held.js';
 import type { Target } from '../target.js';
 
-const LIMITS = { vfds: 24, connections: 6, pipes: 6, mappings: 8, allocBytes: 1 << 20, queuedBytes: 60_000 };
+const LIMITS = { vfds: 24, connections: 6, pipes: 6, mappings: 8, allocBytes: 1 << 20, receivedBytes: 1 << 20, queuedBytes: 60_000 };
 /** A buffer of the driver. */
 const BUFFER = 4096;
 const NAMES = ['plain', 'plain', 'plain', 'gone', '', 'x'.repeat(32), '../x', 'none'];

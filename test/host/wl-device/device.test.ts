@@ -5,6 +5,7 @@
 import t, { type Test } from 'tap';
 import { closeAll, OwnedFd } from '../../../src/fd.js';
 import { native, POLL_READABLE, SEAL_WRITE } from '../../../src/native.js';
+import { DEFAULT_VM_SHARE } from '../../../compositor-glue/vm-account.js';
 import { DEFAULT_WL_LIMITS, MAX_UNREAD_BUFFERS, MAX_UNSENT_BYTES } from '../../../src/host/wl-device/limits.js';
 import { Command, NO_PFN, REGION_BYTES, Response } from '../../../src/host/wl-device/wire.js';
 import { UnixSocket } from '../../../src/unix-socket.js';
@@ -355,6 +356,30 @@ withHouse(t, 'what cannot be a vfd hangs the connection up', {}, async (t, house
   }
   await eventually('what went with it to be released', () => guest.frontEnd.pieces.size === 0);
   t.equal(house.server.counts!.vfds, 2);
+});
+
+withHouse(t, 'memory of servers that the guest has open has a bound', { receivedBytes: 4 * 4096 }, async (t, house) => {
+  const guest = await house.guest();
+  const memory = (pages: number): OwnedFd => new OwnedFd(native.memfd('virtwl-test', pages * 4096, 0));
+  const server = await connect(t, house, guest, 1);
+  server.socket.send(Buffer.from('m'), [memory(3), memory(1)]);
+  await guest.has(1, 1, 2);
+  t.equal(house.server.counts!.receivedBytes, 4 * 4096, 'all of it may be had');
+  const other = await connect(t, house, guest, 2);
+  other.socket.send(Buffer.from('m'), [memory(1)]);
+  await guest.hangUp(2);
+  t.equal(guest.received(2).length, 0);
+  t.ok(house.logged(/16384 of 16384 bytes of servers' memory open, and was sent 4096 more/));
+  // Whatever the guest has told the server: what counts is that it has closed it.
+  await guest.close(guest.receivedVfds(1)[1]!.id);
+  t.equal(house.server.counts!.receivedBytes, 3 * 4096);
+  const again = await connect(t, house, guest, 3);
+  again.socket.send(Buffer.from('m'), [memory(1)]);
+  await guest.has(3, 1, 1);
+  again.socket.send(Buffer.from('m'), [memory(1)]);
+  await guest.hangUp(3);
+  t.match(await guest.make(allocCommand(9, 4096)), { id: 9 }, 'what it makes itself is another account');
+  t.ok(DEFAULT_WL_LIMITS.receivedBytes > DEFAULT_VM_SHARE, 'the share that the glue lends fits into it');
 });
 
 withHouse(t, 'vfds that wait when their context is closed are closed with it', {}, async (t, house) => {

@@ -20,7 +20,7 @@ const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
 const INPUTS = Number(process.env['VIRTWL_FUZZ_INPUTS'] ?? 3_000);
 if (process.env['VIRTWL_FUZZ_INPUTS'] !== undefined) t.setTimeout(0);
 
-const LIMITS = { vfds: 60, connections: 20, pipes: 20, mappings: 20, allocBytes: 2 ** 20, queuedBytes: 100_000 };
+const LIMITS = { vfds: 60, connections: 20, pipes: 20, mappings: 20, allocBytes: 2 ** 20, receivedBytes: 1 << 20, queuedBytes: 100_000 };
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
