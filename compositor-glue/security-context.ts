@@ -22,7 +22,7 @@ const MANAGER = 'wp_security_context_manager_v1';
 const BACKLOG = 128;
 
 /** How long the compositor may take to answer, in milliseconds: it runs on this machine. */
-export const ANSWER_TIMEOUT_MS = 10_000;
+export const ANSWER_TIMEOUT_MS = 60_000;
 
 /** A VM's own entrance to the compositor. */
 export interface SecurityContext {

@@ -2,6 +2,11 @@
 import { EventEmitter } from 'eventemitter3';
 
 const KEPT_LINES = 400;
+/**
+ * What QEMU says of every mapping: that the wl device does not take back, as the guest's memory, what it has mapped itself.
+ * It would push out of the kept lines what a failure is about.
+ */
+const EXPECTED = /vhost_set_mem_table failed/;
 /** The longest line that is kept whole; a guest may print without end. */
 const LONGEST_LINE = 4096;
 
@@ -19,6 +24,7 @@ export class ConsoleLog extends EventEmitter<{ line: [string] }> {
       // Firmware paints; what remains when that is gone is text.
       // eslint-disable-next-line no-control-regex
       const line = part.replace(/\u001b\[[0-9;?=]*[A-Za-z]|\u001bc|\r/g, '').slice(0, LONGEST_LINE);
+      if (EXPECTED.test(line)) continue;
       this.#lines.push(line);
       if (this.#lines.length > KEPT_LINES) this.#lines.shift();
       this.emit('line', line);
