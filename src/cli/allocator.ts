@@ -80,8 +80,10 @@ async function serve(options: Options, socket: OwnedFd): Promise<void> {
     (fd) => server.serve(new UnixSocket(fd, ALLOCATOR_SOCKET)),
     (error) => server.log(error.message),
   );
+  // Whoever is told that it serves may end it the next moment.
+  const ended = untilSignal();
   process.stdout.write(`ready: ${options.socket}\n`);
-  await untilSignal();
+  await ended;
   listener.close();
   server.close();
 }

@@ -50,8 +50,10 @@ export function register(program: Command): void {
         log: (line) => process.stderr.write(`${line}\n`),
       });
       serveLockedDown();
+      // Whoever is told that it serves may end it the next moment.
+      const ended = untilSignal();
       process.stdout.write(`ready: ${broker.path}\n`);
-      await untilSignal();
+      await ended;
       broker.close();
     });
   addSandboxOption(command);

@@ -159,8 +159,10 @@ async function serve(options: Options): Promise<void> {
       };
     });
     serveLockedDown();
+    // Whoever is told that it serves may end it the next moment.
+    const ended = untilSignal();
     process.stdout.write(`ready: ${device ?? options.loopback}\n`);
-    await untilSignal();
+    await ended;
     host.close();
   } finally {
     bound?.remove();

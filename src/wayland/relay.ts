@@ -411,11 +411,12 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
     const code = readUint(bytes, offset + 12);
     const text = readString(bytes, offset + 16);
-    const named = object !== undefined && object.clientId !== 0;
-    // An error about an object of ours is our fault, not the client's, and its code would mean nothing to it.
+    const clientId = this.#clientIdOf(id);
+    // An error about an object of ours is our fault, not the client's, and its code would mean nothing to it; about one that
+    // the client has destroyed, its library would complain of the id instead.
     this.fail(
-      named
-        ? new ProtocolError(object.clientId, code, text)
+      clientId !== 0
+        ? new ProtocolError(clientId, code, text)
         : new ProtocolError(1, DisplayError.Implementation, `virtwl: ${object?.interface.name ?? id}: error ${code}: ${text}`),
     );
   }

@@ -109,6 +109,24 @@ t.test('ids', async t => {
     t.same(b.ends, []);
   });
 
+  t.test('in an error are those that the client still knows', async t => {
+    for (const gone of [false, true]) {
+      const b = await between(t);
+      const { id: seat } = await bind(b, 'wl_seat');
+      const { id: manager } = await bind(b, 'wl_data_device_manager', 3);
+      b.client.make(manager, 'get_data_device', ['new', seat]);
+      await settle();
+      const offer = 0xff000000;
+      b.compositor.say(madeBy(b.compositor, 'wl_data_device_manager.get_data_device'), 'data_offer', [offer]);
+      await settle();
+      if (gone) b.client.say(offer, 'destroy');
+      await settle();
+      b.compositor.say(1, 'error', [offer, 7, 'no such action']);
+      if (gone) await ended(t, b, 3, /wl_data_offer: error 7: no such action/);
+      else await ended(t, b, 7, /^no such action/, offer);
+    }
+  });
+
   t.test('are used again once the compositor has confirmed, and not before', async t => {
     const b = await between(t);
     b.compositor.answer = () => undefined;
