@@ -55,6 +55,8 @@ export interface MachineOptions {
   readonly disk?: string | undefined;
   /** The vhost-user socket of the wl device, which must listen already. */
   readonly wlSocket?: string | undefined;
+  /** A guest that restarts does so in the same QEMU; else that ends the machine. */
+  readonly mayRestart?: boolean;
   /** More words of the kernel's command line. */
   readonly kernelArguments?: string;
   readonly onLine?: ((line: string) => void) | undefined;
@@ -70,8 +72,8 @@ export interface ScriptResult {
 function qemuArguments(options: MachineOptions, folder: string): string[] {
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio'],
-    // A guest that restarts ends the machine. QEMU 11.1 can crash where a device with mapped memory is reset.
-    '-no-reboot',
+    // Whoever waits for a guest wants to hear of its end.
+    ...(options.mayRestart === true ? [] : ['-no-reboot']),
     ...['-accel', options.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
     ...['-cpu', options.accelerator === 'kvm' ? 'host' : 'max', '-smp', String(options.processors ?? 2)],
     // The back-end has the guest's memory mapped, so it is shared.

@@ -4,31 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { ScriptResult } from '../../src/vm/machine.js';
-import { UnixListener, type UnixSocket } from '../../src/unix-socket.js';
+import { echoServer } from './echo-server.js';
 import { smallGuest } from './guests.js';
-
-/** What the conformance program asks of a server: everything comes back, and "bye!" ends it. */
-function echo(socket: UnixSocket): void {
-  socket.on('data', (bytes, fds) => {
-    if (Buffer.from(bytes).equals(Buffer.from('bye!'))) socket.close();
-    else if (!socket.send(bytes, fds)) socket.pause();
-  });
-  socket.on('drain', () => socket.resume());
-  socket.on('end', () => socket.closeWhenDrained());
-  socket.on('error', () => socket.close());
-  socket.start();
-}
 
 // Everything waits for what the guest does, which is slow where it is emulated; a kernel that somebody built to look for
 // mistakes is slower by far.
-const TIMEOUT_MS = process.env['VIRTWL_GUEST_KERNEL'] === undefined ? 280_000 : 3_600_000;
+const TIMEOUT_MS = process.env['VIRTWL_GUEST_KERNEL'] === undefined ? 580_000 : 3_600_000;
 t.setTimeout(TIMEOUT_MS);
 
 const folder = mkdtempSync(join(tmpdir(), 'virtwl-driver-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-const listener = UnixListener.listen(join(folder, 'echo'));
-listener.on('connection', echo);
-t.teardown(() => listener.close());
+echoServer(t, folder);
 
 const { machine, device } = await smallGuest(t, {
   name: 'driver',

@@ -31,6 +31,8 @@ export interface GuestOptions {
   /** Instead of a folder: the vhost-user socket of a device of the test's own. */
   readonly wlSocket?: string;
   readonly limits?: Partial<WlLimits>;
+  /** A guest that restarts does so in the same QEMU. */
+  readonly mayRestart?: boolean;
   /** C programs of this folder that the guest finds in /virtwl. NAME.32 is NAME compiled for the ABI of 32 bits. */
   readonly programs?: readonly string[];
 }
@@ -70,6 +72,7 @@ export async function smallGuest(t: Test, options: GuestOptions): Promise<{ mach
     // As the machine's other alarms: a processor of the guest that stands still is the emulation's doing.
     kernelArguments: 'rcupdate.rcu_cpu_stall_suppress=1',
     wlSocket,
+    mayRestart: options.mayRestart ?? false,
   });
   t.teardown(() => machine.stop());
   t.comment(`${options.name}: up after ${(machine.bootMs / 1000).toFixed(1)} s (${machine.options.accelerator})`);

@@ -1,0 +1,47 @@
+/**
+ * A guest that starts again in the same QEMU, in order and without asking anybody, with memory of the device mapped: QEMU
+ * and the device live, nothing of the life before is left, and the next driver finds everything as it should be.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { READY_LINE } from '../../src/vm/initramfs.js';
+import { eventually } from '../eventually.js';
+import { echoServer } from './echo-server.js';
+import { smallGuest } from './guests.js';
+
+/** How long a guest may take to be there again, in milliseconds. */
+const BOOT_MS = 180_000;
+
+t.setTimeout(580_000);
+
+t.test('a guest restarts', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'virtwl-reboot-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  echoServer(t, folder);
+  const guest = { name: 'reboot', folder, servers: ['echo'], programs: ['conformance', 'holder'], mayRestart: true };
+  const { machine, device } = await smallGuest(t, { ...guest, limits: { pipes: 2047 } });
+  let lives = 1;
+  machine.console.on('line', line => (lives += line.includes(READY_LINE) ? 1 : 0));
+
+  for (const [what, command] of [
+    ['in order', 'reboot -f'],
+    ['without asking its drivers', 'echo b > /proc/sysrq-trigger'],
+    ['once more', 'echo b > /proc/sysrq-trigger'],
+  ] as const) {
+    await t.test(what, async t => {
+      await machine.run('/virtwl/holder > /tmp/holder & until grep -q ready /tmp/holder; do sleep 0.1; done');
+      t.ok((device?.counts?.mappings ?? 0) > 0, 'it has memory mapped');
+      const before = lives;
+      // The answer may get out, or not.
+      machine.run(`(sleep 0.5; ${command}) > /dev/null 2>&1 &`, BOOT_MS).catch(() => {});
+      await eventually('the next life', () => lives > before || !machine.running, BOOT_MS);
+      t.ok(machine.running, 'QEMU lives');
+      const { output } = await machine.run('/virtwl/conformance --strict | tail -1', BOOT_MS);
+      t.match(output, /^# 0 failed/, 'the next driver starts with nothing wrong');
+      await machine.run('true');
+      t.match(device?.counts, { vfds: 0, mappings: 0, allocBytes: 0 }, 'nothing of the life before is left');
+    });
+  }
+});
