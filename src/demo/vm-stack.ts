@@ -34,7 +34,7 @@ export interface VmStackOptions extends HostPartsOptions {
   readonly policies?: Readonly<Record<string, string>>;
   /** More arguments of a VM's host process, by VM. */
   readonly hostArguments?: Readonly<Record<string, readonly string[]>>;
-  /** More files for a VM, by VM; see {@link GuestOptions.files}. */
+  /** More files for a VM, by VM, as paths and contents. */
   readonly files?: Readonly<Record<string, readonly CpioEntry[]>>;
   /** More of this checkout for a VM, by VM. */
   readonly more?: Readonly<Record<string, MorePackageFiles>>;

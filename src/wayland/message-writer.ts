@@ -50,7 +50,7 @@ export class MessageWriter {
 
   /**
    * Appends a message to object `id`. `args` has a value for every argument of the signature, of the types that
-   * {@link readArgs} gives; fds become this object's when the call succeeds.
+   * `readArgs` gives; fds become this object's when the call succeeds.
    * @throws WireError for values that do not fit the signature, or more than 4,096 bytes in all
    */
   write(id: number, message: Message, args: readonly WireValue[]): void {

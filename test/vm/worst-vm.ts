@@ -40,9 +40,10 @@ export interface HostStatus extends PartStatus {
 export class WorstVm {
   private constructor(
     readonly host: ChildProcess,
-    readonly machine: Machine,
+    public machine: Machine,
     /** What the host process has printed last. */
     readonly lines: readonly string[],
+    private readonly boot: () => Promise<Machine>,
   ) {}
 
   /** Both end with the test. */
@@ -66,8 +67,14 @@ export class WorstVm {
       }
       host.once('exit', status => reject(new Error(`the host process ended with ${status}: ${lines.join('\n')}`)));
     });
-    const { machine } = await smallGuest(t, { name, wlSocket, programs });
-    return new WorstVm(host, machine, lines);
+    const boot = async (): Promise<Machine> => (await smallGuest(t, { name, wlSocket, programs })).machine;
+    return new WorstVm(host, await boot(), lines, boot);
+  }
+
+  /** Ends the VM and boots it again, on the same host process. */
+  async restart(): Promise<void> {
+    await this.machine.stop();
+    this.machine = await this.boot();
   }
 
   /** Whether the host process runs. */

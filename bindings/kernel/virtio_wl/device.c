@@ -124,6 +124,7 @@ static int wl_probe(struct virtio_device *vdev)
 	INIT_LIST_HEAD(&wl->backlog);
 	INIT_LIST_HEAD(&wl->answered);
 	INIT_LIST_HEAD(&wl->dying);
+	INIT_LIST_HEAD(&wl->resting);
 	INIT_LIST_HEAD(&wl->flying);
 	init_waitqueue_head(&wl->out_wait);
 	INIT_WORK(&wl->reap_work, wl_reap);
@@ -229,6 +230,7 @@ static void wl_remove(struct virtio_device *vdev)
 
 	/* Ends every vfd: hang-ups for readers, faults for whoever has memory mapped. */
 	wl_vfds_forget(wl);
+	wl_schedule(wl, &wl->reap_work);
 	wake_up_all(&wl->out_wait);
 	/* Files that are still open hold wl; each vfd ends with its own. */
 	/* The region is somebody else's from now on; nothing maps it any more. */

@@ -281,8 +281,13 @@ void wl_in_work(struct work_struct *work)
 	unsigned int length, taken = 0;
 	struct llist_node *node, *next;
 	bool more = true, added = false;
+	LIST_HEAD(rested);
 	void *buffer;
 
+	/* Whatever was sent to these is in the queue by now. */
+	spin_lock_irq(&wl->out_lock);
+	list_splice_init(&wl->resting, &rested);
+	spin_unlock_irq(&wl->out_lock);
 	if (READ_ONCE(wl->gone))
 		goto out;
 	virtqueue_disable_cb(wl->in);
@@ -322,7 +327,15 @@ void wl_in_work(struct work_struct *work)
 	} else if (taken == WL_IN_BATCH) {
 		wl_schedule(wl, &wl->in_work);
 	}
+	if (more) {
+		/* There may be something for them yet. */
+		spin_lock_irq(&wl->out_lock);
+		if (!wl->gone)
+			list_splice_init(&rested, &wl->resting);
+		spin_unlock_irq(&wl->out_lock);
+	}
 out:
+	wl_vfds_free(&rested);
 	put_device(&wl->dev);
 }
 

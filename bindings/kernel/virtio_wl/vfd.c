@@ -58,6 +58,38 @@ static void wl_vfd_free(struct wl_vfd *vfd)
 	put_device(&wl->dev);
 }
 
+void wl_vfds_free(struct list_head *closed)
+{
+	struct wl_vfd *vfd, *next;
+
+	list_for_each_entry_safe(vfd, next, closed, link)
+		wl_vfd_free(vfd);
+}
+
+/*
+ * The device has answered the CLOSE. What it had sent to the vfd before that may still lie in
+ * the in queue, and would be taken for the next vfd's of that id: so the id is free when
+ * in_work has found the queue empty.
+ */
+static void wl_vfd_rest(struct wl_device *wl, struct wl_vfd *vfd)
+{
+	spin_lock_irq(&wl->out_lock);
+	list_add_tail(&vfd->link, &wl->resting);
+	spin_unlock_irq(&wl->out_lock);
+	wl_schedule(wl, &wl->in_work);
+}
+
+/* Of a device that is gone nothing comes any more. */
+static void wl_vfds_wake(struct wl_device *wl)
+{
+	LIST_HEAD(rested);
+
+	spin_lock_irq(&wl->out_lock);
+	list_splice_init(&wl->resting, &rested);
+	spin_unlock_irq(&wl->out_lock);
+	wl_vfds_free(&rested);
+}
+
 static void wl_vfd_last_put(struct kref *ref)
 {
 	struct wl_vfd *vfd = container_of(ref, struct wl_vfd, ref);
@@ -140,13 +172,15 @@ void wl_reap(struct work_struct *work)
 			wl_vfd_close(vfd);
 		if (req) {
 			if (req->closes)
-				wl_vfd_free(req->vfd);
+				wl_vfd_rest(wl, req->vfd);
 			else
 				wl_vfd_put(req->sender ? req->sender : req->vfd);
 			wl_request_put(req);
 		}
 		cond_resched();
 	} while (req || vfd);
+	if (READ_ONCE(wl->gone))
+		wl_vfds_wake(wl);
 	put_device(&wl->dev);
 }
 

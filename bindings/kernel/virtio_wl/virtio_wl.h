@@ -67,6 +67,7 @@ struct wl_device {
 	struct list_head backlog;	/* closes that found no room */
 	struct list_head answered;	/* requests for wl_reap() */
 	struct list_head dying;		/* vfds for wl_reap() */
+	struct list_head resting;	/* closed vfds whose ids in_work frees */
 	struct list_head flying;	/* requests in the queue */
 	wait_queue_head_t out_wait;	/* room, or gone, or ids_freed */
 	struct work_struct reap_work;
@@ -86,7 +87,7 @@ struct wl_device {
 
 struct wl_vfd {
 	struct kref ref;
-	struct list_head link;		/* in wl->dying */
+	struct list_head link;		/* in wl->dying or wl->resting */
 	struct wl_device *wl;
 	u32 id;
 	u32 flags;
@@ -181,6 +182,7 @@ struct wl_vfd *wl_vfd_new(struct wl_device *wl);
 void wl_vfd_put(struct wl_vfd *vfd);
 void wl_vfds_forget(struct wl_device *wl);
 void wl_reap(struct work_struct *work);
+void wl_vfds_free(struct list_head *closed);
 int wl_vfd_file_flags(const struct wl_vfd *vfd);
 struct file *wl_vfd_file(struct wl_vfd *vfd);
 void wl_file_arm(struct file *file, struct wl_vfd *vfd);
