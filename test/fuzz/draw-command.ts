@@ -6,7 +6,8 @@ import type { Draw } from './draw.js';
 /** Limits that a short input reaches. */
 export const WL_LIMITS = { vfds: 24, connections: 6, pipes: 6, mappings: 8, allocBytes: 1 << 20, receivedBytes: 1 << 18, queuedBytes: 60_000 };
 
-const NAMES = ['plain', 'plain', 'plain', 'gone', '', 'x'.repeat(32), '../x', 'none'];
+/** Servers that are there, and names that none has. */
+export const SERVER_NAMES = ['plain', 'plain', 'plain', 'gone', '', 'x'.repeat(32), '../x', 'none'];
 const IDS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 0x3fffffff, DEVICE_ID, DEVICE_ID + 1, DEVICE_ID + 2, 0xffffffff];
 
 /** A command. `mayWait`: it may have to wait for somebody who reads, so that its answer may not come. */
@@ -25,7 +26,7 @@ function drawBytes(draw: Draw): Uint8Array {
       return pipeCommand(id, draw.pick([1, 2, 1, 2, 0, 3]));
     case 2:
     case 3:
-      return contextCommand(id, draw.pick(NAMES));
+      return contextCommand(id, draw.pick(SERVER_NAMES));
     case 4:
       return numbers(Command.Close, 0, id);
     case 5: {

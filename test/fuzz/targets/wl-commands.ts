@@ -8,14 +8,13 @@ import { WlState, type WlHost } from '../../../src/host/wl-device/state.js';
 import { Command, DEVICE_ID, Response } from '../../../src/host/wl-device/wire.js';
 import { native } from '../../../src/native.js';
 import { Draw } from '../draw.js';
+import { SERVER_NAMES, WL_LIMITS } from '../draw-command.js';
 import { drawFd } from '../draw-fd.js';
 import { turn, turnsUntil } from '../held.js';
 import type { Target } from '../target.js';
 
-const LIMITS = { vfds: 24, connections: 6, pipes: 6, mappings: 8, allocBytes: 1 << 20, receivedBytes: 1 << 20, queuedBytes: 60_000 };
 /** A buffer of the driver. */
 const BUFFER = 4096;
-const NAMES = ['plain', 'plain', 'plain', 'gone', '', 'x'.repeat(32), '../x', 'none'];
 
 const buffer = new Uint8Array(8192);
 function words(...values: readonly number[]): Uint8Array {
@@ -45,7 +44,7 @@ export const wlCommands: Target = {
         return new OwnedFd(ours);
       },
       allocate(bytes) {
-        if (granted + bytes > LIMITS.allocBytes) return { status: Status.OverBudget, reason: 'over' };
+        if (granted + bytes > WL_LIMITS.allocBytes) return { status: Status.OverBudget, reason: 'over' };
         granted += bytes;
         const rounded = Math.ceil(bytes / BUFFER) * BUFFER;
         return { status: Status.Ok, memory: new OwnedFd(native.memfd('fuzz', rounded, 0)), bytes: rounded };
@@ -53,7 +52,7 @@ export const wlCommands: Target = {
       async map(memory, bytes) {
         if (memory.closed) throw new Error('memory that is closed was to be mapped');
         if (draw.oneIn(4)) await turn();
-        if (draw.oneIn(8) || mapped.size >= LIMITS.mappings) return undefined;
+        if (draw.oneIn(8) || mapped.size >= WL_LIMITS.mappings) return undefined;
         const offset = nextOffset;
         nextOffset += Math.ceil(bytes / BUFFER) * BUFFER;
         mapped.set(offset, bytes);
@@ -66,7 +65,7 @@ export const wlCommands: Target = {
       ready: () => undefined,
       log: () => undefined,
     };
-    const state = new WlState(host, { limits: LIMITS, transitionFlags: !draw.oneIn(4), sharedMemory: !draw.oneIn(8) });
+    const state = new WlState(host, { limits: WL_LIMITS, transitionFlags: !draw.oneIn(4), sharedMemory: !draw.oneIn(8) });
     let asked = 0;
     let answered = 0;
     const known = new Set<number>();
@@ -126,7 +125,7 @@ export const wlCommands: Target = {
         case 2: {
           const bytes = new Uint8Array(64);
           bytes.set(words(Command.NewCtxNamed, 0, newId()));
-          bytes.set(Buffer.from(draw.pick(NAMES)).subarray(0, 32), 28);
+          bytes.set(Buffer.from(draw.pick(SERVER_NAMES)).subarray(0, 32), 28);
           command(bytes);
           break;
         }
@@ -180,7 +179,7 @@ export const wlCommands: Target = {
           command(draw.take(draw.byte()));
       }
       const counts = state.counts;
-      if (counts.vfds > LIMITS.vfds || counts.connections > LIMITS.connections || counts.pipes > LIMITS.pipes) {
+      if (counts.vfds > WL_LIMITS.vfds || counts.connections > WL_LIMITS.connections || counts.pipes > WL_LIMITS.pipes) {
         throw new Error(`over a limit: ${JSON.stringify(counts)}`);
       }
     }
