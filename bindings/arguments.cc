@@ -182,9 +182,9 @@ bool DeliverFds(Environment& environment, const char* call, v8::Local<v8::Array>
   const uint32_t start = array->Length();
   for (size_t i = 0; i < count; i++) {
     // CreateDataProperty and not Set: it calls no setter, so nothing foreign runs between the descriptors.
-    const bool added = start < UINT32_MAX - kMaxMessageFds - 1 &&
-                       array->CreateDataProperty(context, start + static_cast<uint32_t>(i), Nan::New(fds[i]))
-                           .FromMaybe(false);
+    const bool added =
+        start < UINT32_MAX - kMaxMessageFds - 1 &&
+        array->CreateDataProperty(context, start + static_cast<uint32_t>(i), Nan::New(fds[i])).FromMaybe(false);
     if (added) continue;
     for (size_t rest = i; rest < count; rest++) environment.CloseFd(fds[rest]);
     Nan::ThrowTypeError((std::string(call) + ": fds must be an array that can be added to").c_str());

@@ -35,7 +35,8 @@ uint16_t* Place(Environment& environment, const Arguments& arguments, const Nan:
     return nullptr;
   }
   if (offset >= region->length() || region->length() - offset < sizeof(uint16_t)) {
-    arguments.ThrowRange("offset", ("less than " + std::to_string(region->length()) + " by 2, the mapping's length").c_str());
+    arguments.ThrowRange("offset",
+                         ("less than " + std::to_string(region->length()) + " by 2, the mapping's length").c_str());
     return nullptr;
   }
   // Aligned, since mappings begin at a page.

@@ -56,8 +56,8 @@ NAN_METHOD(CopyRects) {
         snprintf(number, sizeof number, "%s%s %.17g", n == 0 ? "" : ", ", names[n], six[n]);
         message += number;
       }
-      message += "; destination " + std::to_string(dst->length()) + ", source " + std::to_string(src->length()) +
-                 " bytes)";
+      message +=
+          "; destination " + std::to_string(dst->length()) + ", source " + std::to_string(src->length()) + " bytes)";
       return Nan::ThrowRangeError(message.c_str());
     }
     rectangles.push_back(rectangle);

@@ -1,7 +1,7 @@
 #include "environment.h"
 
-#include <cerrno>
 #include <unistd.h>
+#include <cerrno>
 
 #include "mapping.h"
 #include "poll.h"

@@ -97,11 +97,16 @@ NAN_METHOD(SetNonblocking) {
 
 const char* TypeName(mode_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFSOCK: return "socket";
-    case S_IFIFO: return "pipe";
-    case S_IFREG: return "regular";
-    case S_IFCHR: return "character";
-    default: return "other";
+    case S_IFSOCK:
+      return "socket";
+    case S_IFIFO:
+      return "pipe";
+    case S_IFREG:
+      return "regular";
+    case S_IFCHR:
+      return "character";
+    default:
+      return "other";
   }
 }
 

@@ -150,8 +150,7 @@ NAN_METHOD(Map) {
   uint64_t length = 0;
   bool writable = false;
   if (!arguments.Fd(0, "fd", &fd) || !arguments.Integer(1, "offset", 0, kMaxSafeInteger, &offset) ||
-      !arguments.Integer(2, "length", 1, kMaxMappingLength, &length) ||
-      !arguments.Boolean(3, "writable", &writable)) {
+      !arguments.Integer(2, "length", 1, kMaxMappingLength, &length) || !arguments.Boolean(3, "writable", &writable)) {
     return;
   }
   if (offset % pageSize != 0) return arguments.ThrowRange("offset", "a multiple of the page size");
@@ -241,8 +240,7 @@ void InitializeMapping(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetPrototypeMethod(type, "unmap", Unmap, data);
   environment.mappingTemplate.Reset(type);
   Nan::SetMethod(target, "map", Map, data);
-  Nan::Set(target, Nan::New("pageSize").ToLocalChecked(), Nan::New(static_cast<double>(sysconf(_SC_PAGESIZE))))
-      .Check();
+  Nan::Set(target, Nan::New("pageSize").ToLocalChecked(), Nan::New(static_cast<double>(sysconf(_SC_PAGESIZE)))).Check();
 }
 
 }  // namespace virtwl

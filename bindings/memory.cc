@@ -124,8 +124,7 @@ NAN_METHOD(Usage) {
   Nan::Set(object, Nan::New("used").ToLocalChecked(),
            Nan::New(unit * static_cast<double>(status.f_blocks - status.f_bfree)))
       .Check();
-  Nan::Set(object, Nan::New("inodes").ToLocalChecked(),
-           Nan::New(static_cast<double>(status.f_files - status.f_ffree)))
+  Nan::Set(object, Nan::New("inodes").ToLocalChecked(), Nan::New(static_cast<double>(status.f_files - status.f_ffree)))
       .Check();
   info.GetReturnValue().Set(object);
 }

@@ -38,7 +38,8 @@ const char* CheckRectangle(const double numbers[kRectangleNumbers], size_t dstLe
     *rectangle = {};
     return nullptr;
   }
-  if (rectangle->rows > 1 && (rectangle->dstStride < rectangle->rowBytes || rectangle->srcStride < rectangle->rowBytes)) {
+  if (rectangle->rows > 1 &&
+      (rectangle->dstStride < rectangle->rowBytes || rectangle->srcStride < rectangle->rowBytes)) {
     // Also what bounds the work: without it, a stride of 0 would allow any number of rows.
     return "has rows longer than their stride";
   }
@@ -55,8 +56,7 @@ void CopyRectangle(const Rectangle& rectangle, uint8_t* dst, const uint8_t* src)
   // memmove, since nothing keeps two mappings from showing the same memory.
   uint8_t* to = dst + rectangle.dstOffset;
   const uint8_t* from = src + rectangle.srcOffset;
-  if (rectangle.rows == 1 ||
-      (rectangle.dstStride == rectangle.rowBytes && rectangle.srcStride == rectangle.rowBytes)) {
+  if (rectangle.rows == 1 || (rectangle.dstStride == rectangle.rowBytes && rectangle.srcStride == rectangle.rowBytes)) {
     std::memmove(to, from, rectangle.rowBytes * rectangle.rows);
     return;
   }

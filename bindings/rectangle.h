@@ -24,8 +24,8 @@ struct Rectangle {
 constexpr size_t kRectangleNumbers = 6;
 
 /**
- * Null when the numbers describe a rectangle that may be copied between memory of these lengths, else what is wrong with
- * them. One without rows or bytes may, wherever it is: it becomes one without either.
+ * Null when the numbers describe a rectangle that may be copied between memory of these lengths, else what is wrong
+ * with them. One without rows or bytes may, wherever it is: it becomes one without either.
  */
 const char* CheckRectangle(const double numbers[kRectangleNumbers], size_t dstLength, size_t srcLength,
                            Rectangle* rectangle);

@@ -32,15 +32,24 @@ enum class Step : int { kSocketpair, kFork, kUnshare, kIdMap, kFsopen, kFsconfig
 
 const char* StepName(Step step) {
   switch (step) {
-    case Step::kSocketpair: return "socketpair";
-    case Step::kFork: return "fork";
-    case Step::kUnshare: return "unshare";
-    case Step::kIdMap: return "write /proc/self/uid_map";
-    case Step::kFsopen: return "fsopen";
-    case Step::kFsconfig: return "fsconfig";
-    case Step::kFsmount: return "fsmount";
-    case Step::kSend: return "sendmsg";
-    case Step::kReceive: return "recvmsg";
+    case Step::kSocketpair:
+      return "socketpair";
+    case Step::kFork:
+      return "fork";
+    case Step::kUnshare:
+      return "unshare";
+    case Step::kIdMap:
+      return "write /proc/self/uid_map";
+    case Step::kFsopen:
+      return "fsopen";
+    case Step::kFsconfig:
+      return "fsconfig";
+    case Step::kFsmount:
+      return "fsmount";
+    case Step::kSend:
+      return "sendmsg";
+    case Step::kReceive:
+      return "recvmsg";
   }
   return "fsmount";
 }
@@ -78,12 +87,11 @@ Outcome MountTmpfs(const Parameters& parameters) {
   Outcome outcome;
   if (FsConfig(fs, FSCONFIG_SET_STRING, "size", parameters.size) < 0 ||
       FsConfig(fs, FSCONFIG_SET_STRING, "nr_inodes", parameters.inodes) < 0 ||
-      FsConfig(fs, FSCONFIG_SET_STRING, "mode", "700") < 0 ||
-      FsConfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr) < 0) {
+      FsConfig(fs, FSCONFIG_SET_STRING, "mode", "700") < 0 || FsConfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr) < 0) {
     outcome = Failure(Step::kFsconfig);
   } else {
-    outcome.fd = static_cast<int>(syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
-                                          MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+    outcome.fd = static_cast<int>(
+        syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
     if (outcome.fd < 0) outcome = Failure(Step::kFsmount);
   }
   close(fs);
@@ -215,8 +223,9 @@ NAN_METHOD(CreateTmpfs) {
   if (outcome.fd < 0) {
     ErrorContext context;
     if (outcome.error == EPERM || outcome.error == EACCES || outcome.error == ENOSPC) {
-      context.advice = "a private tmpfs needs CAP_SYS_ADMIN or user namespaces (user.max_user_namespaces, "
-                       "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)";
+      context.advice =
+          "a private tmpfs needs CAP_SYS_ADMIN or user namespaces (user.max_user_namespaces, "
+          "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)";
     } else if (outcome.error == ENOSYS) {
       context.advice = "a private tmpfs needs Linux 5.2";
     }

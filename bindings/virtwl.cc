@@ -154,9 +154,8 @@ NAN_METHOD(VirtwlRecv) {
     return;
   }
   int* const first = transaction->fds;
-  const size_t count = static_cast<size_t>(std::find_if(first, first + VIRTWL_SEND_MAX_ALLOCS,
-                                                        [](int received) { return received < 0; }) -
-                                           first);
+  const size_t count = static_cast<size_t>(
+      std::find_if(first, first + VIRTWL_SEND_MAX_ALLOCS, [](int received) { return received < 0; }) - first);
   environment.counters.fdsOpened += count;
   // The driver cannot have written more than there was room for; a length that says so is not believed.
   const size_t length = std::min(static_cast<size_t>(transaction->len), room);

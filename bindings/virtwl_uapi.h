@@ -18,43 +18,43 @@
 
 /* What VIRTWL_IOCTL_NEW makes. */
 enum virtwl_ioctl_new_type {
-	VIRTWL_IOCTL_NEW_CTX = 0,		/* a connection to the default host socket */
-	VIRTWL_IOCTL_NEW_ALLOC = 1,		/* memory */
-	VIRTWL_IOCTL_NEW_PIPE_READ = 2,		/* a pipe whose reading end stays here */
-	VIRTWL_IOCTL_NEW_PIPE_WRITE = 3,	/* a pipe whose writing end stays here */
-	VIRTWL_IOCTL_NEW_DMABUF = 4,		/* an image */
-	VIRTWL_IOCTL_NEW_CTX_NAMED = 5,		/* a connection to the host socket of that name */
+  VIRTWL_IOCTL_NEW_CTX = 0,        /* a connection to the default host socket */
+  VIRTWL_IOCTL_NEW_ALLOC = 1,      /* memory */
+  VIRTWL_IOCTL_NEW_PIPE_READ = 2,  /* a pipe whose reading end stays here */
+  VIRTWL_IOCTL_NEW_PIPE_WRITE = 3, /* a pipe whose writing end stays here */
+  VIRTWL_IOCTL_NEW_DMABUF = 4,     /* an image */
+  VIRTWL_IOCTL_NEW_CTX_NAMED = 5,  /* a connection to the host socket of that name */
 };
 
 struct virtwl_ioctl_new {
-	__u32 type;
-	__s32 fd;	/* out: the new vfd */
-	__u32 flags;	/* 0 */
-	union {
-		__u32 size;	/* ALLOC and pipes */
-		struct {
-			__u32 width;
-			__u32 height;
-			__u32 format;
-			__u32 stride0;
-			__u32 stride1;
-			__u32 stride2;
-			__u32 offset0;
-			__u32 offset1;
-			__u32 offset2;
-		} dmabuf;
-		char name[VIRTWL_NAME_SIZE];	/* CTX_NAMED */
-	};
+  __u32 type;
+  __s32 fd;    /* out: the new vfd */
+  __u32 flags; /* 0 */
+  union {
+    __u32 size; /* ALLOC and pipes */
+    struct {
+      __u32 width;
+      __u32 height;
+      __u32 format;
+      __u32 stride0;
+      __u32 stride1;
+      __u32 stride2;
+      __u32 offset0;
+      __u32 offset1;
+      __u32 offset2;
+    } dmabuf;
+    char name[VIRTWL_NAME_SIZE]; /* CTX_NAMED */
+  };
 };
 
 struct virtwl_ioctl_txn {
-	__s32 fds[VIRTWL_SEND_MAX_ALLOCS];	/* unused ones are -1, and after all others */
-	__u32 len;	/* bytes of data; for RECV, in: room, out: received */
-	__u8 data[];
+  __s32 fds[VIRTWL_SEND_MAX_ALLOCS]; /* unused ones are -1, and after all others */
+  __u32 len;                         /* bytes of data; for RECV, in: room, out: received */
+  __u8 data[];
 };
 
 struct virtwl_ioctl_dmabuf_sync {
-	__u32 flags;
+  __u32 flags;
 };
 
 #define VIRTWL_IOCTL_BASE 'w'

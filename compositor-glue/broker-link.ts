@@ -103,7 +103,7 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
       }
     });
     context.on('end', () => this.#down(new Error('the broker closed the connection')));
-    context.on('error', (error) => this.#down(error));
+    context.on('error', error => this.#down(error));
     context.start();
   }
 

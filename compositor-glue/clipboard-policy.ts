@@ -32,7 +32,9 @@ export function clipboardHandlers(policy: VmPolicy): { readonly requests: Tables
     }
   }
   if (!policy.readClipboard) {
-    requests['wl_data_offer'] = { receive: call => (offerOf(call.object).dropped ? Verdict.Forward : unanswered(call)) };
+    requests['wl_data_offer'] = {
+      receive: call => (offerOf(call.object).dropped ? Verdict.Forward : unanswered(call)),
+    };
     events['wl_data_offer'] = {
       offer: call => {
         const offer = offerOf(call.object);

@@ -185,7 +185,10 @@ export class Glue extends EventEmitter<GlueEvents> {
   }
 
   #closeEntrance(vm: string): void {
-    this.#entrances.get(vm)?.then(({ close }) => close(), () => {});
+    this.#entrances.get(vm)?.then(
+      ({ close }) => close(),
+      () => {},
+    );
     this.#entrances.delete(vm);
   }
 

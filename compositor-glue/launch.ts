@@ -76,7 +76,13 @@ export async function launchCompositor(options: LaunchOptions): Promise<Composit
     }));
 
   try {
-    const display = await socketOf(child, ended, runtimeDir, program, options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
+    const display = await socketOf(
+      child,
+      ended,
+      runtimeDir,
+      program,
+      options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
+    );
     return { display, runtimeDir, process: child, ended, stop };
   } catch (error) {
     await stop();
@@ -87,9 +93,25 @@ export async function launchCompositor(options: LaunchOptions): Promise<Composit
 /** The command as it must be for root: through bubblewrap, as an ordinary user of a namespace with the same files. */
 export function asOrdinaryUser(command: readonly string[]): string[] {
   if (process.getuid?.() !== 0) return [...command];
-  requireProgram('bwrap', 'compositors refuse to run as root; either start this as another user or: apt-get install bubblewrap');
+  requireProgram(
+    'bwrap',
+    'compositors refuse to run as root; either start this as another user or: apt-get install bubblewrap',
+  );
   const id = String(ORDINARY_UID);
-  return ['bwrap', '--unshare-user', '--uid', id, '--gid', id, '--dev-bind', '/', '/', '--die-with-parent', '--', ...command];
+  return [
+    'bwrap',
+    '--unshare-user',
+    '--uid',
+    id,
+    '--gid',
+    id,
+    '--dev-bind',
+    '/',
+    '/',
+    '--die-with-parent',
+    '--',
+    ...command,
+  ];
 }
 
 /**
@@ -108,7 +130,9 @@ function requireProgram(program: string, advice: string): void {
 }
 
 function hasProgram(program: string): boolean {
-  const places = program.includes('/') ? [program] : (process.env['PATH'] ?? '').split(delimiter).map(dir => join(dir, program));
+  const places = program.includes('/')
+    ? [program]
+    : (process.env['PATH'] ?? '').split(delimiter).map(dir => join(dir, program));
   return places.some(place => {
     try {
       accessSync(place, constants.X_OK);

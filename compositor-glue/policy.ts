@@ -92,7 +92,9 @@ export class Policies {
 
   /** Reads every `*.policy` file of a folder; what a file does not mention is as in `base`. */
   static read(folder: string, base: VmPolicy = DEFAULT_POLICY): Policies {
-    const names = readdirSync(folder).filter(name => name.endsWith('.policy')).sort();
+    const names = readdirSync(folder)
+      .filter(name => name.endsWith('.policy'))
+      .sort();
     const load = (name: string, from: VmPolicy): VmPolicy => {
       const path = join(folder, name);
       const bytes = readFileSync(path);
@@ -136,7 +138,8 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
     switch (setting) {
       case 'clipboard': {
         const known = values.length > 0 && values.every(value => ['none', 'read', 'write'].includes(value));
-        if (!known || (values.includes('none') && values.length > 1)) fail('clipboard: give none, read, write, or read write');
+        if (!known || (values.includes('none') && values.length > 1))
+          fail('clipboard: give none, read, write, or read write');
         policy.readClipboard = values.includes('read');
         policy.writeClipboard = values.includes('write');
         break;
@@ -217,7 +220,10 @@ function count(values: readonly string[], least: number, most: number, fail: Fai
 
 function size(values: readonly string[], fail: Fail): number {
   const parts = /^(\d+)([KMG]?)$/.exec(values[0] ?? '');
-  const bytes = parts === null ? 0 : Number(parts[1]) * { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[parts[2] as '' | 'K' | 'M' | 'G'];
+  const bytes =
+    parts === null
+      ? 0
+      : Number(parts[1]) * { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[parts[2] as '' | 'K' | 'M' | 'G'];
   if (values.length !== 1 || bytes === 0 || !Number.isSafeInteger(bytes)) return fail('give one size, like 256M');
   return bytes;
 }

@@ -132,7 +132,11 @@ export class RemoteClient {
     const { account } = this.#options;
     // Its bytes are the client VM's own; what it costs here is a mapping.
     if (!account.charge(0)) {
-      throw new ProtocolError(1, DisplayError.NoMemory, `VM "${account.name}" has ${MAX_SLABS_PER_VM} pieces of memory`);
+      throw new ProtocolError(
+        1,
+        DisplayError.NoMemory,
+        `VM "${account.name}" has ${MAX_SLABS_PER_VM} pieces of memory`,
+      );
     }
     const memory = new PoolMemory(true, () => {
       if (this.#ownPools.delete(memory)) account.credit(0);
@@ -201,4 +205,3 @@ export class RemoteClient {
     return Verdict.Stall;
   }
 }
-

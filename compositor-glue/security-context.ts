@@ -61,7 +61,8 @@ export class SecurityContexts {
   async create(vm: string): Promise<SecurityContext> {
     if (this.closed) {
       const manager = await bindManager(this.path, this.timeoutMs);
-      if (manager === null) throw new Error(`the compositor at ${this.path} is another one: it has no security contexts`);
+      if (manager === null)
+        throw new Error(`the compositor at ${this.path} is another one: it has no security contexts`);
       this.manager = manager;
     }
     const path = join(this.#folder, String(this.#count++));

@@ -158,5 +158,3 @@ export class ClientSlabs {
     slab.charged = false;
   }
 }
-
-

@@ -113,5 +113,7 @@ export class VmAccount implements ObjectAccount {
 
 /** Names a keymap by its contents. */
 export function keymapHash(keymap: Mapping, size: number): string {
-  return createHash('sha256').update(new Uint8Array(keymap.buffer, 0, size)).digest('base64');
+  return createHash('sha256')
+    .update(new Uint8Array(keymap.buffer, 0, size))
+    .digest('base64');
 }

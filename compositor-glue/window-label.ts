@@ -55,5 +55,8 @@ function cut(text: string): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= MAX_LABEL_BYTES) return text;
   // A character that was cut in half decodes to U+FFFD, which is dropped.
-  return bytes.subarray(0, MAX_LABEL_BYTES).toString('utf8').replace(/\uFFFD+$/, '');
+  return bytes
+    .subarray(0, MAX_LABEL_BYTES)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '');
 }

@@ -167,7 +167,13 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
     let sent = 0;
     if (this.#queue.length === 0) {
       try {
-        sent = native.send(this.#fd.fd, bytes, 0, bytes.length, fds.map(fd => fd.fd));
+        sent = native.send(
+          this.#fd.fd,
+          bytes,
+          0,
+          bytes.length,
+          fds.map(fd => fd.fd),
+        );
       } catch (error) {
         if (!this.#triesAgain(error)) {
           closeAll(fds);
@@ -281,7 +287,13 @@ export class UnixSocket extends EventEmitter<ChannelEvents> implements Channel {
       const length = piece.end - piece.start;
       let sent: number;
       try {
-        sent = native.send(this.#fd.fd, piece.bytes, piece.start, length, piece.fds.map(fd => fd.fd));
+        sent = native.send(
+          this.#fd.fd,
+          piece.bytes,
+          piece.start,
+          length,
+          piece.fds.map(fd => fd.fd),
+        );
       } catch (error) {
         if (this.#triesAgain(error)) {
           this.#ask();

@@ -52,7 +52,8 @@ export interface SwayOptions {
 type Teardown = Pick<Test, 'teardown'>;
 
 /** Runs in the compositor once it serves clients, and leaves the name of its socket where we look for it. */
-const ANNOUNCE = 'echo "$WAYLAND_DISPLAY" > "$XDG_RUNTIME_DIR/ready.new" && mv "$XDG_RUNTIME_DIR/ready.new" "$XDG_RUNTIME_DIR/ready"';
+const ANNOUNCE =
+  'echo "$WAYLAND_DISPLAY" > "$XDG_RUNTIME_DIR/ready.new" && mv "$XDG_RUNTIME_DIR/ready.new" "$XDG_RUNTIME_DIR/ready"';
 
 /** Starts sway, and resolves when it serves clients and has read its configuration. */
 export async function startSway(t: Teardown, options: SwayOptions = {}): Promise<Sway> {
@@ -161,7 +162,7 @@ async function start(
   t.teardown(stop);
 
   const ready = join(runtimeDir, 'ready');
-  for (const deadline = Date.now() + START_TIMEOUT_MS; !existsSync(ready); ) {
+  for (const deadline = Date.now() + START_TIMEOUT_MS; !existsSync(ready);) {
     if (!running || Date.now() > deadline) {
       await stop();
       throw new Error(`${command[0]} did not start:\n${log}`);

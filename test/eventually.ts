@@ -9,6 +9,6 @@ export async function eventually(what: string, condition: () => boolean, timeout
   const end = Date.now() + timeoutMs;
   for (let count = 0; !condition(); count++) {
     if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => (count < TURNS ? setImmediate(resolve) : setTimeout(resolve, INTERVAL_MS)));
+    await new Promise(resolve => (count < TURNS ? setImmediate(resolve) : setTimeout(resolve, INTERVAL_MS)));
   }
 }

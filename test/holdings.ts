@@ -19,7 +19,11 @@ export class Holdings {
   /** Asserts that as many are held now, or soon: what is under way may end first. */
   async assertSame(t: Test, what = 'nothing is left behind'): Promise<void> {
     try {
-      await eventually(what, () => openDescriptors() === this.#descriptors && sharedMappings().length === this.#mappings, 3_000);
+      await eventually(
+        what,
+        () => openDescriptors() === this.#descriptors && sharedMappings().length === this.#mappings,
+        3_000,
+      );
       t.pass(what);
     } catch {
       t.fail(what, {

@@ -60,7 +60,7 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+const pause = (ms: number) => new Promise<void>(done => setTimeout(done, ms));
 
 async function groupEnds(pid: number): Promise<boolean> {
   for (let waited = 0; waited < GROUP_GRACE_MS; waited += 50) {
@@ -74,7 +74,7 @@ async function groupEnds(pid: number): Promise<boolean> {
 function countAssertions(output: string): { passed: number; failed: number; skipped: number; counted: boolean } {
   const count = { passed: 0, failed: 0, skipped: 0, counted: false };
   for (const [, list = ''] of output.matchAll(/^# \{ (total: [^}]*) \}$/gm)) {
-    const numbers = new Map(list.split(', ').map((part) => part.split(': ') as [string, string]));
+    const numbers = new Map(list.split(', ').map(part => part.split(': ') as [string, string]));
     count.passed += Number(numbers.get('pass') ?? 0);
     count.failed += Number(numbers.get('fail') ?? 0);
     count.skipped += Number(numbers.get('skip') ?? 0) + Number(numbers.get('todo') ?? 0);
@@ -113,8 +113,8 @@ async function run(
   }, timeoutMs);
 
   // 'exit', not 'close': a child left behind may hold our end of the pipe open for ever.
-  const ended = await new Promise<string>((done) => {
-    child.once('error', (error) => done(`could not be started: ${error.message}`));
+  const ended = await new Promise<string>(done => {
+    child.once('error', error => done(`could not be started: ${error.message}`));
     child.once('exit', (status, signal) =>
       done(signal ? `ended by ${signal}` : status === 0 ? '' : `ended with status ${status}`),
     );
@@ -145,8 +145,8 @@ function testFiles(named: string): string[] {
   if (!existsSync(compiled)) throw new Error(`no such test: ${named} (looked for ${compiled})`);
   if (!statSync(compiled).isDirectory()) return [compiled];
   return readdirSync(compiled, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.test.js'))
-    .map((name) => `${compiled}/${name}`)
+    .filter(name => name.endsWith('.test.js'))
+    .map(name => `${compiled}/${name}`)
     .sort();
 }
 
@@ -170,7 +170,7 @@ function report(label: string, began: number, result: Result): void {
 function withoutPassed(output: string): string {
   return output
     .split('\n')
-    .filter((line) => !/^\s*(ok \d.*)?$/.test(line))
+    .filter(line => !/^\s*(ok \d.*)?$/.test(line))
     .join('\n');
 }
 
@@ -194,7 +194,12 @@ async function runFiles(files: readonly string[], jobs: number, timeoutMs: numbe
 }
 
 /** A check passes or fails as a whole, unless it prints tap's counts. `show` gets what it prints, as it comes. */
-async function runCheck(label: string, command: string, args: readonly string[], show?: (text: string) => void): Promise<void> {
+async function runCheck(
+  label: string,
+  command: string,
+  args: readonly string[],
+  show?: (text: string) => void,
+): Promise<void> {
   const began = Date.now();
   const result = await run(label, command, args, CHECK_TIMEOUT_MS, show);
   const silent = result.complaints.length === 1 && result.complaints[0] === 'ran no assertion';
@@ -214,15 +219,17 @@ setInterval(() => {
 
 const named = process.argv.slice(2);
 const files = [...new Set((named.length > 0 ? named : ['test']).flatMap(testFiles))];
-const inVms = files.filter((file) => file.includes('/test/vm/'));
-const onHost = files.filter((file) => !inVms.includes(file));
+const inVms = files.filter(file => file.includes('/test/vm/'));
+const onHost = files.filter(file => !inVms.includes(file));
 
 if (onHost.length > 0) {
   await stage(`tests (${onHost.length} files, ${JOBS} at a time)`, () => runFiles(onHost, JOBS, FILE_TIMEOUT_MS));
 }
 if (inVms.length > 0) {
-  await stage('guests for real VMs: QEMU, kernel, driver, disks (kept in the cache, made anew where their inputs changed)', () =>
-    runCheck('guests', process.execPath, ['dist/src/cli/main.js', 'vm', 'build'], (text) => process.stdout.write(text)),
+  await stage(
+    'guests for real VMs: QEMU, kernel, driver, disks (kept in the cache, made anew where their inputs changed)',
+    () =>
+      runCheck('guests', process.execPath, ['dist/src/cli/main.js', 'vm', 'build'], text => process.stdout.write(text)),
   );
   // One at a time: each has two guests or more, and a guest has two processors.
   await stage(`tests in real VMs (${inVms.length} files, one at a time)`, () => runFiles(inVms, 1, VM_FILE_TIMEOUT_MS));

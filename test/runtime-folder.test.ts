@@ -20,7 +20,7 @@ function leave(name: string): string {
   return folder;
 }
 
-t.test('a folder is its owner\'s alone, and has kind and process in its name', async t => {
+t.test("a folder is its owner's alone, and has kind and process in its name", async t => {
   const folder = makeRuntimeFolder('test', parent);
   t.equal(statSync(folder).mode & 0o777, 0o700);
   t.ok(folder.startsWith(join(parent, `virtwl-test-${process.pid}-`)));
@@ -38,7 +38,7 @@ t.test('what a killed process left is removed', async t => {
   t.notOk(existsSync(empty));
 });
 
-t.test('what is somebody\'s stays', async t => {
+t.test("what is somebody's stays", async t => {
   const child = spawn('sleep', ['100']);
   t.teardown(() => child.kill());
   const served = leave(`virtwl-test-${dead}-abcDEF`);

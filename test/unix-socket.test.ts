@@ -40,7 +40,13 @@ function readAll(peer: OwnedFd): { bytes: Buffer; fds: OwnedFd[]; ended: boolean
 
 function sendRaw(peer: OwnedFd, text: string, fds: OwnedFd[] = []): void {
   const bytes = Buffer.from(text);
-  native.send(peer.fd, bytes, 0, bytes.length, fds.map(fd => fd.fd));
+  native.send(
+    peer.fd,
+    bytes,
+    0,
+    bytes.length,
+    fds.map(fd => fd.fd),
+  );
 }
 
 /** The next time the socket tells this event. */
@@ -140,7 +146,10 @@ t.test('what one send may carry', async t => {
 
   const tooMany = Array.from({ length: MAX_SOCKET_FDS + 1 }, memfd);
   t.throws(() => socket.send(Buffer.from('x'), tooMany), RangeError);
-  t.ok(tooMany.every(fd => fd.closed), 'taken also when refused');
+  t.ok(
+    tooMany.every(fd => fd.closed),
+    'taken also when refused',
+  );
   const lone = memfd();
   t.throws(() => socket.send(new Uint8Array(0), [lone]), RangeError);
   t.equal(lone.closed, true);

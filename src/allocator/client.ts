@@ -60,8 +60,10 @@ export class AllocatorClient {
       this.#fds.push(...fds);
       this.#settle();
     });
-    channel.on('end', () => this.#fail(new Error('the allocator closed the connection: see the log of the host process')));
-    channel.on('error', (error) => this.#fail(error));
+    channel.on('end', () =>
+      this.#fail(new Error('the allocator closed the connection: see the log of the host process')),
+    );
+    channel.on('error', error => this.#fail(error));
     channel.start();
   }
 

@@ -22,7 +22,8 @@ export class Regions {
 
   /** `size` is the slab's in bytes: a positive safe integer. */
   constructor(readonly size: number) {
-    if (!Number.isSafeInteger(size) || size <= 0) throw new RangeError(`a slab of ${size} bytes: the size must be positive`);
+    if (!Number.isSafeInteger(size) || size <= 0)
+      throw new RangeError(`a slab of ${size} bytes: the size must be positive`);
     this.#free = [{ offset: 0, length: size }];
   }
 

@@ -60,7 +60,7 @@ export class AllocatorServer {
   constructor(options: AllocatorServerOptions) {
     this.vm = options.vm;
     const { log } = options;
-    this.#limit = new LogLimit((line) => log?.(`allocator: ${line}`));
+    this.#limit = new LogLimit(line => log?.(`allocator: ${line}`));
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     this.partialTimeoutMs = options.partialTimeoutMs ?? DEFAULT_PARTIAL_TIMEOUT_MS;
     this.rate = new RequestRate(options.requestsPerSecond);
@@ -132,7 +132,7 @@ class Connection {
       // Nobody is there any more to take what is still unanswered.
       this.close();
     });
-    channel.on('error', (error) => {
+    channel.on('error', error => {
       server.log(error.message);
       this.close();
     });
@@ -178,7 +178,9 @@ class Connection {
     this.channel.resume();
     if (this.#pending.length > 0 && this.#partialTimer === undefined) {
       this.#partialTimer = setTimeout(() => {
-        this.server.log(`a connection was closed: the rest of a request did not come in ${this.server.partialTimeoutMs} ms`);
+        this.server.log(
+          `a connection was closed: the rest of a request did not come in ${this.server.partialTimeoutMs} ms`,
+        );
         this.close();
       }, this.server.partialTimeoutMs);
     }

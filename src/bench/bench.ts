@@ -29,9 +29,7 @@ import { benchInVms, VM_MODES, VM_SIZES } from './vms.js';
 
 const CASES: readonly Case[] = [
   { mode: 'sync', size: '1920x1080' },
-  ...['1920x1080', '3840x2160'].flatMap((size) =>
-    (['full', 'small', 'newpool'] as const).map((mode) => ({ mode, size })),
-  ),
+  ...['1920x1080', '3840x2160'].flatMap(size => (['full', 'small', 'newpool'] as const).map(mode => ({ mode, size }))),
 ];
 
 interface Options {
@@ -54,12 +52,18 @@ function positive(text: string): number {
 function options(): Options {
   return new Command('npm run bench --')
     .description('measures virtwl beside a direct connection and beside waypipe')
-    .option('--vm', 'measure in two real VMs, beside the same client in the compositor VM, and how long they take to start')
+    .option(
+      '--vm',
+      'measure in two real VMs, beside the same client in the compositor VM, and how long they take to start',
+    )
     .option('--seconds <n>', 'how long to measure each case, each system, each round (default: 2; in VMs 5)', positive)
     .option('--rounds <n>', 'how often to go round', positive, 3)
     .addOption(new Option('--only <systems...>', 'which systems').choices(SYSTEMS).default([...SYSTEMS]))
     .addOption(new Option('--modes <modes...>', 'which modes').choices(['sync', 'full', 'small', 'newpool']))
-    .option('--sizes <sizes...>', `which sizes, of 1920x1080 and 3840x2160; in VMs any (default: ${VM_SIZES.join(' ')})`)
+    .option(
+      '--sizes <sizes...>',
+      `which sizes, of 1920x1080 and 3840x2160; in VMs any (default: ${VM_SIZES.join(' ')})`,
+    )
     .option('--json <file>', 'write every measurement to a file')
     .option('--strict', 'exit with status 1 when a target is missed')
     .parse()
@@ -129,7 +133,9 @@ for (const what of cases) {
 }
 
 console.log(`${processorName()}, ${cpus().length} cores, Linux ${release()}, Node.js ${process.version}`);
-console.log(`${rounds} rounds of ${cases.length} cases, ${seconds} s for each of: ${systems.map((s) => s.name).join(', ')}`);
+console.log(
+  `${rounds} rounds of ${cases.length} cases, ${seconds} s for each of: ${systems.map(s => s.name).join(', ')}`,
+);
 for (let round = 1; round <= rounds; round++) {
   for (const what of cases) {
     const line: string[] = [];
@@ -161,5 +167,5 @@ if (json !== undefined) {
   const machine = { processor: processorName(), cores: cpus().length, kernel: release(), node: process.version };
   writeFileSync(json, `${JSON.stringify({ machine, seconds, rounds, cells, targets }, undefined, 2)}\n`);
 }
-const failed = cells.some((cell) => cell.failure !== undefined);
-process.exitCode = failed || (strict === true && targets.some((target) => !target.met)) ? 1 : 0;
+const failed = cells.some(cell => cell.failure !== undefined);
+process.exitCode = failed || (strict === true && targets.some(target => !target.met)) ? 1 : 0;

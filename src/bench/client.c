@@ -33,7 +33,7 @@
 
 enum mode { SYNC, FULL, SMALL_DAMAGE, NEWPOOL };
 
-static const char *const mode_names[] = {"sync", "full", "small", "newpool"};
+static const char* const mode_names[] = {"sync", "full", "small", "newpool"};
 
 /* Side of the square that `small` changes, in pixels. */
 #define SMALL 64
@@ -42,16 +42,16 @@ static const char *const mode_names[] = {"sync", "full", "small", "newpool"};
 #define MAX_SAMPLES (1 << 22)
 
 struct buffer {
-    struct wl_buffer *wl;
-    uint8_t *pixels;
-    bool busy;
+  struct wl_buffer* wl;
+  uint8_t* pixels;
+  bool busy;
 };
 
-static struct wl_display *display;
-static struct wl_compositor *compositor;
-static struct wl_shm *shm;
-static struct xdg_wm_base *wm_base;
-static struct wl_surface *surface;
+static struct wl_display* display;
+static struct wl_compositor* compositor;
+static struct wl_shm* shm;
+static struct xdg_wm_base* wm_base;
+static struct wl_surface* surface;
 static bool configured, closed;
 
 static int32_t width = 1920, height = 1080;
@@ -59,248 +59,250 @@ static size_t stride, size;
 static struct buffer buffers[MAX_BUFFERS];
 static int buffer_count;
 
-static void die(const char *what) {
-    int display_error = display ? wl_display_get_error(display) : 0;
-    if (display_error == EPROTO) {
-        const struct wl_interface *interface = NULL;
-        uint32_t id = 0, code = wl_display_get_protocol_error(display, &interface, &id);
-        fprintf(stderr, "client: %s: protocol error %u on %s@%u\n", what, code, interface ? interface->name : "?", id);
-    } else {
-        fprintf(stderr, "client: %s: %s\n", what, strerror(display_error ? display_error : errno));
-    }
-    exit(1);
+static void die(const char* what) {
+  int display_error = display ? wl_display_get_error(display) : 0;
+  if (display_error == EPROTO) {
+    const struct wl_interface* interface = NULL;
+    uint32_t id = 0, code = wl_display_get_protocol_error(display, &interface, &id);
+    fprintf(stderr, "client: %s: protocol error %u on %s@%u\n", what, code, interface ? interface->name : "?", id);
+  } else {
+    fprintf(stderr, "client: %s: %s\n", what, strerror(display_error ? display_error : errno));
+  }
+  exit(1);
 }
 
 static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* Processor time of this process so far, in microseconds. */
 static double cpu(void) {
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
+         (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
 /* ---- events ---------------------------------------------------------------------------------------------------- */
 
-static void on_ping(void *data, struct xdg_wm_base *base, uint32_t serial) {
-    (void)data;
-    xdg_wm_base_pong(base, serial);
+static void on_ping(void* data, struct xdg_wm_base* base, uint32_t serial) {
+  (void)data;
+  xdg_wm_base_pong(base, serial);
 }
 static const struct xdg_wm_base_listener wm_base_listener = {.ping = on_ping};
 
-static void on_surface_configure(void *data, struct xdg_surface *xdg_surface, uint32_t serial) {
-    (void)data;
-    xdg_surface_ack_configure(xdg_surface, serial);
-    configured = true;
+static void on_surface_configure(void* data, struct xdg_surface* xdg_surface, uint32_t serial) {
+  (void)data;
+  xdg_surface_ack_configure(xdg_surface, serial);
+  configured = true;
 }
 static const struct xdg_surface_listener xdg_surface_listener = {.configure = on_surface_configure};
 
 /* A size is a wish; this program keeps the one it was told to measure. */
-static void on_toplevel_configure(void *data, struct xdg_toplevel *toplevel, int32_t w, int32_t h,
-                                  struct wl_array *states) {
-    (void)data, (void)toplevel, (void)w, (void)h, (void)states;
+static void on_toplevel_configure(void* data, struct xdg_toplevel* toplevel, int32_t w, int32_t h,
+                                  struct wl_array* states) {
+  (void)data, (void)toplevel, (void)w, (void)h, (void)states;
 }
-static void on_close(void *data, struct xdg_toplevel *toplevel) {
-    (void)data, (void)toplevel;
-    closed = true;
+static void on_close(void* data, struct xdg_toplevel* toplevel) {
+  (void)data, (void)toplevel;
+  closed = true;
 }
 static const struct xdg_toplevel_listener toplevel_listener = {.configure = on_toplevel_configure, .close = on_close};
 
-static void on_release(void *data, struct wl_buffer *wl) {
-    (void)wl;
-    ((struct buffer *)data)->busy = false;
+static void on_release(void* data, struct wl_buffer* wl) {
+  (void)wl;
+  ((struct buffer*)data)->busy = false;
 }
 static const struct wl_buffer_listener buffer_listener = {.release = on_release};
 
-static void on_global(void *data, struct wl_registry *registry, uint32_t name, const char *interface,
+static void on_global(void* data, struct wl_registry* registry, uint32_t name, const char* interface,
                       uint32_t version) {
-    (void)data;
-    if (strcmp(interface, wl_compositor_interface.name) == 0 && version >= 4)
-        compositor = wl_registry_bind(registry, name, &wl_compositor_interface, 4);
-    else if (strcmp(interface, wl_shm_interface.name) == 0)
-        shm = wl_registry_bind(registry, name, &wl_shm_interface, 1);
-    else if (strcmp(interface, xdg_wm_base_interface.name) == 0) {
-        wm_base = wl_registry_bind(registry, name, &xdg_wm_base_interface, 1);
-        xdg_wm_base_add_listener(wm_base, &wm_base_listener, NULL);
-    }
+  (void)data;
+  if (strcmp(interface, wl_compositor_interface.name) == 0 && version >= 4)
+    compositor = wl_registry_bind(registry, name, &wl_compositor_interface, 4);
+  else if (strcmp(interface, wl_shm_interface.name) == 0)
+    shm = wl_registry_bind(registry, name, &wl_shm_interface, 1);
+  else if (strcmp(interface, xdg_wm_base_interface.name) == 0) {
+    wm_base = wl_registry_bind(registry, name, &xdg_wm_base_interface, 1);
+    xdg_wm_base_add_listener(wm_base, &wm_base_listener, NULL);
+  }
 }
-static void on_global_remove(void *data, struct wl_registry *registry, uint32_t name) {
-    (void)data, (void)registry, (void)name;
+static void on_global_remove(void* data, struct wl_registry* registry, uint32_t name) {
+  (void)data, (void)registry, (void)name;
 }
 static const struct wl_registry_listener registry_listener = {.global = on_global, .global_remove = on_global_remove};
 
 static void round_trip(void) {
-    if (wl_display_roundtrip(display) < 0) die("round trip");
-    if (closed) {
-        fprintf(stderr, "client: the compositor closed the window\n");
-        exit(1);
-    }
+  if (wl_display_roundtrip(display) < 0) die("round trip");
+  if (closed) {
+    fprintf(stderr, "client: the compositor closed the window\n");
+    exit(1);
+  }
 }
 
 /* ---- buffers --------------------------------------------------------------------------------------------------- */
 
-static void create_buffer(struct buffer *buffer) {
-    int fd = memfd_create("bench", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, (off_t)size) < 0) die("memory for a buffer");
-    buffer->pixels = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (buffer->pixels == MAP_FAILED) die("mmap of a buffer");
-    struct wl_shm_pool *pool = wl_shm_create_pool(shm, fd, (int32_t)size);
-    buffer->wl = wl_shm_pool_create_buffer(pool, 0, width, height, (int32_t)stride, WL_SHM_FORMAT_XRGB8888);
-    wl_buffer_add_listener(buffer->wl, &buffer_listener, buffer);
-    wl_shm_pool_destroy(pool);
-    close(fd);
-    buffer->busy = false;
+static void create_buffer(struct buffer* buffer) {
+  int fd = memfd_create("bench", MFD_CLOEXEC);
+  if (fd < 0 || ftruncate(fd, (off_t)size) < 0) die("memory for a buffer");
+  buffer->pixels = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (buffer->pixels == MAP_FAILED) die("mmap of a buffer");
+  struct wl_shm_pool* pool = wl_shm_create_pool(shm, fd, (int32_t)size);
+  buffer->wl = wl_shm_pool_create_buffer(pool, 0, width, height, (int32_t)stride, WL_SHM_FORMAT_XRGB8888);
+  wl_buffer_add_listener(buffer->wl, &buffer_listener, buffer);
+  wl_shm_pool_destroy(pool);
+  close(fd);
+  buffer->busy = false;
 }
 
-static void destroy_buffer(struct buffer *buffer) {
-    wl_buffer_destroy(buffer->wl);
-    munmap(buffer->pixels, size);
-    memset(buffer, 0, sizeof *buffer);
+static void destroy_buffer(struct buffer* buffer) {
+  wl_buffer_destroy(buffer->wl);
+  munmap(buffer->pixels, size);
+  memset(buffer, 0, sizeof *buffer);
 }
 
-static struct buffer *free_buffer(void) {
-    for (;;) {
-        for (int i = 0; i < buffer_count; i++)
-            if (!buffers[i].busy) return &buffers[i];
-        if (buffer_count < MAX_BUFFERS) {
-            struct buffer *buffer = &buffers[buffer_count++];
-            create_buffer(buffer);
-            memset(buffer->pixels, 0x40, size); /* what lies around the square of `small` */
-            return buffer;
-        }
-        if (wl_display_dispatch(display) < 0) die("waiting for a buffer's release");
+static struct buffer* free_buffer(void) {
+  for (;;) {
+    for (int i = 0; i < buffer_count; i++)
+      if (!buffers[i].busy) return &buffers[i];
+    if (buffer_count < MAX_BUFFERS) {
+      struct buffer* buffer = &buffers[buffer_count++];
+      create_buffer(buffer);
+      memset(buffer->pixels, 0x40, size); /* what lies around the square of `small` */
+      return buffer;
     }
+    if (wl_display_dispatch(display) < 0) die("waiting for a buffer's release");
+  }
 }
 
 /* Every row changes in every frame and differs from its neighbours, so that nobody on the way can leave rows out. */
-static void fill(uint8_t *pixels, int32_t w, int32_t h, unsigned frame) {
-    for (int32_t row = 0; row < h; row++)
-        memset(pixels + (size_t)row * stride, (int)((frame * 3 + (unsigned)row) & 0xff), (size_t)w * 4);
+static void fill(uint8_t* pixels, int32_t w, int32_t h, unsigned frame) {
+  for (int32_t row = 0; row < h; row++)
+    memset(pixels + (size_t)row * stride, (int)((frame * 3 + (unsigned)row) & 0xff), (size_t)w * 4);
 }
 
-static void commit(struct buffer *buffer, int32_t damage_width, int32_t damage_height) {
-    wl_surface_attach(surface, buffer->wl, 0, 0);
-    wl_surface_damage_buffer(surface, 0, 0, damage_width, damage_height);
-    wl_surface_commit(surface);
-    buffer->busy = true;
+static void commit(struct buffer* buffer, int32_t damage_width, int32_t damage_height) {
+  wl_surface_attach(surface, buffer->wl, 0, 0);
+  wl_surface_damage_buffer(surface, 0, 0, damage_width, damage_height);
+  wl_surface_commit(surface);
+  buffer->busy = true;
 }
 
 static void draw_frame(enum mode mode, unsigned frame) {
-    static struct buffer *shown; /* of newpool: the frame before */
-    struct buffer *buffer;
-    switch (mode) {
+  static struct buffer* shown; /* of newpool: the frame before */
+  struct buffer* buffer;
+  switch (mode) {
     case SYNC:
-        break;
+      break;
     case FULL:
-        buffer = free_buffer();
-        fill(buffer->pixels, width, height, frame);
-        commit(buffer, width, height);
-        break;
+      buffer = free_buffer();
+      fill(buffer->pixels, width, height, frame);
+      commit(buffer, width, height);
+      break;
     case SMALL_DAMAGE:
-        buffer = free_buffer();
-        fill(buffer->pixels, SMALL, SMALL, frame);
-        commit(buffer, SMALL, SMALL);
-        break;
+      buffer = free_buffer();
+      fill(buffer->pixels, SMALL, SMALL, frame);
+      commit(buffer, SMALL, SMALL);
+      break;
     case NEWPOOL:
-        buffer = &buffers[frame % 2];
-        create_buffer(buffer);
-        fill(buffer->pixels, width, height, frame);
-        commit(buffer, width, height);
-        if (shown) destroy_buffer(shown); /* the commit has replaced it */
-        shown = buffer;
-        break;
-    }
-    round_trip();
+      buffer = &buffers[frame % 2];
+      create_buffer(buffer);
+      fill(buffer->pixels, width, height, frame);
+      commit(buffer, width, height);
+      if (shown) destroy_buffer(shown); /* the commit has replaced it */
+      shown = buffer;
+      break;
+  }
+  round_trip();
 }
 
 /* ---- the run --------------------------------------------------------------------------------------------------- */
 
-static int compare_floats(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
+static int compare_floats(const void* a, const void* b) {
+  float x = *(const float*)a, y = *(const float*)b;
+  return (x > y) - (x < y);
 }
 
 static void usage(void) {
-    fprintf(stderr, "usage: client --mode sync|full|small|newpool [--size WxH] [--seconds S] [--warmup S]\n");
-    exit(2);
+  fprintf(stderr, "usage: client --mode sync|full|small|newpool [--size WxH] [--seconds S] [--warmup S]\n");
+  exit(2);
 }
 
-int main(int argc, char **argv) {
-    int mode = -1;
-    double seconds = 3, warmup = 0.3;
-    for (int i = 1; i < argc; i += 2) {
-        if (i + 1 == argc) usage();
-        const char *option = argv[i], *value = argv[i + 1];
-        if (strcmp(option, "--mode") == 0) {
-            for (int m = 0; m < 4; m++)
-                if (strcmp(value, mode_names[m]) == 0) mode = m;
-        } else if (strcmp(option, "--size") == 0) {
-            if (sscanf(value, "%dx%d", &width, &height) != 2) usage();
-        } else if (strcmp(option, "--seconds") == 0) {
-            seconds = atof(value);
-        } else if (strcmp(option, "--warmup") == 0) {
-            warmup = atof(value);
-        } else {
-            usage();
-        }
+int main(int argc, char** argv) {
+  int mode = -1;
+  double seconds = 3, warmup = 0.3;
+  for (int i = 1; i < argc; i += 2) {
+    if (i + 1 == argc) usage();
+    const char *option = argv[i], *value = argv[i + 1];
+    if (strcmp(option, "--mode") == 0) {
+      for (int m = 0; m < 4; m++)
+        if (strcmp(value, mode_names[m]) == 0) mode = m;
+    } else if (strcmp(option, "--size") == 0) {
+      if (sscanf(value, "%dx%d", &width, &height) != 2) usage();
+    } else if (strcmp(option, "--seconds") == 0) {
+      seconds = atof(value);
+    } else if (strcmp(option, "--warmup") == 0) {
+      warmup = atof(value);
+    } else {
+      usage();
     }
-    /* 16,384 keeps the largest buffer at 1 GiB, within the int32 of wl_shm. */
-    if (mode < 0 || seconds <= 0 || warmup < 0 || width < SMALL || height < SMALL || width > 16384 || height > 16384)
-        usage();
-    stride = (size_t)width * 4;
-    size = stride * (size_t)height;
+  }
+  /* 16,384 keeps the largest buffer at 1 GiB, within the int32 of wl_shm. */
+  if (mode < 0 || seconds <= 0 || warmup < 0 || width < SMALL || height < SMALL || width > 16384 || height > 16384)
+    usage();
+  stride = (size_t)width * 4;
+  size = stride * (size_t)height;
 
-    display = wl_display_connect(NULL);
-    if (!display) die("connecting to the compositor ($WAYLAND_DISPLAY)");
-    struct wl_registry *registry = wl_display_get_registry(display);
-    wl_registry_add_listener(registry, &registry_listener, NULL);
-    round_trip();
-    if (!compositor || !shm || !wm_base) {
-        fprintf(stderr, "client: the compositor lacks wl_compositor 4, wl_shm or xdg_wm_base\n");
-        return 1;
+  display = wl_display_connect(NULL);
+  if (!display) die("connecting to the compositor ($WAYLAND_DISPLAY)");
+  struct wl_registry* registry = wl_display_get_registry(display);
+  wl_registry_add_listener(registry, &registry_listener, NULL);
+  round_trip();
+  if (!compositor || !shm || !wm_base) {
+    fprintf(stderr, "client: the compositor lacks wl_compositor 4, wl_shm or xdg_wm_base\n");
+    return 1;
+  }
+  surface = wl_compositor_create_surface(compositor);
+  struct xdg_surface* xdg_surface = xdg_wm_base_get_xdg_surface(wm_base, surface);
+  xdg_surface_add_listener(xdg_surface, &xdg_surface_listener, NULL);
+  struct xdg_toplevel* toplevel = xdg_surface_get_toplevel(xdg_surface);
+  xdg_toplevel_add_listener(toplevel, &toplevel_listener, NULL);
+  xdg_toplevel_set_title(toplevel, "virtwl bench");
+  wl_surface_commit(surface);
+  while (!configured)
+    if (wl_display_dispatch(display) < 0) die("waiting for the first configure");
+
+  float* samples = malloc(MAX_SAMPLES * sizeof *samples);
+  if (!samples) die("memory for the timings");
+  unsigned frame = 0, first = 0;
+  size_t count = 0;
+  double begin = now(), before = begin, measured_from = 0, cpu_from = 0;
+  for (;;) {
+    draw_frame((enum mode)mode, frame++);
+    double after = now();
+    if (measured_from > 0) {
+      if (count < MAX_SAMPLES) samples[count++] = (float)((after - before) * 1e6);
+      if (after - measured_from >= seconds) break;
+    } else if (after - begin >= warmup) {
+      measured_from = after;
+      cpu_from = cpu();
+      first = frame;
     }
-    surface = wl_compositor_create_surface(compositor);
-    struct xdg_surface *xdg_surface = xdg_wm_base_get_xdg_surface(wm_base, surface);
-    xdg_surface_add_listener(xdg_surface, &xdg_surface_listener, NULL);
-    struct xdg_toplevel *toplevel = xdg_surface_get_toplevel(xdg_surface);
-    xdg_toplevel_add_listener(toplevel, &toplevel_listener, NULL);
-    xdg_toplevel_set_title(toplevel, "virtwl bench");
-    wl_surface_commit(surface);
-    while (!configured)
-        if (wl_display_dispatch(display) < 0) die("waiting for the first configure");
+    before = after;
+  }
+  double taken = now() - measured_from, cpu_taken = cpu() - cpu_from;
+  unsigned frames = frame - first;
 
-    float *samples = malloc(MAX_SAMPLES * sizeof *samples);
-    if (!samples) die("memory for the timings");
-    unsigned frame = 0, first = 0;
-    size_t count = 0;
-    double begin = now(), before = begin, measured_from = 0, cpu_from = 0;
-    for (;;) {
-        draw_frame((enum mode)mode, frame++);
-        double after = now();
-        if (measured_from > 0) {
-            if (count < MAX_SAMPLES) samples[count++] = (float)((after - before) * 1e6);
-            if (after - measured_from >= seconds) break;
-        } else if (after - begin >= warmup) {
-            measured_from = after;
-            cpu_from = cpu();
-            first = frame;
-        }
-        before = after;
-    }
-    double taken = now() - measured_from, cpu_taken = cpu() - cpu_from;
-    unsigned frames = frame - first;
-
-    qsort(samples, count, sizeof *samples, compare_floats);
-    printf("{\"mode\":\"%s\",\"width\":%d,\"height\":%d,\"frames\":%u,\"seconds\":%.3f,\"fps\":%.1f,"
-           "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"buffers\":%d,"
-           "\"before\":%u,\"cpu_us\":%.0f}\n",
-           mode_names[mode], width, height, frames, taken, frames / taken, samples[count / 2], samples[count * 9 / 10],
-           samples[count * 99 / 100], samples[count - 1], buffer_count, first, cpu_taken);
-    free(samples);
-    wl_display_disconnect(display);
-    return 0;
+  qsort(samples, count, sizeof *samples, compare_floats);
+  printf(
+      "{\"mode\":\"%s\",\"width\":%d,\"height\":%d,\"frames\":%u,\"seconds\":%.3f,\"fps\":%.1f,"
+      "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"buffers\":%d,"
+      "\"before\":%u,\"cpu_us\":%.0f}\n",
+      mode_names[mode], width, height, frames, taken, frames / taken, samples[count / 2], samples[count * 9 / 10],
+      samples[count * 99 / 100], samples[count - 1], buffer_count, first, cpu_taken);
+  free(samples);
+  wl_display_disconnect(display);
+  return 0;
 }

@@ -60,7 +60,10 @@ export class ColdStart {
       stat -c %.9Y ${stack.display} ${stack.compositor.folder}/output`;
     const { output } = await stack.machine('compositor').run(script);
     const now = this.now();
-    const [uptime = NaN, clock = NaN, glue = NaN, sway = NaN, socket = NaN, serves = NaN] = output.trim().split(/\s+/).map(Number);
+    const [uptime = NaN, clock = NaN, glue = NaN, sway = NaN, socket = NaN, serves = NaN] = output
+      .trim()
+      .split(/\s+/)
+      .map(Number);
     if (Number.isNaN(serves)) throw new Error(`the compositor VM does not tell how it started: ${output}`);
     const atTick = (ticks: number): number => now - (uptime - ticks / 100);
     const atClock = (seconds: number): number => now - (clock - seconds);

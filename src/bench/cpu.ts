@@ -27,7 +27,9 @@ export async function cpuTimes(stack: VmStack, client: string): Promise<CpuTimes
   const vms: Readonly<Record<'client' | 'compositor', string>> = { client, compositor: 'compositor' };
   for (const which of ['client', 'compositor'] as const) {
     const here = IN_GUESTS.filter(([, vm]) => vm === which);
-    const script = here.map(([, , pattern], i) => `for pid in $(pgrep -f '${pattern}'); do echo ${i} $(cat /proc/$pid/stat); done`);
+    const script = here.map(
+      ([, , pattern], i) => `for pid in $(pgrep -f '${pattern}'); do echo ${i} $(cat /proc/$pid/stat); done`,
+    );
     const { output } = await stack.machine(vms[which]).run(script.join('\n'));
     for (const line of output.split('\n')) {
       const [, i, stat = ''] = /^(\d) (.*)$/.exec(line) ?? [];

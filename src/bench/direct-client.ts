@@ -74,10 +74,10 @@ function drawInBuffers(window: Window, width: number, height: number): Draw {
     fill(view, buffer.stride, width, height, frame);
     window.commit(buffer, damage);
   };
-  return (frame) => {
+  return frame => {
     const buffer = window.freeBuffer();
     if (buffer !== undefined) draw(buffer, frame);
-    else return window.nextBuffer().then((later) => draw(later, frame));
+    else return window.nextBuffer().then(later => draw(later, frame));
   };
 }
 
@@ -87,7 +87,7 @@ function drawInNewSlabs(client: DirectClient, window: Window): Draw {
   const stride = 4 * width;
   const surface = window.surface.wl;
   let shown: { wl: WaylandObject; mapping: Mapping; release: () => void } | undefined;
-  return async (frame) => {
+  return async frame => {
     const { memory, pool, release } = await client.source.allocate(stride * height);
     let mapping: Mapping;
     try {
@@ -156,7 +156,14 @@ async function run({ mode, size, seconds, warmup }: Options): Promise<Measuremen
   const sorted = samples.subarray(0, count).sort();
   const at = (share: number): number => round(sorted[Math.min(count - 1, Math.floor(count * share))]!, 1);
   return {
-    ...{ mode, width: size.width, height: size.height, frames, seconds: round(taken, 3), fps: round(frames / taken, 1) },
+    ...{
+      mode,
+      width: size.width,
+      height: size.height,
+      frames,
+      seconds: round(taken, 3),
+      fps: round(frames / taken, 1),
+    },
     ...{ p50_us: at(0.5), p90_us: at(0.9), p99_us: at(0.99), max_us: at(1), buffers },
     ...{ before: first, cpu_us: cpu.user + cpu.system },
   };
@@ -168,7 +175,9 @@ function round(value: number, digits: number): number {
 
 const options = new Command('direct-client')
   .description("the benchmark's client that draws straight into shared memory")
-  .addOption(new Option('--mode <mode>', 'what a frame is').choices(['sync', 'full', 'small', 'newpool']).makeOptionMandatory())
+  .addOption(
+    new Option('--mode <mode>', 'what a frame is').choices(['sync', 'full', 'small', 'newpool']).makeOptionMandatory(),
+  )
   .option('--size <wxh>', 'of the buffers, in pixels', parseSize, { width: 1920, height: 1080 })
   .option('--seconds <n>', 'how long to measure', parseSeconds, 3)
   .option('--warmup <n>', 'how long before that', parseSeconds, 0.3)

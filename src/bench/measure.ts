@@ -55,7 +55,7 @@ export async function measure(
   const timer = setTimeout(() => client.kill('SIGKILL'), seconds * 1000 + OVERHEAD_MS);
   const how = await client.ended;
   clearTimeout(timer);
-  const line = client.stdout.split('\n').find((text) => text.startsWith('{'));
+  const line = client.stdout.split('\n').find(text => text.startsWith('{'));
   if (how !== '' || line === undefined) throw client.failure(how === '' ? 'printed no result' : how);
   return parseMeasurement(line);
 }

@@ -40,12 +40,12 @@ export class Running {
       this.stderr = (this.stderr + text).slice(-KEPT_OUTPUT);
     });
     live.add(this);
-    this.ended = new Promise<string>((done) => {
-      this.#child.once('error', (error) => done(`could not be started: ${error.message}`));
+    this.ended = new Promise<string>(done => {
+      this.#child.once('error', error => done(`could not be started: ${error.message}`));
       this.#child.once('close', (status, signal) =>
         done(signal ? `ended by ${signal}` : status === 0 ? '' : `ended with status ${status}`),
       );
-    }).then((how) => {
+    }).then(how => {
       this.#hasEnded = true;
       live.delete(this);
       return how;
@@ -82,13 +82,18 @@ export class Running {
 }
 
 /** Waits until `ready()` gives something, and throws when `process` ends first or `timeoutMs` have passed. */
-export async function waitFor<T>(process: Running, what: string, timeoutMs: number, ready: () => T | undefined): Promise<T> {
-  for (const end = Date.now() + timeoutMs; ; ) {
+export async function waitFor<T>(
+  process: Running,
+  what: string,
+  timeoutMs: number,
+  ready: () => T | undefined,
+): Promise<T> {
+  for (const end = Date.now() + timeoutMs; ;) {
     const found = ready();
     if (found !== undefined) return found;
     if (process.hasEnded) throw process.failure(`${await process.ended}, before ${what}`);
     if (Date.now() > end) throw process.failure(`no sign of ${what} after ${timeoutMs / 1000} s`);
-    await new Promise((done) => setTimeout(done, 20));
+    await new Promise(done => setTimeout(done, 20));
   }
 }
 

@@ -90,9 +90,9 @@ export function caseName({ mode, size }: Case): string {
 
 /** The median over the rounds: frames a second, or for `sync` the p50 in microseconds. */
 export function value(cells: readonly Cell[], what: Case, system: SystemName): number | undefined {
-  const cell = cells.find((c) => c.system === system && c.case.mode === what.mode && c.case.size === what.size);
+  const cell = cells.find(c => c.system === system && c.case.mode === what.mode && c.case.size === what.size);
   if (cell === undefined || cell.rounds.length === 0) return undefined;
-  return median(cell.rounds.map((round) => (what.mode === 'sync' ? round.p50_us : round.fps)));
+  return median(cell.rounds.map(round => (what.mode === 'sync' ? round.p50_us : round.fps)));
 }
 
 function ratio(cells: readonly Cell[], what: Case, system: SystemName, against: SystemName): number | undefined {
@@ -101,10 +101,9 @@ function ratio(cells: readonly Cell[], what: Case, system: SystemName, against: 
 }
 
 export function judge(cells: readonly Cell[]): TargetResult[] {
-  return TARGETS.map((target) => {
+  return TARGETS.map(target => {
     const found = ratio(cells, target.case, target.system, target.against);
-    const met =
-      found !== undefined && (target.bound === 'at least' ? found >= target.factor : found <= target.factor);
+    const met = found !== undefined && (target.bound === 'at least' ? found >= target.factor : found <= target.factor);
     return { ...target, ratio: found, met };
   });
 }
@@ -114,11 +113,11 @@ const times = (n: number | undefined) => (n === undefined ? '-' : `${n.toFixed(2
 
 /** The table of all cases, and the one of targets. Widths fit a terminal of 120 columns. */
 export function formatReport(cells: readonly Cell[]): string {
-  const cases = [...new Map(cells.map((cell) => [caseName(cell.case), cell.case])).values()];
-  const measured = SYSTEMS.filter((system) => cells.some((cell) => cell.system === system));
+  const cases = [...new Map(cells.map(cell => [caseName(cell.case), cell.case])).values()];
+  const measured = SYSTEMS.filter(system => cells.some(cell => cell.system === system));
   const style = { head: [], border: [] };
   const table = new Table({
-    head: ['', ...measured.map((system) => HEADINGS[system]), 'copied/waypipe', 'drawn/direct'],
+    head: ['', ...measured.map(system => HEADINGS[system]), 'copied/waypipe', 'drawn/direct'],
     colAligns: ['left', ...measured.map(() => 'right' as const), 'right', 'right'],
     style,
   });
@@ -126,9 +125,9 @@ export function formatReport(cells: readonly Cell[]): string {
     const unit = what.mode === 'sync' ? ' us' : ' /s';
     table.push([
       caseName(what),
-      ...measured.map((system) => {
+      ...measured.map(system => {
         const found = value(cells, what, system);
-        const failed = cells.some((c) => c.system === system && c.case === what && c.failure !== undefined);
+        const failed = cells.some(c => c.system === system && c.case === what && c.failure !== undefined);
         return found !== undefined ? number(found) + unit : failed ? 'failed' : '-';
       }),
       times(ratio(cells, what, 'copy', 'waypipe')),
@@ -140,7 +139,7 @@ export function formatReport(cells: readonly Cell[]): string {
     const verdict = found === undefined ? 'not measured' : met ? 'met' : 'MISSED';
     targets.push([what, `${bound} ${factor}x ${HEADINGS[against]}`, times(found), verdict]);
   }
-  const failures = cells.flatMap((cell) =>
+  const failures = cells.flatMap(cell =>
     cell.failure === undefined ? [] : [`${HEADINGS[cell.system]}, ${caseName(cell.case)}: ${cell.failure}`],
   );
   return [table.toString(), targets.toString(), ...failures].join('\n');

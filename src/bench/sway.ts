@@ -29,7 +29,7 @@ export async function startSway(directory: string, mode: string): Promise<Sway> 
     SWAYSOCK: undefined,
   });
   const socket = await waitFor(sway, 'its Wayland socket', START_TIMEOUT_MS, () =>
-    readdirSync(directory).find((name) => /^wayland-\d+$/.test(name)),
+    readdirSync(directory).find(name => /^wayland-\d+$/.test(name)),
   );
   return { display: join(directory, socket), stop: () => sway.stop() };
 }

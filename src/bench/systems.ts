@@ -111,7 +111,7 @@ export function absent(name: SystemName): string | undefined {
     copy: [client],
     drawn: [drawingClient],
   }[name];
-  return needed.find((path) => !existsSync(resolve(path)));
+  return needed.find(path => !existsSync(resolve(path)));
 }
 
 /** The processor's name, for the report. */

@@ -21,10 +21,16 @@ const HEADINGS: Record<VmSystemName, string> = {
 };
 const STYLE = { head: [], border: [] };
 
-const number = (n: number): string => n.toLocaleString('en-US', { maximumFractionDigits: n < 10 ? 2 : n < 100 ? 1 : 0 });
+const number = (n: number): string =>
+  n.toLocaleString('en-US', { maximumFractionDigits: n < 10 ? 2 : n < 100 ? 1 : 0 });
 
 /** The median of what `of` says of each round; nothing where there is none. */
-function middle(cells: readonly VmCell[], what: Case, system: VmSystemName, of: (m: VmMeasurement) => number): number | undefined {
+function middle(
+  cells: readonly VmCell[],
+  what: Case,
+  system: VmSystemName,
+  of: (m: VmMeasurement) => number,
+): number | undefined {
   const cell = cells.find(c => c.case === what && c.system === system);
   return cell === undefined || cell.rounds.length === 0 ? undefined : median(cell.rounds.map(of));
 }
@@ -46,7 +52,9 @@ export function formatRates(cells: readonly VmCell[]): string {
     table.push([
       name,
       ...values.map(value => (value === undefined ? '-' : `${number(value)} ${unit}`)),
-      ...values.slice(1).map(value => (value === undefined || inside === undefined ? '-' : `${(value / inside).toFixed(2)}x`)),
+      ...values
+        .slice(1)
+        .map(value => (value === undefined || inside === undefined ? '-' : `${(value / inside).toFixed(2)}x`)),
     ]);
   };
   for (const what of casesOf(cells)) {
@@ -95,7 +103,11 @@ export function formatCpu(cells: readonly VmCell[]): string {
 
 /** What takes how long until the first frame was verified. */
 export function formatStages(stages: readonly Stage[]): string {
-  const table = new Table({ head: ['from cold', 'began, s', 'took, s'], colAligns: ['left', 'right', 'right'], style: STYLE });
+  const table = new Table({
+    head: ['from cold', 'began, s', 'took, s'],
+    colAligns: ['left', 'right', 'right'],
+    style: STYLE,
+  });
   for (const { what, from, to } of stages) table.push([what, from.toFixed(1), (to - from).toFixed(1)]);
   const end = Math.max(...stages.map(({ to }) => to));
   table.push(['the first verified frame', '', end.toFixed(1)]);

@@ -55,15 +55,23 @@ export async function benchInVms({ seconds, rounds, modes, sizes, json }: VmBenc
     const cells = await measureAll(await VmSystems.start(stack), cases, seconds, rounds);
     console.log(`${rounds} rounds of ${seconds} s; ${how}`);
     console.log(`${formatRates(cells)}\n${formatCpu(cells)}`);
-    if (json !== undefined) writeFileSync(json, `${JSON.stringify(record(emulated, seconds, rounds, stages, cells), undefined, 2)}\n`);
+    if (json !== undefined)
+      writeFileSync(json, `${JSON.stringify(record(emulated, seconds, rounds, stages, cells), undefined, 2)}\n`);
     return cells.every(cell => cell.failure === undefined);
   } finally {
     await stack.stop();
   }
 }
 
-async function measureAll(systems: VmSystems, cases: readonly Case[], seconds: number, rounds: number): Promise<VmCell[]> {
-  const cells = cases.flatMap(what => VM_SYSTEMS.map(system => ({ case: what, system, rounds: [] as VmMeasurement[], failure: '' })));
+async function measureAll(
+  systems: VmSystems,
+  cases: readonly Case[],
+  seconds: number,
+  rounds: number,
+): Promise<VmCell[]> {
+  const cells = cases.flatMap(what =>
+    VM_SYSTEMS.map(system => ({ case: what, system, rounds: [] as VmMeasurement[], failure: '' })),
+  );
   for (let round = 1; round <= rounds; round++) {
     for (const cell of cells) {
       if (cell.failure !== '') continue;
@@ -82,7 +90,19 @@ async function measureAll(systems: VmSystems, cases: readonly Case[], seconds: n
   return cells.map(({ failure, ...cell }) => ({ ...cell, ...(failure !== '' && { failure }) }));
 }
 
-function record(emulated: boolean, seconds: number, rounds: number, stages: readonly Stage[], cells: readonly VmCell[]): object {
-  const machine = { processor: processorName(), cores: cpus().length, kernel: release(), node: process.version, emulated };
+function record(
+  emulated: boolean,
+  seconds: number,
+  rounds: number,
+  stages: readonly Stage[],
+  cells: readonly VmCell[],
+): object {
+  const machine = {
+    processor: processorName(),
+    cores: cpus().length,
+    kernel: release(),
+    node: process.version,
+    emulated,
+  };
   return { machine, seconds, rounds, stages, cells };
 }

@@ -72,13 +72,13 @@ async function serve(options: Options, socket: OwnedFd): Promise<void> {
     requestLimit: options.request,
     maxPieces: options.pieces,
     directory: directory === undefined ? undefined : new OwnedFd(directory),
-    log: (line) => process.stderr.write(`${line}\n`),
+    log: line => process.stderr.write(`${line}\n`),
   });
   serveLockedDown();
   const listener = new AcceptingSocket(
     socket,
-    (fd) => server.serve(new UnixSocket(fd, ALLOCATOR_SOCKET)),
-    (error) => server.log(error.message),
+    fd => server.serve(new UnixSocket(fd, ALLOCATOR_SOCKET)),
+    error => server.log(error.message),
   );
   // Whoever is told that it serves may end it the next moment.
   const ended = untilSignal();

@@ -35,7 +35,12 @@ export function register(program: Command): void {
         'time: clients that were paired stay, new ones wait.',
     )
     .requiredOption('-d, --directory <dir>', 'folder for its control socket, made when it is not there')
-    .option('--waiting-per-vm <n>', 'clients of one VM that may wait for a compositor', parseCount, DEFAULT_MAX_WAITING_PER_VM)
+    .option(
+      '--waiting-per-vm <n>',
+      'clients of one VM that may wait for a compositor',
+      parseCount,
+      DEFAULT_MAX_WAITING_PER_VM,
+    )
     .option('--waiting <n>', 'clients of all VMs that may wait', parseCount, DEFAULT_MAX_WAITING)
     .option('--wait-seconds <n>', 'how long one may wait', parseCount, DEFAULT_WAIT_MS / 1000)
     .action(async (options: Options) => {
@@ -47,7 +52,7 @@ export function register(program: Command): void {
         maxWaitingPerVm: options.waitingPerVm,
         maxWaiting: options.waiting,
         waitMs: options.waitSeconds * 1000,
-        log: (line) => process.stderr.write(`${line}\n`),
+        log: line => process.stderr.write(`${line}\n`),
       });
       serveLockedDown();
       // Whoever is told that it serves may end it the next moment.

@@ -33,7 +33,7 @@ export function register(program: Command): void {
     .option('--headless', 'start it without GPU, seat and screen')
     .option('--policy <dir>', 'folder of policy files, one per client VM (see docs/policy.md)')
     .option('--vm-share <bytes>', 'host memory that each client VM may hold', parseBytes, DEFAULT_VM_SHARE)
-    .option('--loopback <dir>', "a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)")
+    .option('--loopback <dir>', 'a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
     .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
     .action(async (command: string[], options: CompositorOptions) => {
       if ((options.attach === undefined) === (command.length === 0)) {

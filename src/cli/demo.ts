@@ -29,7 +29,11 @@ export function register(program: Command): void {
     )
     .option('--vms', 'with two real VMs, which are made and booted')
     .option('-o, --output <file>', 'where the picture goes, a PNG (default: demo.png, demo-vms.png)')
-    .option('--frames <n>', `frames to draw and check (default: ${DEFAULT_FRAMES}, with --vms ${DEFAULT_VM_FRAMES})`, parseCount)
+    .option(
+      '--frames <n>',
+      `frames to draw and check (default: ${DEFAULT_FRAMES}, with --vms ${DEFAULT_VM_FRAMES})`,
+      parseCount,
+    )
     .option('-v, --verbose', 'show what every part prints')
     .action(async (options: Options) => {
       const abort = new AbortController();

@@ -40,7 +40,7 @@ export function register(program: Command): void {
     .summary('check that every pixel drawn is shown')
     .description(
       'Draws numbered frames of a pattern that differs in every block and every frame, straight into memory that the\n' +
-        'compositor reads, has the output captured on the compositor\'s side, and compares every pixel. The exit status\n' +
+        "compositor reads, has the output captured on the compositor's side, and compares every pixel. The exit status\n" +
         'is 0 when every frame was shown as drawn, 1 when not. SIGINT or SIGTERM ends the run with its report.\n' +
         'It draws through the virtio_wl device, or with --display through any Wayland socket. Through the device it can\n' +
         'capture where the policy of its VM says "capture yes"; else --capture names a socket that it can reach.',
@@ -58,13 +58,24 @@ export function register(program: Command): void {
     .option('--server <name>', 'the host server to draw through', DEFAULT_SERVER)
     .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
     .option('--loopback <dir>', 'a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
-    .option('--capture <path>', "the compositor's own Wayland socket, where its output is captured (default: where it draws)")
+    .option(
+      '--capture <path>',
+      "the compositor's own Wayland socket, where its output is captured (default: where it draws)",
+    )
     .option('--no-capture', 'only draw; such a run cannot pass')
     .option('--output <name>', 'the output to capture (default: the first)')
-    .option('--inject <fault>', `put a fault in, to see it caught: ${FAULT_KINDS.join(', ')}, each with @FRAME or without`)
+    .option(
+      '--inject <fault>',
+      `put a fault in, to see it caught: ${FAULT_KINDS.join(', ')}, each with @FRAME or without`,
+    )
     .option('--out <dir>', 'write frame.png, captured.png and, when they differ, difference.png')
     .option('--timeout <ms>', 'how long each frame may take, in milliseconds', parseCount, DEFAULT_FRAME_TIMEOUT_MS)
-    .option('--connect-timeout <ms>', 'how long a compositor may take to answer', parseCount, DEFAULT_CONNECT_TIMEOUT_MS)
+    .option(
+      '--connect-timeout <ms>',
+      'how long a compositor may take to answer',
+      parseCount,
+      DEFAULT_CONNECT_TIMEOUT_MS,
+    )
     .option('--json', 'print the report as JSON')
     .action(async (options: Options, command: Command) => {
       const usage = (text: string): never => command.error(`error: ${text}`, { exitCode: 2 });

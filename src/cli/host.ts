@@ -17,7 +17,13 @@ import { ALLOCATOR, PROBE, VmHost } from '../host/host.js';
 import { makePrivateFolder } from '../host/private-folder.js';
 import { BoundSocket } from '../host/private-listener.js';
 import { DEFAULT_WL_LIMITS, MAX_MAPPINGS, type WlLimits } from '../host/wl-device/limits.js';
-import { crosvmServerArguments, shellWords, VMMS, wlDeviceArguments, type Vmm } from '../host/wl-device/vmm-arguments.js';
+import {
+  crosvmServerArguments,
+  shellWords,
+  VMMS,
+  wlDeviceArguments,
+  type Vmm,
+} from '../host/wl-device/vmm-arguments.js';
 import { LogLimit } from '../log-limit.js';
 import { inheritedFd, isConfined } from '../sandbox/confinement.js';
 import { parseBytes } from './bytes.js';
@@ -66,7 +72,11 @@ export function register(program: Command): void {
     )
     .requiredOption('--vm <name>', 'name of the VM, as it shows in logs')
     .option('--loopback <dir>', 'folder for the sockets, made when it is not there')
-    .option('--allocator <budget>', 'serve memory, in all at most this much (512M, 2G); for the compositor VM', parseBytes)
+    .option(
+      '--allocator <budget>',
+      'serve memory, in all at most this much (512M, 2G); for the compositor VM',
+      parseBytes,
+    )
     .option('--allocator-request <size>', 'most memory in one request', parseBytes, DEFAULT_REQUEST_LIMIT)
     .option('--allocator-rate <n>', 'requests answered a second; more wait', parseCount, DEFAULT_REQUESTS_PER_SECOND)
     .addOption(
@@ -87,7 +97,12 @@ export function register(program: Command): void {
       { servers: new Map() },
     )
     .addOption(new Option('--print <vmm>', "print the VMM's arguments for this VM, and end").choices(VMMS))
-    .option('--guest-memory <size>', 'most memory that the guest may make itself', parseBytes, DEFAULT_WL_LIMITS.allocBytes)
+    .option(
+      '--guest-memory <size>',
+      'most memory that the guest may make itself',
+      parseBytes,
+      DEFAULT_WL_LIMITS.allocBytes,
+    )
     .option(
       '--max-received <size>',
       `most memory of servers that the guest may have open (default: ${DEFAULT_WL_LIMITS.receivedBytes / 2 ** 20}M; with --allocator no bound but its own)`,
@@ -102,13 +117,22 @@ export function register(program: Command): void {
       parseMappings,
       DEFAULT_WL_LIMITS.mappings,
     )
-    .option('--max-queued <size>', 'most bytes that wait for the guest to read', parseBytes, DEFAULT_WL_LIMITS.queuedBytes)
+    .option(
+      '--max-queued <size>',
+      'most bytes that wait for the guest to read',
+      parseBytes,
+      DEFAULT_WL_LIMITS.queuedBytes,
+    )
     .action(async (options: Options, command: Command) => {
       if ((options.compositor || options.wayland) && options.broker === undefined) {
-        command.error('error: --compositor and --wayland need --broker DIR, where "virtwl broker" runs', { exitCode: 2 });
+        command.error('error: --compositor and --wayland need --broker DIR, where "virtwl broker" runs', {
+          exitCode: 2,
+        });
       }
       if (options.loopback === undefined && options.socket.device === undefined) {
-        command.error('error: nobody could connect: give --socket PATH for a VM, or --loopback DIR without one', { exitCode: 2 });
+        command.error('error: nobody could connect: give --socket PATH for a VM, or --loopback DIR without one', {
+          exitCode: 2,
+        });
       }
       if (options.print !== undefined) return printArguments(options.print, options);
       if (await ranConfined(options.sandbox, () => confinedHost(options))) return;
@@ -148,7 +172,7 @@ async function serve(options: Options): Promise<void> {
         socket === undefined
           ? undefined
           : { socket, limits: limitsOf(options), memory: memory === undefined ? undefined : new OwnedFd(memory) },
-      log: (line) => process.stderr.write(`${line}\n`),
+      log: line => process.stderr.write(`${line}\n`),
     });
     answerStatus(() => {
       const budget = host.allocator?.budget;
@@ -193,7 +217,8 @@ function limitsOf(options: Options): WlLimits {
     mappings: options.maxMappings,
     allocBytes: options.guestMemory,
     // The compositor VM has the whole budget, and its budget is a bound.
-    receivedBytes: options.maxReceived ?? (options.allocator === undefined ? DEFAULT_WL_LIMITS.receivedBytes : Infinity),
+    receivedBytes:
+      options.maxReceived ?? (options.allocator === undefined ? DEFAULT_WL_LIMITS.receivedBytes : Infinity),
     queuedBytes: options.maxQueued,
   };
 }
@@ -265,10 +290,10 @@ export function confinedHost(options: Options): ConfinedRun {
     // In loopback it is the guest that connects to them, by a link; the device is confined with the rest.
     const readable = device === undefined ? [] : [...others].map(([name, path]) => existingSocket(name, path));
     // Last: from here on the broker may send clients.
-    const limit = new LogLimit((line) => process.stderr.write(`host: ${line}\n`));
+    const limit = new LogLimit(line => process.stderr.write(`host: ${line}\n`));
     const brokered = new BrokeredServers({
       ...{ vm: options.vm, folder: loopback, compositor: modeOf(options), wayland: options.wayland, broker },
-      log: (line) => limit.line(options.vm, `VM "${options.vm}": ${line}`),
+      log: line => limit.line(options.vm, `VM "${options.vm}": ${line}`),
     });
     undo.push(() => brokered.close());
     return {
@@ -323,9 +348,11 @@ function existingSocket(name: string, path: string): string {
 /** A name of a server has no slash, so a path may have an equals sign behind one. */
 function collect(text: string, sockets: Sockets): Sockets {
   const [, name, path] = /^([^=/]+)=(.+)$/.exec(text) ?? [];
-  if (name !== undefined && path !== undefined) return { ...sockets, servers: new Map([...sockets.servers, [name, path]]) };
+  if (name !== undefined && path !== undefined)
+    return { ...sockets, servers: new Map([...sockets.servers, [name, path]]) };
   if (text === '' || /^[^/]*=/.test(text)) throw new InvalidArgumentError('give PATH, or NAME=PATH.');
-  if (sockets.device !== undefined) throw new InvalidArgumentError(`${sockets.device} was given already; another server is NAME=PATH.`);
+  if (sockets.device !== undefined)
+    throw new InvalidArgumentError(`${sockets.device} was given already; another server is NAME=PATH.`);
   return { ...sockets, device: text };
 }
 

@@ -6,7 +6,18 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
 /** Every subcommand, in the order of the help: a file `NAME.js` that exports `register(program)`. */
-const SUBCOMMANDS = ['probe', 'host', 'broker', 'allocator', 'run', 'compositor', 'frames', 'doctor', 'demo', 'vm'] as const;
+const SUBCOMMANDS = [
+  'probe',
+  'host',
+  'broker',
+  'allocator',
+  'run',
+  'compositor',
+  'frames',
+  'doctor',
+  'demo',
+  'vm',
+] as const;
 
 interface Subcommand {
   register(program: Command): void;
@@ -19,13 +30,14 @@ async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(add --help for what can be given)')
     .exitOverride()
     .enablePositionalOptions();
-  const asked = SUBCOMMANDS.filter((name) => name === argv[0]);
+  const asked = SUBCOMMANDS.filter(name => name === argv[0]);
   for (const name of asked.length > 0 ? asked : SUBCOMMANDS) {
     const file = new URL(`./${name}.js`, import.meta.url);
     if (!existsSync(file)) continue;
     ((await import(file.href)) as Subcommand).register(program);
   }
-  for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for what can be given)');
+  for (const command of program.commands)
+    command.exitOverride().showHelpAfterError('(add --help for what can be given)');
   await program.parseAsync(argv, { from: 'user' });
 }
 

@@ -35,7 +35,9 @@ export function register(program: Command): void {
     .option('--json', 'print the result as JSON')
     .action(async (options: Options, command: Command) => {
       if (options.self && (options.device !== undefined || options.loopback !== undefined)) {
-        command.error('error: --self brings its own loopback folder: leave --device and --loopback out', { exitCode: 2 });
+        command.error('error: --self brings its own loopback folder: leave --device and --loopback out', {
+          exitCode: 2,
+        });
       }
       const run = (loopback = options.loopback): Promise<ProbeResult> =>
         probe({
@@ -65,10 +67,22 @@ async function withOwnHost(size: number, run: (loopback: string) => Promise<Prob
   const budget = String(size + 1024 * 1024);
   const host = spawn(
     process.execPath,
-    [main, 'host', '--vm', 'probe', '--loopback', loopback, '--allocator', budget, '--allocator-request', budget, '--probe'],
+    [
+      main,
+      'host',
+      '--vm',
+      'probe',
+      '--loopback',
+      loopback,
+      '--allocator',
+      budget,
+      '--allocator-request',
+      budget,
+      '--probe',
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
-  const gone = new Promise<void>((resolve) => host.once('close', () => resolve()));
+  const gone = new Promise<void>(resolve => host.once('close', () => resolve()));
   try {
     await ready(host);
     return await run(loopback);
@@ -84,6 +98,6 @@ function ready(host: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     host.stdout!.once('data', () => resolve());
     host.once('error', reject);
-    host.once('close', (code) => reject(new Error(`the host process ended with status ${code} before it was ready`)));
+    host.once('close', code => reject(new Error(`the host process ended with status ${code} before it was ready`)));
   });
 }

@@ -25,7 +25,11 @@ export function register(program: Command): void {
         'the socket is made, and its path is printed.',
     )
     .argument('[app...]', 'the application and its arguments, after --')
-    .option('--server <name>', 'the host server to connect to: "wayland" for the compositor VM, "display" for the host\'s own', 'wayland')
+    .option(
+      '--server <name>',
+      'the host server to connect to: "wayland" for the compositor VM, "display" for the host\'s own',
+      'wayland',
+    )
     .option('--loopback <dir>', 'a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
     .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
     .action(async (app: string[], options: RunOptions) => {

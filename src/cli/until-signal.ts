@@ -12,7 +12,7 @@ const LONG = 2 ** 31 - 1;
  * @param end resolves when there is nothing left to serve, which ends the waiting too
  */
 export function untilSignal(end?: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise(resolve => {
     // Waiting for a signal keeps no process alive, and one that has only links to others' sockets has nothing else.
     const alive = setInterval(() => {}, LONG);
     const stop = (): void => {

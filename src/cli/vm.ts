@@ -56,7 +56,9 @@ export function register(program: Command): void {
         } else {
           await untilSignal(machine.ended());
           if (machine.lostDevice) {
-            throw new Error(`the VM "${machine.options.name}" has to end: ${await machine.ended()}. Start that again, then this`);
+            throw new Error(
+              `the VM "${machine.options.name}" has to end: ${await machine.ended()}. Start that again, then this`,
+            );
           }
         }
       } finally {

@@ -72,7 +72,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       // Of requests with fds, pools are handled below; what is left gives a pipe's write end away.
       carryToServer: (_call, fd) => this.#options.transfers.pipeForSink(fd),
       // What came over the link is a vfd, and a vfd is a descriptor like any other to the application.
-      carryToClient: (call, fd) => (call.message.name === 'keymap' && call.uint(1) > 0 ? localKeymap(fd, call.uint(1)) : fd),
+      carryToClient: (call, fd) =>
+        call.message.name === 'keymap' && call.uint(1) > 0 ? localKeymap(fd, call.uint(1)) : fd,
     });
     this.#relay.on('close', reason => this.#closed(reason));
 

@@ -50,7 +50,11 @@ export class AppPool {
       this.#mapping = native.map(fd.fd, 0, size, false);
     } catch (error) {
       fd.close();
-      throw new ProtocolError(shmId, ShmError.InvalidFd, `failed mmap of a pool of ${size} bytes: ${(error as Error).message}`);
+      throw new ProtocolError(
+        shmId,
+        ShmError.InvalidFd,
+        `failed mmap of a pool of ${size} bytes: ${(error as Error).message}`,
+      );
     }
     this.#fd = fd;
     this.#size = size;

@@ -145,4 +145,3 @@ export function bindGlobal(relay: Relay, registry: RelayObject, global: Global, 
   relay.request(registry, 'bind', [global.name, { interface: global.interface, version, id: object.serverId }]);
   return object;
 }
-

@@ -171,7 +171,9 @@ export class SharedSurface {
     this.#checkHeld(buffer, 'commit');
     for (const { x, y, width, height } of damage ?? []) {
       if (![x, y, width, height].every(isInt) || width < 0 || height < 0) {
-        throw new RangeError(`damage of ${width}x${height} at (${x}, ${y}): these must be 32-bit integers, the size not negative`);
+        throw new RangeError(
+          `damage of ${width}x${height} at (${x}, ${y}): these must be 32-bit integers, the size not negative`,
+        );
       }
     }
     this.wl.request('attach', buffer.wl, 0, 0);
@@ -257,7 +259,9 @@ export class SharedSurface {
   #checkHeld(buffer: SharedBuffer, what: string): void {
     if (this.#destroyed) throw new Error(`${what} on ${String(this.wl)}, which is destroyed`);
     if (buffer.state !== 'drawing' || !(this.#buffers.includes(buffer) || this.#retired.has(buffer))) {
-      throw new Error(`${what} of a buffer that nextBuffer() of ${String(this.wl)} did not give, or that was given back`);
+      throw new Error(
+        `${what} of a buffer that nextBuffer() of ${String(this.wl)} did not give, or that was given back`,
+      );
     }
   }
 

@@ -25,7 +25,12 @@ export function initialGeometry(): SurfaceGeometry {
 const FAR = 0x7fffffff;
 
 /** The buffer pixels under a rectangle of the surface. The result may lie outside the buffer: clip it. */
-export function surfaceToBuffer(rect: Rect, geometry: SurfaceGeometry, bufferWidth: number, bufferHeight: number): Rect {
+export function surfaceToBuffer(
+  rect: Rect,
+  geometry: SurfaceGeometry,
+  bufferWidth: number,
+  bufferHeight: number,
+): Rect {
   const { scale, transform, source, destination } = geometry;
   const turned = (transform & 1) === 1;
   // Size of the buffer as the viewport sees it: turned upright and divided by the scale.

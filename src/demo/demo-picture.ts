@@ -58,4 +58,3 @@ function share(picture: Picture, rect: Rect, holds: (colour: number) => boolean)
   }
   return count / (rect.width * rect.height);
 }
-

@@ -46,7 +46,9 @@ export async function runDemoWithVms(options: DemoOptions): Promise<void> {
     });
     const machines = [...stack.machines.values()];
     const how = machines[0]?.options.accelerator === 'kvm' ? 'KVM' : 'software emulation';
-    const boots = machines.map(({ options: { name }, bootMs }) => `"${name}" in ${(bootMs / 1000).toFixed(1)} s`).join(', ');
+    const boots = machines
+      .map(({ options: { name }, bootMs }) => `"${name}" in ${(bootMs / 1000).toFixed(1)} s`)
+      .join(', ');
     say(`${seconds()}  booted by ${how}: ${boots}`);
     say(`${seconds()}  VM "compositor": sway, unmodified, ${OUTPUT.width}x${OUTPUT.height}, and the glue`);
     checkInterrupted();
@@ -57,10 +59,14 @@ export async function runDemoWithVms(options: DemoOptions): Promise<void> {
       ...['frames', '--frames', String(count), '--size', `${FRAMES.width}x${FRAMES.height}`],
       ...['--timeout', String(FRAME_TIMEOUT_MS), '--json'],
     ]);
-    say(`${seconds()}  VM "${APPLICATION_VM}": virtwl frames, ${count} frames drawn straight into shared memory, every pixel checked`);
+    say(
+      `${seconds()}  VM "${APPLICATION_VM}": virtwl frames, ${count} frames drawn straight into shared memory, every pixel checked`,
+    );
     const file = await takePicture(stack, frames, checkInterrupted);
     writeFileSync(output, file);
-    say(`${seconds()}  picture, taken inside the compositor VM: ${output}, ${statSync(output).size} bytes, both windows on it`);
+    say(
+      `${seconds()}  picture, taken inside the compositor VM: ${output}, ${statSync(output).size} bytes, both windows on it`,
+    );
     const { output: report, errors } = await frames.ended(TIMEOUT_MS + count * FRAME_TIMEOUT_MS);
     tellReport(report, `"virtwl frames" gave no report. It said:\n${errors}`, line => say(`${seconds()}  ${line}`));
   } catch (error) {
@@ -79,10 +85,15 @@ async function tree(stack: VmStack): Promise<TreeNode> {
 }
 
 async function untilWindow(stack: VmStack, terminal: GuestProgram, checkInterrupted: () => void): Promise<void> {
-  for (const end = Date.now() + TIMEOUT_MS; findWindow(await tree(stack), terminalWindow) === undefined; await pause(LOOK_INTERVAL_MS)) {
+  for (
+    const end = Date.now() + TIMEOUT_MS;
+    findWindow(await tree(stack), terminalWindow) === undefined;
+    await pause(LOOK_INTERVAL_MS)
+  ) {
     checkInterrupted();
     await runs(terminal, 'its window');
-    if (Date.now() > end) throw new Error(`the window of foot did not come within ${TIMEOUT_MS / 1000} s; --verbose tells more`);
+    if (Date.now() > end)
+      throw new Error(`the window of foot did not come within ${TIMEOUT_MS / 1000} s; --verbose tells more`);
   }
 }
 
@@ -99,13 +110,16 @@ async function takePicture(stack: VmStack, frames: GuestProgram, checkInterrupte
       if (showsTerminal(picture, terminal) && showsFrames(picture, shown)) return file;
     }
     await runs(frames, 'a picture with both windows on it');
-    if (Date.now() > end) throw new Error(`no picture had both windows on it within ${TIMEOUT_MS / 1000} s; --verbose tells more`);
+    if (Date.now() > end)
+      throw new Error(`no picture had both windows on it within ${TIMEOUT_MS / 1000} s; --verbose tells more`);
   }
 }
 
 /** Takes a picture inside the compositor VM, by a program beside sway. A PNG file. */
 export async function grim(stack: VmStack): Promise<Buffer> {
-  const { status, output } = await stack.run('compositor', ['sh', '-c', 'grim -t png - | base64 -w0'], { WAYLAND_DISPLAY: stack.display });
+  const { status, output } = await stack.run('compositor', ['sh', '-c', 'grim -t png - | base64 -w0'], {
+    WAYLAND_DISPLAY: stack.display,
+  });
   if (status !== 0 || output === '') throw new Error(`grim in the compositor VM: ${output}`);
   return Buffer.from(output, 'base64');
 }
@@ -113,5 +127,8 @@ export async function grim(stack: VmStack): Promise<Buffer> {
 /** Throws, with what it said, when a program has ended. */
 async function runs(program: GuestProgram, before: string): Promise<void> {
   const { status, output, errors } = await program.state();
-  if (status !== undefined) throw new Error(`${program.name} ended with status ${status} before there was ${before}. It said:\n${output}${errors}`);
+  if (status !== undefined)
+    throw new Error(
+      `${program.name} ended with status ${status} before there was ${before}. It said:\n${output}${errors}`,
+    );
 }

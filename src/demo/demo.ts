@@ -13,7 +13,16 @@ import type { ReportJson } from '../frames/report.js';
 import { Capturer } from '../wayland/capture.js';
 import { Display } from '../wayland/client.js';
 import { LoopbackStack } from './loopback-stack.js';
-import { APPLICATION_VM, FRAMES, FRAMES_VM, LOOPBACK_TEXT, OUTPUT, swayConfig, terminalCommand, type Rect } from './demo-desktop.js';
+import {
+  APPLICATION_VM,
+  FRAMES,
+  FRAMES_VM,
+  LOOPBACK_TEXT,
+  OUTPUT,
+  swayConfig,
+  terminalCommand,
+  type Rect,
+} from './demo-desktop.js';
 import { findWindow, framesWindow, showsFrames, showsTerminal, terminalWindow, type TreeNode } from './demo-picture.js';
 
 /** How long a window may take to be on the picture, in milliseconds: a cold start on a slow, busy machine. */
@@ -97,14 +106,18 @@ class Demo {
       compositor: { command: ['sway', '-c', config], headless: true },
       ...(log === undefined ? {} : { log }),
     });
-    say(`VM "compositor": sway, unmodified, ${OUTPUT.width}x${OUTPUT.height}, no GPU, and the glue that serves other VMs`);
+    say(
+      `VM "compositor": sway, unmodified, ${OUTPUT.width}x${OUTPUT.height}, no GPU, and the glue that serves other VMs`,
+    );
     this.#checkInterrupted();
   }
 
   async startTerminal(): Promise<void> {
     const { say } = this.#options;
     const terminal = this.#run(APPLICATION_VM, 'foot', ['run', '--', ...terminalCommand(LOOPBACK_TEXT)]);
-    say(`VM "${APPLICATION_VM}": foot, unmodified, on a Wayland socket of "virtwl run", which copies what it draws, once`);
+    say(
+      `VM "${APPLICATION_VM}": foot, unmodified, on a Wayland socket of "virtwl run", which copies what it draws, once`,
+    );
     await this.#until('the window of foot', terminal, async () => (await this.#window(terminalWindow)) !== undefined);
   }
 
@@ -138,7 +151,11 @@ class Demo {
     const { say } = this.#options;
     const timeout = FRAMES_TIMEOUT_MS + this.#options.frames * FRAME_TIMEOUT_MS;
     await this.#until('the report of "virtwl frames"', undefined, () => frames.status !== undefined, timeout);
-    tellReport(frames.output, `"virtwl frames" ${frames.status} and gave no report. It said:\n  ${frames.errors.join('\n  ')}`, say);
+    tellReport(
+      frames.output,
+      `"virtwl frames" ${frames.status} and gave no report. It said:\n  ${frames.errors.join('\n  ')}`,
+      say,
+    );
   }
 
   async stop(): Promise<void> {
@@ -166,7 +183,9 @@ class Demo {
       status: undefined,
       ended: new Promise(done => {
         child.once('error', error => done(`could not be started: ${error.message}`));
-        child.once('close', (code, signal) => done(signal === null ? `ended with status ${code}` : `ended by ${signal}`));
+        child.once('close', (code, signal) =>
+          done(signal === null ? `ended with status ${code}` : `ended by ${signal}`),
+        );
       }),
     };
     void running.ended.then(status => (running.status = status));
@@ -187,10 +206,12 @@ class Demo {
     condition: () => boolean | Promise<boolean>,
     timeoutMs = WINDOW_TIMEOUT_MS,
   ): Promise<void> {
-    for (const end = Date.now() + timeoutMs; !(await condition()); ) {
+    for (const end = Date.now() + timeoutMs; !(await condition());) {
       this.#checkInterrupted();
       if (needs?.status !== undefined) {
-        throw new Error([`${needs.name} ${needs.status} before there was ${what}. It said:`, ...needs.errors].join('\n  '));
+        throw new Error(
+          [`${needs.name} ${needs.status} before there was ${what}. It said:`, ...needs.errors].join('\n  '),
+        );
       }
       if (Date.now() > end) throw new Error(`${what} did not come within ${timeoutMs / 1000} s; --verbose tells more`);
       await new Promise(done => setTimeout(done, LOOK_INTERVAL_MS));
@@ -235,7 +256,9 @@ export function tellReport(output: string, otherwise: string, say: (line: string
   const { sent, checked, shown, wrong, missing } = report.frames;
   const latency = report.latency.captured ?? report.latency.callback;
   const shownAfter = latency === undefined ? '' : `, on the output after ${latency.p50.toFixed(1)} ms (median)`;
-  say(`frames: ${sent} sent, ${checked} looked at, ${shown} shown as drawn, ${wrong} wrong, ${missing} missing${shownAfter}`);
+  say(
+    `frames: ${sent} sent, ${checked} looked at, ${shown} shown as drawn, ${wrong} wrong, ${missing} missing${shownAfter}`,
+  );
   if (report.pass) return;
   const why = report.error ?? report.failures[0]?.detail ?? 'no reason was given';
   throw new Error(`the frames did not come through as drawn: ${why}; "virtwl frames --help" tells how to look closer`);
@@ -252,7 +275,9 @@ function requirePrograms(): void {
   const missing = [...needed].filter(([program]) => !isInstalled(program));
   if (missing.length === 0) return;
   const programs = missing.map(([program]) => program).join(', ');
-  throw new Error(`not installed here: ${programs}; apt-get install ${[...new Set(missing.map(([, from]) => from))].join(' ')}`);
+  throw new Error(
+    `not installed here: ${programs}; apt-get install ${[...new Set(missing.map(([, from]) => from))].join(' ')}`,
+  );
 }
 
 function isInstalled(program: string): boolean {

@@ -15,7 +15,8 @@ export interface LoopbackStackOptions extends HostPartsOptions {
   /** The compositor VM's memory, as `virtwl host --allocator` takes it. Default: 1G. */
   readonly budget?: string;
   /** The compositor to start, or the Wayland socket of one that runs. */
-  readonly compositor: { readonly command: readonly string[]; readonly headless?: boolean } | { readonly attach: string };
+  readonly compositor:
+    { readonly command: readonly string[]; readonly headless?: boolean } | { readonly attach: string };
   /** More arguments for the compositor VM's host process, for instance `--socket`. */
   readonly hostArguments?: readonly string[];
   /** More arguments for `virtwl compositor`, for instance `--policy`. */

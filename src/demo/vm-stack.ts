@@ -105,7 +105,9 @@ export class VmStack extends HostParts {
       say,
     });
     this.machines.set(vm, machine);
-    const { status, output } = await machine.run(`mkdir -p ${RUNTIME} && chown ${GUEST_USER}: ${RUNTIME} && chmod 700 ${RUNTIME}`);
+    const { status, output } = await machine.run(
+      `mkdir -p ${RUNTIME} && chown ${GUEST_USER}: ${RUNTIME} && chmod 700 ${RUNTIME}`,
+    );
     if (status !== 0) throw new Error(`the VM "${vm}" is not as it should be: ${output}`);
     return machine;
   }
@@ -128,19 +130,41 @@ export class VmStack extends HostParts {
     const { swayConfig, policies = {} } = this.#options;
     const files = { 'sway.config': swayConfig, ...prefixed('policies/', '.policy', policies) };
     await machine.run(
-      [`mkdir -p ${RUNTIME}/policies`, ...Object.entries(files).map(([name, text]) => writeFile(`${RUNTIME}/${name}`, text))].join('\n'),
+      [
+        `mkdir -p ${RUNTIME}/policies`,
+        ...Object.entries(files).map(([name, text]) => writeFile(`${RUNTIME}/${name}`, text)),
+      ].join('\n'),
     );
-    const command = ['/virtwl/virtwl', 'compositor', '--headless', '--policy', `${RUNTIME}/policies`, '--', 'sway', '-c', `${RUNTIME}/sway.config`];
+    const command = [
+      '/virtwl/virtwl',
+      'compositor',
+      '--headless',
+      '--policy',
+      `${RUNTIME}/policies`,
+      '--',
+      'sway',
+      '-c',
+      `${RUNTIME}/sway.config`,
+    ];
     const compositor = await this.program('compositor', 'virtwl compositor', command);
     this.#compositor = compositor;
     const serving = /^WAYLAND_DISPLAY=(.*)$/m;
-    const { output } = await compositor.until('word that it serves', state => serving.test(state.output), COMPOSITOR_TIMEOUT_MS);
+    const { output } = await compositor.until(
+      'word that it serves',
+      state => serving.test(state.output),
+      COMPOSITOR_TIMEOUT_MS,
+    );
     [, this.display = ''] = serving.exec(output) as RegExpExecArray;
     return compositor;
   }
 
   /** Starts a program in a VM, as the ordinary user. */
-  program(vm: string, name: string, command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<GuestProgram> {
+  program(
+    vm: string,
+    name: string,
+    command: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<GuestProgram> {
     return GuestProgram.start(this.machine(vm), name, asUser(command, env));
   }
 
@@ -150,7 +174,11 @@ export class VmStack extends HostParts {
   }
 
   /** Runs a program in a VM to its end. Its output, both streams. */
-  async run(vm: string, command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<{ status: number; output: string }> {
+  async run(
+    vm: string,
+    command: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<{ status: number; output: string }> {
     return this.machine(vm).run(asUser(command, env));
   }
 

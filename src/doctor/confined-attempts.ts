@@ -17,7 +17,7 @@ const attempts: Record<string, () => unknown> = {
   'signal one': () => process.kill(hostPid, 0),
   'start a program': () => execFileSync(process.execPath, ['--version']),
   'become root': () => process.setuid?.(0),
-  'mount': () => native.close(native.createTmpfs(native.pageSize)),
+  mount: () => native.close(native.createTmpfs(native.pageSize)),
   'raise a limit': () => native.setResourceLimit(7, 1 << 20),
 };
 

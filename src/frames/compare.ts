@@ -62,7 +62,13 @@ export type Verdict =
       readonly dy: Range;
     }
   /** The picture as a whole moved by (dx, dy) against its place in earlier frames, and was cut off doing so. */
-  | { readonly kind: 'shifted'; readonly at: Point; readonly wrong: WrongPixels; readonly dx: number; readonly dy: number }
+  | {
+      readonly kind: 'shifted';
+      readonly at: Point;
+      readonly wrong: WrongPixels;
+      readonly dx: number;
+      readonly dy: number;
+    }
   /** None of the above. */
   | { readonly kind: 'pixels'; readonly at: Point; readonly wrong: WrongPixels }
   /** Nothing of the window is in the capture. */
@@ -92,7 +98,8 @@ export function compare(captured: Picture, pattern: Pattern, near?: Point): Verd
     if (unexplained?.kind !== 'pixels' || unexplained.wrong.count > verdict.wrong.count) unexplained = verdict;
   }
   // A place remembered from earlier frames at which hardly a pixel is right does not show the window any more.
-  if (unexplained?.kind !== 'pixels' || unexplained.wrong.count > 0.9 * expected.pixels.length) return { kind: 'missing' };
+  if (unexplained?.kind !== 'pixels' || unexplained.wrong.count > 0.9 * expected.pixels.length)
+    return { kind: 'missing' };
   return unexplained;
 }
 
@@ -142,7 +149,9 @@ function findWrong(captured: Picture, at: Point, expected: Picture): Uint32Array
     for (let x = 0; x < expected.width; x++, i++) {
       const column = at.x + x;
       if (
-        !inside || column < 0 || column >= captured.width ||
+        !inside ||
+        column < 0 ||
+        column >= captured.width ||
         ((expected.pixels[i]! ^ captured.pixels[from + column]!) & COLOUR_MASK) !== 0
       ) {
         wrong[count++] = i;
@@ -208,7 +217,7 @@ function ageOfWrong(captured: Picture, at: Point, pattern: Pattern, indices: Uin
     const column = Math.floor(x / BLOCK_PIXELS);
     const row = Math.floor(y / BLOCK_PIXELS);
     const block = row * pattern.columns + column;
-    const age = 1 + states.findIndex((state) => blockColour(state[block]!, column, row) === actual);
+    const age = 1 + states.findIndex(state => blockColour(state[block]!, column, row) === actual);
     if (age === 0) return undefined;
     least = Math.min(least, age);
     most = Math.max(most, age);
@@ -218,7 +227,7 @@ function ageOfWrong(captured: Picture, at: Point, pattern: Pattern, indices: Uin
 
 /** The channel order that explains all wrong pixels. */
 function orderOfWrong(captured: Picture, at: Point, expected: Picture, indices: Uint32Array): ChannelOrder | undefined {
-  return WRONG_ORDERS.find((order) => {
+  return WRONG_ORDERS.find(order => {
     for (const i of indices) {
       const x = i % expected.width;
       if (actualAt(captured, at, x, (i - x) / expected.width) !== reorder(expected.pixels[i]! & COLOUR_MASK, order)) {
@@ -245,7 +254,7 @@ function shiftOfWrong(
 ): { rows: Range; count: number; dx: Range; dy: Range } | undefined {
   const { width } = expected;
   const rows: WrongRow[] = [];
-  for (let start = 0; start < indices.length; ) {
+  for (let start = 0; start < indices.length;) {
     const y = Math.floor(indices[start]! / width);
     let end = start + 1;
     while (end < indices.length && indices[end]! < (y + 1) * width) end++;
@@ -255,10 +264,10 @@ function shiftOfWrong(
     start = end;
   }
   const explains = (row: WrongRow, shift: Point): boolean => isShifted(captured, at, expected, row, shift);
-  const common = SHIFTS.find((shift) => rows.every((row) => explains(row, shift)));
+  const common = SHIFTS.find(shift => rows.every(row => explains(row, shift)));
   const shifts: Point[] = [];
   for (const row of common === undefined ? rows : []) {
-    const shift = SHIFTS.find((candidate) => explains(row, candidate));
+    const shift = SHIFTS.find(candidate => explains(row, candidate));
     if (shift === undefined) return undefined;
     shifts.push(shift);
   }
@@ -320,8 +329,10 @@ export function describe(verdict: Verdict): string {
       const moves = [];
       if (verdict.dx.least !== 0 || verdict.dx.most !== 0) moves.push(`${range(verdict.dx, 'pixel')} to the right`);
       if (verdict.dy.least !== 0 || verdict.dy.most !== 0) moves.push(`${range(verdict.dy, 'pixel')} down`);
-      const rows = verdict.rows.least === verdict.rows.most ? `row ${verdict.rows.least}` :
-        `${verdict.count} rows between ${verdict.rows.least} and ${verdict.rows.most}`;
+      const rows =
+        verdict.rows.least === verdict.rows.most
+          ? `row ${verdict.rows.least}`
+          : `${verdict.count} rows between ${verdict.rows.least} and ${verdict.rows.most}`;
       return `shifted: ${rows}, ${moves.join(' and ')}`;
     }
     case 'shifted':
@@ -330,8 +341,10 @@ export function describe(verdict: Verdict): string {
       const { wrong } = verdict;
       const first = wrong.first[0]!;
       const outside = wrong.outside > 0 ? `, ${wrong.outside} of them outside of the output` : '';
-      return `wrong: ${where(wrong)}${outside}; the first at (${first.x}, ${first.y}) is ${hex(first.actual)} ` +
-        `in place of ${hex(first.expected)}`;
+      return (
+        `wrong: ${where(wrong)}${outside}; the first at (${first.x}, ${first.y}) is ${hex(first.actual)} ` +
+        `in place of ${hex(first.expected)}`
+      );
     }
   }
 }

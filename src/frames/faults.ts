@@ -35,7 +35,7 @@ export interface Fault {
  */
 export function parseFault(text: string, frames: number, every = 1): Fault {
   const match = /^([a-z]+)(?:@([0-9]+))?$/.exec(text);
-  const kind = FAULT_KINDS.find((name) => name === match?.[1]);
+  const kind = FAULT_KINDS.find(name => name === match?.[1]);
   if (match === null || kind === undefined) {
     throw new RangeError(`fault '${text}': expected one of ${FAULT_KINDS.join(', ')}, with @FRAME or without`);
   }
@@ -43,8 +43,10 @@ export function parseFault(text: string, frames: number, every = 1): Fault {
   const middle = Math.max(first, Math.ceil(frames / 2 / every) * every);
   const frame = match[2] === undefined ? middle : Number(match[2]);
   if (frame < first || frame > frames || frame % every !== 0) {
-    throw new RangeError(`fault '${text}': frame ${frame} is not one of those that can show it ` +
-      `(from ${first} to ${frames}${every > 1 ? `, each ${every}th` : ''})`);
+    throw new RangeError(
+      `fault '${text}': frame ${frame} is not one of those that can show it ` +
+        `(from ${first} to ${frames}${every > 1 ? `, each ${every}th` : ''})`,
+    );
   }
   return { kind, frame };
 }
@@ -91,7 +93,8 @@ export function applyFault(
     case 'row': {
       // A rectangle less than two blocks wide is of one colour: moved by a pixel, it would stay the same.
       const wide = changed.find(({ width }) => width > BLOCK_PIXELS);
-      if (wide === undefined) throw new RangeError('a row can only be shifted where two blocks beside each other change');
+      if (wide === undefined)
+        throw new RangeError('a row can only be shifted where two blocks beside each other change');
       const start = (wide.y + (wide.height >> 1)) * stride + wide.x;
       const row = target.slice(start, start + wide.width);
       target.set(row.subarray(0, -1), start + 1);

@@ -158,8 +158,10 @@ export class Pattern {
     }
     const state = this.drawnIn(behind);
     if (state === undefined) {
-      throw new RangeError(`frame ${this.#frame - behind} cannot be drawn: the current one is ${this.#frame}, ` +
-        `and the last ${HISTORY_FRAMES} are kept`);
+      throw new RangeError(
+        `frame ${this.#frame - behind} cannot be drawn: the current one is ${this.#frame}, ` +
+          `and the last ${HISTORY_FRAMES} are kept`,
+      );
     }
     let written = 0;
     for (const rect of rects) {

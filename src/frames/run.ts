@@ -129,12 +129,15 @@ class FrameChecker {
       if (answered && this.#capture !== undefined && frame % every === 0) {
         const judged = await this.#check(frame, committed, this.#capture);
         if (!judged && ++redrawn > MAX_SETTLING) {
-          throw new Error(`the compositor changed the window's size ${redrawn} times: no picture of it can be relied on`);
+          throw new Error(
+            `the compositor changed the window's size ${redrawn} times: no picture of it can be relied on`,
+          );
         }
         if (!judged) frame--;
       }
     }
-    if (this.#report.shown === 0 && this.#report.missing > 0 && this.#sawCoveredOutput) this.#report.hint = SCANOUT_HINT;
+    if (this.#report.shown === 0 && this.#report.missing > 0 && this.#sawCoveredOutput)
+      this.#report.hint = SCANOUT_HINT;
   }
 
   #nextBuffer(): Promise<SharedBuffer> {
@@ -183,7 +186,10 @@ class FrameChecker {
     // A callback that nobody waits for any more may still be rejected when the connection ends.
     this.#frameCallback.catch(() => undefined);
     this.#window.commit(buffer, changed);
-    this.#report.frameSent(written, changed.reduce((bytes, { width, height }) => bytes + width * height * 4, 0));
+    this.#report.frameSent(
+      written,
+      changed.reduce((bytes, { width, height }) => bytes + width * height * 4, 0),
+    );
   }
 
   #frameCallback: Promise<number> = Promise.resolve(0);
@@ -216,7 +222,7 @@ class FrameChecker {
       }
       const mayChange = verdict.kind === 'stale' || verdict.kind === 'stale-area' || verdict.kind === 'missing';
       if (mayChange && performance.now() < committed + timeoutMs) {
-        await new Promise((resolve) => setTimeout(resolve, CAPTURE_AGAIN_MS));
+        await new Promise(resolve => setTimeout(resolve, CAPTURE_AGAIN_MS));
         continue;
       }
       this.#report.frameChecked(frame, verdict, taken - committed);

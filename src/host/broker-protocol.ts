@@ -96,7 +96,8 @@ export class RecordReader {
       const kind = stream[at]!;
       const length = stream[at + 2]! | (stream[at + 3]! << 8);
       if (!kinds.has(kind)) throw new RecordError(`a record of unknown kind ${kind}`);
-      if (length > MAX_TEXT_BYTES) throw new RecordError(`a record with ${length} bytes of text, over ${MAX_TEXT_BYTES}`);
+      if (length > MAX_TEXT_BYTES)
+        throw new RecordError(`a record with ${length} bytes of text, over ${MAX_TEXT_BYTES}`);
       if (stream.length - at < RECORD_HEADER_BYTES + length) break;
       const text = stream.subarray(at + RECORD_HEADER_BYTES, at + RECORD_HEADER_BYTES + length);
       records.push({ kind: kind as Kind, detail: stream[at + 1]!, text: decode(text) });

@@ -72,7 +72,7 @@ export class BrokerRegistration {
       }
     });
     socket.on('end', () => this.#lost(`the broker at ${path} is gone; clients wait until it is back`));
-    socket.on('error', (error) => this.#lost(`the connection to the broker at ${path} broke: ${error.message}`));
+    socket.on('error', error => this.#lost(`the connection to the broker at ${path} broke: ${error.message}`));
     socket.start();
     for (const { role, socket: listening } of this.servers) {
       const record = encodeRecord({ kind: Kind.Register, detail: role, text: this.vm });

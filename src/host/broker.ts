@@ -18,15 +18,7 @@ import { closeAll, OwnedFd } from '../fd.js';
 import { LogLimit } from '../log-limit.js';
 import { UnixSocket } from '../unix-socket.js';
 import { AcceptingSocket } from './accepting-socket.js';
-import {
-  checkVmName,
-  encodeRecord,
-  Kind,
-  Mode,
-  RecordReader,
-  Role,
-  type BrokerRecord,
-} from './broker-protocol.js';
+import { checkVmName, encodeRecord, Kind, Mode, RecordReader, Role, type BrokerRecord } from './broker-protocol.js';
 import { CompositorLinks, type LinkOptions } from './compositor-links.js';
 import { makePrivateFolder } from './private-folder.js';
 import { BoundSocket } from './private-listener.js';
@@ -92,7 +84,7 @@ export class Broker {
   /** Listens. Throws when another broker does so in this folder. */
   constructor(options: BrokerOptions) {
     const { log } = options;
-    this.#log = log ? (line) => log(`broker: ${line}`) : () => {};
+    this.#log = log ? line => log(`broker: ${line}`) : () => {};
     this.#options = options;
     this.path = join(options.directory, CONTROL_SOCKET);
     this.#limit = new LogLimit(this.#log);
@@ -100,8 +92,8 @@ export class Broker {
     this.#bound = options.control === undefined ? bindControl(options.directory) : undefined;
     this.#control = new AcceptingSocket(
       options.control ?? this.#bound!.socket,
-      (fd) => this.#serveControl(new UnixSocket(fd)),
-      (error) => this.#log(error.message),
+      fd => this.#serveControl(new UnixSocket(fd)),
+      error => this.#log(error.message),
     );
   }
 
@@ -166,7 +158,7 @@ export class Broker {
       }
     });
     socket.on('end', () => this.#drop(registration));
-    socket.on('error', (error) => {
+    socket.on('error', error => {
       this.#log(`a host process was dropped: ${error.message}`);
       this.#drop(registration);
     });
@@ -203,7 +195,7 @@ export class Broker {
       throw new Error(`this connection speaks for VM "${registration.vm}"`);
     }
     const failed = (error: Error): void => this.#logOf(vm, error.message);
-    const others = [...this.#registrations].filter((other) => other !== registration);
+    const others = [...this.#registrations].filter(other => other !== registration);
     switch (record.detail) {
       case Role.Wayland: {
         if (registration.wayland !== undefined) throw new Error('its wayland server is registered already');
@@ -213,14 +205,18 @@ export class Broker {
       }
       case Role.Compositor:
       case Role.CompositorRelay: {
-        const holder = others.find((other) => other.compositor !== undefined && other.vm !== vm);
+        const holder = others.find(other => other.compositor !== undefined && other.vm !== vm);
         if (holder !== undefined) throw new Error(`VM "${holder.vm}" is the compositor VM already`);
         if (registration.compositor !== undefined) throw new Error('its compositor server is registered already');
         // Its links, should there be an earlier registration of this VM, end with that one, below.
-        registration.compositor = new AcceptingSocket(listening, (fd) => {
-          if (this.#links === undefined) fd.close();
-          else this.#links.add(fd);
-        }, failed);
+        registration.compositor = new AcceptingSocket(
+          listening,
+          fd => {
+            if (this.#links === undefined) fd.close();
+            else this.#links.add(fd);
+          },
+          failed,
+        );
         break;
       }
       default:
@@ -239,11 +235,11 @@ export class Broker {
         record.detail === Role.CompositorRelay ? Mode.Relay : Mode.Handover,
         {
           ready: () => this.#pair(),
-          returned: (client) => {
+          returned: client => {
             this.#waiting.add(client, true);
             this.#pair();
           },
-          log: (line) => this.#logOf(vm, line),
+          log: line => this.#logOf(vm, line),
         },
         this.#options,
       );

@@ -103,7 +103,7 @@ export class CompositorLinks {
       this.#drop(link);
     });
     socket.on('end', () => this.#drop(link));
-    socket.on('error', (error) => {
+    socket.on('error', error => {
       this.events.log(`a compositor link broke: ${error.message}`);
       this.#drop(link);
     });
@@ -153,13 +153,13 @@ export class CompositorLinks {
 
   #pick(): Link | undefined {
     if (this.mode === Mode.Relay && this.#relayed.size >= this.#maxRelayed) return undefined;
-    return this.#links.findLast((link) => link.offer === undefined);
+    return this.#links.findLast(link => link.offer === undefined);
   }
 
   /** The glue took the client: from now on the link is the client's connection. `rest` came with its answer. */
   #seat(link: Link, offer: Offer, rest: Uint8Array, fds: OwnedFd[]): void {
     this.#takeOffer(link);
-    this.#links = this.#links.filter((other) => other !== link);
+    this.#links = this.#links.filter(other => other !== link);
     const { socket } = link;
     socket.removeAllListeners();
     const client = new UnixSocket(offer.client.fd);
@@ -169,7 +169,7 @@ export class CompositorLinks {
       this.#relayed.delete(end);
     };
     this.#relayed.add(end);
-    relaySockets(client, socket, (error) => {
+    relaySockets(client, socket, error => {
       if (error) this.events.log(`the relay of a client of VM "${offer.client.vm}" broke: ${error.message}`);
       this.#relayed.delete(end);
       if (!this.#closed) this.events.ready();
@@ -189,7 +189,7 @@ export class CompositorLinks {
 
   #drop(link: Link): void {
     if (!this.#links.includes(link)) return;
-    this.#links = this.#links.filter((other) => other !== link);
+    this.#links = this.#links.filter(other => other !== link);
     const offer = this.#takeOffer(link);
     link.socket.close();
     if (offer !== undefined) this.events.returned(offer.client);

@@ -82,8 +82,8 @@ export class VmHost {
     this.vm = options.vm;
     this.loopback = options.loopback;
     const { log } = options;
-    const limit = new LogLimit((line) => log?.(`host: ${line}`));
-    this.#log = (line) => limit.line(this.vm, `VM "${this.vm}": ${line}`);
+    const limit = new LogLimit(line => log?.(`host: ${line}`));
+    this.#log = line => limit.line(this.vm, `VM "${this.vm}": ${line}`);
     this.#cleanup.push(() => limit.forget(this.vm));
     try {
       this.#setUp(options);
@@ -118,12 +118,12 @@ export class VmHost {
       this.allocator = allocator;
       this.#cleanup.push(() => allocator.close());
       const listener = this.#listen(ALLOCATOR);
-      listener.on('connection', (socket) => allocator.serve(socket));
+      listener.on('connection', socket => allocator.serve(socket));
     }
     if (options.probe) {
       const probe = new ProbeServer(this.#log);
       this.#cleanup.push(() => probe.close());
-      this.#listen(PROBE).on('connection', (socket) => probe.serve(socket));
+      this.#listen(PROBE).on('connection', socket => probe.serve(socket));
     }
     for (const name of brokeredNames(options)) this.#servers.add(name);
     for (const [name, target] of options.sockets ?? []) this.#link(name, target);
@@ -137,7 +137,7 @@ export class VmHost {
         ...options.wlDevice,
         folder: this.loopback,
         servers: this.#servers,
-        log: (line) => this.#log(`wl device: ${line}`),
+        log: line => this.#log(`wl device: ${line}`),
       });
       this.wlDevice = device;
       this.#cleanup.push(() => device.close());
@@ -159,7 +159,7 @@ export class VmHost {
     this.#servers.add(name);
     const options = name === ALLOCATOR ? { socket: ALLOCATOR_SOCKET } : {};
     const listener = listenPrivately(join(this.loopback, name), 'another host process', options);
-    listener.on('error', (error) => this.#log(`server "${name}": ${error.message}`));
+    listener.on('error', error => this.#log(`server "${name}": ${error.message}`));
     this.#cleanup.push(() => listener.close());
     return listener;
   }
@@ -177,7 +177,8 @@ export class VmHost {
     symlinkSync(absolute, path);
     this.#servers.add(name);
     this.#cleanup.push(() => {
-      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(path) === absolute) unlinkSync(path);
+      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(path) === absolute)
+        unlinkSync(path);
     });
   }
 }

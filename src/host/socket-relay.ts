@@ -37,7 +37,7 @@ function connect(from: Channel, to: Channel, finish: (error?: Error) => void): v
     to.closeWhenDrained();
     finish();
   });
-  from.on('error', (error) => {
+  from.on('error', error => {
     to.close();
     finish(error);
   });

@@ -113,6 +113,6 @@ export class WaitingClients {
   #forget(entry: Entry): void {
     clearTimeout(entry.timer);
     entry.poll.close();
-    this.#entries = this.#entries.filter((other) => other !== entry);
+    this.#entries = this.#entries.filter(other => other !== entry);
   }
 }

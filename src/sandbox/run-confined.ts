@@ -128,7 +128,7 @@ class ConfinedProcess {
     if (!this.#pass(signal)) return this.#kill(signal);
     // Early on it is Node.js itself that catches it, and then wants to die of it, which the first process does not: so
     // it is told again while it catches that signal. Once it has begun to end, it does not.
-    for (const end = performance.now() + END_GRACE_MS; performance.now() < end; ) {
+    for (const end = performance.now() + END_GRACE_MS; performance.now() < end;) {
       await pause(SIGNAL_INTERVAL_MS);
       if (this.gone) return;
       this.#pass(signal);

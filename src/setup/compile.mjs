@@ -18,23 +18,23 @@ const OUTPUTS = /(\.js|\.js\.map|\.d\.ts|\.d\.ts\.map)$/;
 function filesBelow(root, name) {
   if (!existsSync(root)) return [];
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .map((path) => `${root}/${path}`)
-    .filter((path) => name.test(path))
+    .map(path => `${root}/${path}`)
+    .filter(path => name.test(path))
     .sort();
 }
 
-const sources = ROOTS.flatMap((root) => filesBelow(root, /(?<!\.d)\.ts$/));
+const sources = ROOTS.flatMap(root => filesBelow(root, /(?<!\.d)\.ts$/));
 const known = new Set(sources);
-const orphans = ROOTS.flatMap((root) => filesBelow(`dist/${root}`, OUTPUTS)).filter(
-  (output) => !known.has(output.slice('dist/'.length).replace(OUTPUTS, '.ts')),
+const orphans = ROOTS.flatMap(root => filesBelow(`dist/${root}`, OUTPUTS)).filter(
+  output => !known.has(output.slice('dist/'.length).replace(OUTPUTS, '.ts')),
 );
-const missing = sources.some((source) => !existsSync(`dist/${source.replace(/\.ts$/, '.js')}`));
+const missing = sources.some(source => !existsSync(`dist/${source.replace(/\.ts$/, '.js')}`));
 
 function isCurrent() {
   if (orphans.length > 0 || missing || !existsSync(STAMP)) return false;
   if (readFileSync(STAMP, 'utf8') !== sources.join('\n')) return false;
   const compiled = statSync(STAMP).mtimeMs;
-  return [...sources, 'tsconfig.json', 'package-lock.json'].every((path) => statSync(path).mtimeMs < compiled);
+  return [...sources, 'tsconfig.json', 'package-lock.json'].every(path => statSync(path).mtimeMs < compiled);
 }
 
 if (isCurrent()) process.exit(0);

@@ -68,7 +68,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
     super();
     this.#fd = fd;
     try {
-      this.#poll = new native.Poll(fd.fd, (events) => this.#ready(events));
+      this.#poll = new native.Poll(fd.fd, events => this.#ready(events));
     } catch (error) {
       fd.close();
       throw error;
@@ -216,7 +216,7 @@ export class Context extends EventEmitter<ChannelEvents> implements Channel {
   #transact(bytes: Uint8Array, offset: number, length: number, fds: readonly OwnedFd[]): number {
     let sent: number;
     try {
-      sent = this.transport.send(this.#fd.fd, bytes, offset, length, fds.length === 0 ? [] : fds.map((fd) => fd.fd));
+      sent = this.transport.send(this.#fd.fd, bytes, offset, length, fds.length === 0 ? [] : fds.map(fd => fd.fd));
     } catch (error) {
       if (tooManyInFlight(error)) {
         this.#retry ??= setTimeout(() => {

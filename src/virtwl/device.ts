@@ -46,7 +46,9 @@ export const DEFAULT_DEVICE = '/dev/wl0';
 /** Opens the device or the loopback folder. The result is the caller's to close. */
 export function openDevice(options: DeviceOptions = {}): Device {
   if (options.loopback !== undefined && options.device !== undefined) {
-    throw new Error(`both a device (${options.device}) and a loopback folder (${options.loopback}) were given: choose one`);
+    throw new Error(
+      `both a device (${options.device}) and a loopback folder (${options.loopback}) were given: choose one`,
+    );
   }
   if (options.loopback !== undefined) return new LoopbackDevice(options.loopback);
   if (options.device !== undefined) return new Wl0Device(options.device);

@@ -92,7 +92,8 @@ function connectError(name: string, path: string, cause: unknown): Error {
   const code = (cause as NodeJS.ErrnoException).code;
   let hint: string;
   if (code === 'ENOENT') hint = 'the host offers this VM no such server; "virtwl host" turns each one on with a flag';
-  else if (code === 'ECONNREFUSED') hint = 'its socket is there, but no process listens on it: the host process is gone';
+  else if (code === 'ECONNREFUSED')
+    hint = 'its socket is there, but no process listens on it: the host process is gone';
   else if (code === 'EAGAIN') hint = 'too many connections wait for it already: try again later';
   else hint = cause instanceof Error ? cause.message : String(cause);
   return Object.assign(new Error(`cannot connect to the server "${name}" (loopback folder ${path}): ${hint}`), {

@@ -96,12 +96,17 @@ export async function probe(options: ProbeOptions = {}): Promise<ProbeResult> {
   }
 
   try {
-    const opened = await step('open the device', 'as the message says; --self tries everything on this machine without a VM', () => {
-      const it = openDevice(options);
-      return [it, `${it.kind === 'loopback' ? 'loopback folder' : 'virtio_wl device'} ${it.path}`];
-    });
+    const opened = await step(
+      'open the device',
+      'as the message says; --self tries everything on this machine without a VM',
+      () => {
+        const it = openDevice(options);
+        return [it, `${it.kind === 'loopback' ? 'loopback folder' : 'virtio_wl device'} ${it.path}`];
+      },
+    );
     device = opened;
-    const noAllocator = 'start this VM\'s host process with --allocator=BUDGET, for example "virtwl host --allocator=512M"';
+    const noAllocator =
+      'start this VM\'s host process with --allocator=BUDGET, for example "virtwl host --allocator=512M"';
     const asking = await step('connect to the allocator', noAllocator, () => {
       const it = new AllocatorClient(opened.connect('allocator'), { replyTimeoutMs: timeoutMs });
       return [it, 'connected'];
@@ -122,13 +127,17 @@ export async function probe(options: ProbeOptions = {}): Promise<ProbeResult> {
       () => [granted.map(bytes, true), 'readable and writable'],
     );
     mapping = mapped;
-    await step('write a pattern', 'the mapping does not hold what is written: the memory is not shared properly', () => {
-      fillPattern(mapped.buffer, seed);
-      const wrong = findMismatch(mapped.buffer, seed);
-      if (wrong >= 0 || mapped.faulted) throw new Error(`what was written reads back differently at byte ${wrong}`);
-      return [undefined, `seed ${seed}`];
-    });
-    const noProbe = 'start this VM\'s host process with --probe';
+    await step(
+      'write a pattern',
+      'the mapping does not hold what is written: the memory is not shared properly',
+      () => {
+        fillPattern(mapped.buffer, seed);
+        const wrong = findMismatch(mapped.buffer, seed);
+        if (wrong >= 0 || mapped.faulted) throw new Error(`what was written reads back differently at byte ${wrong}`);
+        return [undefined, `seed ${seed}`];
+      },
+    );
+    const noProbe = "start this VM's host process with --probe";
     const host = await step('connect to the probe server', noProbe, () => [opened.connect('probe'), 'connected']);
     context = host;
     await step('have the host check it', noProbe, async () => {
@@ -174,16 +183,17 @@ function ask(context: Context, memory: Memory, size: number, seed: number, timeo
       resolve(decodeProbeReply(received));
     });
     context.on('end', () => fail('the probe server hung up without an answer: see the log of the host process'));
-    context.on('error', (error) => fail(error.message));
+    context.on('error', error => fail(error.message));
     context.start();
     context.send(encodeProbeRequest({ size, seed }), [memory]);
   });
 }
 
 function adviceFor(status: number): string {
-  if (status === Status.OverBudget) return "give the VM a larger budget (--allocator=BUDGET), or end what holds it";
-  if (status === Status.OverRequestLimit) return 'ask for less with --size, or raise the limit with --allocator-request';
-  if (status === Status.HostOutOfMemory) return "free memory on the host; its log tells what is missing";
+  if (status === Status.OverBudget) return 'give the VM a larger budget (--allocator=BUDGET), or end what holds it';
+  if (status === Status.OverRequestLimit)
+    return 'ask for less with --size, or raise the limit with --allocator-request';
+  if (status === Status.HostOutOfMemory) return 'free memory on the host; its log tells what is missing';
   return 'choose another --size';
 }
 
@@ -207,6 +217,9 @@ function verdictFailure({ verdict, offset }: ProbeReply): ProbeFailure {
         'another memory than the one that was sent arrived: see the log of the host process',
       );
     default:
-      return new ProbeFailure(`the probe server answered ${verdict}, which means nothing here`, 'update host and guest');
+      return new ProbeFailure(
+        `the probe server answered ${verdict}, which means nothing here`,
+        'update host and guest',
+      );
   }
 }

@@ -59,12 +59,13 @@ class RunningSplice implements Splice {
     private readonly to: OwnedFd,
     options: SpliceOptions,
   ) {
-    this.done = new Promise((resolve) => (this.#resolve = resolve));
+    this.done = new Promise(resolve => (this.#resolve = resolve));
     try {
       this.#fromPoll = this.#pollOf(from, 'read', () => this.#step());
-      this.#toPoll = this.#pollOf(to, 'written', (events) => {
+      this.#toPoll = this.#pollOf(to, 'written', events => {
         // With nothing to write, the destination only tells that its reader went away (poll error, or disconnect).
-        if (this.#start === this.#end && (events === 0 || (events & POLL_DISCONNECT) !== 0)) this.#finish('reader-gone');
+        if (this.#start === this.#end && (events === 0 || (events & POLL_DISCONNECT) !== 0))
+          this.#finish('reader-gone');
         else this.#step();
       });
       const idle = options.idleTimeoutMs ?? 0;

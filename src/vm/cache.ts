@@ -56,7 +56,9 @@ export async function artifact(wanted: Artifact, say: Say): Promise<string> {
       if (!existsSync(place)) throw error;
     }
   } catch (error) {
-    throw new Error(`cannot make ${wanted.name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`cannot make ${wanted.name}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

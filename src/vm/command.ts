@@ -30,14 +30,21 @@ export async function run(command: readonly [string, ...string[]], options: Comm
   let told: string[] = [];
   child.stdout.on('data', (bytes: Buffer) => output.push(bytes));
   const listen = (bytes: Buffer): void => {
-    told.push(...bytes.toString().split(/[\r\n]+/).filter(line => line.trim() !== ''));
+    told.push(
+      ...bytes
+        .toString()
+        .split(/[\r\n]+/)
+        .filter(line => line.trim() !== ''),
+    );
     told = told.slice(-SHOWN_LINES);
   };
   child.stderr.on('data', listen);
   child.stdout.on('data', listen);
   const began = Date.now();
   const progress = setInterval(() => {
-    options.say?.(`  ${options.doing}: ${Math.round((Date.now() - began) / 1000)} s${told.length > 0 ? ` (${told.at(-1)?.slice(0, 80)})` : ''}`);
+    options.say?.(
+      `  ${options.doing}: ${Math.round((Date.now() - began) / 1000)} s${told.length > 0 ? ` (${told.at(-1)?.slice(0, 80)})` : ''}`,
+    );
   }, PROGRESS_MS);
   let late = false;
   const end = (): void => {
@@ -58,11 +65,16 @@ export async function run(command: readonly [string, ...string[]], options: Comm
       child.once('close', (code, by) => resolve([code, by]));
     });
     if (status !== 0) {
-      const how = late ? `took longer than ${options.timeoutMs / 1000} s` : status === null ? `was ended by ${signal}` : `ended with status ${status}`;
+      const how = late
+        ? `took longer than ${options.timeoutMs / 1000} s`
+        : status === null
+          ? `was ended by ${signal}`
+          : `ended with status ${status}`;
       throw new Error(`${options.doing}: ${command[0]} ${how}\n${told.map(line => `  | ${line}`).join('\n')}`);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error(`${options.doing}: there is no program "${command[0]}" here`);
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new Error(`${options.doing}: there is no program "${command[0]}" here`);
     throw error;
   } finally {
     clearInterval(progress);

@@ -23,7 +23,11 @@ export const file = (path: string, content: Uint8Array | string, permissions = 0
   content: Buffer.from(content),
 });
 export const program = (path: string, content: Uint8Array | string): CpioEntry => file(path, content, 0o755);
-export const link = (path: string, target: string): CpioEntry => ({ path, mode: LINK | 0o777, content: Buffer.from(target) });
+export const link = (path: string, target: string): CpioEntry => ({
+  path,
+  mode: LINK | 0o777,
+  content: Buffer.from(target),
+});
 
 /** The header's fields are eight hexadecimal digits; data and names are padded to four bytes. */
 function record(inode: number, { path, mode, content }: CpioEntry): Buffer[] {

@@ -78,7 +78,13 @@ export async function makeSystem(spec: SystemSpec, folder: string, say: Say): Pr
  * Makes an ext4 file system of `bytes` (sparse) with the system in `file`, as root would have made it: with fakeroot's
  * help where this user is another.
  */
-export async function makeSystemImage(spec: SystemSpec, file: string, bytes: number, work: string, say: Say): Promise<void> {
+export async function makeSystemImage(
+  spec: SystemSpec,
+  file: string,
+  bytes: number,
+  work: string,
+  say: Say,
+): Promise<void> {
   const root = join(work, 'root');
   const make = mmdebstrap(spec).map(quote).join(' ');
   const tar = join(work, 'root.tar');
@@ -91,7 +97,8 @@ export async function makeSystemImage(spec: SystemSpec, file: string, bytes: num
     `mkdir ${quote(root)} && tar -x -p --numeric-owner --exclude=./dev/* -f ${quote(tar)} -C ${quote(root)} && rm ${quote(tar)} && ` +
     `truncate -s ${bytes} ${quote(file)} && mkfs.ext4 -q -F -O ^has_journal -E root_owner=0:0 -d ${quote(root)} ${quote(file)} && ` +
     `rm -rf ${quote(root)}`;
-  const shell: [string, ...string[]] = process.getuid?.() === 0 ? ['sh', '-c', unpack] : ['fakeroot', 'sh', '-c', unpack];
+  const shell: [string, ...string[]] =
+    process.getuid?.() === 0 ? ['sh', '-c', unpack] : ['fakeroot', 'sh', '-c', unpack];
   await run(shell, {
     doing: 'its file system',
     timeoutMs: SYSTEM_TIMEOUT_MS,
@@ -103,8 +110,31 @@ export async function makeSystemImage(spec: SystemSpec, file: string, bytes: num
 /** The command that runs `command` in a system of {@link makeSystem}: it is read-only there, but for `work` at /mnt. */
 export function insideSystem(root: string, work: string, command: readonly string[]): [string, ...string[]] {
   return [
-    ...(['bwrap', '--unshare-all', '--die-with-parent', '--ro-bind', root, '/', '--bind', work, '/mnt', '--tmpfs', '/tmp'] as const),
-    ...['--dev', '/dev', '--proc', '/proc', '--chdir', '/mnt', '--setenv', 'PATH', '/usr/bin:/bin:/usr/sbin:/sbin', '--'],
+    ...([
+      'bwrap',
+      '--unshare-all',
+      '--die-with-parent',
+      '--ro-bind',
+      root,
+      '/',
+      '--bind',
+      work,
+      '/mnt',
+      '--tmpfs',
+      '/tmp',
+    ] as const),
+    ...[
+      '--dev',
+      '/dev',
+      '--proc',
+      '/proc',
+      '--chdir',
+      '/mnt',
+      '--setenv',
+      'PATH',
+      '/usr/bin:/bin:/usr/sbin:/sbin',
+      '--',
+    ],
     ...command,
   ];
 }

@@ -67,7 +67,8 @@ export class GuestProgram {
     for (const end = Date.now() + timeoutMs; ; await pause(LOOK_INTERVAL_MS)) {
       const state = await this.state();
       if (done(state)) return state;
-      if (state.status !== undefined) throw this.#failure(`ended with status ${state.status} before there was ${what}`, state);
+      if (state.status !== undefined)
+        throw this.#failure(`ended with status ${state.status} before there was ${what}`, state);
       if (Date.now() > end) throw this.#failure(`had no ${what} within ${timeoutMs / 1000} s`, state);
     }
   }
@@ -88,7 +89,12 @@ export class GuestProgram {
   }
 
   #failure(what: string, { output, errors }: ProgramState): Error {
-    const lines = `${output}\n${errors}`.split('\n').filter(line => line !== '').slice(-SHOWN_LINES);
-    return new Error(`${this.name} in the VM "${this.machine.options.name}" ${what}. It said:\n${lines.map(line => `  | ${line}`).join('\n')}`);
+    const lines = `${output}\n${errors}`
+      .split('\n')
+      .filter(line => line !== '')
+      .slice(-SHOWN_LINES);
+    return new Error(
+      `${this.name} in the VM "${this.machine.options.name}" ${what}. It said:\n${lines.map(line => `  | ${line}`).join('\n')}`,
+    );
   }
 }

@@ -77,7 +77,9 @@ const GUEST_MODULES_VERSION = '115';
 /** This package as it is built now, in `/virtwl/package`, with a command `/virtwl/virtwl`. */
 export function packageFiles({ parts = [], packages = [], without }: MorePackageFiles = {}): CpioEntry[] {
   if (process.versions.modules !== GUEST_MODULES_VERSION) {
-    throw new Error(`the guests have Node.js 20, and this is ${process.version}: its native addon would not load there. Build and run with Node.js 20`);
+    throw new Error(
+      `the guests have Node.js 20, and this is ${process.version}: its native addon would not load there. Build and run with Node.js 20`,
+    );
   }
   const base = `${EXTRA_FOLDER.slice(1)}/package`;
   const entries: CpioEntry[] = [];
@@ -109,7 +111,8 @@ function neededPackages(names: readonly string[], without: RegExp | undefined): 
     if (without?.test(name) === true) return;
     // As Node.js looks for it: beside the one that needs it, or further up.
     let at = from;
-    while (at !== '' && !existsSync(join(PACKAGE_ROOT, at, 'node_modules', name))) at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+    while (at !== '' && !existsSync(join(PACKAGE_ROOT, at, 'node_modules', name)))
+      at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
     const folder = join(at, 'node_modules', name);
     if (folders.has(folder)) return;
     const description = JSON.parse(readFileSync(join(PACKAGE_ROOT, folder, 'package.json'), 'utf8')) as {

@@ -17,7 +17,15 @@ import { insideSystem, makeSystem, SUITE, systemInputs, type SystemSpec } from '
 const FLAVOUR = 'cloud-amd64';
 /** Modules of the kernel's own that a guest needs, in the order of loading; those that the kernel has built in are left out. */
 const BOOT_MODULES = [
-  ...['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci', 'virtio_console', 'virtio_blk'],
+  ...[
+    'virtio',
+    'virtio_ring',
+    'virtio_pci_modern_dev',
+    'virtio_pci_legacy_dev',
+    'virtio_pci',
+    'virtio_console',
+    'virtio_blk',
+  ],
   ...['crc16', 'crc32c_generic', 'mbcache', 'jbd2', 'ext4'],
 ];
 
@@ -69,7 +77,12 @@ export const DRIVER_FOLDER = join(PACKAGE_ROOT, 'bindings/kernel/virtio_wl');
 const UAPI_HEADER = join(PACKAGE_ROOT, 'bindings/virtwl_uapi.h');
 
 function driverSources(): string[] {
-  return [...readdirSync(DRIVER_FOLDER).filter(name => /\.[ch]$|^Kbuild$|^Makefile$/.test(name)).map(name => join(DRIVER_FOLDER, name)), UAPI_HEADER];
+  return [
+    ...readdirSync(DRIVER_FOLDER)
+      .filter(name => /\.[ch]$|^Kbuild$|^Makefile$/.test(name))
+      .map(name => join(DRIVER_FOLDER, name)),
+    UAPI_HEADER,
+  ];
 }
 
 /** Where the kernel package's modules are, by its release: a part of the system's path. */
@@ -77,16 +90,21 @@ function kernelModules(system: string): { release: string; folder: string } {
   // Debian 12 has them in /lib, which is a link in a whole system and is none in an unpacked package.
   const folder = ['kernel/usr/lib/modules', 'kernel/lib/modules'].find(path => existsSync(join(system, path)));
   const [release] = folder === undefined ? [] : readdirSync(join(system, folder));
-  if (folder === undefined || release === undefined) throw new Error(`${system} has no kernel: remove that folder to have it made anew`);
+  if (folder === undefined || release === undefined)
+    throw new Error(`${system} has no kernel: remove that folder to have it made anew`);
   return { release, folder: join('/', folder, release) };
 }
 
 /** The kernel and its modules, with our driver. A warning of the compiler (W=1) fails the build. */
-export async function guestKernel(say: Say, suite: string = process.env['VIRTWL_GUEST_SUITE'] ?? SUITE): Promise<GuestKernel> {
+export async function guestKernel(
+  say: Say,
+  suite: string = process.env['VIRTWL_GUEST_SUITE'] ?? SUITE,
+): Promise<GuestKernel> {
   const tools = await toolchain(say);
   const busybox = join(tools, 'usr/bin/busybox');
   const own = process.env['VIRTWL_GUEST_KERNEL'];
-  if (own !== undefined) return { release: own, image: join(own, 'bzImage'), busybox, modules: [join(own, 'virtio_wl.ko')] };
+  if (own !== undefined)
+    return { release: own, image: join(own, 'bzImage'), busybox, modules: [join(own, 'virtio_wl.ko')] };
   const system = await toolchain(say, suite);
   const { release, folder } = kernelModules(system);
   const sources = driverSources();
@@ -107,14 +125,20 @@ export async function guestKernel(say: Say, suite: string = process.env['VIRTWL_
           'done',
           'for file in *; do [ "$file" = out ] || rm -r "$file"; done; find . -maxdepth 1 -name ".*" -type f -delete; mv out/* . && rmdir out',
         ].join('\n');
-        await run(insideSystem(system, work, ['sh', '-c', script]), { doing: 'the driver', timeoutMs: BUILD_TIMEOUT_MS, say });
+        await run(insideSystem(system, work, ['sh', '-c', script]), {
+          doing: 'the driver',
+          timeoutMs: BUILD_TIMEOUT_MS,
+          say,
+        });
       },
     },
     say,
   );
   return {
     release,
-    image: [`kernel/boot/vmlinuz-${release}`, `${folder}/vmlinuz`].map(path => join(system, path)).find(existsSync) ?? join(system, folder),
+    image:
+      [`kernel/boot/vmlinuz-${release}`, `${folder}/vmlinuz`].map(path => join(system, path)).find(existsSync) ??
+      join(system, folder),
     busybox,
     modules: [...BOOT_MODULES, 'virtio_wl'].map(name => join(place, `${name}.ko`)).filter(path => existsSync(path)),
   };
@@ -131,8 +155,24 @@ export async function guestProgram(source: string, say: Say, bits: 32 | 64 = 64)
       build: async work => {
         copyFileSync(source, join(work, `${name}.c`));
         copyFileSync(UAPI_HEADER, join(work, basename(UAPI_HEADER)));
-        const compile = ['gcc', '-Wall', '-Wextra', '-Werror', '-Wno-unused-result', '-O2', `-m${bits}`, '-static', '-o', name, `${name}.c`];
-        await run(insideSystem(system, work, compile), { doing: `the program ${name}`, timeoutMs: BUILD_TIMEOUT_MS, say });
+        const compile = [
+          'gcc',
+          '-Wall',
+          '-Wextra',
+          '-Werror',
+          '-Wno-unused-result',
+          '-O2',
+          `-m${bits}`,
+          '-static',
+          '-o',
+          name,
+          `${name}.c`,
+        ];
+        await run(insideSystem(system, work, compile), {
+          doing: `the program ${name}`,
+          timeoutMs: BUILD_TIMEOUT_MS,
+          say,
+        });
         rmSync(join(work, `${name}.c`));
       },
     },

@@ -80,7 +80,12 @@ function qemuArguments(options: MachineOptions, folder: string): string[] {
     ...['-machine', 'q35,memory-backend=memory'],
     ...['-object', `memory-backend-memfd,id=memory,size=${options.memoryBytes},share=on`],
     ...['-kernel', options.kernel, '-initrd', join(folder, 'initramfs')],
-    ...['-append', [KERNEL_ARGUMENTS, ...(options.accelerator === 'tcg' ? [EMULATED_CLOCK] : []), options.kernelArguments ?? ''].join(' ').trim()],
+    ...[
+      '-append',
+      [KERNEL_ARGUMENTS, ...(options.accelerator === 'tcg' ? [EMULATED_CLOCK] : []), options.kernelArguments ?? '']
+        .join(' ')
+        .trim(),
+    ],
     ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,path=${join(folder, 'agent')},server=on,wait=off`],
     ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
     ...(options.disk === undefined ? [] : ['-drive', `file=${options.disk},format=raw,if=virtio,snapshot=on`]),
@@ -125,7 +130,9 @@ export class Machine {
         for (const ending of this.#endings) ending();
       };
       child.once('error', error => end(`QEMU did not start: ${error.message}`));
-      child.once('close', (status, signal) => end(signal === null ? `QEMU ended with status ${status}` : `QEMU was ended by ${signal}`));
+      child.once('close', (status, signal) =>
+        end(signal === null ? `QEMU ended with status ${status}` : `QEMU was ended by ${signal}`),
+      );
     });
     void wl?.gone.then(() => {
       this.#lostDevice = `its host process is gone: the one that served its wl device at ${options.wlSocket} has ended or has hung up`;
@@ -143,10 +150,14 @@ export class Machine {
       wl = options.wlSocket === undefined ? undefined : new WlConnection(options.wlSocket);
       writeFileSync(join(folder, 'initramfs'), options.initramfs);
       // Whoever is killed at once cannot end QEMU any more: the kernel does it then.
-      const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...options.qemu.command, ...qemuArguments(options, folder)], {
-        env: { ...process.env, ...options.qemu.env },
-        stdio: ['ignore', 'pipe', 'pipe', ...(wl === undefined ? [] : [wl.fd])],
-      });
+      const child = spawn(
+        'setpriv',
+        ['--pdeathsig', 'KILL', '--', ...options.qemu.command, ...qemuArguments(options, folder)],
+        {
+          env: { ...process.env, ...options.qemu.env },
+          stdio: ['ignore', 'pipe', 'pipe', ...(wl === undefined ? [] : [wl.fd])],
+        },
+      );
       machine = new Machine(options, child, folder, wl);
     } catch (error) {
       wl?.close();

@@ -28,10 +28,18 @@ const SYSTEM: SystemSpec = {
 };
 
 /** What the binary says of its version, where it is new enough and has the device; else why not. */
-function suitable(command: readonly [string, ...string[]], env: Readonly<Record<string, string>>): { version?: string; fault?: string } {
+function suitable(
+  command: readonly [string, ...string[]],
+  env: Readonly<Record<string, string>>,
+): { version?: string; fault?: string } {
   const [program, ...args] = command;
   const ask = (...more: string[]): string =>
-    execFileSync(program, [...args, ...more], { env: { ...process.env, ...env }, encoding: 'utf8', timeout: 60_000, stdio: ['ignore', 'pipe', 'ignore'] });
+    execFileSync(program, [...args, ...more], {
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+      timeout: 60_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
   try {
     const version = /version (\d+)\.(\d+)[^\n]*/.exec(ask('--version'));
     if (version === null) return { fault: 'does not say its version' };
@@ -39,7 +47,8 @@ function suitable(command: readonly [string, ...string[]], env: Readonly<Record<
     if (major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])) {
       return { fault: `is ${major}.${minor}, and ${LEAST_VERSION.join('.')} is needed` };
     }
-    if (!ask('-machine', 'none', '-device', 'help').includes(`"${VHOST_USER_DEVICE}"`)) return { fault: `has no ${VHOST_USER_DEVICE}` };
+    if (!ask('-machine', 'none', '-device', 'help').includes(`"${VHOST_USER_DEVICE}"`))
+      return { fault: `has no ${VHOST_USER_DEVICE}` };
     return { version: version[0] };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -50,7 +59,9 @@ function suitable(command: readonly [string, ...string[]], env: Readonly<Record<
 /** How to run a QEMU that was unpacked into `root`. */
 function unpacked(root: string): Omit<Qemu, 'version'> {
   const libraries = join(root, 'usr/lib/x86_64-linux-gnu');
-  const data = ['usr/share/qemu', 'usr/share/seabios', 'usr/lib/ipxe/qemu', 'usr/share/ipxe/qemu'].map(path => join(root, path));
+  const data = ['usr/share/qemu', 'usr/share/seabios', 'usr/lib/ipxe/qemu', 'usr/share/ipxe/qemu'].map(path =>
+    join(root, path),
+  );
   return {
     command: [
       join(libraries, 'ld-linux-x86-64.so.2'),
@@ -82,7 +93,9 @@ export async function findQemu(say: Say): Promise<Qemu> {
   const how = unpacked(root);
   const found = suitable(how.command, how.env);
   if (found.version === undefined) {
-    throw new Error(`the QEMU in ${root} ${found.fault}; remove that folder to have it made anew, or name another one in VIRTWL_QEMU`);
+    throw new Error(
+      `the QEMU in ${root} ${found.fault}; remove that folder to have it made anew, or name another one in VIRTWL_QEMU`,
+    );
   }
   return { ...how, version: found.version };
 }

@@ -112,7 +112,9 @@ export class Capturer {
       const kinds: BufferKind[] = [];
       let flags = 0;
       const copy = (): void => {
-        this.#bufferFor(kinds).then(({ object }) => frame.request('copy', object)).catch(reject);
+        this.#bufferFor(kinds)
+          .then(({ object }) => frame.request('copy', object))
+          .catch(reject);
       };
       frame.on('buffer', (format: number, width: number, height: number, stride: number) => {
         if (kinds.length >= MAX_BUFFER_KINDS) {

@@ -71,8 +71,10 @@ export function displayPath(env: NodeJS.ProcessEnv = process.env): string {
   if (name.startsWith('/')) return name;
   const folder = env['XDG_RUNTIME_DIR'];
   if (!folder) {
-    throw new Error(`XDG_RUNTIME_DIR is not set, so there is no folder to look for '${name}' in; set it, or give ` +
-      'WAYLAND_DISPLAY as an absolute path');
+    throw new Error(
+      `XDG_RUNTIME_DIR is not set, so there is no folder to look for '${name}' in; set it, or give ` +
+        'WAYLAND_DISPLAY as an absolute path',
+    );
   }
   return join(folder, name);
 }
@@ -278,7 +280,8 @@ export class Display extends EventEmitter<DisplayEvents> {
 
   #createObject(type: Interface, version: number): WaylandObject {
     if (this.#ended !== undefined) throw this.#ended;
-    if (this.#objects.size >= MAX_OBJECTS) throw new Error(`${MAX_OBJECTS} Wayland objects live at a time, no more may`);
+    if (this.#objects.size >= MAX_OBJECTS)
+      throw new Error(`${MAX_OBJECTS} Wayland objects live at a time, no more may`);
     return this.#adopt(this.#freeIds.pop() ?? this.#nextId++, type, version);
   }
 
@@ -305,10 +308,14 @@ export class Display extends EventEmitter<DisplayEvents> {
   #dispatch(bytes: Uint8Array, offset: number, size: number, fds: OwnedFd[]): boolean {
     const id = readUint(bytes, offset);
     const object = this.#objects.get(id);
-    if (object === undefined) throw new WireError('value', `an event for object id ${id}, which this client does not use`);
+    if (object === undefined)
+      throw new WireError('value', `an event for object id ${id}, which this client does not use`);
     const event = object.interface.events[readOpcode(bytes, offset)];
     if (event === undefined) {
-      throw new WireError('value', `event number ${readOpcode(bytes, offset)} for ${String(object)}, which has none such`);
+      throw new WireError(
+        'value',
+        `event number ${readOpcode(bytes, offset)} for ${String(object)}, which has none such`,
+      );
     }
     checkMessage(event, bytes, offset, size);
     const values = readArgs(event, bytes, offset, fds);
@@ -346,7 +353,8 @@ export class Display extends EventEmitter<DisplayEvents> {
       if (id < MIN_SERVER_ID || (taken !== undefined && !taken.destroyed)) {
         throw new WireError('value', `${String(parent)} makes an object with id ${id}, which is not free for it`);
       }
-      if (this.#objects.size >= MAX_OBJECTS) throw new WireError('value', `the compositor makes over ${MAX_OBJECTS} objects`);
+      if (this.#objects.size >= MAX_OBJECTS)
+        throw new WireError('value', `the compositor makes over ${MAX_OBJECTS} objects`);
       return this.#adopt(id, this.interfaceNamed(arg.interface), parent.version);
     });
   }

@@ -54,9 +54,17 @@ export interface Interface {
   readonly events: readonly Message[];
 }
 
-const KINDS: ReadonlySet<string> = new Set(
-  ['int', 'uint', 'fixed', 'string', 'object', 'new_id', 'bind', 'array', 'fd'] satisfies ArgKind[],
-);
+const KINDS: ReadonlySet<string> = new Set([
+  'int',
+  'uint',
+  'fixed',
+  'string',
+  'object',
+  'new_id',
+  'bind',
+  'array',
+  'fd',
+] satisfies ArgKind[]);
 
 /** Bytes of the message header: object id, opcode and size. */
 const HEADER_BYTES = 8;

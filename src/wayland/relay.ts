@@ -19,7 +19,16 @@ import type { Interface, Message } from './interface.js';
 import { ObjectMap, RelayObject, SERVER_ID_START, type HandlerTable, type ObjectAccount } from './object-map.js';
 import { Outbox } from './outbox.js';
 import { interfaces } from './protocols/index.js';
-import { checkMessage, findObjects, MAX_OBJECT_ARGS, readString, readUint, WireError, writeUint, type WireValue } from './wire.js';
+import {
+  checkMessage,
+  findObjects,
+  MAX_OBJECT_ARGS,
+  readString,
+  readUint,
+  WireError,
+  writeUint,
+  type WireValue,
+} from './wire.js';
 
 /** What makes one relay differ from another. */
 export interface RelayRules {
@@ -206,7 +215,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     const opcode = readUint(bytes, offset + 4) & 0xffff;
     const message = object.interface.requests[opcode];
     if (message === undefined || message.since > object.version) {
-      throw new ProtocolError(1, DisplayError.InvalidMethod, `invalid method ${opcode}, object ${object.interface.name}#${id}`);
+      throw new ProtocolError(
+        1,
+        DisplayError.InvalidMethod,
+        `invalid method ${opcode}, object ${object.interface.name}#${id}`,
+      );
     }
     checkMessage(message, bytes, offset, size);
     const call = this.#prepare(this.#requestCall, object, message, bytes, offset, size, queue);
@@ -256,7 +269,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
     if (id === 0) return; // checkMessage has seen whether it may be null
     const object = this.#byClient.get(id);
-    if (object === undefined || object.destroyed || (arg.interface !== undefined && object.interface.name !== arg.interface)) {
+    if (
+      object === undefined ||
+      object.destroyed ||
+      (arg.interface !== undefined && object.interface.name !== arg.interface)
+    ) {
       throw new ProtocolError(
         1,
         DisplayError.InvalidObject,
@@ -304,7 +321,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     const opcode = readUint(bytes, offset + 4) & 0xffff;
     if (object === undefined) throw new Error(`the compositor sent event ${opcode} of unknown object ${id}`);
     const message = object.interface.events[opcode];
-    if (message === undefined) throw new Error(`the compositor sent unknown event ${opcode} of ${object.interface.name}#${id}`);
+    if (message === undefined)
+      throw new Error(`the compositor sent unknown event ${opcode} of ${object.interface.name}#${id}`);
     checkMessage(message, bytes, offset, size);
     if (object === this.display) {
       this.#displayEvent(message, bytes, offset);
@@ -391,7 +409,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     for (const arg of message.objectArgs) {
       if (arg.kind !== 'new_id') continue;
       findObjects(message, bytes, offset, this.#places);
-      const object = this.#newFromEvent(call, arg, readUint(bytes, this.#places[message.objectArgs.indexOf(arg)] as number));
+      const object = this.#newFromEvent(
+        call,
+        arg,
+        readUint(bytes, this.#places[message.objectArgs.indexOf(arg)] as number),
+      );
       this.#byClient.delete(object.clientId, false);
       object.destroyed = true;
     }
@@ -417,7 +439,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.fail(
       clientId !== 0
         ? new ProtocolError(clientId, code, text)
-        : new ProtocolError(1, DisplayError.Implementation, `virtwl: ${object?.interface.name ?? id}: error ${code}: ${text}`),
+        : new ProtocolError(
+            1,
+            DisplayError.Implementation,
+            `virtwl: ${object?.interface.name ?? id}: error ${code}: ${text}`,
+          ),
     );
   }
 
@@ -427,7 +453,8 @@ export class Relay extends EventEmitter<RelayEvents> {
   #takePlace(table: ObjectMap, id: number): void {
     const { objects } = this.#rules;
     if (objects === undefined || this.#closed || !table.grows(id)) return;
-    if (!objects.takePlace()) throw new ProtocolError(1, DisplayError.NoMemory, 'too many objects of all clients together');
+    if (!objects.takePlace())
+      throw new ProtocolError(1, DisplayError.NoMemory, 'too many objects of all clients together');
     this.#taken += 1;
   }
 

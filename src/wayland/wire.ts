@@ -54,9 +54,7 @@ export class WireError extends Error {
 
 /** The unsigned word at `offset`, which must lie inside `bytes`. */
 export function readUint(bytes: Uint8Array, offset: number): number {
-  return (
-    (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>> 0
-  );
+  return (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>> 0;
 }
 
 /** The signed word at `offset`, which must lie inside `bytes`. */
@@ -177,14 +175,7 @@ function checkVariable(message: Message, bytes: Uint8Array, offset: number, size
 }
 
 /** Checks that a string or array lies inside the message; returns the offset after its padding. */
-function skipSized(
-  message: Message,
-  bytes: Uint8Array,
-  at: number,
-  end: number,
-  size: number,
-  index: number,
-): number {
+function skipSized(message: Message, bytes: Uint8Array, at: number, end: number, size: number, index: number): number {
   const length = readUint(bytes, at);
   // What is left is whole words, so where the last byte fits, its padding does; and nothing has been added to the length
   // yet that could make it wrap around.

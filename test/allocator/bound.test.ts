@@ -28,9 +28,13 @@ function shmem(): number {
 
 t.test('a guest with a budget', { timeout: 180_000 }, async t => {
   const folder = join(t.testdir(), 'vm');
-  const host = spawn(process.execPath, [VIRTWL, 'host', '--vm', 'greedy', '--loopback', folder, `--allocator=${BUDGET}`], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const host = spawn(
+    process.execPath,
+    [VIRTWL, 'host', '--vm', 'greedy', '--loopback', folder, `--allocator=${BUDGET}`],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const ended = once(host, 'exit');
   t.teardown(async () => {
     host.kill();
@@ -128,8 +132,13 @@ t.test('a guest with a budget', { timeout: 180_000 }, async t => {
 
   await t.test('nor by asking on many connections at once', async t => {
     const clients = Array.from({ length: 16 }, () => new AllocatorClient(device.connect('allocator')));
-    const answers = await Promise.allSettled(clients.flatMap(client => Array.from({ length: 50 }, () => client.allocate(4096))));
-    t.ok(answers.every(({ status }) => status === 'rejected'), 'all 800 are refused');
+    const answers = await Promise.allSettled(
+      clients.flatMap(client => Array.from({ length: 50 }, () => client.allocate(4096))),
+    );
+    t.ok(
+      answers.every(({ status }) => status === 'rejected'),
+      'all 800 are refused',
+    );
     for (const client of clients) client.close();
     t.equal(await used(), BUDGET);
   });
@@ -148,16 +157,19 @@ t.test('a guest with a budget', { timeout: 180_000 }, async t => {
     t.equal(await used(), 0);
   });
 
-  await t.test('memory of a guest whose host process dies lives on, and a new process has a budget of its own', async t => {
-    const [memory] = await takeAll(device, 1);
-    host.kill('SIGKILL');
-    await ended;
-    const mapping = (memory as Memory).map(PIECE, true);
-    new Uint8Array(mapping.buffer)[PIECE - 1] = 7;
-    t.notOk(mapping.faulted, 'it can still be used');
-    mapping.unmap();
-    (memory as Memory).close();
-  });
+  await t.test(
+    'memory of a guest whose host process dies lives on, and a new process has a budget of its own',
+    async t => {
+      const [memory] = await takeAll(device, 1);
+      host.kill('SIGKILL');
+      await ended;
+      const mapping = (memory as Memory).map(PIECE, true);
+      new Uint8Array(mapping.buffer)[PIECE - 1] = 7;
+      t.notOk(mapping.faulted, 'it can still be used');
+      mapping.unmap();
+      (memory as Memory).close();
+    },
+  );
 });
 
 /** Takes pieces until the host refuses, or `most` of them, and closes the connection. */
@@ -179,4 +191,3 @@ async function refused(t: Pick<Test, 'rejects'>, device: Device, bytes: number, 
   await t.rejects(client.allocate(bytes), { name: 'AllocationRefused', status });
   client.close();
 }
-

@@ -19,7 +19,7 @@ function connect(t: Test, serve: (socket: UnixSocket) => void, replyTimeoutMs?: 
   const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
   const listener = UnixListener.listen(join(folder, 'allocator'), { socket: ALLOCATOR_SOCKET });
   const sockets: UnixSocket[] = [];
-  listener.on('connection', (socket) => {
+  listener.on('connection', socket => {
     sockets.push(socket);
     serve(socket);
   });
@@ -36,10 +36,10 @@ function connect(t: Test, serve: (socket: UnixSocket) => void, replyTimeoutMs?: 
 function withServer(t: Test, bytes: number, maxPieces?: number): { client: AllocatorClient; server: AllocatorServer } {
   const server = new AllocatorServer({ vm: 'test', bytes, requestLimit: bytes, maxPieces });
   t.teardown(() => server.close());
-  return { client: connect(t, (socket) => server.serve(socket)), server };
+  return { client: connect(t, socket => server.serve(socket)), server };
 }
 
-t.test('memory of the size that was asked for, which knows it', async (t) => {
+t.test('memory of the size that was asked for, which knows it', async t => {
   const { client } = withServer(t, 8 * PAGE);
   const memory = await client.allocate(PAGE + 1);
   t.ok(memory instanceof Memory);
@@ -50,21 +50,21 @@ t.test('memory of the size that was asked for, which knows it', async (t) => {
   memory.close();
 });
 
-t.test('requests need not wait for one another, and each gets its own answer', async (t) => {
+t.test('requests need not wait for one another, and each gets its own answer', async t => {
   const { client } = withServer(t, 100 * PAGE);
   const sizes = [3, 0, 1, 200, 2];
-  const asked = sizes.map((pages) => client.allocate(pages * PAGE));
+  const asked = sizes.map(pages => client.allocate(pages * PAGE));
   t.equal(client.pending, 5);
   const results = await Promise.allSettled(asked);
   t.same(
-    results.map((result) => (result.status === 'fulfilled' ? result.value.size / PAGE : result.reason.status)),
+    results.map(result => (result.status === 'fulfilled' ? result.value.size / PAGE : result.reason.status)),
     [3, Status.BadSize, 1, Status.OverRequestLimit, 2],
   );
   for (const result of results) if (result.status === 'fulfilled') result.value.close();
   t.equal(client.pending, 0);
 });
 
-t.test('many at once', async (t) => {
+t.test('many at once', async t => {
   const { client, server } = withServer(t, 1000 * PAGE);
   await Promise.all(
     Array.from({ length: 500 }, async (_, at) => {
@@ -76,7 +76,7 @@ t.test('many at once', async (t) => {
   t.equal(server.budget.used, 0);
 });
 
-t.test('a refusal says what happened and what to do', async (t) => {
+t.test('a refusal says what happened and what to do', async t => {
   const { client } = withServer(t, 4 * PAGE);
   await t.rejects(client.allocate(0), { name: 'AllocationRefused', status: Status.BadSize });
   await t.rejects(client.allocate(5 * PAGE), { message: /over the limit of a single request; ask for smaller/ });
@@ -86,25 +86,25 @@ t.test('a refusal says what happened and what to do', async (t) => {
   t.match(new AllocationRefused(Status.HostOutOfMemory, 1).message, /the host is out of memory; free memory/);
 });
 
-t.test('sizes that no request can carry', async (t) => {
+t.test('sizes that no request can carry', async t => {
   const { client } = withServer(t, PAGE);
   for (const size of [-1, 0.5, NaN, Infinity]) await t.rejects(client.allocate(size), RangeError);
   t.equal(client.pending, 0);
 });
 
-t.test('a server that goes away fails what is pending, and all that comes later', async (t) => {
-  const client = connect(t, (socket) => socket.on('data', () => socket.close()).start());
+t.test('a server that goes away fails what is pending, and all that comes later', async t => {
+  const client = connect(t, socket => socket.on('data', () => socket.close()).start());
   await t.rejects(client.allocate(1), /closed the connection/);
   t.ok(client.closed);
   await t.rejects(client.allocate(1), /closed the connection/);
 });
 
-t.test('a server that never answers', async (t) => {
+t.test('a server that never answers', async t => {
   const client = connect(t, () => {}, 50);
   await t.rejects(client.allocate(1), /did not answer within 50 ms/);
 });
 
-t.test('a server that answers what it should not', async (t) => {
+t.test('a server that answers what it should not', async t => {
   const before = openDescriptors();
   const answers: [string, Uint8Array, () => OwnedFd[], RegExp][] = [
     ['a pipe instead of memory', Uint8Array.of(0), pipeEnd, /no memory/],
@@ -113,21 +113,21 @@ t.test('a server that answers what it should not', async (t) => {
     ['an unknown status', Uint8Array.of(200), () => [], /unknown status 200/],
   ];
   for (const [what, bytes, fds, error] of answers) {
-    await t.test(what, async (t) => {
-      const client = connect(t, (socket) => socket.on('data', () => void socket.send(bytes, fds())).start());
+    await t.test(what, async t => {
+      const client = connect(t, socket => socket.on('data', () => void socket.send(bytes, fds())).start());
       await t.rejects(client.allocate(1), error);
     });
   }
   await eventually('all descriptors to be closed', () => openDescriptors() === before);
 });
 
-t.test('a reply that nobody asked for ends the connection', async (t) => {
-  const client = connect(t, (socket) => socket.send(Uint8Array.of(0), pipeEnd()));
+t.test('a reply that nobody asked for ends the connection', async t => {
+  const client = connect(t, socket => socket.send(Uint8Array.of(0), pipeEnd()));
   await eventually('the end', () => client.closed);
   await t.rejects(client.allocate(1), /a reply \(status 0\) that nobody asked for/);
 });
 
-t.test('closed here', async (t) => {
+t.test('closed here', async t => {
   const { client } = withServer(t, PAGE);
   const asked = client.allocate(1);
   client.close();

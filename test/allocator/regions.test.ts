@@ -2,14 +2,14 @@ import t from 'tap';
 import { Regions } from '../../src/allocator/regions.js';
 import { Random } from '../wayland/random.js';
 
-t.test('a new slab is one free range', async (t) => {
+t.test('a new slab is one free range', async t => {
   const regions = new Regions(1 << 20);
   t.equal(regions.used, 0);
   t.equal(regions.count, 0);
   t.equal(regions.largest, 1 << 20);
 });
 
-t.test('a range begins where its alignment says and is rounded up to it', async (t) => {
+t.test('a range begins where its alignment says and is rounded up to it', async t => {
   const regions = new Regions(64 * 1024);
   t.equal(regions.allocate(1), 0);
   t.equal(regions.lengthAt(0), 4096);
@@ -20,7 +20,7 @@ t.test('a range begins where its alignment says and is rounded up to it', async 
   t.equal(regions.used, 4096 + 128 + 4096 + 64);
 });
 
-t.test('the whole slab can be lent, and not a byte more', async (t) => {
+t.test('the whole slab can be lent, and not a byte more', async t => {
   const regions = new Regions(3 * 4096);
   t.equal(regions.allocate(3 * 4096), 0);
   t.equal(regions.allocate(1, 1), undefined);
@@ -30,7 +30,7 @@ t.test('the whole slab can be lent, and not a byte more', async (t) => {
   t.equal(regions.used, 0);
 });
 
-t.test('the smallest free range that fits is taken', async (t) => {
+t.test('the smallest free range that fits is taken', async t => {
   const regions = new Regions(16 * 4096);
   const large = regions.allocate(4 * 4096)!;
   regions.allocate(4096);
@@ -42,8 +42,15 @@ t.test('the smallest free range that fits is taken', async (t) => {
   t.equal(regions.largest, 4 * 4096);
 });
 
-t.test('freed neighbours become one range, whichever goes first', async (t) => {
-  for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
+t.test('freed neighbours become one range, whichever goes first', async t => {
+  for (const order of [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ]) {
     const regions = new Regions(3 * 4096);
     const offsets = [regions.allocate(4096)!, regions.allocate(4096)!, regions.allocate(4096)!];
     for (const which of order) regions.free(offsets[which]!);
@@ -52,7 +59,7 @@ t.test('freed neighbours become one range, whichever goes first', async (t) => {
   }
 });
 
-t.test('mistakes are refused and change nothing', async (t) => {
+t.test('mistakes are refused and change nothing', async t => {
   const regions = new Regions(4096 * 4);
   const offset = regions.allocate(4096)!;
   for (const bytes of [0, -1, 1.5, NaN, Infinity, 2 ** 53]) t.throws(() => regions.allocate(bytes), RangeError);
@@ -66,13 +73,13 @@ t.test('mistakes are refused and change nothing', async (t) => {
   for (const size of [0, -4096, 1.5, NaN, Infinity]) t.throws(() => new Regions(size), RangeError);
 });
 
-t.test('slabs beyond 4 GiB', async (t) => {
+t.test('slabs beyond 4 GiB', async t => {
   const regions = new Regions(2 ** 40);
   t.equal(regions.allocate(5 * 2 ** 30), 0);
   t.equal(regions.allocate(4096), 5 * 2 ** 30);
 });
 
-t.test('under any sequence ranges never overlap, the books agree, and everything comes back', async (t) => {
+t.test('under any sequence ranges never overlap, the books agree, and everything comes back', async t => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = new Random(seed);
     const size = 4096 * (16 + random.below(64));

@@ -25,12 +25,12 @@ class Scene {
     private readonly t: Test,
     options: Partial<AllocatorServerOptions> = {},
   ) {
-    this.server = new AllocatorServer({ vm: 'test', bytes: MIB, log: (line) => this.lines.push(line), ...options });
+    this.server = new AllocatorServer({ vm: 'test', bytes: MIB, log: line => this.lines.push(line), ...options });
     t.teardown(() => this.server.close());
   }
 
   connect(): Client {
-    const [ours, theirs] = native.socketpair().map((fd) => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+    const [ours, theirs] = native.socketpair().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
     this.server.serve(new UnixSocket(theirs, ALLOCATOR_SOCKET));
     const client = new Client(new UnixSocket(ours));
     this.t.teardown(() => client.close());
@@ -75,7 +75,7 @@ class Client {
   }
 }
 
-t.test('memory is granted: readable, writable, all of it there, zeroed', async (t) => {
+t.test('memory is granted: readable, writable, all of it there, zeroed', async t => {
   const scene = new Scene(t);
   const client = scene.connect();
   client.ask(3 * PAGE);
@@ -83,22 +83,25 @@ t.test('memory is granted: readable, writable, all of it there, zeroed', async (
   const [memory] = client.fds as [OwnedFd];
   t.match(memory.info(), { type: 'regular', access: 'rw', size: 3 * PAGE, seekable: true });
   const mapping = native.map(memory.fd, 0, 3 * PAGE, true);
-  t.ok(new Uint8Array(mapping.buffer).every((byte) => byte === 0));
+  t.ok(new Uint8Array(mapping.buffer).every(byte => byte === 0));
   new Uint8Array(mapping.buffer).fill(255);
   mapping.unmap();
   t.equal(scene.server.budget.used, 3 * PAGE);
 });
 
-t.test('sizes are rounded up to pages', async (t) => {
+t.test('sizes are rounded up to pages', async t => {
   const scene = new Scene(t);
   const client = scene.connect();
   client.ask(1, PAGE, PAGE + 1);
   t.same(await client.answered(3), [Status.Ok, Status.Ok, Status.Ok]);
-  t.same(client.fds.map((fd) => fd.info().size), [PAGE, PAGE, 2 * PAGE]);
+  t.same(
+    client.fds.map(fd => fd.info().size),
+    [PAGE, PAGE, 2 * PAGE],
+  );
   t.equal(scene.server.budget.used, 4 * PAGE);
 });
 
-t.test('the status tells why a request was refused', async (t) => {
+t.test('the status tells why a request was refused', async t => {
   const scene = new Scene(t, { bytes: 64 * PAGE, requestLimit: 16 * PAGE });
   const client = scene.connect();
   t.equal(await client.status(0), Status.BadSize);
@@ -114,7 +117,7 @@ t.test('the status tells why a request was refused', async (t) => {
   t.same([scene.server.granted, scene.server.refused], [1, 6]);
 });
 
-t.test('the budget: all of it, and not a page more, until something comes back', async (t) => {
+t.test('the budget: all of it, and not a page more, until something comes back', async t => {
   const scene = new Scene(t, { bytes: 4 * PAGE });
   const client = scene.connect();
   client.ask(3 * PAGE, 2 * PAGE, PAGE, 1);
@@ -126,7 +129,7 @@ t.test('the budget: all of it, and not a page more, until something comes back',
   t.equal(await client.status(1), Status.Ok);
 });
 
-t.test('memory counts until its last holder lets go, even one that only maps it', async (t) => {
+t.test('memory counts until its last holder lets go, even one that only maps it', async t => {
   const scene = new Scene(t, { bytes: 4 * PAGE });
   const client = scene.connect();
   client.ask(4 * PAGE);
@@ -143,7 +146,7 @@ t.test('memory counts until its last holder lets go, even one that only maps it'
   t.equal(await scene.connect().status(4 * PAGE), Status.Ok);
 });
 
-t.test('a client cannot make its memory larger than the budget', async (t) => {
+t.test('a client cannot make its memory larger than the budget', async t => {
   const scene = new Scene(t, { bytes: 4 * PAGE });
   const client = scene.connect();
   client.ask(PAGE);
@@ -153,7 +156,7 @@ t.test('a client cannot make its memory larger than the budget', async (t) => {
   t.equal(await client.status(1), Status.OverBudget, 'what it took itself counts as well');
 });
 
-t.test('how many pieces may be out', async (t) => {
+t.test('how many pieces may be out', async t => {
   const scene = new Scene(t, { maxPieces: 3 });
   const client = scene.connect();
   client.ask(1, 1, 1, 1);
@@ -163,7 +166,7 @@ t.test('how many pieces may be out', async (t) => {
   t.equal(await client.status(1), Status.Ok);
 });
 
-t.test('no room on the host: out of memory, and the server goes on', async (t) => {
+t.test('no room on the host: out of memory, and the server goes on', async t => {
   // A small tmpfs of somebody else, with a budget that promises more.
   const directory = new OwnedFd(native.createTmpfs(4 * PAGE));
   const scene = new Scene(t, { bytes: MIB, directory });
@@ -174,31 +177,38 @@ t.test('no room on the host: out of memory, and the server goes on', async (t) =
   t.equal(await client.status(4 * PAGE), Status.Ok);
 });
 
-t.test('a budget that is none', async (t) => {
+t.test('a budget that is none', async t => {
   for (const bytes of [0, -1, NaN, Infinity, 1.5]) {
     t.throws(() => new AllocatorServer({ vm: 'test', bytes }), RangeError, String(bytes));
     t.throws(() => new AllocatorServer({ vm: 'test', bytes: MIB, requestLimit: bytes }), RangeError, String(bytes));
   }
 });
 
-t.test('replies come in the order of the requests, also of those sent at once', async (t) => {
+t.test('replies come in the order of the requests, also of those sent at once', async t => {
   const scene = new Scene(t, { bytes: 64 * MIB });
   const client = scene.connect();
   const sizes = Array.from({ length: 200 }, (_, at) => (at % 3 === 0 ? 0 : at % 3 === 1 ? at * 100 : 2 ** 40));
   client.ask(...sizes);
   const expected = sizes.map((_, at) => [Status.BadSize, Status.Ok, Status.OverRequestLimit][at % 3]);
   t.same(await client.answered(200), expected);
-  const granted = sizes.filter((_, at) => at % 3 === 1).map((size) => Math.ceil(size / PAGE) * PAGE);
-  t.same(client.fds.map((fd) => fd.info().size), granted);
+  const granted = sizes.filter((_, at) => at % 3 === 1).map(size => Math.ceil(size / PAGE) * PAGE);
+  t.same(
+    client.fds.map(fd => fd.info().size),
+    granted,
+  );
 });
 
-t.test('a request may come in pieces, and with the beginning of the next', async (t) => {
+t.test('a request may come in pieces, and with the beginning of the next', async t => {
   const scene = new Scene(t);
   const client = scene.connect();
   const two = Buffer.concat([encodeRequest({ id: 1n, size: 1n }), encodeRequest({ id: 2n, size: 0n })]);
-  for (const [from, to] of [[0, 5], [5, REQUEST_BYTES + 3], [REQUEST_BYTES + 3, 31]] as const) {
+  for (const [from, to] of [
+    [0, 5],
+    [5, REQUEST_BYTES + 3],
+    [REQUEST_BYTES + 3, 31],
+  ] as const) {
     client.socket.send(two.subarray(from, to));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise(resolve => setTimeout(resolve, 5));
   }
   t.same(await client.answered(1), [Status.Ok]);
   t.equal(client.statuses.length, 0, 'the second one is not whole yet');
@@ -206,7 +216,7 @@ t.test('a request may come in pieces, and with the beginning of the next', async
   t.same(await client.answered(1), [Status.BadSize]);
 });
 
-t.test('a request that is cut off by the end of the connection', async (t) => {
+t.test('a request that is cut off by the end of the connection', async t => {
   const scene = new Scene(t);
   const client = scene.connect();
   client.ask(1);
@@ -218,7 +228,7 @@ t.test('a request that is cut off by the end of the connection', async (t) => {
   t.equal(await scene.connect().status(1), Status.Ok, 'others are served');
 });
 
-t.test('garbage behind a request is the next request, and one that is never finished ends the connection', async (t) => {
+t.test('garbage behind a request is the next request, and one that is never finished ends the connection', async t => {
   const scene = new Scene(t, { partialTimeoutMs: 50 });
   const client = scene.connect();
   client.ask(1);
@@ -228,7 +238,7 @@ t.test('garbage behind a request is the next request, and one that is never fini
   t.match(scene.lines, [/the rest of a request did not come in 50 ms/]);
 });
 
-t.test('a request that comes byte by byte gets no more time', async (t) => {
+t.test('a request that comes byte by byte gets no more time', async t => {
   const scene = new Scene(t, { partialTimeoutMs: 50 });
   const client = scene.connect();
   let sent = 0;
@@ -239,11 +249,11 @@ t.test('a request that comes byte by byte gets no more time', async (t) => {
   });
   t.ok(sent > 1);
   const idle = scene.connect();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await new Promise(resolve => setTimeout(resolve, 100));
   t.equal(await idle.status(1), Status.Ok, 'a connection without a request may be idle');
 });
 
-t.test('descriptors that come along are closed', async (t) => {
+t.test('descriptors that come along are closed', async t => {
   const scene = new Scene(t);
   const client = scene.connect();
   await client.status(1);
@@ -255,7 +265,7 @@ t.test('descriptors that come along are closed', async (t) => {
   t.equal(openDescriptors(), before);
 });
 
-t.test('an endless stream of requests from a client that never reads: it waits, others do not', async (t) => {
+t.test('an endless stream of requests from a client that never reads: it waits, others do not', async t => {
   const scene = new Scene(t, { bytes: 64 * MIB });
   const client = scene.connect();
   client.socket.pause();
@@ -285,13 +295,13 @@ t.test('an endless stream of requests from a client that never reads: it waits, 
   await eventually('all to come back', () => scene.server.budget.used === 0);
 });
 
-t.test('an endless stream of bad requests fills no log', async (t) => {
+t.test('an endless stream of bad requests fills no log', async t => {
   const scene = new Scene(t);
   const client = scene.connect();
   const rounds = 50;
   for (let round = 0; round < rounds; round++) {
     client.ask(...Array<number>(100).fill(0));
-    t.ok((await client.answered(100)).every((status) => status === Status.BadSize));
+    t.ok((await client.answered(100)).every(status => status === Status.BadSize));
   }
   t.equal(scene.server.refused, 100 * rounds);
   t.ok(scene.lines.length < 20 * rounds, `${scene.lines.length} lines`);
@@ -299,7 +309,7 @@ t.test('an endless stream of bad requests fills no log', async (t) => {
   t.match(scene.lines.at(-1), /^allocator: [0-9]+ more lines on VM "test" were left out/);
 });
 
-t.test('how many connections a VM may have', async (t) => {
+t.test('how many connections a VM may have', async t => {
   const scene = new Scene(t, { maxConnections: 2 });
   const clients = [scene.connect(), scene.connect()];
   t.same([await clients[0]!.status(1), await clients[1]!.status(1)], [Status.Ok, Status.Ok]);
@@ -311,7 +321,7 @@ t.test('how many connections a VM may have', async (t) => {
   t.equal(await scene.connect().status(1), Status.Ok);
 });
 
-t.test('any bytes are requests: the server answers all and keeps to its budget', async (t) => {
+t.test('any bytes are requests: the server answers all and keeps to its budget', async t => {
   const scene = new Scene(t, { bytes: 16 * MIB, requestLimit: MIB });
   const before = openDescriptors();
   const random = new Random(16);
@@ -332,7 +342,7 @@ t.test('any bytes are requests: the server answers all and keeps to its budget',
   t.equal(openDescriptors(), before, describeDescriptors().join('\n'));
 });
 
-t.test('memory outlives its server', async (t) => {
+t.test('memory outlives its server', async t => {
   const scene = new Scene(t);
   const client = scene.connect();
   client.ask(PAGE);
@@ -345,7 +355,7 @@ t.test('memory outlives its server', async (t) => {
   mapping.unmap();
 });
 
-t.test('a thousand grants leave nothing behind', async (t) => {
+t.test('a thousand grants leave nothing behind', async t => {
   const scene = new Scene(t);
   const client = scene.connect();
   await client.status(1);

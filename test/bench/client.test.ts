@@ -15,7 +15,7 @@ import type { SystemName } from '../../src/bench/systems.js';
 
 const CLIENT = 'build/bench/client';
 
-t.test('the client', async (t) => {
+t.test('the client', async t => {
   execFileSync('sh', ['src/setup/bench-client.sh']);
   // A socket's path has room for 107 bytes, and a checkout may lie deep: not in a directory of tap's.
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
@@ -30,7 +30,7 @@ t.test('the client', async (t) => {
   };
 
   for (const mode of ['sync', 'full', 'small', 'newpool'] as const) {
-    await t.test(`measures ${mode} on a compositor`, async (t) => {
+    await t.test(`measures ${mode} on a compositor`, async t => {
       const found = await run(mode);
       t.match(found, { mode, width: 640, height: 360 });
       t.ok(found.frames > 0, 'some frames');
@@ -42,25 +42,24 @@ t.test('the client', async (t) => {
     });
   }
 
-  await t.test('a buffer larger than the output is no trouble', async (t) => {
+  await t.test('a buffer larger than the output is no trouble', async t => {
     t.match(await run('full', '1920x1080'), { width: 1920, height: 1080 });
   });
 
-  await t.test('says what is wrong with its arguments', async (t) => {
+  await t.test('says what is wrong with its arguments', async t => {
     await t.rejects(run('fast'), { message: /usage/ });
     await t.rejects(run('full', '63x64'), { message: /usage/ }, 'smaller than the square of `small`');
     await t.rejects(run('full', '16385x64'), { message: /usage/ }, 'larger than a wl_shm pool may be');
   });
 
-  await t.test('says which compositor it did not reach', async (t) => {
-    await t.rejects(
-      measure('client', [CLIENT, '--mode', 'sync'], { WAYLAND_DISPLAY: join(directory, 'none') }, 0.2),
-      { message: /connecting to the compositor/ },
-    );
+  await t.test('says which compositor it did not reach', async t => {
+    await t.rejects(measure('client', [CLIENT, '--mode', 'sync'], { WAYLAND_DISPLAY: join(directory, 'none') }, 0.2), {
+      message: /connecting to the compositor/,
+    });
   });
 });
 
-t.test('the report', async (t) => {
+t.test('the report', async t => {
   const measured = (mode: Mode, rate: number, p50: number): Measurement => ({
     ...{ mode, width: 1920, height: 1080, frames: 1, seconds: 1, fps: rate },
     ...{ p50_us: p50, p90_us: p50, p99_us: p50, max_us: p50, buffers: 2, before: 0, cpu_us: 0 },
@@ -68,10 +67,10 @@ t.test('the report', async (t) => {
   const cell = (mode: Mode, system: SystemName, numbers: readonly number[]): Cell => ({
     case: { mode, size: '1920x1080' },
     system,
-    rounds: numbers.map((n) => measured(mode, mode === 'sync' ? 1 : n, mode === 'sync' ? n : 1)),
+    rounds: numbers.map(n => measured(mode, mode === 'sync' ? 1 : n, mode === 'sync' ? n : 1)),
   });
 
-  await t.test('takes medians over the rounds', async (t) => {
+  await t.test('takes medians over the rounds', async t => {
     t.equal(median([3, 1, 2]), 2);
     t.equal(median([4, 1, 3, 2]), 2, 'the lower middle of an even number');
     t.throws(() => median([]), RangeError);
@@ -88,27 +87,36 @@ t.test('the report', async (t) => {
     ...[cell('sync', 'waypipe', [50]), cell('sync', 'copy', [150])],
   ];
 
-  await t.test('a target is met by the very number, and missed by less', async (t) => {
-    t.strictSame(judge(exactly).map(({ met }) => met), TARGETS.map(() => true));
+  await t.test('a target is met by the very number, and missed by less', async t => {
+    t.strictSame(
+      judge(exactly).map(({ met }) => met),
+      TARGETS.map(() => true),
+    );
     const short = [
       ...[cell('full', 'waypipe', [100]), cell('full', 'copy', [299])],
       ...[cell('full', 'direct', [1000]), cell('full', 'drawn', [499])],
       ...[cell('small', 'waypipe', [100]), cell('small', 'copy', [199])],
       ...[cell('sync', 'waypipe', [50]), cell('sync', 'copy', [151])],
     ];
-    t.strictSame(judge(short).map(({ met }) => met), TARGETS.map(() => false));
+    t.strictSame(
+      judge(short).map(({ met }) => met),
+      TARGETS.map(() => false),
+    );
   });
 
-  await t.test('a system that failed leaves its targets unmet and says why', async (t) => {
-    const cells = exactly.map((c) => (c.system === 'copy' ? { ...c, rounds: [], failure: 'no such socket' } : c));
-    t.strictSame(judge(cells).map(({ met }) => met), [false, true, false, false]);
+  await t.test('a system that failed leaves its targets unmet and says why', async t => {
+    const cells = exactly.map(c => (c.system === 'copy' ? { ...c, rounds: [], failure: 'no such socket' } : c));
+    t.strictSame(
+      judge(cells).map(({ met }) => met),
+      [false, true, false, false],
+    );
     const text = formatReport(cells);
     t.match(text, /failed/);
     t.match(text, /no such socket/);
     t.match(text, /not measured/);
   });
 
-  await t.test('a line that is no measurement is refused', async (t) => {
+  await t.test('a line that is no measurement is refused', async t => {
     t.throws(() => parseMeasurement('{"frames":1}'), SyntaxError);
     t.throws(() => parseMeasurement('what'), SyntaxError);
   });

@@ -5,39 +5,68 @@ import type { Mode } from '../../src/bench/measure.js';
 import { formatCpu, formatRates, formatStages, type VmCell } from '../../src/bench/vm-report.js';
 import type { VmMeasurement, VmSystemName } from '../../src/bench/vm-systems.js';
 
-const times = (of: readonly number[]): CpuTimes => Object.fromEntries(ROLES.map((role, i) => [role, of[i] ?? 0])) as CpuTimes;
+const times = (of: readonly number[]): CpuTimes =>
+  Object.fromEntries(ROLES.map((role, i) => [role, of[i] ?? 0])) as CpuTimes;
 
 function measured(mode: Mode, fps: number, milliseconds: number, own: number, cpu: readonly number[]): VmMeasurement {
   const us = milliseconds * 1000;
   return {
-    ...{ mode, width: 640, height: 480, frames: 10, seconds: 1, fps, p50_us: us, p90_us: us, p99_us: 2 * us, max_us: 2 * us },
+    ...{
+      mode,
+      width: 640,
+      height: 480,
+      frames: 10,
+      seconds: 1,
+      fps,
+      p50_us: us,
+      p90_us: us,
+      p99_us: 2 * us,
+      max_us: 2 * us,
+    },
     ...{ buffers: 2, before: 1, cpu_us: own * 10 * 1000, cpu: times(cpu) },
   };
 }
 
 const sync = { mode: 'sync', size: '640x480' } as const;
 const full = { mode: 'full', size: '640x480' } as const;
-const cell = (of: typeof sync | typeof full, system: VmSystemName, rounds: readonly VmMeasurement[]): VmCell => ({ case: of, system, rounds });
+const cell = (of: typeof sync | typeof full, system: VmSystemName, rounds: readonly VmMeasurement[]): VmCell => ({
+  case: of,
+  system,
+  rounds,
+});
 const cells: readonly VmCell[] = [
   cell(sync, 'inside', [measured('sync', 1, 4, 1, [])]),
   cell(sync, 'copied', [measured('sync', 1, 8, 1, [])]),
   cell(sync, 'drawn', [measured('sync', 1, 6, 1, [])]),
   cell(full, 'inside', [measured('full', 200, 5, 2, [0, 0, 3, 9, 0])]),
-  cell(full, 'copied', [50, 100, 70].map(fps => measured('full', fps, 10, 2, [6, 4, 3, 30, 2]))),
+  cell(
+    full,
+    'copied',
+    [50, 100, 70].map(fps => measured('full', fps, 10, 2, [6, 4, 3, 30, 2])),
+  ),
   { ...cell(full, 'drawn', []), failure: 'there is no such window' },
 ];
 /** The cells of a row, by what it begins with. */
 const row = (table: string, ...begins: readonly string[]): string[] =>
   table
     .split('\n')
-    .map(line => line.split('│').slice(1, -1).map(text => text.trim()))
+    .map(line =>
+      line
+        .split('│')
+        .slice(1, -1)
+        .map(text => text.trim()),
+    )
     .find(texts => begins.every((begin, i) => texts[i]?.startsWith(begin)))!;
 
 t.test('rates and times, and those of the client VM as multiples of those beside the compositor', async t => {
   const table = formatRates(cells);
   t.same(row(table, 'round trip, p50'), ['round trip, p50', '4 ms', '8 ms', '6 ms', '2.00x', '1.50x']);
   t.same(row(table, 'round trip, p99'), ['round trip, p99', '8 ms', '16 ms', '12 ms', '2.00x', '1.50x']);
-  t.same(row(table, 'full damage'), ['full damage, 640x480', '200 /s', '70 /s', '-', '0.35x', '-'], 'medians over the rounds');
+  t.same(
+    row(table, 'full damage'),
+    ['full damage, 640x480', '200 /s', '70 /s', '-', '0.35x', '-'],
+    'medians over the rounds',
+  );
   t.match(table, /client VM, drawn, full damage, 640x480: there is no such window/, 'what failed, and why');
 });
 

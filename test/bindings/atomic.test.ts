@@ -15,7 +15,7 @@ function withMapping(length: number, use: (writable: Mapping, readable: Mapping)
   }
 }
 
-t.test('16-bit numbers of a mapping are stored and loaded, up to its last two bytes', async (t) => {
+t.test('16-bit numbers of a mapping are stored and loaded, up to its last two bytes', async t => {
   leavesNothing(t, () =>
     withMapping(4096, (writable, readable) => {
       for (const offset of [0, 2, 4094]) {
@@ -30,7 +30,7 @@ t.test('16-bit numbers of a mapping are stored and loaded, up to its last two by
   );
 });
 
-t.test('what cannot be such a number is refused, and nothing is touched', async (t) => {
+t.test('what cannot be such a number is refused, and nothing is touched', async t => {
   withMapping(5, (writable, readable) => {
     t.throws(() => native.loadAcquire16(writable, 1), RangeError);
     t.throws(() => native.loadAcquire16(writable, 4), RangeError, 'half of it lies outside');
@@ -47,7 +47,7 @@ t.test('what cannot be such a number is refused, and nothing is touched', async 
   t.throws(() => native.storeRelease16(mapping, 0, 1), /was unmapped/);
 });
 
-t.test('memory that went away reads as zero', async (t) => {
+t.test('memory that went away reads as zero', async t => {
   const fd = native.memfd(MEMFD, 4096, 0);
   const mapping = native.map(fd, 0, 4096, true);
   native.storeRelease16(mapping, 8, 7);
@@ -58,7 +58,7 @@ t.test('memory that went away reads as zero', async (t) => {
   closeFds(fd);
 });
 
-t.test('an eventfd counts what is written until it is read', async (t) => {
+t.test('an eventfd counts what is written until it is read', async t => {
   leavesNothing(t, () => {
     const fd = native.eventfd();
     const buffer = new Uint8Array(8);

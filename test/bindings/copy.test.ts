@@ -41,9 +41,10 @@ function copy(...rectangle: [number, number, number, number, number, number]): n
 function reference(to: Uint8Array, from: Uint8Array, rects: Float64Array, count: number): number {
   let copied = 0;
   for (let i = 0; i < count; i++) {
-    const [dstOffset, dstStride, srcOffset, srcStride, rowBytes, rows] = rects.subarray(i * 6, i * 6 + 6) as unknown as [
-      number, number, number, number, number, number,
-    ];
+    const [dstOffset, dstStride, srcOffset, srcStride, rowBytes, rows] = rects.subarray(
+      i * 6,
+      i * 6 + 6,
+    ) as unknown as [number, number, number, number, number, number];
     for (let row = 0; row < rows; row++) {
       for (let x = 0; x < rowBytes; x++) {
         to[dstOffset + row * dstStride + x] = from[srcOffset + row * srcStride + x]!;
@@ -54,7 +55,7 @@ function reference(to: Uint8Array, from: Uint8Array, rects: Float64Array, count:
   return copied;
 }
 
-t.test('rectangles land where they should, and nowhere else', async (t) => {
+t.test('rectangles land where they should, and nowhere else', async t => {
   const random = new Random(2024);
   for (let round = 0; round < 200; round++) {
     const count = random.below(8);
@@ -76,27 +77,27 @@ t.test('rectangles land where they should, and nowhere else', async (t) => {
   t.pass('200 rounds');
 });
 
-t.test('a rectangle of whole rows is one piece', async (t) => {
+t.test('a rectangle of whole rows is one piece', async t => {
   t.equal(copy(0, 64, 0, 64, 64, SIZE / 64), SIZE);
   t.same(bytesOf(dst), bytesOf(src));
 });
 
-t.test('the last row needs no stride after it', async (t) => {
+t.test('the last row needs no stride after it', async t => {
   t.equal(copy(0, 1000, SIZE - 3010, 1000, 10, 4), 40);
   t.equal(copy(SIZE - 10, 0, 0, 0, 10, 1), 10, 'one row needs no stride at all');
   t.throws(() => copy(SIZE - 3009, 1000, 0, 1000, 10, 4), RangeError);
   t.throws(() => copy(0, 1000, SIZE - 3009, 1000, 10, 4), RangeError);
 });
 
-t.test('nothing to copy is no mistake', async (t) => {
+t.test('nothing to copy is no mistake', async t => {
   t.equal(copy(0, 0, 0, 0, 0, 0), 0);
   t.equal(copy(1e12, 1e12, 1e12, 1e12, 0, 5), 0);
   t.equal(copy(1e12, 1e12, 1e12, 1e12, 5, 0), 0);
   t.equal(native.copyRects(dst, src, new Float64Array(0), 0), 0);
-  t.ok(bytesOf(dst).every((byte) => byte === 0));
+  t.ok(bytesOf(dst).every(byte => byte === 0));
 });
 
-t.test('a rectangle that is not within both mappings is refused', async (t) => {
+t.test('a rectangle that is not within both mappings is refused', async t => {
   const max = Number.MAX_SAFE_INTEGER;
   const outside: [number, number, number, number, number, number][] = [
     [SIZE, 1, 0, 1, 1, 1],
@@ -120,17 +121,20 @@ t.test('a rectangle that is not within both mappings is refused', async (t) => {
   for (const rectangle of outside) {
     t.throws(() => copy(...rectangle), RangeError, rectangle.join(', '));
   }
-  t.ok(bytesOf(dst).every((byte) => byte === 0), 'no byte moved');
+  t.ok(
+    bytesOf(dst).every(byte => byte === 0),
+    'no byte moved',
+  );
 });
 
-t.test('rows longer than their stride are refused: they would make any number of rows fit', async (t) => {
+t.test('rows longer than their stride are refused: they would make any number of rows fit', async t => {
   t.throws(() => copy(0, 0, 0, 0, 1, 2 ** 53 - 1), RangeError);
   t.throws(() => copy(0, 9, 0, 10, 10, 2), RangeError);
   t.throws(() => copy(0, 10, 0, 9, 10, 2), RangeError);
   t.equal(copy(0, 10, 0, 10, 10, 2), 20);
 });
 
-t.test('numbers that are no sizes are refused, in every place', async (t) => {
+t.test('numbers that are no sizes are refused, in every place', async t => {
   for (const bad of [NaN, Infinity, -Infinity, -1, -0.5, 0.5, 1.0000001, 2 ** 53, 1e300, Number.MIN_VALUE]) {
     for (let place = 0; place < 6; place++) {
       const rectangle: [number, number, number, number, number, number] = [0, 16, 0, 16, 4, 2];
@@ -141,7 +145,7 @@ t.test('numbers that are no sizes are refused, in every place', async (t) => {
   t.equal(copy(-0, 16, 0, 16, 4, 2), 8, 'minus zero is zero');
 });
 
-t.test('all rectangles are checked before the first byte moves, and the error names the wrong one', async (t) => {
+t.test('all rectangles are checked before the first byte moves, and the error names the wrong one', async t => {
   const rects = Float64Array.from([0, 16, 0, 16, 16, 4, 100, 16, 100, 16, 16, 4, SIZE, 16, 0, 16, 16, 4]);
   const error = thrownBy(t, () => native.copyRects(dst, src, rects, 3));
   t.match(error, RangeError);
@@ -150,11 +154,11 @@ t.test('all rectangles are checked before the first byte moves, and the error na
     `copyRects: rectangle 2 lies outside of the destination (dstOffset ${SIZE}, dstStride 16, srcOffset 0, ` +
       `srcStride 16, rowBytes 16, rows 4; destination ${SIZE}, source ${SIZE} bytes)`,
   );
-  t.ok(bytesOf(dst).every((byte) => byte === 0));
+  t.ok(bytesOf(dst).every(byte => byte === 0));
   t.equal(native.copyRects(dst, src, rects, 2), 128, 'what lies behind count does not matter');
 });
 
-t.test('count says how many, at most what rects has room for', async (t) => {
+t.test('count says how many, at most what rects has room for', async t => {
   const rects = new Float64Array(13);
   t.equal(native.copyRects(dst, src, rects, 2), 0);
   for (const count of [3, -1, NaN, 0.5, 2 ** 32, Infinity]) {
@@ -163,7 +167,7 @@ t.test('count says how many, at most what rects has room for', async (t) => {
   t.throws(() => native.copyRects(dst, src, new Float64Array(5), 1), RangeError);
 });
 
-t.test('arguments of another type are refused', async (t) => {
+t.test('arguments of another type are refused', async t => {
   const rects = Float64Array.of(0, 1, 0, 1, 1, 1);
   const call = native.copyRects as (...args: unknown[]) => number;
   for (const args of [
@@ -182,7 +186,7 @@ t.test('arguments of another type are refused', async (t) => {
   }
 });
 
-t.test('a read-only mapping is no destination', async (t) => {
+t.test('a read-only mapping is no destination', async t => {
   const readOnly = mapNew(PAGE, false);
   const rects = Float64Array.of(0, 1, 0, 1, 1, 1);
   t.throws(() => native.copyRects(readOnly, src, rects, 1), TypeError);
@@ -190,7 +194,7 @@ t.test('a read-only mapping is no destination', async (t) => {
   readOnly.unmap();
 });
 
-t.test('numbers that somebody else can change are read once', async (t) => {
+t.test('numbers that somebody else can change are read once', async t => {
   const shared = mapNew(PAGE);
   const rects = new Float64Array(shared.buffer, 0, 6);
   rects.set([0, 16, 0, 16, 16, 2]);
@@ -199,7 +203,7 @@ t.test('numbers that somebody else can change are read once', async (t) => {
   t.throws(() => native.copyRects(dst, src, rects, 1), TypeError, 'but not in memory that is gone');
 });
 
-t.test('a copy within one mapping behaves as if the source had been read first, row by row', async (t) => {
+t.test('a copy within one mapping behaves as if the source had been read first, row by row', async t => {
   const one = mapPattern(PAGE);
   const expected = bytesOf(one).slice();
   expected.copyWithin(100, 0, 1000);
@@ -208,7 +212,7 @@ t.test('a copy within one mapping behaves as if the source had been read first, 
   one.unmap();
 });
 
-t.test('copies are counted', async (t) => {
+t.test('copies are counted', async t => {
   const before = native.counters();
   native.copyRects(dst, src, Float64Array.from([0, 10, 0, 10, 10, 3, 0, 10, 0, 10, 5, 2]), 2);
   t.throws(() => copy(SIZE, 1, 0, 1, 1, 1), RangeError);
@@ -217,7 +221,7 @@ t.test('copies are counted', async (t) => {
   t.equal(after.bytesCopied - before.bytesCopied, 40);
 });
 
-t.test('many rectangles at once', async (t) => {
+t.test('many rectangles at once', async t => {
   leavesNothing(t, () => {
     const count = 10_000;
     const rects = new Float64Array(6 * count);

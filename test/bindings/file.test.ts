@@ -8,7 +8,7 @@ import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-file-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 
-t.test('a pipe carries bytes one way and blocks nobody', async (t) => {
+t.test('a pipe carries bytes one way and blocks nobody', async t => {
   leavesNothing(t, () => {
     const [reader, writer] = native.pipe();
     const buffer = new Uint8Array(16);
@@ -26,22 +26,28 @@ t.test('a pipe carries bytes one way and blocks nobody', async (t) => {
   });
 });
 
-t.test('a pipe without readers is EPIPE, and no signal', async (t) => {
+t.test('a pipe without readers is EPIPE, and no signal', async t => {
   const [reader, writer] = native.pipe();
   native.close(reader);
-  t.match(thrownBy(t, () => native.write(writer, new Uint8Array(1), 0, 1)), {
-    code: 'EPIPE',
-    errno: 32,
-    syscall: 'write',
-    message: `EPIPE: broken pipe, write (fd ${writer})`,
-  });
+  t.match(
+    thrownBy(t, () => native.write(writer, new Uint8Array(1), 0, 1)),
+    {
+      code: 'EPIPE',
+      errno: 32,
+      syscall: 'write',
+      message: `EPIPE: broken pipe, write (fd ${writer})`,
+    },
+  );
   native.close(writer);
 });
 
-t.test('a descriptor is closed once', async (t) => {
+t.test('a descriptor is closed once', async t => {
   const [reader, writer] = native.pipe();
   closeFds(reader, writer);
-  t.match(thrownBy(t, () => native.close(reader)), { code: 'EBADF', errno: 9, syscall: 'close' });
+  t.match(
+    thrownBy(t, () => native.close(reader)),
+    { code: 'EBADF', errno: 9, syscall: 'close' },
+  );
   for (const call of [
     () => native.read(reader, new Uint8Array(1)),
     () => native.write(reader, new Uint8Array(1), 0, 1),
@@ -70,17 +76,23 @@ t.test('a descriptor is closed once', async (t) => {
   }
 });
 
-t.test('a watched descriptor is not closed under its Poll', async (t) => {
+t.test('a watched descriptor is not closed under its Poll', async t => {
   const [reader, writer] = native.pipe();
   const poll = new native.Poll(reader, () => {});
-  t.match(thrownBy(t, () => native.close(reader)), { code: 'EBUSY', syscall: 'close' });
+  t.match(
+    thrownBy(t, () => native.close(reader)),
+    { code: 'EBUSY', syscall: 'close' },
+  );
   poll.start(1);
-  t.match(thrownBy(t, () => native.close(reader)), { code: 'EBUSY' });
+  t.match(
+    thrownBy(t, () => native.close(reader)),
+    { code: 'EBUSY' },
+  );
   poll.close();
   closeFds(reader, writer);
 });
 
-t.test('a copy is another descriptor of the same file', async (t) => {
+t.test('a copy is another descriptor of the same file', async t => {
   const memory = native.memfd(MEMFD, 4096, 0);
   const copy = native.dup(memory);
   t.not(copy, memory);
@@ -90,7 +102,7 @@ t.test('a copy is another descriptor of the same file', async (t) => {
   native.close(copy);
 });
 
-t.test('every descriptor made here is close-on-exec, and no socket or pipe blocks', async (t) => {
+t.test('every descriptor made here is close-on-exec, and no socket or pipe blocks', async t => {
   leavesNothing(t, () => {
     const path = join(directory, 'listener');
     const listener = native.listenUnix(path, 1);
@@ -113,14 +125,14 @@ t.test('every descriptor made here is close-on-exec, and no socket or pipe block
   });
 });
 
-t.test('setNonblocking makes a read return at once', async (t) => {
+t.test('setNonblocking makes a read return at once', async t => {
   const fifo = openSync('/dev/ptmx', 'r+');
   native.setNonblocking(fifo);
   t.equal(native.read(fifo, new Uint8Array(1)), -1);
   closeSync(fifo);
 });
 
-t.test('info tells what a descriptor is', async (t) => {
+t.test('info tells what a descriptor is', async t => {
   const path = join(directory, 'file');
   writeFileSync(path, 'twelve bytes');
   const cases: [string, number, object][] = [];
@@ -129,7 +141,11 @@ t.test('info tells what a descriptor is', async (t) => {
     ['a', 'w'],
     ['r+', 'rw'],
   ] as const) {
-    cases.push([`a file opened ${flags}`, openSync(path, flags), { type: 'regular', access, size: 12, seekable: true }]);
+    cases.push([
+      `a file opened ${flags}`,
+      openSync(path, flags),
+      { type: 'regular', access, size: 12, seekable: true },
+    ]);
   }
   const [reader, writer] = native.pipe();
   const [socket, peer] = native.socketpair();
@@ -148,7 +164,7 @@ t.test('info tells what a descriptor is', async (t) => {
   }
 });
 
-t.test('a file is known by its device and inode, whichever descriptor it is', async (t) => {
+t.test('a file is known by its device and inode, whichever descriptor it is', async t => {
   const [one, other] = [native.memfd(MEMFD, 4096, 0), native.memfd(MEMFD, 4096, 0)];
   const copy = native.dup(one);
   const file = (fd: number): string => `${native.info(fd).device}:${native.info(fd).inode}`;
@@ -157,7 +173,7 @@ t.test('a file is known by its device and inode, whichever descriptor it is', as
   closeFds(one, other, copy);
 });
 
-t.test('a read needs room: 0 would mean the end', async (t) => {
+t.test('a read needs room: 0 would mean the end', async t => {
   const [reader, writer] = native.pipe();
   t.throws(() => native.read(reader, new Uint8Array(0)), RangeError);
   closeFds(reader, writer);

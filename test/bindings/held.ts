@@ -11,7 +11,7 @@ export const MEMFD = 'virtwl-bindings-test';
 export function mappingsHeld(): number {
   return readFileSync('/proc/self/maps', 'utf8')
     .split('\n')
-    .filter((line) => line.includes(MEMFD) || /\/#\d+ \(deleted\)$/.test(line)).length;
+    .filter(line => line.includes(MEMFD) || /\/#\d+ \(deleted\)$/.test(line)).length;
 }
 
 /** Runs `work` and checks that it holds as many descriptors and mappings afterwards as before. */

@@ -23,7 +23,7 @@ function mapNew(size: number): Mapping {
 v8.setFlagsFromString('--expose-gc');
 const collectGarbage = vm.runInNewContext('gc') as () => void;
 
-t.test('two mappings of one file show the same memory', async (t) => {
+t.test('two mappings of one file show the same memory', async t => {
   leavesNothing(t, () => {
     const fd = native.memfd(MEMFD, 3 * PAGE, 0);
     const all = native.map(fd, 0, 3 * PAGE, true);
@@ -41,7 +41,7 @@ t.test('two mappings of one file show the same memory', async (t) => {
   });
 });
 
-t.test('a length need not be whole pages; an offset must be', async (t) => {
+t.test('a length need not be whole pages; an offset must be', async t => {
   const fd = native.memfd(MEMFD, 2 * PAGE, 0);
   const mapping = native.map(fd, 0, 100, true);
   t.equal(mapping.buffer.byteLength, 100);
@@ -56,16 +56,19 @@ t.test('a length need not be whole pages; an offset must be', async (t) => {
   native.close(fd);
 });
 
-t.test('what cannot be mapped says so', async (t) => {
+t.test('what cannot be mapped says so', async t => {
   leavesNothing(t, () => {
     const [reader, writer] = native.pipe();
-    t.match(thrownBy(t, () => native.map(reader, 0, PAGE, false)), { code: 'ENODEV', errno: 19, syscall: 'mmap' });
+    t.match(
+      thrownBy(t, () => native.map(reader, 0, PAGE, false)),
+      { code: 'ENODEV', errno: 19, syscall: 'mmap' },
+    );
     native.close(reader);
     native.close(writer);
   });
 });
 
-t.test('after unmap everything throws, and the buffer is detached', async (t) => {
+t.test('after unmap everything throws, and the buffer is detached', async t => {
   leavesNothing(t, () => {
     const mapping = mapNew(PAGE);
     const other = mapNew(PAGE);
@@ -94,13 +97,15 @@ t.test('after unmap everything throws, and the buffer is detached', async (t) =>
   });
 });
 
-t.test('a Mapping comes from map() only', async (t) => {
+t.test('a Mapping comes from map() only', async t => {
   const mapping = mapNew(PAGE);
   const Type = mapping.constructor as unknown as new () => Mapping;
   t.throws(() => new Type(), TypeError);
   t.throws(() => (Type as unknown as () => Mapping)(), TypeError);
-  t.throws(() => Reflect.construct(Object, [], Type) as Mapping && (Reflect.construct(Object, [], Type) as Mapping).buffer,
-    TypeError);
+  t.throws(
+    () => (Reflect.construct(Object, [], Type) as Mapping) && (Reflect.construct(Object, [], Type) as Mapping).buffer,
+    TypeError,
+  );
   const heir = Object.create(mapping) as Mapping;
   t.throws(() => heir.buffer, TypeError);
   t.throws(() => heir.unmap(), TypeError);
@@ -126,25 +131,25 @@ function staysWhole(t: Test, name: string, transfer: (buffer: ArrayBuffer) => un
   mapping.unmap();
 }
 
-t.test('nobody gets a buffer by transferring it', async (t) => {
+t.test('nobody gets a buffer by transferring it', async t => {
   const { port1, port2 } = new MessageChannel();
   leavesNothing(t, () => {
-    staysWhole(t, 'structuredClone', (buffer) => structuredClone(buffer, { transfer: [buffer] }));
-    staysWhole(t, 'structuredClone of a view', (buffer) => {
+    staysWhole(t, 'structuredClone', buffer => structuredClone(buffer, { transfer: [buffer] }));
+    staysWhole(t, 'structuredClone of a view', buffer => {
       structuredClone(new Uint8Array(buffer), { transfer: [buffer] });
     });
-    staysWhole(t, 'postMessage', (buffer) => port1.postMessage(buffer, [buffer]));
+    staysWhole(t, 'postMessage', buffer => port1.postMessage(buffer, [buffer]));
   });
   port1.close();
   port2.close();
   const workers: Worker[] = [];
-  staysWhole(t, 'workerData', (buffer) => {
+  staysWhole(t, 'workerData', buffer => {
     workers.push(new Worker('', { eval: true, workerData: buffer, transferList: [buffer] }));
   });
   for (const worker of workers) await worker.terminate();
 });
 
-t.test('a buffer that somebody else marks as untransferable is unmapped all the same', async (t) => {
+t.test('a buffer that somebody else marks as untransferable is unmapped all the same', async t => {
   leavesNothing(t, () => {
     const mapping = mapNew(PAGE);
     const { buffer } = mapping;
@@ -154,7 +159,7 @@ t.test('a buffer that somebody else marks as untransferable is unmapped all the 
   });
 });
 
-t.test('a copy of a buffer is a copy', async (t) => {
+t.test('a copy of a buffer is a copy', async t => {
   const mapping = mapNew(PAGE);
   const clone = structuredClone(mapping.buffer);
   new Uint8Array(mapping.buffer)[0] = 1;
@@ -170,7 +175,7 @@ interface Transferable extends ArrayBuffer {
 t.test(
   'transfer() is refused, or the buffer keeps its memory and the mapping says that it is gone',
   { skip: !('transfer' in ArrayBuffer.prototype) && 'this Node.js has no ArrayBuffer.prototype.transfer' },
-  async (t) => {
+  async t => {
     for (const length of [undefined, 0, 8, 2 * PAGE]) {
       const mapping = mapNew(PAGE);
       new Uint8Array(mapping.buffer)[3] = 33;
@@ -183,12 +188,13 @@ t.test(
       }
       if (taken !== undefined) t.throws(() => mapping.buffer, { message: /transferred/ });
       mapping.unmap();
-      if (taken !== undefined && length !== 0) t.equal(new Uint8Array(taken)[3], 33, 'no access to memory that is gone');
+      if (taken !== undefined && length !== 0)
+        t.equal(new Uint8Array(taken)[3], 33, 'no access to memory that is gone');
     }
   },
 );
 
-t.test('a stream of bytes that takes a buffer for itself does not crash us', async (t) => {
+t.test('a stream of bytes that takes a buffer for itself does not crash us', async t => {
   const mapping = mapNew(PAGE);
   const stream = new ReadableStream({
     type: 'bytes',
@@ -197,13 +203,16 @@ t.test('a stream of bytes that takes a buffer for itself does not crash us', asy
       controller.close();
     },
   });
-  const { value } = await stream.getReader().read().catch(() => ({ value: undefined }));
+  const { value } = await stream
+    .getReader()
+    .read()
+    .catch(() => ({ value: undefined }));
   t.ok(value === undefined || value.length === PAGE);
   mapping.unmap();
   t.ok(value === undefined || value.length === PAGE);
 });
 
-t.test('a forgotten mapping goes with the garbage, whatever of it is forgotten first', async (t) => {
+t.test('a forgotten mapping goes with the garbage, whatever of it is forgotten first', async t => {
   await eventually('what earlier tests have left to the collector is gone', () => {
     collectGarbage();
     return mappingsHeld() === 0;
@@ -239,7 +248,7 @@ t.test('a forgotten mapping goes with the garbage, whatever of it is forgotten f
   t.equal(mappingsHeld(), 0);
 });
 
-t.test('map and unmap are counted, and a thousand of them leave nothing', async (t) => {
+t.test('map and unmap are counted, and a thousand of them leave nothing', async t => {
   leavesNothing(t, () => {
     const before = native.counters();
     for (let i = 0; i < 1000; i++) mapNew(PAGE).unmap();
@@ -249,7 +258,7 @@ t.test('map and unmap are counted, and a thousand of them leave nothing', async 
   });
 });
 
-t.test('the addon is loaded by require only, since it needs one itself', async (t) => {
+t.test('the addon is loaded by require only, since it needs one itself', async t => {
   const path = process.env['VIRTWL_NATIVE'] ?? new URL('../../../build/Release/virtwl.node', import.meta.url).pathname;
   const { status, stderr } = spawnSync(
     process.execPath,

@@ -3,7 +3,7 @@ import t from 'tap';
 import { native, SEAL_GROW, SEAL_SEAL, SEAL_SHRINK, SEAL_WRITE } from '../../src/native.js';
 import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
 
-t.test('a memfd has its size, its name and no seals', async (t) => {
+t.test('a memfd has its size, its name and no seals', async t => {
   leavesNothing(t, () => {
     const fd = native.memfd(MEMFD, 12345, 0);
     t.equal(native.info(fd).size, 12345);
@@ -14,36 +14,54 @@ t.test('a memfd has its size, its name and no seals', async (t) => {
   });
 });
 
-t.test('seals hold from the start, or from when they are added', async (t) => {
+t.test('seals hold from the start, or from when they are added', async t => {
   const sealed = native.memfd(MEMFD, 4096, SEAL_SHRINK | SEAL_GROW);
   t.equal(native.seals(sealed), SEAL_SHRINK | SEAL_GROW);
-  t.match(thrownBy(t, () => native.truncate(sealed, 0)), { code: 'EPERM', syscall: 'ftruncate' });
-  t.match(thrownBy(t, () => native.truncate(sealed, 8192)), { code: 'EPERM' });
+  t.match(
+    thrownBy(t, () => native.truncate(sealed, 0)),
+    { code: 'EPERM', syscall: 'ftruncate' },
+  );
+  t.match(
+    thrownBy(t, () => native.truncate(sealed, 8192)),
+    { code: 'EPERM' },
+  );
   native.addSeals(sealed, SEAL_WRITE);
-  t.match(thrownBy(t, () => native.map(sealed, 0, 4096, true)), { code: 'EPERM', syscall: 'mmap' });
+  t.match(
+    thrownBy(t, () => native.map(sealed, 0, 4096, true)),
+    { code: 'EPERM', syscall: 'mmap' },
+  );
   native.map(sealed, 0, 4096, false).unmap();
   native.addSeals(sealed, SEAL_SEAL);
-  t.match(thrownBy(t, () => native.addSeals(sealed, SEAL_SHRINK)), { code: 'EPERM', syscall: 'fcntl' });
+  t.match(
+    thrownBy(t, () => native.addSeals(sealed, SEAL_SHRINK)),
+    { code: 'EPERM', syscall: 'fcntl' },
+  );
   native.close(sealed);
 });
 
-t.test('memory that is mapped writable is not sealed against writing', async (t) => {
+t.test('memory that is mapped writable is not sealed against writing', async t => {
   const fd = native.memfd(MEMFD, 4096, 0);
   const mapping = native.map(fd, 0, 4096, true);
-  t.match(thrownBy(t, () => native.addSeals(fd, SEAL_WRITE)), { code: 'EBUSY' });
+  t.match(
+    thrownBy(t, () => native.addSeals(fd, SEAL_WRITE)),
+    { code: 'EBUSY' },
+  );
   mapping.unmap();
   native.addSeals(fd, SEAL_WRITE);
   t.equal(native.seals(fd), SEAL_WRITE);
   native.close(fd);
 });
 
-t.test('what cannot have seals says so', async (t) => {
+t.test('what cannot have seals says so', async t => {
   const [a, b] = native.pipe();
-  t.match(thrownBy(t, () => native.seals(a)), { code: 'EINVAL', syscall: 'fcntl' });
+  t.match(
+    thrownBy(t, () => native.seals(a)),
+    { code: 'EINVAL', syscall: 'fcntl' },
+  );
   closeFds(a, b);
 });
 
-t.test('names and seals are checked', async (t) => {
+t.test('names and seals are checked', async t => {
   leavesNothing(t, () => {
     native.close(native.memfd('n'.repeat(249), 0, 0));
     t.throws(() => native.memfd('n'.repeat(250), 0, 0), RangeError);
@@ -55,7 +73,7 @@ t.test('names and seals are checked', async (t) => {
   });
 });
 
-t.test('reserve allocates: the size grows to it, and the memory is there', async (t) => {
+t.test('reserve allocates: the size grows to it, and the memory is there', async t => {
   const fd = native.memfd(MEMFD, 0, 0);
   native.reserve(fd, 10 * native.pageSize);
   t.equal(native.info(fd).size, 10 * native.pageSize);
@@ -64,11 +82,14 @@ t.test('reserve allocates: the size grows to it, and the memory is there', async
   t.throws(() => native.reserve(fd, 0), RangeError);
   native.close(fd);
   const [a, b] = native.pipe();
-  t.match(thrownBy(t, () => native.reserve(b, 4096)), { code: 'ESPIPE', syscall: 'fallocate' });
+  t.match(
+    thrownBy(t, () => native.reserve(b, 4096)),
+    { code: 'ESPIPE', syscall: 'fallocate' },
+  );
   closeFds(a, b);
 });
 
-t.test('usage tells what a file system holds', async (t) => {
+t.test('usage tells what a file system holds', async t => {
   const fd = native.memfd(MEMFD, 0, 0);
   t.match(native.usage(fd), { size: Number, used: Number, inodes: Number });
   native.close(fd);

@@ -168,7 +168,7 @@ const script = join(directory, 'misuse.mjs');
 writeFileSync(script, SCRIPT);
 
 for (const seed of SEEDS) {
-  t.test(`${CALLS} calls, seed ${seed}`, async (t) => {
+  t.test(`${CALLS} calls, seed ${seed}`, async t => {
     // No file grows beyond a MiB (ulimit counts 512 bytes), so that no call can take all the memory of the machine.
     const command = `trap '' XFSZ; ulimit -f 2048; exec "$0" "$@"`;
     const args = ['-c', command, process.execPath, script, `${seed}`, `${CALLS}`];

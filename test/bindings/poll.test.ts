@@ -21,7 +21,7 @@ async function turns(): Promise<void> {
 
 /** Resolves with the first call of the callback of a poll that `start` starts. */
 function firstEvent(fd: number, events: number): Promise<{ events: number; status: number; poll: Poll }> {
-  return new Promise((resolve) => {
+  return new Promise(resolve => {
     const poll = new native.Poll(fd, (happened, status) => {
       poll.stop();
       resolve({ events: happened, status, poll });
@@ -30,10 +30,10 @@ function firstEvent(fd: number, events: number): Promise<{ events: number; statu
   });
 }
 
-t.test('a descriptor becomes readable', async (t) => {
+t.test('a descriptor becomes readable', async t => {
   const [a, b] = native.socketpair();
   const reported: number[] = [];
-  const poll = new native.Poll(a, (events) => {
+  const poll = new native.Poll(a, events => {
     reported.push(events);
     native.recv(a, new Uint8Array(10), []);
   });
@@ -50,7 +50,7 @@ t.test('a descriptor becomes readable', async (t) => {
   closeFds(a, b);
 });
 
-t.test('a descriptor is writable until it is full', async (t) => {
+t.test('a descriptor is writable until it is full', async t => {
   const [a, b] = native.socketpair();
   const { events, poll } = await firstEvent(a, POLL_READABLE | POLL_WRITABLE);
   t.equal(events, POLL_WRITABLE);
@@ -68,7 +68,7 @@ t.test('a descriptor is writable until it is full', async (t) => {
   closeFds(a, b);
 });
 
-t.test('a peer that goes is a disconnect', async (t) => {
+t.test('a peer that goes is a disconnect', async t => {
   const [a, b] = native.socketpair();
   native.close(b);
   const { events, status, poll } = await firstEvent(a, POLL_READABLE | POLL_DISCONNECT);
@@ -78,7 +78,7 @@ t.test('a peer that goes is a disconnect', async (t) => {
   native.close(a);
 });
 
-t.test('a descriptor in error: no events, a status, and the poll has stopped', async (t) => {
+t.test('a descriptor in error: no events, a status, and the poll has stopped', async t => {
   const [reader, writer] = native.pipe();
   native.close(reader);
   const calls: [number, number][] = [];
@@ -95,11 +95,11 @@ t.test('a descriptor in error: no events, a status, and the poll has stopped', a
   native.close(writer);
 });
 
-t.test('start replaces, 0 and stop end it, and stop may come twice', async (t) => {
+t.test('start replaces, 0 and stop end it, and stop may come twice', async t => {
   const [a, b] = native.socketpair();
   native.send(b, new Uint8Array(1), 0, 1, []);
   let reported: number[] = [];
-  const poll = new native.Poll(a, (events) => reported.push(events));
+  const poll = new native.Poll(a, events => reported.push(events));
   poll.start(POLL_READABLE);
   poll.start(POLL_WRITABLE);
   await eventually('an event', () => reported.length > 0);
@@ -117,7 +117,7 @@ t.test('start replaces, 0 and stop end it, and stop may come twice', async (t) =
   closeFds(a, b);
 });
 
-t.test('nothing is reported after close, though it was ready', async (t) => {
+t.test('nothing is reported after close, though it was ready', async t => {
   const [a, b] = native.socketpair();
   const [c, d] = native.socketpair();
   native.send(b, new Uint8Array(1), 0, 1, []);
@@ -141,29 +141,38 @@ t.test('nothing is reported after close, though it was ready', async (t) => {
   closeFds(a, b, c, d);
 });
 
-t.test('close is idempotent; all else throws once it is closed', async (t) => {
+t.test('close is idempotent; all else throws once it is closed', async t => {
   leavesNothing(t, () => {
     const [a, b] = native.socketpair();
     const poll = new native.Poll(a, () => {});
     poll.close();
     poll.close();
-    for (const call of [() => poll.start(1), () => poll.start(0), () => poll.stop(), () => poll.ref(), () => poll.unref()]) {
+    for (const call of [
+      () => poll.start(1),
+      () => poll.start(0),
+      () => poll.stop(),
+      () => poll.ref(),
+      () => poll.unref(),
+    ]) {
       t.throws(call, { message: /the poll was closed/ });
     }
     closeFds(a, b);
   });
 });
 
-t.test('a descriptor has one poll at a time', async (t) => {
+t.test('a descriptor has one poll at a time', async t => {
   const [a, b] = native.socketpair();
   const poll = new native.Poll(a, () => {});
-  t.match(thrownBy(t, () => new native.Poll(a, () => {})), { code: 'EEXIST', syscall: 'uv_poll_init' });
+  t.match(
+    thrownBy(t, () => new native.Poll(a, () => {})),
+    { code: 'EEXIST', syscall: 'uv_poll_init' },
+  );
   poll.close();
   new native.Poll(a, () => {}).close();
   closeFds(a, b);
 });
 
-t.test('the number of a closed descriptor can be watched again at once', async (t) => {
+t.test('the number of a closed descriptor can be watched again at once', async t => {
   const [a, b] = native.socketpair();
   const poll = new native.Poll(a, () => t.fail('the old one'));
   poll.start(POLL_READABLE);
@@ -178,19 +187,26 @@ t.test('the number of a closed descriptor can be watched again at once', async (
   closeFds(c, d);
 });
 
-t.test('what cannot be watched says so', async (t) => {
+t.test('what cannot be watched says so', async t => {
   const memory = native.memfd(MEMFD, 0, 0);
-  t.match(thrownBy(t, () => new native.Poll(memory, () => {})), { code: 'EPERM' });
+  t.match(
+    thrownBy(t, () => new native.Poll(memory, () => {})),
+    { code: 'EPERM' },
+  );
   native.close(memory);
   const directory = openSync('/', 'r');
-  t.match(thrownBy(t, () => new native.Poll(directory, () => {})), { code: 'EPERM' });
+  t.match(
+    thrownBy(t, () => new native.Poll(directory, () => {})),
+    { code: 'EPERM' },
+  );
   native.close(directory);
 });
 
-t.test('arguments are checked', async (t) => {
+t.test('arguments are checked', async t => {
   const [a, b] = native.socketpair();
   const Type = native.Poll as unknown as new (...args: unknown[]) => Poll;
-  for (const args of [[], [a], [a, null], ['1', () => {}], [{}, () => {}]]) t.throws(() => new Type(...args), TypeError);
+  for (const args of [[], [a], [a, null], ['1', () => {}], [{}, () => {}]])
+    t.throws(() => new Type(...args), TypeError);
   for (const fd of [-1, NaN, 0.5, 2 ** 31, Infinity]) t.throws(() => new native.Poll(fd, () => {}), RangeError);
   t.throws(() => (native.Poll as unknown as (...args: unknown[]) => void)(a, () => {}), TypeError, 'without new');
   const poll = new native.Poll(a, () => {});
@@ -202,7 +218,7 @@ t.test('arguments are checked', async (t) => {
   closeFds(a, b);
 });
 
-t.test('a poll that is started lives though nobody holds it; a forgotten one goes', async (t) => {
+t.test('a poll that is started lives though nobody holds it; a forgotten one goes', async t => {
   const [a, b] = native.socketpair();
   const [c, d] = native.socketpair();
   let called = 0;
@@ -229,7 +245,7 @@ t.test('a poll that is started lives though nobody holds it; a forgotten one goe
   closeFds(a, b, d);
 });
 
-t.test('a poll does not keep its callback, nor what that refers to, for ever', async (t) => {
+t.test('a poll does not keep its callback, nor what that refers to, for ever', async t => {
   const [a, b] = native.socketpair();
   let collected = false;
   const registry = new FinalizationRegistry(() => (collected = true));
@@ -257,7 +273,7 @@ function runApart(script: string): { status: number | null; signal: string | nul
   });
 }
 
-t.test('an exception in the callback is an uncaughtException, and the next one comes', async (t) => {
+t.test('an exception in the callback is an uncaughtException, and the next one comes', async t => {
   const { stdout, status } = runApart(`
     let count = 0;
     process.on('uncaughtException', (error) => console.log(error.message));
@@ -269,13 +285,13 @@ t.test('an exception in the callback is an uncaughtException, and the next one c
   t.same({ stdout, status }, { stdout: 'exception 1\nexception 2\n', status: 0 });
 });
 
-t.test('an exception that nobody handles ends the process', async (t) => {
+t.test('an exception that nobody handles ends the process', async t => {
   const { stderr, status } = runApart(`new native.Poll(a, () => { throw new Error('unhandled'); }).start(2);`);
   t.equal(status, 1);
   t.match(stderr, /Error: unhandled/);
 });
 
-t.test('promises and nextTicks of a callback run before the next one', async (t) => {
+t.test('promises and nextTicks of a callback run before the next one', async t => {
   const { stdout } = runApart(`
     const order = [];
     const poll = new native.Poll(a, () => {
@@ -288,22 +304,28 @@ t.test('promises and nextTicks of a callback run before the next one', async (t)
   t.equal(stdout, 'callback tick promise callback tick promise\n');
 });
 
-t.test('a poll keeps the process alive, and does not after unref', async (t) => {
-  t.match(runApart(`
+t.test('a poll keeps the process alive, and does not after unref', async t => {
+  t.match(
+    runApart(`
     const poll = new native.Poll(a, () => {});
     poll.start(1);
     poll.unref();
-    process.on('exit', () => console.log('left'));`), { stdout: 'left\n', status: 0 });
-  t.match(runApart(`
+    process.on('exit', () => console.log('left'));`),
+    { stdout: 'left\n', status: 0 },
+  );
+  t.match(
+    runApart(`
     const poll = new native.Poll(a, () => { console.log('event'); poll.close(); });
     poll.start(1);
     poll.unref();
     poll.ref();
     setTimeout(() => native.send(b, new Uint8Array(1), 0, 1, []), 20).unref();
-    setTimeout(() => {}, 5);`), { stdout: 'event\n', status: 0 });
+    setTimeout(() => {}, 5);`),
+    { stdout: 'event\n', status: 0 },
+  );
 });
 
-t.test('a process may end with polls in every state', async (t) => {
+t.test('a process may end with polls in every state', async t => {
   for (const end of ['', 'process.exit(0)', 'process.exitCode = 0; setImmediate(() => process.exit())']) {
     const { status, signal, stderr } = runApart(`
       const [c, d] = native.socketpair(); const [e, f] = native.pipe();
@@ -312,7 +334,9 @@ t.test('a process may end with polls in every state', async (t) => {
       new native.Poll(c, () => {}).close();
       const poll = new native.Poll(e, () => {}); poll.start(1); poll.unref();
       ${end || "setImmediate(() => process.kill(process.pid, 'SIGTERM'))"}`);
-    t.same({ status, signal, stderr }, end === '' ? { status: null, signal: 'SIGTERM', stderr: '' } :
-      { status: 0, signal: null, stderr: '' });
+    t.same(
+      { status, signal, stderr },
+      end === '' ? { status: null, signal: 'SIGTERM', stderr: '' } : { status: 0, signal: null, stderr: '' },
+    );
   }
 });

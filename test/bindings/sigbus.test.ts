@@ -19,7 +19,7 @@ function onesOf(pages: number): { fd: number; mapping: Mapping } {
   return { fd, mapping };
 }
 
-t.test('what the file lost reads as zeros, the rest stays, and the mapping says so', async (t) => {
+t.test('what the file lost reads as zeros, the rest stays, and the mapping says so', async t => {
   leavesNothing(t, () => {
     const { fd, mapping } = onesOf(4);
     const bytes = new Uint8Array(mapping.buffer);
@@ -36,7 +36,7 @@ t.test('what the file lost reads as zeros, the rest stays, and the mapping says 
   });
 });
 
-t.test('lost memory can be written to, and the file sees nothing of it', async (t) => {
+t.test('lost memory can be written to, and the file sees nothing of it', async t => {
   const { fd, mapping } = onesOf(2);
   native.truncate(fd, 0);
   const bytes = new Uint8Array(mapping.buffer);
@@ -50,7 +50,7 @@ t.test('lost memory can be written to, and the file sees nothing of it', async (
   native.close(fd);
 });
 
-t.test('only the mapping that was touched is marked', async (t) => {
+t.test('only the mapping that was touched is marked', async t => {
   const { fd, mapping } = onesOf(1);
   const second = native.map(fd, 0, PAGE, false);
   const neighbour = onesOf(1);
@@ -63,16 +63,19 @@ t.test('only the mapping that was touched is marked', async (t) => {
   native.close(neighbour.fd);
 });
 
-t.test('a mapping longer than its file is found out when it is touched', async (t) => {
+t.test('a mapping longer than its file is found out when it is touched', async t => {
   const fd = native.memfd(MEMFD, PAGE, 0);
   const mapping = native.map(fd, 0, 10 * PAGE, false);
-  t.equal(new Uint8Array(mapping.buffer).reduce((sum, byte) => sum + byte), 0);
+  t.equal(
+    new Uint8Array(mapping.buffer).reduce((sum, byte) => sum + byte),
+    0,
+  );
   t.equal(mapping.faulted, true);
   mapping.unmap();
   native.close(fd);
 });
 
-t.test('the last page of a length that is no whole page is guarded too', async (t) => {
+t.test('the last page of a length that is no whole page is guarded too', async t => {
   const fd = native.memfd(MEMFD, PAGE + 10, 0);
   const mapping = native.map(fd, 0, PAGE + 10, false);
   native.truncate(fd, 0);
@@ -82,16 +85,25 @@ t.test('the last page of a length that is no whole page is guarded too', async (
   native.close(fd);
 });
 
-t.test('a copy out of lost memory is zeros, and goes on to its end', async (t) => {
+t.test('a copy out of lost memory is zeros, and goes on to its end', async t => {
   leavesNothing(t, () => {
     const src = onesOf(8);
     const dst = onesOf(8);
     native.truncate(src.fd, 3 * PAGE);
-    t.equal(native.copyRects(dst.mapping, src.mapping, Float64Array.of(0, 8 * PAGE, 0, 8 * PAGE, 8 * PAGE, 1), 1), 8 * PAGE);
+    t.equal(
+      native.copyRects(dst.mapping, src.mapping, Float64Array.of(0, 8 * PAGE, 0, 8 * PAGE, 8 * PAGE, 1), 1),
+      8 * PAGE,
+    );
     t.same([src.mapping.faulted, dst.mapping.faulted], [true, false]);
     const copied = new Uint8Array(dst.mapping.buffer);
-    t.equal(copied.subarray(0, 3 * PAGE).every((byte) => byte === 1), true);
-    t.equal(copied.subarray(3 * PAGE).every((byte) => byte === 0), true);
+    t.equal(
+      copied.subarray(0, 3 * PAGE).every(byte => byte === 1),
+      true,
+    );
+    t.equal(
+      copied.subarray(3 * PAGE).every(byte => byte === 0),
+      true,
+    );
     for (const { fd, mapping } of [src, dst]) {
       mapping.unmap();
       native.close(fd);
@@ -99,7 +111,7 @@ t.test('a copy out of lost memory is zeros, and goes on to its end', async (t) =
   });
 });
 
-t.test('a copy into lost memory harms nobody', async (t) => {
+t.test('a copy into lost memory harms nobody', async t => {
   const src = onesOf(2);
   const dst = onesOf(2);
   native.truncate(dst.fd, 0);
@@ -111,18 +123,21 @@ t.test('a copy into lost memory harms nobody', async (t) => {
   }
 });
 
-t.test('a call into the kernel with lost memory is EFAULT', async (t) => {
+t.test('a call into the kernel with lost memory is EFAULT', async t => {
   const { fd, mapping } = onesOf(1);
   native.truncate(fd, 0);
   const [a, b] = native.socketpair();
-  t.match(thrownBy(t, () => native.send(a, new Uint8Array(mapping.buffer), 0, PAGE, [])), { code: 'EFAULT' });
+  t.match(
+    thrownBy(t, () => native.send(a, new Uint8Array(mapping.buffer), 0, PAGE, [])),
+    { code: 'EFAULT' },
+  );
   native.close(a);
   native.close(b);
   mapping.unmap();
   native.close(fd);
 });
 
-t.test('memory without room for it in its tmpfs is lost memory', async (t) => {
+t.test('memory without room for it in its tmpfs is lost memory', async t => {
   const tmpfs = native.createTmpfs(2 * PAGE);
   const file = native.temporaryFile(tmpfs);
   native.truncate(file, 3 * PAGE);
@@ -138,7 +153,7 @@ t.test('memory without room for it in its tmpfs is lost memory', async (t) => {
   native.close(tmpfs);
 });
 
-t.test('touching lost memory here and there does not use mappings up', async (t) => {
+t.test('touching lost memory here and there does not use mappings up', async t => {
   // The kernel allows a process 65,530 mappings; a replacement page by page would take one for each of these.
   const pages = 20_000;
   const fd = native.memfd(MEMFD, PAGE, 0);
@@ -157,7 +172,7 @@ t.test('touching lost memory here and there does not use mappings up', async (t)
   native.close(fd);
 });
 
-t.test('nor does touching it from its end to its start', async (t) => {
+t.test('nor does touching it from its end to its start', async t => {
   const pages = 2000;
   const fd = native.memfd(MEMFD, pages * PAGE, 0);
   const mapping = native.map(fd, 0, pages * PAGE, true);
@@ -172,7 +187,7 @@ t.test('nor does touching it from its end to its start', async (t) => {
   native.close(fd);
 });
 
-t.test('entries of the guard are used again: a thousand mappings, then a fault', async (t) => {
+t.test('entries of the guard are used again: a thousand mappings, then a fault', async t => {
   for (let i = 0; i < 1000; i++) {
     const { fd, mapping } = onesOf(1);
     mapping.unmap();
@@ -182,7 +197,10 @@ t.test('entries of the guard are used again: a thousand mappings, then a fault',
   const hit = many[25]!;
   native.truncate(hit.fd, 0);
   t.equal(new Uint8Array(hit.mapping.buffer)[0], 0);
-  t.same(many.filter(({ mapping }) => mapping.faulted), [hit]);
+  t.same(
+    many.filter(({ mapping }) => mapping.faulted),
+    [hit],
+  );
   for (const { fd, mapping } of many) {
     mapping.unmap();
     native.close(fd);
@@ -204,7 +222,7 @@ function runApart(script: string): { status: number | null; signal: string | nul
   );
 }
 
-t.test('a SIGBUS that somebody sends is deadly, as it always was', async (t) => {
+t.test('a SIGBUS that somebody sends is deadly, as it always was', async t => {
   const { signal, status, stdout } = runApart(`
     map();
     process.kill(process.pid, 'SIGBUS');
@@ -213,7 +231,7 @@ t.test('a SIGBUS that somebody sends is deadly, as it always was', async (t) => 
   t.equal(stdout, '');
 });
 
-t.test('who handled SIGBUS before gets what is not ours', async (t) => {
+t.test('who handled SIGBUS before gets what is not ours', async t => {
   const { stdout, status } = runApart(`
     process.once('SIGBUS', () => { console.log('handled'); clearInterval(alive); });
     const alive = setInterval(() => {}, 1000);
@@ -222,7 +240,7 @@ t.test('who handled SIGBUS before gets what is not ours', async (t) => {
   t.same({ stdout, status }, { stdout: 'handled\n', status: 0 });
 });
 
-t.test('a fault in the mapping of another guard goes to that guard', async (t) => {
+t.test('a fault in the mapping of another guard goes to that guard', async t => {
   // Two copies of the addon have a guard each; the one that came last sees every fault first.
   const { stdout, status } = runApart(`
     const { copyFileSync, mkdtempSync, rmSync } = await import('node:fs');

@@ -12,7 +12,7 @@ t.teardown(() => rmSync(directory, { recursive: true }));
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 const bytes = (string: string) => new Uint8Array(Buffer.from(string));
 
-t.test('bytes go through a socketpair, as much of the array as was named', async (t) => {
+t.test('bytes go through a socketpair, as much of the array as was named', async t => {
   leavesNothing(t, () => {
     const [a, b] = native.socketpair();
     const buffer = new Uint8Array(64);
@@ -31,7 +31,7 @@ t.test('bytes go through a socketpair, as much of the array as was named', async
   });
 });
 
-t.test('what is sent lies within its array', async (t) => {
+t.test('what is sent lies within its array', async t => {
   const [a, b] = native.socketpair();
   const ten = new Uint8Array(10);
   for (const [offset, length] of [
@@ -71,7 +71,7 @@ t.test('what is sent lies within its array', async (t) => {
   closeFds(a, b);
 });
 
-t.test('the end of the stream is 0, also after shutdownWrite', async (t) => {
+t.test('the end of the stream is 0, also after shutdownWrite', async t => {
   const [a, b] = native.socketpair();
   native.send(a, bytes('x'), 0, 1, []);
   native.shutdownWrite(a);
@@ -81,11 +81,14 @@ t.test('the end of the stream is 0, also after shutdownWrite', async (t) => {
   t.equal(native.send(b, bytes('yz'), 0, 2, []), 2, 'the other direction still works');
   t.equal(native.recv(a, buffer, []), 2);
   native.close(a);
-  t.match(thrownBy(t, () => native.send(b, bytes('x'), 0, 1, [])), { code: 'EPIPE', errno: 32, syscall: 'sendmsg' });
+  t.match(
+    thrownBy(t, () => native.send(b, bytes('x'), 0, 1, [])),
+    { code: 'EPIPE', errno: 32, syscall: 'sendmsg' },
+  );
   native.close(b);
 });
 
-t.test('a full socket would block, and takes more once it was read', async (t) => {
+t.test('a full socket would block, and takes more once it was read', async t => {
   const [a, b] = native.socketpair();
   const chunk = new Uint8Array(65536);
   let sent = 0;
@@ -106,7 +109,7 @@ t.test('a full socket would block, and takes more once it was read', async (t) =
   closeFds(a, b);
 });
 
-t.test('what the peer has not read is told, and nothing once it has read all', async (t) => {
+t.test('what the peer has not read is told, and nothing once it has read all', async t => {
   const [a, b] = native.socketpair();
   t.equal(native.unread(a), 0);
   native.send(a, Uint8Array.of(1, 2), 0, 2, [a]);
@@ -122,7 +125,7 @@ t.test('what the peer has not read is told, and nothing once it has read all', a
   closeFds(a, b, reader, writer, ...fds);
 });
 
-t.test('descriptors go with the bytes, and are new, close-on-exec and of the same file', async (t) => {
+t.test('descriptors go with the bytes, and are new, close-on-exec and of the same file', async t => {
   leavesNothing(t, () => {
     const [a, b] = native.socketpair();
     const memory = native.memfd(MEMFD, 4096, 0);
@@ -138,12 +141,18 @@ t.test('descriptors go with the bytes, and are new, close-on-exec and of the sam
     t.equal(native.info(fds[2]!).type, 'socket');
     const { stdout } = spawnSync('ls', ['/proc/self/fd'], { encoding: 'utf8' });
     const inherited = stdout.trim().split('\n').map(Number);
-    t.notOk(fds.slice(1).concat(a, b, memory).some((fd) => fd > 3 && inherited.includes(fd)), 'a child gets none');
+    t.notOk(
+      fds
+        .slice(1)
+        .concat(a, b, memory)
+        .some(fd => fd > 3 && inherited.includes(fd)),
+      'a child gets none',
+    );
     closeFds(a, b, memory, ...fds.slice(1));
   });
 });
 
-t.test('253 descriptors fit one message, 254 do not', async (t) => {
+t.test('253 descriptors fit one message, 254 do not', async t => {
   leavesNothing(t, () => {
     const [a, b] = native.socketpair();
     const memory = native.memfd(MEMFD, 4096, 0);
@@ -156,14 +165,14 @@ t.test('253 descriptors fit one message, 254 do not', async (t) => {
   });
 });
 
-t.test('descriptors need a byte to travel with', async (t) => {
+t.test('descriptors need a byte to travel with', async t => {
   const [a, b] = native.socketpair();
   t.throws(() => native.send(a, bytes('x'), 0, 0, [a]), RangeError);
   t.equal(native.recv(b, new Uint8Array(1), []), -1, 'nothing was sent');
   closeFds(a, b);
 });
 
-t.test('a process without room for more descriptors gets EMSGSIZE and keeps none of them', async (t) => {
+t.test('a process without room for more descriptors gets EMSGSIZE and keeps none of them', async t => {
   // In a child, since the limit cannot be raised again.
   const script = `
     const { native } = await import(process.env.NATIVE_MODULE);
@@ -188,7 +197,7 @@ t.test('a process without room for more descriptors gets EMSGSIZE and keeps none
   t.same(JSON.parse(stdout), { code: 'EMSGSIZE', given: 0, leaked: 0 });
 });
 
-t.test('descriptors that cannot be handed over are closed', async (t) => {
+t.test('descriptors that cannot be handed over are closed', async t => {
   leavesNothing(t, () => {
     const [a, b] = native.socketpair();
     native.send(a, bytes('x'), 0, 1, [a, b, a]);
@@ -207,7 +216,7 @@ t.test('descriptors that cannot be handed over are closed', async (t) => {
   });
 });
 
-t.test('listen, connect, accept; both ends know each other', async (t) => {
+t.test('listen, connect, accept; both ends know each other', async t => {
   leavesNothing(t, () => {
     const path = join(directory, 'listener');
     const listener = native.listenUnix(path, 4);
@@ -224,52 +233,79 @@ t.test('listen, connect, accept; both ends know each other', async (t) => {
     t.equal(native.recv(server, buffer, []), -1, 'accepted sockets do not block');
     t.equal(native.recv(client, buffer, []), -1, 'nor do connected ones');
     closeFds(listener, client, server);
-    t.match(thrownBy(t, () => native.connectUnix(path)), { code: 'ECONNREFUSED', syscall: 'connect', path });
+    t.match(
+      thrownBy(t, () => native.connectUnix(path)),
+      { code: 'ECONNREFUSED', syscall: 'connect', path },
+    );
   });
 });
 
-t.test('a full backlog is an error at once, no wait', async (t) => {
+t.test('a full backlog is an error at once, no wait', async t => {
   const path = join(directory, 'full');
   const listener = native.listenUnix(path, 0);
   const clients = [native.connectUnix(path)];
-  t.match(thrownBy(t, () => clients.push(native.connectUnix(path))), { code: 'EAGAIN', path });
+  t.match(
+    thrownBy(t, () => clients.push(native.connectUnix(path))),
+    { code: 'EAGAIN', path },
+  );
   closeFds(listener, ...clients);
 });
 
-t.test('errors name call, path and errno, and leave no descriptor', async (t) => {
+t.test('errors name call, path and errno, and leave no descriptor', async t => {
   leavesNothing(t, () => {
     const path = join(directory, 'nothing', 'there');
     const error = thrownBy(t, () => native.connectUnix(path));
     t.match(error, { code: 'ENOENT', errno: 2, syscall: 'connect', path });
     t.equal(error.message, `ENOENT: no such file or directory, connect '${path}'`);
-    t.match(thrownBy(t, () => native.listenUnix(path, 1)), { code: 'ENOENT', syscall: 'bind', path });
+    t.match(
+      thrownBy(t, () => native.listenUnix(path, 1)),
+      { code: 'ENOENT', syscall: 'bind', path },
+    );
     const taken = join(directory, 'taken');
     const listener = native.listenUnix(taken, 1);
-    t.match(thrownBy(t, () => native.listenUnix(taken, 1)), { code: 'EADDRINUSE', syscall: 'bind', path: taken });
+    t.match(
+      thrownBy(t, () => native.listenUnix(taken, 1)),
+      { code: 'EADDRINUSE', syscall: 'bind', path: taken },
+    );
     t.ok(existsSync(taken), 'the other listener keeps its path');
     native.close(listener);
   });
 });
 
-t.test('a path of 107 bytes is the longest', async (t) => {
+t.test('a path of 107 bytes is the longest', async t => {
   const fill = (length: number) => join(directory, 'x'.repeat(length - directory.length - 1));
   const listener = native.listenUnix(fill(107), 1);
   const client = native.connectUnix(fill(107));
   closeFds(client, listener);
-  t.match(thrownBy(t, () => native.listenUnix(fill(108), 1)), { code: 'ENAMETOOLONG' });
-  t.match(thrownBy(t, () => native.connectUnix(fill(108))), { code: 'ENAMETOOLONG' });
-  t.match(thrownBy(t, () => native.connectUnix('')), { code: 'ENOENT' });
+  t.match(
+    thrownBy(t, () => native.listenUnix(fill(108), 1)),
+    { code: 'ENAMETOOLONG' },
+  );
+  t.match(
+    thrownBy(t, () => native.connectUnix(fill(108))),
+    { code: 'ENAMETOOLONG' },
+  );
+  t.match(
+    thrownBy(t, () => native.connectUnix('')),
+    { code: 'ENOENT' },
+  );
   t.throws(() => native.connectUnix('\0abstract'), TypeError, 'abstract addresses are not for us');
 });
 
-t.test('what has no peer has no credentials', async (t) => {
+t.test('what has no peer has no credentials', async t => {
   const memory = native.memfd(MEMFD, 0, 0);
-  t.match(thrownBy(t, () => native.peerCredentials(memory)), { code: 'ENOTSOCK', syscall: 'getsockopt' });
+  t.match(
+    thrownBy(t, () => native.peerCredentials(memory)),
+    { code: 'ENOTSOCK', syscall: 'getsockopt' },
+  );
   native.close(memory);
-  t.match(thrownBy(t, () => native.peerCredentials(memory)), { code: 'EBADF' });
+  t.match(
+    thrownBy(t, () => native.peerCredentials(memory)),
+    { code: 'EBADF' },
+  );
 });
 
-t.test('arrays are taken as they are when the call comes, whatever runs in between', async (t) => {
+t.test('arrays are taken as they are when the call comes, whatever runs in between', async t => {
   const [a, b] = native.socketpair();
   const memory = native.memfd(MEMFD, 8192, 0);
   const mapping = native.map(memory, 0, 8192, true);
@@ -293,7 +329,7 @@ t.test('arrays are taken as they are when the call comes, whatever runs in betwe
   closeFds(a, b, memory);
 });
 
-t.test('memory on both sides: shared, resized, tiny', async (t) => {
+t.test('memory on both sides: shared, resized, tiny', async t => {
   const [a, b] = native.socketpair();
   const memory = native.memfd(MEMFD, 4096, 0);
   const mapping = native.map(memory, 0, 4096, true);
@@ -307,13 +343,16 @@ t.test('memory on both sides: shared, resized, tiny', async (t) => {
   t.same(tiny, [0, 7, 7]);
   const readOnly = native.map(memory, 0, 4096, false);
   native.send(a, tiny, 0, 3, []);
-  t.match(thrownBy(t, () => native.recv(b, new Uint8Array(readOnly.buffer), [])), { code: 'EFAULT' });
+  t.match(
+    thrownBy(t, () => native.recv(b, new Uint8Array(readOnly.buffer), [])),
+    { code: 'EFAULT' },
+  );
   mapping.unmap();
   readOnly.unmap();
   closeFds(a, b, memory);
 });
 
-t.test('messages are counted', async (t) => {
+t.test('messages are counted', async t => {
   const [a, b] = native.socketpair();
   const before = native.counters();
   native.send(a, bytes('x'), 0, 1, [a]);

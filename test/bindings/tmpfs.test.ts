@@ -26,13 +26,16 @@ function allocate(tmpfs: number, size: number): number {
   return file;
 }
 
-t.test('a tmpfs holds its size, not a page more, and gets the room back', async (t) => {
+t.test('a tmpfs holds its size, not a page more, and gets the room back', async t => {
   leavesNothing(t, () => {
     const tmpfs = native.createTmpfs(BUDGET);
     t.match(native.usage(tmpfs), { size: BUDGET, used: 0, inodes: 1 });
     const files = [allocate(tmpfs, BUDGET / 2), allocate(tmpfs, BUDGET / 4), allocate(tmpfs, BUDGET / 4)];
     t.match(native.usage(tmpfs), { size: BUDGET, used: BUDGET, inodes: 4 });
-    t.match(thrownBy(t, () => allocate(tmpfs, PAGE)), { code: 'ENOSPC', syscall: 'fallocate' });
+    t.match(
+      thrownBy(t, () => allocate(tmpfs, PAGE)),
+      { code: 'ENOSPC', syscall: 'fallocate' },
+    );
     t.equal(native.usage(tmpfs).used, BUDGET, 'the refused one took nothing');
     for (const file of files) native.close(file);
     t.equal(native.usage(tmpfs).used, 0);
@@ -41,7 +44,7 @@ t.test('a tmpfs holds its size, not a page more, and gets the room back', async 
   });
 });
 
-t.test('memory counts as long as anybody holds it: a descriptor, a message, a mapping', async (t) => {
+t.test('memory counts as long as anybody holds it: a descriptor, a message, a mapping', async t => {
   leavesNothing(t, () => {
     const tmpfs = native.createTmpfs(BUDGET);
     const file = allocate(tmpfs, BUDGET);
@@ -63,7 +66,7 @@ t.test('memory counts as long as anybody holds it: a descriptor, a message, a ma
   });
 });
 
-t.test('files outlive the descriptor of their tmpfs', async (t) => {
+t.test('files outlive the descriptor of their tmpfs', async t => {
   const tmpfs = native.createTmpfs(BUDGET);
   const file = allocate(tmpfs, PAGE);
   native.close(tmpfs);
@@ -74,7 +77,7 @@ t.test('files outlive the descriptor of their tmpfs', async (t) => {
   native.close(file);
 });
 
-t.test('files are memory to everybody: seekable, with a size, and seals that crosvm takes for a memfd', async (t) => {
+t.test('files are memory to everybody: seekable, with a size, and seals that crosvm takes for a memfd', async t => {
   const tmpfs = native.createTmpfs(BUDGET);
   const file = allocate(tmpfs, PAGE);
   t.match(native.info(file), { type: 'regular', access: 'rw', size: PAGE, seekable: true });
@@ -83,7 +86,7 @@ t.test('files are memory to everybody: seekable, with a size, and seals that cro
   native.close(tmpfs);
 });
 
-t.test('there is a file for every page, and more', async (t) => {
+t.test('there is a file for every page, and more', async t => {
   const tmpfs = native.createTmpfs(8 * PAGE);
   const files = Array.from({ length: 8 }, () => allocate(tmpfs, PAGE));
   files.push(native.temporaryFile(tmpfs));
@@ -92,7 +95,7 @@ t.test('there is a file for every page, and more', async (t) => {
   native.close(tmpfs);
 });
 
-t.test('two of them are apart', async (t) => {
+t.test('two of them are apart', async t => {
   const one = native.createTmpfs(BUDGET);
   const other = native.createTmpfs(2 * BUDGET);
   const file = allocate(one, BUDGET);
@@ -100,7 +103,7 @@ t.test('two of them are apart', async (t) => {
   for (const fd of [one, other, file]) native.close(fd);
 });
 
-t.test('sizes are whole pages', async (t) => {
+t.test('sizes are whole pages', async t => {
   leavesNothing(t, () => {
     native.close(native.createTmpfs(PAGE));
     for (const size of [0, -PAGE, 1, PAGE - 1, PAGE + 1, NaN, Infinity, 2 ** 53]) {
@@ -153,7 +156,12 @@ function readableByAll(): { NATIVE_MODULE: string; VIRTWL_NATIVE: string } {
   const [module, addon] = [join(folder, 'native.mjs'), join(folder, 'virtwl.node')];
   copyFileSync(new URL('../../src/native.js', import.meta.url), module);
   copyFileSync(process.env['VIRTWL_NATIVE'] ?? new URL('../../../build/Release/virtwl.node', import.meta.url), addon);
-  for (const [path, mode] of [[folder, 0o755], [module, 0o644], [addon, 0o755]] as const) chmodSync(path, mode);
+  for (const [path, mode] of [
+    [folder, 0o755],
+    [module, 0o644],
+    [addon, 0o755],
+  ] as const)
+    chmodSync(path, mode);
   return { NATIVE_MODULE: pathToFileURL(module).href, VIRTWL_NATIVE: addon };
 }
 
@@ -167,7 +175,7 @@ function runAs(command: readonly string[]): { status: number | null; stderr: str
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 const isRoot = process.getuid!() === 0;
 
-t.test('nobody gets one too, through user namespaces', { skip: !isRoot && 'needs root to become nobody' }, async (t) => {
+t.test('nobody gets one too, through user namespaces', { skip: !isRoot && 'needs root to become nobody' }, async t => {
   const { stdout, stderr } = runAs(NOBODY);
   t.equal(stderr, '');
   const size = 16 * native.pageSize;
@@ -182,11 +190,22 @@ t.test('nobody gets one too, through user namespaces', { skip: !isRoot && 'needs
   });
 });
 
-t.test('where neither is allowed, the error says what to change', { skip: !isRoot && 'needs root' }, async (t) => {
+t.test('where neither is allowed, the error says what to change', { skip: !isRoot && 'needs root' }, async t => {
   // A user namespace of its own whose limit of further ones is 0, left by setpriv to somebody without capabilities.
   const limit = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
-  const { stdout, stderr } = runAs(['unshare', '--user', '--map-root-user', 'sh', '-c', limit, 'sh', 'setpriv',
-    '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs']);
+  const { stdout, stderr } = runAs([
+    'unshare',
+    '--user',
+    '--map-root-user',
+    'sh',
+    '-c',
+    limit,
+    'sh',
+    'setpriv',
+    '--bounding-set=-all',
+    '--inh-caps=-all',
+    '--no-new-privs',
+  ]);
   t.equal(stderr, '');
   const found = JSON.parse(stdout) as { error: string; code: string; syscall: string; leaked: number };
   t.match(found, { code: /EPERM|ENOSPC/, syscall: 'unshare', leaked: 0, children: '' });

@@ -56,7 +56,7 @@ function run(script: string): Run {
   const lines = existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n') : [];
   return {
     found: stdout === '' ? undefined : (JSON.parse(stdout) as unknown),
-    calls: lines.map((line) => {
+    calls: lines.map(line => {
       const [request = '', hex = ''] = line.split(' ');
       return { request, bytes: Buffer.from(hex, 'hex') };
     }),
@@ -75,7 +75,7 @@ function newRequest(type: number, size: number, name = ''): Buffer {
   return request;
 }
 
-t.test('NEW: memory, pipes and connections, each with what belongs to it', async (t) => {
+t.test('NEW: memory, pipes and connections, each with what belongs to it', async t => {
   const { found, calls, stderr } = run(`
     found.memory = native.info(native.virtwlNew(device, 1, 123456, ''));
     found.read = native.info(native.virtwlNew(device, 2, 0, ''));
@@ -111,7 +111,7 @@ t.test('NEW: memory, pipes and connections, each with what belongs to it', async
   t.equal(calls[4]!.bytes[47 - 4], 0, 'a name of 31 bytes has its NUL');
 });
 
-t.test('NEW: what cannot be meant never reaches the driver', async (t) => {
+t.test('NEW: what cannot be meant never reaches the driver', async t => {
   const { found, calls } = run(`
     found.long = attempt(() => native.virtwlNew(device, 5, 0, 'x'.repeat(32)));
     found.bytes = attempt(() => native.virtwlNew(device, 5, 0, 'ä'.repeat(16)));
@@ -130,14 +130,14 @@ t.test('NEW: what cannot be meant never reaches the driver', async (t) => {
   t.same(calls, []);
 });
 
-t.test('NEW: the errors of the driver come through', async (t) => {
+t.test('NEW: the errors of the driver come through', async t => {
   const { found } = run(`
     try { native.virtwlNew(device, 5, 0, 'absent'); }
     catch ({ code, errno, syscall, message }) { Object.assign(found, { code, errno, syscall, message }); }`);
   t.match(found, { code: 'ENODEV', errno: 19, syscall: 'ioctl(VIRTWL_IOCTL_NEW)', message: /no such device/ });
 });
 
-t.test('SEND and RECV: bytes and descriptors, there and back', async (t) => {
+t.test('SEND and RECV: bytes and descriptors, there and back', async t => {
   const { found, calls, stderr } = run(`
     const context = native.virtwlNew(device, 0, 0, '');
     const memory = native.virtwlNew(device, 1, 8192, '');
@@ -157,7 +157,10 @@ t.test('SEND and RECV: bytes and descriptors, there and back', async (t) => {
     sent: 5,
     received: 5,
     text: 'hello\0',
-    infos: [{ type: 'regular', size: 8192 }, { type: 'pipe', access: 'w' }],
+    infos: [
+      { type: 'regular', size: 8192 },
+      { type: 'pipe', access: 'w' },
+    ],
     fresh: true,
   });
   const send = calls.find(({ request }) => request === '80747701')!;
@@ -173,7 +176,7 @@ t.test('SEND and RECV: bytes and descriptors, there and back', async (t) => {
   t.equal(receives[0]!.bytes.readUInt32LE(112), 4096, 'the room is in len');
 });
 
-t.test('SEND: 28 descriptors, not 29, and any length from none to 1 MiB', async (t) => {
+t.test('SEND: 28 descriptors, not 29, and any length from none to 1 MiB', async t => {
   const { found, calls } = run(`
     const context = native.virtwlNew(device, 0, 0, '');
     const memory = native.virtwlNew(device, 1, 4096, '');
@@ -188,13 +191,19 @@ t.test('SEND: 28 descriptors, not 29, and any length from none to 1 MiB', async 
   t.match(found, { received: 28, tooMany: 'RangeError', none: 0, tooLong: 'RangeError' });
   t.equal(calls.filter(({ request }) => request === '80747701').length, 3);
   t.ok(
-    calls.filter(({ request }) => request === '80747701')[1]!.bytes.subarray(0, 112).every((byte) => byte === 0xff),
+    calls
+      .filter(({ request }) => request === '80747701')[1]!
+      .bytes.subarray(0, 112)
+      .every(byte => byte === 0xff),
     'no descriptor of an earlier message goes along',
   );
-  t.ok(calls.some(({ bytes }) => bytes.length === 116 + (1 << 20)), 'one MiB reached the driver');
+  t.ok(
+    calls.some(({ bytes }) => bytes.length === 116 + (1 << 20)),
+    'one MiB reached the driver',
+  );
 });
 
-t.test('SEND: a full queue would block', async (t) => {
+t.test('SEND: a full queue would block', async t => {
   const { found } = run(`
     const context = native.virtwlNew(device, 0, 0, '');
     let sent = 0;
@@ -203,7 +212,7 @@ t.test('SEND: a full queue would block', async (t) => {
   t.ok((found as { sent: number }).sent > 0);
 });
 
-t.test('RECV: a length that the driver cannot mean is not believed', async (t) => {
+t.test('RECV: a length that the driver cannot mean is not believed', async t => {
   const { found } = run(`
     const context = native.virtwlNew(device, 0, 0, '');
     native.virtwlSend(context, Buffer.from('lie'), 0, 3, []);
@@ -211,7 +220,7 @@ t.test('RECV: a length that the driver cannot mean is not believed', async (t) =
   t.same(found, { received: 10 });
 });
 
-t.test('RECV: descriptors that cannot be handed over are closed', async (t) => {
+t.test('RECV: descriptors that cannot be handed over are closed', async t => {
   const { found } = run(`
     const { readdirSync } = await import('node:fs');
     const context = native.virtwlNew(device, 0, 0, '');
@@ -222,12 +231,12 @@ t.test('RECV: descriptors that cannot be handed over are closed', async (t) => {
   t.same(found, { error: 'TypeError', leaked: 0 });
 });
 
-t.test('DMABUF_SYNC passes its flags', async (t) => {
+t.test('DMABUF_SYNC passes its flags', async t => {
   const { calls } = run('native.virtwlDmabufSync(device, 0x80000001);');
   t.same(calls, [{ request: '80047703', bytes: Buffer.from([1, 0, 0, 0x80]) }]);
 });
 
-t.test('a SIGBUS outside of our mappings is deadly, guard or not', async (t) => {
+t.test('a SIGBUS outside of our mappings is deadly, guard or not', async t => {
   for (const guard of ['', "const kept = native.map(native.memfd('x', 4096, 0), 0, 4096, true);"]) {
     const { found, signal } = run(`${guard} native.virtwlDmabufSync(device, 0xbad);`);
     t.equal(found, undefined);
@@ -236,9 +245,15 @@ t.test('a SIGBUS outside of our mappings is deadly, guard or not', async (t) => 
   }
 });
 
-t.test('what is no device says so', async (t) => {
-  t.match(thrownBy(t, () => native.openDevice('/dev/no-wl0')), { code: 'ENOENT', syscall: 'open', path: '/dev/no-wl0' });
-  t.match(thrownBy(t, () => native.openDevice('/')), { code: 'EISDIR' });
+t.test('what is no device says so', async t => {
+  t.match(
+    thrownBy(t, () => native.openDevice('/dev/no-wl0')),
+    { code: 'ENOENT', syscall: 'open', path: '/dev/no-wl0' },
+  );
+  t.match(
+    thrownBy(t, () => native.openDevice('/')),
+    { code: 'EISDIR' },
+  );
   t.throws(() => native.openDevice('a\0b'), TypeError);
   const fd = openSync('/dev/null', 'r+');
   for (const call of [

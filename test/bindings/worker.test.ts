@@ -26,12 +26,12 @@ function start(script: string, data: unknown = undefined): Worker {
 async function run(script: string, data: unknown = undefined): Promise<unknown> {
   const worker = start(script, data);
   let posted: unknown;
-  worker.on('message', (message) => (posted = message));
+  worker.on('message', message => (posted = message));
   await once(worker, 'exit');
   return posted;
 }
 
-t.test('each thread has its own counters', async (t) => {
+t.test('each thread has its own counters', async t => {
   native.close(native.dup(0));
   const counters = await run(`
     native.close(native.dup(0));
@@ -40,7 +40,7 @@ t.test('each thread has its own counters', async (t) => {
   t.match(counters, { fdsOpened: 2, fdsClosed: 1, mmap: 1, munmap: 1, sendmsg: 0 });
 });
 
-t.test('threads share memory by its descriptor', async (t) => {
+t.test('threads share memory by its descriptor', async t => {
   const fd = native.memfd(MEMFD, 4096, 0);
   const mapping = native.map(fd, 0, 4096, true);
   await run(
@@ -54,7 +54,7 @@ t.test('threads share memory by its descriptor', async (t) => {
   native.close(fd);
 });
 
-t.test('what a thread had mapped and watched goes with it, however it ends', async (t) => {
+t.test('what a thread had mapped and watched goes with it, however it ends', async t => {
   const setUp = `
     globalThis.mapping = native.map(data.memory, 0, 8192, true);
     globalThis.buffer = native.map(data.memory, 0, 8192, false).buffer;
@@ -72,7 +72,7 @@ t.test('what a thread had mapped and watched goes with it, however it ends', asy
     const [socket, other] = native.socketpair();
     const mappings = mappingsHeld();
     const worker = start(setUp + end, { memory, socket, other });
-    worker.on('error', (error) => t.match(error, { message: 'on purpose' }));
+    worker.on('error', error => t.match(error, { message: 'on purpose' }));
     worker.on('message', () => void worker.terminate());
     await once(worker, 'exit').catch(() => {});
     await eventually(`mappings gone: ${name}`, () => mappingsHeld() === mappings);
@@ -81,7 +81,7 @@ t.test('what a thread had mapped and watched goes with it, however it ends', asy
   }
 });
 
-t.test('forty threads come and go, and leave nothing', async (t) => {
+t.test('forty threads come and go, and leave nothing', async t => {
   const script = `
     const [a, b] = native.socketpair();
     const memory = native.memfd('${MEMFD}', 4096, 0);
@@ -105,7 +105,7 @@ t.test('forty threads come and go, and leave nothing', async (t) => {
   t.equal(mappingsHeld(), mappings);
 });
 
-t.test('faults in several threads at once', async (t) => {
+t.test('faults in several threads at once', async t => {
   const faulted = await Promise.all(
     Array.from({ length: 4 }, () =>
       run(`
@@ -128,7 +128,7 @@ t.test('faults in several threads at once', async (t) => {
   t.same(faulted, [200, 200, 200, 200]);
 });
 
-t.test('the library stays when the only thread that loaded it has gone', async (t) => {
+t.test('the library stays when the only thread that loaded it has gone', async t => {
   // Its signal handler is installed still, and the deleter of an ArrayBuffer may run after the thread's environment.
   const script = `
     import { Worker } from 'node:worker_threads';

@@ -94,7 +94,9 @@ export class FarEnd {
     const { pool, offset, width, height, stride } = this.buffers.get(buffer)!;
     const memory = Buffer.from(this.pools.get(pool)!.mapping.buffer);
     return Buffer.concat(
-      Array.from({ length: height }, (_, y) => memory.subarray(offset + y * stride, offset + y * stride + width * bytesPerPixel)),
+      Array.from({ length: height }, (_, y) =>
+        memory.subarray(offset + y * stride, offset + y * stride + width * bytesPerPixel),
+      ),
     );
   }
 
@@ -136,11 +138,20 @@ export class FarEnd {
         break;
       }
       case 'wl_shm_pool.create_buffer': {
-        const [buffer, offset, width, height, stride, format] = args as [number, number, number, number, number, number];
+        const [buffer, offset, width, height, stride, format] = args as [
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+        ];
         const pool = this.pools.get(id);
-        if (pool === undefined || offset < 0 || offset + stride * height > pool.size) this.mistakes.push('a buffer outside of its pool');
+        if (pool === undefined || offset < 0 || offset + stride * height > pool.size)
+          this.mistakes.push('a buffer outside of its pool');
         for (const other of this.buffers.values()) {
-          const apart = other.offset + other.stride * other.height <= offset || offset + stride * height <= other.offset;
+          const apart =
+            other.offset + other.stride * other.height <= offset || offset + stride * height <= other.offset;
           if (other.pool === id && !apart) this.mistakes.push('buffers overlap');
         }
         this.buffers.set(buffer, { pool: id, offset, width, height, stride, format });

@@ -33,7 +33,9 @@ function sensible(wild: () => WildPeer, truncated: OwnedFd[]): NonNullable<WildO
   return {
     'wl_registry.bind': () => wild().bindArgs() ?? [],
     'wl_shm.create_pool': random => {
-      const fd = new OwnedFd(native.memfd('virtwl-wild-pool', random.below(10) === 0 ? random.below(POOL_BYTES) : POOL_BYTES, 0));
+      const fd = new OwnedFd(
+        native.memfd('virtwl-wild-pool', random.below(10) === 0 ? random.below(POOL_BYTES) : POOL_BYTES, 0),
+      );
       if (random.below(4) === 0) truncated.push(new OwnedFd(native.dup(fd.fd)));
       return [undefined, fd, POOL_BYTES];
     },
@@ -50,7 +52,12 @@ function sensible(wild: () => WildPeer, truncated: OwnedFd[]): NonNullable<WildO
     'wl_surface.set_buffer_scale': random => [1 + random.below(4)],
     'wl_surface.set_buffer_transform': random => [random.below(8)],
     'wl_surface.damage': random => [random.below(40) - 5, random.below(40) - 5, random.below(40), random.below(40)],
-    'wl_surface.damage_buffer': random => [random.below(40) - 5, random.below(40) - 5, random.below(40), random.below(40)],
+    'wl_surface.damage_buffer': random => [
+      random.below(40) - 5,
+      random.below(40) - 5,
+      random.below(40),
+      random.below(40),
+    ],
   };
 }
 
@@ -70,7 +77,8 @@ function dawdle(peer: Peer, random: Random): () => void {
   const say = peer.say.bind(peer);
   // What it has told to be gone by mistake, it cannot speak of; the id may be another object's by now.
   peer.say = (id, name, args) => {
-    if (interfaces.get(peer.types.get(id) ?? '')?.events.some(event => event.name === name) === true) say(id, name, args);
+    if (interfaces.get(peer.types.get(id) ?? '')?.events.some(event => event.name === name) === true)
+      say(id, name, args);
     else for (const arg of args ?? []) if (arg instanceof OwnedFd) arg.close();
   };
   const answerBasics = peer.answerBasics.bind(peer);
@@ -84,7 +92,12 @@ function dawdle(peer: Peer, random: Random): () => void {
 }
 
 /** One connection of `steps` messages of each end. Returns how many were said. */
-async function round(t: { teardown(work: () => void): void }, random: Random, who: 'app' | 'link', steps: number): Promise<{ said: number; faults: string[]; frames: number }> {
+async function round(
+  t: { teardown(work: () => void): void },
+  random: Random,
+  who: 'app' | 'link',
+  steps: number,
+): Promise<{ said: number; faults: string[]; frames: number }> {
   const c: AppAndLink = await connectApp(t as never);
   const truncated: OwnedFd[] = [];
   const app: WildPeer = new WildPeer(c.app, random, {
@@ -107,9 +120,17 @@ async function round(t: { teardown(work: () => void): void }, random: Random, wh
       },
       'wl_display.delete_id': r => [r.below(60)],
     },
-    never: who === 'link'
-      ? new Set(['wl_display.error'])
-      : new Set(['wl_display.error', 'wl_display.delete_id', 'wl_buffer.release', 'wl_callback.done', 'virtwl_slab_v1.memory', 'virtwl_slab_v1.refused']),
+    never:
+      who === 'link'
+        ? new Set(['wl_display.error'])
+        : new Set([
+            'wl_display.error',
+            'wl_display.delete_id',
+            'wl_buffer.release',
+            'wl_callback.done',
+            'virtwl_slab_v1.memory',
+            'virtwl_slab_v1.refused',
+          ]),
   });
   const confirm = dawdle(c.far.peer, random);
   c.far.slabAnswer = random.pick(['grant', 'grant', 'grant', 'wait', 'refuse'] as const);
@@ -120,8 +141,10 @@ async function round(t: { teardown(work: () => void): void }, random: Random, wh
     if (random.below(6) === 0) await settle(1 + random.below(3));
     if (random.below(10) === 0 && c.ends.length === 0) confirm();
     if (random.below(5) === 0 && c.far.held.length > 0) c.far.release(random.pick(c.far.held));
-    if (c.far.slabAnswer === 'wait' && random.below(10) === 0 && granted < c.far.asked.length) c.far.grant(c.far.asked[granted++]!.id);
-    if (truncated.length > 0 && random.below(20) === 0) native.truncate(random.pick(truncated).fd, random.below(2) * 4096);
+    if (c.far.slabAnswer === 'wait' && random.below(10) === 0 && granted < c.far.asked.length)
+      c.far.grant(c.far.asked[granted++]!.id);
+    if (truncated.length > 0 && random.below(20) === 0)
+      native.truncate(random.pick(truncated).fd, random.below(2) * 4096);
   }
   await settle(3);
   // Either of them goes first.
@@ -138,27 +161,35 @@ async function round(t: { teardown(work: () => void): void }, random: Random, wh
 }
 
 for (const who of ['app', 'link'] as const) {
-  t.test(`anything from ${who === 'app' ? 'an application' : 'the other end of the link'} (seed ${SEED})`, { timeout: 0 }, async t => {
-    let [inputs, connections, frames] = [0, 0, 0];
-    for (; inputs < INPUTS; connections++) {
-      const seed = SEED * 1_000_003 + connections;
-      const cleanups: (() => void)[] = [];
-      const { said, faults, frames: shown } = await round(
-        { teardown: work => cleanups.unshift(work) },
-        new Random(seed),
-        who,
-        50 + (connections % 7) * 50,
-      );
-      for (const cleanup of cleanups) cleanup();
-      inputs += said;
-      frames += shown;
-      if (faults.length > 0) {
-        t.fail(`connection ${connections} (Random(${seed})): ${faults.slice(0, 5).join('; ')}`);
-        return;
+  t.test(
+    `anything from ${who === 'app' ? 'an application' : 'the other end of the link'} (seed ${SEED})`,
+    { timeout: 0 },
+    async t => {
+      let [inputs, connections, frames] = [0, 0, 0];
+      for (; inputs < INPUTS; connections++) {
+        const seed = SEED * 1_000_003 + connections;
+        const cleanups: (() => void)[] = [];
+        const {
+          said,
+          faults,
+          frames: shown,
+        } = await round(
+          { teardown: work => cleanups.unshift(work) },
+          new Random(seed),
+          who,
+          50 + (connections % 7) * 50,
+        );
+        for (const cleanup of cleanups) cleanup();
+        inputs += said;
+        frames += shown;
+        if (faults.length > 0) {
+          t.fail(`connection ${connections} (Random(${seed})): ${faults.slice(0, 5).join('; ')}`);
+          return;
+        }
       }
-    }
-    t.ok(inputs >= INPUTS, `${inputs} messages on ${connections} connections, ${frames} frames`);
-    t.ok(frames > connections / 4, 'many got as far as showing something');
-    await before.assertSame(t);
-  });
+      t.ok(inputs >= INPUTS, `${inputs} messages on ${connections} connections, ${frames} frames`);
+      t.ok(frames > connections / 4, 'many got as far as showing something');
+      await before.assertSame(t);
+    },
+  );
 }

@@ -29,7 +29,12 @@ interface Shown {
 }
 
 /** Draws one colour, and shows it. */
-function show(c: AppAndLink, s: Pick<Shown, 'surface' | 'buffer'>, damage: readonly number[] | null, offset = [0, 0]): void {
+function show(
+  c: AppAndLink,
+  s: Pick<Shown, 'surface' | 'buffer'>,
+  damage: readonly number[] | null,
+  offset = [0, 0],
+): void {
   c.app.say(s.surface, 'attach', [s.buffer, ...offset]);
   if (damage !== null) c.app.say(s.surface, 'damage_buffer', damage);
   c.app.say(s.surface, 'commit');
@@ -152,7 +157,10 @@ withApp('a pool that grows, or is destroyed, under its buffers', async (t, c) =>
   show(c, { surface, buffer: large }, EVERYTHING);
   await settle();
   t.ok(pixels(c)!.equals(Buffer.alloc(1600, 0x52)));
-  t.ok(c.app.all('wl_display.delete_id').some(({ args }) => args[0] === pool.id), 'confirmed at once');
+  t.ok(
+    c.app.all('wl_display.delete_id').some(({ args }) => args[0] === pool.id),
+    'confirmed at once',
+  );
   pool.close();
 });
 
@@ -203,7 +211,10 @@ withApp('a buffer attached twice before the commit counts once, the last one', a
   c.app.say(surface, 'commit');
   await settle();
   t.ok(pixels(c)!.equals(Buffer.alloc(400, 9)), 'whole, although nothing was damaged: there was none before');
-  t.same(c.app.all('wl_buffer.release').map(({ id }) => id), [two]);
+  t.same(
+    c.app.all('wl_buffer.release').map(({ id }) => id),
+    [two],
+  );
   pool.close();
 });
 
@@ -237,7 +248,12 @@ withApp('a buffer without pixels passes through, and what follows it is new', as
   const w = window(c);
   w.pool.bytes.fill(1);
   show(c, w, EVERYTHING);
-  const manager = c.app.bind(c.registry, nameOf('wp_single_pixel_buffer_manager_v1'), 'wp_single_pixel_buffer_manager_v1', 1);
+  const manager = c.app.bind(
+    c.registry,
+    nameOf('wp_single_pixel_buffer_manager_v1'),
+    'wp_single_pixel_buffer_manager_v1',
+    1,
+  );
   const single = c.app.make(manager, 'create_u32_rgba_buffer', ['new', 0xffffffff, 0, 0, 0xffffffff]);
   show(c, { surface: w.surface, buffer: single }, EVERYTHING);
   await settle();
@@ -308,7 +324,10 @@ withApp('slabs of windows that are gone are given back, but for the last', async
     await settle();
   }
   t.equal(c.far.slabs.size, 2, '3 MiB for the first, in which the second is as well, and 9 MiB for the third');
-  t.same(c.far.asked.map(({ size }) => size / MIB), [3, 9]);
+  t.same(
+    c.far.asked.map(({ size }) => size / MIB),
+    [3, 9],
+  );
   for (const w of windows) {
     c.app.say(w.surface, 'destroy');
     w.pool.close();
@@ -402,7 +421,10 @@ withApp('a roomy slab that is refused is asked for again, just large enough', as
   const buffer = pool.buffer(0, 1024, 1025);
   show(c, { surface, buffer }, EVERYTHING);
   await settle();
-  t.same(c.far.asked.map(({ size }) => size / MIB), [13, 5]);
+  t.same(
+    c.far.asked.map(({ size }) => size / MIB),
+    [13, 5],
+  );
   t.same(c.connection.counters, { frames: 1, bytesCopied: 4 * MIB + 4096 });
   show(c, { surface, buffer }, EVERYTHING);
   c.far.largest = 4 * MIB;
@@ -490,33 +512,123 @@ withApp('a pool that was cut off, whose buffer is destroyed before the commit, i
 });
 
 for (const [what, say, object, code, message] of [
-  ['a pool of size 0', c => c.app.make(c.shm, 'create_pool', ['new', memfd(4096), 0]), 'shm', INVALID_STRIDE, /pool size/],
-  ['a pool of a pipe', c => c.app.make(c.shm, 'create_pool', ['new', readEnd(), 4096]), 'shm', INVALID_FD, /failed mmap/],
-  ['a pool with an id in use', c => c.app.say(c.shm, 'create_pool', [c.shm, memfd(4096), 4096]), 1, INVALID_OBJECT, /invalid id/],
-  ['a pool with an id far away', c => c.app.say(c.shm, 'create_pool', [0x00ffffff, memfd(4096), 4096]), 1, INVALID_OBJECT, /invalid id/],
-  ["a pool with a compositor's id", c => c.app.say(c.shm, 'create_pool', [0xff000000, memfd(4096), 4096]), 1, INVALID_OBJECT, /invalid id/],
-  ['a buffer outside of its pool', (c, pool) => c.app.make(pool, 'create_buffer', ['new', 4000, 10, 10, 40, 0]), 'pool', INVALID_STRIDE, /at offset 4000/],
-  ['a buffer of a format that is not carried', (c, pool) => c.app.make(pool, 'create_buffer', ['new', 0, 10, 10, 40, 0x3231564e]), 'pool', 0, /format/],
-  ['a buffer with an id in use', (c, pool) => c.app.say(pool, 'create_buffer', [pool, 0, 1, 1, 4, 0]), 1, INVALID_OBJECT, /invalid id/],
+  [
+    'a pool of size 0',
+    c => c.app.make(c.shm, 'create_pool', ['new', memfd(4096), 0]),
+    'shm',
+    INVALID_STRIDE,
+    /pool size/,
+  ],
+  [
+    'a pool of a pipe',
+    c => c.app.make(c.shm, 'create_pool', ['new', readEnd(), 4096]),
+    'shm',
+    INVALID_FD,
+    /failed mmap/,
+  ],
+  [
+    'a pool with an id in use',
+    c => c.app.say(c.shm, 'create_pool', [c.shm, memfd(4096), 4096]),
+    1,
+    INVALID_OBJECT,
+    /invalid id/,
+  ],
+  [
+    'a pool with an id far away',
+    c => c.app.say(c.shm, 'create_pool', [0x00ffffff, memfd(4096), 4096]),
+    1,
+    INVALID_OBJECT,
+    /invalid id/,
+  ],
+  [
+    "a pool with a compositor's id",
+    c => c.app.say(c.shm, 'create_pool', [0xff000000, memfd(4096), 4096]),
+    1,
+    INVALID_OBJECT,
+    /invalid id/,
+  ],
+  [
+    'a buffer outside of its pool',
+    (c, pool) => c.app.make(pool, 'create_buffer', ['new', 4000, 10, 10, 40, 0]),
+    'pool',
+    INVALID_STRIDE,
+    /at offset 4000/,
+  ],
+  [
+    'a buffer of a format that is not carried',
+    (c, pool) => c.app.make(pool, 'create_buffer', ['new', 0, 10, 10, 40, 0x3231564e]),
+    'pool',
+    0,
+    /format/,
+  ],
+  [
+    'a buffer with an id in use',
+    (c, pool) => c.app.say(pool, 'create_buffer', [pool, 0, 1, 1, 4, 0]),
+    1,
+    INVALID_OBJECT,
+    /invalid id/,
+  ],
   ['a pool that shrinks', (c, pool) => c.app.say(pool, 'resize', [4095]), 'pool', INVALID_FD, /shrinking/],
   ['a pool of negative size', (c, pool) => c.app.say(pool, 'resize', [-1]), 'pool', INVALID_FD, /shrinking/],
-  ['a pool as a region', (c, pool) => c.app.words(c.app.make(c.factory, 'create_surface'), 5, pool), 1, INVALID_OBJECT, /for region/],
-  ['a pool as a buffer', (c, pool) => c.app.words(c.app.make(c.factory, 'create_surface'), 1, pool, 0, 0), 1, INVALID_OBJECT, /for buffer/],
-  ['a surface as a buffer', c => {
-    const surface = c.app.make(c.factory, 'create_surface');
-    c.app.words(surface, 1, surface, 0, 0);
-  }, 1, INVALID_OBJECT, /for buffer/],
-  ['a destroyed buffer', (c, pool) => {
-    const buffer = c.app.make(pool, 'create_buffer', ['new', 0, 1, 1, 4, 0]);
-    c.app.say(buffer, 'destroy');
-    c.app.words(c.app.make(c.factory, 'create_surface'), 1, buffer, 0, 0);
-  }, 1, INVALID_OBJECT, /for buffer/],
-  ['a destroyed pool', (c, pool) => {
-    c.app.say(pool, 'destroy');
-    c.app.words(pool, 2, 8192);
-  }, 1, INVALID_OBJECT, /invalid object/],
-  ['a hidden global', c => c.app.bind(c.registry, nameOf('zwlr_screencopy_manager_v1'), 'zwlr_screencopy_manager_v1', 3), 'registry', INVALID_OBJECT, /invalid global/],
-  ['the memory of the link', c => c.app.bind(c.registry, nameOf('virtwl_memory_v1'), 'virtwl_memory_v1', 1), 'registry', INVALID_OBJECT, /invalid global/],
+  [
+    'a pool as a region',
+    (c, pool) => c.app.words(c.app.make(c.factory, 'create_surface'), 5, pool),
+    1,
+    INVALID_OBJECT,
+    /for region/,
+  ],
+  [
+    'a pool as a buffer',
+    (c, pool) => c.app.words(c.app.make(c.factory, 'create_surface'), 1, pool, 0, 0),
+    1,
+    INVALID_OBJECT,
+    /for buffer/,
+  ],
+  [
+    'a surface as a buffer',
+    c => {
+      const surface = c.app.make(c.factory, 'create_surface');
+      c.app.words(surface, 1, surface, 0, 0);
+    },
+    1,
+    INVALID_OBJECT,
+    /for buffer/,
+  ],
+  [
+    'a destroyed buffer',
+    (c, pool) => {
+      const buffer = c.app.make(pool, 'create_buffer', ['new', 0, 1, 1, 4, 0]);
+      c.app.say(buffer, 'destroy');
+      c.app.words(c.app.make(c.factory, 'create_surface'), 1, buffer, 0, 0);
+    },
+    1,
+    INVALID_OBJECT,
+    /for buffer/,
+  ],
+  [
+    'a destroyed pool',
+    (c, pool) => {
+      c.app.say(pool, 'destroy');
+      c.app.words(pool, 2, 8192);
+    },
+    1,
+    INVALID_OBJECT,
+    /invalid object/,
+  ],
+  [
+    'a hidden global',
+    c => c.app.bind(c.registry, nameOf('zwlr_screencopy_manager_v1'), 'zwlr_screencopy_manager_v1', 3),
+    'registry',
+    INVALID_OBJECT,
+    /invalid global/,
+  ],
+  [
+    'the memory of the link',
+    c => c.app.bind(c.registry, nameOf('virtwl_memory_v1'), 'virtwl_memory_v1', 1),
+    'registry',
+    INVALID_OBJECT,
+    /invalid global/,
+  ],
 ] as [string, (c: AppAndLink, pool: number) => unknown, 'shm' | 'pool' | 'registry' | number, number, RegExp][]) {
   withApp(`${what} is refused, and all is given back`, async (t, c) => {
     const pool = c.app.make(c.shm, 'create_pool', ['new', memfd(4096), 4096]);
@@ -544,15 +656,23 @@ withApp('the registry shows what can be carried and is meant for it', async (t, 
 });
 
 withApp('formats that are not carried are not offered', async (t, c) => {
-  const far = c.far.peer.all('wl_registry.bind').map(({ args }) => args[1] as { interface: string; id: number }).find(bind => bind.interface === 'wl_shm')!.id;
+  const far = c.far.peer
+    .all('wl_registry.bind')
+    .map(({ args }) => args[1] as { interface: string; id: number })
+    .find(bind => bind.interface === 'wl_shm')!.id;
   for (const format of [0, 1, 0x36314752, 0x3231564e, 0x56595559]) c.far.peer.say(far, 'format', [format]);
   await settle();
-  t.same(c.app.all('wl_shm.format').map(({ args }) => args[0]), [0, 1, 0x36314752]);
+  t.same(
+    c.app.all('wl_shm.format').map(({ args }) => args[0]),
+    [0, 1, 0x36314752],
+  );
 });
 
 // ---- without a glue ------------------------------------------------------------------------------------------
 
-const NESTED = LINK_GLOBALS.map(([name, version]): readonly [string, number] => (name === 'virtwl_memory_v1' ? ['wp_tearing_control_manager_v1', 1] : [name, version]));
+const NESTED = LINK_GLOBALS.map(([name, version]): readonly [string, number] =>
+  name === 'virtwl_memory_v1' ? ['wp_tearing_control_manager_v1', 1] : [name, version],
+);
 
 /** An allocator that answers when it is told to. */
 class FakeAllocator {
@@ -657,7 +777,16 @@ for (const [who, options] of [
 
 for (const [what, options, message] of [
   ['without an allocator', { globals: NESTED }, /this VM has no allocator/],
-  ['without wl_shm at the other end', { globals: [['wl_compositor', 6], ['zwp_none', 1]] }, /no wl_shm/],
+  [
+    'without wl_shm at the other end',
+    {
+      globals: [
+        ['wl_compositor', 6],
+        ['zwp_none', 1],
+      ],
+    },
+    /no wl_shm/,
+  ],
 ] as const) {
   t.test(`a client ${what} hears of it when it shows something`, async t => {
     const held = new Holdings();

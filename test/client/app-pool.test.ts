@@ -23,7 +23,14 @@ function memfd(size: number): OwnedFd {
   return new OwnedFd(native.memfd('virtwl-pool-test', size, 0));
 }
 
-function refused(t: Test, call: () => unknown, object: number, code: number, message: RegExp | string, what?: string): void {
+function refused(
+  t: Test,
+  call: () => unknown,
+  object: number,
+  code: number,
+  message: RegExp | string,
+  what?: string,
+): void {
   let thrown: unknown;
   try {
     call();
@@ -98,7 +105,14 @@ t.test('a pool', async t => {
       ['/dev/null', openSync('/dev/null', 'r+')],
     ];
     for (const [what, fd] of things) {
-      refused(t, () => new AppPool(new OwnedFd(fd), 4096, SHM, live), SHM, INVALID_FD, /failed mmap of a pool of 4096 bytes/, what);
+      refused(
+        t,
+        () => new AppPool(new OwnedFd(fd), 4096, SHM, live),
+        SHM,
+        INVALID_FD,
+        /failed mmap of a pool of 4096 bytes/,
+        what,
+      );
     }
     await held.assertSame(t, 'each was closed');
   });
@@ -205,15 +219,31 @@ t.test('a buffer', async t => {
       'stride times height that wraps to nothing': [0, 1, 0x10000, 0x10000],
       'the largest of all': [0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff],
     })) {
-      refused(t, () => create(...(args as [number, number, number, number])), POOL, INVALID_STRIDE, /invalid width, height or stride/, what);
+      refused(
+        t,
+        () => create(...(args as [number, number, number, number])),
+        POOL,
+        INVALID_STRIDE,
+        /invalid width, height or stride/,
+        what,
+      );
     }
   });
 
   t.test('has a format that is carried, and a stride for its pixels', async t => {
-    for (const format of [2, 0xffffffff, 0x3231564e /* NV12: two planes */, 0x56595559 /* YUYV */, 0x20203843 /* C8: a palette */]) {
+    for (const format of [
+      2, 0xffffffff, 0x3231564e /* NV12: two planes */, 0x56595559 /* YUYV */, 0x20203843 /* C8: a palette */,
+    ]) {
       refused(t, () => create(0, 1, 1, 64, format), POOL, INVALID_FORMAT, /invalid format 0x/);
     }
-    for (const [format, bytes] of [[ARGB8888, 4], [1, 4], [RGB888, 3], [0x36314752, 2], [0x20203852, 1], [0x38344241, 8]] as const) {
+    for (const [format, bytes] of [
+      [ARGB8888, 4],
+      [1, 4],
+      [RGB888, 3],
+      [0x36314752, 2],
+      [0x20203852, 1],
+      [0x38344241, 8],
+    ] as const) {
       create(0, 10, 1, 10 * bytes, format).release();
       refused(t, () => create(0, 10, 1, 10 * bytes - 1, format), POOL, INVALID_STRIDE, /./);
     }

@@ -29,7 +29,12 @@ interface LinkModel {
 /** One surface of the application, drawn with random changes. */
 class ModelSurface {
   readonly id: number;
-  readonly geometry: { -readonly [K in keyof SurfaceGeometry]: SurfaceGeometry[K] } = { scale: 1, transform: 0, source: null, destination: null };
+  readonly geometry: { -readonly [K in keyof SurfaceGeometry]: SurfaceGeometry[K] } = {
+    scale: 1,
+    transform: 0,
+    source: null,
+    destination: null,
+  };
   #pool!: DrawnPool;
   #buffers: { id: number; offset: number }[] = [];
   width = 0;
@@ -115,8 +120,16 @@ class ModelSurface {
     }
     this.geometry.source = source;
     this.geometry.destination = destination;
-    app.say(this.#viewport, 'set_source', source === null ? [-1, -1, -1, -1] : [source.x, source.y, source.width, source.height]);
-    app.say(this.#viewport, 'set_destination', destination === null ? [-1, -1] : [destination.width, destination.height]);
+    app.say(
+      this.#viewport,
+      'set_source',
+      source === null ? [-1, -1, -1, -1] : [source.x, source.y, source.width, source.height],
+    );
+    app.say(
+      this.#viewport,
+      'set_destination',
+      destination === null ? [-1, -1] : [destination.width, destination.height],
+    );
   }
 
   #color(): number {
@@ -144,7 +157,11 @@ class ModelSurface {
   }
 
   /** One frame: changes some pixels, tells so in one way or the other, and checks what came of it. */
-  async frame(t: Test, damage: { buffer: readonly Rect[]; surface: readonly Rect[] }, how: { dieFirst?: boolean } = {}): Promise<boolean> {
+  async frame(
+    t: Test,
+    damage: { buffer: readonly Rect[]; surface: readonly Rect[] },
+    how: { dieFirst?: boolean } = {},
+  ): Promise<boolean> {
     const { app, far, connection } = this.c;
     const changed = new Set([
       ...damage.buffer.flatMap(r => this.pixelsOfBuffer(r)),
@@ -182,7 +199,8 @@ class ModelSurface {
         faults.push(`buffer ${id} changed while the compositor held it`);
       }
     }
-    if (app.all('wl_buffer.release').length !== released + (how.dieFirst ? 0 : 1)) faults.push('the buffer was not released at once');
+    if (app.all('wl_buffer.release').length !== released + (how.dieFirst ? 0 : 1))
+      faults.push('the buffer was not released at once');
     if (!how.dieFirst && app.last('wl_buffer.release').id !== buffer.id) faults.push('another buffer was released');
     if (connection.counters.frames !== frames + 1) faults.push('the frame was not counted');
     faults.push(...far.mistakes, ...app.faults, ...far.peer.faults);
@@ -197,7 +215,8 @@ class ModelSurface {
     const got = connection.counters.bytesCopied - copied;
     // A rectangle of a surface may cover more of the buffer than its pixels, when there is a viewport.
     const exact = link.rects + count <= EXACT_RECTS && (damage.surface.length === 0 || this.#viewport === undefined);
-    if (got < expected || (exact && got !== expected)) faults.push(`${got} bytes were copied, ${expected} were damaged`);
+    if (got < expected || (exact && got !== expected))
+      faults.push(`${got} bytes were copied, ${expected} were damaged`);
     if (got > all * this.bytesPerPixel) faults.push('more was copied than there is');
     stale.fill(0);
     link.rects = 0;
@@ -239,7 +258,8 @@ class ModelSurface {
     const rows: Buffer[] = [];
     for (let y = 0; y < height; y++) {
       const row = bytes.subarray(offset + y * this.#stride, offset + y * this.#stride + width * bytesPerPixel);
-      for (let x = 0; x < width; x++) row.writeUIntLE(this.image[y * width + x]!, x * bytesPerPixel, Math.min(4, bytesPerPixel));
+      for (let x = 0; x < width; x++)
+        row.writeUIntLE(this.image[y * width + x]!, x * bytesPerPixel, Math.min(4, bytesPerPixel));
       rows.push(Buffer.from(row));
     }
     // Whatever is between the rows is nobody's business.
@@ -259,7 +279,13 @@ const BGR888 = 0x34324742;
 const R8 = 0x20203852;
 
 t.test('damage in buffer coordinates', async t => {
-  for (const [name, bytesPerPixel, format] of [['argb8888', 4, 0], ['xrgb8888', 4, 1], ['rgb565', 2, RGB565], ['bgr888', 3, BGR888], ['r8', 1, R8]] as const) {
+  for (const [name, bytesPerPixel, format] of [
+    ['argb8888', 4, 0],
+    ['xrgb8888', 4, 1],
+    ['rgb565', 2, RGB565],
+    ['bgr888', 3, BGR888],
+    ['r8', 1, R8],
+  ] as const) {
     t.test(`${name}: any sequence of damage, sizes and releases (seed ${SEED})`, async t => {
       const held = new Holdings();
       const c = await connectApp(t);
@@ -271,11 +297,17 @@ t.test('damage in buffer coordinates', async t => {
         if (random.below(25) === 0) surface.resize(1 + random.below(40), 1 + random.below(40));
         if (random.below(30) === 0) await surface.hide();
         const buffer = Array.from({ length: random.below(3) }, () => surface.bufferRect());
-        if (!(await surface.frame(t, { buffer: step === 0 ? [{ x1: 0, y1: 0, x2: 20, y2: 13 }] : buffer, surface: [] }))) return;
+        if (
+          !(await surface.frame(t, { buffer: step === 0 ? [{ x1: 0, y1: 0, x2: 20, y2: 13 }] : buffer, surface: [] }))
+        )
+          return;
         frames += 1;
         if (random.below(2) === 0) surface.releaseSome();
         await settle(4);
-        t.ok(c.far.buffers.size <= c.far.held.length + 3, `${c.far.buffers.size} link buffers, ${c.far.held.length} held`);
+        t.ok(
+          c.far.buffers.size <= c.far.held.length + 3,
+          `${c.far.buffers.size} link buffers, ${c.far.held.length} held`,
+        );
       }
       t.pass(`${frames} frames`);
       surface.destroy();
@@ -304,10 +336,14 @@ t.test('damage in surface coordinates', async t => {
         surface.setTransform(transform);
         surface.setScale(scale);
         const turned = (transform & 1) === 1;
-        const [width, height] = [(turned ? surface.height : surface.width) / scale, (turned ? surface.width : surface.height) / scale];
+        const [width, height] = [
+          (turned ? surface.height : surface.width) / scale,
+          (turned ? surface.width : surface.height) / scale,
+        ];
         for (let step = 0; step < 40; step++) {
           if (step === 20) surface.setViewport(null, { width: 3 + random.below(20), height: 3 + random.below(20) });
-          if (step === 30) surface.setViewport({ x: 0.5, y: 1.25, width: width - 1.5, height: height - 2 }, { width: 7, height: 9 });
+          if (step === 30)
+            surface.setViewport({ x: 0.5, y: 1.25, width: width - 1.5, height: height - 2 }, { width: 7, height: 9 });
           const shown = surface.geometry.destination ?? { width, height };
           const rects = Array.from({ length: 1 + random.below(2) }, () => {
             const [x1, y1] = [random.below(shown.width), random.below(shown.height)];

@@ -107,7 +107,10 @@ t.test('a frame leaves in one send, with its damage', async t => {
   await Promise.resolve();
   t.equal(native.counters().sendmsg - sends, 1);
   await client.roundtrip();
-  t.same(desktop.shown[0]!.damage, [[1, 2, 3, 4], [-5, 0, 1, 1]]);
+  t.same(desktop.shown[0]!.damage, [
+    [1, 2, 3, 4],
+    [-5, 0, 1, 1],
+  ]);
   desktop.frame();
   t.equal(await frame, 7, "the compositor's time");
 });
@@ -162,7 +165,13 @@ t.test('damage and sizes that cannot be are refused before anything is sent', as
   await client.roundtrip();
   t.same(desktop.shown, []);
   window.commit(buffer, []);
-  for (const [width, height] of [[0, 5], [5, 0], [MAX_BUFFER_SIDE + 1, 5], [1.5, 5], [NaN, 5]] as const) {
+  for (const [width, height] of [
+    [0, 5],
+    [5, 0],
+    [MAX_BUFFER_SIDE + 1, 5],
+    [1.5, 5],
+    [NaN, 5],
+  ] as const) {
     t.throws(() => client.createSurface(width, height), RangeError);
     t.throws(() => window.surface.resize(width, height), RangeError);
   }
@@ -182,7 +191,14 @@ t.test('a window', async t => {
     desktop.configure(400, 100);
     desktop.configure(0, 0);
     await client.roundtrip();
-    t.same(sizes, [[400, 100], [50, 60]], 'its own where the compositor leaves the choice');
+    t.same(
+      sizes,
+      [
+        [400, 100],
+        [50, 60],
+      ],
+      'its own where the compositor leaves the choice',
+    );
   });
 
   t.test('answers a configure with the first frame of that size', async t => {
@@ -196,7 +212,10 @@ t.test('a window', async t => {
     t.same([buffer.width, buffer.height, buffer.age], [300, 200, 0]);
     window.commit(buffer);
     await client.roundtrip();
-    t.same(desktop.shown.map(({ acked }) => acked), [undefined, serial]);
+    t.same(
+      desktop.shown.map(({ acked }) => acked),
+      [undefined, serial],
+    );
   });
 
   t.test('keeps a size of its own, when told to', async t => {
@@ -208,7 +227,13 @@ t.test('a window', async t => {
     await client.roundtrip();
     t.ok(desktop.shown[0]!.acked !== undefined, 'the configure is answered all the same');
     const limits = desktop.compositor.received.filter(({ request }) => /set_m.._size/.test(request));
-    t.same(limits.map(({ args }) => args), [[50, 60], [50, 60]]);
+    t.same(
+      limits.map(({ args }) => args),
+      [
+        [50, 60],
+        [50, 60],
+      ],
+    );
   });
 
   t.test('lets old buffers go as they become free', async t => {
@@ -257,9 +282,18 @@ t.test('a window', async t => {
     t.ok(closed);
     await client.roundtrip();
     const sent = desktop.compositor.received;
-    t.match(sent.find(({ request }) => request === 'xdg_wm_base.pong'), { args: [5] });
-    t.match(sent.find(({ request }) => request === 'xdg_toplevel.set_title'), { args: ['a title'] });
-    t.match(sent.find(({ request }) => request === 'xdg_toplevel.set_app_id'), { args: ['an.id'] });
+    t.match(
+      sent.find(({ request }) => request === 'xdg_wm_base.pong'),
+      { args: [5] },
+    );
+    t.match(
+      sent.find(({ request }) => request === 'xdg_toplevel.set_title'),
+      { args: ['a title'] },
+    );
+    t.match(
+      sent.find(({ request }) => request === 'xdg_toplevel.set_app_id'),
+      { args: ['an.id'] },
+    );
     t.ok(sent.some(({ request }) => request === 'xdg_toplevel.set_fullscreen'));
   });
 
@@ -307,7 +341,11 @@ t.test('memory that is refused', async t => {
 
 t.test('without glue the memory is our own', async t => {
   const [a, b] = native.socketpair();
-  const globals = [['wl_compositor', 4], ['wl_shm', 1], ['xdg_wm_base', 1]] as const;
+  const globals = [
+    ['wl_compositor', 4],
+    ['wl_shm', 1],
+    ['xdg_wm_base', 1],
+  ] as const;
   const desktop = new FakeDesktop(new OwnedFd(a), globals);
   t.teardown(() => desktop.close());
   const socket = new UnixSocket(new OwnedFd(b));
@@ -327,8 +365,21 @@ t.test('without glue the memory is our own', async t => {
 
 t.test('the connection', async t => {
   t.test('needs a compositor that can say what is damaged in a buffer', async t => {
-    await t.rejects(connectDesktop(t, [['wl_compositor', 3], ['wl_shm', 1], ['xdg_wm_base', 1]]), /version 3/);
-    await t.rejects(connectDesktop(t, [['wl_compositor', 4], ['wl_shm', 1]]), /does not offer xdg_wm_base/);
+    await t.rejects(
+      connectDesktop(t, [
+        ['wl_compositor', 3],
+        ['wl_shm', 1],
+        ['xdg_wm_base', 1],
+      ]),
+      /version 3/,
+    );
+    await t.rejects(
+      connectDesktop(t, [
+        ['wl_compositor', 4],
+        ['wl_shm', 1],
+      ]),
+      /does not offer xdg_wm_base/,
+    );
   });
 
   t.test('is given up when nobody answers', async t => {

@@ -1,7 +1,12 @@
 /** Slabs and pieces, over a source that gives, refuses and dawdles as a test says. */
 import t from 'tap';
 import {
-  BUFFERS_PER_SLAB, LinkMemory, MAX_ROOMY_SLAB_BYTES, MAX_SLABS, MIN_SLAB_BYTES, type Piece,
+  BUFFERS_PER_SLAB,
+  LinkMemory,
+  MAX_ROOMY_SLAB_BYTES,
+  MAX_SLABS,
+  MIN_SLAB_BYTES,
+  type Piece,
 } from '../../src/client/link-memory.js';
 import type { MemorySource, SlabGrant } from '../../src/client/memory-source.js';
 import { native } from '../../src/native.js';
@@ -58,7 +63,10 @@ t.test('a slab is asked for once, with room for double buffering', async t => {
   await settle(2);
   t.equal(arrivals.count, 1);
   const pieces = [0, 1, 2].map(() => m.take(1 << 20)!);
-  t.same(pieces.map(({ offset }) => offset), [0, 1 << 20, 2 << 20]);
+  t.same(
+    pieces.map(({ offset }) => offset),
+    [0, 1 << 20, 2 << 20],
+  );
   t.equal(new Set(pieces.map(({ mapping }) => mapping)).size, 1);
   t.equal(m.take(1), null, 'the fourth needs another');
   m.close();
@@ -145,7 +153,11 @@ t.test('a slab that does not come is waited for so long, and given back when it 
   t.equal(m.slabCount, 1, 'the next one is asked for as ever');
   m.close();
 
-  const closed = new LinkMemory<number>({ allocate: () => new Promise(() => {}) }, () => t.fail('told after the end'), 1);
+  const closed = new LinkMemory<number>(
+    { allocate: () => new Promise(() => {}) },
+    () => t.fail('told after the end'),
+    1,
+  );
   closed.take(1);
   closed.close();
   await new Promise(resolve => setTimeout(resolve, 20));
@@ -173,7 +185,8 @@ t.test('an empty slab is given back, but for the last; after the end nothing is'
 t.test('there are so many slabs, and what needs one more is refused until one is free', async t => {
   const { source, memory: m } = memory();
   const pieces: Piece<number>[] = [];
-  for (let i = 0; i < MAX_SLABS; i++) pieces.push(await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES));
+  for (let i = 0; i < MAX_SLABS; i++)
+    pieces.push(await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES));
   t.equal(m.slabCount, MAX_SLABS);
   t.throws(() => m.take(MIN_SLAB_BYTES), /64 slabs are full/);
   t.equal(source.asked.length, MAX_SLABS, 'it is not even asked for');

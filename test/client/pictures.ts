@@ -55,7 +55,8 @@ export function uprightPixels(
   const touched = new Set<number>();
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      if (x < right - 1e-9 && x + 1 > left + 1e-9 && y < bottom - 1e-9 && y + 1 > top + 1e-9) touched.add(y * width + x);
+      if (x < right - 1e-9 && x + 1 > left + 1e-9 && y < bottom - 1e-9 && y + 1 > top + 1e-9)
+        touched.add(y * width + x);
     }
   }
   return touched;

@@ -38,7 +38,11 @@ async function withProxy(
     server.on('connection', socket => far.push(new FarEnd(new Peer('compositor', socket), options.globals)));
   }
   const path = join(folder, 'app-socket');
-  const proxy = new ClientProxy({ device: openDevice({ loopback: folder }), path, ...(options.server !== undefined && { server: options.server }) });
+  const proxy = new ClientProxy({
+    device: openDevice({ loopback: folder }),
+    path,
+    ...(options.server !== undefined && { server: options.server }),
+  });
   const problems: Error[] = [];
   proxy.on('problem', error => problems.push(error));
   try {
@@ -136,7 +140,10 @@ t.test('the server may have another name', async t => {
 });
 
 t.test('without a glue at the other end and without an allocator, an application hears so', async t => {
-  const globals = LINK_GLOBALS.map(([name, version]): readonly [string, number] => [name === 'virtwl_memory_v1' ? 'xdg_wm_base' : name, version]);
+  const globals = LINK_GLOBALS.map(([name, version]): readonly [string, number] => [
+    name === 'virtwl_memory_v1' ? 'xdg_wm_base' : name,
+    version,
+  ]);
   await withProxy(t, { globals }, async d => {
     const app = d.connect();
     await showFrame(app);
@@ -177,7 +184,9 @@ t.test('a hundred applications that come and go leave nothing', async t => {
 t.test('a path that is taken is an error', async t => {
   const folder = loopbackFolder(t);
   const taken = UnixListener.listen(join(folder, 'app-socket'));
-  t.throws(() => new ClientProxy({ device: openDevice({ loopback: folder }), path: join(folder, 'app-socket') }), { code: 'EADDRINUSE' });
+  t.throws(() => new ClientProxy({ device: openDevice({ loopback: folder }), path: join(folder, 'app-socket') }), {
+    code: 'EADDRINUSE',
+  });
   taken.close();
 });
 

@@ -18,10 +18,11 @@ class Bitmap {
   static of(rects: readonly Rect[]): { map: Bitmap; overlap: boolean } {
     const map = new Bitmap();
     let overlap = false;
-    for (const r of rects) map.each(r, at => {
-      overlap ||= map.bits[at] === 1;
-      map.bits[at] = 1;
-    });
+    for (const r of rects)
+      map.each(r, at => {
+        overlap ||= map.bits[at] === 1;
+        map.bits[at] = 1;
+      });
     return { map, overlap };
   }
 

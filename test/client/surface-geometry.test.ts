@@ -35,12 +35,41 @@ t.test('the model itself turns and flips as the protocol says', async t => {
   // 0 1 2
   // 3 4 5
   const picture = numbered(3, 2);
-  t.same(stored(picture, 0), [[0, 1, 2], [3, 4, 5]]);
-  t.same(stored(picture, 1), [[2, 5], [1, 4], [0, 3]], '90: the right edge is on top');
-  t.same(stored(picture, 2), [[5, 4, 3], [2, 1, 0]]);
-  t.same(stored(picture, 3), [[3, 0], [4, 1], [5, 2]]);
-  t.same(stored(picture, 4), [[2, 1, 0], [5, 4, 3]]);
-  t.same(stored(picture, 5), [[0, 3], [1, 4], [2, 5]], 'flipped, then turned left');
+  t.same(stored(picture, 0), [
+    [0, 1, 2],
+    [3, 4, 5],
+  ]);
+  t.same(
+    stored(picture, 1),
+    [
+      [2, 5],
+      [1, 4],
+      [0, 3],
+    ],
+    '90: the right edge is on top',
+  );
+  t.same(stored(picture, 2), [
+    [5, 4, 3],
+    [2, 1, 0],
+  ]);
+  t.same(stored(picture, 3), [
+    [3, 0],
+    [4, 1],
+    [5, 2],
+  ]);
+  t.same(stored(picture, 4), [
+    [2, 1, 0],
+    [5, 4, 3],
+  ]);
+  t.same(
+    stored(picture, 5),
+    [
+      [0, 3],
+      [1, 4],
+      [2, 5],
+    ],
+    'flipped, then turned left',
+  );
 });
 
 t.test('a rectangle of the surface is its pixels in the buffer, for every transform and scale', async t => {
@@ -73,7 +102,12 @@ t.test('a rectangle of the surface is its pixels in the buffer, for every transf
 
 t.test('a buffer that is no multiple of its scale is rounded outwards', async t => {
   for (let transform = 0; transform < 8; transform++) {
-    for (const [width, height, scale] of [[5, 7, 2], [7, 5, 3], [1, 1, 2], [10, 3, 4]] as const) {
+    for (const [width, height, scale] of [
+      [5, 7, 2],
+      [7, 5, 3],
+      [1, 1, 2],
+      [10, 3, 4],
+    ] as const) {
       const buffer = stored(numbered(width, height), transform);
       const geometry = { ...initialGeometry(), scale, transform };
       for (let x = 0; x * scale < width; x++) {
@@ -81,7 +115,8 @@ t.test('a buffer that is no multiple of its scale is rounded outwards', async t 
           const damage = { x1: x, y1: y, x2: x + 1, y2: y + 1 };
           const { missing } = inBuffer(uprightPixels(damage, geometry, width, height), buffer);
           const found = surfaceToBuffer(damage, geometry, buffer[0]!.length, buffer.length);
-          if (missing(found) > 0) t.fail(`transform ${transform} scale ${scale} of ${width}x${height}`, { damage, found });
+          if (missing(found) > 0)
+            t.fail(`transform ${transform} scale ${scale} of ${width}x${height}`, { damage, found });
         }
       }
     }
@@ -111,7 +146,9 @@ t.test(`through a viewport no pixel is missing, and few are too many (seed ${SEE
                 height: (1 + random.below((surfaceHeight - sourceY) * 256)) / 256,
               };
         const destination =
-          source !== null && random.below(3) === 0 ? null : { width: 1 + random.below(20), height: 1 + random.below(20) };
+          source !== null && random.below(3) === 0
+            ? null
+            : { width: 1 + random.below(20), height: 1 + random.below(20) };
         const geometry: SurfaceGeometry = { scale, transform, source, destination };
         const shown = destination ?? source!;
         const x1 = random.below(Math.max(1, Math.floor(shown.width)));
@@ -129,7 +166,14 @@ t.test(`through a viewport no pixel is missing, and few are too many (seed ${SEE
           (cut.x1 < bounds.x1 || cut.y1 < bounds.y1 || cut.x2 > bounds.x2 || cut.y2 > bounds.y2);
         cases += 1;
         if (missing(found) > 0 || tooMany) {
-          t.fail(missing(found) > 0 ? 'pixels are missing' : 'far too many pixels', { geometry, damage, found, bounds, width, height });
+          t.fail(missing(found) > 0 ? 'pixels are missing' : 'far too many pixels', {
+            geometry,
+            damage,
+            found,
+            bounds,
+            width,
+            height,
+          });
           return;
         }
       }
@@ -144,8 +188,18 @@ t.test('what clients send to say "everything" is finite and covers the buffer', 
       { ...initialGeometry(), transform },
       { ...initialGeometry(), transform, scale: 3 },
       { ...initialGeometry(), transform, scale: 0x7fffffff },
-      { scale: 2, transform, source: { x: 1 / 256, y: 1 / 256, width: 1 / 256, height: 1 / 256 }, destination: { width: 0x7fffffff, height: 1 } },
-      { scale: 1, transform, source: { x: 0, y: 0, width: 8388607, height: 8388607 }, destination: { width: 1, height: 1 } },
+      {
+        scale: 2,
+        transform,
+        source: { x: 1 / 256, y: 1 / 256, width: 1 / 256, height: 1 / 256 },
+        destination: { width: 0x7fffffff, height: 1 },
+      },
+      {
+        scale: 1,
+        transform,
+        source: { x: 0, y: 0, width: 8388607, height: 8388607 },
+        destination: { width: 1, height: 1 },
+      },
     ]) {
       for (const r of [
         { x1: 0, y1: 0, x2: 0x7fffffff, y2: 0x7fffffff },
@@ -157,7 +211,12 @@ t.test('what clients send to say "everything" is finite and covers the buffer', 
       }
     }
     const all = clipped(
-      surfaceToBuffer({ x1: 0, y1: 0, x2: 0x7fffffff, y2: 0x7fffffff }, { ...initialGeometry(), transform, scale: 2 }, 64, 32),
+      surfaceToBuffer(
+        { x1: 0, y1: 0, x2: 0x7fffffff, y2: 0x7fffffff },
+        { ...initialGeometry(), transform, scale: 2 },
+        64,
+        32,
+      ),
       64,
       32,
     );

@@ -28,7 +28,9 @@ const WIDTH = 64;
 const HEIGHT = 48;
 
 /** Memory for link buffers, without an allocator. */
-const allocator = { allocate: (bytes: number) => Promise.resolve(new Memory(native.memfd('virtwl-turned', bytes, 0), bytes)) } as unknown as AllocatorClient;
+const allocator = {
+  allocate: (bytes: number) => Promise.resolve(new Memory(native.memfd('virtwl-turned', bytes, 0), bytes)),
+} as unknown as AllocatorClient;
 
 interface Case {
   readonly name: string;
@@ -38,17 +40,27 @@ interface Case {
 const cases: Case[] = [];
 for (let transform = 0; transform < 8; transform++) {
   cases.push({ name: `transform ${transform}`, geometry: { scale: 1, transform, source: null, destination: null } });
-  cases.push({ name: `transform ${transform}, scale 2`, geometry: { scale: 2, transform, source: null, destination: null } });
+  cases.push({
+    name: `transform ${transform}, scale 2`,
+    geometry: { scale: 2, transform, source: null, destination: null },
+  });
   cases.push({
     name: `transform ${transform}, scale 2, a part of it at twice its size`,
-    geometry: { scale: 2, transform, source: { x: 4, y: 6, width: 20, height: 12 }, destination: { width: 40, height: 24 } },
+    geometry: {
+      scale: 2,
+      transform,
+      source: { x: 4, y: 6, width: 20, height: 12 },
+      destination: { width: 40, height: 24 },
+    },
   });
 }
 
 /** A picture of `width` x `height` units, each of `scale` x `scale` equal pixels. */
 function picture(random: Random, width: number, height: number, scale: number): Picture {
   const units = Array.from({ length: height }, () => Array.from({ length: width }, () => random.below(0x1000000)));
-  return Array.from({ length: height * scale }, (_, y) => Array.from({ length: width * scale }, (_, x) => units[Math.floor(y / scale)]![Math.floor(x / scale)]!));
+  return Array.from({ length: height * scale }, (_, y) =>
+    Array.from({ length: width * scale }, (_, x) => units[Math.floor(y / scale)]![Math.floor(x / scale)]!),
+  );
 }
 
 /** A window whose buffers hold what a test draws. */
@@ -80,7 +92,9 @@ class TurnedWindow {
     const toplevel = xdg.create('get_toplevel');
     toplevel.request('set_app_id', 'turned');
     surface.request('commit');
-    await display.until<void>(resolve => xdg.once('configure', (serial: number) => (xdg.request('ack_configure', serial), resolve())));
+    await display.until<void>(resolve =>
+      xdg.once('configure', (serial: number) => (xdg.request('ack_configure', serial), resolve())),
+    );
     xdg.on('configure', (serial: number) => xdg.request('ack_configure', serial));
     surface.request('set_buffer_transform', geometry.transform);
     surface.request('set_buffer_scale', geometry.scale);
@@ -123,7 +137,9 @@ function windowOf(image: Image, empty: Image): Picture {
     [x1, y1, x2, y2] = [Math.min(x1, x), Math.min(y1, y), Math.max(x2, x + 1), Math.max(y2, y + 1)];
   });
   if (x2 === 0) return [];
-  return Array.from({ length: y2 - y1 }, (_, y) => Array.from({ length: x2 - x1 }, (_, x) => now[(y1 + y) * image.width + x1 + x]! & 0xffffff));
+  return Array.from({ length: y2 - y1 }, (_, y) =>
+    Array.from({ length: x2 - x1 }, (_, x) => now[(y1 + y) * image.width + x1 + x]! & 0xffffff),
+  );
 }
 
 t.test('on sway', { timeout: 240_000 }, async t => {
@@ -161,15 +177,24 @@ t.test('on sway', { timeout: 240_000 }, async t => {
       const direct = await look(UnixSocket.connect(sway.display));
       const remote = await proxied(t, device, look);
       t.ok(direct.length > 0, 'it is shown');
-      t.same(remote.map(row => row.join()), direct.map(row => row.join()), 'the same through the proxy');
-      if (scale === 1) t.same(direct.map(row => row.join()), second.map(row => row.join()), 'and it is upright');
+      t.same(
+        remote.map(row => row.join()),
+        direct.map(row => row.join()),
+        'the same through the proxy',
+      );
+      if (scale === 1)
+        t.same(
+          direct.map(row => row.join()),
+          second.map(row => row.join()),
+          'and it is upright',
+        );
     });
   }
 });
 
 /** The output once it shows a window, and twice the same. */
 async function settled(capturer: Capturer, empty: Image): Promise<Image> {
-  for (let last = empty; ; ) {
+  for (let last = empty; ;) {
     const image = await capturer.capture();
     if (!isSame(image, empty) && isSame(image, last)) return image;
     last = image;
@@ -185,12 +210,20 @@ function isSame(a: Image, b: Image): boolean {
   return Buffer.compare(a.data, b.data) === 0;
 }
 
-function changed(first: Picture, { scale, source, destination }: SurfaceGeometry, [x, y, width, height]: readonly [number, number, number, number]): Picture {
+function changed(
+  first: Picture,
+  { scale, source, destination }: SurfaceGeometry,
+  [x, y, width, height]: readonly [number, number, number, number],
+): Picture {
   const from = source ?? { x: 0, y: 0, width: 1, height: 1 };
   const to = destination ?? { width: from.width, height: from.height };
   const [fx, fy] = [from.width / to.width, from.height / to.height];
-  const box = [from.x + x * fx, from.y + y * fy, from.x + (x + width) * fx, from.y + (y + height) * fy].map(at => at * scale);
-  return first.map((row, py) => row.map((pixel, px) => (px >= box[0]! && px < box[2]! && py >= box[1]! && py < box[3]! ? pixel ^ 0xffffff : pixel)));
+  const box = [from.x + x * fx, from.y + y * fy, from.x + (x + width) * fx, from.y + (y + height) * fy].map(
+    at => at * scale,
+  );
+  return first.map((row, py) =>
+    row.map((pixel, px) => (px >= box[0]! && px < box[2]! && py >= box[1]! && py < box[3]! ? pixel ^ 0xffffff : pixel)),
+  );
 }
 
 /** Runs with an application's socket whose other end is the proxy, with the compositor behind it. */
@@ -202,7 +235,10 @@ async function proxied(t: Test, device: Device, body: (socket: UnixSocket) => Pr
   try {
     const picture = await body(ours);
     t.equal(connection.counters.frames, 3);
-    t.ok(connection.counters.bytesCopied < 2.5 * 4 * WIDTH * HEIGHT, 'of the third frame, only what was damaged was copied');
+    t.ok(
+      connection.counters.bytesCopied < 2.5 * 4 * WIDTH * HEIGHT,
+      'of the third frame, only what was damaged was copied',
+    );
     return picture;
   } finally {
     connection.close();

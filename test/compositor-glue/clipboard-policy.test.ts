@@ -1,6 +1,10 @@
 /** What a client of a VM that may not read the clipboard hears of it, and what is kept for it meanwhile. */
 import t, { type Test } from 'tap';
-import { clipboardHandlers, MAX_HELD_MIME_CHARACTERS, MAX_HELD_MIME_TYPES } from '../../compositor-glue/clipboard-policy.js';
+import {
+  clipboardHandlers,
+  MAX_HELD_MIME_CHARACTERS,
+  MAX_HELD_MIME_TYPES,
+} from '../../compositor-glue/clipboard-policy.js';
 import { DEFAULT_POLICY } from '../../compositor-glue/policy.js';
 import { settle } from '../wayland/peer.js';
 import { between } from '../wayland/relay-between.js';
@@ -32,7 +36,11 @@ async function withheld(t: Test) {
     drag: (id: number): void => compositor.say(device, 'enter', [1, theirSurface, 0, 0, id]),
     told: (): unknown[] => b.client.all('wl_data_offer.offer').map(({ args: [mimeType] }) => mimeType),
     /** Kinds of data that are held back for it. */
-    held: (): number => [...b.relay.objects()].reduce((sum, { data }) => sum + ((data as { mimeTypes?: unknown[] })?.mimeTypes?.length ?? 0), 0),
+    held: (): number =>
+      [...b.relay.objects()].reduce(
+        (sum, { data }) => sum + ((data as { mimeTypes?: unknown[] })?.mimeTypes?.length ?? 0),
+        0,
+      ),
   };
 }
 

@@ -61,7 +61,8 @@ export class FakeAllocator {
   #answer(socket: UnixSocket, size: number): void {
     this.asked.push(size);
     const grant = (): void => {
-      if (!socket.closed) socket.send(Uint8Array.of(Status.Ok), [new OwnedFd(native.memfd('virtwl-allocator', size, 0))]);
+      if (!socket.closed)
+        socket.send(Uint8Array.of(Status.Ok), [new OwnedFd(native.memfd('virtwl-allocator', size, 0))]);
     };
     if (this.mode === 'grant') grant();
     else if (this.mode === 'refuse') socket.send(Uint8Array.of(Status.OverBudget));
@@ -112,7 +113,13 @@ export class GlueBetween {
   /** Whether a new client's registry is answered with {@link GLOBALS}. */
   announcing = true;
 
-  constructor(options: { readonly policy?: Partial<VmPolicy>; readonly withoutAllocator?: boolean; readonly globals?: typeof GLOBALS } = {}) {
+  constructor(
+    options: {
+      readonly policy?: Partial<VmPolicy>;
+      readonly withoutAllocator?: boolean;
+      readonly globals?: typeof GLOBALS;
+    } = {},
+  ) {
     this.allocator = options.withoutAllocator ? null : new FakeAllocator(join(this.folder, 'allocator'));
     this.device = openDevice({ loopback: this.folder });
     this.#listener = UnixListener.listen(join(this.folder, 'compositor'));
@@ -132,7 +139,8 @@ export class GlueBetween {
 
   #answer(peer: Peer, heard: Heard, globals: typeof GLOBALS): void {
     peer.answerBasics(heard);
-    if (heard.name === 'wl_display.get_registry' && this.announcing) this.announce(peer, heard.args[0] as number, globals);
+    if (heard.name === 'wl_display.get_registry' && this.announcing)
+      this.announce(peer, heard.args[0] as number, globals);
   }
 
   announce(peer: Peer, registry: number, globals = GLOBALS): void {

@@ -29,7 +29,8 @@ const before = new Holdings();
 function speakOfKnown(peer: Peer): void {
   const say = peer.say.bind(peer);
   peer.say = (id, name, args) => {
-    if (interfaces.get(peer.types.get(id) ?? '')?.events.some(event => event.name === name) === true) say(id, name, args);
+    if (interfaces.get(peer.types.get(id) ?? '')?.events.some(event => event.name === name) === true)
+      say(id, name, args);
     else for (const arg of args ?? []) if (arg instanceof OwnedFd) arg.close();
   };
 }
@@ -37,17 +38,35 @@ function speakOfKnown(peer: Peer): void {
 function wildClient(r: Remote, random: Random, breaking: number): WildPeer {
   const client: WildPeer = new WildPeer(r.client, random, {
     breaking,
-    favourites: new Set(['virtwl_memory_v1', 'virtwl_slab_v1', 'wl_shm', 'wl_shm_pool', 'wl_surface', 'wl_seat', 'wl_data_device_manager']),
-    likely: new Set(['virtwl_memory_v1.allocate', 'virtwl_slab_v1.create_pool', 'wl_shm_pool.create_buffer', 'wl_seat.get_keyboard', 'wl_surface.commit']),
+    favourites: new Set([
+      'virtwl_memory_v1',
+      'virtwl_slab_v1',
+      'wl_shm',
+      'wl_shm_pool',
+      'wl_surface',
+      'wl_seat',
+      'wl_data_device_manager',
+    ]),
+    likely: new Set([
+      'virtwl_memory_v1.allocate',
+      'virtwl_slab_v1.create_pool',
+      'wl_shm_pool.create_buffer',
+      'wl_seat.get_keyboard',
+      'wl_surface.commit',
+    ]),
     sensible: {
       'wl_registry.bind': () => client.bindArgs() ?? [],
-      'virtwl_memory_v1.allocate': one => [undefined, one.below(8) === 0 ? one.pick([0, 0x7fffffff, 0xffffffff]) : 1 + one.below(100_000)],
+      'virtwl_memory_v1.allocate': one => [
+        undefined,
+        one.below(8) === 0 ? one.pick([0, 0x7fffffff, 0xffffffff]) : 1 + one.below(100_000),
+      ],
       'wl_shm.create_pool': () => [undefined, new OwnedFd(native.memfd('virtwl-wild-pool', 65536, 0)), 65536],
       'wl_shm_pool.create_buffer': one => [undefined, one.below(4096), 16, 16, 64, 0],
       // Over a slab, it is a mistake.
       'wl_shm_pool.resize': () => [70_000],
       // Before its memory is there, it is a mistake too: only what was granted.
-      'virtwl_slab_v1.create_pool': (_one, slab) => (r.client.all('virtwl_slab_v1.memory').some(({ id }) => id === slab) ? [] : [0]),
+      'virtwl_slab_v1.create_pool': (_one, slab) =>
+        r.client.all('virtwl_slab_v1.memory').some(({ id }) => id === slab) ? [] : [0],
     },
     never: new Set(['wl_shm.release', 'wl_compositor.release', 'wl_shm_pool.resize']),
   });
@@ -73,56 +92,62 @@ function wildCompositor(r: Remote, random: Random, breaking: number): WildPeer {
       },
       'wl_display.delete_id': one => [one.below(60)],
     },
-    never: new Set(breaking === Infinity ? ['wl_display.error', 'wl_display.delete_id', 'wl_callback.done'] : ['wl_display.error']),
+    never: new Set(
+      breaking === Infinity ? ['wl_display.error', 'wl_display.delete_id', 'wl_callback.done'] : ['wl_display.error'],
+    ),
   });
 }
 
 for (const who of ['client', 'compositor'] as const) {
-  t.test(`anything from ${who === 'client' ? 'a remote client' : 'the compositor'} (seed ${SEED})`, { timeout: 0 }, async t => {
-    let [inputs, connections, slabs, keymaps] = [0, 0, 0, 0];
-    while (inputs < INPUTS) {
-      const random = new Random(SEED * 7_000_003 + connections);
-      const g = new GlueBetween({ policy: { memory: 300_000 } });
-      const bystander = await g.arrive('play');
-      for (let n = 0; n < 10 && inputs < INPUTS; n++, connections++) {
-        const r = await g.arrive('work');
-        if (r.compositor === undefined) throw new Error('the compositor has no end of it');
-        speakOfKnown(r.compositor);
-        const steps = 30 + random.below(200);
-        const client = wildClient(r, random, who === 'client' ? 300 : Infinity);
-        const compositor = wildCompositor(r, random, who === 'compositor' ? 300 : Infinity);
-        g.allocator!.mode = random.pick(['grant', 'grant', 'grant', 'wait', 'refuse'] as const);
-        for (let step = 0; step < steps && !r.client.ended; step++) {
-          for (let m = random.below(4); m >= 0; m--) client.step();
-          if (random.below(who === 'compositor' ? 1 : 3) === 0) compositor.step();
-          if (random.below(6) === 0) await settle(1 + random.below(3));
-          if (random.below(15) === 0) g.allocator!.release();
-          if (random.below(300) === 0) g.allocator!.hangUp();
+  t.test(
+    `anything from ${who === 'client' ? 'a remote client' : 'the compositor'} (seed ${SEED})`,
+    { timeout: 0 },
+    async t => {
+      let [inputs, connections, slabs, keymaps] = [0, 0, 0, 0];
+      while (inputs < INPUTS) {
+        const random = new Random(SEED * 7_000_003 + connections);
+        const g = new GlueBetween({ policy: { memory: 300_000 } });
+        const bystander = await g.arrive('play');
+        for (let n = 0; n < 10 && inputs < INPUTS; n++, connections++) {
+          const r = await g.arrive('work');
+          if (r.compositor === undefined) throw new Error('the compositor has no end of it');
+          speakOfKnown(r.compositor);
+          const steps = 30 + random.below(200);
+          const client = wildClient(r, random, who === 'client' ? 300 : Infinity);
+          const compositor = wildCompositor(r, random, who === 'compositor' ? 300 : Infinity);
+          g.allocator!.mode = random.pick(['grant', 'grant', 'grant', 'wait', 'refuse'] as const);
+          for (let step = 0; step < steps && !r.client.ended; step++) {
+            for (let m = random.below(4); m >= 0; m--) client.step();
+            if (random.below(who === 'compositor' ? 1 : 3) === 0) compositor.step();
+            if (random.below(6) === 0) await settle(1 + random.below(3));
+            if (random.below(15) === 0) g.allocator!.release();
+            if (random.below(300) === 0) g.allocator!.hangUp();
+          }
+          await settle(4);
+          for (const end of random.below(2) === 0 ? [r.client, r.compositor] : [r.compositor, r.client]) {
+            end.close();
+            await settle(random.below(3));
+          }
+          g.allocator!.release();
+          await eventually('the connection ends when its peers are gone', () => g.glue.clientCount === 1);
+          await eventually('nothing is on the account', () => g.glue.bytesOf('work') === 0);
+          inputs += client.said + compositor.said;
+          slabs += r.client.all('virtwl_slab_v1.memory').length;
+          keymaps += r.client.all('wl_keyboard.keymap').length;
+          if (who === 'client' && r.compositor.faults.length > 0) {
+            t.fail(`connection ${connections} (seed ${SEED}): ${r.compositor.faults.slice(0, 5).join('; ')}`);
+            g.close();
+            return;
+          }
         }
-        await settle(4);
-        for (const end of random.below(2) === 0 ? [r.client, r.compositor] : [r.compositor, r.client]) {
-          end.close();
-          await settle(random.below(3));
-        }
-        g.allocator!.release();
-        await eventually('the connection ends when its peers are gone', () => g.glue.clientCount === 1);
-        await eventually('nothing is on the account', () => g.glue.bytesOf('work') === 0);
-        inputs += client.said + compositor.said;
-        slabs += r.client.all('virtwl_slab_v1.memory').length;
-        keymaps += r.client.all('wl_keyboard.keymap').length;
-        if (who === 'client' && r.compositor.faults.length > 0) {
-          t.fail(`connection ${connections} (seed ${SEED}): ${r.compositor.faults.slice(0, 5).join('; ')}`);
-          g.close();
-          return;
-        }
+        g.allocator!.mode = 'grant';
+        await bystander.client.roundtrip();
+        t.equal(bystander.client.ended, false, 'the client next to it is served');
+        g.close();
       }
-      g.allocator!.mode = 'grant';
-      await bystander.client.roundtrip();
-      t.equal(bystander.client.ended, false, 'the client next to it is served');
-      g.close();
-    }
-    t.ok(inputs >= INPUTS, `${inputs} messages on ${connections} connections, ${slabs} slabs, ${keymaps} keymaps`);
-    t.ok(slabs > connections / 4 && keymaps > connections / 8, 'many got as far as a slab, and a keymap');
-    await before.assertSame(t);
-  });
+      t.ok(inputs >= INPUTS, `${inputs} messages on ${connections} connections, ${slabs} slabs, ${keymaps} keymaps`);
+      t.ok(slabs > connections / 4 && keymaps > connections / 8, 'many got as far as a slab, and a keymap');
+      await before.assertSame(t);
+    },
+  );
 }

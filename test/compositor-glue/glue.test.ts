@@ -75,7 +75,10 @@ withGlue('a remote client sees the memory first, then what it may have', async (
   for (const registry of [r.registry, second]) r.client.bind(registry, r.memoryName, 'virtwl_memory_v1', 1);
   r.client.bind(second, nameOf('wl_seat'), 'wl_seat', 8);
   await r.client.roundtrip();
-  t.notOk(r.compositor.heard.some(({ args }) => JSON.stringify(args).includes('virtwl')), 'the compositor hears nothing of ours');
+  t.notOk(
+    r.compositor.heard.some(({ args }) => JSON.stringify(args).includes('virtwl')),
+    'the compositor hears nothing of ours',
+  );
   t.same(g.left, []);
   r.client.bind(second, r.memoryName, 'virtwl_memory_v1', 2);
   await fails(t, r.client, second, INVALID_OBJECT, /invalid global virtwl_memory_v1/);
@@ -111,7 +114,10 @@ withGlue('a slab is one memory for client, glue and compositor, on the account o
   await r.client.roundtrip();
   t.equal(g.glue.bytesOf('work'), 0);
   t.same(
-    r.client.all('wl_display.delete_id').map(({ args: [id] }) => id).filter(id => id === memory || id === slab),
+    r.client
+      .all('wl_display.delete_id')
+      .map(({ args: [id] }) => id)
+      .filter(id => id === memory || id === slab),
     [memory, slab],
   );
   mapping.unmap();
@@ -123,7 +129,10 @@ withGlue('a size that no slab has is refused, and costs nothing', async (t, g) =
   for (const size of [0, MAX_SLAB_BYTES + 1, 0x80000000, 0xffffffff]) {
     const slab = r.client.make(memory, 'allocate', ['new', size]);
     await settle();
-    t.match(r.client.last('virtwl_slab_v1.refused'), { id: slab, args: [Refused.BadSize, new RegExp(`a slab of ${size} bytes`)] });
+    t.match(r.client.last('virtwl_slab_v1.refused'), {
+      id: slab,
+      args: [Refused.BadSize, new RegExp(`a slab of ${size} bytes`)],
+    });
     r.client.say(slab, 'destroy');
   }
   t.same(g.allocator!.asked, []);
@@ -152,7 +161,10 @@ withGlue(
     const slab = one.client.make(m1, 'allocate', ['new', 6 * 4096]);
     two.client.make(m2, 'allocate', ['new', 4 * 4096 + 1]);
     await settle(16);
-    t.match(two.client.last('virtwl_slab_v1.refused').args, [Refused.OverShare, /16385 bytes more than VM "work" may have: it uses 24576 of 40960/]);
+    t.match(two.client.last('virtwl_slab_v1.refused').args, [
+      Refused.OverShare,
+      /16385 bytes more than VM "work" may have: it uses 24576 of 40960/,
+    ]);
     two.client.make(m2, 'allocate', ['new', 4 * 4096]);
     other.client.make(m3, 'allocate', ['new', 10 * 4096]);
     await settle(16);
@@ -188,7 +200,10 @@ withGlue(`a client has at most ${MAX_SLABS_PER_CLIENT} slabs, its VM ${MAX_SLABS
   t.match(refused.args, [Refused.OverShare, /128 of 128 slabs, this client 0 of 32/]);
   t.equal(g.glue.bytesOf('work'), MAX_SLABS_PER_VM * 4096);
   remotes[0]!.client.close();
-  await eventually('they are given back', () => g.glue.bytesOf('work') === (MAX_SLABS_PER_VM - MAX_SLABS_PER_CLIENT) * 4096);
+  await eventually(
+    'they are given back',
+    () => g.glue.bytesOf('work') === (MAX_SLABS_PER_VM - MAX_SLABS_PER_CLIENT) * 4096,
+  );
 });
 
 withGlue('a pool before its memory is a mistake', async (t, g) => {
@@ -441,7 +456,12 @@ withGlue(`of a VM's keymaps, the last ${MAX_KEYMAPS} are kept`, async (t, g) => 
   t.equal(g.allocator!.asked.length, MAX_KEYMAPS + 2, 'the oldest was forgotten');
   t.same(
     r.client.all('wl_keyboard.keymap').map(({ args }) => textOf(args[1] as OwnedFd, 8)),
-    [...Array.from({ length: MAX_KEYMAPS + 1 }, (_, i) => `layout ${i}`), `layout ${MAX_KEYMAPS}`, 'layout 1', 'layout 0'],
+    [
+      ...Array.from({ length: MAX_KEYMAPS + 1 }, (_, i) => `layout ${i}`),
+      `layout ${MAX_KEYMAPS}`,
+      'layout 1',
+      'layout 0',
+    ],
   );
 });
 
@@ -526,35 +546,38 @@ withGlue('a paste from a remote client goes through a pipe of the device, even a
   native.close(read);
 });
 
-withGlue(`a VM has at most ${MAX_TRANSFERS} transfers, over all its clients, whether they are still there or not`, async (t, g) => {
-  const readEnds: number[] = [];
-  const kept: OwnedFd[] = [];
-  for (let client = 0; client < 3; client++) {
-    const r = await g.arrive('work');
-    const id = await source(r);
-    for (let i = 0; i < 60; i++) {
-      const [read, write] = native.pipe();
-      readEnds.push(read);
-      r.compositor.say(id, 'send', ['text/plain', new OwnedFd(write)]);
-      if (i % 20 === 0) await settle(4);
+withGlue(
+  `a VM has at most ${MAX_TRANSFERS} transfers, over all its clients, whether they are still there or not`,
+  async (t, g) => {
+    const readEnds: number[] = [];
+    const kept: OwnedFd[] = [];
+    for (let client = 0; client < 3; client++) {
+      const r = await g.arrive('work');
+      const id = await source(r);
+      for (let i = 0; i < 60; i++) {
+        const [read, write] = native.pipe();
+        readEnds.push(read);
+        r.compositor.say(id, 'send', ['text/plain', new OwnedFd(write)]);
+        if (i % 20 === 0) await settle(4);
+      }
+      await r.client.hears('wl_data_source.send', 60);
+      // Kept open for ever by a client that is gone.
+      for (const { args } of r.client.all('wl_data_source.send')) kept.push(r.client.takeFd(args[1]));
+      r.client.close();
     }
-    await r.client.hears('wl_data_source.send', 60);
-    // Kept open for ever by a client that is gone.
-    for (const { args } of r.client.all('wl_data_source.send')) kept.push(r.client.takeFd(args[1]));
-    r.client.close();
-  }
-  const buffer = new Uint8Array(1);
-  const open = (): number => readEnds.filter(fd => native.read(fd, buffer) === -1).length;
-  t.equal(open(), MAX_TRANSFERS);
-  const other = await g.arrive('play');
-  const [read, write] = native.pipe();
-  other.compositor.say(await source(other), 'send', ['text/plain', new OwnedFd(write)]);
-  await other.client.hears('wl_data_source.send');
-  t.equal(native.read(read, buffer), -1, 'another VM has its own');
-  for (const fd of kept.splice(0)) fd.close();
-  await eventually('all are over', () => open() === 0);
-  for (const fd of [...readEnds, read]) native.close(fd);
-});
+    const buffer = new Uint8Array(1);
+    const open = (): number => readEnds.filter(fd => native.read(fd, buffer) === -1).length;
+    t.equal(open(), MAX_TRANSFERS);
+    const other = await g.arrive('play');
+    const [read, write] = native.pipe();
+    other.compositor.say(await source(other), 'send', ['text/plain', new OwnedFd(write)]);
+    await other.client.hears('wl_data_source.send');
+    t.equal(native.read(read, buffer), -1, 'another VM has its own');
+    for (const fd of kept.splice(0)) fd.close();
+    await eventually('all are over', () => open() === 0);
+    for (const fd of [...readEnds, read]) native.close(fd);
+  },
+);
 
 // ---- coming and going ------------------------------------------------------------------------------------------
 
@@ -613,13 +636,16 @@ withGlue(
     const next = await g.arrive('work');
     regions(next, factoryOf(next), 36);
     await settle(16);
-    t.same(g.left.map(({ vm }) => vm), ['work']);
+    t.same(
+      g.left.map(({ vm }) => vm),
+      ['work'],
+    );
   },
   { policy: { objects: 100 } },
 );
 
 withGlue(
-  'objects that the compositor makes for a client are its VM\'s as well',
+  "objects that the compositor makes for a client are its VM's as well",
   async (t, g) => {
     const r = await g.arrive('work');
     const manager = r.client.bind(r.registry, nameOf('wl_data_device_manager'), 'wl_data_device_manager', 3);
@@ -687,7 +713,10 @@ withGlue('a glue that closes takes everybody along, also those whose memory is o
   g.glue.close();
   for (const r of remotes) await r.client.isEnded();
   t.equal(g.glue.clientCount, 0);
-  t.same(g.left.map(({ reason }) => reason), [undefined, undefined]);
+  t.same(
+    g.left.map(({ reason }) => reason),
+    [undefined, undefined],
+  );
 });
 
 withGlue('hundreds of clients that come and go leave nothing', async (t, g) => {

@@ -51,7 +51,7 @@ async function launched(t: Test, script: string, env: Record<string, string> = {
   return compositor;
 }
 
-t.test('its socket is found, and nobody else\'s taken for it', async t => {
+t.test("its socket is found, and nobody else's taken for it", async t => {
   const folder = runtimeDir(t);
   const others = createServer();
   await new Promise<void>(resolve => others.listen(join(folder, 'wayland-0'), resolve));
@@ -71,12 +71,14 @@ t.test('its socket is found, and nobody else\'s taken for it', async t => {
   await Promise.all([compositor.stop(), compositor.stop()]);
   t.notOk(lives(pid!));
   t.ok(existsSync(folder), 'a runtime folder that was given is not ours to remove');
-  t.equal(await compositor.ended > 0, true);
+  t.equal((await compositor.ended) > 0, true);
 });
 
 t.test('a runtime folder is made where there is none, and goes with it', async t => {
   runtimeDir(t, false);
-  const compositor = await launched(t, `if (process.env.MARK !== 'set') process.exit(9); ${listening('wayland-0')}`, { MARK: 'set' });
+  const compositor = await launched(t, `if (process.env.MARK !== 'set') process.exit(9); ${listening('wayland-0')}`, {
+    MARK: 'set',
+  });
   t.equal(compositor.display, join(compositor.runtimeDir, 'wayland-0'));
   t.ok(existsSync(compositor.runtimeDir));
   await compositor.stop();
@@ -125,7 +127,8 @@ t.test('one that is not installed is an error that says what to do', async t => 
   runtimeDir(t);
   await t.rejects(launchCompositor({ command: ['no-such-compositor'] }), {
     code: 'ENOENT',
-    message: /there is no program "no-such-compositor" here: install a wlroots compositor, for instance: apt-get install sway/,
+    message:
+      /there is no program "no-such-compositor" here: install a wlroots compositor, for instance: apt-get install sway/,
   });
   await t.rejects(launchCompositor({ command: ['/no/such/compositor'] }), { code: 'ENOENT' });
   await t.rejects(launchCompositor({ command: ['/etc/passwd'] }), { code: 'ENOENT' });
@@ -141,7 +144,10 @@ t.test('for root it runs as an ordinary user', async t => {
   }
   t.equal(command[0], 'bwrap');
   const folder = runtimeDir(t);
-  const compositor = await launched(t, `require('fs').writeFileSync(process.env.XDG_RUNTIME_DIR + '/uid', String(process.getuid())); ${listening('wayland-0')}`);
+  const compositor = await launched(
+    t,
+    `require('fs').writeFileSync(process.env.XDG_RUNTIME_DIR + '/uid', String(process.getuid())); ${listening('wayland-0')}`,
+  );
   t.equal(readFileSync(join(folder, 'uid'), 'utf8'), '1000');
   await compositor.stop();
 });

@@ -38,7 +38,10 @@ for (const [name, as] of users) {
       glue.once('exit', () => reject(new Error('it ended too early')));
     });
     tree = processTree(glue.pid as number);
-    t.ok(tree.some(pid => programOf(pid) === 'sway'), 'sway runs');
+    t.ok(
+      tree.some(pid => programOf(pid) === 'sway'),
+      'sway runs',
+    );
     glue.kill('SIGKILL');
     await eventually('everything that it started has ended', () => !tree.some(isAlive));
     t.pass('and nothing is left of it');

@@ -2,7 +2,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { DEFAULT_POLICY, globalsOf, MAX_POLICY_BYTES, parsePolicy, Policies, PolicyError } from '../../compositor-glue/policy.js';
+import {
+  DEFAULT_POLICY,
+  globalsOf,
+  MAX_POLICY_BYTES,
+  parsePolicy,
+  Policies,
+  PolicyError,
+} from '../../compositor-glue/policy.js';
 
 const parse = (text: string) => parsePolicy(text, 'work.policy');
 
@@ -80,7 +87,10 @@ t.test('mistakes name file and line', async t => {
     ['title __proto__', /:2: give one of prefixed, free/],
     ['fullscreen', /:2: give one of yes, no/],
     ['capture maybe', /:2: give one of yes, no/],
-    ['allow zwlr_screencopy_manager_v1', /:2: allow: zwlr_screencopy_manager_v1 is no global that a remote client can have/],
+    [
+      'allow zwlr_screencopy_manager_v1',
+      /:2: allow: zwlr_screencopy_manager_v1 is no global that a remote client can have/,
+    ],
     ['allow', /:2: allow: nothing/],
     ['allow xdg_wm_base 99', /:2: give one number from 1 to/],
     ['deny xdg_wm_base 3', /:2: deny takes a name only/],
@@ -89,7 +99,11 @@ t.test('mistakes name file and line', async t => {
     ['screenshot yes', /:2: unknown setting "screenshot"/],
   ];
   for (const [text, problem] of mistakes) {
-    t.throws(() => parse(`# a comment\n${text}\n`), { name: 'PolicyError', message: problem }, text.replaceAll('\n', ' | '));
+    t.throws(
+      () => parse(`# a comment\n${text}\n`),
+      { name: 'PolicyError', message: problem },
+      text.replaceAll('\n', ' | '),
+    );
   }
 });
 
@@ -106,18 +120,50 @@ t.test('files that cannot be policies', async t => {
 });
 
 t.test('whatever is in a file, it is a policy or a PolicyError', async t => {
-  const words = ['allow', 'deny', 'title', 'memory', 'clients', 'clipboard', 'fullscreen', 'wl_seat', 'xdg_wm_base', '1', '0', '-1',
-    '256M', 'none', 'read', 'write', 'free', 'yes', 'no', '#', '\n', '\r', '\t', '\0', '=', '__proto__', 'constructor', '\uFFFD', ' '];
+  const words = [
+    'allow',
+    'deny',
+    'title',
+    'memory',
+    'clients',
+    'clipboard',
+    'fullscreen',
+    'wl_seat',
+    'xdg_wm_base',
+    '1',
+    '0',
+    '-1',
+    '256M',
+    'none',
+    'read',
+    'write',
+    'free',
+    'yes',
+    'no',
+    '#',
+    '\n',
+    '\r',
+    '\t',
+    '\0',
+    '=',
+    '__proto__',
+    'constructor',
+    '\uFFFD',
+    ' ',
+  ];
   let state = 42;
   const random = (n: number): number => ((state = (state * 1103515245 + 12345) & 0x7fffffff) >>> 8) % n;
   let accepted = 0;
   const rounds = Number(process.env['VIRTWL_FUZZ_INPUTS'] ?? 20_000);
   for (let round = 0; round < rounds; round++) {
-    const text = Array.from({ length: random(12) }, () => words[random(words.length)]).join(random(2) === 0 ? ' ' : '\n');
+    const text = Array.from({ length: random(12) }, () => words[random(words.length)]).join(
+      random(2) === 0 ? ' ' : '\n',
+    );
     try {
       const policy = parse(text);
       accepted += 1;
-      if (!(policy.memory > 0 && policy.clients > 0 && policy.globals('zwlr_layer_shell_v1', 4) === 0)) t.fail(`accepted ${JSON.stringify(text)}`);
+      if (!(policy.memory > 0 && policy.clients > 0 && policy.globals('zwlr_layer_shell_v1', 4) === 0))
+        t.fail(`accepted ${JSON.stringify(text)}`);
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error;
     }

@@ -59,7 +59,8 @@ scene('each VM has an entrance of its own, which says whose it is', async (t, pa
   const contexts = (await SecurityContexts.connect(path))!;
   const [work, play] = [await contexts.create('work'), await contexts.create('play')];
   const [peer] = compositor.peers;
-  const said = (request: string): unknown[] => peer!.all(`wp_security_context_v1.${request}`).map(({ args }) => args[0]);
+  const said = (request: string): unknown[] =>
+    peer!.all(`wp_security_context_v1.${request}`).map(({ args }) => args[0]);
   t.same(said('set_app_id'), ['work', 'play']);
   t.same(said('set_sandbox_engine'), ['org.virtwl', 'org.virtwl']);
   t.equal(said('commit').length, 2);

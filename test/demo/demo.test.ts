@@ -1,6 +1,16 @@
 /** The README's one command: what it leaves, and what it says when it cannot. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -18,8 +28,17 @@ function demo(t: Test, args: readonly string[], path = process.env['PATH']!): { 
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, 'tmp'));
   // No session, and misleading leftovers of one: the demonstration must not care.
-  const env = { PATH: path, HOME: folder, TMPDIR: join(folder, 'tmp'), XDG_RUNTIME_DIR: '/nonexistent', WAYLAND_DISPLAY: 'wayland-9' };
-  return { folder, demo: run(t, [process.execPath, VIRTWL, 'demo', '--output', join(folder, 'out.png'), ...args], env) };
+  const env = {
+    PATH: path,
+    HOME: folder,
+    TMPDIR: join(folder, 'tmp'),
+    XDG_RUNTIME_DIR: '/nonexistent',
+    WAYLAND_DISPLAY: 'wayland-9',
+  };
+  return {
+    folder,
+    demo: run(t, [process.execPath, VIRTWL, 'demo', '--output', join(folder, 'out.png'), ...args], env),
+  };
 }
 
 /** A PATH with nothing on it but these programs, and fakes given by their shell scripts. */
@@ -46,7 +65,8 @@ t.test('it leaves a picture with both windows on it', async t => {
   t.match(said, /all of it worked.*: \d+\.\d s$/m, 'and how long it took');
   const picture = decodePng(readFileSync(join(folder, 'out.png')));
   t.match(picture, OUTPUT);
-  const count = (holds: (colour: number) => boolean): number => picture.pixels.filter(pixel => holds(pixel & 0xffffff)).length;
+  const count = (holds: (colour: number) => boolean): number =>
+    picture.pixels.filter(pixel => holds(pixel & 0xffffff)).length;
   t.ok(count(colour => colour === TERMINAL.background) > 100_000, 'the terminal is on it');
   t.ok(count(colour => Math.abs((colour >>> 16) - (colour & 0xff)) >= 129) > 300_000, 'so are the frames');
   t.same(readdirSync(join(folder, 'tmp')), [], 'nothing else is left');
@@ -66,7 +86,11 @@ t.test('it says what is missing, or what went wrong', async t => {
   t.equal(await missing.ended, 1);
   t.match(missing.stderr, /not installed here: sway, swaymsg.*; apt-get install sway/);
 
-  const broken = demo(t, [], `${pathWith(t, [], { sway: 'echo "no seat, no sway" >&2; exit 3' })}:${process.env['PATH']}`).demo;
+  const broken = demo(
+    t,
+    [],
+    `${pathWith(t, [], { sway: 'echo "no seat, no sway" >&2; exit 3' })}:${process.env['PATH']}`,
+  ).demo;
   t.equal(await broken.ended, 1);
   t.match(broken.stderr, /part "compositor" ended.*no seat, no sway.*sway ended with status 3/s);
 

@@ -6,17 +6,30 @@ import { dirname, join } from 'node:path';
 
 import t from 'tap';
 
-const pages = ['README.md', 'CHANGELOG.md', ...readdirSync('docs').filter((n) => n.endsWith('.md')).map((n) => `docs/${n}`)];
+const pages = [
+  'README.md',
+  'CHANGELOG.md',
+  ...readdirSync('docs')
+    .filter(n => n.endsWith('.md'))
+    .map(n => `docs/${n}`),
+];
 const ROOMS = /^(src|bindings|compositor-glue|test|docs)\/[^ ]*$/;
 
 /** The anchors of a page, as forges make them of headings. */
 function anchors(page: string): Set<string> {
   const headings = readFileSync(page, 'utf8').matchAll(/^#+ (.*)$/gm);
-  return new Set([...headings].map(([, text = '']) => text.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-')));
+  return new Set(
+    [...headings].map(([, text = '']) =>
+      text
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
 }
 
 for (const page of pages) {
-  t.test(`${page} names only what exists`, async (t) => {
+  t.test(`${page} names only what exists`, async t => {
     const text = readFileSync(page, 'utf8');
     for (const [, target = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target)) continue;

@@ -19,13 +19,13 @@ function listed(text: string, heading: string): string[] {
 // Each help is a process, and the machine may be busy.
 t.setTimeout(120_000);
 
-const commands = listed(help(), 'Commands').map((words) => words.split(' ')[0]!);
-const described = commands.filter((name) => name !== 'help');
+const commands = listed(help(), 'Commands').map(words => words.split(' ')[0]!);
+const described = commands.filter(name => name !== 'help');
 
 t.ok(described.includes('run'), 'the help lists commands');
 
 for (const name of described) {
-  t.test(`virtwl ${name}`, async (t) => {
+  t.test(`virtwl ${name}`, async t => {
     const section = manual.split(`.SS virtwl ${name}`)[1]?.split(/\n\.S[SH] /)[0] ?? '';
     t.not(section, '', 'has a section');
     const options = listed(help(name), 'Options').join(' ');
@@ -43,7 +43,7 @@ for (const name of described) {
   });
 }
 
-t.test('the manual page has no section for a command that is not there', async (t) => {
+t.test('the manual page has no section for a command that is not there', async t => {
   const sections = [...manual.matchAll(/^\.SS virtwl ([a-z]+)/gm)].map(([, name]) => name);
   t.strictSame([...sections].sort(), [...described].sort());
 });

@@ -6,7 +6,12 @@ import t, { type Test } from 'tap';
 import { tellMemory } from '../../src/doctor/budget.js';
 import { tellCompositors } from '../../src/doctor/guest.js';
 import {
-  checkDescriptors, checkNode, checkRuntimeFolder, checkSharedMemory, compareVersions, describeBytes,
+  checkDescriptors,
+  checkNode,
+  checkRuntimeFolder,
+  checkSharedMemory,
+  compareVersions,
+  describeBytes,
 } from '../../src/doctor/machine.js';
 import { reasons } from '../../src/doctor/sandbox.js';
 import { tellKvm, tellQemu } from '../../src/doctor/vms.js';
@@ -19,7 +24,12 @@ function makeFolder(t: Test): string {
 }
 
 t.test('versions are compared by their numbers', async t => {
-  for (const [older, newer] of [['20.4.9', '20.5'], ['9.9', '10'], ['11.0.99', '11.1'], ['1.2', '1.2.1']]) {
+  for (const [older, newer] of [
+    ['20.4.9', '20.5'],
+    ['9.9', '10'],
+    ['11.0.99', '11.1'],
+    ['1.2', '1.2.1'],
+  ]) {
     t.ok(compareVersions(older!, newer!) < 0, `${older} < ${newer}`);
     t.ok(compareVersions(newer!, older!) > 0);
   }

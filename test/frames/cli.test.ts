@@ -28,15 +28,19 @@ t.test('on sway', { timeout: 180_000 }, async t => {
   t.test('every frame is shown as drawn', async t => {
     for (const damage of ['full', 'block']) {
       const report = await framesJson('--display', display, '--frames', '20', '--damage', damage);
-      t.match(report, {
-        status: 0,
-        pass: true,
-        setup: { frames: 20, width: 640, height: 400, display, memory: 'memfd', damage },
-        frames: { sent: 20, checked: 20, shown: 20, wrong: 0, stale: 0, missing: 0 },
-        latency: { callback: { count: 20 }, captured: { count: 20 } },
-        window: { x: 0, y: 0 },
-        failures: [],
-      }, damage);
+      t.match(
+        report,
+        {
+          status: 0,
+          pass: true,
+          setup: { frames: 20, width: 640, height: 400, display, memory: 'memfd', damage },
+          frames: { sent: 20, checked: 20, shown: 20, wrong: 0, stale: 0, missing: 0 },
+          latency: { callback: { count: 20 }, captured: { count: 20 } },
+          window: { x: 0, y: 0 },
+          failures: [],
+        },
+        damage,
+      );
     }
   });
 
@@ -68,7 +72,11 @@ t.test('on sway', { timeout: 180_000 }, async t => {
     const hidden = await startSway(t, { width: 320, height: 240 });
     const args = ['--display', display, '--capture', hidden.display, '--frames', '1', '--timeout', '3000'];
     const report = await framesJson(...args);
-    t.match(report, { status: 1, frames: { sent: 1, shown: 0, missing: 1 }, failures: [{ frame: 1, kind: 'missing' }] });
+    t.match(report, {
+      status: 1,
+      frames: { sent: 1, shown: 0, missing: 1 },
+      failures: [{ frame: 1, kind: 'missing' }],
+    });
   });
 
   t.test('one that is told to stop reports on what it has sent', async t => {
@@ -79,7 +87,11 @@ t.test('on sway', { timeout: 180_000 }, async t => {
       child.kill(signal);
       const { status, output } = await outcome;
       const report = JSON.parse(output) as ReportJson;
-      t.match({ ...report, status }, { status: 0, pass: true, stopped: true, frames: { wrong: 0, missing: 0 } }, signal);
+      t.match(
+        { ...report, status },
+        { status: 0, pass: true, stopped: true, frames: { wrong: 0, missing: 0 } },
+        signal,
+      );
       t.ok(report.frames.sent > 0 && report.frames.sent < 1_000_000, 'in the middle');
       t.equal(report.frames.shown, report.frames.sent, 'and those were all shown');
     }

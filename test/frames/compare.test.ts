@@ -34,24 +34,33 @@ function only<K extends Verdict['kind']>(verdict: Verdict, kind: K): Extract<Ver
   return verdict as Extract<Verdict, { kind: K }>;
 }
 
-t.test('a window is found wherever the compositor put it', (t) => {
+t.test('a window is found wherever the compositor put it', t => {
   const it = pattern();
-  for (const [x, y] of [[0, 0], [1, 0], [31, 17], [320 - WIDTH, 200 - HEIGHT]] as const) {
+  for (const [x, y] of [
+    [0, 0],
+    [1, 0],
+    [31, 17],
+    [320 - WIDTH, 200 - HEIGHT],
+  ] as const) {
     t.same(compare(output(it.picture(), x, y), it), { kind: 'identical', at: { x, y } }, `at ${x}, ${y}`);
   }
   t.same(compare(output(it.picture()), it, { x: 31, y: 17 }), { kind: 'identical', at: { x: 31, y: 17 } }, 'as told');
-  t.same(compare(output(it.picture()), it, { x: 0, y: 0 }), { kind: 'identical', at: { x: 31, y: 17 } }, 'when told wrong');
+  t.same(
+    compare(output(it.picture()), it, { x: 0, y: 0 }),
+    { kind: 'identical', at: { x: 31, y: 17 } },
+    'when told wrong',
+  );
   t.same(compare(it.picture(), it), { kind: 'identical', at: { x: 0, y: 0 } }, 'when it is all there is');
   t.end();
 });
 
-t.test('it is found by frames that were composed of some blocks, too', (t) => {
+t.test('it is found by frames that were composed of some blocks, too', t => {
   const it = pattern(60, 'block');
   t.same(compare(output(it.picture()), it), { kind: 'identical', at: { x: 31, y: 17 } });
   t.end();
 });
 
-t.test('the smallest window is found although any one of its pixels is wrong', (t) => {
+t.test('the smallest window is found although any one of its pixels is wrong', t => {
   const it = new Pattern(24, 24);
   it.advance();
   for (let i = 0; i < 24 * 24; i++) {
@@ -63,7 +72,7 @@ t.test('the smallest window is found although any one of its pixels is wrong', (
   t.end();
 });
 
-t.test('a wrong pixel is named with its place and colours', (t) => {
+t.test('a wrong pixel is named with its place and colours', t => {
   const it = pattern();
   const picture = it.picture();
   picture.pixels[100 * WIDTH + 150]! ^= 1;
@@ -79,7 +88,7 @@ t.test('a wrong pixel is named with its place and colours', (t) => {
   t.end();
 });
 
-t.test('the unused upper byte says nothing', (t) => {
+t.test('the unused upper byte says nothing', t => {
   const it = pattern();
   const picture = it.picture();
   picture.pixels.forEach((pixel, i) => (picture.pixels[i] = pixel & 0xffffff));
@@ -87,7 +96,7 @@ t.test('the unused upper byte says nothing', (t) => {
   t.end();
 });
 
-t.test('many wrong pixels are counted and boxed', (t) => {
+t.test('many wrong pixels are counted and boxed', t => {
   const it = pattern();
   const picture = it.picture();
   copyPart(blankPicture(60, 40), 0, 0, picture, 20, 10, 60, 40);
@@ -99,9 +108,14 @@ t.test('many wrong pixels are counted and boxed', (t) => {
   t.end();
 });
 
-t.test('a window that reaches out of the output is found, and what is cut off is wrong', (t) => {
+t.test('a window that reaches out of the output is found, and what is cut off is wrong', t => {
   const it = pattern();
-  for (const [x, y] of [[-10, 5], [5, -20], [320 - WIDTH + 30, 5], [5, 200 - HEIGHT + 3]] as const) {
+  for (const [x, y] of [
+    [-10, 5],
+    [5, -20],
+    [320 - WIDTH + 30, 5],
+    [5, 200 - HEIGHT + 3],
+  ] as const) {
     const captured = blankPicture(320, 200);
     for (let row = 0; row < HEIGHT; row++) {
       for (let column = 0; column < WIDTH; column++) {
@@ -110,8 +124,16 @@ t.test('a window that reaches out of the output is found, and what is cut off is
         captured.pixels[top * 320 + left] = it.picture().pixels[0]!;
       }
     }
-    copyPart(it.picture(), Math.max(0, -x), Math.max(0, -y), captured, Math.max(0, x), Math.max(0, y),
-      Math.min(WIDTH + Math.min(0, x), 320 - Math.max(0, x)), Math.min(HEIGHT + Math.min(0, y), 200 - Math.max(0, y)));
+    copyPart(
+      it.picture(),
+      Math.max(0, -x),
+      Math.max(0, -y),
+      captured,
+      Math.max(0, x),
+      Math.max(0, y),
+      Math.min(WIDTH + Math.min(0, x), 320 - Math.max(0, x)),
+      Math.min(HEIGHT + Math.min(0, y), 200 - Math.max(0, y)),
+    );
     const { at, wrong } = only(compare(captured, it), 'pixels');
     t.same(at, { x, y });
     t.ok(wrong.count > 0);
@@ -120,7 +142,7 @@ t.test('a window that reaches out of the output is found, and what is cut off is
   t.end();
 });
 
-t.test('an old frame is named with its age', (t) => {
+t.test('an old frame is named with its age', t => {
   for (const mode of ['full', 'block'] as const) {
     const it = pattern(40, mode);
     for (const behind of [1, 2, 7, 16]) {
@@ -131,7 +153,7 @@ t.test('an old frame is named with its age', (t) => {
   t.end();
 });
 
-t.test('a frame older than is remembered is not taken for anything else', (t) => {
+t.test('a frame older than is remembered is not taken for anything else', t => {
   const it = pattern(5);
   const old = it.picture();
   for (let frame = 0; frame < 17; frame++) it.advance();
@@ -140,7 +162,7 @@ t.test('a frame older than is remembered is not taken for anything else', (t) =>
   t.end();
 });
 
-t.test('a torn picture, and lost damage, are old areas', (t) => {
+t.test('a torn picture, and lost damage, are old areas', t => {
   const it = pattern(20);
   const torn = it.picture();
   copyPart(it.picture(1), 0, 64, torn, 0, 64, WIDTH, HEIGHT - 64);
@@ -158,7 +180,7 @@ t.test('a torn picture, and lost damage, are old areas', (t) => {
   t.end();
 });
 
-t.test('exchanged channels are named', (t) => {
+t.test('exchanged channels are named', t => {
   const it = pattern();
   for (const order of ['bgr', 'rbg', 'grb', 'gbr', 'brg'] as const) {
     const picture = it.picture();
@@ -170,10 +192,15 @@ t.test('exchanged channels are named', (t) => {
   t.end();
 });
 
-t.test('shifted rows are named with their shift', (t) => {
+t.test('shifted rows are named with their shift', t => {
   const it = pattern();
   const expected = it.picture();
-  for (const [dx, first, last] of [[1, 60, 60], [-1, 0, 0], [5, HEIGHT - 3, HEIGHT - 1], [MAX_SHIFT, 8, 20]] as const) {
+  for (const [dx, first, last] of [
+    [1, 60, 60],
+    [-1, 0, 0],
+    [5, HEIGHT - 3, HEIGHT - 1],
+    [MAX_SHIFT, 8, 20],
+  ] as const) {
     const picture = it.picture();
     for (let y = first; y <= last; y++) {
       for (let x = 0; x < WIDTH; x++) {
@@ -186,7 +213,7 @@ t.test('shifted rows are named with their shift', (t) => {
     t.equal(verdict.count, last - first + 1);
     t.same(verdict.dy, { least: 0, most: 0 });
   }
-  t.test('a wrong stride shifts each row a little more', (t) => {
+  t.test('a wrong stride shifts each row a little more', t => {
     const picture = it.picture();
     for (let i = 0; i < picture.pixels.length; i++) {
       const y = Math.floor(i / WIDTH);
@@ -197,7 +224,7 @@ t.test('shifted rows are named with their shift', (t) => {
     t.equal(verdict.dx.most, Math.floor((HEIGHT - 1) / 4));
     t.end();
   });
-  t.test('rows may also move up and down', (t) => {
+  t.test('rows may also move up and down', t => {
     const picture = it.picture();
     for (let y = 40; y < 80; y++) copyPart(expected, 0, y - 3, picture, 0, y, WIDTH, 1);
     const verdict = only(compare(output(picture), it), 'rows');
@@ -208,7 +235,7 @@ t.test('shifted rows are named with their shift', (t) => {
   t.end();
 });
 
-t.test('a picture that moved against its earlier place, and lost its edge, is shifted', (t) => {
+t.test('a picture that moved against its earlier place, and lost its edge, is shifted', t => {
   const it = pattern();
   const captured = output(it.picture());
   copyPart(it.picture(), 0, 0, captured, 33, 16, WIDTH - 2, HEIGHT);
@@ -217,7 +244,7 @@ t.test('a picture that moved against its earlier place, and lost its edge, is sh
   t.end();
 });
 
-t.test('a window that is not there is missing', (t) => {
+t.test('a window that is not there is missing', t => {
   const it = pattern();
   t.equal(compare(output(blankPicture(1, 1)), it).kind, 'missing');
   t.equal(compare(output(blankPicture(1, 1)), it, { x: 31, y: 17 }).kind, 'missing');
@@ -227,7 +254,7 @@ t.test('a window that is not there is missing', (t) => {
   t.end();
 });
 
-t.test('each deliberate fault is caught under its name, in full frames and in some blocks', (t) => {
+t.test('each deliberate fault is caught under its name, in full frames and in some blocks', t => {
   const names = { pixel: 'pixels', stale: 'stale', channel: 'channels', row: 'rows' } as const;
   for (const mode of ['full', 'block'] as const) {
     for (const kind of FAULT_KINDS) {
@@ -246,7 +273,7 @@ t.test('each deliberate fault is caught under its name, in full frames and in so
   t.end();
 });
 
-t.test('the difference picture shows three panels, the wrong pixels in red', (t) => {
+t.test('the difference picture shows three panels, the wrong pixels in red', t => {
   const it = pattern();
   const picture = it.picture();
   picture.pixels[50 * WIDTH + 70]! ^= 0x80;
@@ -259,7 +286,7 @@ t.test('the difference picture shows three panels, the wrong pixels in red', (t)
   const middle = blankPicture(WIDTH, HEIGHT);
   copyPart(panels, WIDTH + 8, 0, middle);
   t.same(middle.pixels, picture.pixels);
-  const red = [...panels.pixels.keys()].filter((i) => panels.pixels[i] === 0xff2020);
+  const red = [...panels.pixels.keys()].filter(i => panels.pixels[i] === 0xff2020);
   t.same(red, [50 * panels.width + 2 * (WIDTH + 8) + 70]);
   t.ok(differencePicture(it.picture(), blankPicture(10, 10), { x: -5, y: 3 }), 'also where there is no capture');
   t.end();

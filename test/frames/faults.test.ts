@@ -20,7 +20,18 @@ t.test('on sway', { timeout: 180_000 }, async t => {
       t.test(`${fault} is caught, ${damage} damage`, async t => {
         // An old frame is looked at again until the frame's time is up.
         const patience = fault === 'stale' ? ['--timeout', '3000'] : [];
-        const args = ['--display', display, '--frames', '6', '--damage', damage, '--inject', `${fault}@4`, '--out', out];
+        const args = [
+          '--display',
+          display,
+          '--frames',
+          '6',
+          '--damage',
+          damage,
+          '--inject',
+          `${fault}@4`,
+          '--out',
+          out,
+        ];
         const report = await framesJson(...args, ...patience);
         const kind = { pixel: 'pixels', stale: 'stale', channel: 'channels', row: 'rows' }[fault];
         t.match(report, {

@@ -13,9 +13,14 @@ const setup: RunSetup = {
   damage: 'full',
 };
 const at = { x: 0, y: 0 };
-const wrong = { count: 3, outside: 0, box: { x: 1, y: 2, width: 3, height: 1 }, first: [{ x: 1, y: 2, expected: 5, actual: 6 }] };
+const wrong = {
+  count: 3,
+  outside: 0,
+  box: { x: 1, y: 2, width: 3, height: 1 },
+  first: [{ x: 1, y: 2, expected: 5, actual: 6 }],
+};
 
-t.test('percentiles are values that occurred', (t) => {
+t.test('percentiles are values that occurred', t => {
   const hundred = Array.from({ length: 100 }, (_, i) => i + 1);
   t.equal(percentile(hundred, 0.5), 50);
   t.equal(percentile(hundred, 0.9), 90);
@@ -27,7 +32,7 @@ t.test('percentiles are values that occurred', (t) => {
   t.end();
 });
 
-t.test('a run passes when every frame was sent and all that were looked at were right', (t) => {
+t.test('a run passes when every frame was sent and all that were looked at were right', t => {
   const report = new RunReport(setup);
   t.notOk(report.pass, 'nothing sent');
   report.frameSent(20000, 20000);
@@ -52,7 +57,7 @@ t.test('a run passes when every frame was sent and all that were looked at were 
   t.end();
 });
 
-t.test('a run in which nothing was looked at does not pass', (t) => {
+t.test('a run in which nothing was looked at does not pass', t => {
   const report = new RunReport(setup);
   report.frameSent(1, 1);
   report.frameSent(1, 1);
@@ -61,7 +66,7 @@ t.test('a run in which nothing was looked at does not pass', (t) => {
   t.end();
 });
 
-t.test('each failure is counted under its kind and listed', (t) => {
+t.test('each failure is counted under its kind and listed', t => {
   const report = new RunReport({ ...setup, frames: 5, injected: 'row@3' });
   for (let frame = 1; frame <= 5; frame++) report.frameSent(1, 1);
   report.frameChecked(1, { kind: 'pixels', at, wrong }, 1);
@@ -72,12 +77,15 @@ t.test('each failure is counted under its kind and listed', (t) => {
   const json = report.toJSON();
   t.notOk(json.pass);
   t.same(json.frames, { sent: 5, checked: 5, shown: 1, wrong: 2, stale: 1, missing: 2 });
-  t.same(json.failures.map(({ frame, kind }) => [frame, kind]), [
-    [1, 'pixels'],
-    [2, 'stale'],
-    [3, 'missing'],
-    [4, 'no-callback'],
-  ]);
+  t.same(
+    json.failures.map(({ frame, kind }) => [frame, kind]),
+    [
+      [1, 'pixels'],
+      [2, 'stale'],
+      [3, 'missing'],
+      [4, 'no-callback'],
+    ],
+  );
   t.match(report.toText(), /frame 2 .*stale: the capture shows the frame before/);
   t.match(report.toText(), /injected {3}row@3/);
   t.match(report.toText(), /^FAIL$/m);
@@ -85,7 +93,7 @@ t.test('each failure is counted under its kind and listed', (t) => {
   t.end();
 });
 
-t.test('the list has an end, the count has none', (t) => {
+t.test('the list has an end, the count has none', t => {
   const report = new RunReport(setup);
   for (let frame = 1; frame <= MAX_FAILURES_LISTED + 1; frame++) report.frameChecked(frame, { kind: 'missing' }, 1);
   t.equal(report.toJSON().failures.length, MAX_FAILURES_LISTED);
@@ -94,7 +102,7 @@ t.test('the list has an end, the count has none', (t) => {
   t.end();
 });
 
-t.test('a fault names its kind and frame', (t) => {
+t.test('a fault names its kind and frame', t => {
   t.same(parseFault('pixel@7', 10), { kind: 'pixel', frame: 7 });
   t.same(parseFault('row', 10), { kind: 'row', frame: 5 }, 'the middle, when it does not say');
   t.same(parseFault('channel', 10, 4), { kind: 'channel', frame: 8 }, 'a frame that is looked at');

@@ -86,7 +86,8 @@ export class Coverage {
           const { startOffset: start, endOffset: end } = whole;
           const now = new Uint8Array(end - start);
           // Outer ranges come first; an inner one says what was different there.
-          for (const range of ranges) now.fill(range.count > 0 ? 1 : 0, range.startOffset - start, range.endOffset - start);
+          for (const range of ranges)
+            now.fill(range.count > 0 ? 1 : 0, range.startOffset - start, range.endOffset - start);
           visit(`${url}:${functionName}:${start}`, now);
         }
       }

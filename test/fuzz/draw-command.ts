@@ -4,7 +4,15 @@ import { allocCommand, contextCommand, numbers, pipeCommand } from '../host/wl-d
 import type { Draw } from './draw.js';
 
 /** Limits that a short input reaches. */
-export const WL_LIMITS = { vfds: 24, connections: 6, pipes: 6, mappings: 8, allocBytes: 1 << 20, receivedBytes: 1 << 18, queuedBytes: 60_000 };
+export const WL_LIMITS = {
+  vfds: 24,
+  connections: 6,
+  pipes: 6,
+  mappings: 8,
+  allocBytes: 1 << 20,
+  receivedBytes: 1 << 18,
+  queuedBytes: 60_000,
+};
 
 /** Servers that are there, and names that none has. */
 export const SERVER_NAMES = ['plain', 'plain', 'plain', 'gone', '', 'x'.repeat(32), '../x', 'none'];

@@ -16,7 +16,13 @@ for (const target of targets) {
   t.test(`${target.name} (FUZZ_SEED=${SEED})`, async t => {
     const limit = process.env['VIRTWL_FUZZ_INPUTS'] === undefined ? { milliseconds: MILLISECONDS } : {};
     try {
-      const { replayed, made } = await fuzz(target, { corpus: corpusOf(target.name), seed: SEED, inputs: INPUTS, ...limit, keep: false });
+      const { replayed, made } = await fuzz(target, {
+        corpus: corpusOf(target.name),
+        seed: SEED,
+        inputs: INPUTS,
+        ...limit,
+        keep: false,
+      });
       t.ok(replayed > target.seeds.length, `${replayed} kept inputs`);
       t.ok(made > 0, `${made} made of them`);
     } finally {

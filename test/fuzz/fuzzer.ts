@@ -156,7 +156,8 @@ class Fuzzer {
       }
       await this.#proveHeld();
       const live = [tenth ?? liveBytes(), liveBytes()] as const;
-      if (live[1] - live[0] > GROWTH_BYTES) throw new Error(`${target.name}: ${live[0]} bytes were alive after a tenth, and ${live[1]} at the end`);
+      if (live[1] - live[0] > GROWTH_BYTES)
+        throw new Error(`${target.name}: ${live[0]} bytes were alive after a tenth, and ${live[1]} at the end`);
       return {
         live,
         replayed: target.seeds.length + inputs.length,
@@ -247,7 +248,8 @@ class Fuzzer {
     const began = process.cpuUsage();
     await this.target.run(input);
     const { user, system } = process.cpuUsage(began);
-    if (user + system > 1000 * SLOW_MS) throw new Error(`this input took ${(user + system) / 1000} ms of the processor`);
+    if (user + system > 1000 * SLOW_MS)
+      throw new Error(`this input took ${(user + system) / 1000} ms of the processor`);
   }
 
   /** Throws where the inputs since the last look have left something behind; if it can be told, for the one that did. */

@@ -97,7 +97,13 @@ export class FuzzGuest {
     ranges.forEach(({ at, length, flags }, i) => {
       const last = i === ranges.length - 1;
       const first = table === undefined ? head : 0;
-      out.describeAt((table ?? out.descriptors) + 16 * (first + i), at, length, flags | (last ? 0 : 1), last ? 0 : first + i + 1);
+      out.describeAt(
+        (table ?? out.descriptors) + 16 * (first + i),
+        at,
+        length,
+        flags | (last ? 0 : 1),
+        last ? 0 : first + i + 1,
+      );
     });
     if (table !== undefined) out.describe(head, table, 16 * ranges.length, 4);
     this.waiting.set(head, mayWait);
@@ -145,7 +151,8 @@ export class FuzzGuest {
 
   #message(head: number, written: number): void {
     if (this.spoiled) return;
-    if (head >= RING_SIZE || this.#held.includes(head)) throw new Error(`the device gave back buffer ${head}, which it was not given`);
+    if (head >= RING_SIZE || this.#held.includes(head))
+      throw new Error(`the device gave back buffer ${head}, which it was not given`);
     if (written > PAGE || written < 12) throw new Error(`a message of ${written} bytes`);
     const type = new DataView(this.memory.buffer).getUint32(IN_BUFFERS + PAGE * head, true);
     const known = [Command.New, Command.Recv, Command.Hup].includes(type as typeof Command.New);
@@ -179,13 +186,18 @@ export class FuzzGuest {
         break;
       case 3:
         // The available ring's flags, index, entries or event.
-        view.setUint16(ring.available + 2 * draw.below(3 + RING_SIZE), draw.oneIn(2) ? draw.below(65536) : draw.below(20), true);
+        view.setUint16(
+          ring.available + 2 * draw.below(3 + RING_SIZE),
+          draw.oneIn(2) ? draw.below(65536) : draw.below(20),
+          true,
+        );
         break;
       case 4:
         view.setUint16(ring.used + 2 * draw.below(3 + 4 * RING_SIZE), draw.below(65536), true);
         break;
       case 5:
-        for (const byte of draw.take(1 + draw.below(16))) view.setUint8(ring.descriptors + draw.below(16 * RING_SIZE), byte);
+        for (const byte of draw.take(1 + draw.below(16)))
+          view.setUint8(ring.descriptors + draw.below(16 * RING_SIZE), byte);
         break;
       default:
         ring.offer(draw.below(RING_SIZE + 1));
@@ -212,5 +224,9 @@ const ZEROS = new Uint8Array(PAGE);
 
 /** Addresses of the rings, as the guest has them. */
 export function ringsOf(ring: DriverRing): { descriptors: number; available: number; used: number } {
-  return { descriptors: GUEST_ADDRESS + ring.descriptors, available: GUEST_ADDRESS + ring.available, used: GUEST_ADDRESS + ring.used };
+  return {
+    descriptors: GUEST_ADDRESS + ring.descriptors,
+    available: GUEST_ADDRESS + ring.available,
+    used: GUEST_ADDRESS + ring.used,
+  };
 }

@@ -23,7 +23,9 @@ export class Held {
 }
 
 function sharedMappings(): number {
-  return readFileSync('/proc/self/maps', 'utf8').split('\n').filter(line => / [r-][w-][x-]s .*\(deleted\)$/.test(line)).length;
+  return readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .filter(line => / [r-][w-][x-]s .*\(deleted\)$/.test(line)).length;
 }
 
 /** Lets the event loop turn once. */

@@ -3,8 +3,9 @@ import type { Random } from '../wayland/random.js';
 
 /** Numbers at which arithmetic goes wrong. */
 const AWKWARD = [
-  0, 1, 2, 4, 7, 8, 15, 16, 17, 28, 29, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 1023, 1024, 1025, 4095, 4096, 4097, 0x7fff,
-  0x8000, 0xffff, 0x10000, 0x7ffffffe, 0x7fffffff, 0x80000000, 0xfeffffff, 0xff000000, 0xfffffff0, 0xfffffffe, 0xffffffff,
+  0, 1, 2, 4, 7, 8, 15, 16, 17, 28, 29, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 1023, 1024, 1025, 4095, 4096, 4097,
+  0x7fff, 0x8000, 0xffff, 0x10000, 0x7ffffffe, 0x7fffffff, 0x80000000, 0xfeffffff, 0xff000000, 0xfffffff0, 0xfffffffe,
+  0xffffffff,
 ];
 
 /** A changed copy of `input`, at most `maxBytes` long. `other` is another input to take from. */
@@ -30,7 +31,12 @@ function once(
   const inside = bytes.length > 0;
   switch (random.below(inside ? 11 : 3)) {
     case 0:
-      return spliced(bytes, at, 0, Uint8Array.from({ length: 1 + random.below(8) }, () => random.below(256)));
+      return spliced(
+        bytes,
+        at,
+        0,
+        Uint8Array.from({ length: 1 + random.below(8) }, () => random.below(256)),
+      );
     case 1:
       return spliced(bytes, at, random.below(2) * random.below(9), piece(random, other));
     case 2: {

@@ -27,7 +27,8 @@ const { values, positionals } = parseArgs({
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
-for (const name of positionals) if (!targets.some(target => target.name === name)) throw new Error(`no target "${name}"`);
+for (const name of positionals)
+  if (!targets.some(target => target.name === name)) throw new Error(`no target "${name}"`);
 for (const target of targets.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
   if (values.minimize) {
     console.log(`${target.name}: ${await minimize(target, corpusOf(target.name))} inputs in the corpus`);
@@ -48,7 +49,9 @@ for (const target of targets.filter(({ name }) => positionals.length === 0 || po
       progress: (made, corpus, characters) => {
         if (Date.now() - told < PROGRESS_MS) return;
         told = Date.now();
-        console.log(`${target.name}: ${made} inputs, ${corpus} in the corpus, ${characters} characters of code, ${heap()}`);
+        console.log(
+          `${target.name}: ${made} inputs, ${corpus} in the corpus, ${characters} characters of code, ${heap()}`,
+        );
       },
     });
     const seconds = ((Date.now() - began) / 1000).toFixed(0);

@@ -11,7 +11,8 @@ export class FuzzServers {
 
   /** As the process of a wl device does it: only `plain` is there. */
   connect(name: string): OwnedFd {
-    if (name !== 'plain') throw Object.assign(new Error('no such server'), { code: name === 'gone' ? 'ECONNREFUSED' : 'ENOENT' });
+    if (name !== 'plain')
+      throw Object.assign(new Error('no such server'), { code: name === 'gone' ? 'ECONNREFUSED' : 'ENOENT' });
     const [ours, theirs] = native.socketpair() as [number, number];
     this.#ends.push(new OwnedFd(theirs));
     return new OwnedFd(ours);
@@ -31,7 +32,13 @@ export class FuzzServers {
     }
     const fds = Array.from({ length: draw.below(4) }, () => drawFd(draw));
     try {
-      native.send(end.fd, buffer, 0, 1 + draw.below(8000), fds.map(({ fd }) => fd));
+      native.send(
+        end.fd,
+        buffer,
+        0,
+        1 + draw.below(8000),
+        fds.map(({ fd }) => fd),
+      );
     } catch {
       // It is full, or nobody is there any more.
     }

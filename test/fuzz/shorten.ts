@@ -25,7 +25,7 @@ export async function shorten(target: Target, input: Uint8Array): Promise<Uint8A
   // Where it does not break again by itself, it took what came before it.
   if (how === '') return best;
   for (let size = Math.ceil(best.length / 2); size >= 1; size = Math.floor(size / 2)) {
-    for (let at = 0; at < best.length && tries < MOST_TRIES; ) {
+    for (let at = 0; at < best.length && tries < MOST_TRIES;) {
       const candidate = Uint8Array.from([...best.subarray(0, at), ...best.subarray(at + size)]);
       if ((await breaks(candidate)) === how) best = candidate;
       else at += size;

@@ -53,7 +53,12 @@ export class FuzzVmm {
   }
 
   /** Sends a message. The descriptors are given away. */
-  say(request: number, payload: Uint8Array = new Uint8Array(0), fds: readonly OwnedFd[] = [], flags = VERSION | FLAG_NEED_REPLY): void {
+  say(
+    request: number,
+    payload: Uint8Array = new Uint8Array(0),
+    fds: readonly OwnedFd[] = [],
+    flags = VERSION | FLAG_NEED_REPLY,
+  ): void {
     this.#sent.push(request);
     this.raw(encodeMessage(request, flags, payload), fds);
   }
@@ -61,7 +66,13 @@ export class FuzzVmm {
   /** Sends bytes as they are. */
   raw(bytes: Uint8Array, fds: readonly OwnedFd[] = []): void {
     try {
-      const sent = native.send(this.socket.fd, bytes, 0, bytes.length, fds.map(({ fd }) => fd));
+      const sent = native.send(
+        this.socket.fd,
+        bytes,
+        0,
+        bytes.length,
+        fds.map(({ fd }) => fd),
+      );
       if (sent !== bytes.length) this.broken = true;
     } catch {
       this.broken = true; // nobody is there any more
@@ -77,9 +88,11 @@ export class FuzzVmm {
       if (this.#pending.length < HEADER_BYTES + size) break;
       const payload = this.#pending.subarray(HEADER_BYTES, HEADER_BYTES + size);
       this.#pending = this.#pending.subarray(HEADER_BYTES + size);
-      if ((flags & FLAG_REPLY) === 0 || (flags & VERSION_MASK) !== VERSION) throw new Error(`a reply with the flags ${flags}`);
+      if ((flags & FLAG_REPLY) === 0 || (flags & VERSION_MASK) !== VERSION)
+        throw new Error(`a reply with the flags ${flags}`);
       const at = this.#sent.indexOf(request);
-      if (!this.broken && at < 0) throw new Error(`a reply to request ${request}, which is out of turn or was never made`);
+      if (!this.broken && at < 0)
+        throw new Error(`a reply to request ${request}, which is out of turn or was never made`);
       this.#sent.splice(0, at + 1);
       this.replies.set(request, Buffer.from(payload));
       this.words.add(`reply ${request} ${size}${size === 8 ? (payload[0] === 0 ? ' zero' : ' not') : ''}`);
@@ -93,12 +106,14 @@ export class FuzzVmm {
     this.#requestsPending = Buffer.concat([this.#requestsPending, this.#read(this.#requests, false)]);
     while (this.#requestsPending.length >= HEADER_BYTES + 40) {
       const { request, flags, size } = decodeHeader(this.#requestsPending);
-      if (size !== 40 || (flags & FLAG_NEED_REPLY) === 0) throw new Error(`a request of ${size} bytes with the flags ${flags}`);
+      if (size !== 40 || (flags & FLAG_NEED_REPLY) === 0)
+        throw new Error(`a request of ${size} bytes with the flags ${flags}`);
       const payload = this.#requestsPending.subarray(HEADER_BYTES, HEADER_BYTES + size);
       this.#requestsPending = this.#requestsPending.subarray(HEADER_BYTES + size);
       const [offset, length] = [Number(payload.readBigUInt64LE(16)), Number(payload.readBigUInt64LE(24))];
       const number = request & ~WITHDRAWN;
-      if (number !== BackEnd.ShmemMap && number !== BackEnd.ShmemUnmap) throw new Error(`the device asks for ${request}`);
+      if (number !== BackEnd.ShmemMap && number !== BackEnd.ShmemUnmap)
+        throw new Error(`the device asks for ${request}`);
       this.words.add(`asks ${request}`);
       this.asked.push({ request, offset, length });
     }
@@ -113,11 +128,13 @@ export class FuzzVmm {
     if (!does) this.#unsure ||= request === BackEnd.ShmemUnmap;
     else if (request === BackEnd.ShmemMap) {
       const overlaps = [...this.#mapped].some(([at, there]) => at < offset + length && offset < at + there);
-      if (overlaps && !this.#unsure) throw new Error(`${length} bytes are to be mapped at ${offset}, where something is`);
+      if (overlaps && !this.#unsure)
+        throw new Error(`${length} bytes are to be mapped at ${offset}, where something is`);
       this.#mapped.set(offset, length);
     } else {
       const there = this.#mapped.get(offset);
-      if (there !== length && !this.#unsure) throw new Error(`${length} bytes at ${offset} are to be unmapped, and ${there ?? 'none'} are there`);
+      if (there !== length && !this.#unsure)
+        throw new Error(`${length} bytes at ${offset} are to be unmapped, and ${there ?? 'none'} are there`);
       this.#mapped.delete(offset);
     }
     this.#answerRaw(encodeMessage(request, VERSION | FLAG_REPLY, encodeU64(does ? 0n : 1n)));

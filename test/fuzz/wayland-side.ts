@@ -78,7 +78,9 @@ export class WaylandSide {
     const wrong = this.hostile && draw.oneIn(WRONG_EVERY);
     const ids = [...this.objects.keys()];
     // The newest are the most interesting.
-    const id = draw.oneIn(2) ? ids[draw.below(ids.length)]! : ids[ids.length - 1 - draw.below(Math.min(6, ids.length))]!;
+    const id = draw.oneIn(2)
+      ? ids[draw.below(ids.length)]!
+      : ids[ids.length - 1 - draw.below(Math.min(6, ids.length))]!;
     const thing = this.objects.get(id)!;
     if (thing.gone && !wrong) return;
     const messages = this.#says(thing.type).filter(message => wrong || message.since <= thing.version);
@@ -92,7 +94,8 @@ export class WaylandSide {
   /** Says a message. `spoil`: with something wrong in its bytes, as this decides. */
   say(id: number, message: Message | string, args: readonly WireValue[], spoil?: Draw): void {
     const thing = this.objects.get(id);
-    const known = typeof message === 'string' ? this.#says(thing?.type ?? '').find(({ name }) => name === message) : message;
+    const known =
+      typeof message === 'string' ? this.#says(thing?.type ?? '').find(({ name }) => name === message) : message;
     if (known === undefined) throw new Error(`${thing?.type} says no ${String(message)}`);
     writer.reset();
     try {
@@ -184,19 +187,23 @@ export class WaylandSide {
   /** What is wrong at the end: only whole messages were sent, with no descriptor too many. */
   checkEnd(): void {
     if (this.#in.length > 0) throw new Error(`${this.role}: ${this.#in.length} bytes of a message, and not the rest`);
-    if (this.#fds.length > 0) throw new Error(`${this.role}: ${this.#fds.length} descriptors that belong to no message`);
+    if (this.#fds.length > 0)
+      throw new Error(`${this.role}: ${this.#fds.length} descriptors that belong to no message`);
   }
 
   #hear(bytes: Uint8Array, at: number, size: number): void {
     const id = readUint(bytes, at);
     const thing = this.objects.get(id);
     const opcode = readOpcode(bytes, at);
-    const message = (this.role === 'client' ? interfaces.get(thing?.type ?? '')?.events : interfaces.get(thing?.type ?? '')?.requests)?.[opcode];
+    const message = (
+      this.role === 'client' ? interfaces.get(thing?.type ?? '')?.events : interfaces.get(thing?.type ?? '')?.requests
+    )?.[opcode];
     const what = `${this.role}: opcode ${opcode} of ${thing?.type ?? 'unknown'}#${id}`;
     if (thing === undefined || message === undefined) {
       throw new Error(`${what}, which is not there`);
     }
-    if (!this.hostile && message.since > thing.version) throw new Error(`${what}: ${message.name} is newer than version ${thing.version}`);
+    if (!this.hostile && message.since > thing.version)
+      throw new Error(`${what}: ${message.name} is newer than version ${thing.version}`);
     if (thing.gone && this.role === 'compositor') throw new Error(`${what}, which was destroyed`);
     checkMessage(message, bytes, at, size);
     if (this.#fds.length < message.fds) throw new Error(`${what}: ${message.name} came without its descriptor`);
@@ -208,7 +215,8 @@ export class WaylandSide {
     if (message.destructor) this.#destroyed(id);
     if (name === 'wl_display.delete_id') this.#deleted(args[0] as number);
     if (name === 'wl_display.error') this.failed = true;
-    if (name === 'wl_registry.global') this.globals.set(args[0] as number, { type: args[1] as string, version: args[2] as number });
+    if (name === 'wl_registry.global')
+      this.globals.set(args[0] as number, { type: args[1] as string, version: args[2] as number });
     this.answer({ name, id, args });
     for (const arg of args) if (isFd(arg)) arg.close();
   }
@@ -218,7 +226,8 @@ export class WaylandSide {
       const value = args[i];
       if (arg.kind === 'new_id' || arg.kind === 'bind') {
         const id = arg.kind === 'bind' ? (value as Bind).id : (value as number);
-        if (id >= SERVER_IDS !== (this.role === 'client')) throw new Error(`${what}: the other side's id ${id} for a new object`);
+        if (id >= SERVER_IDS !== (this.role === 'client'))
+          throw new Error(`${what}: the other side's id ${id} for a new object`);
         if (this.role === 'compositor' && this.objects.has(id)) throw new Error(`${what}: the id ${id} is taken`);
       } else if (arg.kind === 'object' && value !== null) {
         const object = this.objects.get(value as number);
@@ -233,7 +242,8 @@ export class WaylandSide {
   /** Objects that a message makes. */
   #learn(message: Message, args: readonly WireValue[], version: number): void {
     message.args.forEach((arg, i) => {
-      if (arg.kind === 'new_id') this.objects.set(args[i] as number, { type: arg.interface as string, version, gone: false });
+      if (arg.kind === 'new_id')
+        this.objects.set(args[i] as number, { type: arg.interface as string, version, gone: false });
       if (arg.kind !== 'bind') return;
       const { id, interface: type, version: bound } = args[i] as Bind;
       this.objects.set(id, { type, version: bound, gone: false });
@@ -269,7 +279,8 @@ export class WaylandSide {
     for (const arg of args) if (isFd(arg)) arg.close();
     message.args.forEach(({ kind }, i) => {
       const id = kind === 'bind' ? (args[i] as Bind | undefined)?.id : args[i];
-      if ((kind === 'new_id' || kind === 'bind') && typeof id === 'number' && !this.objects.has(id)) this.#free.push(id);
+      if ((kind === 'new_id' || kind === 'bind') && typeof id === 'number' && !this.objects.has(id))
+        this.#free.push(id);
     });
   }
 
@@ -306,7 +317,11 @@ export class WaylandSide {
       case 'string':
         if (arg.nullable === true && draw.oneIn(4)) return null;
         if (of.type === 'wl_registry') return draw.pick([...interfaces.keys()]);
-        return draw.oneIn(6) ? Buffer.from(draw.take(draw.below(20))).toString('latin1').replaceAll('\0', ' ') : draw.pick(STRINGS);
+        return draw.oneIn(6)
+          ? Buffer.from(draw.take(draw.below(20)))
+              .toString('latin1')
+              .replaceAll('\0', ' ')
+          : draw.pick(STRINGS);
       case 'array':
         return draw.take(4 * draw.below(5));
       case 'new_id':

@@ -12,7 +12,8 @@ import { UnixListener, type UnixSocket } from '../../src/unix-socket.js';
 import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 
-const record = (kind: number, text: string): Uint8Array => encodeRecord({ kind: kind as Kind, detail: Role.Wayland, text });
+const record = (kind: number, text: string): Uint8Array =>
+  encodeRecord({ kind: kind as Kind, detail: Role.Wayland, text });
 
 /** A registration with a broker that answers as `answer` says. */
 async function registered(t: Test, answer: (socket: UnixSocket) => void) {
@@ -29,7 +30,9 @@ async function registered(t: Test, answer: (socket: UnixSocket) => void) {
   });
   const lines: string[] = [];
   const listening = new OwnedFd(native.listenUnix(join(folder, 'wayland'), 1));
-  const registration = new BrokerRegistration(folder, 'work', [{ role: Role.Wayland, socket: listening }], line => lines.push(line));
+  const registration = new BrokerRegistration(folder, 'work', [{ role: Role.Wayland, socket: listening }], line =>
+    lines.push(line),
+  );
   t.teardown(() => {
     registration.close();
     listening.close();
@@ -41,7 +44,9 @@ async function registered(t: Test, answer: (socket: UnixSocket) => void) {
 }
 
 t.test('one that accepts is stayed with, as long as it likes', async t => {
-  const { registration, connections, lines } = await registered(t, socket => socket.send(record(Kind.Accepted, 'work')));
+  const { registration, connections, lines } = await registered(t, socket =>
+    socket.send(record(Kind.Accepted, 'work')),
+  );
   await eventually('the registration', () => registration.registered);
   t.match(lines, [/^registered with the broker in /]);
   connections[0]!.close();
@@ -71,7 +76,10 @@ t.test('descriptors that it sends are closed', async t => {
     before = openDescriptors();
     for (let i = 0; i < 100; i++) {
       const pair = native.socketpair();
-      socket.send(record(Kind.Accepted, 'work'), pair.map(fd => new OwnedFd(fd)));
+      socket.send(
+        record(Kind.Accepted, 'work'),
+        pair.map(fd => new OwnedFd(fd)),
+      );
     }
   });
   await eventually('all that it sent', () => before > 0 && openDescriptors() <= before);

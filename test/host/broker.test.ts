@@ -14,8 +14,8 @@ import { Random } from '../wayland/random.js';
 import { House } from './vm-stand-ins.js';
 
 for (const mode of ['handover', 'relay'] as const) {
-  t.test(`mode ${mode}`, async (t) => {
-    t.test('a client reaches the glue, which is told its VM, and both talk', async (t) => {
+  t.test(`mode ${mode}`, async t => {
+    t.test('a client reaches the glue, which is told its VM, and both talk', async t => {
       const house = new House(t);
       house.broker();
       house.host('compositor', { compositor: mode });
@@ -34,7 +34,7 @@ for (const mode of ['handover', 'relay'] as const) {
       t.match(glue.clients, [{ vm: 'work' }, { vm: 'play' }]);
     });
 
-    t.test('memory and pipes go through, both ways', async (t) => {
+    t.test('memory and pipes go through, both ways', async t => {
       const house = new House(t);
       house.broker();
       house.host('compositor', { compositor: mode });
@@ -59,7 +59,7 @@ for (const mode of ['handover', 'relay'] as const) {
       pipe.local.close();
     });
 
-    t.test('a client that waits gets the compositor when it comes, with what it said meanwhile', async (t) => {
+    t.test('a client that waits gets the compositor when it comes, with what it said meanwhile', async t => {
       const house = new House(t);
       const broker = house.broker();
       house.host('work', { wayland: true });
@@ -73,7 +73,7 @@ for (const mode of ['handover', 'relay'] as const) {
       t.equal(broker.waiting, 0);
     });
 
-    t.test('waiting clients are served in the order in which they came', async (t) => {
+    t.test('waiting clients are served in the order in which they came', async t => {
       const house = new House(t);
       const broker = house.broker();
       house.host('compositor', { compositor: mode });
@@ -91,7 +91,7 @@ for (const mode of ['handover', 'relay'] as const) {
       );
     });
 
-    t.test('a compositor that dies takes its clients along; the next one gets those that wait', async (t) => {
+    t.test('a compositor that dies takes its clients along; the next one gets those that wait', async t => {
       const house = new House(t);
       const broker = house.broker();
       house.host('compositor', { compositor: mode });
@@ -110,7 +110,7 @@ for (const mode of ['handover', 'relay'] as const) {
       t.equal(second.clients.length, 1);
     });
 
-    t.test('a client that leaves while it waits is dropped, and never offered', async (t) => {
+    t.test('a client that leaves while it waits is dropped, and never offered', async t => {
       const house = new House(t);
       const broker = house.broker();
       house.host('work', { wayland: true });
@@ -127,7 +127,7 @@ for (const mode of ['handover', 'relay'] as const) {
       t.equal(glue.clients.length, 1);
     });
 
-    t.test('a client that leaves in the middle is noticed by the glue, and the other way round', async (t) => {
+    t.test('a client that leaves in the middle is noticed by the glue, and the other way round', async t => {
       const house = new House(t);
       const broker = house.broker();
       house.host('compositor', { compositor: mode });
@@ -147,7 +147,7 @@ for (const mode of ['handover', 'relay'] as const) {
       await eventually('the broker to carry nobody', () => broker.relayed === 0);
     });
 
-    t.test('the broker comes back: clients wait in the listening socket, and glue and hosts find it', async (t) => {
+    t.test('the broker comes back: clients wait in the listening socket, and glue and hosts find it', async t => {
       const house = new House(t);
       const broker = house.broker();
       const compositor = house.host('compositor', { compositor: mode });
@@ -162,7 +162,7 @@ for (const mode of ['handover', 'relay'] as const) {
       t.ok(compositor.registered && work.registered);
     });
 
-    t.test('many clients come and go and leave nothing behind', async (t) => {
+    t.test('many clients come and go and leave nothing behind', async t => {
       const house = new House(t);
       const broker = house.broker();
       house.host('compositor', { compositor: mode });
@@ -185,7 +185,7 @@ for (const mode of ['handover', 'relay'] as const) {
   });
 }
 
-t.test('handed over, a client outlives the broker', async (t) => {
+t.test('handed over, a client outlives the broker', async t => {
   const house = new House(t);
   const broker = spawnBroker(t, house);
   house.host('compositor', { compositor: 'handover' });
@@ -206,7 +206,7 @@ t.test('handed over, a client outlives the broker', async (t) => {
   t.notOk(client.ended);
 });
 
-t.test('relayed, clients end with a broker that is killed, and new ones are served by the next', async (t) => {
+t.test('relayed, clients end with a broker that is killed, and new ones are served by the next', async t => {
   const house = new House(t);
   const broker = spawnBroker(t, house);
   house.host('compositor', { compositor: 'relay' });
@@ -221,7 +221,7 @@ t.test('relayed, clients end with a broker that is killed, and new ones are serv
   await house.client('work').hears('hello work');
 });
 
-t.test('a host process that ends takes its VM off: its sockets, and its clients that wait', async (t) => {
+t.test('a host process that ends takes its VM off: its sockets, and its clients that wait', async t => {
   const house = new House(t);
   const broker = house.broker();
   const host = house.host('work', { wayland: true });
@@ -238,7 +238,7 @@ t.test('a host process that ends takes its VM off: its sockets, and its clients 
   await stays.hears('hello play');
 });
 
-t.test('how many may wait', async (t) => {
+t.test('how many may wait', async t => {
   const house = new House(t);
   const broker = house.broker({ maxWaitingPerVm: 2, maxWaiting: 3 });
   for (const vm of ['one', 'two', 'three']) house.host(vm, { wayland: true });
@@ -252,10 +252,13 @@ t.test('how many may wait', async (t) => {
   const overAll = house.client('three');
   await overAll.ends();
   await house.logged('3 clients wait already');
-  t.notOk(clients.some(({ ended }) => ended), 'those that waited before go on waiting');
+  t.notOk(
+    clients.some(({ ended }) => ended),
+    'those that waited before go on waiting',
+  );
 });
 
-t.test('how long one may wait', async (t) => {
+t.test('how long one may wait', async t => {
   const house = new House(t);
   const broker = house.broker({ waitMs: 50 });
   house.host('work', { wayland: true });
@@ -265,7 +268,7 @@ t.test('how long one may wait', async (t) => {
   t.equal(broker.waiting, 0);
 });
 
-t.test('the newest glue gets the clients, and an older one again when it goes', async (t) => {
+t.test('the newest glue gets the clients, and an older one again when it goes', async t => {
   const house = new House(t);
   house.broker();
   house.host('compositor', { compositor: 'handover' });
@@ -279,7 +282,7 @@ t.test('the newest glue gets the clients, and an older one again when it goes', 
   t.same([older.clients.length, newer.clients.length], [1, 1]);
 });
 
-t.test('a glue that does not take what it was offered in mode relay loses its seat, not the client', async (t) => {
+t.test('a glue that does not take what it was offered in mode relay loses its seat, not the client', async t => {
   const house = new House(t);
   const broker = house.broker({ goTimeoutMs: 50 });
   const compositor = house.host('compositor', { compositor: 'relay' });
@@ -296,7 +299,7 @@ t.test('a glue that does not take what it was offered in mode relay loses its se
   t.notOk(client.ended);
 });
 
-t.test('a glue that says what nobody asked for loses its link', async (t) => {
+t.test('a glue that says what nobody asked for loses its link', async t => {
   const house = new House(t);
   const broker = house.broker();
   house.host('compositor', { compositor: 'handover' });
@@ -311,7 +314,7 @@ t.test('a glue that says what nobody asked for loses its link', async (t) => {
   t.equal(broker.links, 1);
 });
 
-t.test('a second compositor VM is refused while there is one, and gets its turn later', async (t) => {
+t.test('a second compositor VM is refused while there is one, and gets its turn later', async t => {
   const house = new House(t);
   house.broker();
   const first = house.host('first', { compositor: 'handover' });
@@ -323,7 +326,7 @@ t.test('a second compositor VM is refused while there is one, and gets its turn 
   await eventually('the second to be registered', () => second.registered);
 });
 
-t.test('a host process that comes anew replaces the one before', async (t) => {
+t.test('a host process that comes anew replaces the one before', async t => {
   const house = new House(t);
   const broker = house.broker();
   const first = house.host('work', { wayland: true });
@@ -333,7 +336,7 @@ t.test('a host process that comes anew replaces the one before', async (t) => {
   t.same(broker.vms, ['work']);
 });
 
-t.test('only its owner can reach the control socket, and one broker has it', async (t) => {
+t.test('only its owner can reach the control socket, and one broker has it', async t => {
   const house = new House(t);
   const broker = house.broker();
   t.equal(statSync(broker.path).mode & 0o777, 0o600);
@@ -344,7 +347,7 @@ t.test('only its owner can reach the control socket, and one broker has it', asy
   t.doesNotThrow(() => house.broker());
 });
 
-t.test('what a host process cannot register', async (t) => {
+t.test('what a host process cannot register', async t => {
   const house = new House(t);
   const broker = house.broker();
   const listening = (): OwnedFd => {
@@ -355,8 +358,8 @@ t.test('what a host process cannot register', async (t) => {
   /** Sends one record with one fd on a new connection, and tells the answer's kind, or 'dropped'. */
   const answer = async (record: Uint8Array, fds: OwnedFd[]): Promise<number | string> => {
     const socket = house.keep(UnixSocket.connect(broker.path));
-    const said = new Promise<number | string>((resolve) => {
-      socket.on('data', (bytes) => resolve(bytes[0]!));
+    const said = new Promise<number | string>(resolve => {
+      socket.on('data', bytes => resolve(bytes[0]!));
       socket.on('end', () => resolve('dropped'));
     });
     socket.start();
@@ -385,12 +388,12 @@ t.test('what a host process cannot register', async (t) => {
   await eventually('all closed', () => openDescriptors() === before);
 });
 
-t.test('one connection speaks for one VM', async (t) => {
+t.test('one connection speaks for one VM', async t => {
   const house = new House(t);
   const broker = house.broker();
   const socket = house.keep(UnixSocket.connect(broker.path));
   const kinds: number[] = [];
-  socket.on('data', (bytes) => {
+  socket.on('data', bytes => {
     for (let at = 0; at < bytes.length; at += 4 + bytes[at + 2]!) kinds.push(bytes[at]!);
   });
   socket.start();
@@ -403,7 +406,7 @@ t.test('one connection speaks for one VM', async (t) => {
   t.same(broker.vms, ['mine']);
 });
 
-t.test('any bytes on the control socket and on the compositor link: the broker goes on', async (t) => {
+t.test('any bytes on the control socket and on the compositor link: the broker goes on', async t => {
   const house = new House(t);
   const broker = house.broker();
   house.host('compositor', { compositor: 'handover' });
@@ -421,11 +424,11 @@ t.test('any bytes on the control socket and on the compositor link: the broker g
     }
     if (random.below(3) > 0) {
       // Leaves half-way.
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise(resolve => setImmediate(resolve));
     } else {
-      const ended = new Promise((resolve) => socket.on('end', () => resolve(undefined)));
+      const ended = new Promise(resolve => socket.on('end', () => resolve(undefined)));
       socket.start();
-      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 20))]);
+      await Promise.race([ended, new Promise(resolve => setTimeout(resolve, 20))]);
     }
     socket.close();
   }
@@ -434,7 +437,7 @@ t.test('any bytes on the control socket and on the compositor link: the broker g
   await house.client('work').hears('hello work');
 });
 
-t.test('in mode relay a glue that never reads does not make the broker hold more and more', async (t) => {
+t.test('in mode relay a glue that never reads does not make the broker hold more and more', async t => {
   const house = new House(t);
   house.broker();
   house.host('compositor', { compositor: 'relay' });
@@ -449,7 +452,7 @@ t.test('in mode relay a glue that never reads does not make the broker hold more
   while (client.context.send(block)) {
     sent += block.length;
     if (sent > 64 * 1024 * 1024) break;
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise(resolve => setTimeout(resolve, 1));
   }
   t.ok(sent < 16 * 1024 * 1024, `${sent} bytes were taken before the client was told to wait`);
   client.close();
@@ -460,7 +463,7 @@ t.test('in mode relay a glue that never reads does not make the broker hold more
 /** The broker as a process of its own, so that it can be killed. */
 function spawnBroker(t: Test, house: House): ReturnType<typeof spawn> {
   const child = spawn(process.execPath, [VIRTWL, 'broker', '--directory', house.brokerFolder], { stdio: 'ignore' });
-  const gone = new Promise((resolve) => child.once('close', resolve));
+  const gone = new Promise(resolve => child.once('close', resolve));
   t.teardown(async () => {
     child.kill('SIGKILL');
     await gone;

@@ -13,7 +13,13 @@ import { House } from './vm-stand-ins.js';
 function outside(house: House, vm: string, options: Partial<BrokeredServersOptions>): BrokeredServers {
   makePrivateFolder(house.loopback(vm));
   return house.keep(
-    new BrokeredServers({ vm, folder: house.loopback(vm), broker: house.brokerFolder, log: line => house.lines.push(line), ...options }),
+    new BrokeredServers({
+      vm,
+      folder: house.loopback(vm),
+      broker: house.brokerFolder,
+      log: line => house.lines.push(line),
+      ...options,
+    }),
   );
 }
 

@@ -13,7 +13,7 @@ import { House } from './vm-stand-ins.js';
 
 const MIB = 1024 * 1024;
 
-t.test('every server is off until it is turned on', async (t) => {
+t.test('every server is off until it is turned on', async t => {
   const house = new House(t);
   house.broker();
   house.host('plain', {});
@@ -31,7 +31,7 @@ t.test('every server is off until it is turned on', async (t) => {
   t.same(readdirSync(house.loopback('all')).sort(), ['allocator', 'compositor', 'display', 'probe', 'wayland']);
 });
 
-t.test('folder and sockets are for their owner alone', async (t) => {
+t.test('folder and sockets are for their owner alone', async t => {
   const house = new House(t);
   house.host('work', { allocator: { bytes: MIB }, wayland: true, probe: true });
   t.equal(statSync(house.loopback('work')).mode & 0o777, 0o700);
@@ -40,7 +40,7 @@ t.test('folder and sockets are for their owner alone', async (t) => {
   }
 });
 
-t.test('close removes what it made, and leaves what others put there', async (t) => {
+t.test('close removes what it made, and leaves what others put there', async t => {
   const house = new House(t);
   const before = openDescriptors();
   const options = { allocator: { bytes: MIB }, wayland: true, probe: true, sockets: new Map([['display', '/x']]) };
@@ -55,13 +55,16 @@ t.test('close removes what it made, and leaves what others put there', async (t)
   t.equal(openDescriptors(), before);
 });
 
-t.test('what a killed host process left is replaced; what a running one has is not', async (t) => {
+t.test('what a killed host process left is replaced; what a running one has is not', async t => {
   const house = new House(t);
   const args = ['host', '--vm', 'work', '--loopback', house.loopback('work'), '--allocator=1M', '--probe'];
   const child = spawn(process.execPath, [VIRTWL, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
-  const gone = new Promise((resolve) => child.once('close', resolve));
-  await new Promise((resolve) => child.stdout.once('data', resolve));
-  t.throws(() => house.host('work', { probe: true }), { code: 'EADDRINUSE', message: /another host process listens on/ });
+  const gone = new Promise(resolve => child.once('close', resolve));
+  await new Promise(resolve => child.stdout.once('data', resolve));
+  t.throws(() => house.host('work', { probe: true }), {
+    code: 'EADDRINUSE',
+    message: /another host process listens on/,
+  });
   t.ok(existsSync(join(house.loopback('work'), 'allocator')), 'and nothing of it was removed');
   child.kill('SIGKILL');
   await gone;
@@ -69,23 +72,23 @@ t.test('what a killed host process left is replaced; what a running one has is n
   t.same(readdirSync(house.loopback('work')), ['probe'], 'also of servers that are off now');
 });
 
-t.test('another server is a plain connection to a socket of the host', async (t) => {
+t.test('another server is a plain connection to a socket of the host', async t => {
   const house = new House(t);
   const path = join(house.folder, 'wayland-0');
   const listener = house.keep(UnixListener.listen(path));
-  listener.on('connection', (socket) => {
+  listener.on('connection', socket => {
     socket.send(Buffer.from('the display'));
     house.keep(socket);
   });
   house.host('work', { sockets: new Map([['display', path]]) });
   t.equal(readlinkSync(join(house.loopback('work'), 'display')), path);
   const context = house.keep(house.device('work').connect('display'));
-  const said = new Promise((resolve) => context.on('data', (bytes) => resolve(Buffer.from(bytes).toString())));
+  const said = new Promise(resolve => context.on('data', bytes => resolve(Buffer.from(bytes).toString())));
   context.start();
   t.equal(await said, 'the display');
 });
 
-t.test('what cannot be set up is refused, and leaves nothing', async (t) => {
+t.test('what cannot be set up is refused, and leaves nothing', async t => {
   const house = new House(t);
   const before = openDescriptors();
   const refused = (options: Partial<VmHostOptions>, error: { message: RegExp }): void => {
@@ -112,23 +115,29 @@ t.test('what cannot be set up is refused, and leaves nothing', async (t) => {
   t.throws(() => house.host('busy', { loopback: busy, probe: true }), { code: 'EADDRINUSE', message: /is no socket/ });
 });
 
-t.test('each VM has a budget of its own', async (t) => {
+t.test('each VM has a budget of its own', async t => {
   const house = new House(t);
   const page = native.pageSize;
-  const hosts = ['one', 'two'].map((vm) => house.host(vm, { allocator: { bytes: 4 * page } }));
-  const clients = ['one', 'two'].map((vm) => house.keep(new AllocatorClient(house.device(vm).connect('allocator'))));
-  const memories = await Promise.all(clients.map((client) => client.allocate(4 * page)));
-  t.same(hosts.map(({ allocator }) => allocator!.budget.used), [4 * page, 4 * page]);
+  const hosts = ['one', 'two'].map(vm => house.host(vm, { allocator: { bytes: 4 * page } }));
+  const clients = ['one', 'two'].map(vm => house.keep(new AllocatorClient(house.device(vm).connect('allocator'))));
+  const memories = await Promise.all(clients.map(client => client.allocate(4 * page)));
+  t.same(
+    hosts.map(({ allocator }) => allocator!.budget.used),
+    [4 * page, 4 * page],
+  );
   for (const memory of memories) memory.close();
-  t.same(hosts.map(({ allocator }) => allocator!.budget.used), [0, 0]);
+  t.same(
+    hosts.map(({ allocator }) => allocator!.budget.used),
+    [0, 0],
+  );
 });
 
-t.test('a host process whose broker is not up yet says so once, and registers when it comes', async (t) => {
+t.test('a host process whose broker is not up yet says so once, and registers when it comes', async t => {
   const house = new House(t);
   const host = house.host('work', { wayland: true });
   await house.logged('no broker at');
-  await new Promise((resolve) => setTimeout(resolve, 400));
-  t.equal(house.lines.filter((line) => line.includes('no broker at')).length, 1);
+  await new Promise(resolve => setTimeout(resolve, 400));
+  t.equal(house.lines.filter(line => line.includes('no broker at')).length, 1);
   t.match(house.lines[0], /start "virtwl broker --directory/);
   house.broker();
   await eventually('the registration', () => host.registered);

@@ -34,7 +34,7 @@ export class House {
   }
 
   broker(options: Partial<BrokerOptions> = {}): Broker {
-    return this.keep(new Broker({ directory: this.brokerFolder, log: (line) => this.lines.push(line), ...options }));
+    return this.keep(new Broker({ directory: this.brokerFolder, log: line => this.lines.push(line), ...options }));
   }
 
   loopback(vm: string): string {
@@ -47,7 +47,7 @@ export class House {
         vm,
         loopback: this.loopback(vm),
         broker: this.brokerFolder,
-        log: (line) => this.lines.push(line),
+        log: line => this.lines.push(line),
         ...options,
       }),
     );
@@ -68,7 +68,7 @@ export class House {
 
   /** Waits until a line that was logged contains `text`. */
   async logged(text: string): Promise<void> {
-    await eventually(`a log line with ${JSON.stringify(text)}`, () => this.lines.some((line) => line.includes(text)));
+    await eventually(`a log line with ${JSON.stringify(text)}`, () => this.lines.some(line => line.includes(text)));
   }
 }
 
@@ -116,7 +116,7 @@ export class GlueStandIn {
       this.clients.push({ vm, conversation: new Conversation(context) });
       context.send(Buffer.from(`hello ${vm}`));
     });
-    this.link.on('down', (reason) => this.downs.push(reason.message));
+    this.link.on('down', reason => this.downs.push(reason.message));
     this.link.start();
   }
 
@@ -126,7 +126,10 @@ export class GlueStandIn {
   }
 
   async has(count: number): Promise<void> {
-    await eventually(`${count} clients at the glue, which has ${this.clients.length}`, () => this.clients.length >= count);
+    await eventually(
+      `${count} clients at the glue, which has ${this.clients.length}`,
+      () => this.clients.length >= count,
+    );
   }
 
   /** As a compositor VM that dies: the link and all its clients go. */

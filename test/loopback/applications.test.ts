@@ -12,13 +12,17 @@ import { nothingLeft } from './nothing-left.js';
 import { boundsOfDifference, compared, isSame, same, Screen, type Outcome } from './screen.js';
 
 /** Colours and characters beyond ASCII, line by line so that it scrolls and each frame damages another part. */
-const TEXT = 'i=1; while [ $i -le 80 ]; do printf "\\033[3$((i % 8))mline %d \\342\\202\\254 \\303\\274\\033[0m\\n" $i; sleep 0.01; i=$((i+1)); done';
+const TEXT =
+  'i=1; while [ $i -le 80 ]; do printf "\\033[3$((i % 8))mline %d \\342\\202\\254 \\303\\274\\033[0m\\n" $i; sleep 0.01; i=$((i+1)); done';
 
 /** Applications that keep still in a quiet environment, sooner or later. */
 const STILL: readonly (readonly [name: string, command: readonly string[]])[] = [
   ['foot', foot('sh', '-c', `${TEXT}; exec sleep 1000`)],
   // Its title bar and borders are subsurfaces.
-  ['foot with decorations of its own', foot('--override=csd.preferred=client', 'sh', '-c', 'echo hello; exec sleep 1000')],
+  [
+    'foot with decorations of its own',
+    foot('--override=csd.preferred=client', 'sh', '-c', 'echo hello; exec sleep 1000'),
+  ],
   ['weston-terminal', ['weston-terminal']],
   // One window of the demo each. The widget factories and the demos' own main windows lay themselves out now one way and
   // now another in a window that has not the size they want, also without us.
@@ -41,7 +45,10 @@ t.setTimeout(280_000);
 
 const starters: readonly (readonly [name: string, start: (t: Test) => Promise<Compositor>])[] = [
   ['sway', t => startSway(t, { width: 1280, height: 800 })],
-  ['sway with two pixels for one', t => startSway(t, { width: 1280, height: 800, config: 'output HEADLESS-1 scale 2' })],
+  [
+    'sway with two pixels for one',
+    t => startSway(t, { width: 1280, height: 800, config: 'output HEADLESS-1 scale 2' }),
+  ],
   ['cage', t => startCage(t)],
 ];
 

@@ -56,7 +56,11 @@ export function quietEnvironment(t: Pick<Test, 'teardown'>): Record<string, stri
 }
 
 /** Runs a program with nothing in its environment but `env`. */
-export function run(t: Pick<Test, 'teardown'>, command: readonly string[], env: Readonly<Record<string, string>>): Application {
+export function run(
+  t: Pick<Test, 'teardown'>,
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Application {
   const [program, ...args] = command;
   const child = spawn(program!, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   const output: Buffer[] = [];

@@ -97,7 +97,11 @@ t.test('copy and paste', async t => {
     const options = ['--type', 'application/octet-stream'];
     const source = copy('office', options, bytes);
     t.ok(bytes.equals(await paste('lab', options, bytes)), 'all of it can be had');
-    const reader = runAt('lab', ['sh', '-c', 'wl-paste --no-newline --type application/octet-stream | head -c 1000 | wc -c']);
+    const reader = runAt('lab', [
+      'sh',
+      '-c',
+      'wl-paste --no-newline --type application/octet-stream | head -c 1000 | wc -c',
+    ]);
     await reader.ended;
     t.equal(Number(reader.output().toString()), 1000, 'one reads the beginning');
     t.ok(bytes.equals(await paste('compositor', options, bytes)), 'the next one has all of it');
@@ -123,7 +127,11 @@ t.test('a VM that may not read, and one that may not write', async t => {
     await types.ended;
     t.notMatch(types.output().toString(), 'text/plain', 'nor of what kind it is');
     const declined = copy('lab', which, Buffer.from('overwritten'));
-    t.equal(await declined.ended, 0, `${name}: what the reader copies is declined, as if somebody else had copied at once`);
+    t.equal(
+      await declined.ended,
+      0,
+      `${name}: what the reader copies is declined, as if somebody else had copied at once`,
+    );
     t.ok(text.equals(await paste('compositor', which, text)), 'and what was there stays');
     await first.stop();
   }

@@ -32,7 +32,13 @@ async function attached(t: Test): Promise<{ sway: Sway; stack: LoopbackStack; en
 }
 
 /** A subcommand of virtwl in a VM. */
-function virtwl(t: Test, stack: LoopbackStack, vm: string, args: readonly string[], env: Record<string, string>): Application {
+function virtwl(
+  t: Test,
+  stack: LoopbackStack,
+  vm: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Application {
   const own = { ...env, XDG_RUNTIME_DIR: stack.folder, VIRTWL_LOOPBACK: stack.loopback(vm) };
   return run(t, [process.execPath, VIRTWL, ...args], own);
 }
@@ -57,7 +63,7 @@ async function comeToWait(t: Test, stack: LoopbackStack, come: () => Application
   const held = (): number => descriptorsOf(stack).get('broker')!.length;
   const before = held();
   const applications = come();
-  for (const end = Date.now() + TIMEOUT_MS; held() < before + applications.length && Date.now() < end; ) {
+  for (const end = Date.now() + TIMEOUT_MS; held() < before + applications.length && Date.now() < end;) {
     await pause(LOOK_INTERVAL_MS);
   }
   t.equal(held(), before + applications.length, 'clients that come meanwhile wait in the broker');
@@ -151,7 +157,11 @@ t.test('the glue dies, and another one takes its place', async t => {
   await stack.startCompositor();
   await clientsBecome(t, stack, 2);
   await isMoving(screen);
-  t.same(waiting.map(each => each.process.exitCode), [null, null], 'and are served by the new one');
+  t.same(
+    waiting.map(each => each.process.exitCode),
+    [null, null],
+    'and are served by the new one',
+  );
 });
 
 t.test('clients die in the middle of a frame', async t => {
@@ -197,7 +207,11 @@ t.test("the host's processes die while frames run", async t => {
   await stack.startClientHost('lab');
   t.equal(await endOf(frames), 0, 'to its end');
   const report = JSON.parse(frames.output().toString()) as ReportJson;
-  t.match(report, { pass: true, frames: { sent: 150, shown: 150, wrong: 0, missing: 0 } }, 'with every pixel of every frame');
+  t.match(
+    report,
+    { pass: true, frames: { sent: 150, shown: 150, wrong: 0, missing: 0 } },
+    'with every pixel of every frame',
+  );
 
   runIn(t, stack, 'lab', BUSY, env);
   await clientsBecome(t, stack, 1);
@@ -209,14 +223,34 @@ t.test('what is not there is named', async t => {
   const { stack, env } = await attached(t);
   const cases: readonly (readonly [what: string, args: readonly string[], status: number, message: RegExp])[] = [
     ['a compositor', ['compositor', '--', 'nosuch'], 1, /there is no program "nosuch" here: .*apt-get install/],
-    ['a compositor that does not start', ['compositor', '--', 'false'], 1, /false ended with status 1 before it made a socket/],
+    [
+      'a compositor that does not start',
+      ['compositor', '--', 'false'],
+      1,
+      /false ended with status 1 before it made a socket/,
+    ],
     ['a compositor to attach to', ['compositor', '--attach', '/nonexistent/wayland-1'], 1, /\/nonexistent\/wayland-1/],
     ['an application', ['run', '--', 'nosuch'], 127, /nosuch: there is no such program here/],
-    ['a server', ['frames', '--server', 'nosuch', '--no-capture'], 1, /server "nosuch".*the host offers this VM no such server/],
-    ['a server to run on', ['run', '--server', 'nosuch', '--', 'touch', join(stack.folder, 'ran')], 1, /^virtwl: cannot connect to the server "nosuch".*no such server/m],
+    [
+      'a server',
+      ['frames', '--server', 'nosuch', '--no-capture'],
+      1,
+      /server "nosuch".*the host offers this VM no such server/,
+    ],
+    [
+      'a server to run on',
+      ['run', '--server', 'nosuch', '--', 'touch', join(stack.folder, 'ran')],
+      1,
+      /^virtwl: cannot connect to the server "nosuch".*no such server/m,
+    ],
     ['a server to run on, without an application', ['run', '--server', 'nosuch'], 1, /no such server/],
     ['the allocator, for a client VM', ['frames', '--server', 'allocator', '--no-capture'], 1, /no such server/],
-    ['a loopback folder', ['run', '--loopback', '/nonexistent', '--', 'foot'], 1, /no loopback folder \/nonexistent: start/],
+    [
+      'a loopback folder',
+      ['run', '--loopback', '/nonexistent', '--', 'foot'],
+      1,
+      /no loopback folder \/nonexistent: start/,
+    ],
   ];
   for (const [what, args, status, message] of cases) {
     const application = virtwl(t, stack, 'lab', args, env);
@@ -233,7 +267,10 @@ t.test('a server whose process is gone at the moment is told of, and may come ba
   const env = { ...quietEnvironment(t), XDG_RUNTIME_DIR: folder };
   const early = run(t, [process.execPath, VIRTWL, 'run', '--loopback', folder, '--', 'sh', '-c', 'exit 7'], env);
   t.equal(await endOf(early), 7, 'the application runs all the same');
-  t.match(early.stderr, /^virtwl run: .*the host process is gone; applications cannot connect until that has changed$/m);
+  t.match(
+    early.stderr,
+    /^virtwl run: .*the host process is gone; applications cannot connect until that has changed$/m,
+  );
 });
 
 /** A process below `pid`, by the name that the kernel has for it (15 bytes of it). */

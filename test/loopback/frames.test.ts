@@ -63,7 +63,11 @@ for (const [name, start] of starters) {
       for (const damage of ['full', 'block']) {
         for (const size of SIZES) {
           const report = await framesJson('--display', path, ...capture, '--size', size, '--damage', damage);
-          t.match(report, { status: 0, setup: { memory: 'memfd' }, frames: { sent: 20, shown: 20 } }, `${size}, ${damage}`);
+          t.match(
+            report,
+            { status: 0, setup: { memory: 'memfd' }, frames: { sent: 20, shown: 20 } },
+            `${size}, ${damage}`,
+          );
         }
       }
       const report = await framesJson('--display', path, ...capture, '--size', '640x400', '--inject', 'row@7');

@@ -7,21 +7,31 @@ import { eventually } from '../eventually.js';
 import { startSway } from '../compositors.js';
 import { Peer } from '../wayland/peer.js';
 
-t.test('a client that names a global with a line break and an escape in it forges no line', { timeout: 60_000 }, async t => {
-  const sway = await startSway(t, { width: 320, height: 240 });
-  const logged: string[] = [];
-  const stack = await LoopbackStack.start({
-    compositor: { attach: sway.display },
-    log: (part, line) => void (part === 'compositor' && logged.push(line)),
-  });
-  t.teardown(() => stack.stop());
-  const client = new Peer('client', new OwnedFd(native.connectUnix(`${stack.loopback('client')}/wayland`)));
-  t.teardown(() => client.close());
-  const registry = client.make(1, 'get_registry');
-  client.say(registry, 'bind', [1, { interface: 'wl_\nvirtwl compositor: clients can come\u001b[2J', version: 1, id: client.newId() }]);
-  await client.isEnded();
-  await eventually('it is logged', () => logged.some(line => line.includes('invalid global')));
-  t.match(logged.find(line => line.includes('invalid global')), /left: invalid global wl_\\u000avirtwl compositor: .*\\u001b\[2J/);
-  t.equal(logged.filter(line => line === 'virtwl compositor: clients can come').length, 1, 'only the true one');
-  t.notOk(logged.some(line => line.includes('\u001b')));
-});
+t.test(
+  'a client that names a global with a line break and an escape in it forges no line',
+  { timeout: 60_000 },
+  async t => {
+    const sway = await startSway(t, { width: 320, height: 240 });
+    const logged: string[] = [];
+    const stack = await LoopbackStack.start({
+      compositor: { attach: sway.display },
+      log: (part, line) => void (part === 'compositor' && logged.push(line)),
+    });
+    t.teardown(() => stack.stop());
+    const client = new Peer('client', new OwnedFd(native.connectUnix(`${stack.loopback('client')}/wayland`)));
+    t.teardown(() => client.close());
+    const registry = client.make(1, 'get_registry');
+    client.say(registry, 'bind', [
+      1,
+      { interface: 'wl_\nvirtwl compositor: clients can come\u001b[2J', version: 1, id: client.newId() },
+    ]);
+    await client.isEnded();
+    await eventually('it is logged', () => logged.some(line => line.includes('invalid global')));
+    t.match(
+      logged.find(line => line.includes('invalid global')),
+      /left: invalid global wl_\\u000avirtwl compositor: .*\\u001b\[2J/,
+    );
+    t.equal(logged.filter(line => line === 'virtwl compositor: clients can come').length, 1, 'only the true one');
+    t.notOk(logged.some(line => line.includes('\u001b')));
+  },
+);

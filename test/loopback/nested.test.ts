@@ -35,7 +35,9 @@ t.test('a compositor as a window of another', async t => {
   t.teardown(() => stack.stop());
 
   const outside = await Screen.open(t, outer.display);
-  await outside.until('the inner compositor', picture => picture.pixels.every(pixel => (pixel & 0xffffff) === BACKGROUND));
+  await outside.until('the inner compositor', picture =>
+    picture.pixels.every(pixel => (pixel & 0xffffff) === BACKGROUND),
+  );
   const inside = await Screen.open(t, stack.display);
   const empty = await inside.still('an empty inner output');
   t.match(empty, SIZE, 'it has taken the size of its window');

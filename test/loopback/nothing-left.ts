@@ -33,7 +33,9 @@ type Descriptors = ReadonlyMap<string, readonly string[]>;
  * made with the first client and stay, so look after there was one.
  */
 export function descriptorsOf(stack: LoopbackStack): Descriptors {
-  const running = [...stack.parts.values()].filter(({ process }) => process.exitCode === null && process.signalCode === null);
+  const running = [...stack.parts.values()].filter(
+    ({ process }) => process.exitCode === null && process.signalCode === null,
+  );
   return new Map(running.map(({ name, process }) => [name, withDescendants(process.pid!).flatMap(held)]));
 }
 
@@ -46,7 +48,7 @@ export async function sameDescriptors(t: Test, stack: LoopbackStack, before: Des
     const now = descriptorsOf(stack);
     return [...before.keys()].filter(name => now.has(name) && now.get(name)!.length > before.get(name)!.length);
   };
-  for (const end = Date.now() + TIMEOUT_MS; differing().length > 0 && Date.now() < end; ) await pause(LOOK_INTERVAL_MS);
+  for (const end = Date.now() + TIMEOUT_MS; differing().length > 0 && Date.now() < end;) await pause(LOOK_INTERVAL_MS);
   const parts = differing();
   for (const name of parts) {
     t.same([...descriptorsOf(stack).get(name)!].sort(), [...before.get(name)!].sort(), `descriptors of ${name}`);

@@ -42,10 +42,14 @@ t.test('policies', { timeout: 120_000 }, async t => {
   t.teardown(() => stack.stop());
   const environment = quietEnvironment(t);
   const foot = (vm: string, ...args: string[]): void => {
-    const child = stack.virtwl(vm, ['run', '--', 'foot', '--title', 'Your bank', '--app-id', 'bank', ...args, 'sleep', '100'], {
-      ...environment,
-      XDG_RUNTIME_DIR: sway.runtimeDir,
-    });
+    const child = stack.virtwl(
+      vm,
+      ['run', '--', 'foot', '--title', 'Your bank', '--app-id', 'bank', ...args, 'sleep', '100'],
+      {
+        ...environment,
+        XDG_RUNTIME_DIR: sway.runtimeDir,
+      },
+    );
     child.stdout?.resume();
     child.stderr?.resume();
     const ended = once(child, 'exit');
@@ -69,7 +73,10 @@ t.test('policies', { timeout: 120_000 }, async t => {
     t.match(plain, { name: '[plain] Your bank', app_id: 'plain:bank' });
     foot('trusted');
     const both = await shown(2);
-    t.match(both.find(window => window !== plain && window.app_id === 'bank'), { name: 'Your bank', app_id: 'bank' });
+    t.match(
+      both.find(window => window !== plain && window.app_id === 'bank'),
+      { name: 'Your bank', app_id: 'bank' },
+    );
   });
 
   t.test('a VM that may not go full screen stays in its place', async t => {
@@ -98,7 +105,9 @@ t.test('policies', { timeout: 120_000 }, async t => {
     t.notOk(strict.has('zxdg_exporter_v2'));
     t.match([plain.get('wl_seat')! > 5, strict.get('wl_seat')], [true, 5], 'capped');
     await t.rejects(seen('trusted'), 'its one client is there already');
-    await eventually('the refusal is logged', () => logged.some(line => /VM "trusted" left: refused: .* has 1 clients/.test(line)));
+    await eventually('the refusal is logged', () =>
+      logged.some(line => /VM "trusted" left: refused: .* has 1 clients/.test(line)),
+    );
   });
 
   t.test('security contexts, where the compositor has them', async t => {

@@ -42,7 +42,8 @@ export class Screen {
     for (const end = Date.now() + this.timeoutMs; ; await pause(LOOK_INTERVAL_MS)) {
       const picture = await this.capture();
       if (wanted(picture)) return picture;
-      if (Date.now() > end) throw new Error(`waited in vain for ${what}; the output is ${leave('in-vain', { output: picture })}`);
+      if (Date.now() > end)
+        throw new Error(`waited in vain for ${what}; the output is ${leave('in-vain', { output: picture })}`);
     }
   }
 
@@ -69,14 +70,23 @@ export interface Outcome {
 }
 
 /** Waits until two outputs show the same thing, not `empty`, and keep still; at most `timeoutMs` milliseconds. */
-export async function compared(expected: Screen, actual: Screen, empty: Picture, timeoutMs = TIMEOUT_MS): Promise<Outcome> {
+export async function compared(
+  expected: Screen,
+  actual: Screen,
+  empty: Picture,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Outcome> {
   let last: Outcome | undefined;
   let since = 0;
   for (const end = Date.now() + timeoutMs; ; await pause(LOOK_INTERVAL_MS)) {
     const [left, right] = await Promise.all([expected.capture(), actual.capture()]);
     if (last === undefined || !isSame(last.expected, left) || !isSame(last.actual, right)) since = Date.now();
     const still = Date.now() - since >= STILL_MS;
-    last = { expected: left, actual: right, same: still && coloursOf(left) > 2 && !isSame(left, empty) && isSame(left, right) };
+    last = {
+      expected: left,
+      actual: right,
+      same: still && coloursOf(left) > 2 && !isSame(left, empty) && isSame(left, right),
+    };
     if (last.same || Date.now() > end) return last;
   }
 }
@@ -115,7 +125,10 @@ export function coloursOf({ pixels }: Picture): number {
 }
 
 /** The smallest rectangle with everything in which two pictures of one size differ; undefined where they do not. */
-export function boundsOfDifference(a: Picture, b: Picture): { x: number; y: number; width: number; height: number } | undefined {
+export function boundsOfDifference(
+  a: Picture,
+  b: Picture,
+): { x: number; y: number; width: number; height: number } | undefined {
   let [x1, y1, x2, y2] = [Infinity, Infinity, -1, -1];
   for (let i = 0; i < a.pixels.length; i++) {
     if (((a.pixels[i]! ^ b.pixels[i]!) & COLOUR_MASK) === 0) continue;
@@ -132,6 +145,7 @@ export function boundsOfDifference(a: Picture, b: Picture): { x: number; y: numb
 /** Leaves pictures as files for whoever looks into a failure; returns the folder. */
 function leave(name: string, pictures: Readonly<Record<string, Picture>>): string {
   const folder = mkdtempSync(join(tmpdir(), `virtwl-failed-${name.replace(/[^\w-]+/g, '-')}-`));
-  for (const [part, picture] of Object.entries(pictures)) writeFileSync(join(folder, `${part}.png`), encodePng(picture));
+  for (const [part, picture] of Object.entries(pictures))
+    writeFileSync(join(folder, `${part}.png`), encodePng(picture));
   return folder;
 }

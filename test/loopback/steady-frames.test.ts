@@ -55,7 +55,8 @@ t.test('steady frames of an unmodified application', { timeout: 120_000 }, async
 
 /** What processes ask of the kernel within `ms` milliseconds, as far as it concerns memory, descriptors and messages. */
 async function trace(pids: readonly number[], ms: number): Promise<string> {
-  const calls = 'trace=mmap,munmap,mremap,memfd_create,openat,socket,accept,accept4,dup,dup2,dup3,pipe2,sendmsg,recvmsg';
+  const calls =
+    'trace=mmap,munmap,mremap,memfd_create,openat,socket,accept,accept4,dup,dup2,dup3,pipe2,sendmsg,recvmsg';
   const strace = spawn('strace', ['-f', '-e', calls, ...pids.flatMap(pid => ['-p', String(pid)])], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });

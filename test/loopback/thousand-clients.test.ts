@@ -41,7 +41,8 @@ t.test(`${CLIENTS} clients`, { timeout: 300_000 }, async t => {
   const processes = started.flatMap(([name, pid]) =>
     withDescendants(pid).map((each, i) => [i === 0 ? name : `${name}, descendant ${i}`, each] as const),
   );
-  const holdings = (): Record<string, Holdings> => Object.fromEntries(processes.map(([name, pid]) => [name, holdingsOf(pid)]));
+  const holdings = (): Record<string, Holdings> =>
+    Object.fromEntries(processes.map(([name, pid]) => [name, holdingsOf(pid)]));
 
   await comeAndGo(path, 100);
   await settled(stack);
@@ -62,7 +63,9 @@ t.test(`${CLIENTS} clients`, { timeout: 300_000 }, async t => {
 /** Lets `count` clients draw and leave: a third orderly, a third without a word, a third in the middle of a request. */
 async function comeAndGo(path: string, count: number): Promise<void> {
   for (let first = 0; first < count; first += TOGETHER) {
-    await Promise.all(Array.from({ length: Math.min(TOGETHER, count - first) }, (_, i) => oneClient(path, (first + i) % 3)));
+    await Promise.all(
+      Array.from({ length: Math.min(TOGETHER, count - first) }, (_, i) => oneClient(path, (first + i) % 3)),
+    );
   }
 }
 

@@ -18,7 +18,7 @@ import { isSame, Screen } from './screen.js';
 /** Everything on a keyboard of one's own, and what needs a second keymap. */
 const LINES = [
   'The quick brown fox jumps over the lazy dog 0123456789',
-  "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
+  '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~',
   'Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich, für 3 €',
   ...Array.from({ length: 20 }, (_, i) => `line ${i}: ${'typed without a pause '.repeat(3)}`),
 ];

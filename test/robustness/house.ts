@@ -33,7 +33,9 @@ export const VICTIMS: readonly (readonly [part: string, process: string])[] = [
   ...['broker', 'compositor-host', `${DIRECT}-host`, `${COPIED}-host`].flatMap(part =>
     CONFINED.map(process => [part, process] as const),
   ),
-  ...(process.getuid?.() === 0 ? ['glue', 'bwrap', 'sway'] : ['glue', 'sway']).map(process => ['compositor', process] as const),
+  ...(process.getuid?.() === 0 ? ['glue', 'bwrap', 'sway'] : ['glue', 'sway']).map(
+    process => ['compositor', process] as const,
+  ),
   ['proxy', 'virtwl run'],
   ['direct', 'virtwl frames'],
   ['copied', 'virtwl frames'],
@@ -140,7 +142,8 @@ export class House {
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     let errors = '';
-    for (const output of [child.stdout, child.stderr]) output.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    for (const output of [child.stdout, child.stderr])
+      output.setEncoding('utf8').on('data', (text: string) => (errors += text));
     const ended = new Promise<Awaited<Client['ended']>>(resolve => {
       child.once('close', (code, signal) => resolve({ status: code ?? signal, errors }));
     });
@@ -174,7 +177,8 @@ export class House {
     };
     await until('all clients are gone and their memory is back', idle);
     if (like === undefined) return pause(1_000);
-    for (let tries = 0; tries < 100 && JSON.stringify(this.holdings()) !== JSON.stringify(like); tries++) await pause(50);
+    for (let tries = 0; tries < 100 && JSON.stringify(this.holdings()) !== JSON.stringify(like); tries++)
+      await pause(50);
   }
 
   async #startProxy(): Promise<void> {

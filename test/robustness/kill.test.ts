@@ -31,7 +31,10 @@ t.test(`${KILLS} kills (FUZZ_SEED=${SEED})`, async t => {
   await house.settle();
   const baseline = house.holdings();
   const files = house.files();
-  t.match(Object.keys(baseline), VICTIMS.filter(([part]) => part !== 'direct' && part !== 'copied').map(victim => victim.join(': ')));
+  t.match(
+    Object.keys(baseline),
+    VICTIMS.filter(([part]) => part !== 'direct' && part !== 'copied').map(victim => victim.join(': ')),
+  );
 
   let deck: typeof VICTIMS = [];
   for (let kill = 1; kill <= KILLS; kill++) {
@@ -74,7 +77,8 @@ async function oneKill(
     for (const [name, client] of Object.entries(clients)) {
       const { status, errors } = await client.ended;
       if (name === part) t.equal(status, 'SIGKILL', `${name}: was killed`);
-      else if (steady && !early && !ends.includes(name)) t.equal(status, 0, `${name}: goes on, and every pixel is right`, { errors });
+      else if (steady && !early && !ends.includes(name))
+        t.equal(status, 0, `${name}: goes on, and every pixel is right`, { errors });
       else if (steady && !early) t.equal(status, 1, `${name}: ends, and says so`, { errors });
       else t.ok(status === 0 || status === 1, `${name}: ends well or says why not`, { status, errors });
       if (status === 1) t.match(errors, /\S/, `${name}: gives a reason`);

@@ -46,11 +46,13 @@ export function residentBytes(pid: number): number {
 }
 
 function withoutNumbers(name: string): string {
-  return name
-    .replace(/^(socket|pipe|anon_inode):.*/, (all, kind: string) => (kind === 'anon_inode' ? all : kind))
-    // Names that mkstemp and mkdtemp make up.
-    .replace(/(?<=(virtwl|wlroots)-[a-z\d-]*)[A-Za-z0-9]{6}(?=[/ ]|$)/g, '')
-    .replace(/[0-9]+/g, '');
+  return (
+    name
+      .replace(/^(socket|pipe|anon_inode):.*/, (all, kind: string) => (kind === 'anon_inode' ? all : kind))
+      // Names that mkstemp and mkdtemp make up.
+      .replace(/(?<=(virtwl|wlroots)-[a-z\d-]*)[A-Za-z0-9]{6}(?=[/ ]|$)/g, '')
+      .replace(/[0-9]+/g, '')
+  );
 }
 
 function read(path: string): string {

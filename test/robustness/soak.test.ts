@@ -67,7 +67,11 @@ t.test(`${BUFFERS} buffers of ${CLIENTS} clients`, async t => {
     const growth = `${(((bytes - was) / was) * 100).toFixed(1)} % from ${(was / 2 ** 20).toFixed(1)} MiB`;
     t.ok(bytes <= was * (1 + GROWTH), `${name}: resident memory grew by ${growth}`);
   }
-  t.match(await house.stack.status('compositor-host'), { allocator: { used: 0, pieces: 0 } }, "the allocator's books say zero");
+  t.match(
+    await house.stack.status('compositor-host'),
+    { allocator: { used: 0, pieces: 0 } },
+    "the allocator's books say zero",
+  );
   t.match(await house.stack.status('compositor'), { clients: 0, bytes: {} }, 'so do those of the glue');
 });
 
@@ -83,7 +87,9 @@ async function resident(house: House): Promise<Record<string, number>> {
 
 async function comeAndGo(house: House, first: number, count: number): Promise<void> {
   for (let at = first; at < first + count; at += TOGETHER) {
-    await Promise.all(Array.from({ length: Math.min(TOGETHER, first + count - at) }, (_, i) => oneClient(house, at + i)));
+    await Promise.all(
+      Array.from({ length: Math.min(TOGETHER, first + count - at) }, (_, i) => oneClient(house, at + i)),
+    );
   }
 }
 

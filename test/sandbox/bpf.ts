@@ -24,7 +24,7 @@ export function ask(program: Uint8Array, call: Call): Answer {
   const code = new DataView(program.buffer, program.byteOffset, program.byteLength);
   const length = program.length / 8;
   let accumulator = 0;
-  for (let at = 0; at < length; ) {
+  for (let at = 0; at < length;) {
     const operation = code.getUint16(8 * at, true);
     const yes = code.getUint8(8 * at + 2);
     const no = code.getUint8(8 * at + 3);

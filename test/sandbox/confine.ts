@@ -18,7 +18,13 @@ const MIB = 1024 * 1024;
 
 /** What a host process is told in any case. */
 const HOST = {
-  ...{ vm: 'vm', allocatorRequest: MIB, allocatorRate: 1000, guestMemory: MIB, socket: { servers: new Map<string, string>() } },
+  ...{
+    vm: 'vm',
+    allocatorRequest: MIB,
+    allocatorRate: 1000,
+    guestMemory: MIB,
+    socket: { servers: new Map<string, string>() },
+  },
   ...{ maxVfds: 10, maxConnections: 10, maxPipes: 10, maxMappings: 10, maxQueued: MIB, sandbox: undefined },
 };
 

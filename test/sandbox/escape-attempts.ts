@@ -72,7 +72,8 @@ const EPERM = 1;
 const HOST_FOLDERS = ['etc', 'home', 'root', 'boot', 'var', 'sys', 'proc', 'dev', 'run'];
 /** Whether a folder of the root is there only because what the process runs on is somewhere below it: a checkout in /root. */
 const onTheWay = (name: string): boolean =>
-  [process.execPath, process.argv[1] as string].some(path => path.startsWith(`/${name}/`)) && readdirSync(`/${name}`).length === 1;
+  [process.execPath, process.argv[1] as string].some(path => path.startsWith(`/${name}/`)) &&
+  readdirSync(`/${name}`).length === 1;
 /** More than a process has that was just started. */
 const FIRST_DESCRIPTORS = 64;
 const SIGCHLD = 17n;
@@ -234,7 +235,10 @@ const attempts: Record<string, () => unknown> = {
 for (const [name, family] of Object.entries(FAMILIES)) {
   attempts[`a socket of ${name}`] = () => call('socket', family, 3n, 0n);
 }
-for (const [family, name] of [[2n, 'AF_INET'], [40n, 'AF_VSOCK']] as const) {
+for (const [family, name] of [
+  [2n, 'AF_INET'],
+  [40n, 'AF_VSOCK'],
+] as const) {
   attempts[`a pair of sockets of ${name}`] = () => call('socketpair', family, 1n, 0n, 0n);
 }
 const CHECKED = ['clone', 'clone3', 'socket', 'socketpair', 'ioctl', 'prctl', 'prlimit64'];
@@ -258,9 +262,10 @@ function isOurs(path: string): boolean {
 
 /** What its work takes: refusing everything would be no sandbox either. */
 const needs: Record<string, () => unknown> = {
-  'a thread': () => new Promise((resolve, reject) => {
-    new Worker('0', { eval: true }).once('exit', resolve).once('error', reject);
-  }),
+  'a thread': () =>
+    new Promise((resolve, reject) => {
+      new Worker('0', { eval: true }).once('exit', resolve).once('error', reject);
+    }),
   'a pair of Unix sockets': () => native.socketpair().forEach(fd => native.close(fd)),
   'a pipe': () => native.pipe().forEach(fd => native.close(fd)),
   'a mapping': () => {
@@ -269,7 +274,9 @@ const needs: Record<string, () => unknown> = {
     native.close(fd);
   },
   'its own code': () => readFileSync(process.argv[1] as string),
-  ...Object.fromEntries(around.servers.map(path => [`its server ${path}`, () => native.close(native.connectUnix(path))])),
+  ...Object.fromEntries(
+    around.servers.map(path => [`its server ${path}`, () => native.close(native.connectUnix(path))]),
+  ),
   ...Object.fromEntries(
     around.writable.map(folder => [
       `its folder ${folder}`,
@@ -321,7 +328,11 @@ const findings: Findings = {
     error => `refused: ${(error as NodeJS.ErrnoException).code ?? error.message}`,
   ),
   ...callUnlisted(),
-  needs: await outcomes(needs, () => 'works', error => error.message),
+  needs: await outcomes(
+    needs,
+    () => 'works',
+    error => error.message,
+  ),
   root: readdirSync('/'),
   earlyRing,
 };

@@ -160,7 +160,10 @@ for (const [sandbox, policy] of inEach(Object.keys(POLICIES))) {
 
     t.test('it has no network but a loopback that leads nowhere', async t => {
       const interfaces = readFileSync(`/proc/${inner}/net/dev`, 'utf8').trimEnd().split('\n').slice(2);
-      t.same(interfaces.map(line => line.trim().split(':')[0]), ['lo']);
+      t.same(
+        interfaces.map(line => line.trim().split(':')[0]),
+        ['lo'],
+      );
       t.same(readFileSync(`/proc/${inner}/net/route`, 'utf8').trimEnd().split('\n').slice(1), []);
     });
 

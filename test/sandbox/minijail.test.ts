@@ -54,7 +54,11 @@ t.test('the command line', async t => {
   t.match(mounts.at(-1), /^none,\/,none,.*MS_RDONLY/, 'and read-only in the end');
   const binds = mounts.slice(1, -1);
   t.equal(binds.length, runtimeFiles().length + 3);
-  t.same(binds.filter(bind => bind.endsWith(',1')), [`${folder}/own,${folder}/own,1`], 'one folder may be written to');
+  t.same(
+    binds.filter(bind => bind.endsWith(',1')),
+    [`${folder}/own,${folder}/own,1`],
+    'one folder may be written to',
+  );
   t.ok(binds.includes(`${folder}/elsewhere,${folder}/link,0`), 'links are followed here, where they are seen');
   const places = binds.map(bind => bind.split(',')[1] as string);
   t.same(places, [...places].sort(), 'folders come before what is in them');
@@ -78,7 +82,10 @@ t.test('without minijail0', async t => {
   });
   const host = new Confined(t, [VIRTWL, ...hostArguments(makeFolder(t)), '--sandbox=minijail']);
   t.equal(await host.ended, 1);
-  t.match(host.stderr, /^virtwl: cannot confine the host process of VM "work": there is no minijail0 on the PATH; install/m);
+  t.match(
+    host.stderr,
+    /^virtwl: cannot confine the host process of VM "work": there is no minijail0 on the PATH; install/m,
+  );
 });
 
 t.test('without bubblewrap', async t => {

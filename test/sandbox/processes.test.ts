@@ -10,7 +10,14 @@ import { VIRTWL } from '../../src/demo/loopback-stack.js';
 import { DEFAULT_LIMITS } from '../../src/sandbox/confinement.js';
 import { runtimeFiles } from '../../src/sandbox/runtime-files.js';
 import {
-  Confined, descriptorsOf, limitsOf, mountsOf, reachable, statOf, statusField, threadsOf,
+  Confined,
+  descriptorsOf,
+  limitsOf,
+  mountsOf,
+  reachable,
+  statOf,
+  statusField,
+  threadsOf,
 } from './confined-process.js';
 
 /** Milliseconds, for a machine that is busy with other things. */
@@ -117,7 +124,10 @@ async function onlyWhatThePolicyNames(t: Test, { inner, writable, readable }: Pa
       t.ok(options.includes(writable.includes(path) ? 'rw' : 'ro'), `${path}: ${options.join()}`);
       t.ok(options.includes('nosuid') && options.includes('nodev'), path);
     }
-    t.same(mounts.filter(({ type }) => ['proc', 'sysfs', 'devtmpfs', 'devpts'].includes(type)), []);
+    t.same(
+      mounts.filter(({ type }) => ['proc', 'sysfs', 'devtmpfs', 'devpts'].includes(type)),
+      [],
+    );
     for (const path of ['/escape', ...bound.filter(path => !writable.includes(path)).map(path => `${path}/escape`)]) {
       t.throws(() => writeFileSync(`/proc/${inner}/root${path}`, ''), { code: /^(EROFS|ENOTDIR|EACCES)$/ }, path);
     }
@@ -140,7 +150,9 @@ async function limits(t: Test, inner: number): Promise<void> {
 
 async function descriptors(t: Test, { inner, memory }: Part): Promise<void> {
   await t.test('holds sockets, the budget, and what its event loop is made of', async t => {
-    const found = Object.entries(descriptorsOf(inner)).filter(([fd]) => Number(fd) > 2).map(([, where]) => where);
+    const found = Object.entries(descriptorsOf(inner))
+      .filter(([fd]) => Number(fd) > 2)
+      .map(([, where]) => where);
     for (const where of found) t.match(where, /^(anon_inode:\[event(fd|poll)\]|pipe:|socket:|\/)$/);
     for (const where of memory) t.ok(found.includes(where), where);
   });
@@ -174,11 +186,31 @@ t.test("a broker's folder may not lie in what a host process gets, by no name", 
   mkdirSync(join(own, 'broker'), { recursive: true, mode: 0o700 });
   symlinkSync(own, at('other-name'));
   for (const inside of [own, join(own, 'broker'), join(own, 'not-there-yet'), join(at('other-name'), 'broker')]) {
-    const confined = new Confined(t, [VIRTWL, 'host', '--vm', 'own', '--loopback', own, '--wayland', '--broker', inside]);
+    const confined = new Confined(t, [
+      VIRTWL,
+      'host',
+      '--vm',
+      'own',
+      '--loopback',
+      own,
+      '--wayland',
+      '--broker',
+      inside,
+    ]);
     t.equal(await confined.ended, 1, inside);
     t.match(confined.stderr, /the broker's folder .* lies in .*: it could register as any VM/);
   }
-  const beside = new Confined(t, [VIRTWL, 'host', '--vm', 'own', '--loopback', own, '--wayland', '--broker', at('own-broker')]);
+  const beside = new Confined(t, [
+    VIRTWL,
+    'host',
+    '--vm',
+    'own',
+    '--loopback',
+    own,
+    '--wayland',
+    '--broker',
+    at('own-broker'),
+  ]);
   await beside.says('ready');
   t.pass('beside it is well');
 });
@@ -194,7 +226,10 @@ t.test('folders are for their owner alone, confined or not', async t => {
   const open = at('open');
   mkdirSync(open);
   chmodSync(open, 0o777);
-  for (const args of [['host', '--vm', 'open', '--loopback', open], ['broker', '--directory', open]]) {
+  for (const args of [
+    ['host', '--vm', 'open', '--loopback', open],
+    ['broker', '--directory', open],
+  ]) {
     const confined = new Confined(t, [VIRTWL, ...args]);
     t.equal(await confined.ended, 1);
     t.match(confined.stderr, /can be written by others/);

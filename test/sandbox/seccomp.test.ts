@@ -5,7 +5,11 @@ import t from 'tap';
 import { EARLY_REFUSALS, SERVER_RULES } from '../../src/sandbox/confinement.js';
 import { compileFilter, compileRefusals, type Rule } from '../../src/sandbox/seccomp.js';
 import {
-  isSupported, SYSCALL_NAMES, syscallNumber, type Architecture, type SyscallName,
+  isSupported,
+  SYSCALL_NAMES,
+  syscallNumber,
+  type Architecture,
+  type SyscallName,
 } from '../../src/sandbox/syscalls.js';
 import { ask, type Answer } from './bpf.js';
 
@@ -33,27 +37,33 @@ function split(rules: readonly Rule[], arch: Architecture) {
 }
 
 for (const arch of ['x64', 'arm64'] as const) {
-  t.test(`on ${arch}`, async (t) => {
+  t.test(`on ${arch}`, async t => {
     const filter = compileFilter(SERVER_RULES, arch);
     const asked = (number: number, args: bigint[] = []): Answer => ask(filter, { number, arch: AUDIT[arch], args });
     const { always, checked } = split(SERVER_RULES, arch);
     const checkedNumbers = new Set(checked.map(({ call }) => syscallNumber(call, arch)));
     const clone3 = syscallNumber('clone3', arch)!;
 
-    t.test('what is on the list passes, whatever its arguments', async (t) => {
+    t.test('what is on the list passes, whatever its arguments', async t => {
       t.ok(always.size > 75, `${always.size} calls`);
       const wild = Array.from({ length: 6 }, () => -1n);
-      t.same([...always].filter(number => asked(number) !== 'allow' || asked(number, wild) !== 'allow'), []);
+      t.same(
+        [...always].filter(number => asked(number) !== 'allow' || asked(number, wild) !== 'allow'),
+        [],
+      );
     });
 
-    t.test('what is not on it fails with EPERM; clone3 is as good as not there', async (t) => {
+    t.test('what is not on it fails with EPERM; clone3 is as good as not there', async t => {
       const others = NUMBERS.filter(number => !always.has(number) && !checkedNumbers.has(number) && number !== clone3);
       t.ok(others.length > 900);
-      t.same(others.filter(number => asked(number) !== EPERM), []);
+      t.same(
+        others.filter(number => asked(number) !== EPERM),
+        [],
+      );
       t.equal(asked(clone3), ENOSYS);
     });
 
-    t.test('arguments are compared as a whole, in all 64 bits', async (t) => {
+    t.test('arguments are compared as a whole, in all 64 bits', async t => {
       t.same(checked.map(({ call }) => call).sort(), ['clone', 'ioctl', 'prctl', 'prlimit64', 'socket', 'socketpair']);
       for (const { call, when } of checked) {
         const number = syscallNumber(call, arch)!;
@@ -77,7 +87,7 @@ for (const arch of ['x64', 'arm64'] as const) {
       }
     });
 
-    t.test('a thread may be made, a process may not, nor a namespace', async (t) => {
+    t.test('a thread may be made, a process may not, nor a namespace', async t => {
       const clone = syscallNumber('clone', arch)!;
       const SIGCHLD = 17n;
       const THREAD = 0x3d0f00n;
@@ -90,10 +100,14 @@ for (const arch of ['x64', 'arm64'] as const) {
       }
     });
 
-    t.test('a call of another architecture, or of the x32 table, kills', async (t) => {
+    t.test('a call of another architecture, or of the x32 table, kills', async t => {
       for (const program of [filter, compileRefusals(EARLY_REFUSALS, arch)]) {
         for (const audit of OTHER_AUDIT[arch]) {
-          t.same(NUMBERS.filter(number => ask(program, { number, arch: audit }) !== 'kill'), [], audit.toString(16));
+          t.same(
+            NUMBERS.filter(number => ask(program, { number, arch: audit }) !== 'kill'),
+            [],
+            audit.toString(16),
+          );
         }
         for (const number of [0x40000000, 0x40000000 + 59, 0x7fffffff, -1, -2147483648]) {
           t.equal(ask(program, { number, arch: AUDIT[arch] }), 'kill', `number ${number}`);
@@ -101,14 +115,17 @@ for (const arch of ['x64', 'arm64'] as const) {
       }
     });
 
-    t.test('from the first instruction on there is no io_uring, and nothing else is missing', async (t) => {
+    t.test('from the first instruction on there is no io_uring, and nothing else is missing', async t => {
       const early = compileRefusals(EARLY_REFUSALS, arch);
       const answers = NUMBERS.map(number => ask(early, { number, arch: AUDIT[arch] }));
-      t.same(NUMBERS.filter(number => answers[number] === ENOSYS), [425, 426, 427]);
+      t.same(
+        NUMBERS.filter(number => answers[number] === ENOSYS),
+        [425, 426, 427],
+      );
       t.equal(answers.filter(answer => answer === 'allow').length, NUMBERS.length - 3);
     });
 
-    t.test('calls with which a process gets out, or gets at the kernel, are on no list', async (t) => {
+    t.test('calls with which a process gets out, or gets at the kernel, are on no list', async t => {
       const known = new Set<string>(SERVER_RULES.map(rule => (typeof rule === 'string' ? rule : rule.call)));
       const out = [
         ...['execve', 'execveat', 'fork', 'vfork', 'ptrace', 'process_vm_readv', 'kill', 'mount', 'unshare', 'setns'],
@@ -119,7 +136,7 @@ for (const arch of ['x64', 'arm64'] as const) {
   });
 }
 
-t.test('rules compile to what they say', async (t) => {
+t.test('rules compile to what they say', async t => {
   const arch = AUDIT.x64;
   const socket = 41;
   const filter = (rules: Rule[]) => compileFilter(rules, 'x64');
@@ -137,7 +154,7 @@ t.test('rules compile to what they say', async (t) => {
   t.throws(() => filter([{ call: 'socket', when: { argument: 0, oneOf: many } }]), /jump of the filter is too long/);
 });
 
-t.test('the numbers are those of the kernel', async (t) => {
+t.test('the numbers are those of the kernel', async t => {
   const define = (header: string): Map<string, string> => {
     const wanted = ['NEW_STAT', 'SET_GET_RLIMIT', 'SYS_CLONE3'].map(name => `__ARCH_WANT_${name}`);
     const defined = ['__BITS_PER_LONG=64', ...wanted];
@@ -162,13 +179,16 @@ t.test('the numbers are those of the kernel', async (t) => {
   if (existsSync('/usr/include/asm-generic/unistd.h')) check('arm64', 'asm-generic/unistd.h');
 });
 
-t.test('the table has what a filter names, and no more', async (t) => {
+t.test('the table has what a filter names, and no more', async t => {
   const listed = SERVER_RULES.map(rule => (typeof rule === 'string' ? rule : rule.call));
   const named = new Set([...listed, ...EARLY_REFUSALS, 'clone3']);
-  t.same(SYSCALL_NAMES.filter(name => !named.has(name)), []);
+  t.same(
+    SYSCALL_NAMES.filter(name => !named.has(name)),
+    [],
+  );
 });
 
-t.test('only machines with a table have a filter', async (t) => {
+t.test('only machines with a table have a filter', async t => {
   t.ok(isSupported('x64') && isSupported('arm64'));
   for (const arch of ['ia32', 'arm', 'riscv64', 'ppc64', '', 'toString']) t.notOk(isSupported(arch), arch);
 });

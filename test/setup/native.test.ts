@@ -1,6 +1,16 @@
 /** The script that builds the addon, in a copy of the tree with a stand-in for node-gyp that writes down its calls. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -69,12 +79,15 @@ function touch(path: string, seconds: number): void {
   utimesSync(path, time, time);
 }
 
-t.test('it builds once, says so in one line, and is silent when there is nothing to do', async (t) => {
+t.test('it builds once, says so in one line, and is silent when there is nothing to do', async t => {
   const root = makeTree(t);
   const first = build(root);
   t.equal(first.stderr, '');
   t.equal(first.status, 0);
-  t.match(first.stdout, /^native\.sh: building build\/Release\/virtwl\.node for Node\.js v[\d.]+ with the headers in .*\n$/);
+  t.match(
+    first.stdout,
+    /^native\.sh: building build\/Release\/virtwl\.node for Node\.js v[\d.]+ with the headers in .*\n$/,
+  );
   t.same(first.calls, [
     `configure --nodedir=${root}/headers --release -- -Dsanitize=0`,
     `build --nodedir=${root}/headers --release -j 2`,
@@ -83,7 +96,7 @@ t.test('it builds once, says so in one line, and is silent when there is nothing
   t.same(build(root), { status: 0, stdout: '', stderr: '', calls: [] });
 });
 
-t.test('a source, the list of sources or a new file makes it build again', async (t) => {
+t.test('a source, the list of sources or a new file makes it build again', async t => {
   const root = makeTree(t);
   build(root);
   let later = 0;
@@ -96,7 +109,7 @@ t.test('a source, the list of sources or a new file makes it build again', async
   t.equal(build(root).calls.length, 0);
 });
 
-t.test('a source that is saved while the compiler runs is built the next time', async (t) => {
+t.test('a source that is saved while the compiler runs is built the next time', async t => {
   const root = makeTree(t);
   writeFileSync(
     join(root, 'node_modules/node-gyp/bin/node-gyp.js'),
@@ -106,7 +119,7 @@ t.test('a source that is saved while the compiler runs is built the next time', 
   t.equal(build(root).calls.length, 2);
 });
 
-t.test('another binary interface of Node.js makes it build again', async (t) => {
+t.test('another binary interface of Node.js makes it build again', async t => {
   const root = makeTree(t);
   build(root);
   writeFileSync(join(root, 'build/Release/node-modules-version'), '1\n');
@@ -114,7 +127,7 @@ t.test('another binary interface of Node.js makes it build again', async (t) => 
   t.equal(build(root).calls.length, 0);
 });
 
-t.test('a build that fails shows the output and leaves the old addon alone', async (t) => {
+t.test('a build that fails shows the output and leaves the old addon alone', async t => {
   const root = makeTree(t);
   build(root);
   const addon = join(root, 'build/Release/virtwl.node');
@@ -131,7 +144,7 @@ t.test('a build that fails shows the output and leaves the old addon alone', asy
   t.not(statSync(addon).ino, ino, 'replaced, not overwritten: who has it loaded keeps the old one');
 });
 
-t.test('warnings are shown though the build succeeds', async (t) => {
+t.test('warnings are shown though the build succeeds', async t => {
   const root = makeTree(t);
   writeFileSync(join(root, 'doubtful'), '');
   const { status, stderr } = build(root);
@@ -139,7 +152,7 @@ t.test('warnings are shown though the build succeeds', async (t) => {
   t.match(stderr, /warning: doubtful on purpose/);
 });
 
-t.test('the sanitizer build is beside the other', async (t) => {
+t.test('the sanitizer build is beside the other', async t => {
   const root = makeTree(t);
   const { status, calls } = build(root, {}, '--sanitize');
   t.equal(status, 0);
@@ -148,7 +161,7 @@ t.test('the sanitizer build is beside the other', async (t) => {
   t.notOk(existsSync(join(root, 'build/Release/virtwl.node')));
 });
 
-t.test('what is missing is named, with what to do', async (t) => {
+t.test('what is missing is named, with what to do', async t => {
   const root = makeTree(t);
   t.match(build(root, {}, '--frobnicate'), { status: 1, stderr: /unknown argument --frobnicate/ });
 
@@ -158,7 +171,7 @@ t.test('what is missing is named, with what to do', async (t) => {
   t.match(build(root), { status: 1, stderr: missing });
 });
 
-t.test('headers of another version are no headers', async (t) => {
+t.test('headers of another version are no headers', async t => {
   const root = makeTree(t);
   writeFileSync(join(root, 'headers/include/node/node_version.h'), '#define NODE_MODULE_VERSION 1\n');
   // Those of the system may serve, but not these.

@@ -17,7 +17,7 @@ t.teardown(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-t.test('a server that sends more fds than virtio_wl carries breaks the context, and nothing leaks', async (t) => {
+t.test('a server that sends more fds than virtio_wl carries breaks the context, and nothing leaks', async t => {
   const path = join(folder, 'generous');
   const listening = new OwnedFd(native.listenUnix(path, 4));
   t.teardown(() => listening.close());
@@ -40,7 +40,7 @@ t.test('a server that sends more fds than virtio_wl carries breaks the context, 
 
 /** How many fds came first, or the error that came instead. */
 function outcomeOf(context: Context): Promise<number | Error> {
-  return new Promise((resolve) => {
+  return new Promise(resolve => {
     context.on('data', (_bytes, fds) => {
       for (const fd of fds) fd.close();
       resolve(fds.length);
@@ -50,7 +50,7 @@ function outcomeOf(context: Context): Promise<number | Error> {
   });
 }
 
-t.test('what is sent is cut into transactions that fit one buffer', async (t) => {
+t.test('what is sent is cut into transactions that fit one buffer', async t => {
   const device = openDevice({ loopback: folder });
   const context = device.connect('silent');
   t.teardown(() => context.close());
@@ -65,7 +65,7 @@ t.test('what is sent is cut into transactions that fit one buffer', async (t) =>
   t.equal(transactions(10 * MAX_CHUNK_BYTES), 10);
 });
 
-t.test('a server that goes away with bytes of ours unread: all that it sent before still arrives', async (t) => {
+t.test('a server that goes away with bytes of ours unread: all that it sent before still arrives', async t => {
   const listening = new OwnedFd(native.listenUnix(join(folder, 'hasty'), 1));
   t.teardown(() => listening.close());
   const context = openDevice({ loopback: folder }).connect('hasty');
@@ -75,15 +75,15 @@ t.test('a server that goes away with bytes of ours unread: all that it sent befo
   const size = native.send(peer.fd, new Uint8Array(150_000), 0, 150_000, []);
   peer.close();
   let received = 0;
-  const ended = new Promise((resolve) => context.on('end', () => resolve('end')));
-  context.on('data', (bytes) => (received += bytes.length));
+  const ended = new Promise(resolve => context.on('end', () => resolve('end')));
+  context.on('data', bytes => (received += bytes.length));
   context.start();
   t.equal(await ended, 'end');
   t.ok(size > 64 * 1024, 'more than one read takes');
   t.equal(received, size);
 });
 
-t.test('a socket that nobody listens on any more', async (t) => {
+t.test('a socket that nobody listens on any more', async t => {
   const path = join(folder, 'orphan');
   native.close(native.listenUnix(path, 1));
   t.throws(() => openDevice({ loopback: folder }).connect('orphan'), {
@@ -92,18 +92,21 @@ t.test('a socket that nobody listens on any more', async (t) => {
   });
 });
 
-t.test('a server that does not accept: no more connections than may wait', async (t) => {
+t.test('a server that does not accept: no more connections than may wait', async t => {
   const listening = new OwnedFd(native.listenUnix(join(folder, 'busy'), 0));
   t.teardown(() => listening.close());
   const device = openDevice({ loopback: folder });
   const waiting: Context[] = [];
-  t.teardown(() => waiting.forEach((context) => context.close()));
-  t.throws(() => {
-    while (waiting.length < 100) waiting.push(device.connect('busy'));
-  }, { code: 'EAGAIN', message: /too many connections wait/ });
+  t.teardown(() => waiting.forEach(context => context.close()));
+  t.throws(
+    () => {
+      while (waiting.length < 100) waiting.push(device.connect('busy'));
+    },
+    { code: 'EAGAIN', message: /too many connections wait/ },
+  );
 });
 
-t.test('which device is opened', async (t) => {
+t.test('which device is opened', async t => {
   const { VIRTWL_LOOPBACK, VIRTWL_DEVICE } = process.env;
   const restore = (name: string, value: string | undefined): void => {
     if (value === undefined) delete process.env[name];
@@ -119,14 +122,17 @@ t.test('which device is opened', async (t) => {
   process.env['VIRTWL_LOOPBACK'] = folder;
   t.match(openDevice(), { kind: 'loopback', path: folder }, 'loopback comes first');
   t.throws(() => openDevice({ device: '/nowhere/wl0' }), { code: 'ENOENT', message: /cannot open .*\/nowhere\/wl0/ });
-  t.throws(() => openDevice({ loopback: '/nowhere' }), { code: 'ENOENT', message: /start "virtwl host --loopback \/nowhere"/ });
+  t.throws(() => openDevice({ loopback: '/nowhere' }), {
+    code: 'ENOENT',
+    message: /start "virtwl host --loopback \/nowhere"/,
+  });
   const file = join(folder, 'a-file');
   writeFileSync(file, '');
   t.throws(() => openDevice({ loopback: file }), { code: 'ENOENT' }, 'a file is no folder');
   t.throws(() => openDevice({ loopback: folder, device: '/dev/wl0' }), /choose one/);
 });
 
-t.test('a file that is no virtio_wl device says so at its first use', async (t) => {
+t.test('a file that is no virtio_wl device says so at its first use', async t => {
   const device = openDevice({ device: '/dev/null' });
   t.teardown(() => device.close());
   const before = openDescriptors();
@@ -140,18 +146,21 @@ t.test('a file that is no virtio_wl device says so at its first use', async (t) 
   t.equal(openDescriptors(), before);
 });
 
-t.test('a queue of fds for a server that never reads is bounded', async (t) => {
+t.test('a queue of fds for a server that never reads is bounded', async t => {
   const listening = new OwnedFd(native.listenUnix(join(folder, 'mute'), 1));
   t.teardown(() => listening.close());
   const device = openDevice({ loopback: folder });
   const context = device.connect('mute');
   const errors: Error[] = [];
-  context.on('error', (error) => errors.push(error));
+  context.on('error', error => errors.push(error));
   const before = openDescriptors();
   const memory = device.allocate(4096);
   for (let count = 0; count < 2000 && !context.closed && errors.length === 0; count++) {
-    context.send(Buffer.from('x'), Array.from({ length: MAX_FDS }, () => memory.share()));
-    if (count % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    context.send(
+      Buffer.from('x'),
+      Array.from({ length: MAX_FDS }, () => memory.share()),
+    );
+    if (count % 10 === 0) await new Promise(resolve => setImmediate(resolve));
   }
   await eventually('the error', () => errors.length > 0);
   t.match(errors, [{ code: 'ENOBUFS' }]);
@@ -159,4 +168,4 @@ t.test('a queue of fds for a server that never reads is bounded', async (t) => {
   t.equal(openDescriptors(), before - 1);
 });
 
-t.test('the device', async (t) => deviceSuite(t, () => openDevice({ loopback: folder })));
+t.test('the device', async t => deviceSuite(t, () => openDevice({ loopback: folder })));

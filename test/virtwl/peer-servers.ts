@@ -20,12 +20,12 @@ const habits: Record<string, (socket: UnixSocket) => void> = {
   /** Never reads. */
   silent: () => {},
   /** Says something and hangs up. */
-  goodbye: (socket) => {
+  goodbye: socket => {
     socket.send(Buffer.from('goodbye'));
     socket.closeWhenDrained();
   },
   /** Says something, and hangs up with bytes of the guest unread. */
-  rude: (socket) => {
+  rude: socket => {
     socket.on('data', () => {
       socket.send(Buffer.from('no'));
       setTimeout(() => socket.close(), 50);
@@ -34,7 +34,7 @@ const habits: Record<string, (socket: UnixSocket) => void> = {
     socket.start();
   },
   /** 'w': writes into the pipe that comes along; 'r': reads it to its end and tells what it read; 'c': closes it. */
-  pipes: (socket) => {
+  pipes: socket => {
     socket.on('data', (bytes, fds) => {
       const pipe = fds[0]!;
       if (bytes[0] === 0x77) {
@@ -42,7 +42,7 @@ const habits: Record<string, (socket: UnixSocket) => void> = {
         native.write(pipe.fd, text, 0, text.length);
         pipe.close();
       } else if (bytes[0] === 0x72) {
-        readToEnd(pipe, (text) => socket.send(Buffer.from(text)));
+        readToEnd(pipe, text => socket.send(Buffer.from(text)));
       } else {
         closeAll(fds);
       }
@@ -51,7 +51,7 @@ const habits: Record<string, (socket: UnixSocket) => void> = {
     socket.start();
   },
   /** Sends a connected socket whose other end echoes. */
-  sockets: (socket) => {
+  sockets: socket => {
     const [ours, theirs] = native.socketpair();
     echo(new UnixSocket(new OwnedFd(ours)));
     socket.send(Buffer.from('s'), [new OwnedFd(theirs)]);
@@ -93,7 +93,7 @@ export function startPeerServers(folder: string): () => void {
   const sockets = new Set<UnixSocket>();
   const listeners = Object.entries(habits).map(([name, habit]) => {
     const listener = UnixListener.listen(join(folder, name));
-    listener.on('connection', (socket) => {
+    listener.on('connection', socket => {
       sockets.add(socket);
       habit(socket);
     });

@@ -33,7 +33,7 @@ function host(t: Test, options: Partial<VmHostOptions>): string {
   return folder;
 }
 
-t.test('the pattern: every word counts', async (t) => {
+t.test('the pattern: every word counts', async t => {
   const buffer = new ArrayBuffer(64 * 1024);
   fillPattern(buffer, 1);
   t.equal(findMismatch(buffer, 1), -1);
@@ -46,7 +46,7 @@ t.test('the pattern: every word counts', async (t) => {
   t.equal(findMismatch(buffer, 1), 4096, 'a page in the place of another');
 });
 
-t.test('all is well', async (t) => {
+t.test('all is well', async t => {
   const loopback = host(t, { allocator: { bytes: 4 * MIB }, probe: true });
   await probe({ loopback });
   const before = { fds: openDescriptors(), mappings: mappingsOf('virtwl') };
@@ -58,7 +58,7 @@ t.test('all is well', async (t) => {
   t.equal(mappingsOf('virtwl'), before.mappings);
 });
 
-t.test('what does not work is named, with what to do', async (t) => {
+t.test('what does not work is named, with what to do', async t => {
   const outcome = async (options: Partial<VmHostOptions>, bytes?: number): Promise<object | undefined> => {
     const result = await probe({ loopback: host(t, options), bytes });
     t.notOk(result.ok);
@@ -89,13 +89,13 @@ t.test('what does not work is named, with what to do', async (t) => {
   t.match(steps, [{ name: 'open the device', ok: false, detail: /does not exist/ }]);
 });
 
-t.test('memory that the host does not see is noticed', async (t) => {
+t.test('memory that the host does not see is noticed', async t => {
   const folder = host(t, { allocator: { bytes: 4 * MIB } });
   // A probe server that looks at other memory, as a broken front-end would make it.
   const real = host(t, { probe: true });
   const listener = UnixListener.listen(join(folder, 'probe'));
   t.teardown(() => listener.close());
-  listener.on('connection', (guest) => {
+  listener.on('connection', guest => {
     const server = UnixSocket.connect(join(real, 'probe'));
     guest.on('data', (bytes, fds) => {
       for (const fd of fds) fd.close();
@@ -103,7 +103,7 @@ t.test('memory that the host does not see is noticed', async (t) => {
       native.reserve(other.fd, MIB);
       server.send(bytes, [other]);
     });
-    server.on('data', (bytes) => void guest.send(bytes));
+    server.on('data', bytes => void guest.send(bytes));
     guest.on('end', () => {
       guest.close();
       server.close();
@@ -112,15 +112,19 @@ t.test('memory that the host does not see is noticed', async (t) => {
     server.start();
   });
   const result = await probe({ loopback: folder });
-  t.match(result.steps.at(-1), { name: 'have the host check it', ok: false, detail: /does not show the pattern, from byte 0/ });
+  t.match(result.steps.at(-1), {
+    name: 'have the host check it',
+    ok: false,
+    detail: /does not show the pattern, from byte 0/,
+  });
 });
 
-t.test('requests that the probe server refuses', async (t) => {
+t.test('requests that the probe server refuses', async t => {
   const device = openDevice({ loopback: host(t, { probe: true }) });
   const ask = async (bytes: Uint8Array, fds: Vfd[]): Promise<object | string> => {
     const context = device.connect('probe');
-    const answer = new Promise<object | string>((resolve) => {
-      context.on('data', (reply) => resolve(decodeProbeReply(reply)));
+    const answer = new Promise<object | string>(resolve => {
+      context.on('data', reply => resolve(decodeProbeReply(reply)));
       context.on('end', () => resolve('dropped'));
     });
     context.start();
@@ -147,21 +151,21 @@ t.test('requests that the probe server refuses', async (t) => {
   await eventually('all to be closed', () => openDescriptors() <= before);
 });
 
-t.test('on the command line', async (t) => {
+t.test('on the command line', async t => {
   const run = async (args: string[], env = {}): Promise<{ status: number | null; out: string; err: string }> => {
     const child = spawn(process.execPath, [VIRTWL, ...args], {
       env: { ...process.env, VIRTWL_LOOPBACK: '', VIRTWL_DEVICE: '/nowhere/wl0', ...env },
     });
     let out = '';
     let err = '';
-    child.stdout.on('data', (data) => (out += data));
-    child.stderr.on('data', (data) => (err += data));
-    const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    child.stdout.on('data', data => (out += data));
+    child.stderr.on('data', data => (err += data));
+    const status = await new Promise<number | null>(resolve => child.once('close', resolve));
     return { status, out, err };
   };
 
-  await t.test('--self needs nothing, and leaves nothing', async (t) => {
-    const left = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('virtwl-probe-'));
+  await t.test('--self needs nothing, and leaves nothing', async t => {
+    const left = (): string[] => readdirSync(tmpdir()).filter(name => name.startsWith('virtwl-probe-'));
     const before = left();
     const { status, out } = await run(['probe', '--self', '--size', '256K']);
     t.equal(status, 0, out);
@@ -170,23 +174,26 @@ t.test('on the command line', async (t) => {
     t.same(left(), before);
   });
 
-  await t.test('--json is one JSON document', async (t) => {
+  await t.test('--json is one JSON document', async t => {
     const loopback = host(t, { allocator: { bytes: MIB } });
     const { status, out } = await run(['probe', '--json'], { VIRTWL_LOOPBACK: loopback });
     t.equal(status, 1);
     const result = JSON.parse(out) as { ok: boolean; steps: { ok: boolean }[] };
     t.equal(result.ok, false);
-    t.same(result.steps.map(({ ok }) => ok), [true, true, true, true, true, false]);
+    t.same(
+      result.steps.map(({ ok }) => ok),
+      [true, true, true, true, true, false],
+    );
   });
 
-  await t.test('without a device it says where one comes from', async (t) => {
+  await t.test('without a device it says where one comes from', async t => {
     const { status, out } = await run(['probe']);
     t.equal(status, 1);
     t.match(out, /FAILED open the device .*\/nowhere\/wl0/);
     t.match(out, /What to do: .*--self/);
   });
 
-  await t.test('mistakes in usage have status 2', async (t) => {
+  await t.test('mistakes in usage have status 2', async t => {
     for (const args of [
       ['probe', '--size', 'much'],
       ['probe', '--self', '--loopback', '/x'],
@@ -202,7 +209,7 @@ t.test('on the command line', async (t) => {
     }
   });
 
-  await t.test('a failure is one line, with status 1', async (t) => {
+  await t.test('a failure is one line, with status 1', async t => {
     const { status, err } = await run(['run', '--loopback', '/nowhere']);
     t.equal(status, 1);
     t.match(err, /^virtwl: there is no loopback folder \/nowhere.*\n$/);

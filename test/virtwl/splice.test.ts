@@ -9,7 +9,7 @@ import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 
 function pipe(t: Test): { read: OwnedFd; write: OwnedFd } {
-  const [read, write] = native.pipe().map((fd) => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+  const [read, write] = native.pipe().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
   t.teardown(() => {
     read.close();
     write.close();
@@ -23,7 +23,7 @@ function fill(fd: OwnedFd, bytes: Uint8Array, from: number): number {
   return written < 0 ? from : from + written;
 }
 
-t.test('every byte arrives, in order, through full pipes', async (t) => {
+t.test('every byte arrives, in order, through full pipes', async t => {
   const before = openDescriptors();
   const source = pipe(t);
   const sink = pipe(t);
@@ -46,7 +46,7 @@ t.test('every byte arrives, in order, through full pipes', async (t) => {
   t.equal(openDescriptors(), before);
 });
 
-t.test('a reader that goes away is noticed at once, also while nothing is written', async (t) => {
+t.test('a reader that goes away is noticed at once, also while nothing is written', async t => {
   const source = pipe(t);
   const sink = pipe(t);
   const running = splice(source.read, sink.write);
@@ -55,7 +55,7 @@ t.test('a reader that goes away is noticed at once, also while nothing is writte
   t.throws(() => native.write(source.write.fd, Buffer.from('x'), 0, 1), { code: 'EPIPE' }, 'and so the writer knows');
 });
 
-t.test('a reader that goes away in the middle', async (t) => {
+t.test('a reader that goes away in the middle', async t => {
   const source = pipe(t);
   const sink = pipe(t);
   const running = splice(source.read, sink.write);
@@ -66,9 +66,9 @@ t.test('a reader that goes away in the middle', async (t) => {
   t.equal((await running.done).reason, 'reader-gone');
 });
 
-t.test('sockets do as well', async (t) => {
+t.test('sockets do as well', async t => {
   const source = pipe(t);
-  const [a, b] = native.socketpair().map((fd) => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+  const [a, b] = native.socketpair().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
   const running = splice(source.read, a);
   fill(source.write, Buffer.from('to a socket'), 0);
   source.write.close();
@@ -79,7 +79,7 @@ t.test('sockets do as well', async (t) => {
   b.close();
 });
 
-t.test('regular files, from and to', async (t) => {
+t.test('regular files, from and to', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const text = 'x'.repeat(3 * SPLICE_BUFFER_BYTES + 5);
@@ -91,7 +91,7 @@ t.test('regular files, from and to', async (t) => {
   t.equal(readFileSync(join(folder, 'to'), 'utf8'), text);
 });
 
-t.test('close stops it and closes both', async (t) => {
+t.test('close stops it and closes both', async t => {
   const source = pipe(t);
   const sink = pipe(t);
   const running = splice(source.read, sink.write);
@@ -101,14 +101,14 @@ t.test('close stops it and closes both', async (t) => {
   t.same(await running.done, { bytes: 0, reason: 'closed' });
 });
 
-t.test('with a time limit, a writer that says nothing is given up', async (t) => {
+t.test('with a time limit, a writer that says nothing is given up', async t => {
   const source = pipe(t);
   const sink = pipe(t);
   const running = splice(source.read, sink.write, { idleTimeoutMs: 20 });
   t.same(await running.done, { bytes: 0, reason: 'idle' });
 });
 
-t.test('ends that cannot be read or written: an error, both closed', async (t) => {
+t.test('ends that cannot be read or written: an error, both closed', async t => {
   const source = pipe(t);
   const sink = pipe(t);
   // The wrong way round.

@@ -39,7 +39,7 @@ class Received {
       this.fds.push(...fds);
     });
     context.on('end', () => this.ends++);
-    context.on('error', (error) => this.errors.push(error));
+    context.on('error', error => this.errors.push(error));
     context.on('drain', () => this.drains++);
   }
 
@@ -64,7 +64,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     const context = device.connect(name);
     t.teardown(() => context.close());
     const received = new Received(context);
-    t.teardown(() => received.fds.forEach((fd) => fd.close()));
+    t.teardown(() => received.fds.forEach(fd => fd.close()));
     context.start();
     return received;
   };
@@ -74,11 +74,19 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     return mapping;
   };
 
-  t.test('bytes of any number arrive as they were sent, in order', async (t) => {
+  t.test('bytes of any number arrive as they were sent, in order', async t => {
     const received = connect(t, open(t), 'echo');
     const random = new Random(4096);
     let expected = Buffer.alloc(0);
-    for (const size of [1, MAX_CHUNK_BYTES - 1, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1, 4096, 2 * MAX_CHUNK_BYTES, 100_000]) {
+    for (const size of [
+      1,
+      MAX_CHUNK_BYTES - 1,
+      MAX_CHUNK_BYTES,
+      MAX_CHUNK_BYTES + 1,
+      4096,
+      2 * MAX_CHUNK_BYTES,
+      100_000,
+    ]) {
       const bytes = Buffer.alloc(size);
       for (let at = 0; at < size; at++) bytes[at] = random.below(256);
       expected = Buffer.concat([expected, bytes]);
@@ -89,43 +97,46 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.ok(received.bytes.equals(expected));
   });
 
-  t.test('nothing is delivered before start, nor while paused', async (t) => {
+  t.test('nothing is delivered before start, nor while paused', async t => {
     const context = open(t).connect('echo');
     t.teardown(() => context.close());
     const received = new Received(context);
     context.send(Buffer.from('one'));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise(resolve => setTimeout(resolve, 20));
     t.equal(received.length, 0);
     context.start();
     await received.has(3);
     context.pause();
     context.send(Buffer.from('two'));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise(resolve => setTimeout(resolve, 20));
     t.equal(received.length, 3);
     context.resume();
     await received.has(6);
     t.equal(received.bytes.toString(), 'onetwo');
   });
 
-  t.test(`${MAX_FDS} fds go in one send, with 4 KiB of data, and not one more`, async (t) => {
+  t.test(`${MAX_FDS} fds go in one send, with 4 KiB of data, and not one more`, async t => {
     const device = open(t);
     const received = connect(t, device, 'echo');
     const memories = (count: number): Memory[] => Array.from({ length: count }, () => device.allocate(4096));
     const before = openDescriptors();
     received.context.send(Buffer.alloc(4096, 1), memories(MAX_FDS));
     await received.has(4096, MAX_FDS);
-    t.ok(received.fds.every((fd) => fd instanceof Memory));
+    t.ok(received.fds.every(fd => fd instanceof Memory));
     for (const fd of received.fds.splice(0)) fd.close();
 
     const tooMany = memories(MAX_FDS + 1);
     t.throws(() => received.context.send(Buffer.alloc(1), tooMany), RangeError);
-    t.ok(tooMany.every(({ closed }) => closed), 'they were given away all the same');
+    t.ok(
+      tooMany.every(({ closed }) => closed),
+      'they were given away all the same',
+    );
     received.context.send(Buffer.from('goes on'));
     await received.has(4096 + 7);
     await eventually('the other end to close its copies', () => openDescriptors() === before);
   });
 
-  t.test('fds need a byte to carry them', async (t) => {
+  t.test('fds need a byte to carry them', async t => {
     const device = open(t);
     const { context } = connect(t, device, 'echo');
     const memory = device.allocate(4096);
@@ -134,7 +145,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.ok(context.send(new Uint8Array(0)), 'nothing at all is no mistake');
   });
 
-  t.test('only vfds can be sent', async (t) => {
+  t.test('only vfds can be sent', async t => {
     const device = open(t);
     const received = connect(t, device, 'echo');
     const { context } = received;
@@ -158,7 +169,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     refused(received.fds.pop()!, /received pipe/);
   });
 
-  t.test('memory is one and the same on both sides', async (t) => {
+  t.test('memory is one and the same on both sides', async t => {
     const device = open(t);
     const received = connect(t, device, 'echo');
     const size = 3 * native.pageSize;
@@ -179,7 +190,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(new Uint8Array(here.buffer)[0], 18, 'mappings outlive their fds');
   });
 
-  t.test('memory is mapped up to its last page, and not beyond', async (t) => {
+  t.test('memory is mapped up to its last page, and not beyond', async t => {
     const device = open(t);
     const memory = device.allocate(native.pageSize + 1);
     t.teardown(() => memory.close());
@@ -192,14 +203,14 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.throws(() => (received.fds[0] as Memory).map(3 * native.pageSize, false), { code: 'EINVAL' });
   });
 
-  t.test('sizes that no memory has', async (t) => {
+  t.test('sizes that no memory has', async t => {
     const device = open(t);
     for (const size of [0, -1, 1.5, NaN, Infinity, MAX_ALLOCATION_BYTES + 1]) {
       t.throws(() => device.allocate(size), RangeError, String(size));
     }
   });
 
-  t.test('a pipe that the host writes: its bytes, then its end', async (t) => {
+  t.test('a pipe that the host writes: its bytes, then its end', async t => {
     const device = open(t);
     const { context } = connect(t, device, 'pipes');
     const { local, remote } = device.pipe('read');
@@ -209,7 +220,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(await readAll(local), PIPE_TEXT);
   });
 
-  t.test('a pipe that the host reads: it sees the end when we close', async (t) => {
+  t.test('a pipe that the host reads: it sees the end when we close', async t => {
     const device = open(t);
     const received = connect(t, device, 'pipes');
     const { local, remote } = device.pipe('write');
@@ -221,7 +232,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(received.bytes.toString(), text.toString());
   });
 
-  t.test('a pipe whose reader goes away can be written no more', async (t) => {
+  t.test('a pipe whose reader goes away can be written no more', async t => {
     const device = open(t);
     const { context } = connect(t, device, 'pipes');
     const { local, remote } = device.pipe('write');
@@ -239,7 +250,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.pass();
   });
 
-  t.test('a socket that the host passes becomes a context', async (t) => {
+  t.test('a socket that the host passes becomes a context', async t => {
     const device = open(t);
     const received = connect(t, device, 'sockets');
     await received.has(1, 1);
@@ -256,18 +267,18 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     for (const fd of other.fds) fd.close();
   });
 
-  t.test('a server that hangs up: all it said, then end, and no error', async (t) => {
+  t.test('a server that hangs up: all it said, then end, and no error', async t => {
     const received = connect(t, open(t), 'goodbye');
     await eventually('the end', () => received.ends > 0);
     t.equal(received.bytes.toString(), 'goodbye');
     t.equal(received.ends, 1);
     t.same(received.errors, []);
     t.ok(received.context.send(Buffer.from('too late')), 'what is said to nobody is dropped');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise(resolve => setTimeout(resolve, 20));
     t.same([received.ends, received.errors.length], [1, 0], 'neither comes again');
   });
 
-  t.test('a server that hangs up on unread bytes: that is an end as well', async (t) => {
+  t.test('a server that hangs up on unread bytes: that is an end as well', async t => {
     const received = connect(t, open(t), 'rude');
     received.context.send(Buffer.from('first'));
     await received.has(2);
@@ -277,7 +288,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(received.bytes.toString(), 'no');
   });
 
-  t.test('a server that never reads: send says so, and in the end the context breaks', async (t) => {
+  t.test('a server that never reads: send says so, and in the end the context breaks', async t => {
     const received = connect(t, open(t), 'silent');
     const block = new Uint8Array(64 * 1024);
     let sent = 0;
@@ -292,7 +303,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(received.ends, 0);
   });
 
-  t.test('drain comes once what was queued has left', async (t) => {
+  t.test('drain comes once what was queued has left', async t => {
     const received = connect(t, open(t), 'echo');
     received.context.pause();
     const block = new Uint8Array(64 * 1024);
@@ -306,7 +317,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(received.context.queuedBytes, 0);
   });
 
-  t.test('what is queued is a copy', async (t) => {
+  t.test('what is queued is a copy', async t => {
     const received = connect(t, open(t), 'echo');
     received.context.pause();
     // A Buffer, whose own slice() does not copy.
@@ -323,7 +334,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(wrong, -1);
   });
 
-  t.test('closeWhenDrained sends what is queued first', async (t) => {
+  t.test('closeWhenDrained sends what is queued first', async t => {
     const device = open(t);
     const received = connect(t, device, 'pipes');
     const { local, remote } = device.pipe('read');
@@ -334,7 +345,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.ok(received.context.closed);
   });
 
-  t.test('after close: no event, and calls are harmless; to start it again is a mistake', async (t) => {
+  t.test('after close: no event, and calls are harmless; to start it again is a mistake', async t => {
     const device = open(t);
     const received = connect(t, device, 'echo');
     received.context.send(Buffer.from('x'));
@@ -347,14 +358,14 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     received.context.resume();
     received.context.closeWhenDrained();
     t.throws(() => received.context.start(), /after it was closed/);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise(resolve => setTimeout(resolve, 20));
     t.same([received.length, received.ends, received.errors.length], [0, 0, 0]);
   });
 
-  t.test('a listener may close the context', async (t) => {
+  t.test('a listener may close the context', async t => {
     const device = open(t);
     const context = device.connect('echo');
-    await new Promise<void>((resolve) => {
+    await new Promise<void>(resolve => {
       context.on('data', () => {
         context.close();
         resolve();
@@ -365,18 +376,18 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.ok(context.closed);
   });
 
-  t.test('hold stops delivering until the next owner starts', async (t) => {
+  t.test('hold stops delivering until the next owner starts', async t => {
     const { context } = connect(t, open(t), 'echo');
     context.hold();
     context.send(Buffer.from('for the next owner'));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise(resolve => setTimeout(resolve, 20));
     const next = new Received(context);
     context.start();
     await next.has(18);
     t.equal(next.bytes.toString(), 'for the next owner');
   });
 
-  t.test('a name of 31 bytes is carried, and none that is longer or is no name', async (t) => {
+  t.test('a name of 31 bytes is carried, and none that is longer or is no name', async t => {
     const device = open(t);
     t.equal(Buffer.byteLength(LONGEST_NAME), 31);
     const received = connect(t, device, LONGEST_NAME);
@@ -389,14 +400,17 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(openDescriptors(), before);
   });
 
-  t.test('a server that the host does not offer', async (t) => {
+  t.test('a server that the host does not offer', async t => {
     const device = open(t);
     const before = openDescriptors();
-    t.throws(() => device.connect('unheard-of'), { code: 'ENOENT', message: /"unheard-of".*offers this VM no such server/ });
+    t.throws(() => device.connect('unheard-of'), {
+      code: 'ENOENT',
+      message: /"unheard-of".*offers this VM no such server/,
+    });
     t.equal(openDescriptors(), before);
   });
 
-  t.test('a thousand contexts, memories and pipes leave nothing behind', async (t) => {
+  t.test('a thousand contexts, memories and pipes leave nothing behind', async t => {
     const device = open(t);
     const round = async (): Promise<void> => {
       const received = new Received(device.connect('echo'));

@@ -16,7 +16,9 @@ t.test('a VM without its wl device', async t => {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const socket = join(folder, 'wl');
   const boot = (): { said: () => string; up: Promise<void>; ended: Promise<number | null> } => {
-    const child = spawn(process.execPath, [VIRTWL, 'vm', 'boot', 'test', '--wl', socket], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, [VIRTWL, 'vm', 'boot', 'test', '--wl', socket], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     t.teardown(() => child.kill('SIGKILL'));
     let text = '';
     const ended = new Promise<number | null>(resolve => child.once('close', resolve));
@@ -44,5 +46,9 @@ t.test('a VM without its wl device', async t => {
   await guest.up;
   device.close();
   t.equal(await guest.ended, 1, 'ends when it has gone');
-  t.match(guest.said(), /virtwl: the VM "test" has to end: its host process is gone: .*\/wl .*Start that again, then this/, 'and says so');
+  t.match(
+    guest.said(),
+    /virtwl: the VM "test" has to end: its host process is gone: .*\/wl .*Start that again, then this/,
+    'and says so',
+  );
 });

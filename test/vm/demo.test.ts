@@ -17,7 +17,11 @@ t.test('it leaves a picture, taken inside the compositor VM, with both windows o
   mkdirSync(own);
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
   const env = { PATH: process.env['PATH']!, HOME: folder, XDG_CACHE_HOME: cache, TMPDIR: own };
-  const demo = run(t, [process.execPath, VIRTWL, 'demo', '--vms', '--frames', '5', '--output', join(folder, 'out.png')], env);
+  const demo = run(
+    t,
+    [process.execPath, VIRTWL, 'demo', '--vms', '--frames', '5', '--output', join(folder, 'out.png')],
+    env,
+  );
   const status = await demo.ended;
   t.equal(status, 0, demo.stderr);
   const said = demo.output().toString();
@@ -26,7 +30,8 @@ t.test('it leaves a picture, taken inside the compositor VM, with both windows o
   t.match(said, /all of it worked, and is taken down again: \d+\.\d s$/m);
   const picture = decodePng(readFileSync(join(folder, 'out.png')));
   t.match(picture, OUTPUT);
-  const count = (holds: (colour: number) => boolean): number => picture.pixels.filter(pixel => holds(pixel & 0xffffff)).length;
+  const count = (holds: (colour: number) => boolean): number =>
+    picture.pixels.filter(pixel => holds(pixel & 0xffffff)).length;
   t.ok(count(colour => colour === TERMINAL.background) > 100_000, 'the terminal is on it');
   t.ok(count(colour => Math.abs((colour >>> 16) - (colour & 0xff)) >= 129) > 300_000, 'so are the frames');
   t.same(readdirSync(own), [], 'nothing else is left');

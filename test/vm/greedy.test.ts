@@ -188,7 +188,10 @@ t.test('all is as it was', async t => {
   const end = Date.now() + RELEASE_MS;
   const none = { vfds: 0, connections: 0, pipes: 0, mappings: 0, allocBytes: 0 };
   let { device } = await vm.status();
-  while (Object.entries(none).some(([name, value]) => device[name as keyof typeof none] !== value) && Date.now() < end) {
+  while (
+    Object.entries(none).some(([name, value]) => device[name as keyof typeof none] !== value) &&
+    Date.now() < end
+  ) {
     await pause(500);
     ({ device } = await vm.status());
   }

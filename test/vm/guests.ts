@@ -38,7 +38,10 @@ export interface GuestOptions {
 }
 
 /** A running small guest, with its device; both end with the test. */
-export async function smallGuest(t: Test, options: GuestOptions): Promise<{ machine: Machine; device: WlDeviceServer | undefined }> {
+export async function smallGuest(
+  t: Test,
+  options: GuestOptions,
+): Promise<{ machine: Machine; device: WlDeviceServer | undefined }> {
   const say = (line: string): void => t.comment(line);
   const qemu = await findQemu(say);
   const kernel = await guestKernel(say);

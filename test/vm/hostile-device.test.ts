@@ -48,8 +48,10 @@ const message = (bytes: Uint8Array, length?: number): Told => (length === undefi
 /** A NEW of the device, by numbers as they are on the wire. */
 const announced = (id: number, flags: number, pfnLow: number, pfnHigh: number, size: number): Told =>
   message(numbers(Command.New, 0, id, flags, pfnLow, pfnHigh, size, 0));
-const made = (pfnLow: number, pfnHigh: number, size?: number) => (asked: Asked): Told =>
-  message(numbers(Response.VfdNew, 0, asked.id, 3, pfnLow, pfnHigh, size ?? asked.size, 0));
+const made =
+  (pfnLow: number, pfnHigh: number, size?: number) =>
+  (asked: Asked): Told =>
+    message(numbers(Response.VfdNew, 0, asked.id, 3, pfnLow, pfnHigh, size ?? asked.size, 0));
 
 /** Answers to any NEW that are none. */
 const NONSENSE: readonly ((asked: Asked) => Told)[] = [
@@ -76,7 +78,10 @@ t.test('answers that are none', async t => {
   t.same(await victim(`context ${NONSENSE.length + 1}`), [...NONSENSE.map(() => 'context: EPROTO'), 'context: works']);
   lieTo(Command.New, NONSENSE);
   t.same(await victim(`alloc ${NONSENSE.length + 1}`), [...NONSENSE.map(() => 'alloc: EPROTO'), 'alloc: works']);
-  lieTo(Command.NewDmabuf, [...NONSENSE, asked => message(encodeVfdNewResponse({ id: asked.id, flags: 3, offset: 0, size: 4096 }))]);
+  lieTo(Command.NewDmabuf, [
+    ...NONSENSE,
+    asked => message(encodeVfdNewResponse({ id: asked.id, flags: 3, offset: 0, size: 4096 })),
+  ]);
   t.same(
     await victim(`image ${NONSENSE.length + 2}`),
     [...NONSENSE.map(() => 'image: EPROTO'), 'image: EPROTO', 'image: ENOTTY'],
@@ -89,7 +94,11 @@ t.test('answers that are none', async t => {
     () => message(encodeResponse(0xffffffff as Response)),
     () => message(encodeResponse(Response.Ok), 0xffffffff),
   ]);
-  t.same(await victim('send 6'), ['send: EPROTO', 'send: EPROTO', 'send: EPROTO', 'send: EPROTO', 'send: works', 'send: works'], 'a length beyond the buffer is the buffer’s');
+  t.same(
+    await victim('send 6'),
+    ['send: EPROTO', 'send: EPROTO', 'send: EPROTO', 'send: EPROTO', 'send: works', 'send: works'],
+    'a length beyond the buffer is the buffer’s',
+  );
 });
 
 t.test('memory where none may be', async t => {
@@ -114,25 +123,71 @@ t.test('messages that make no sense harm nobody, and the stream goes on', async 
   const vfd = (number: number): Told => message(encodeVfdNew({ id: id(number), flags: 3 }));
   const lies: readonly ((asked: Asked) => readonly Told[])[] = [
     () => [message(new Uint8Array(0)), message(numbers(Command.Recv)), message(numbers(Command.Recv, 0), 0xffffffff)],
-    () => [0, 0x99, Command.Close, Command.Send, Command.NewCtx, Response.VfdNew, 0xffffffff].map(type => message(numbers(type, 0, 1, 1, 1, 1, 1))),
-    () => [message(numbers(Command.New, 0, id(1), 3)), message(numbers(Command.Hup, 0)), message(numbers(Command.Hup, 0, id(77)))],
+    () =>
+      [0, 0x99, Command.Close, Command.Send, Command.NewCtx, Response.VfdNew, 0xffffffff].map(type =>
+        message(numbers(type, 0, 1, 1, 1, 1, 1)),
+      ),
+    () => [
+      message(numbers(Command.New, 0, id(1), 3)),
+      message(numbers(Command.Hup, 0)),
+      message(numbers(Command.Hup, 0, id(77))),
+    ],
     // Ids that exist, that are not the device's to give, and that cannot be.
     asked => [vfd(1), vfd(1), vfd(1), announced(asked.id, 3, NO_PFN, 0, 0)],
-    () => [0, 1, 2047, 2048, 0x3fffffff, 0x80000000, 0xc0000001, 0xffffffff].map(number => announced(number, 3, NO_PFN, 0, 0)),
-    () => [announced(id(2), 3, LIAR_REGION_BYTES / PFN_BYTES - 1, 0, 8192), announced(id(3), 3, 0xffffffff, 0xffffffff, 4096), announced(id(4), 3, 0, 0, 0xffffffff)],
+    () =>
+      [0, 1, 2047, 2048, 0x3fffffff, 0x80000000, 0xc0000001, 0xffffffff].map(number =>
+        announced(number, 3, NO_PFN, 0, 0),
+      ),
+    () => [
+      announced(id(2), 3, LIAR_REGION_BYTES / PFN_BYTES - 1, 0, 8192),
+      announced(id(3), 3, 0xffffffff, 0xffffffff, 4096),
+      announced(id(4), 3, 0, 0, 0xffffffff),
+    ],
     () => [announced(id(5), 0xffffffff, NO_PFN, 0, 0xffffffff), announced(id(6), 0, 0, 0, 1)],
     // Counts beyond what there is, and beyond what fits a number.
-    asked => [1, 2, 1020, 1021, 0x3fffffff, 0x40000000, 0x80000000, 0xffffffff].map(count => message(numbers(Command.Recv, 0, asked.id, count))),
-    asked => [message(numbers(Command.Recv, 0, asked.id, 0xffffffff, id(1)), 0xffffffff), message(encodeRecv(asked.id, [], new Uint8Array(0)))],
+    asked =>
+      [1, 2, 1020, 1021, 0x3fffffff, 0x40000000, 0x80000000, 0xffffffff].map(count =>
+        message(numbers(Command.Recv, 0, asked.id, count)),
+      ),
+    asked => [
+      message(numbers(Command.Recv, 0, asked.id, 0xffffffff, id(1)), 0xffffffff),
+      message(encodeRecv(asked.id, [], new Uint8Array(0))),
+    ],
     // Vfds that do not exist, that are the guest's own, that the context itself is, that come twice.
-    asked => [[id(900)], [0], [asked.id], [0xffffffff], [id(901), asked.id]].map(ids => message(encodeRecv(asked.id, ids, new Uint8Array(0)))),
-    asked => [vfd(10), message(encodeRecv(asked.id, [id(10), id(10), id(10)], new Uint8Array(0))), message(encodeRecv(asked.id, [id(10)], new Uint8Array(0)))],
+    asked =>
+      [[id(900)], [0], [asked.id], [0xffffffff], [id(901), asked.id]].map(ids =>
+        message(encodeRecv(asked.id, ids, new Uint8Array(0))),
+      ),
+    asked => [
+      vfd(10),
+      message(encodeRecv(asked.id, [id(10), id(10), id(10)], new Uint8Array(0))),
+      message(encodeRecv(asked.id, [id(10)], new Uint8Array(0))),
+    ],
     // For vfds that do not exist, that were announced only, and that are memory.
     () => [7, 0, 2000, id(500), 0xffffffff].map(number => message(encodeRecv(number, [], numbers(1, 2, 3)))),
-    () => [vfd(20), message(encodeRecv(id(20), [], numbers(1))), vfd(21), message(encodeRecv(id(20), [id(21)], numbers(1))), message(encodeRecv(id(20), [id(20)], numbers(1)))],
-    asked => [announced(id(30), 3, 5, 0, 4096), message(encodeRecv(id(30), [], numbers(1))), message(encodeRecv(asked.id, [id(30)], new Uint8Array(0)))],
+    () => [
+      vfd(20),
+      message(encodeRecv(id(20), [], numbers(1))),
+      vfd(21),
+      message(encodeRecv(id(20), [id(21)], numbers(1))),
+      message(encodeRecv(id(20), [id(20)], numbers(1))),
+    ],
+    asked => [
+      announced(id(30), 3, 5, 0, 4096),
+      message(encodeRecv(id(30), [], numbers(1))),
+      message(encodeRecv(asked.id, [id(30)], new Uint8Array(0))),
+    ],
     // More at once than one receiver may have, and more than the driver lets be announced.
-    asked => [...Array.from({ length: 200 }, (_, i) => vfd(1000 + i)), message(encodeRecv(asked.id, Array.from({ length: 200 }, (_, i) => id(1000 + i)), new Uint8Array(0)))],
+    asked => [
+      ...Array.from({ length: 200 }, (_, i) => vfd(1000 + i)),
+      message(
+        encodeRecv(
+          asked.id,
+          Array.from({ length: 200 }, (_, i) => id(1000 + i)),
+          new Uint8Array(0),
+        ),
+      ),
+    ],
     () => Array.from({ length: 5000 }, (_, i) => vfd(10_000 + i)),
   ];
   for (const [i, lie] of lies.entries()) {
@@ -156,7 +211,8 @@ t.test('a context that hangs itself up reads the end, and others do not', async 
 
 t.test('a device that forgot everything says so, and all vfds end at once', async t => {
   device.before = asked => (Buffer.from(asked.data).toString() === 'forget' ? [message(encodeHup(0))] : []);
-  device.answer = asked => (Buffer.from(asked.data).toString() === 'forget' ? message(encodeResponse(Response.InvalidId)) : undefined);
+  device.answer = asked =>
+    Buffer.from(asked.data).toString() === 'forget' ? message(encodeResponse(Response.InvalidId)) : undefined;
   t.same(await victim('forgotten'), ['read: end', 'memory: SIGBUS', 'send: ENOENT', 'mmap: ENODEV', 'new: works']);
   device.before = () => [];
 });
@@ -164,13 +220,23 @@ t.test('a device that forgot everything says so, and all vfds end at once', asyn
 t.test('who waits for an answer that never comes can be killed; who ends does not wait', async t => {
   // Killed when the kernel says that it waits there, and not before.
   const kill = async (args: string): Promise<string> =>
-    (await machine.run(`/virtwl/victim ${args} & until grep -q wl_request_wait /proc/$!/wchan; do sleep 0.1; done; kill -9 $!; wait $!; echo ended with $?`, TIMEOUT_MS)).output;
+    (
+      await machine.run(
+        `/virtwl/victim ${args} & until grep -q wl_request_wait /proc/$!/wchan; do sleep 0.1; done; kill -9 $!; wait $!; echo ended with $?`,
+        TIMEOUT_MS,
+      )
+    ).output;
   device.answer = asked => (asked.type === Command.NewCtxNamed ? 'none' : undefined);
   t.match(await kill('context'), 'ended with 137');
   device.answer = asked => (asked.type === Command.Send ? 'none' : undefined);
   t.match(await kill('send'), 'ended with 137');
   device.answer = asked => (asked.type === Command.Close ? 'none' : undefined);
-  t.equal((await victim('read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; kill $!; wait $!; echo ended')).at(-1), 'ended');
+  t.equal(
+    (
+      await victim('read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; kill $!; wait $!; echo ended')
+    ).at(-1),
+    'ended',
+  );
   device.answer = () => undefined;
   t.same(await victim('hello 2'), ['2 of 2'], 'and the device may come to itself');
 });
@@ -182,13 +248,27 @@ const REBIND = `
 
 t.test('signals end the waits for room in the queue and for an id', async t => {
   device.answer = asked => (asked.type === Command.Send ? 'none' : undefined);
-  t.same(await victim('full'), ['one: 16, then EAGAIN', 'all: many, then EAGAIN', 'poll: not writable', 'send: EINTR', 'new: EINTR']);
+  t.same(await victim('full'), [
+    'one: 16, then EAGAIN',
+    'all: many, then EAGAIN',
+    'poll: not writable',
+    'send: EINTR',
+    'new: EINTR',
+  ]);
   device.answer = () => undefined;
-  t.equal((await machine.run(REBIND, TIMEOUT_MS)).output, '/dev/wl0\n2 of 2\n', 'what was under way ends with the driver');
+  t.equal(
+    (await machine.run(REBIND, TIMEOUT_MS)).output,
+    '/dev/wl0\n2 of 2\n',
+    'what was under way ends with the driver',
+  );
   device.answer = asked => (asked.type === Command.Close ? 'none' : undefined);
   t.same(await victim('ids'), ['2047, then ENOSPC', 'one more: EINTR', 'without waiting: ENOSPC']);
   device.answer = () => undefined;
-  t.equal((await machine.run(REBIND, TIMEOUT_MS)).output, '/dev/wl0\n2 of 2\n', 'thousands of closes that nobody answers end with the driver');
+  t.equal(
+    (await machine.run(REBIND, TIMEOUT_MS)).output,
+    '/dev/wl0\n2 of 2\n',
+    'thousands of closes that nobody answers end with the driver',
+  );
 });
 
 t.test('a device that breaks the rules of a queue is as good as gone, until it is bound anew', async t => {
@@ -207,16 +287,26 @@ t.test('a device that breaks the rules of a queue is as good as gone, until it i
       lie(asked);
       return 'none';
     };
-    const { output } = await machine.run(`: > /tmp/read; /virtwl/victim read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; /virtwl/victim alloc; wait; cat /tmp/read; /virtwl/victim context`, TIMEOUT_MS);
+    const { output } = await machine.run(
+      `: > /tmp/read; /virtwl/victim read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; /virtwl/victim alloc; wait; cat /tmp/read; /virtwl/victim context`,
+      TIMEOUT_MS,
+    );
     t.match(output, /^alloc: (ENODEV|EPROTO)\nready\nread: end\nopen: ENODEV\n$/, what);
     device.answer = () => undefined;
-    t.equal((await machine.run(REBIND, TIMEOUT_MS)).output, '/dev/wl0\n2 of 2\n', 'the next driver finds nothing wrong');
+    t.equal(
+      (await machine.run(REBIND, TIMEOUT_MS)).output,
+      '/dev/wl0\n2 of 2\n',
+      'the next driver finds nothing wrong',
+    );
   }
 });
 
 t.test('the driver can be unloaded, and the kernel has nothing to complain of', async t => {
-  const { output } = await machine.run(`
+  const { output } = await machine.run(
+    `
     rmmod virtio_wl && insmod /modules/virtio_wl.ko && /virtwl/victim hello 2
-    dmesg | grep -E "WARNING:|BUG:|INFO:|Oops:|UBSAN:|ODEBUG:|memtype|lockup|refcount_t|leaked"`, TIMEOUT_MS);
+    dmesg | grep -E "WARNING:|BUG:|INFO:|Oops:|UBSAN:|ODEBUG:|memtype|lockup|refcount_t|leaked"`,
+    TIMEOUT_MS,
+  );
   t.equal(output, '2 of 2\n');
 });

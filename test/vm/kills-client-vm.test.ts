@@ -37,7 +37,11 @@ t.test('QEMU', async t => {
   t.match(await stack.status('office-host'), { device: { connected: false } }, 'its host process waits for the next');
 
   await stack.boot('office');
-  await served(t, await fewFrames(stack, 'office'), 'the VM is served when it is booted again, by the same host process');
+  await served(
+    t,
+    await fewFrames(stack, 'office'),
+    'the VM is served when it is booted again, by the same host process',
+  );
   await holdsAsBefore(t, before, () => holdings(stack, glue));
 });
 
@@ -46,8 +50,16 @@ t.test('the host process', async t => {
   const machine = stack.machine('office');
   await stack.kill('office-host', 'SIGKILL');
   t.match(await machine.ended(), /^its host process is gone: .*office\.wl/, 'the VM is ended, and it is said why');
-  t.match(machine.console.last(20).join('\n'), /virtwl: VM "office": its host process is gone/, 'also where its console is shown');
-  await t.rejects(machine.run('true'), /the VM "office" .*its host process is gone/, 'and to whoever wants something of it');
+  t.match(
+    machine.console.last(20).join('\n'),
+    /virtwl: VM "office": its host process is gone/,
+    'also where its console is shown',
+  );
+  await t.rejects(
+    machine.run('true'),
+    /the VM "office" .*its host process is gone/,
+    'and to whoever wants something of it',
+  );
   await goesOn(t, stack, 'lab', bystander);
 
   await stack.startClientHost('office');

@@ -44,7 +44,11 @@ t.test('QEMU', async t => {
 t.test('the host process', async t => {
   const machine = stack.machine('compositor');
   await costsTheClient(t, stack, side, () => stack.kill('compositor-host', 'SIGKILL'));
-  t.match(await machine.ended(), /^its host process is gone: .*compositor\.wl/, 'the compositor VM is ended, and it is said why');
+  t.match(
+    await machine.ended(),
+    /^its host process is gone: .*compositor\.wl/,
+    'the compositor VM is ended, and it is said why',
+  );
 
   const client = await waits(t, stack, () => fewFrames(stack, 'office'));
   await stack.startCompositorHost();

@@ -41,7 +41,9 @@ t.test('the glue', async t => {
   const glue = stack.compositor;
   await costsTheClient(t, stack, side, () => glue.signalAlone('KILL'));
   t.equal((await glue.ended(TIMEOUT_MS)).status, 137);
-  const { output } = await stack.machine('compositor').run('until ! pgrep -x sway; do sleep 0.1; done > /dev/null; echo gone');
+  const { output } = await stack
+    .machine('compositor')
+    .run('until ! pgrep -x sway; do sleep 0.1; done > /dev/null; echo gone');
   t.equal(output, 'gone\n', 'the compositor that it started goes with it');
 
   const client = await waits(t, stack, () => fewFrames(stack, 'office'));

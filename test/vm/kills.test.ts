@@ -51,8 +51,14 @@ t.test('the client proxy', async t => {
 
   const again = await startProxy();
   // Nobody captures through it; that what it copies is right, two-vms.test.ts shows.
-  const shown = await (await fewFrames(stack, 'office', ['--display', again.display, '--no-capture'])).ended(TIMEOUT_MS);
-  t.match(reportOf(shown), { frames: { sent: 3, missing: 0 }, failures: [], error: undefined }, 'a new one serves: every frame is answered');
+  const shown = await (
+    await fewFrames(stack, 'office', ['--display', again.display, '--no-capture'])
+  ).ended(TIMEOUT_MS);
+  t.match(
+    reportOf(shown),
+    { frames: { sent: 3, missing: 0 }, failures: [], error: undefined },
+    'a new one serves: every frame is answered',
+  );
   await again.proxy.signalAlone('TERM');
   await again.proxy.ended(TIMEOUT_MS);
 });

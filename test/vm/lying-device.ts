@@ -31,7 +31,14 @@ import {
   type VringAddress,
 } from '../../src/host/wl-device/message.js';
 import { Virtqueue, type Chain } from '../../src/host/wl-device/virtqueue.js';
-import { Command, encodeRecv, encodeResponse, encodeVfdNewResponse, PFN_BYTES, Response } from '../../src/host/wl-device/wire.js';
+import {
+  Command,
+  encodeRecv,
+  encodeResponse,
+  encodeVfdNewResponse,
+  PFN_BYTES,
+  Response,
+} from '../../src/host/wl-device/wire.js';
 
 const bits = (numbers: readonly number[]): bigint => numbers.reduce((all, bit) => all | (1n << BigInt(bit)), 0n);
 // No event index: the driver then tells of everything, and always hears.
@@ -119,7 +126,11 @@ export class LyingDevice {
 
   /** Listens at `path`. */
   constructor(path: string) {
-    this.#socket = new AcceptingSocket(new OwnedFd(native.listenUnix(path, 1)), fd => this.#connected(fd), () => {});
+    this.#socket = new AcceptingSocket(
+      new OwnedFd(native.listenUnix(path, 1)),
+      fd => this.#connected(fd),
+      () => {},
+    );
   }
 
   get in(): LyingQueue {
@@ -237,7 +248,7 @@ export class LyingDevice {
   }
 
   #handle(): void {
-    for (let chain; (chain = this.out.queue?.pop()) !== undefined; ) {
+    for (let chain; (chain = this.out.queue?.pop()) !== undefined;) {
       const command = new Uint8Array(Math.min(chain.readableBytes, 8192));
       this.out.queue!.read(chain, command);
       const view = new DataView(command.buffer);

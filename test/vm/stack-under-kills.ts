@@ -31,7 +31,11 @@ for_window [app_id="^lab:"] floating enable, move position 104 8
 `;
 
 /** A stack whose clients may capture, so that they look at their own frames. It ends with the test. */
-export async function startStack(t: Test, clients: readonly string[], more: Partial<VmStackOptions> = {}): Promise<VmStack> {
+export async function startStack(
+  t: Test,
+  clients: readonly string[],
+  more: Partial<VmStackOptions> = {},
+): Promise<VmStack> {
   const stack = await VmStack.start({
     clients,
     swayConfig: SWAY_CONFIG,
@@ -47,12 +51,14 @@ export async function startStack(t: Test, clients: readonly string[], more: Part
 
 /** A client that draws, and looks at every frame, until it is told to stop. It draws already: the glue has given it memory. */
 export async function drawing(stack: VmStack, vm: string, more: readonly string[] = []): Promise<GuestProgram> {
-  const given = async (): Promise<number> => ((await stack.statusOf(stack.compositor))['bytes'] as Record<string, number>)[vm] ?? 0;
+  const given = async (): Promise<number> =>
+    ((await stack.statusOf(stack.compositor))['bytes'] as Record<string, number>)[vm] ?? 0;
   const before = await given();
   const client = await stack.virtwl(vm, ['frames', '--frames', '1000000', ...FRAME, ...more]);
   for (const end = Date.now() + TIMEOUT_MS; (await given()) <= before; await pause(ASK_INTERVAL_MS)) {
     const { status, output, errors } = await client.state();
-    if (status !== undefined || Date.now() > end) throw new Error(`a client of ${vm} does not draw (${status}): ${output}${errors}`);
+    if (status !== undefined || Date.now() > end)
+      throw new Error(`a client of ${vm} does not draw (${status}): ${output}${errors}`);
   }
   return client;
 }
@@ -97,7 +103,11 @@ export async function wasRight(t: Test, client: GuestProgram, what: string): Pro
   t.equal(state.status, 0, what, { errors: state.errors, output: state.output });
   if (state.output === '') return;
   const { frames, stopped } = reportOf(state);
-  t.match({ frames, stopped }, { frames: { wrong: 0, stale: 0, missing: 0 }, stopped: true }, 'without one wrong pixel');
+  t.match(
+    { frames, stopped },
+    { frames: { wrong: 0, stale: 0, missing: 0 }, stopped: true },
+    'without one wrong pixel',
+  );
   t.equal(frames.shown, frames.sent, `all of ${frames.sent} frames`);
   t.ok(frames.sent > 1);
 }
@@ -122,7 +132,8 @@ export async function holdings(stack: VmStack, glue?: GuestProgram): Promise<Sta
   const all: Record<string, unknown> = {};
   // A part that was started again stands last among them.
   for (const [name, { process }] of [...stack.parts].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    for (const [i, pid] of processTree(process.pid!).entries()) all[`${name}: ${i} ${programOf(pid)}`] = holdingsOf(pid);
+    for (const [i, pid] of processTree(process.pid!).entries())
+      all[`${name}: ${i} ${programOf(pid)}`] = holdingsOf(pid);
     if (name === 'broker') continue;
     const { allocator, device } = await stack.status(name);
     all[`${name}: accounts`] = { allocator, device };
@@ -138,7 +149,11 @@ export async function holdings(stack: VmStack, glue?: GuestProgram): Promise<Sta
 /** Asserts that what is held becomes what was held before. */
 export async function holdsAsBefore(t: Test, before: StackHoldings, look: () => Promise<StackHoldings>): Promise<void> {
   let now = await look();
-  for (const end = Date.now() + TIMEOUT_MS / 3; JSON.stringify(now) !== JSON.stringify(before) && Date.now() < end; now = await look()) {
+  for (
+    const end = Date.now() + TIMEOUT_MS / 3;
+    JSON.stringify(now) !== JSON.stringify(before) && Date.now() < end;
+    now = await look()
+  ) {
     await pause(ASK_INTERVAL_MS);
   }
   t.same(now, before, 'who is left holds what it held before, and so does who has come');
@@ -152,7 +167,7 @@ export async function waits(t: Test, stack: VmStack, come: () => Promise<GuestPr
   };
   const before = held();
   const client = await come();
-  for (const end = Date.now() + TIMEOUT_MS; held() <= before && Date.now() < end; ) await pause(LOOK_INTERVAL_MS);
+  for (const end = Date.now() + TIMEOUT_MS; held() <= before && Date.now() < end;) await pause(LOOK_INTERVAL_MS);
   t.ok(held() > before, 'a client that comes meanwhile waits');
   return client;
 }
@@ -171,7 +186,12 @@ export async function beforeTheFirstKill(t: Test, stack: VmStack): Promise<Clien
 }
 
 /** Kills while a client of the office draws. Asserts that it costs the client, and its VM nothing else. */
-export async function costsTheClient(t: Test, stack: VmStack, { sleeper }: ClientSide, kill: () => Promise<unknown>): Promise<void> {
+export async function costsTheClient(
+  t: Test,
+  stack: VmStack,
+  { sleeper }: ClientSide,
+  kill: () => Promise<unknown>,
+): Promise<void> {
   const office = stack.machine('office');
   const client = await drawing(stack, 'office');
   await kill();
@@ -181,7 +201,13 @@ export async function costsTheClient(t: Test, stack: VmStack, { sleeper }: Clien
 }
 
 /** Asserts that a client which has waited is served, and that all is then as it was before. */
-export async function isBack(t: Test, stack: VmStack, { before }: ClientSide, client: GuestProgram, what: string): Promise<void> {
+export async function isBack(
+  t: Test,
+  stack: VmStack,
+  { before }: ClientSide,
+  client: GuestProgram,
+  what: string,
+): Promise<void> {
   await served(t, client, what);
   await holdsAsBefore(t, before, () => holdings(stack, stack.compositor));
 }

@@ -40,7 +40,8 @@ t.test('the suite of the guest library, which loopback passes, on /dev/wl0', asy
       parts: ['dist/test'],
       packages: ['tap'],
       // What makes TypeScript into JavaScript, and what shows results: neither is loaded.
-      without: /^(typescript|tshy|sync-content|pacote|@npmcli\/.*|@types\/.*|@tapjs\/(run|reporter|create-plugin|config))$/,
+      without:
+        /^(typescript|tshy|sync-content|pacote|@npmcli\/.*|@types\/.*|@tapjs\/(run|reporter|create-plugin|config))$/,
     },
     say: line => t.comment(line),
   });
@@ -56,7 +57,13 @@ t.test('the suite of the guest library, which loopback passes, on /dev/wl0', asy
     if (what === undefined) continue;
     count++;
     t.equal(not, undefined, what);
-    if (not !== undefined) t.comment(output.split('\n').slice(Math.max(0, i - 40), i).join('\n'));
+    if (not !== undefined)
+      t.comment(
+        output
+          .split('\n')
+          .slice(Math.max(0, i - 40), i)
+          .join('\n'),
+      );
   }
   t.match(output, /^    1\.\.\d+$/m, `it came to its end (${errors})`);
   t.ok(count > 20, `${count} of its tests were seen`);

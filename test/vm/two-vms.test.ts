@@ -37,11 +37,7 @@ focus_follows_mouse no
 t.teardown(() => stack.stop());
 
 /** What sway shows, by a program beside it. */
-const screen = new Screen(
-  async () => decodePng(await grim(stack)),
-  STILL_MS,
-  TIMEOUT_MS,
-);
+const screen = new Screen(async () => decodePng(await grim(stack)), STILL_MS, TIMEOUT_MS);
 
 t.test('virtwl probe, in both VMs', async t => {
   const compositor = await stack.run('compositor', ['/virtwl/virtwl', 'probe']);
@@ -56,12 +52,29 @@ t.test('virtwl probe, in both VMs', async t => {
 for (const [what, options, expected] of [
   ['all of it drawn anew', ['--damage', 'full'], { pass: true, frames: { shown: 10, wrong: 0, missing: 0 } }],
   ['some of it', ['--damage', 'block'], { pass: true, frames: { shown: 10, wrong: 0, missing: 0 } }],
-  ['a fault that is put in is seen', ['--inject', 'pixel@7'], { pass: false, frames: { shown: 9, wrong: 1 }, failures: [{ frame: 7, kind: 'pixels' }] }],
+  [
+    'a fault that is put in is seen',
+    ['--inject', 'pixel@7'],
+    { pass: false, frames: { shown: 9, wrong: 1 }, failures: [{ frame: 7, kind: 'pixels' }] },
+  ],
 ] as const) {
   t.test(`frames of the client VM, every pixel compared: ${what}`, async t => {
-    const frames = await stack.virtwl('office', ['frames', '--frames', '10', '--size', '203x117', '--timeout', String(TIMEOUT_MS), '--json', ...options]);
+    const frames = await stack.virtwl('office', [
+      'frames',
+      '--frames',
+      '10',
+      '--size',
+      '203x117',
+      '--timeout',
+      String(TIMEOUT_MS),
+      '--json',
+      ...options,
+    ]);
     const { output, errors } = await frames.ended(TIMEOUT_MS);
-    t.match(output === '' ? { errors } : (JSON.parse(output) as ReportJson), { setup: { display: 'virtio_wl', memory: 'glue' }, ...expected });
+    t.match(output === '' ? { errors } : (JSON.parse(output) as ReportJson), {
+      setup: { display: 'virtio_wl', memory: 'glue' },
+      ...expected,
+    });
   });
 }
 
@@ -75,7 +88,8 @@ const QUIET = {
   PS1: '$ ',
 };
 
-const TEXT = 'i=1; while [ $i -le 40 ]; do printf "\\033[3$((i % 8))mline %d \\342\\202\\254 \\303\\274\\033[0m\\n" $i; i=$((i+1)); done; exec sleep 1000';
+const TEXT =
+  'i=1; while [ $i -le 40 ]; do printf "\\033[3$((i % 8))mline %d \\342\\202\\254 \\303\\274\\033[0m\\n" $i; i=$((i+1)); done; exec sleep 1000';
 const APPLICATIONS: readonly (readonly [name: string, command: readonly string[]])[] = [
   ['foot', foot('sh', '-c', TEXT)],
   ['gtk3-demo', ['gtk3-demo', '--run=textview']],
@@ -92,7 +106,10 @@ t.test('applications in the client VM look as they do inside the compositor VM',
   };
   for (const [name, command] of APPLICATIONS) {
     await t.test(name, async t => {
-      const remote = await shown(await stack.virtwl('office', ['run', '--', ...command], QUIET), `${name} of the client VM`);
+      const remote = await shown(
+        await stack.virtwl('office', ['run', '--', ...command], QUIET),
+        `${name} of the client VM`,
+      );
       const beside = await stack.program('compositor', name, command, { ...QUIET, WAYLAND_DISPLAY: stack.display });
       const expected = await shown(beside, `${name} in the compositor VM`);
       same(t, `${name} in two VMs`, { expected, actual: remote, same: isSame(expected, remote) });
@@ -115,7 +132,13 @@ const KEYBOARD = `
 `;
 
 t.test('the clipboard, from one VM to the other and back', async t => {
-  const keyboard = await stack.program('compositor', 'a keyboard', ['node', '--input-type=module', '-e', KEYBOARD, stack.display]);
+  const keyboard = await stack.program('compositor', 'a keyboard', [
+    'node',
+    '--input-type=module',
+    '-e',
+    KEYBOARD,
+    stack.display,
+  ]);
   await keyboard.until('word of it', ({ output }) => output.includes('plugged in'), TIMEOUT_MS);
   await clipboard(t, 'office', 'compositor', 'Grüße aus der Client-VM, 3 €');
   await clipboard(t, 'compositor', 'office', 'und zurück');
@@ -124,7 +147,9 @@ t.test('the clipboard, from one VM to the other and back', async t => {
 
 async function clipboard(t: Test, from: string, to: string, text: string): Promise<void> {
   const at = (vm: string, words: readonly string[]): readonly [string[], Record<string, string>] =>
-    vm === 'compositor' ? [[...words], { WAYLAND_DISPLAY: stack.display }] : [['/virtwl/virtwl', 'run', '--', ...words], {}];
+    vm === 'compositor'
+      ? [[...words], { WAYLAND_DISPLAY: stack.display }]
+      : [['/virtwl/virtwl', 'run', '--', ...words], {}];
   const copier = await stack.program(from, 'wl-copy', ...at(from, ['wl-copy', '--foreground', text]));
   let pasted = '';
   for (const end = Date.now() + TIMEOUT_MS; pasted !== text && Date.now() < end; await pause(500)) {
@@ -138,7 +163,10 @@ async function clipboard(t: Test, from: string, to: string, text: string): Promi
 t.test('nothing is left of them', async t => {
   const books = async (): Promise<unknown> => {
     const [compositor, office] = [await stack.status('compositor-host'), await stack.status('office-host')];
-    return { used: (compositor['allocator'] as { used: number }).used, vfds: (office['device'] as { vfds: number }).vfds };
+    return {
+      used: (compositor['allocator'] as { used: number }).used,
+      vfds: (office['device'] as { vfds: number }).vfds,
+    };
   };
   let seen = await books();
   for (const end = Date.now() + 30_000; !isNothing(seen) && Date.now() < end; await pause(500)) seen = await books();

@@ -34,248 +34,218 @@
 #define PATIENCE 120
 
 struct txn {
-	struct virtwl_ioctl_txn head;
-	uint8_t data[PAGE];
+  struct virtwl_ioctl_txn head;
+  uint8_t data[PAGE];
 };
 
 static int wl;
 
-static const char *result(long value)
-{
-	return value < 0 ? strerrorname_np(errno) : "works";
+static const char* result(long value) { return value < 0 ? strerrorname_np(errno) : "works"; }
+
+static int make(uint32_t type, const char* name) {
+  struct virtwl_ioctl_new arg;
+
+  memset(&arg, 0, sizeof(arg));
+  arg.type = type;
+  if (name)
+    strcpy(arg.name, name);
+  else if (type == VIRTWL_IOCTL_NEW_DMABUF)
+    arg.dmabuf.width = arg.dmabuf.height = 16;
+  else
+    arg.size = PAGE;
+  return ioctl(wl, VIRTWL_IOCTL_NEW, &arg) ? -1 : arg.fd;
 }
 
-static int make(uint32_t type, const char *name)
-{
-	struct virtwl_ioctl_new arg;
+static int context(void) {
+  int fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any");
 
-	memset(&arg, 0, sizeof(arg));
-	arg.type = type;
-	if (name)
-		strcpy(arg.name, name);
-	else if (type == VIRTWL_IOCTL_NEW_DMABUF)
-		arg.dmabuf.width = arg.dmabuf.height = 16;
-	else
-		arg.size = PAGE;
-	return ioctl(wl, VIRTWL_IOCTL_NEW, &arg) ? -1 : arg.fd;
+  if (fd < 0) {
+    printf("context: %s\n", result(fd));
+    exit(1);
+  }
+  return fd;
 }
 
-static int context(void)
-{
-	int fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any");
+static int say(int fd, const char* text) {
+  struct txn txn;
 
-	if (fd < 0) {
-		printf("context: %s\n", result(fd));
-		exit(1);
-	}
-	return fd;
-}
-
-static int say(int fd, const char *text)
-{
-	struct txn txn;
-
-	memset(&txn, 0xff, sizeof(txn.head));
-	txn.head.len = strlen(text);
-	memcpy(txn.data, text, txn.head.len);
-	return ioctl(fd, VIRTWL_IOCTL_SEND, &txn);
+  memset(&txn, 0xff, sizeof(txn.head));
+  txn.head.len = strlen(text);
+  memcpy(txn.data, text, txn.head.len);
+  return ioctl(fd, VIRTWL_IOCTL_SEND, &txn);
 }
 
 /* Whatever came, nothing that can be done with it may harm. */
-static void try(int fd)
-{
-	struct pollfd ready = { fd, POLLIN | POLLOUT, 0 };
-	uint8_t *memory;
-	char byte;
+static void try(int fd) {
+  struct pollfd ready = {fd, POLLIN | POLLOUT, 0};
+  uint8_t* memory;
+  char byte;
 
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	poll(&ready, 1, 0);
-	read(fd, &byte, 1);
-	write(fd, "x", 1);
-	memory = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
-	if (memory != MAP_FAILED)
-		munmap(memory, PAGE);
-	close(fd);
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  poll(&ready, 1, 0);
+  read(fd, &byte, 1);
+  write(fd, "x", 1);
+  memory = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+  if (memory != MAP_FAILED) munmap(memory, PAGE);
+  close(fd);
 }
 
-static int hello(int fd)
-{
-	char came[6] = "";
-	uint32_t have = 0;
-	struct txn txn;
-	int i;
+static int hello(int fd) {
+  char came[6] = "";
+  uint32_t have = 0;
+  struct txn txn;
+  int i;
 
-	if (say(fd, "hello"))
-		return -1;
-	while (have < 5) {
-		txn.head.len = 5 - have;
-		if (ioctl(fd, VIRTWL_IOCTL_RECV, &txn))
-			return -1;
-		if (!txn.head.len && txn.head.fds[0] < 0) {
-			errno = EPIPE;
-			return -1;
-		}
-		memcpy(came + have, txn.data, txn.head.len);
-		have += txn.head.len;
-		for (i = 0; i < VIRTWL_SEND_MAX_ALLOCS && txn.head.fds[i] >= 0; i++)
-			try(txn.head.fds[i]);
-	}
-	errno = EBADMSG;
-	return strcmp(came, "hello") ? -1 : 0;
+  if (say(fd, "hello")) return -1;
+  while (have < 5) {
+    txn.head.len = 5 - have;
+    if (ioctl(fd, VIRTWL_IOCTL_RECV, &txn)) return -1;
+    if (!txn.head.len && txn.head.fds[0] < 0) {
+      errno = EPIPE;
+      return -1;
+    }
+    memcpy(came + have, txn.data, txn.head.len);
+    have += txn.head.len;
+    for (i = 0; i < VIRTWL_SEND_MAX_ALLOCS && txn.head.fds[i] >= 0; i++) try(txn.head.fds[i]);
+  }
+  errno = EBADMSG;
+  return strcmp(came, "hello") ? -1 : 0;
 }
 
-static void on_bus(int number)
-{
-	(void)number;
-	write(1, "memory: SIGBUS\n", 15);
-	_exit(0);
+static void on_bus(int number) {
+  (void)number;
+  write(1, "memory: SIGBUS\n", 15);
+  _exit(0);
 }
 
-static void forgotten(void)
-{
-	int fd = context(), memory = make(VIRTWL_IOCTL_NEW_ALLOC, NULL);
-	volatile char *map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-	char byte;
+static void forgotten(void) {
+  int fd = context(), memory = make(VIRTWL_IOCTL_NEW_ALLOC, NULL);
+  volatile char* map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  char byte;
 
-	if (map == MAP_FAILED)
-		exit(1);
-	map[1] = 1;
-	say(fd, "forget");
-	printf("read: %s\n", read(fd, &byte, 1) == 0 ? "end" : "no end");
-	fflush(stdout);
-	if (!fork()) {
-		signal(SIGBUS, on_bus);
-		map[1] = 2;
-		printf("memory: there\n");
-		_exit(0);
-	}
-	wait(NULL);
-	printf("send: %s\n", result(say(fd, "x")));
-	printf("mmap: %s\n", result(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, memory, 0) == MAP_FAILED ? -1 : 0));
-	printf("new: %s\n", result(hello(context())));
+  if (map == MAP_FAILED) exit(1);
+  map[1] = 1;
+  say(fd, "forget");
+  printf("read: %s\n", read(fd, &byte, 1) == 0 ? "end" : "no end");
+  fflush(stdout);
+  if (!fork()) {
+    signal(SIGBUS, on_bus);
+    map[1] = 2;
+    printf("memory: there\n");
+    _exit(0);
+  }
+  wait(NULL);
+  printf("send: %s\n", result(say(fd, "x")));
+  printf("mmap: %s\n", result(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, memory, 0) == MAP_FAILED ? -1 : 0));
+  printf("new: %s\n", result(hello(context())));
 }
 
-static void on_alarm(int number)
-{
-	(void)number;
-}
+static void on_alarm(int number) { (void)number; }
 
 /* From now on a signal comes again and again, so that one comes while something waits. */
-static void interrupt(void)
-{
-	struct itimerval often = { .it_value = { 0, 300000 }, .it_interval = { 0, 300000 } };
-	struct sigaction action = { .sa_handler = on_alarm };
+static void interrupt(void) {
+  struct itimerval often = {.it_value = {0, 300000}, .it_interval = {0, 300000}};
+  struct sigaction action = {.sa_handler = on_alarm};
 
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &often, NULL);
 }
 
 /* Only for a device that answers no SEND: what is under way stays under way. */
-static void full(void)
-{
-	struct pollfd writable = { .events = POLLOUT };
-	int last = context(), fd, sent = 0, before;
+static void full(void) {
+  struct pollfd writable = {.events = POLLOUT};
+  int last = context(), fd, sent = 0, before;
 
-	fcntl(wl, F_SETFL, O_RDWR | O_NONBLOCK);
-	do {
-		before = sent;
-		fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any");
-		if (fd < 0)
-			break;
-		fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
-		while (say(fd, "x") == 0)
-			sent++;
-		if (sent == 16)
-			printf("one: 16, then %s\n", result(-1));
-	} while (sent > before && sent < 10000);
-	printf("all: %s, then %s\n", sent >= 64 ? "many" : "few", result(-1));
-	fcntl(wl, F_SETFL, O_RDWR);
-	writable.fd = last;
-	printf("poll: %s\n", poll(&writable, 1, 0) ? "writable" : "not writable");
-	interrupt();
-	printf("send: %s\n", result(say(last, "x")));
-	printf("new: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
+  fcntl(wl, F_SETFL, O_RDWR | O_NONBLOCK);
+  do {
+    before = sent;
+    fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any");
+    if (fd < 0) break;
+    fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+    while (say(fd, "x") == 0) sent++;
+    if (sent == 16) printf("one: 16, then %s\n", result(-1));
+  } while (sent > before && sent < 10000);
+  printf("all: %s, then %s\n", sent >= 64 ? "many" : "few", result(-1));
+  fcntl(wl, F_SETFL, O_RDWR);
+  writable.fd = last;
+  printf("poll: %s\n", poll(&writable, 1, 0) ? "writable" : "not writable");
+  interrupt();
+  printf("send: %s\n", result(say(last, "x")));
+  printf("new: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
 }
 
 /* Only for a device that answers no CLOSE. */
-static void ids(void)
-{
-	struct rlimit files = { 4096, 4096 };
-	int count = 0, fd, last = -1;
+static void ids(void) {
+  struct rlimit files = {4096, 4096};
+  int count = 0, fd, last = -1;
 
-	setrlimit(RLIMIT_NOFILE, &files);
-	while ((fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")) >= 0) {
-		last = fd;
-		count++;
-	}
-	printf("%d, then %s\n", count, result(-1));
-	fcntl(last, F_SETFL, O_RDWR | O_NONBLOCK);
-	close(last);
-	interrupt();
-	printf("one more: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
-	fcntl(wl, F_SETFL, O_RDWR | O_NONBLOCK);
-	printf("without waiting: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
+  setrlimit(RLIMIT_NOFILE, &files);
+  while ((fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")) >= 0) {
+    last = fd;
+    count++;
+  }
+  printf("%d, then %s\n", count, result(-1));
+  fcntl(last, F_SETFL, O_RDWR | O_NONBLOCK);
+  close(last);
+  interrupt();
+  printf("one more: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
+  fcntl(wl, F_SETFL, O_RDWR | O_NONBLOCK);
+  printf("without waiting: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
 }
 
-int main(int argc, char **argv)
-{
-	const char *what = argc > 1 ? argv[1] : "";
-	int count = argc > 2 ? atoi(argv[2]) : 1, i, fd, good = 0;
-	uint8_t *memory;
-	char byte;
+int main(int argc, char** argv) {
+  const char* what = argc > 1 ? argv[1] : "";
+  int count = argc > 2 ? atoi(argv[2]) : 1, i, fd, good = 0;
+  uint8_t* memory;
+  char byte;
 
-	alarm(PATIENCE);
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	wl = open("/dev/wl0", O_RDWR);
-	if (wl < 0)
-		return printf("open: %s\n", result(wl)), 1;
-	if (!strcmp(what, "forgotten")) {
-		forgotten();
-		return 0;
-	}
-	if (!strcmp(what, "full")) {
-		full();
-		return 0;
-	}
-	if (!strcmp(what, "ids")) {
-		ids();
-		return 0;
-	}
-	if (!strcmp(what, "read")) {
-		fd = context();
-		printf("ready\n");
-		i = read(fd, &byte, 1);
-		printf("read: %s\n", i == 0 ? "end" : result(i));
-		return 0;
-	}
-	fd = !strcmp(what, "send") || !strcmp(what, "hello") ? context() : -1;
-	for (i = 0; i < count; i++) {
-		if (!strcmp(what, "alloc")) {
-			fd = make(VIRTWL_IOCTL_NEW_ALLOC, NULL);
-			printf("alloc: %s\n", result(fd));
-			memory = fd < 0 ? MAP_FAILED : mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-			if (memory != MAP_FAILED) {
-				memory[0]++;
-				munmap(memory, PAGE);
-			}
-			if (fd >= 0)
-				close(fd);
-		} else if (!strcmp(what, "context") || !strcmp(what, "image")) {
-			fd = *what == 'c' ? make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any") : make(VIRTWL_IOCTL_NEW_DMABUF, NULL);
-			printf("%s: %s\n", what, result(fd));
-			if (fd >= 0)
-				close(fd);
-		} else if (!strcmp(what, "send")) {
-			printf("send: %s\n", result(say(fd, "x")));
-		} else {
-			int ret = hello(fd);
+  alarm(PATIENCE);
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  wl = open("/dev/wl0", O_RDWR);
+  if (wl < 0) return printf("open: %s\n", result(wl)), 1;
+  if (!strcmp(what, "forgotten")) {
+    forgotten();
+    return 0;
+  }
+  if (!strcmp(what, "full")) {
+    full();
+    return 0;
+  }
+  if (!strcmp(what, "ids")) {
+    ids();
+    return 0;
+  }
+  if (!strcmp(what, "read")) {
+    fd = context();
+    printf("ready\n");
+    i = read(fd, &byte, 1);
+    printf("read: %s\n", i == 0 ? "end" : result(i));
+    return 0;
+  }
+  fd = !strcmp(what, "send") || !strcmp(what, "hello") ? context() : -1;
+  for (i = 0; i < count; i++) {
+    if (!strcmp(what, "alloc")) {
+      fd = make(VIRTWL_IOCTL_NEW_ALLOC, NULL);
+      printf("alloc: %s\n", result(fd));
+      memory = fd < 0 ? MAP_FAILED : mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+      if (memory != MAP_FAILED) {
+        memory[0]++;
+        munmap(memory, PAGE);
+      }
+      if (fd >= 0) close(fd);
+    } else if (!strcmp(what, "context") || !strcmp(what, "image")) {
+      fd = *what == 'c' ? make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any") : make(VIRTWL_IOCTL_NEW_DMABUF, NULL);
+      printf("%s: %s\n", what, result(fd));
+      if (fd >= 0) close(fd);
+    } else if (!strcmp(what, "send")) {
+      printf("send: %s\n", result(say(fd, "x")));
+    } else {
+      int ret = hello(fd);
 
-			if (ret)
-				printf("hello %d: %s\n", i, result(ret));
-			good += !ret;
-		}
-	}
-	if (!strcmp(what, "hello"))
-		printf("%d of %d\n", good, count);
-	return 0;
+      if (ret) printf("hello %d: %s\n", i, result(ret));
+      good += !ret;
+    }
+  }
+  if (!strcmp(what, "hello")) printf("%d of %d\n", good, count);
+  return 0;
 }

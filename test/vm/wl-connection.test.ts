@@ -58,6 +58,9 @@ t.test('where nobody listens, the error says what to start', async t => {
   const { path, listener } = listening(t);
   listener.close();
   const holdings = new Holdings();
-  t.throws(() => new WlConnection(path), { message: /no wl device at .*: start "virtwl host --socket .*" first/, code: 'ENOENT' });
+  t.throws(() => new WlConnection(path), {
+    message: /no wl device at .*: start "virtwl host --socket .*" first/,
+    code: 'ENOENT',
+  });
   await holdings.assertSame(t);
 });

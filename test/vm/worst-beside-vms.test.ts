@@ -26,7 +26,10 @@ const vm = await WorstVm.start(t, {
 t.test('a guest that does its worst beside a client VM and a compositor VM', async t => {
   const client = await drawing(stack, 'office');
   for (const program of ['worst', 'raw_ring']) {
-    const { status, output } = await vm.machine.run(`/virtwl/${program} --seconds ${SECONDS / 2} --seed ${SEED}`, SECONDS * 1000 + PATIENCE_MS);
+    const { status, output } = await vm.machine.run(
+      `/virtwl/${program} --seconds ${SECONDS / 2} --seed ${SEED}`,
+      SECONDS * 1000 + PATIENCE_MS,
+    );
     t.comment(output);
     t.equal(status, 0, `${program} came to its end`);
     await goesOn(t, stack, 'office', client);

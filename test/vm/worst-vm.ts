@@ -52,9 +52,13 @@ export class WorstVm {
     const folder = mkdtempSync(join(tmpdir(), 'virtwl-worst-'));
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));
     const wlSocket = join(folder, 'wl');
-    const host = spawn(process.execPath, [...NODE_FLAGS, VIRTWL, 'host', '--vm', name, '--socket', wlSocket, ...hostArguments], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const host = spawn(
+      process.execPath,
+      [...NODE_FLAGS, VIRTWL, 'host', '--vm', name, '--socket', wlSocket, ...hostArguments],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     t.teardown(() => ended(host));
     const lines: string[] = [];
     await new Promise<void>((resolve, reject) => {

@@ -85,10 +85,23 @@ function isNone(device: Readonly<Record<string, unknown>>, none: Readonly<Record
 t.test('random calls of /dev/wl0, by processes that are killed', async t => {
   const vm = program;
   await besideFrames(t, async () => {
-    const { status, output } = await vm.machine.run(`/virtwl/worst --seconds ${SECONDS / 2} --seed ${SEED}`, SECONDS * 1000 + PATIENCE_MS);
+    const { status, output } = await vm.machine.run(
+      `/virtwl/worst --seconds ${SECONDS / 2} --seed ${SEED}`,
+      SECONDS * 1000 + PATIENCE_MS,
+    );
     t.comment(output);
     t.equal(status, 0, 'the program came to its end');
-    for (const action of ['new_memory', 'new_context', 'new_pipe', 'send', 'receive', 'map', 'touch', 'close', 'fork']) {
+    for (const action of [
+      'new_memory',
+      'new_context',
+      'new_pipe',
+      'send',
+      'receive',
+      'map',
+      'touch',
+      'close',
+      'fork',
+    ]) {
       t.match(output, new RegExp(`^${action} [1-9]`, 'm'), `${action} worked now and then`);
     }
   });
@@ -98,10 +111,17 @@ t.test('random calls of /dev/wl0, by processes that are killed', async t => {
 t.test('random rings and registers, by a driver of the guest’s own', async t => {
   const vm = driver;
   await besideFrames(t, async () => {
-    const { status, output } = await vm.machine.run(`/virtwl/raw_ring --seconds ${SECONDS / 2} --seed ${SEED}`, SECONDS * 1000 + PATIENCE_MS);
+    const { status, output } = await vm.machine.run(
+      `/virtwl/raw_ring --seconds ${SECONDS / 2} --seed ${SEED}`,
+      SECONDS * 1000 + PATIENCE_MS,
+    );
     t.comment(output);
     t.equal(status, 0, 'the program came to its end');
-    t.match(output, /made [1-9].* refused [1-9].* messages [1-9]/, 'it got things, was refused others, and was told some');
+    t.match(
+      output,
+      /made [1-9].* refused [1-9].* messages [1-9]/,
+      'it got things, was refused others, and was told some',
+    );
   });
   await nothingIsLeft(t, vm, 'guest');
 });

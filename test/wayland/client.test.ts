@@ -19,7 +19,10 @@ const GLOBALS: readonly [string, number][] = [
 t.test('a display', async t => {
   t.test('knows the globals once it is connected, and what comes and goes later', async t => {
     const { display, compositor } = await connectFake(t, GLOBALS);
-    t.same(display.globals.map(item => [item.interface, item.version]), GLOBALS);
+    t.same(
+      display.globals.map(item => [item.interface, item.version]),
+      GLOBALS,
+    );
     t.match(display.find('wl_seat'), { name: 3, version: 7 });
     const seen: string[] = [];
     display.on('global', global => seen.push(`+${global.interface}`));

@@ -64,7 +64,9 @@ export class FakeCompositor {
 
   #handle(call: Received): void {
     if (call.request === 'wl_display.get_registry') {
-      this.globals.forEach(([name, version], i) => this.event(call.args[0] as number, 'global', [i + 1, name, version]));
+      this.globals.forEach(([name, version], i) =>
+        this.event(call.args[0] as number, 'global', [i + 1, name, version]),
+      );
     } else if (call.request === 'wl_display.sync' && this.answering) {
       const callback = call.args[0] as number;
       this.event(callback, 'done', [this.#serial++]);

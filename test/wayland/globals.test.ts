@@ -2,7 +2,13 @@
 import t from 'tap';
 import { DisplayError } from '../../src/wayland/call.js';
 import {
-  allowOnly, GlobalTable, MAX_GLOBALS, MAX_REMOVED_GLOBALS, registryHandlers, REMOTE_GLOBALS, type Global,
+  allowOnly,
+  GlobalTable,
+  MAX_GLOBALS,
+  MAX_REMOVED_GLOBALS,
+  registryHandlers,
+  REMOTE_GLOBALS,
+  type Global,
 } from '../../src/wayland/globals.js';
 import type { Interface } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
@@ -43,18 +49,33 @@ t.test('the list', async t => {
 
   t.test('leads to nothing that is privileged', async t => {
     const privileged = [...interfaces.keys()].filter(name =>
-      /screencopy|image_copy|capture|virtual_(keyboard|pointer)|data_control|layer_shell|layer_surface|session_lock|foreign_toplevel|output_(power|management)|gamma|security_context|input_method|dmabuf|drm|workspace|transient_seat|shortcuts_inhibit|virtwl|input_timestamps|xwayland|ext_idle|presentation/.test(name),
+      /screencopy|image_copy|capture|virtual_(keyboard|pointer)|data_control|layer_shell|layer_surface|session_lock|foreign_toplevel|output_(power|management)|gamma|security_context|input_method|dmabuf|drm|workspace|transient_seat|shortcuts_inhibit|virtwl|input_timestamps|xwayland|ext_idle|presentation/.test(
+        name,
+      ),
     );
     t.ok(privileged.length > 20, `${privileged.length} interfaces looked at`);
-    t.same(privileged.filter(name => all.has(name)), []);
-    for (const name of ['wl_fixes', 'wl_shell', 'xdg_toplevel_icon_manager_v1', 'zwp_linux_explicit_synchronization_v1']) t.notOk(all.has(name), name);
+    t.same(
+      privileged.filter(name => all.has(name)),
+      [],
+    );
+    for (const name of [
+      'wl_fixes',
+      'wl_shell',
+      'xdg_toplevel_icon_manager_v1',
+      'zwp_linux_explicit_synchronization_v1',
+    ])
+      t.notOk(all.has(name), name);
   });
 
   t.test('leads to fds only where they have a carrier', async t => {
     // A new one here needs a decision in AppConnection and RemoteClient: how does this fd come over the link?
     const withFds = [...all.values()].flatMap(type => [
-      ...type.requests.filter(message => message.fds > 0).map(message => `-> ${type.name}.${message.name} ${message.fds}`),
-      ...type.events.filter(message => message.fds > 0).map(message => `<- ${type.name}.${message.name} ${message.fds}`),
+      ...type.requests
+        .filter(message => message.fds > 0)
+        .map(message => `-> ${type.name}.${message.name} ${message.fds}`),
+      ...type.events
+        .filter(message => message.fds > 0)
+        .map(message => `<- ${type.name}.${message.name} ${message.fds}`),
     ]);
     t.same(withFds.sort(), [
       '-> gtk_primary_selection_offer.receive 1',
@@ -66,17 +87,24 @@ t.test('the list', async t => {
       '<- wl_keyboard.keymap 1',
       '<- zwp_primary_selection_source_v1.send 1',
     ]);
-    t.same([...all.values()].filter(type => type.events.some(({ name }) => name === 'keymap')).map(type => type.name), ['wl_keyboard']);
+    t.same(
+      [...all.values()].filter(type => type.events.some(({ name }) => name === 'keymap')).map(type => type.name),
+      ['wl_keyboard'],
+    );
   });
 
   t.test('leads to buffers only where somebody copies or makes them', async t => {
     // Whoever takes a wl_buffer must know that an application's own never leaves the proxy.
     const takes = [...all.values()].flatMap(type =>
-      type.requests.filter(({ args }) => args.some(arg => arg.kind === 'object' && arg.interface === 'wl_buffer')).map(({ name }) => `${type.name}.${name}`),
+      type.requests
+        .filter(({ args }) => args.some(arg => arg.kind === 'object' && arg.interface === 'wl_buffer'))
+        .map(({ name }) => `${type.name}.${name}`),
     );
     t.same(takes, ['wl_surface.attach']);
     const makes = [...all.values()].flatMap(type =>
-      type.requests.filter(({ args }) => args.some(arg => arg.kind === 'new_id' && arg.interface === 'wl_buffer')).map(({ name }) => `${type.name}.${name}`),
+      type.requests
+        .filter(({ args }) => args.some(arg => arg.kind === 'new_id' && arg.interface === 'wl_buffer'))
+        .map(({ name }) => `${type.name}.${name}`),
     );
     t.same(makes.sort(), ['wl_shm_pool.create_buffer', 'wp_single_pixel_buffer_manager_v1.create_u32_rgba_buffer']);
   });
@@ -104,9 +132,13 @@ t.test('a registry', async t => {
   const connect = async (extra: readonly Global[] = []) => {
     const own: Global[] = [];
     const handlers = registryHandlers(allowOnly(REMOTE_GLOBALS), global => own.push(global), extra);
-    const b = await between(t, { requests: { wl_registry: handlers.requests }, events: { wl_registry: handlers.events } });
+    const b = await between(t, {
+      requests: { wl_registry: handlers.requests },
+      events: { wl_registry: handlers.events },
+    });
     const theirs = madeBy(b.compositor, 'wl_display.get_registry');
-    const say = (name: number, iface: string, version: number): void => b.compositor.say(theirs, 'global', [name, iface, version]);
+    const say = (name: number, iface: string, version: number): void =>
+      b.compositor.say(theirs, 'global', [name, iface, version]);
     return { ...b, theirs, say, own };
   };
   const announced = (client: Peer): unknown[] => client.all('wl_registry.global').map(({ args }) => args);
@@ -121,12 +153,19 @@ t.test('a registry', async t => {
     b.say(6, 'virtwl_memory_v1', 1);
     b.say(7, 'wl_shm', 0);
     await settle();
-    t.same(announced(b.client), [[1, 'wl_compositor', 6], [3, 'wl_seat', 9], [4, 'wl_output', 2]]);
+    t.same(announced(b.client), [
+      [1, 'wl_compositor', 6],
+      [3, 'wl_seat', 9],
+      [4, 'wl_output', 2],
+    ]);
     b.compositor.say(b.theirs, 'global_remove', [2]);
     b.compositor.say(b.theirs, 'global_remove', [4]);
     b.compositor.say(b.theirs, 'global_remove', [77]);
     await settle();
-    t.same(b.client.all('wl_registry.global_remove').map(({ args }) => args), [[4]]);
+    t.same(
+      b.client.all('wl_registry.global_remove').map(({ args }) => args),
+      [[4]],
+    );
     const late = b.client.bind(b.registry, 4, 'wl_output', 2);
     b.client.say(late, 'release');
     await b.client.isEnded();
@@ -216,7 +255,11 @@ t.test('a registry', async t => {
     t.same(b.client.all('wl_registry.global_remove'), []);
     b.client.bind(b.registry, 100, 'virtwl_memory_v1', 2);
     await b.client.isEnded();
-    t.match(b.client.last('wl_display.error').args[2], /invalid global virtwl_memory_v1/, 'extra ones have their version too');
+    t.match(
+      b.client.last('wl_display.error').args[2],
+      /invalid global virtwl_memory_v1/,
+      'extra ones have their version too',
+    );
   });
 
   t.test('costs little: a client may have thousands', async t => {
@@ -231,7 +274,10 @@ t.test('a registry', async t => {
     }
     await b.client.hears('wl_registry.global', 30_000);
     t.same(b.ends, []);
-    t.ok([...b.relay.objects()].every(({ data }) => data === undefined), 'no registry has a book of its own');
+    t.ok(
+      [...b.relay.objects()].every(({ data }) => data === undefined),
+      'no registry has a book of its own',
+    );
   });
 });
 

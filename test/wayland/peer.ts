@@ -68,7 +68,8 @@ export class Peer {
     reading = true,
   ) {
     this.#fd = end instanceof OwnedFd ? end : null;
-    this.socket = end instanceof OwnedFd ? new UnixSocket(end, { maxQueuedBytes: 256 << 20, maxQueuedFds: 10_000 }) : end;
+    this.socket =
+      end instanceof OwnedFd ? new UnixSocket(end, { maxQueuedBytes: 256 << 20, maxQueuedFds: 10_000 }) : end;
     this.socket.on('data', (bytes, fds) => this.#receive(bytes, fds));
     this.socket.on('end', () => (this.ended = true));
     this.socket.on('error', () => (this.ended = true));
@@ -108,7 +109,11 @@ export class Peer {
   /** Says a request that makes an object and returns its id, which stands in `args` as `'new'`. */
   make(id: number, name: string, args: readonly (WireValue | 'new')[] = ['new']): number {
     const made = this.newId();
-    this.say(id, name, args.map(arg => (arg === 'new' ? made : arg)));
+    this.say(
+      id,
+      name,
+      args.map(arg => (arg === 'new' ? made : arg)),
+    );
     return made;
   }
 
@@ -153,7 +158,10 @@ export class Peer {
   /** A client's round trip: everything said so far is answered. */
   async roundtrip(): Promise<void> {
     const callback = this.make(1, 'sync');
-    await eventually('a round trip', () => this.ended || this.heard.some(item => item.id === callback && item.name === 'wl_callback.done'));
+    await eventually(
+      'a round trip',
+      () => this.ended || this.heard.some(item => item.id === callback && item.name === 'wl_callback.done'),
+    );
   }
 
   /** Answers `sync`, as a compositor does, and confirms what is destroyed. */

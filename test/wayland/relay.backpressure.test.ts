@@ -43,7 +43,10 @@ t.test('a compositor that does not read holds up its client', async t => {
 
   b.compositor.socket.start();
   await b.compositor.hears('wl_surface.damage', 2500 * batches);
-  t.ok(b.compositor.all('wl_surface.damage').every(({ args }, i) => args[0] === i), 'nothing is lost or out of order');
+  t.ok(
+    b.compositor.all('wl_surface.damage').every(({ args }, i) => args[0] === i),
+    'nothing is lost or out of order',
+  );
   t.equal(channel.queuedBytes, 0);
   await b.client.roundtrip();
 });
@@ -61,7 +64,10 @@ t.test('a client that does not read holds up the compositor', async t => {
     batches,
   );
   const { channel } = b.relay.toClient;
-  t.ok(channel.queuedBytes > HIGH_WATER_BYTES && channel.queuedBytes < MOST_QUEUED, `${channel.queuedBytes} bytes wait`);
+  t.ok(
+    channel.queuedBytes > HIGH_WATER_BYTES && channel.queuedBytes < MOST_QUEUED,
+    `${channel.queuedBytes} bytes wait`,
+  );
   t.same(b.ends, []);
   b.client.socket.start();
   await b.client.hears('wl_pointer.motion', 2500 * batches);
@@ -90,13 +96,16 @@ t.test('a client that asks and asks and does not read the answers is not read ei
   await settle();
   t.same(b.ends, [], 'it is still there');
   // One batch is taken as a whole before anything is held up.
-  t.ok(b.relay.toClient.channel.queuedBytes < 4 * HIGH_WATER_BYTES, `${b.relay.toClient.channel.queuedBytes} bytes wait`);
+  t.ok(
+    b.relay.toClient.channel.queuedBytes < 4 * HIGH_WATER_BYTES,
+    `${b.relay.toClient.channel.queuedBytes} bytes wait`,
+  );
   b.client.socket.start();
   await b.client.hears('wl_registry.global', 300 * 30 * 20);
   t.same(b.ends, []);
 });
 
-t.test('a stall and a compositor that does not read do not get in each other\'s way', async t => {
+t.test("a stall and a compositor that does not read do not get in each other's way", async t => {
   let open = false;
   const b = await between(t, {
     compositorReads: false,

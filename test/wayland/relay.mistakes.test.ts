@@ -72,10 +72,30 @@ interface Mistake {
 
 const mistakes: readonly Mistake[] = [
   { name: 'object 0', say: c => c.words(0, 0), code: INVALID_OBJECT, message: /invalid object 0/ },
-  { name: 'an object that was never made', say: c => c.words(999, 0), code: INVALID_OBJECT, message: /invalid object 999/ },
-  { name: 'the highest id of all', say: c => c.words(0xffffffff, 0), code: INVALID_OBJECT, message: /invalid object 4294967295/ },
-  { name: "a compositor's id that was never made", say: c => c.words(0xff000000, 0), code: INVALID_OBJECT, message: /invalid object/ },
-  { name: 'the last id below those', say: c => c.words(0xfeffffff, 0), code: INVALID_OBJECT, message: /invalid object/ },
+  {
+    name: 'an object that was never made',
+    say: c => c.words(999, 0),
+    code: INVALID_OBJECT,
+    message: /invalid object 999/,
+  },
+  {
+    name: 'the highest id of all',
+    say: c => c.words(0xffffffff, 0),
+    code: INVALID_OBJECT,
+    message: /invalid object 4294967295/,
+  },
+  {
+    name: "a compositor's id that was never made",
+    say: c => c.words(0xff000000, 0),
+    code: INVALID_OBJECT,
+    message: /invalid object/,
+  },
+  {
+    name: 'the last id below those',
+    say: c => c.words(0xfeffffff, 0),
+    code: INVALID_OBJECT,
+    message: /invalid object/,
+  },
   {
     name: 'an object that it has destroyed',
     say: (c, d) => {
@@ -94,26 +114,91 @@ const mistakes: readonly Mistake[] = [
     code: INVALID_OBJECT,
     message: /invalid object \d+ for region of wl_surface/,
   },
-  { name: 'an argument of another interface', say: (c, d) => c.words(d.surface, 5, d.seat), code: INVALID_OBJECT, message: /for region/ },
-  { name: 'an argument that was never made', say: (c, d) => c.words(d.surface, 5, 4711), code: INVALID_OBJECT, message: /invalid object 4711/ },
-  { name: 'itself as an argument', say: (c, d) => c.words(d.surface, 5, d.surface), code: INVALID_OBJECT, message: /for region/ },
-  { name: 'null for a new object', say: (c, d) => c.words(d.factory, 0, 0), code: INVALID_METHOD, message: /'id' is null/ },
-  { name: 'a new id that is in use', say: (c, d) => c.words(d.factory, 0, d.surface), code: INVALID_OBJECT, message: /invalid id/ },
-  { name: "wl_display's id as a new one", say: (c, d) => c.words(d.factory, 0, 1), code: INVALID_OBJECT, message: /invalid id 1/ },
-  { name: 'a new id beyond the next', say: (c, d) => c.words(d.factory, 0, c.newId() + 1), code: INVALID_OBJECT, message: /invalid id/ },
-  { name: 'a new id far away', say: (c, d) => c.words(d.factory, 0, 0xfeffffff), code: INVALID_OBJECT, message: /invalid id/ },
-  { name: "a new id of the compositor's", say: (c, d) => c.words(d.factory, 0, 0xff000000), code: INVALID_OBJECT, message: /invalid id/ },
-  { name: 'the same id for two new objects', say: (c, d) => {
-    const id = c.newId();
-    c.words(d.factory, 0, id);
-    c.words(d.factory, 1, id);
-  }, code: INVALID_OBJECT, message: /invalid id/ },
-  { name: 'an opcode that there is not', say: (c, d) => c.words(d.surface, 99), code: INVALID_METHOD, message: /invalid method 99, object wl_surface/ },
-  { name: 'the highest opcode', say: (c, d) => c.words(d.surface, 0xffff), code: INVALID_METHOD, message: /invalid method 65535/ },
-  { name: 'a request of an interface that has none', say: c => {
-    c.words(1, 0, c.newId());
-    c.words(c.newId() - 1, 0);
-  }, code: INVALID_METHOD, message: /invalid method 0, object wl_callback/ },
+  {
+    name: 'an argument of another interface',
+    say: (c, d) => c.words(d.surface, 5, d.seat),
+    code: INVALID_OBJECT,
+    message: /for region/,
+  },
+  {
+    name: 'an argument that was never made',
+    say: (c, d) => c.words(d.surface, 5, 4711),
+    code: INVALID_OBJECT,
+    message: /invalid object 4711/,
+  },
+  {
+    name: 'itself as an argument',
+    say: (c, d) => c.words(d.surface, 5, d.surface),
+    code: INVALID_OBJECT,
+    message: /for region/,
+  },
+  {
+    name: 'null for a new object',
+    say: (c, d) => c.words(d.factory, 0, 0),
+    code: INVALID_METHOD,
+    message: /'id' is null/,
+  },
+  {
+    name: 'a new id that is in use',
+    say: (c, d) => c.words(d.factory, 0, d.surface),
+    code: INVALID_OBJECT,
+    message: /invalid id/,
+  },
+  {
+    name: "wl_display's id as a new one",
+    say: (c, d) => c.words(d.factory, 0, 1),
+    code: INVALID_OBJECT,
+    message: /invalid id 1/,
+  },
+  {
+    name: 'a new id beyond the next',
+    say: (c, d) => c.words(d.factory, 0, c.newId() + 1),
+    code: INVALID_OBJECT,
+    message: /invalid id/,
+  },
+  {
+    name: 'a new id far away',
+    say: (c, d) => c.words(d.factory, 0, 0xfeffffff),
+    code: INVALID_OBJECT,
+    message: /invalid id/,
+  },
+  {
+    name: "a new id of the compositor's",
+    say: (c, d) => c.words(d.factory, 0, 0xff000000),
+    code: INVALID_OBJECT,
+    message: /invalid id/,
+  },
+  {
+    name: 'the same id for two new objects',
+    say: (c, d) => {
+      const id = c.newId();
+      c.words(d.factory, 0, id);
+      c.words(d.factory, 1, id);
+    },
+    code: INVALID_OBJECT,
+    message: /invalid id/,
+  },
+  {
+    name: 'an opcode that there is not',
+    say: (c, d) => c.words(d.surface, 99),
+    code: INVALID_METHOD,
+    message: /invalid method 99, object wl_surface/,
+  },
+  {
+    name: 'the highest opcode',
+    say: (c, d) => c.words(d.surface, 0xffff),
+    code: INVALID_METHOD,
+    message: /invalid method 65535/,
+  },
+  {
+    name: 'a request of an interface that has none',
+    say: c => {
+      c.words(1, 0, c.newId());
+      c.words(c.newId() - 1, 0);
+    },
+    code: INVALID_METHOD,
+    message: /invalid method 0, object wl_callback/,
+  },
   {
     name: 'a request that is newer than the version it bound',
     say: (c, d) => c.words(d.surface, 10, 1, 1),
@@ -122,18 +207,78 @@ const mistakes: readonly Mistake[] = [
   },
   { name: 'a message of size 0', say: c => c.raw([1, 0]), code: INVALID_METHOD, message: /message size 0/ },
   { name: 'a message of size 4', say: c => c.raw([1, 4 << 16]), code: INVALID_METHOD, message: /message size 4/ },
-  { name: 'a size that is no whole word', say: c => c.raw([1, 13 << 16, 2, 0]), code: INVALID_METHOD, message: /message size 13/ },
-  { name: 'a size over the limit, at once', say: c => c.raw([1, 4100 << 16]), code: INVALID_METHOD, message: /message size 4100/ },
-  { name: 'the largest size there is', say: c => c.raw([1, 0xffff0000]), code: INVALID_METHOD, message: /message size 65535/ },
-  { name: 'a message that is too short', say: (c, d) => c.words(d.surface, 2, 1, 2, 3), code: INVALID_METHOD, message: /'damage'.*must have 24/ },
-  { name: 'a message that is too long', say: (c, d) => c.words(d.surface, 2, 1, 2, 3, 4, 5), code: INVALID_METHOD, message: /'damage'.*must have 24/ },
-  { name: 'a message without its string', say: (c, d) => c.words(d.registry, 0, 1), code: INVALID_METHOD, message: /'bind'.*ends before/ },
-  { name: 'a string longer than the message', say: (c, d) => c.words(d.registry, 0, 1, ...string([A, 0], 4000), 1, 5), code: INVALID_METHOD, message: /ends inside/ },
-  { name: 'a string of nearly 4 GiB', say: (c, d) => c.words(d.registry, 0, 1, ...string([A, 0], 0xfffffffd), 1, 5), code: INVALID_METHOD, message: /ends inside/ },
-  { name: 'a string without its end', say: (c, d) => c.words(d.registry, 0, 1, ...string([A, A, A, A]), 1, 5), code: INVALID_METHOD, message: /not ended by a NUL/ },
-  { name: 'a string with two ends', say: (c, d) => c.words(d.registry, 0, 1, ...string([A, 0, A, 0]), 1, 5), code: INVALID_METHOD, message: /NUL byte before its end/ },
-  { name: 'a null string', say: (c, d) => c.words(d.registry, 0, 1, 0, 1, 5), code: INVALID_METHOD, message: /is null/ },
-  { name: 'a message without its fd', say: (c, d) => c.words(d.shm, 0, c.newId(), 4096), code: INVALID_METHOD, message: /without its file descriptor/ },
+  {
+    name: 'a size that is no whole word',
+    say: c => c.raw([1, 13 << 16, 2, 0]),
+    code: INVALID_METHOD,
+    message: /message size 13/,
+  },
+  {
+    name: 'a size over the limit, at once',
+    say: c => c.raw([1, 4100 << 16]),
+    code: INVALID_METHOD,
+    message: /message size 4100/,
+  },
+  {
+    name: 'the largest size there is',
+    say: c => c.raw([1, 0xffff0000]),
+    code: INVALID_METHOD,
+    message: /message size 65535/,
+  },
+  {
+    name: 'a message that is too short',
+    say: (c, d) => c.words(d.surface, 2, 1, 2, 3),
+    code: INVALID_METHOD,
+    message: /'damage'.*must have 24/,
+  },
+  {
+    name: 'a message that is too long',
+    say: (c, d) => c.words(d.surface, 2, 1, 2, 3, 4, 5),
+    code: INVALID_METHOD,
+    message: /'damage'.*must have 24/,
+  },
+  {
+    name: 'a message without its string',
+    say: (c, d) => c.words(d.registry, 0, 1),
+    code: INVALID_METHOD,
+    message: /'bind'.*ends before/,
+  },
+  {
+    name: 'a string longer than the message',
+    say: (c, d) => c.words(d.registry, 0, 1, ...string([A, 0], 4000), 1, 5),
+    code: INVALID_METHOD,
+    message: /ends inside/,
+  },
+  {
+    name: 'a string of nearly 4 GiB',
+    say: (c, d) => c.words(d.registry, 0, 1, ...string([A, 0], 0xfffffffd), 1, 5),
+    code: INVALID_METHOD,
+    message: /ends inside/,
+  },
+  {
+    name: 'a string without its end',
+    say: (c, d) => c.words(d.registry, 0, 1, ...string([A, A, A, A]), 1, 5),
+    code: INVALID_METHOD,
+    message: /not ended by a NUL/,
+  },
+  {
+    name: 'a string with two ends',
+    say: (c, d) => c.words(d.registry, 0, 1, ...string([A, 0, A, 0]), 1, 5),
+    code: INVALID_METHOD,
+    message: /NUL byte before its end/,
+  },
+  {
+    name: 'a null string',
+    say: (c, d) => c.words(d.registry, 0, 1, 0, 1, 5),
+    code: INVALID_METHOD,
+    message: /is null/,
+  },
+  {
+    name: 'a message without its fd',
+    say: (c, d) => c.words(d.shm, 0, c.newId(), 4096),
+    code: INVALID_METHOD,
+    message: /without its file descriptor/,
+  },
 ];
 
 t.test('a client', async t => {
@@ -171,7 +316,11 @@ t.test('a client', async t => {
     const d = await desk(t);
     const sync = (): Uint8Array => d.client.encode(1, 'sync', [d.client.newId()]).bytes;
     let left = MAX_WAITING_FDS;
-    for (; left > 0; left -= Math.min(28, left)) d.client.raw(sync(), Array.from({ length: Math.min(28, left) }, () => memfd()));
+    for (; left > 0; left -= Math.min(28, left))
+      d.client.raw(
+        sync(),
+        Array.from({ length: Math.min(28, left) }, () => memfd()),
+      );
     await d.client.roundtrip();
     t.same(d.ends, []);
     d.client.make(d.shm, 'create_pool', ['new', memfd(), 4096]);
@@ -190,7 +339,10 @@ t.test('a client', async t => {
     const random = new Random(1);
     for (let i = 0; i < 30; i++) {
       const b = await between(t);
-      b.client.raw(Uint8Array.from({ length: 3000 }, () => random.below(256)), [memfd()]);
+      b.client.raw(
+        Uint8Array.from({ length: 3000 }, () => random.below(256)),
+        [memfd()],
+      );
       await settle(4);
       b.client.close();
       await b.compositor.isEnded();
@@ -205,10 +357,18 @@ t.test('a compositor', async t => {
     { name: 'an event of an unknown object', say: c => c.words(4711, 0), reason: /event 0 of unknown object 4711/ },
     { name: 'an event of object 0', say: c => c.words(0, 3), reason: /unknown object 0/ },
     { name: 'an event of an id that it never made', say: c => c.words(0xff000005, 0), reason: /unknown object/ },
-    { name: 'an event that there is not', say: (c, d) => c.words(d.theirs.surface, 77), reason: /unknown event 77 of wl_surface/ },
+    {
+      name: 'an event that there is not',
+      say: (c, d) => c.words(d.theirs.surface, 77),
+      reason: /unknown event 77 of wl_surface/,
+    },
     { name: 'a message of size 0', say: c => c.raw([1, 0]), reason: /message size 0/ },
     { name: 'a message of 65,535 bytes', say: c => c.raw([1, 0xffff0000]), reason: /message size 65535/ },
-    { name: 'an event of the wrong size', say: (c, d) => c.words(d.theirs.surface, 0, 1, 2), reason: /'enter'.*must have 12/ },
+    {
+      name: 'an event of the wrong size',
+      say: (c, d) => c.words(d.theirs.surface, 0, 1, 2),
+      reason: /'enter'.*must have 12/,
+    },
     { name: 'a bad string', say: (c, d) => c.words(d.theirs.seat, 1, ...string([A, A, A, A])), reason: /not ended/ },
     { name: 'an error about nothing', say: c => c.words(1, 0, 0, 0, ...string([A, 0])), reason: /'object_id' is null/ },
     {
@@ -268,7 +428,10 @@ t.test('a compositor', async t => {
     for (const id of [0, 1, 4711, 0xfeffffff, 0xff000000, 0xffffffff]) d.compositor.words(1, 1, id);
     await d.client.roundtrip();
     t.same(d.ends, []);
-    t.same(d.client.all('wl_display.delete_id').filter(({ args }) => [0, 1, 4711].includes(args[0] as number)), []);
+    t.same(
+      d.client.all('wl_display.delete_id').filter(({ args }) => [0, 1, 4711].includes(args[0] as number)),
+      [],
+    );
   });
 
   t.test('that sends an event newer than what the client asked for is not passed on', async t => {
@@ -280,7 +443,10 @@ t.test('a compositor', async t => {
     d.compositor.say(seat, 'name', ['since version 2']);
     d.compositor.say(seat, 'capabilities', [3]);
     await settle();
-    t.same(d.client.heard.filter(({ id }) => id === old).map(({ name }) => name), ['wl_seat.capabilities']);
+    t.same(
+      d.client.heard.filter(({ id }) => id === old).map(({ name }) => name),
+      ['wl_seat.capabilities'],
+    );
     t.same(d.client.faults, []);
     t.same(d.ends, []);
     d.client.close();
@@ -334,7 +500,7 @@ t.test('an error of the compositor', async t => {
     t.match(d.client.last('wl_display.error').args, [d.surface, 0, 'too late']);
   });
 
-  t.test('about an object of our own is our fault, not the client\'s', async t => {
+  t.test("about an object of our own is our fault, not the client's", async t => {
     const d = await desk(t);
     const ours = d.relay.inject('wl_buffer', 1);
     d.compositor.say(1, 'error', [ours.serverId, 1, 'no such thing']);

@@ -210,7 +210,9 @@ t.test('events for what the client has destroyed', async t => {
     const device = b.client.make(manager, 'get_data_device', ['new', seat]);
     const other = b.client.make(manager, 'get_data_device', ['new', seat]);
     await settle();
-    const [theirs, theirOther] = b.compositor.all('wl_data_device_manager.get_data_device').map(item => item.args[0] as number);
+    const [theirs, theirOther] = b.compositor
+      .all('wl_data_device_manager.get_data_device')
+      .map(item => item.args[0] as number);
     b.client.say(device, 'release');
     await settle();
     b.compositor.say(theirs!, 'data_offer', [0xff000000]);
@@ -218,7 +220,10 @@ t.test('events for what the client has destroyed', async t => {
     b.compositor.say(theirs!, 'selection', [0xff000000]);
     b.compositor.say(theirOther!, 'selection', [0xff000000]);
     await settle();
-    t.same(b.client.heard.filter(item => item.name.startsWith('wl_data_offer')), []);
+    t.same(
+      b.client.heard.filter(item => item.name.startsWith('wl_data_offer')),
+      [],
+    );
     t.match(b.client.last('wl_data_device.selection'), { id: other, args: [null] });
     b.compositor.say(theirOther!, 'data_offer', [0xff000000]);
     await settle();
@@ -291,7 +296,9 @@ t.test('fds', async t => {
               call.takeFd(0).close();
               call.replaceFd(0, memfd(222));
             }
-            return call.int(1) === 3 ? (call.relay.adopt('wl_shm_pool', 1, call.uint(0), true), Verdict.Drop) : Verdict.Forward;
+            return call.int(1) === 3
+              ? (call.relay.adopt('wl_shm_pool', 1, call.uint(0), true), Verdict.Drop)
+              : Verdict.Forward;
           },
         },
       },
@@ -341,7 +348,7 @@ t.test('a batch', async t => {
     const { id } = await surface(b);
     const { id: shm } = await bind(b, 'wl_shm', 1);
     let cut = 0;
-    for (let length = Infinity; cut < length - 1; ) {
+    for (let length = Infinity; cut < length - 1;) {
       cut += 1;
       const size = 4096 * cut;
       const parts = [
@@ -352,7 +359,10 @@ t.test('a batch', async t => {
       ];
       const bytes = Buffer.concat(parts.map(part => part.bytes));
       length = bytes.length;
-      b.client.raw(bytes.subarray(0, cut), parts.flatMap(part => part.fds));
+      b.client.raw(
+        bytes.subarray(0, cut),
+        parts.flatMap(part => part.fds),
+      );
       await settle(2);
       b.client.raw(bytes.subarray(cut));
       await settle(3);
@@ -426,9 +436,14 @@ t.test('a handler', async t => {
     await settle();
     t.same(
       b.compositor.heard.map(item => item.name).filter(name => /damage|commit|create_pool/.test(name)),
-      ['damage', 'commit', 'damage', 'create_pool', 'create_pool', 'damage'].map(name => (name === 'create_pool' ? `wl_shm.${name}` : `wl_surface.${name}`)),
+      ['damage', 'commit', 'damage', 'create_pool', 'create_pool', 'damage'].map(name =>
+        name === 'create_pool' ? `wl_shm.${name}` : `wl_surface.${name}`,
+      ),
     );
-    t.same(b.compositor.all('wl_shm.create_pool').map(({ args }) => (args[1] as OwnedFd).info().size), [4096, 8192]);
+    t.same(
+      b.compositor.all('wl_shm.create_pool').map(({ args }) => (args[1] as OwnedFd).info().size),
+      [4096, 8192],
+    );
   });
 
   t.test('that stalls is no reason to hold events', async t => {
@@ -444,7 +459,9 @@ t.test('a handler', async t => {
 
   t.test('whose client leaves in the meantime still lets it say what it said', async t => {
     let open = false;
-    const b = await between(t, { requests: { wl_surface: { commit: () => (open ? Verdict.Forward : Verdict.Stall) } } });
+    const b = await between(t, {
+      requests: { wl_surface: { commit: () => (open ? Verdict.Forward : Verdict.Stall) } },
+    });
     const { id } = await surface(b);
     b.client.say(id, 'commit');
     b.client.say(id, 'damage', [9, 9, 9, 9]);
@@ -529,7 +546,9 @@ t.test('a handler', async t => {
       b.client.close();
       b.compositor.close();
 
-      const c = await between(t, { events: { wl_keyboard: { keymap: call => (call.relay.close(new Error('enough')), verdict) } } });
+      const c = await between(t, {
+        events: { wl_keyboard: { keymap: call => (call.relay.close(new Error('enough')), verdict) } },
+      });
       const { id: seat } = await bind(c, 'wl_seat');
       c.client.make(seat, 'get_keyboard');
       await settle();
@@ -545,7 +564,13 @@ t.test('a handler', async t => {
 
   t.test('that throws is told to the client as our mistake', async t => {
     const b = await between(t, {
-      requests: { wl_surface: { commit: () => { throw new Error('x'.repeat(5000)); } } },
+      requests: {
+        wl_surface: {
+          commit: () => {
+            throw new Error('x'.repeat(5000));
+          },
+        },
+      },
     });
     const { id } = await surface(b);
     b.client.say(id, 'commit');
@@ -570,12 +595,17 @@ t.test('a handler', async t => {
     b.client.say(1, 'sync', [pool]);
     await settle();
     t.equal(b.client.last('wl_callback.done').id, pool);
-    t.notOk(b.compositor.heard.some(item => item.name.includes('pool')), 'the compositor heard nothing');
+    t.notOk(
+      b.compositor.heard.some(item => item.name.includes('pool')),
+      'the compositor heard nothing',
+    );
   });
 
   t.test('that has none for a request of such an object is told to the client as our mistake', async t => {
     const b = await between(t, {
-      requests: { wl_shm: { create_pool: call => (call.relay.adopt('wl_shm_pool', 1, call.uint(0), true), Verdict.Drop) } },
+      requests: {
+        wl_shm: { create_pool: call => (call.relay.adopt('wl_shm_pool', 1, call.uint(0), true), Verdict.Drop) },
+      },
     });
     const { id: shm } = await bind(b, 'wl_shm', 1);
     const pool = b.client.make(shm, 'create_pool', ['new', memfd(), 4096]);
@@ -584,7 +614,10 @@ t.test('a handler', async t => {
   });
 
   t.test('is refused at once when it is for a message that there is not', async t => {
-    await t.rejects(between(t, { requests: { wl_display: { nonsense: () => Verdict.Drop } } }), /no message 'nonsense'/);
+    await t.rejects(
+      between(t, { requests: { wl_display: { nonsense: () => Verdict.Drop } } }),
+      /no message 'nonsense'/,
+    );
   });
 });
 

@@ -78,8 +78,20 @@ t.test('a keymap is sent when a character is new, and not otherwise', async t =>
   const keys = requests.filter(call => call.request.endsWith('.key')).map(call => call.args.slice(1) as number[]);
   const [a, b] = [keys[0]![0]!, keys[2]![0]!];
   t.not(a, b);
-  t.same(keys.slice(0, 8), [[a, 1], [a, 0], [b, 1], [b, 0], [b, 1], [b, 0], [a, 1], [a, 0]]);
-  t.ok(keys.every(([key]) => key! >= 1 && key! <= MAX_CHARACTERS), 'every key is in the keymap');
+  t.same(keys.slice(0, 8), [
+    [a, 1],
+    [a, 0],
+    [b, 1],
+    [b, 0],
+    [b, 1],
+    [b, 0],
+    [a, 1],
+    [a, 0],
+  ]);
+  t.ok(
+    keys.every(([key]) => key! >= 1 && key! <= MAX_CHARACTERS),
+    'every key is in the keymap',
+  );
   closeAll(compositor.received.flatMap(call => (call.request.endsWith('.keymap') ? [call.args[1] as OwnedFd] : [])));
 });
 

@@ -68,10 +68,15 @@ export class WildPeer {
     if (peer.role === 'client' && peer.destroyed.has(id) && !breaking) return;
     const type = interfaces.get(peer.types.get(id)!)!;
     const messages = peer.role === 'client' ? type.requests : type.events;
-    const likely = random.below(2) === 0 ? messages.filter(({ name }) => this.#options.likely?.has(`${type.name}.${name}`)) : [];
+    const likely =
+      random.below(2) === 0 ? messages.filter(({ name }) => this.#options.likely?.has(`${type.name}.${name}`)) : [];
     const message = messages.length === 0 ? undefined : random.pick(likely.length > 0 ? likely : messages);
     if (message === undefined) return;
-    if (!breaking && (message.since > (peer.versions.get(id) ?? 1) || this.#options.never?.has(`${type.name}.${message.name}`))) return;
+    if (
+      !breaking &&
+      (message.since > (peer.versions.get(id) ?? 1) || this.#options.never?.has(`${type.name}.${message.name}`))
+    )
+      return;
     // Whoever destroys as often as it makes gets nowhere.
     if (message.destructor && random.below(8) > 0) return;
     this.#say(id, type, message, breaking);
@@ -122,7 +127,8 @@ export class WildPeer {
     args.forEach((arg, i) => {
       if (arg instanceof OwnedFd) arg.close();
       const made = message.args[i]!.kind === 'new_id' ? (arg as number) : (arg as { id?: number } | null)?.id;
-      if (this.peer.role === 'client' && made !== undefined && made < this.#nextClientId && made > 1) this.#free.push(made);
+      if (this.peer.role === 'client' && made !== undefined && made < this.#nextClientId && made > 1)
+        this.#free.push(made);
       if (this.peer.role === 'compositor' && made === this.#nextServerId - 1) this.#nextServerId -= 1;
     });
   }
@@ -177,14 +183,18 @@ export class WildPeer {
   #string(): string {
     const { random } = this;
     const length = random.below(50) === 0 ? random.below(4060) : random.below(30);
-    return Array.from({ length }, () => String.fromCharCode(random.below(20) === 0 ? 0x80 + random.below(0x2000) : 32 + random.below(95))).join('');
+    return Array.from({ length }, () =>
+      String.fromCharCode(random.below(20) === 0 ? 0x80 + random.below(0x2000) : 32 + random.below(95)),
+    ).join('');
   }
 
   #object(arg: Arg, breaking: boolean): WireValue | undefined {
     const { random, peer } = this;
     if (arg.nullable === true && random.below(5) === 0) return null;
     if (breaking && random.below(2) === 0) return random.pick([1, 2, 3, 999, SERVER_IDS, 0xffffffff]);
-    const fitting = [...peer.types].filter(([id, type]) => !peer.destroyed.has(id) && (arg.interface === undefined || type === arg.interface));
+    const fitting = [...peer.types].filter(
+      ([id, type]) => !peer.destroyed.has(id) && (arg.interface === undefined || type === arg.interface),
+    );
     if (fitting.length === 0) return arg.nullable === true ? null : undefined;
     return random.pick(fitting)[0];
   }
@@ -194,7 +204,8 @@ export class WildPeer {
     if (breaking && random.below(2) === 0) return random.pick([1, 2, 3, 1_000_000, SERVER_IDS, 0xffffffff]);
     if (peer.role === 'compositor') {
       // Now and then one that is in use: the compositor says which of its own are free.
-      if (this.#nextServerId > SERVER_IDS && random.below(4) === 0) return SERVER_IDS + random.below(this.#nextServerId - SERVER_IDS);
+      if (this.#nextServerId > SERVER_IDS && random.below(4) === 0)
+        return SERVER_IDS + random.below(this.#nextServerId - SERVER_IDS);
       return this.#nextServerId++;
     }
     return this.#free.pop() ?? this.#nextClientId++;
@@ -222,7 +233,10 @@ export class WildPeer {
   }
 
   /** Breaks a message that was right. */
-  #broken({ bytes, fds }: { bytes: Uint8Array; fds: readonly OwnedFd[] }): { bytes: Uint8Array; fds: readonly OwnedFd[] } {
+  #broken({ bytes, fds }: { bytes: Uint8Array; fds: readonly OwnedFd[] }): {
+    bytes: Uint8Array;
+    fds: readonly OwnedFd[];
+  } {
     const { random } = this;
     let out = bytes;
     switch (random.below(10)) {
@@ -239,7 +253,8 @@ export class WildPeer {
         break;
       }
       case 3:
-        if (out.length > HEADER_BYTES) writeUint(out, HEADER_BYTES + 4 * random.below((out.length - HEADER_BYTES) / 4), random.pick(UINTS));
+        if (out.length > HEADER_BYTES)
+          writeUint(out, HEADER_BYTES + 4 * random.below((out.length - HEADER_BYTES) / 4), random.pick(UINTS));
         break;
       case 4:
         for (let i = 0; i < 3; i++) out[random.below(out.length)] = random.below(256);
@@ -272,7 +287,12 @@ export class WildPeer {
 
   #garbage(): void {
     const { random, peer } = this;
-    const bytes = Uint8Array.from({ length: 1 + random.below(random.pick([8, 64, MAX_MESSAGE_BYTES])) }, () => random.below(256));
-    peer.raw(bytes, Array.from({ length: random.below(3) }, () => this.#fd()));
+    const bytes = Uint8Array.from({ length: 1 + random.below(random.pick([8, 64, MAX_MESSAGE_BYTES])) }, () =>
+      random.below(256),
+    );
+    peer.raw(
+      bytes,
+      Array.from({ length: random.below(3) }, () => this.#fd()),
+    );
   }
 }

@@ -81,7 +81,10 @@ function wrong(random: Random, original: Uint8Array): Uint8Array {
         bytes = bytes.slice(0, Math.max(HEADER_BYTES, 4 * random.below(words + 1)));
         break;
       case 3: // something follows
-        bytes = Uint8Array.from([...bytes, ...Array.from({ length: 4 * (1 + random.below(4)) }, () => random.below(256))]);
+        bytes = Uint8Array.from([
+          ...bytes,
+          ...Array.from({ length: 4 * (1 + random.below(4)) }, () => random.below(256)),
+        ]);
         break;
       case 4: // words change places
         if (words > 3) {
@@ -124,7 +127,12 @@ function outcome(message: Message, bytes: Uint8Array, offset: number, size: numb
     if (at < offset + HEADER_BYTES || at + 4 > offset + size) throw new Error(`an id outside of the message, at ${at}`);
     return readUint(bytes, at);
   });
-  const args = readArgs(message, bytes, offset, message.args.flatMap(arg => (arg.kind === 'fd' ? [fd] : [])));
+  const args = readArgs(
+    message,
+    bytes,
+    offset,
+    message.args.flatMap(arg => (arg.kind === 'fd' ? [fd] : [])),
+  );
   const shown = args.map(value => (value instanceof Uint8Array ? [...value] : value === fd ? 'fd' : value));
   return JSON.stringify([ids, shown]);
 }

@@ -48,7 +48,15 @@ t.test('the builder', async t => {
     });
     t.match(requests[0], { name: 'first', opcode: 0, since: 1, destructor: false, fds: 1, fixedSize: 8, plain: false });
     t.same(requests[0]!.objectOffsets, [12]);
-    t.match(requests[1], { name: 'second', opcode: 1, since: 2, destructor: true, fds: 0, fixedSize: -1, plain: false });
+    t.match(requests[1], {
+      name: 'second',
+      opcode: 1,
+      since: 2,
+      destructor: true,
+      fds: 0,
+      fixedSize: -1,
+      plain: false,
+    });
     t.equal(requests[1]!.objectOffsets, null, 'the id is behind a string');
     t.match(requests[2], { name: 'third', opcode: 2, fixedSize: 0, plain: true });
   });
@@ -102,15 +110,18 @@ t.test('encoding', async t => {
       Uint8Array.of(9, 8, 7, 6, 5),
       3,
     ]);
-    t.same([...bytes], [
-      ...[7, 0, 0, 0, 0, 0, 44, 0],
-      ...[0xfe, 0xff, 0xff, 0xff],
-      ...[0xfe, 0xff, 0xff, 0xff],
-      ...[0x80, 0xfe, 0xff, 0xff],
-      ...[4, 0, 0, 0, 0x61, 0x62, 0x63, 0],
-      ...[5, 0, 0, 0, 9, 8, 7, 6, 5, 0, 0, 0],
-      ...[3, 0, 0, 0],
-    ]);
+    t.same(
+      [...bytes],
+      [
+        ...[7, 0, 0, 0, 0, 0, 44, 0],
+        ...[0xfe, 0xff, 0xff, 0xff],
+        ...[0xfe, 0xff, 0xff, 0xff],
+        ...[0x80, 0xfe, 0xff, 0xff],
+        ...[4, 0, 0, 0, 0x61, 0x62, 0x63, 0],
+        ...[5, 0, 0, 0, 9, 8, 7, 6, 5, 0, 0, 0],
+        ...[3, 0, 0, 0],
+      ],
+    );
   });
 
   t.test('keeps the header: object, opcode, size', async t => {
@@ -222,7 +233,10 @@ t.test('checking', async t => {
         array: Uint8Array.of(1, 2, 3),
         bind: { interface: 'wl_seat', version: 1, id: 4 },
       };
-      const bytes = encode(item, item.args.map(arg => values[arg.kind]!));
+      const bytes = encode(
+        item,
+        item.args.map(arg => values[arg.kind]!),
+      );
       const padded = new Uint8Array(bytes.length + 8);
       padded.set(bytes);
       checkMessage(item, padded, 0, bytes.length);

@@ -12,7 +12,15 @@
 import { closeAll, OwnedFd } from '../../fd.js';
 import { native } from '../../native.js';
 import { VhostUserConnection } from './connection.js';
-import { BackEnd, decodeU64, encodeMessage, encodeShmemRange, FLAG_NEED_REPLY, FLAG_REPLY, VERSION } from './message.js';
+import {
+  BackEnd,
+  decodeU64,
+  encodeMessage,
+  encodeShmemRange,
+  FLAG_NEED_REPLY,
+  FLAG_REPLY,
+  VERSION,
+} from './message.js';
 
 /** What became of a request. `stopped`: the device was, and nothing was done. */
 export type Outcome = 'done' | 'refused' | 'stopped';
@@ -72,7 +80,7 @@ export class BackendRequests {
         first.answered(decodeU64(payload) === 0n);
         this.#next();
       },
-      ended: (error) => {
+      ended: error => {
         this.#refuseAll();
         if (error !== undefined) options.broken(error);
       },
@@ -109,7 +117,7 @@ export class BackendRequests {
       fd?.close();
       return Promise.resolve('refused');
     }
-    return new Promise((answered) => {
+    return new Promise(answered => {
       this.#waiting.push({ number, payload, fd, answered });
       this.#next();
     });
@@ -153,7 +161,7 @@ export class BackendRequests {
   }
 
   #expect({ answered }: Request, number: number, otherwise: Outcome): void {
-    this.#sent.push({ number, answered: (accepted) => answered(accepted ? 'done' : otherwise) });
+    this.#sent.push({ number, answered: accepted => answered(accepted ? 'done' : otherwise) });
   }
 
   #refuseAll(): void {

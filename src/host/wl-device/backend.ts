@@ -14,7 +14,15 @@ import { closeAll, OwnedFd } from '../../fd.js';
 import { native } from '../../native.js';
 import { BackendRequests } from './backend-requests.js';
 import { VhostUserConnection } from './connection.js';
-import { DEVICE_FEATURES, IN_QUEUE, OUT_QUEUE, QUEUES, WlDevice, type DeviceHost, type RunningQueue } from './device.js';
+import {
+  DEVICE_FEATURES,
+  IN_QUEUE,
+  OUT_QUEUE,
+  QUEUES,
+  WlDevice,
+  type DeviceHost,
+  type RunningQueue,
+} from './device.js';
 import { GuestFault, GuestMemory, MAX_REGIONS } from './guest-memory.js';
 import type { WlLimits } from './limits.js';
 import {
@@ -51,7 +59,10 @@ const bit = (number: number): bigint => 1n << BigInt(number);
 /** Virtio features that are offered. */
 export const FEATURES =
   DEVICE_FEATURES |
-  [FEATURE_PROTOCOL_FEATURES, FEATURE_INDIRECT_DESC, FEATURE_EVENT_IDX, FEATURE_VERSION_1].reduce((all, each) => all | bit(each), 0n);
+  [FEATURE_PROTOCOL_FEATURES, FEATURE_INDIRECT_DESC, FEATURE_EVENT_IDX, FEATURE_VERSION_1].reduce(
+    (all, each) => all | bit(each),
+    0n,
+  );
 
 /** vhost-user features that are offered. */
 export const PROTOCOL_FEATURES = Object.values(ProtocolFeature).reduce((all, each) => all | bit(each), 0n);
@@ -87,18 +98,18 @@ export class VhostUserBackend {
     this.#region = new SharedRegion(limits.mappings, () => this.#requests, log);
     this.#device = new WlDevice(
       {
-        connect: (name) => host.connect(name),
-        allocate: (bytes) => host.allocate(bytes),
+        connect: name => host.connect(name),
+        allocate: bytes => host.allocate(bytes),
         map: (memory, bytes, writable) => this.#region.map(memory, bytes, writable),
-        unmap: (offset) => this.#region.unmap(offset),
+        unmap: offset => this.#region.unmap(offset),
         log,
-        faulted: (error) => this.#faulted(error),
+        faulted: error => this.#faulted(error),
       },
       limits,
     );
     this.#connection = new VhostUserConnection(socket, {
       message: (header, payload, fds) => this.#message(header, payload, fds),
-      ended: (error) => {
+      ended: error => {
         log(error === undefined ? 'the front-end is gone' : `the front-end was left: ${error.message}`);
         this.close();
       },
@@ -106,7 +117,14 @@ export class VhostUserBackend {
   }
 
   /** What the guest has, and how many pieces of memory are mapped into it. */
-  get counts(): { vfds: number; connections: number; pipes: number; queuedBytes: number; receivedBytes: number; mappings: number } {
+  get counts(): {
+    vfds: number;
+    connections: number;
+    pipes: number;
+    queuedBytes: number;
+    receivedBytes: number;
+    mappings: number;
+  } {
     const none = { vfds: 0, connections: 0, pipes: 0, queuedBytes: 0, receivedBytes: 0 };
     return { ...(this.#device.counts ?? none), mappings: this.#region.mappings };
   }
@@ -132,7 +150,8 @@ export class VhostUserBackend {
     try {
       if ((flags & VERSION_MASK) !== VERSION) throw new Error(`vhost-user version ${flags & VERSION_MASK}`);
       const size = PAYLOAD_BYTES.get(request as FrontEnd);
-      if (size !== undefined && payload.length !== size) throw new GuestFault(`it has ${payload.length} bytes and not ${size}`);
+      if (size !== undefined && payload.length !== size)
+        throw new GuestFault(`it has ${payload.length} bytes and not ${size}`);
       const reply = this.#request(request, payload, fds, wantsReply);
       if (reply !== undefined) this.#connection.send(encodeMessage(request, VERSION | FLAG_REPLY, reply));
       else if (wantsReply) this.#connection.send(encodeMessage(request, VERSION | FLAG_REPLY, encodeU64(0n)));
@@ -194,7 +213,7 @@ export class VhostUserBackend {
         this.#requests = new BackendRequests(takeFd(fds), {
           inParts: this.#has(ProtocolFeature.ResetDevice),
           running: () => this.#connection.catchUp() && this.#running,
-          broken: (error) => this.#lost(error),
+          broken: error => this.#lost(error),
         });
         return undefined;
       default:
@@ -288,7 +307,8 @@ export class VhostUserBackend {
 
   #setMemTable(payload: Uint8Array, fds: OwnedFd[]): void {
     const regions = decodeMemTable(payload);
-    if (fds.length !== regions.length) throw new GuestFault(`${regions.length} memory regions with ${fds.length} descriptors`);
+    if (fds.length !== regions.length)
+      throw new GuestFault(`${regions.length} memory regions with ${fds.length} descriptors`);
     this.#memory.clear();
     for (const region of regions) this.#memory.add(region, fds.shift()!);
   }
@@ -301,7 +321,7 @@ export class VhostUserBackend {
     if (this.#running || this.#closed) return;
     // Without protocol features, a queue that is started is enabled.
     const negotiated = (this.#features & bit(FEATURE_PROTOCOL_FEATURES)) !== 0n;
-    if (![inRing, outRing].every((vring) => vring.started && (vring.enabled || !negotiated))) return;
+    if (![inRing, outRing].every(vring => vring.started && (vring.enabled || !negotiated))) return;
     inRing.running = this.#open(inRing);
     try {
       outRing.running = this.#open(outRing);
@@ -311,7 +331,7 @@ export class VhostUserBackend {
       throw error;
     }
     const zero = inRing.base === 0 && outRing.base === 0;
-    const goesOn = [inRing, outRing].every((vring) => vring.stoppedAt === vring.base);
+    const goesOn = [inRing, outRing].every(vring => vring.stoppedAt === vring.base);
     const since = zero ? 'new' : goesOn ? 'stopped' : 'unknown';
     if (since !== 'stopped') this.#reset();
     this.#region.run(true);
@@ -375,7 +395,8 @@ export class VhostUserBackend {
 }
 
 function subset(wanted: bigint, offered: bigint, what: string): bigint {
-  if ((wanted & ~offered) !== 0n) throw new GuestFault(`${what} 0x${(wanted & ~offered).toString(16)} were not offered`);
+  if ((wanted & ~offered) !== 0n)
+    throw new GuestFault(`${what} 0x${(wanted & ~offered).toString(16)} were not offered`);
   return wanted;
 }
 

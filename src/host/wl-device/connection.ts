@@ -71,7 +71,8 @@ export class VhostUserConnection {
     this.#unsent.push({ bytes, fds });
     this.#unsentBytes += bytes.length;
     this.#flush();
-    if (this.#unsentBytes > MAX_UNSENT_BYTES) this.#end(new Error(`the front-end does not read: ${this.#unsentBytes} bytes wait for it`));
+    if (this.#unsentBytes > MAX_UNSENT_BYTES)
+      this.#end(new Error(`the front-end does not read: ${this.#unsentBytes} bytes wait for it`));
   }
 
   /** Idempotent; `ended` is not called. */
@@ -105,7 +106,8 @@ export class VhostUserConnection {
     if (this.#size === undefined) {
       if (!this.#fill(this.#header)) return false;
       const { size } = decodeHeader(this.#header);
-      if (size > MAX_PAYLOAD_BYTES) throw new Error(`a vhost-user message of ${size} bytes; the most is ${MAX_PAYLOAD_BYTES}`);
+      if (size > MAX_PAYLOAD_BYTES)
+        throw new Error(`a vhost-user message of ${size} bytes; the most is ${MAX_PAYLOAD_BYTES}`);
       this.#size = size;
       this.#got = 0;
     }
@@ -128,8 +130,9 @@ export class VhostUserConnection {
         if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
         length = 0;
       }
-      this.#fds.push(...numbers.map((fd) => new OwnedFd(fd)));
-      if (this.#fds.length > MAX_MESSAGE_FDS) throw new Error(`a vhost-user message with ${this.#fds.length} descriptors`);
+      this.#fds.push(...numbers.map(fd => new OwnedFd(fd)));
+      if (this.#fds.length > MAX_MESSAGE_FDS)
+        throw new Error(`a vhost-user message with ${this.#fds.length} descriptors`);
       if (length < 0) return false;
       if (length === 0) {
         this.#end(this.#got > 0 || this.#size !== undefined ? new Error('it ended within a message') : undefined);
@@ -144,7 +147,13 @@ export class VhostUserConnection {
     try {
       while (this.#unsent.length > 0) {
         const first = this.#unsent[0]!;
-        const sent = native.send(this.socket.fd, first.bytes, 0, first.bytes.length, first.fds.map((fd) => fd.fd));
+        const sent = native.send(
+          this.socket.fd,
+          first.bytes,
+          0,
+          first.bytes.length,
+          first.fds.map(fd => fd.fd),
+        );
         if (sent < 0) break;
         closeAll(first.fds);
         this.#unsentBytes -= sent;

@@ -161,7 +161,7 @@ export class WlDevice {
       return;
     }
     const length = queue.read(chain, commandBuffer);
-    state.handle(commandBuffer.subarray(0, length), (answer) => this.#answer(chain, answer, state));
+    state.handle(commandBuffer.subarray(0, length), answer => this.#answer(chain, answer, state));
   }
 
   #answer(chain: Chain, answer: Uint8Array, state: WlState): void {

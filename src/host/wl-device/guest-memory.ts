@@ -84,7 +84,7 @@ export class GuestMemory {
 
   /** Whether the front-end took memory away that it had shared: what was read since is not the guest's. */
   get faulted(): boolean {
-    return this.#regions.some((region) => region.faulted);
+    return this.#regions.some(region => region.faulted);
   }
 
   /** Takes ownership of `fd`, also when it throws. */
@@ -96,13 +96,16 @@ export class GuestMemory {
       if (info.type !== 'regular') throw new GuestFault('a memory region of what is no shared memory');
       const { guestAddress, size } = description;
       if (description.fileOffset + size > Math.ceil(info.size / native.pageSize) * native.pageSize) {
-        throw new GuestFault(`a memory region that ends at ${description.fileOffset + size} of a file of ${info.size} bytes`);
+        throw new GuestFault(
+          `a memory region that ends at ${description.fileOffset + size} of a file of ${info.size} bytes`,
+        );
       }
-      const at = this.#regions.findIndex((region) => region.description.guestAddress > guestAddress);
+      const at = this.#regions.findIndex(region => region.description.guestAddress > guestAddress);
       const place = at < 0 ? this.#regions.length : at;
       const before = this.#regions[place - 1];
       const after = this.#regions[place];
-      const overlaps = (before !== undefined && before.guestEnd > guestAddress) ||
+      const overlaps =
+        (before !== undefined && before.guestEnd > guestAddress) ||
         (after !== undefined && after.description.guestAddress < guestAddress + size);
       if (overlaps) throw new GuestFault(`a memory region at 0x${guestAddress.toString(16)} that overlaps another`);
       this.#regions.splice(place, 0, new Region(description, fd));
@@ -120,7 +123,8 @@ export class GuestMemory {
         there.size === description.size &&
         there.frontEndAddress === description.frontEndAddress,
     );
-    if (at < 0) throw new GuestFault(`no memory region at 0x${description.guestAddress.toString(16)} that could be removed`);
+    if (at < 0)
+      throw new GuestFault(`no memory region at 0x${description.guestAddress.toString(16)} that could be removed`);
     this.#regions[at]!.close();
     this.#regions.splice(at, 1);
     this.#last = undefined;
@@ -192,8 +196,9 @@ function mapShared(fd: OwnedFd, offset: number, length: number): Mapping {
 
 function checkDescription({ guestAddress, size, frontEndAddress, fileOffset }: RegionDescription): void {
   const ends = [guestAddress + size, frontEndAddress + size, fileOffset + size];
-  if (size <= 0 || ends.some((end) => !Number.isSafeInteger(end))) throw new GuestFault(`a memory region of ${size} bytes`);
-  if ([guestAddress, size, frontEndAddress, fileOffset].some((number) => number % native.pageSize !== 0)) {
+  if (size <= 0 || ends.some(end => !Number.isSafeInteger(end)))
+    throw new GuestFault(`a memory region of ${size} bytes`);
+  if ([guestAddress, size, frontEndAddress, fileOffset].some(number => number % native.pageSize !== 0)) {
     throw new GuestFault('a memory region that does not begin and end with a page');
   }
 }

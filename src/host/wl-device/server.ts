@@ -38,7 +38,8 @@ export class WlDeviceServer {
 
   constructor(private readonly options: WlDeviceServerOptions) {
     this.limits = { ...DEFAULT_WL_LIMITS };
-    for (const [name, value] of Object.entries(options.limits ?? {})) if (value !== undefined) Object.assign(this.limits, { [name]: value });
+    for (const [name, value] of Object.entries(options.limits ?? {}))
+      if (value !== undefined) Object.assign(this.limits, { [name]: value });
     try {
       const { allocBytes } = this.limits;
       this.#memory = new Budget({ bytes: allocBytes, requestLimit: allocBytes, directory: options.memory });
@@ -48,7 +49,11 @@ export class WlDeviceServer {
       throw error;
     }
     try {
-      this.#socket = new AcceptingSocket(options.socket, (fd) => this.#connected(fd), (error) => options.log(error.message));
+      this.#socket = new AcceptingSocket(
+        options.socket,
+        fd => this.#connected(fd),
+        error => options.log(error.message),
+      );
     } catch (error) {
       this.#memory.close();
       throw error;
@@ -87,8 +92,8 @@ export class WlDeviceServer {
       this.#backend = new VhostUserBackend(fd, {
         limits: this.limits,
         host: {
-          connect: (name) => this.#connect(name),
-          allocate: (bytes) => this.#memory.grant(BigInt(bytes)),
+          connect: name => this.#connect(name),
+          allocate: bytes => this.#memory.grant(BigInt(bytes)),
           log,
         },
         ended: () => this.#ended(),

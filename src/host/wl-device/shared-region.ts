@@ -64,14 +64,14 @@ export class SharedRegion {
     const generation = this.#generation;
     const length = Math.ceil(bytes / native.pageSize) * native.pageSize;
     for (;;) {
-      if (!this.#running && !(await new Promise<boolean>((resolve) => this.#waiting.push(resolve)))) return undefined;
+      if (!this.#running && !(await new Promise<boolean>(resolve => this.#waiting.push(resolve)))) return undefined;
       const requests = this.requests();
       if (requests === undefined) {
         this.log('no memory can be mapped: the front-end cannot do it (it needs SHMEM of vhost-user)');
         return undefined;
       }
       if (this.mappings >= this.limit && this.#unmapping > 0) {
-        await new Promise<void>((resolve) => this.#forPlace.push(resolve));
+        await new Promise<void>(resolve => this.#forPlace.push(resolve));
         continue;
       }
       if (this.mappings >= this.limit) {
@@ -80,7 +80,9 @@ export class SharedRegion {
       }
       const offset = this.#places.allocate(bytes, native.pageSize);
       if (offset === undefined) {
-        this.log(`no place for ${bytes} bytes in the shared memory region: ${this.#places.used} of ${REGION_BYTES} are in use`);
+        this.log(
+          `no place for ${bytes} bytes in the shared memory region: ${this.#places.used} of ${REGION_BYTES} are in use`,
+        );
         return undefined;
       }
       this.#mapped.set(offset, { length, file: fileOf(memory), generation });
@@ -99,7 +101,7 @@ export class SharedRegion {
     }
     const { length, generation } = this.#mapped.get(offset)!;
     this.#unmapping++;
-    void (this.requests()?.unmap(offset, length) ?? Promise.resolve('refused' as const)).then((outcome) => {
+    void (this.requests()?.unmap(offset, length) ?? Promise.resolve('refused' as const)).then(outcome => {
       this.#unmapping--;
       for (const look of this.#forPlace.splice(0)) look();
       if (outcome === 'stopped') this.unmap(offset);

@@ -197,7 +197,7 @@ export class WlState {
       return answer(Response.OutOfMemory);
     }
     this.#vfds.set(id, BEING_MADE);
-    void this.#mapped(grant.memory, id, grant.bytes, true).then((vfd) => {
+    void this.#mapped(grant.memory, id, grant.bytes, true).then(vfd => {
       if (this.#closed) return;
       if (vfd === undefined) {
         this.#vfds.delete(id);
@@ -213,8 +213,9 @@ export class WlState {
     if (flags !== VFD_READ && flags !== VFD_WRITE) return answer(Response.InvalidFlags);
     const refusal = this.#refusedId(id) ?? this.#refusedPipe();
     if (refusal !== undefined) return answer(refusal);
-    const [reader, writer] = native.pipe().map((fd) => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
-    const vfd = flags === VFD_READ ? this.#newPipe(reader, writer, 'read', id) : this.#newPipe(writer, reader, 'write', id);
+    const [reader, writer] = native.pipe().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+    const vfd =
+      flags === VFD_READ ? this.#newPipe(reader, writer, 'read', id) : this.#newPipe(writer, reader, 'write', id);
     this.#vfds.set(id, vfd);
     vfd.start();
     respond(encodeVfdNewResponse(this.#describe(vfd)));
@@ -282,7 +283,7 @@ export class WlState {
       }
       sent.push(vfd);
     }
-    const done: SendDone = (result) => answer(result === 'taken' ? Response.Ok : Response.Err);
+    const done: SendDone = result => answer(result === 'taken' ? Response.Ok : Response.Err);
     this.#unsent.add(to);
     if (to.kind === 'pipe') {
       to.send(data, done);
@@ -297,7 +298,11 @@ export class WlState {
     }
     // In the order of the ids. The device keeps no copy of a pipe's end, or nobody would ever hear of its hang-up.
     let copies = 0;
-    to.send(data, sent.map((vfd) => (vfd.kind === 'memory' ? fds[copies++]! : vfd.takeRemote()!)), done);
+    to.send(
+      data,
+      sent.map(vfd => (vfd.kind === 'memory' ? fds[copies++]! : vfd.takeRemote()!)),
+      done,
+    );
   }
 
   // ---- what comes from servers -----------------------------------------------------------------------------------
@@ -311,7 +316,7 @@ export class WlState {
     }
     const data = bytes.slice();
     from.hold(true);
-    void this.#adoptAll(fds).then((vfds) => {
+    void this.#adoptAll(fds).then(vfds => {
       if (vfds === undefined) {
         this.host.log('a connection was hung up: what a server sent on it cannot be given to the guest');
         this.#hangUp(from);
@@ -351,7 +356,8 @@ export class WlState {
     const id = this.#deviceId();
     // Eventfds can seek, too, in a way.
     if (info.seekable && (info.type === 'regular' || info.size > 0)) {
-      if (info.size > REGION_BYTES - native.pageSize) throw new Error(`memory of ${info.size} bytes is larger than the region`);
+      if (info.size > REGION_BYTES - native.pageSize)
+        throw new Error(`memory of ${info.size} bytes is larger than the region`);
       const { receivedBytes: limit } = this.options.limits;
       if (this.#receivedBytes + info.size > limit) {
         throw new Error(
@@ -373,9 +379,12 @@ export class WlState {
     }
     const refusal = info.type === 'socket' ? this.#refusedContext() : this.#refusedPipe();
     if (refusal !== undefined) throw new Error('a descriptor that a server sent is over a limit');
-    if (info.type !== 'socket' && info.access === 'rw') throw new Error('a descriptor that is neither memory, socket nor pipe');
+    if (info.type !== 'socket' && info.access === 'rw')
+      throw new Error('a descriptor that is neither memory, socket nor pipe');
     const vfd =
-      info.type === 'socket' ? this.#newContext(fd, id) : this.#newPipe(fd, undefined, info.access === 'w' ? 'write' : 'read', id);
+      info.type === 'socket'
+        ? this.#newContext(fd, id)
+        : this.#newPipe(fd, undefined, info.access === 'w' ? 'write' : 'read', id);
     this.#vfds.set(id, vfd);
     return vfd;
   }
@@ -388,13 +397,17 @@ export class WlState {
       at += part.length;
       line.push({
         messages: [
-          ...some.map((vfd) => encodeVfdNew(this.#describe(vfd))),
-          encodeRecv(id, some.map((vfd) => vfd.id), part),
+          ...some.map(vfd => encodeVfdNew(this.#describe(vfd))),
+          encodeRecv(
+            id,
+            some.map(vfd => vfd.id),
+            part,
+          ),
         ],
         read: true,
         // Not before the guest knows it: what came on it must not reach the guest first.
-        given: () => some.forEach((vfd) => vfd.kind !== 'memory' && vfd.start()),
-        dropped: () => some.forEach((vfd) => this.#drop(vfd)),
+        given: () => some.forEach(vfd => vfd.kind !== 'memory' && vfd.start()),
+        dropped: () => some.forEach(vfd => this.#drop(vfd)),
       });
     }
     pushData(line, id, [], data.subarray(at));
@@ -421,16 +434,32 @@ export class WlState {
   }
 
   #newContext(fd: OwnedFd, id: number): ContextVfd {
-    const vfd: ContextVfd = new ContextVfd(fd, id, this.#events(() => vfd, () => this.#contexts--));
+    const vfd: ContextVfd = new ContextVfd(
+      fd,
+      id,
+      this.#events(
+        () => vfd,
+        () => this.#contexts--,
+      ),
+    );
     this.#contexts++;
-    vfd.line = this.queue.line((held) => vfd.hold(held));
+    vfd.line = this.queue.line(held => vfd.hold(held));
     return vfd;
   }
 
   #newPipe(local: OwnedFd, remote: OwnedFd | undefined, direction: 'read' | 'write', id: number): PipeVfd {
-    const vfd: PipeVfd = new PipeVfd(local, remote, direction, id, this.#events(() => vfd, () => this.#pipes--));
+    const vfd: PipeVfd = new PipeVfd(
+      local,
+      remote,
+      direction,
+      id,
+      this.#events(
+        () => vfd,
+        () => this.#pipes--,
+      ),
+    );
     this.#pipes++;
-    vfd.line = this.queue.line((held) => vfd.hold(held));
+    vfd.line = this.queue.line(held => vfd.hold(held));
     return vfd;
   }
 

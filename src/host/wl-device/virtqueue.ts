@@ -89,7 +89,8 @@ export class Virtqueue {
     if (size < 1 || size > MAX_QUEUE_SIZE || (size & (size - 1)) !== 0) throw new GuestFault(`a queue of size ${size}`);
     const rings: Ring[] = [];
     const map = (address: number, length: number, align: number): Ring => {
-      if (address % align !== 0) throw new GuestFault(`a ring at 0x${address.toString(16)}, which is not aligned to ${align}`);
+      if (address % align !== 0)
+        throw new GuestFault(`a ring at 0x${address.toString(16)}, which is not aligned to ${align}`);
       const { mapping, at } = memory.mapFrontEnd(address, length);
       const ring = { mapping, at, view: new DataView(mapping.buffer, at, length) };
       rings.push(ring);
@@ -214,7 +215,8 @@ export class Virtqueue {
     let indirect = false;
     for (let count = 0; ; count++) {
       if (index >= entries) throw new GuestFault(`descriptor ${index} of ${entries}`);
-      if (count >= entries || count >= this.size) throw new GuestFault('a chain of descriptors that is a loop, or longer than the queue');
+      if (count >= entries || count >= this.size)
+        throw new GuestFault('a chain of descriptors that is a loop, or longer than the queue');
       const at = DESC_BYTES * index;
       const low = table.getUint32(at, true);
       const high = table.getUint32(at + 4, true);
@@ -222,9 +224,11 @@ export class Virtqueue {
       const flags = table.getUint16(at + 12, true);
       const next = table.getUint16(at + 14, true);
       const address = high * 2 ** 32 + low;
-      if (!Number.isSafeInteger(address + length)) throw new GuestFault('a descriptor with an address that no memory has');
+      if (!Number.isSafeInteger(address + length))
+        throw new GuestFault('a descriptor with an address that no memory has');
       if ((flags & DESC_INDIRECT) !== 0) {
-        if (!this.features.indirect || indirect || (flags & DESC_NEXT) !== 0) throw new GuestFault('an indirect descriptor where none may be');
+        if (!this.features.indirect || indirect || (flags & DESC_NEXT) !== 0)
+          throw new GuestFault('an indirect descriptor where none may be');
         if (length === 0 || length % DESC_BYTES !== 0 || length / DESC_BYTES > this.size) {
           throw new GuestFault(`an indirect table of ${length} bytes`);
         }

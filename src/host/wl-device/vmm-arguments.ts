@@ -54,11 +54,11 @@ export function qemuWlDevice(connection: string): string[] {
 
 /** crosvm's arguments for servers in a loopback folder, with its own wl device. */
 export function crosvmServerArguments(folder: string, servers: Iterable<string>): VmmArguments {
-  const args = [...servers].flatMap((name) => ['--wayland-sock', `${folder}/${name},name=${name}`]);
+  const args = [...servers].flatMap(name => ['--wayland-sock', `${folder}/${name},name=${name}`]);
   return { args, note: 'crosvm’s own device; with --compositor use "relay", since it cannot receive sockets' };
 }
 
 /** Words as a shell reads them back. */
 export function shellWords(words: readonly string[]): string {
-  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
+  return words.map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
 }

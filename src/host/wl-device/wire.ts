@@ -89,11 +89,17 @@ export function parseCommand(bytes: Uint8Array): ParsedCommand {
   if (bytes.length < HEADER_BYTES) return refused(Response.InvalidCmd, `a command of ${bytes.length} bytes`);
   const type = view.getUint32(0, true);
   const short = (least: number): boolean => bytes.length < least;
-  const tooShort = (): ParsedCommand => refused(Response.Err, `a command 0x${type.toString(16)} of ${bytes.length} bytes`);
+  const tooShort = (): ParsedCommand =>
+    refused(Response.Err, `a command 0x${type.toString(16)} of ${bytes.length} bytes`);
   switch (type) {
     case Command.New:
       if (short(NEW_MIN_BYTES)) return tooShort();
-      return { type: 'alloc', id: view.getUint32(8, true), flags: view.getUint32(12, true), size: view.getUint32(24, true) };
+      return {
+        type: 'alloc',
+        id: view.getUint32(8, true),
+        flags: view.getUint32(12, true),
+        size: view.getUint32(24, true),
+      };
     case Command.NewPipe:
       if (short(NEW_MIN_BYTES)) return tooShort();
       return { type: 'pipe', id: view.getUint32(8, true), flags: view.getUint32(12, true) };
@@ -133,12 +139,16 @@ function parseSend(view: DataView, bytes: Uint8Array, foreign: boolean): ParsedC
   if (count > MAX_FDS) return refused(Response.Err, `a transaction with ${count} vfds`);
   // A foreign id is `le32 kind, le32 id`; the longer form with a fence's number comes with a feature not offered.
   const dataOffset = SEND_BYTES + count * (foreign ? 8 : 4);
-  if (bytes.length < dataOffset) return refused(Response.Err, `a transaction with ${count} vfds in ${bytes.length} bytes`);
+  if (bytes.length < dataOffset)
+    return refused(Response.Err, `a transaction with ${count} vfds in ${bytes.length} bytes`);
   const vfds: number[] = [];
   for (let i = 0; i < count; i++) {
     const at = SEND_BYTES + i * (foreign ? 8 : 4);
     if (foreign && view.getUint32(at, true) !== FOREIGN_KIND_LOCAL) {
-      return refused(Response.InvalidId, `a foreign id of kind ${view.getUint32(at, true)}: there is no virtio-gpu here`);
+      return refused(
+        Response.InvalidId,
+        `a foreign id of kind ${view.getUint32(at, true)}: there is no virtio-gpu here`,
+      );
     }
     vfds.push(view.getUint32(foreign ? at + 4 : at, true));
   }

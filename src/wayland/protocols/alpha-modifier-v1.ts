@@ -3,15 +3,9 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wp_alpha_modifier_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_surface id:new_id(wp_alpha_modifier_surface_v1) surface:object(wl_surface)',
-    ],
+    requests: ['destroy!', 'get_surface id:new_id(wp_alpha_modifier_surface_v1) surface:object(wl_surface)'],
   }),
   defineInterface('wp_alpha_modifier_surface_v1', 1, {
-    requests: [
-      'destroy!',
-      'set_multiplier factor:uint',
-    ],
+    requests: ['destroy!', 'set_multiplier factor:uint'],
   }),
 ];

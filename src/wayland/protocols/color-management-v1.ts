@@ -23,13 +23,8 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wp_color_management_output_v1', 3, {
-    requests: [
-      'destroy!',
-      'get_image_description image_description:new_id(wp_image_description_v1)',
-    ],
-    events: [
-      'image_description_changed',
-    ],
+    requests: ['destroy!', 'get_image_description image_description:new_id(wp_image_description_v1)'],
+    events: ['image_description_changed'],
   }),
   defineInterface('wp_color_management_surface_v1', 3, {
     requests: [
@@ -44,10 +39,7 @@ export const interfaces: readonly Interface[] = [
       'get_preferred image_description:new_id(wp_image_description_v1)',
       'get_preferred_parametric image_description:new_id(wp_image_description_v1)',
     ],
-    events: [
-      'preferred_changed identity:uint',
-      'preferred_changed2@2 identity_hi:uint identity_lo:uint',
-    ],
+    events: ['preferred_changed identity:uint', 'preferred_changed2@2 identity_hi:uint identity_lo:uint'],
   }),
   defineInterface('wp_image_description_creator_icc_v1', 3, {
     requests: [
@@ -70,15 +62,8 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wp_image_description_v1', 3, {
-    requests: [
-      'destroy!',
-      'get_information information:new_id(wp_image_description_info_v1)',
-    ],
-    events: [
-      'failed cause:uint msg:string',
-      'ready identity:uint',
-      'ready2@2 identity_hi:uint identity_lo:uint',
-    ],
+    requests: ['destroy!', 'get_information information:new_id(wp_image_description_info_v1)'],
+    events: ['failed cause:uint msg:string', 'ready identity:uint', 'ready2@2 identity_hi:uint identity_lo:uint'],
   }),
   defineInterface('wp_image_description_info_v1', 3, {
     events: [
@@ -96,8 +81,6 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wp_image_description_reference_v1', 1, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
   }),
 ];

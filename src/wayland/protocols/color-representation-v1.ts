@@ -3,10 +3,7 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wp_color_representation_manager_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_surface id:new_id(wp_color_representation_surface_v1) surface:object(wl_surface)',
-    ],
+    requests: ['destroy!', 'get_surface id:new_id(wp_color_representation_surface_v1) surface:object(wl_surface)'],
     events: [
       'supported_alpha_mode alpha_mode:uint',
       'supported_coefficients_and_ranges coefficients:uint range:uint',

@@ -3,15 +3,9 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wp_commit_timing_manager_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_timer id:new_id(wp_commit_timer_v1) surface:object(wl_surface)',
-    ],
+    requests: ['destroy!', 'get_timer id:new_id(wp_commit_timer_v1) surface:object(wl_surface)'],
   }),
   defineInterface('wp_commit_timer_v1', 1, {
-    requests: [
-      'set_timestamp tv_sec_hi:uint tv_sec_lo:uint tv_nsec:uint',
-      'destroy!',
-    ],
+    requests: ['set_timestamp tv_sec_hi:uint tv_sec_lo:uint tv_nsec:uint', 'destroy!'],
   }),
 ];

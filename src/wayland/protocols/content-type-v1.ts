@@ -3,15 +3,9 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wp_content_type_manager_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_surface_content_type id:new_id(wp_content_type_v1) surface:object(wl_surface)',
-    ],
+    requests: ['destroy!', 'get_surface_content_type id:new_id(wp_content_type_v1) surface:object(wl_surface)'],
   }),
   defineInterface('wp_content_type_v1', 1, {
-    requests: [
-      'destroy!',
-      'set_content_type content_type:uint',
-    ],
+    requests: ['destroy!', 'set_content_type content_type:uint'],
   }),
 ];

@@ -10,9 +10,6 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wp_cursor_shape_device_v1', 2, {
-    requests: [
-      'destroy!',
-      'set_shape serial:uint shape:uint',
-    ],
+    requests: ['destroy!', 'set_shape serial:uint shape:uint'],
   }),
 ];

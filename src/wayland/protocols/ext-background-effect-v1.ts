@@ -7,14 +7,9 @@ export const interfaces: readonly Interface[] = [
       'destroy!',
       'get_background_effect id:new_id(ext_background_effect_surface_v1) surface:object(wl_surface)',
     ],
-    events: [
-      'capabilities flags:uint',
-    ],
+    events: ['capabilities flags:uint'],
   }),
   defineInterface('ext_background_effect_surface_v1', 1, {
-    requests: [
-      'destroy!',
-      'set_blur_region region:object(wl_region)?',
-    ],
+    requests: ['destroy!', 'set_blur_region region:object(wl_region)?'],
   }),
 ];

@@ -23,22 +23,11 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('ext_data_control_source_v1', 1, {
-    requests: [
-      'offer mime_type:string',
-      'destroy!',
-    ],
-    events: [
-      'send mime_type:string fd:fd',
-      'cancelled',
-    ],
+    requests: ['offer mime_type:string', 'destroy!'],
+    events: ['send mime_type:string fd:fd', 'cancelled'],
   }),
   defineInterface('ext_data_control_offer_v1', 1, {
-    requests: [
-      'receive mime_type:string fd:fd',
-      'destroy!',
-    ],
-    events: [
-      'offer mime_type:string',
-    ],
+    requests: ['receive mime_type:string fd:fd', 'destroy!'],
+    events: ['offer mime_type:string'],
   }),
 ];

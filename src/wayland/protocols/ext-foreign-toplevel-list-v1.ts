@@ -3,25 +3,11 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('ext_foreign_toplevel_list_v1', 1, {
-    requests: [
-      'stop',
-      'destroy!',
-    ],
-    events: [
-      'toplevel toplevel:new_id(ext_foreign_toplevel_handle_v1)',
-      'finished',
-    ],
+    requests: ['stop', 'destroy!'],
+    events: ['toplevel toplevel:new_id(ext_foreign_toplevel_handle_v1)', 'finished'],
   }),
   defineInterface('ext_foreign_toplevel_handle_v1', 1, {
-    requests: [
-      'destroy!',
-    ],
-    events: [
-      'closed',
-      'done',
-      'title title:string',
-      'app_id app_id:string',
-      'identifier identifier:string',
-    ],
+    requests: ['destroy!'],
+    events: ['closed', 'done', 'title title:string', 'app_id app_id:string', 'identifier identifier:string'],
   }),
 ];

@@ -10,12 +10,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('ext_idle_notification_v1', 2, {
-    requests: [
-      'destroy!',
-    ],
-    events: [
-      'idled',
-      'resumed',
-    ],
+    requests: ['destroy!'],
+    events: ['idled', 'resumed'],
   }),
 ];

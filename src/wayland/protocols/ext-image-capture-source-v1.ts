@@ -3,15 +3,10 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('ext_image_capture_source_v1', 1, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
   }),
   defineInterface('ext_output_image_capture_source_manager_v1', 1, {
-    requests: [
-      'create_source source:new_id(ext_image_capture_source_v1) output:object(wl_output)',
-      'destroy!',
-    ],
+    requests: ['create_source source:new_id(ext_image_capture_source_v1) output:object(wl_output)', 'destroy!'],
   }),
   defineInterface('ext_foreign_toplevel_image_capture_source_manager_v1', 1, {
     requests: [

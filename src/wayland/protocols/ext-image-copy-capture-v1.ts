@@ -10,10 +10,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('ext_image_copy_capture_session_v1', 1, {
-    requests: [
-      'create_frame frame:new_id(ext_image_copy_capture_frame_v1)',
-      'destroy!',
-    ],
+    requests: ['create_frame frame:new_id(ext_image_copy_capture_frame_v1)', 'destroy!'],
     events: [
       'buffer_size width:uint height:uint',
       'shm_format format:uint',
@@ -39,15 +36,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('ext_image_copy_capture_cursor_session_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_capture_session session:new_id(ext_image_copy_capture_session_v1)',
-    ],
-    events: [
-      'enter',
-      'leave',
-      'position x:int y:int',
-      'hotspot x:int y:int',
-    ],
+    requests: ['destroy!', 'get_capture_session session:new_id(ext_image_copy_capture_session_v1)'],
+    events: ['enter', 'leave', 'position x:int y:int', 'hotspot x:int y:int'],
   }),
 ];

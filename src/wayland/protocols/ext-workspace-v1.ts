@@ -3,10 +3,7 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('ext_workspace_manager_v1', 1, {
-    requests: [
-      'commit',
-      'stop',
-    ],
+    requests: ['commit', 'stop'],
     events: [
       'workspace_group workspace_group:new_id(ext_workspace_group_handle_v1)',
       'workspace workspace:new_id(ext_workspace_handle_v1)',
@@ -15,10 +12,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('ext_workspace_group_handle_v1', 1, {
-    requests: [
-      'create_workspace workspace:string',
-      'destroy!',
-    ],
+    requests: ['create_workspace workspace:string', 'destroy!'],
     events: [
       'capabilities capabilities:uint',
       'output_enter output:object(wl_output)',

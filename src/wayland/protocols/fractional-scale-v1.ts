@@ -3,17 +3,10 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wp_fractional_scale_manager_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_fractional_scale id:new_id(wp_fractional_scale_v1) surface:object(wl_surface)',
-    ],
+    requests: ['destroy!', 'get_fractional_scale id:new_id(wp_fractional_scale_v1) surface:object(wl_surface)'],
   }),
   defineInterface('wp_fractional_scale_v1', 1, {
-    requests: [
-      'destroy!',
-    ],
-    events: [
-      'preferred_scale scale:uint',
-    ],
+    requests: ['destroy!'],
+    events: ['preferred_scale scale:uint'],
   }),
 ];

@@ -13,32 +13,18 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('gtk_primary_selection_device', 1, {
-    requests: [
-      'set_selection source:object(gtk_primary_selection_source)? serial:uint',
-      'destroy!',
-    ],
+    requests: ['set_selection source:object(gtk_primary_selection_source)? serial:uint', 'destroy!'],
     events: [
       'data_offer offer:new_id(gtk_primary_selection_offer)',
       'selection id:object(gtk_primary_selection_offer)?',
     ],
   }),
   defineInterface('gtk_primary_selection_offer', 1, {
-    requests: [
-      'receive mime_type:string fd:fd',
-      'destroy!',
-    ],
-    events: [
-      'offer mime_type:string',
-    ],
+    requests: ['receive mime_type:string fd:fd', 'destroy!'],
+    events: ['offer mime_type:string'],
   }),
   defineInterface('gtk_primary_selection_source', 1, {
-    requests: [
-      'offer mime_type:string',
-      'destroy!',
-    ],
-    events: [
-      'send mime_type:string fd:fd',
-      'cancelled',
-    ],
+    requests: ['offer mime_type:string', 'destroy!'],
+    events: ['send mime_type:string fd:fd', 'cancelled'],
   }),
 ];

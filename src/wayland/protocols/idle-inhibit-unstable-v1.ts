@@ -3,14 +3,9 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('zwp_idle_inhibit_manager_v1', 1, {
-    requests: [
-      'destroy!',
-      'create_inhibitor id:new_id(zwp_idle_inhibitor_v1) surface:object(wl_surface)',
-    ],
+    requests: ['destroy!', 'create_inhibitor id:new_id(zwp_idle_inhibitor_v1) surface:object(wl_surface)'],
   }),
   defineInterface('zwp_idle_inhibitor_v1', 1, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
   }),
 ];

@@ -11,11 +11,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_input_timestamps_v1', 1, {
-    requests: [
-      'destroy!',
-    ],
-    events: [
-      'timestamp tv_sec_hi:uint tv_sec_lo:uint tv_nsec:uint',
-    ],
+    requests: ['destroy!'],
+    events: ['timestamp tv_sec_hi:uint tv_sec_lo:uint tv_nsec:uint'],
   }),
 ];

@@ -9,12 +9,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_keyboard_shortcuts_inhibitor_v1', 1, {
-    requests: [
-      'destroy!',
-    ],
-    events: [
-      'active',
-      'inactive',
-    ],
+    requests: ['destroy!'],
+    events: ['active', 'inactive'],
   }),
 ];

@@ -9,10 +9,7 @@ export const interfaces: readonly Interface[] = [
       'get_default_feedback@4 id:new_id(zwp_linux_dmabuf_feedback_v1)',
       'get_surface_feedback@4 id:new_id(zwp_linux_dmabuf_feedback_v1) surface:object(wl_surface)',
     ],
-    events: [
-      'format format:uint',
-      'modifier@3 format:uint modifier_hi:uint modifier_lo:uint',
-    ],
+    events: ['format format:uint', 'modifier@3 format:uint modifier_hi:uint modifier_lo:uint'],
   }),
   defineInterface('zwp_linux_buffer_params_v1', 6, {
     requests: [
@@ -22,15 +19,10 @@ export const interfaces: readonly Interface[] = [
       'create_immed@2 buffer_id:new_id(wl_buffer) width:int height:int format:uint flags:uint',
       'set_sampling_device@6 device:array',
     ],
-    events: [
-      'created buffer:new_id(wl_buffer)',
-      'failed',
-    ],
+    events: ['created buffer:new_id(wl_buffer)', 'failed'],
   }),
   defineInterface('zwp_linux_dmabuf_feedback_v1', 6, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
     events: [
       'done',
       'format_table fd:fd size:uint',

@@ -10,9 +10,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wp_linux_drm_syncobj_timeline_v1', 1, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
   }),
   defineInterface('wp_linux_drm_syncobj_surface_v1', 1, {
     requests: [

@@ -9,16 +9,9 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_linux_surface_synchronization_v1', 2, {
-    requests: [
-      'destroy!',
-      'set_acquire_fence fd:fd',
-      'get_release release:new_id(zwp_linux_buffer_release_v1)',
-    ],
+    requests: ['destroy!', 'set_acquire_fence fd:fd', 'get_release release:new_id(zwp_linux_buffer_release_v1)'],
   }),
   defineInterface('zwp_linux_buffer_release_v1', 1, {
-    events: [
-      'fenced_release! fence:fd',
-      'immediate_release!',
-    ],
+    events: ['fenced_release! fence:fd', 'immediate_release!'],
   }),
 ];

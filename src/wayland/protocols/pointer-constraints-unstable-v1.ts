@@ -15,19 +15,10 @@ export const interfaces: readonly Interface[] = [
       'set_cursor_position_hint surface_x:fixed surface_y:fixed',
       'set_region region:object(wl_region)?',
     ],
-    events: [
-      'locked',
-      'unlocked',
-    ],
+    events: ['locked', 'unlocked'],
   }),
   defineInterface('zwp_confined_pointer_v1', 1, {
-    requests: [
-      'destroy!',
-      'set_region region:object(wl_region)?',
-    ],
-    events: [
-      'confined',
-      'unconfined',
-    ],
+    requests: ['destroy!', 'set_region region:object(wl_region)?'],
+    events: ['confined', 'unconfined'],
   }),
 ];

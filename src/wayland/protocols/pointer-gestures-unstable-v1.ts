@@ -11,9 +11,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_pointer_gesture_swipe_v1', 3, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
     events: [
       'begin serial:uint time:uint surface:object(wl_surface) fingers:uint',
       'update time:uint dx:fixed dy:fixed',
@@ -21,9 +19,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_pointer_gesture_pinch_v1', 3, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
     events: [
       'begin serial:uint time:uint surface:object(wl_surface) fingers:uint',
       'update time:uint dx:fixed dy:fixed scale:fixed rotation:fixed',
@@ -31,9 +27,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_pointer_gesture_hold_v1', 3, {
-    requests: [
-      'destroy!@3',
-    ],
+    requests: ['destroy!@3'],
     events: [
       'begin@3 serial:uint time:uint surface:object(wl_surface) fingers:uint',
       'end@3 serial:uint time:uint cancelled:int',

@@ -3,13 +3,8 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wp_presentation', 2, {
-    requests: [
-      'destroy!',
-      'feedback surface:object(wl_surface) callback:new_id(wp_presentation_feedback)',
-    ],
-    events: [
-      'clock_id clk_id:uint',
-    ],
+    requests: ['destroy!', 'feedback surface:object(wl_surface) callback:new_id(wp_presentation_feedback)'],
+    events: ['clock_id clk_id:uint'],
   }),
   defineInterface('wp_presentation_feedback', 2, {
     events: [

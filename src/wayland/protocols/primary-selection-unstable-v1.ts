@@ -10,32 +10,18 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_primary_selection_device_v1', 1, {
-    requests: [
-      'set_selection source:object(zwp_primary_selection_source_v1)? serial:uint',
-      'destroy!',
-    ],
+    requests: ['set_selection source:object(zwp_primary_selection_source_v1)? serial:uint', 'destroy!'],
     events: [
       'data_offer offer:new_id(zwp_primary_selection_offer_v1)',
       'selection id:object(zwp_primary_selection_offer_v1)?',
     ],
   }),
   defineInterface('zwp_primary_selection_offer_v1', 1, {
-    requests: [
-      'receive mime_type:string fd:fd',
-      'destroy!',
-    ],
-    events: [
-      'offer mime_type:string',
-    ],
+    requests: ['receive mime_type:string fd:fd', 'destroy!'],
+    events: ['offer mime_type:string'],
   }),
   defineInterface('zwp_primary_selection_source_v1', 1, {
-    requests: [
-      'offer mime_type:string',
-      'destroy!',
-    ],
-    events: [
-      'send mime_type:string fd:fd',
-      'cancelled',
-    ],
+    requests: ['offer mime_type:string', 'destroy!'],
+    events: ['send mime_type:string fd:fd', 'cancelled'],
   }),
 ];

@@ -3,17 +3,10 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('zwp_relative_pointer_manager_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_relative_pointer id:new_id(zwp_relative_pointer_v1) pointer:object(wl_pointer)',
-    ],
+    requests: ['destroy!', 'get_relative_pointer id:new_id(zwp_relative_pointer_v1) pointer:object(wl_pointer)'],
   }),
   defineInterface('zwp_relative_pointer_v1', 1, {
-    requests: [
-      'destroy!',
-    ],
-    events: [
-      'relative_motion utime_hi:uint utime_lo:uint dx:fixed dy:fixed dx_unaccel:fixed dy_unaccel:fixed',
-    ],
+    requests: ['destroy!'],
+    events: ['relative_motion utime_hi:uint utime_lo:uint dx:fixed dy:fixed dx_unaccel:fixed dy_unaccel:fixed'],
   }),
 ];

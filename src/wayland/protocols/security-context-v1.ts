@@ -3,10 +3,7 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wp_security_context_manager_v1', 1, {
-    requests: [
-      'destroy!',
-      'create_listener id:new_id(wp_security_context_v1) listen_fd:fd close_fd:fd',
-    ],
+    requests: ['destroy!', 'create_listener id:new_id(wp_security_context_v1) listen_fd:fd close_fd:fd'],
   }),
   defineInterface('wp_security_context_v1', 1, {
     requests: [

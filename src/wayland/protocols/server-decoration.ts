@@ -6,20 +6,11 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('org_kde_kwin_server_decoration_manager', 1, {
-    requests: [
-      'create id:new_id(org_kde_kwin_server_decoration) surface:object(wl_surface)',
-    ],
-    events: [
-      'default_mode mode:uint',
-    ],
+    requests: ['create id:new_id(org_kde_kwin_server_decoration) surface:object(wl_surface)'],
+    events: ['default_mode mode:uint'],
   }),
   defineInterface('org_kde_kwin_server_decoration', 1, {
-    requests: [
-      'release!',
-      'request_mode mode:uint',
-    ],
-    events: [
-      'mode mode:uint',
-    ],
+    requests: ['release!', 'request_mode mode:uint'],
+    events: ['mode mode:uint'],
   }),
 ];

@@ -3,9 +3,6 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wp_single_pixel_buffer_manager_v1', 1, {
-    requests: [
-      'destroy!',
-      'create_u32_rgba_buffer id:new_id(wl_buffer) r:uint g:uint b:uint a:uint',
-    ],
+    requests: ['destroy!', 'create_u32_rgba_buffer id:new_id(wl_buffer) r:uint g:uint b:uint a:uint'],
   }),
 ];

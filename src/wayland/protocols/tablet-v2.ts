@@ -3,15 +3,10 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('zwp_tablet_manager_v2', 2, {
-    requests: [
-      'get_tablet_seat tablet_seat:new_id(zwp_tablet_seat_v2) seat:object(wl_seat)',
-      'destroy!',
-    ],
+    requests: ['get_tablet_seat tablet_seat:new_id(zwp_tablet_seat_v2) seat:object(wl_seat)', 'destroy!'],
   }),
   defineInterface('zwp_tablet_seat_v2', 2, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
     events: [
       'tablet_added id:new_id(zwp_tablet_v2)',
       'tool_added id:new_id(zwp_tablet_tool_v2)',
@@ -19,10 +14,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_tablet_tool_v2', 2, {
-    requests: [
-      'set_cursor serial:uint surface:object(wl_surface)? hotspot_x:int hotspot_y:int',
-      'destroy!',
-    ],
+    requests: ['set_cursor serial:uint surface:object(wl_surface)? hotspot_x:int hotspot_y:int', 'destroy!'],
     events: [
       'type tool_type:uint',
       'hardware_serial hardware_serial_hi:uint hardware_serial_lo:uint',
@@ -46,9 +38,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_tablet_v2', 2, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
     events: [
       'name name:string',
       'id vid:uint pid:uint',
@@ -59,33 +49,15 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_tablet_pad_ring_v2', 2, {
-    requests: [
-      'set_feedback description:string serial:uint',
-      'destroy!',
-    ],
-    events: [
-      'source source:uint',
-      'angle degrees:fixed',
-      'stop',
-      'frame time:uint',
-    ],
+    requests: ['set_feedback description:string serial:uint', 'destroy!'],
+    events: ['source source:uint', 'angle degrees:fixed', 'stop', 'frame time:uint'],
   }),
   defineInterface('zwp_tablet_pad_strip_v2', 2, {
-    requests: [
-      'set_feedback description:string serial:uint',
-      'destroy!',
-    ],
-    events: [
-      'source source:uint',
-      'position position:uint',
-      'stop',
-      'frame time:uint',
-    ],
+    requests: ['set_feedback description:string serial:uint', 'destroy!'],
+    events: ['source source:uint', 'position position:uint', 'stop', 'frame time:uint'],
   }),
   defineInterface('zwp_tablet_pad_group_v2', 2, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
     events: [
       'buttons buttons:array',
       'ring ring:new_id(zwp_tablet_pad_ring_v2)',
@@ -97,10 +69,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_tablet_pad_v2', 2, {
-    requests: [
-      'set_feedback button:uint description:string serial:uint',
-      'destroy!',
-    ],
+    requests: ['set_feedback button:uint description:string serial:uint', 'destroy!'],
     events: [
       'group pad_group:new_id(zwp_tablet_pad_group_v2)',
       'path path:string',
@@ -113,13 +82,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_tablet_pad_dial_v2', 2, {
-    requests: [
-      'set_feedback description:string serial:uint',
-      'destroy!',
-    ],
-    events: [
-      'delta value120:int',
-      'frame time:uint',
-    ],
+    requests: ['set_feedback description:string serial:uint', 'destroy!'],
+    events: ['delta value120:int', 'frame time:uint'],
   }),
 ];

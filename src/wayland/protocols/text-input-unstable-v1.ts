@@ -33,8 +33,6 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_text_input_manager_v1', 1, {
-    requests: [
-      'create_text_input id:new_id(zwp_text_input_v1)',
-    ],
+    requests: ['create_text_input id:new_id(zwp_text_input_v1)'],
   }),
 ];

@@ -29,9 +29,6 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_text_input_manager_v3', 2, {
-    requests: [
-      'destroy!',
-      'get_text_input id:new_id(zwp_text_input_v3) seat:object(wl_seat)',
-    ],
+    requests: ['destroy!', 'get_text_input id:new_id(zwp_text_input_v3) seat:object(wl_seat)'],
   }),
 ];

@@ -3,10 +3,7 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wp_viewporter', 1, {
-    requests: [
-      'destroy!',
-      'get_viewport id:new_id(wp_viewport) surface:object(wl_surface)',
-    ],
+    requests: ['destroy!', 'get_viewport id:new_id(wp_viewport) surface:object(wl_surface)'],
   }),
   defineInterface('wp_viewport', 1, {
     requests: [

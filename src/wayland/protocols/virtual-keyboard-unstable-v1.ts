@@ -14,8 +14,6 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwp_virtual_keyboard_manager_v1', 1, {
-    requests: [
-      'create_virtual_keyboard seat:object(wl_seat) id:new_id(zwp_virtual_keyboard_v1)',
-    ],
+    requests: ['create_virtual_keyboard seat:object(wl_seat) id:new_id(zwp_virtual_keyboard_v1)'],
   }),
 ];

@@ -11,19 +11,10 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('virtwl_memory_v1', 1, {
-    requests: [
-      'destroy!',
-      'allocate id:new_id(virtwl_slab_v1) size:uint',
-    ],
+    requests: ['destroy!', 'allocate id:new_id(virtwl_slab_v1) size:uint'],
   }),
   defineInterface('virtwl_slab_v1', 1, {
-    requests: [
-      'destroy!',
-      'create_pool id:new_id(wl_shm_pool)',
-    ],
-    events: [
-      'memory memory:fd size:uint',
-      'refused reason:uint message:string',
-    ],
+    requests: ['destroy!', 'create_pool id:new_id(wl_shm_pool)'],
+    events: ['memory memory:fd size:uint', 'refused reason:uint message:string'],
   }),
 ];

@@ -3,35 +3,18 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('wl_display', 1, {
-    requests: [
-      'sync callback:new_id(wl_callback)',
-      'get_registry registry:new_id(wl_registry)',
-    ],
-    events: [
-      'error object_id:object code:uint message:string',
-      'delete_id id:uint',
-    ],
+    requests: ['sync callback:new_id(wl_callback)', 'get_registry registry:new_id(wl_registry)'],
+    events: ['error object_id:object code:uint message:string', 'delete_id id:uint'],
   }),
   defineInterface('wl_registry', 1, {
-    requests: [
-      'bind name:uint id:bind',
-    ],
-    events: [
-      'global name:uint interface:string version:uint',
-      'global_remove name:uint',
-    ],
+    requests: ['bind name:uint id:bind'],
+    events: ['global name:uint interface:string version:uint', 'global_remove name:uint'],
   }),
   defineInterface('wl_callback', 1, {
-    events: [
-      'done! callback_data:uint',
-    ],
+    events: ['done! callback_data:uint'],
   }),
   defineInterface('wl_compositor', 7, {
-    requests: [
-      'create_surface id:new_id(wl_surface)',
-      'create_region id:new_id(wl_region)',
-      'release!@7',
-    ],
+    requests: ['create_surface id:new_id(wl_surface)', 'create_region id:new_id(wl_region)', 'release!@7'],
   }),
   defineInterface('wl_shm_pool', 3, {
     requests: [
@@ -41,21 +24,12 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wl_shm', 3, {
-    requests: [
-      'create_pool id:new_id(wl_shm_pool) fd:fd size:int',
-      'release!@2',
-    ],
-    events: [
-      'format format:uint',
-    ],
+    requests: ['create_pool id:new_id(wl_shm_pool) fd:fd size:int', 'release!@2'],
+    events: ['format format:uint'],
   }),
   defineInterface('wl_buffer', 1, {
-    requests: [
-      'destroy!',
-    ],
-    events: [
-      'release',
-    ],
+    requests: ['destroy!'],
+    events: ['release'],
   }),
   defineInterface('wl_data_offer', 4, {
     requests: [
@@ -65,18 +39,10 @@ export const interfaces: readonly Interface[] = [
       'finish@3',
       'set_actions@3 dnd_actions:uint preferred_action:uint',
     ],
-    events: [
-      'offer mime_type:string',
-      'source_actions@3 source_actions:uint',
-      'action@3 dnd_action:uint',
-    ],
+    events: ['offer mime_type:string', 'source_actions@3 source_actions:uint', 'action@3 dnd_action:uint'],
   }),
   defineInterface('wl_data_source', 4, {
-    requests: [
-      'offer mime_type:string',
-      'destroy!',
-      'set_actions@3 dnd_actions:uint',
-    ],
+    requests: ['offer mime_type:string', 'destroy!', 'set_actions@3 dnd_actions:uint'],
     events: [
       'target mime_type:string?',
       'send mime_type:string fd:fd',
@@ -109,9 +75,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wl_shell', 1, {
-    requests: [
-      'get_shell_surface id:new_id(wl_shell_surface) surface:object(wl_surface)',
-    ],
+    requests: ['get_shell_surface id:new_id(wl_shell_surface) surface:object(wl_surface)'],
   }),
   defineInterface('wl_shell_surface', 1, {
     requests: [
@@ -126,11 +90,7 @@ export const interfaces: readonly Interface[] = [
       'set_title title:string',
       'set_class class_:string',
     ],
-    events: [
-      'ping serial:uint',
-      'configure edges:uint width:int height:int',
-      'popup_done',
-    ],
+    events: ['ping serial:uint', 'configure edges:uint width:int height:int', 'popup_done'],
   }),
   defineInterface('wl_surface', 7, {
     requests: [
@@ -161,16 +121,10 @@ export const interfaces: readonly Interface[] = [
       'get_touch id:new_id(wl_touch)',
       'release!@5',
     ],
-    events: [
-      'capabilities capabilities:uint',
-      'name@2 name:string',
-    ],
+    events: ['capabilities capabilities:uint', 'name@2 name:string'],
   }),
   defineInterface('wl_pointer', 11, {
-    requests: [
-      'set_cursor serial:uint surface:object(wl_surface)? hotspot_x:int hotspot_y:int',
-      'release!@3',
-    ],
+    requests: ['set_cursor serial:uint surface:object(wl_surface)? hotspot_x:int hotspot_y:int', 'release!@3'],
     events: [
       'enter serial:uint surface:object(wl_surface) surface_x:fixed surface_y:fixed',
       'leave serial:uint surface:object(wl_surface)',
@@ -187,9 +141,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wl_keyboard', 11, {
-    requests: [
-      'release!@3',
-    ],
+    requests: ['release!@3'],
     events: [
       'keymap format:uint fd:fd size:uint',
       'enter serial:uint surface:object(wl_surface) keys:array',
@@ -200,9 +152,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wl_touch', 11, {
-    requests: [
-      'release!@3',
-    ],
+    requests: ['release!@3'],
     events: [
       'down serial:uint time:uint surface:object(wl_surface) id:int x:fixed y:fixed',
       'up serial:uint time:uint id:int',
@@ -214,9 +164,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wl_output', 4, {
-    requests: [
-      'release!@3',
-    ],
+    requests: ['release!@3'],
     events: [
       'geometry x:int y:int physical_width:int physical_height:int subpixel:int make:string model:string transform:int',
       'mode flags:uint width:int height:int refresh:int',
@@ -227,11 +175,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('wl_region', 7, {
-    requests: [
-      'destroy!',
-      'add x:int y:int width:int height:int',
-      'subtract x:int y:int width:int height:int',
-    ],
+    requests: ['destroy!', 'add x:int y:int width:int height:int', 'subtract x:int y:int width:int height:int'],
   }),
   defineInterface('wl_subcompositor', 1, {
     requests: [

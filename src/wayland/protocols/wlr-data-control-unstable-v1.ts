@@ -26,22 +26,11 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwlr_data_control_source_v1', 1, {
-    requests: [
-      'offer mime_type:string',
-      'destroy!',
-    ],
-    events: [
-      'send mime_type:string fd:fd',
-      'cancelled',
-    ],
+    requests: ['offer mime_type:string', 'destroy!'],
+    events: ['send mime_type:string fd:fd', 'cancelled'],
   }),
   defineInterface('zwlr_data_control_offer_v1', 1, {
-    requests: [
-      'receive mime_type:string fd:fd',
-      'destroy!',
-    ],
-    events: [
-      'offer mime_type:string',
-    ],
+    requests: ['receive mime_type:string fd:fd', 'destroy!'],
+    events: ['offer mime_type:string'],
   }),
 ];

@@ -6,13 +6,8 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('zwlr_foreign_toplevel_manager_v1', 3, {
-    requests: [
-      'stop',
-    ],
-    events: [
-      'toplevel toplevel:new_id(zwlr_foreign_toplevel_handle_v1)',
-      'finished',
-    ],
+    requests: ['stop'],
+    events: ['toplevel toplevel:new_id(zwlr_foreign_toplevel_handle_v1)', 'finished'],
   }),
   defineInterface('zwlr_foreign_toplevel_handle_v1', 3, {
     requests: [

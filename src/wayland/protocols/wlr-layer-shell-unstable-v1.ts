@@ -23,9 +23,6 @@ export const interfaces: readonly Interface[] = [
       'destroy!',
       'set_layer@2 layer:uint',
     ],
-    events: [
-      'configure serial:uint width:uint height:uint',
-      'closed',
-    ],
+    events: ['configure serial:uint width:uint height:uint', 'closed'],
   }),
 ];

@@ -13,11 +13,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zwlr_screencopy_frame_v1', 3, {
-    requests: [
-      'copy buffer:object(wl_buffer)',
-      'destroy!',
-      'copy_with_damage@2 buffer:object(wl_buffer)',
-    ],
+    requests: ['copy buffer:object(wl_buffer)', 'destroy!', 'copy_with_damage@2 buffer:object(wl_buffer)'],
     events: [
       'buffer format:uint width:uint height:uint stride:uint',
       'flags flags:uint',

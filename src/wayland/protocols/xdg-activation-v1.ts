@@ -17,8 +17,6 @@ export const interfaces: readonly Interface[] = [
       'commit',
       'destroy!',
     ],
-    events: [
-      'done token:string',
-    ],
+    events: ['done token:string'],
   }),
 ];

@@ -9,13 +9,7 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
   defineInterface('zxdg_toplevel_decoration_v1', 2, {
-    requests: [
-      'destroy!',
-      'set_mode mode:uint',
-      'unset_mode',
-    ],
-    events: [
-      'configure mode:uint',
-    ],
+    requests: ['destroy!', 'set_mode mode:uint', 'unset_mode'],
+    events: ['configure mode:uint'],
   }),
 ];

@@ -3,16 +3,9 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('xdg_wm_dialog_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_xdg_dialog id:new_id(xdg_dialog_v1) toplevel:object(xdg_toplevel)',
-    ],
+    requests: ['destroy!', 'get_xdg_dialog id:new_id(xdg_dialog_v1) toplevel:object(xdg_toplevel)'],
   }),
   defineInterface('xdg_dialog_v1', 1, {
-    requests: [
-      'destroy!',
-      'set_modal',
-      'unset_modal',
-    ],
+    requests: ['destroy!', 'set_modal', 'unset_modal'],
   }),
 ];

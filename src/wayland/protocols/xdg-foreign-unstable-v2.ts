@@ -3,32 +3,17 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('zxdg_exporter_v2', 1, {
-    requests: [
-      'destroy!',
-      'export_toplevel id:new_id(zxdg_exported_v2) surface:object(wl_surface)',
-    ],
+    requests: ['destroy!', 'export_toplevel id:new_id(zxdg_exported_v2) surface:object(wl_surface)'],
   }),
   defineInterface('zxdg_importer_v2', 1, {
-    requests: [
-      'destroy!',
-      'import_toplevel id:new_id(zxdg_imported_v2) handle:string',
-    ],
+    requests: ['destroy!', 'import_toplevel id:new_id(zxdg_imported_v2) handle:string'],
   }),
   defineInterface('zxdg_exported_v2', 1, {
-    requests: [
-      'destroy!',
-    ],
-    events: [
-      'handle handle:string',
-    ],
+    requests: ['destroy!'],
+    events: ['handle handle:string'],
   }),
   defineInterface('zxdg_imported_v2', 1, {
-    requests: [
-      'destroy!',
-      'set_parent_of surface:object(wl_surface)',
-    ],
-    events: [
-      'destroyed',
-    ],
+    requests: ['destroy!', 'set_parent_of surface:object(wl_surface)'],
+    events: ['destroyed'],
   }),
 ];

@@ -3,15 +3,10 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('zxdg_output_manager_v1', 3, {
-    requests: [
-      'destroy!',
-      'get_xdg_output id:new_id(zxdg_output_v1) output:object(wl_output)',
-    ],
+    requests: ['destroy!', 'get_xdg_output id:new_id(zxdg_output_v1) output:object(wl_output)'],
   }),
   defineInterface('zxdg_output_v1', 3, {
-    requests: [
-      'destroy!',
-    ],
+    requests: ['destroy!'],
     events: [
       'logical_position x:int y:int',
       'logical_size width:int height:int',

@@ -9,9 +9,7 @@ export const interfaces: readonly Interface[] = [
       'get_xdg_surface id:new_id(xdg_surface) surface:object(wl_surface)',
       'pong serial:uint',
     ],
-    events: [
-      'ping serial:uint',
-    ],
+    events: ['ping serial:uint'],
   }),
   defineInterface('xdg_positioner', 7, {
     requests: [
@@ -35,9 +33,7 @@ export const interfaces: readonly Interface[] = [
       'set_window_geometry x:int y:int width:int height:int',
       'ack_configure serial:uint',
     ],
-    events: [
-      'configure serial:uint',
-    ],
+    events: ['configure serial:uint'],
   }),
   defineInterface('xdg_toplevel', 7, {
     requests: [
@@ -69,10 +65,6 @@ export const interfaces: readonly Interface[] = [
       'grab seat:object(wl_seat) serial:uint',
       'reposition@3 positioner:object(xdg_positioner) token:uint',
     ],
-    events: [
-      'configure x:int y:int width:int height:int',
-      'popup_done',
-      'repositioned@3 token:uint',
-    ],
+    events: ['configure x:int y:int width:int height:int', 'popup_done', 'repositioned@3 token:uint'],
   }),
 ];

@@ -3,9 +3,6 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('xdg_system_bell_v1', 1, {
-    requests: [
-      'destroy!',
-      'ring surface:object(wl_surface)?',
-    ],
+    requests: ['destroy!', 'ring surface:object(wl_surface)?'],
   }),
 ];

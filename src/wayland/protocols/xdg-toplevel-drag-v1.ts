@@ -3,15 +3,9 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('xdg_toplevel_drag_manager_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_xdg_toplevel_drag id:new_id(xdg_toplevel_drag_v1) data_source:object(wl_data_source)',
-    ],
+    requests: ['destroy!', 'get_xdg_toplevel_drag id:new_id(xdg_toplevel_drag_v1) data_source:object(wl_data_source)'],
   }),
   defineInterface('xdg_toplevel_drag_v1', 1, {
-    requests: [
-      'destroy!',
-      'attach toplevel:object(xdg_toplevel) x_offset:int y_offset:int',
-    ],
+    requests: ['destroy!', 'attach toplevel:object(xdg_toplevel) x_offset:int y_offset:int'],
   }),
 ];

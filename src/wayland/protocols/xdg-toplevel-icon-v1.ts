@@ -8,16 +8,9 @@ export const interfaces: readonly Interface[] = [
       'create_icon id:new_id(xdg_toplevel_icon_v1)',
       'set_icon toplevel:object(xdg_toplevel) icon:object(xdg_toplevel_icon_v1)?',
     ],
-    events: [
-      'icon_size size:int',
-      'done',
-    ],
+    events: ['icon_size size:int', 'done'],
   }),
   defineInterface('xdg_toplevel_icon_v1', 1, {
-    requests: [
-      'destroy!',
-      'set_name icon_name:string',
-      'add_buffer buffer:object(wl_buffer) scale:int',
-    ],
+    requests: ['destroy!', 'set_name icon_name:string', 'add_buffer buffer:object(wl_buffer) scale:int'],
   }),
 ];

@@ -3,15 +3,9 @@ import { defineInterface, type Interface } from '../interface.js';
 
 export const interfaces: readonly Interface[] = [
   defineInterface('xwayland_shell_v1', 1, {
-    requests: [
-      'destroy!',
-      'get_xwayland_surface id:new_id(xwayland_surface_v1) surface:object(wl_surface)',
-    ],
+    requests: ['destroy!', 'get_xwayland_surface id:new_id(xwayland_surface_v1) surface:object(wl_surface)'],
   }),
   defineInterface('xwayland_surface_v1', 1, {
-    requests: [
-      'set_serial serial_lo:uint serial_hi:uint',
-      'destroy!',
-    ],
+    requests: ['set_serial serial_lo:uint serial_hi:uint', 'destroy!'],
   }),
 ];

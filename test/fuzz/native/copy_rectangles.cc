@@ -1,6 +1,6 @@
 /**
- * libFuzzer: rectangles as JavaScript may give them, checked and copied. What is said to fit must fit by arithmetic that
- * cannot overflow, and be copied byte for byte; what is refused must not fit. Both memories end exactly where the
+ * libFuzzer: rectangles as JavaScript may give them, checked and copied. What is said to fit must fit by arithmetic
+ * that cannot overflow, and be copied byte for byte; what is refused must not fit. Both memories end exactly where the
  * sanitizer watches, and at times they are one.
  */
 #include <cmath>
@@ -24,7 +24,8 @@ using Wide = unsigned __int128;
 
 /** Numbers at which conversions and sums go wrong. */
 constexpr double kAwkward[] = {
-    -1, -0.0, 0.5, 1.5, 4294967295.0, 4294967296.0, 9007199254740991.0, 9007199254740992.0, 18446744073709551615.0, 1e308, 5e-324,
+    -1,    -0.0,   0.5, 1.5, 4294967295.0, 4294967296.0, 9007199254740991.0, 9007199254740992.0, 18446744073709551615.0,
+    1e308, 5e-324,
 };
 
 double DrawNumber(Draw& draw, size_t near) {
@@ -48,7 +49,8 @@ double DrawNumber(Draw& draw, size_t near) {
 bool Fits(const double* numbers, size_t dstLength, size_t srcLength) {
   Wide sizes[kRectangleNumbers];
   for (size_t i = 0; i < kRectangleNumbers; i++) {
-    if (!std::isfinite(numbers[i]) || numbers[i] < 0 || numbers[i] > 9007199254740991.0 || std::floor(numbers[i]) != numbers[i]) {
+    if (!std::isfinite(numbers[i]) || numbers[i] < 0 || numbers[i] > 9007199254740991.0 ||
+        std::floor(numbers[i]) != numbers[i]) {
       return false;
     }
     sizes[i] = static_cast<Wide>(numbers[i]);
@@ -56,7 +58,8 @@ bool Fits(const double* numbers, size_t dstLength, size_t srcLength) {
   const auto [dstOffset, dstStride, srcOffset, srcStride, rowBytes, rows] = sizes;
   if (rows == 0 || rowBytes == 0) return true;
   if (rows > 1 && (dstStride < rowBytes || srcStride < rowBytes)) return false;
-  return dstOffset + (rows - 1) * dstStride + rowBytes <= dstLength && srcOffset + (rows - 1) * srcStride + rowBytes <= srcLength;
+  return dstOffset + (rows - 1) * dstStride + rowBytes <= dstLength &&
+         srcOffset + (rows - 1) * srcStride + rowBytes <= srcLength;
 }
 
 [[noreturn]] void Wrong(const char* what) {
@@ -75,7 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::unique_ptr<uint8_t[]> other(same ? nullptr : new uint8_t[srcLength]);
   uint8_t* const src = same ? dst.get() : other.get();
   for (size_t i = 0; i < dstLength; i++) dst[i] = static_cast<uint8_t>(i * 7);
-  if (!same) for (size_t i = 0; i < srcLength; i++) src[i] = static_cast<uint8_t>(i * 13 + 1);
+  if (!same)
+    for (size_t i = 0; i < srcLength; i++) src[i] = static_cast<uint8_t>(i * 13 + 1);
 
   while (!draw.done()) {
     double numbers[kRectangleNumbers];
@@ -88,14 +92,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::vector<uint8_t> expected(dst.get(), dst.get() + dstLength);
     const std::vector<uint8_t> before(src, src + srcLength);
     // In one memory, rows that were copied may be what later rows are copied from, one row after the other.
-    const bool together = rectangle.rows > 0 && rectangle.dstStride == rectangle.rowBytes && rectangle.srcStride == rectangle.rowBytes;
+    const bool together =
+        rectangle.rows > 0 && rectangle.dstStride == rectangle.rowBytes && rectangle.srcStride == rectangle.rowBytes;
     for (size_t row = 0; row < rectangle.rows; row++) {
       std::vector<uint8_t> moved(rectangle.rowBytes);
       for (size_t i = 0; i < rectangle.rowBytes; i++) {
         const size_t from = rectangle.srcOffset + row * rectangle.srcStride + i;
         moved[i] = same && !together ? expected[from] : before[from];
       }
-      for (size_t i = 0; i < rectangle.rowBytes; i++) expected[rectangle.dstOffset + row * rectangle.dstStride + i] = moved[i];
+      for (size_t i = 0; i < rectangle.rowBytes; i++)
+        expected[rectangle.dstOffset + row * rectangle.dstStride + i] = moved[i];
     }
     CopyRectangle(rectangle, dst.get(), src);
     if (std::memcmp(expected.data(), dst.get(), dstLength) != 0) Wrong("copied something else");

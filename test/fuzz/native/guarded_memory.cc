@@ -1,7 +1,8 @@
 /**
  * libFuzzer: mappings of files that somebody else shrinks and grows, under the guard against SIGBUS. Every access to a
- * mapping ends, with what the file holds or with zeros; a mapping says that it has faulted exactly when memory of it was
- * found gone; what was mapped without the guard's knowledge is not touched. Rectangles are copied between such mappings.
+ * mapping ends, with what the file holds or with zeros; a mapping says that it has faulted exactly when memory of it
+ * was found gone; what was mapped without the guard's knowledge is not touched. Rectangles are copied between such
+ * mappings.
  *
  * Once a page was lost, the mapping from there on is the guard's zeros, and stays so when the file grows again.
  */
@@ -71,7 +72,8 @@ void Touched(const State& state, Mapping& mapping, size_t page) {
 }
 
 void CheckFaulted(const Mapping& mapping) {
-  if (virtwl::RangeFaulted(mapping.guard) != (mapping.lostFrom < mapping.pages)) Wrong("a fault that was none, or none that was one");
+  if (virtwl::RangeFaulted(mapping.guard) != (mapping.lostFrom < mapping.pages))
+    Wrong("a fault that was none, or none that was one");
 }
 
 void Touch(Draw& draw, State& state, Mapping& mapping) {
@@ -103,7 +105,8 @@ void CopyBetween(Draw& draw, State& state, Mapping& dst, Mapping& src) {
   // Which page was met first depends on how memmove goes: what the guard has done tells.
   for (Mapping* mapping : {&dst, &src}) {
     const bool mayFault = state.filePages[mapping->file] < mapping->pages;
-    if (virtwl::RangeFaulted(mapping->guard) && mapping->lostFrom == mapping->pages && !mayFault) Wrong("a fault in memory that is there");
+    if (virtwl::RangeFaulted(mapping->guard) && mapping->lostFrom == mapping->pages && !mayFault)
+      Wrong("a fault in memory that is there");
   }
   // From here on their contents are anybody's guess.
   Drop(dst);
@@ -132,7 +135,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 1: {
         const uint32_t file = draw.Below(kFiles);
         state.filePages[file] = draw.Below(kPages + 1);
-        if (ftruncate(state.files[file], static_cast<off_t>(state.filePages[file] * kPage)) != 0) Wrong("ftruncate failed");
+        if (ftruncate(state.files[file], static_cast<off_t>(state.filePages[file] * kPage)) != 0)
+          Wrong("ftruncate failed");
         break;
       }
       case 2:
@@ -140,7 +144,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         break;
       case 3: {
         Mapping& other = state.mappings[draw.Below(kMappings)];
-        if (mapping.address != nullptr && other.address != nullptr && &mapping != &other) CopyBetween(draw, state, mapping, other);
+        if (mapping.address != nullptr && other.address != nullptr && &mapping != &other)
+          CopyBetween(draw, state, mapping, other);
         break;
       }
       default:
@@ -149,6 +154,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   for (Mapping& mapping : state.mappings) Drop(mapping);
   for (int file : state.files) close(file);
-  for (size_t i = 0; i < kPage; i++) if (bystander[i] != 0x5a) Wrong("memory that is nobody's mapping was touched");
+  for (size_t i = 0; i < kPage; i++)
+    if (bystander[i] != 0x5a) Wrong("memory that is nobody's mapping was touched");
   return 0;
 }

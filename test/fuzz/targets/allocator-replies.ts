@@ -10,7 +10,11 @@ import { TestChannel } from '../test-channel.js';
 export const allocatorReplies: Target = {
   name: 'allocator-replies',
   maxBytes: 256,
-  seeds: [Uint8Array.of(0, 1, 1, 1, 0, 0, 0), Uint8Array.of(0, 1, 0, 1, 1, 2, 0, 3, 0, 0, 0), Uint8Array.of(0, 1, 2, 3)],
+  seeds: [
+    Uint8Array.of(0, 1, 1, 1, 0, 0, 0),
+    Uint8Array.of(0, 1, 0, 1, 1, 2, 0, 3, 0, 0, 0),
+    Uint8Array.of(0, 1, 2, 3),
+  ],
   async run(input) {
     const words = new Set<string>();
     const draw = new Draw(input);

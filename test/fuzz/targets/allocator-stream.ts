@@ -13,7 +13,17 @@ const REQUEST_LIMIT = 16 * native.pageSize;
 const PIECES = 12;
 
 const SIZES = [
-  ...[0n, 1n, 4095n, 4096n, 4097n, BigInt(REQUEST_LIMIT), BigInt(REQUEST_LIMIT) + 1n, BigInt(BUDGET), BigInt(BUDGET) + 1n],
+  ...[
+    0n,
+    1n,
+    4095n,
+    4096n,
+    4097n,
+    BigInt(REQUEST_LIMIT),
+    BigInt(REQUEST_LIMIT) + 1n,
+    BigInt(BUDGET),
+    BigInt(BUDGET) + 1n,
+  ],
   ...[2n ** 31n, 2n ** 32n, 2n ** 53n, 2n ** 63n - 4096n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n],
 ];
 
@@ -68,7 +78,8 @@ export const allocatorStream: Target = {
       if (piece.fds.length > 0) throw new Error('a descriptor came without its reply');
       const all = memory.reduce((sum, fd) => sum + fd.info().size, 0);
       if (all > BUDGET || memory.length > PIECES) throw new Error(`${all} bytes are out in ${memory.length} pieces`);
-      if (all > 0 && server.budget.used < all) throw new Error(`${all} bytes are out, and ${server.budget.used} are in the books`);
+      if (all > 0 && server.budget.used < all)
+        throw new Error(`${all} bytes are out, and ${server.budget.used} are in the books`);
     };
     try {
       while (!draw.done && !channel.closed) {
@@ -116,6 +127,7 @@ export const allocatorStream: Target = {
     return [...words];
   },
   check() {
-    if (server.budget.used !== 0 || server.budget.pieces !== 0) throw new Error(`${server.budget.used} bytes are still out`);
+    if (server.budget.used !== 0 || server.budget.pieces !== 0)
+      throw new Error(`${server.budget.used} bytes are still out`);
   },
 };

@@ -43,14 +43,20 @@ let house: House | undefined;
 export const brokerAnswers: Target = {
   name: 'broker-answers',
   maxBytes: 256,
-  seeds: [Uint8Array.of(1, 0, 0, 0, 0, 4), Uint8Array.of(1, 0, 0, 1, 4, 0), Uint8Array.of(0, 2, 5, 2, 0, 4, 2, 3, 0, 0, 1, 4)],
+  seeds: [
+    Uint8Array.of(1, 0, 0, 0, 0, 4),
+    Uint8Array.of(1, 0, 0, 1, 4, 0),
+    Uint8Array.of(0, 2, 5, 2, 0, 4, 2, 3, 0, 0, 1, 4),
+  ],
   dictionary: [Kind.Accepted, Kind.Refused].map(kind => encodeRecord({ kind, detail: 1, text: 'vm' })),
   async run(input) {
     house ??= new House();
     const draw = new Draw(input);
     const servers = house.servers.slice(0, 1 + draw.below(2));
     const words = new Set<string>();
-    const registration = new BrokerRegistration(house.folder, 'vm', servers, line => words.add(line.replace(/\d+|\/\S+/g, '').slice(0, 70)));
+    const registration = new BrokerRegistration(house.folder, 'vm', servers, line =>
+      words.add(line.replace(/\d+|\/\S+/g, '').slice(0, 70)),
+    );
     let broker = house.accept();
     const leave = (): void => {
       registration.close();
@@ -101,7 +107,9 @@ export const brokerAnswers: Target = {
           case 4:
             await turnsUntil(() => registration.registered === (!lost && accepted === servers.length));
             if (registration.registered !== (!lost && accepted === servers.length)) {
-              throw new Error(`registered: ${registration.registered}, after ${accepted} of ${servers.length} answers${lost ? ' and a wrong one' : ''}`);
+              throw new Error(
+                `registered: ${registration.registered}, after ${accepted} of ${servers.length} answers${lost ? ' and a wrong one' : ''}`,
+              );
             }
             break;
           default:
@@ -114,7 +122,8 @@ export const brokerAnswers: Target = {
         }
       }
       await turnsUntil(() => registration.registered === (!lost && accepted === servers.length));
-      if (registration.registered !== (!lost && accepted === servers.length)) throw new Error(`registered: ${registration.registered}`);
+      if (registration.registered !== (!lost && accepted === servers.length))
+        throw new Error(`registered: ${registration.registered}`);
       return [...words, `registered ${registration.registered}`];
     } finally {
       leave();
@@ -136,7 +145,9 @@ function registrationsOf(broker: OwnedFd, count: number): void {
     const length = native.recv(broker.fd, buffer, fds);
     for (const fd of fds) native.close(fd);
     if (length <= 0) break;
-    records += reader.push(buffer.subarray(0, length)).filter(({ kind, text }) => kind === Kind.Register && text === 'vm').length;
+    records += reader
+      .push(buffer.subarray(0, length))
+      .filter(({ kind, text }) => kind === Kind.Register && text === 'vm').length;
   }
   if (records !== count) throw new Error(`${records} registrations of ${count}`);
 }
@@ -144,7 +155,14 @@ function registrationsOf(broker: OwnedFd, count: number): void {
 /** Sends what fits; the descriptors are given away. */
 function send(socket: OwnedFd, bytes: Uint8Array, fds: readonly OwnedFd[]): void {
   try {
-    if (bytes.length > 0) native.send(socket.fd, bytes, 0, bytes.length, fds.map(({ fd }) => fd));
+    if (bytes.length > 0)
+      native.send(
+        socket.fd,
+        bytes,
+        0,
+        bytes.length,
+        fds.map(({ fd }) => fd),
+      );
   } catch {
     // The host process has left.
   }

@@ -26,7 +26,11 @@ const buffer = new Uint8Array(65536);
 class House {
   readonly folder = mkdtempSync(join(tmpdir(), 'virtwl-fuzz-'));
   readonly words = new Set<string>();
-  readonly broker = new Broker({ directory: join(this.folder, 'broker'), ...LIMITS, log: line => this.words.add(line.replace(/"[^"]*"|\d+/g, '').slice(0, 70)) });
+  readonly broker = new Broker({
+    directory: join(this.folder, 'broker'),
+    ...LIMITS,
+    log: line => this.words.add(line.replace(/"[^"]*"|\d+/g, '').slice(0, 70)),
+  });
   readonly paths = Array.from({ length: LISTENING }, (_, i) => join(this.folder, `s${i}`));
   readonly listening = this.paths.map(path => new OwnedFd(native.listenUnix(path, 8)));
 
@@ -117,7 +121,9 @@ export const brokerControl: Target = {
             const host = some(hosts);
             if (host === undefined) break;
             const odd = draw.oneIn(6);
-            const role = odd ? draw.byte() : draw.pick([Role.Compositor, Role.CompositorRelay, Role.Wayland, Role.Wayland]);
+            const role = odd
+              ? draw.byte()
+              : draw.pick([Role.Compositor, Role.CompositorRelay, Role.Wayland, Role.Wayland]);
             const kind = odd && draw.oneIn(2) ? draw.pick(Object.values(Kind)) : Kind.Register;
             const record = encodeRecord({ kind, detail: role, text: draw.pick(NAMES) });
             const fds = fdsFor(!odd || draw.oneIn(2));
@@ -173,12 +179,16 @@ export const brokerControl: Target = {
         }
         const relayed = broker.relayed;
         if (broker.vms.length > LIMITS.maxRegistrations || broker.waiting > LIMITS.maxWaiting) {
-          throw new Error(`${broker.vms.length} registrations, ${broker.waiting} clients that wait, ${relayed} relayed`);
+          throw new Error(
+            `${broker.vms.length} registrations, ${broker.waiting} clients that wait, ${relayed} relayed`,
+          );
         }
       }
       // Whoever has said only whole records with a descriptor each, and is still there, has all its answers.
       const settled = (): boolean =>
-        hosts.every(host => host.broken || host.ended || host.rest !== undefined || host.accepted + host.refused === host.records);
+        hosts.every(
+          host => host.broken || host.ended || host.rest !== undefined || host.accepted + host.refused === host.records,
+        );
       await turnsUntil(() => {
         for (const host of hosts) host.listen();
         return settled();
@@ -210,7 +220,10 @@ async function leave(house: House, hosts: HostProcess[], guests: OwnedFd[]): Pro
     return empty();
   });
   house.drain();
-  if (!empty()) throw new Error(`left: ${broker.vms.length} VMs, ${broker.waiting} clients, ${broker.links} links, ${broker.relayed} relayed`);
+  if (!empty())
+    throw new Error(
+      `left: ${broker.vms.length} VMs, ${broker.waiting} clients, ${broker.links} links, ${broker.relayed} relayed`,
+    );
 }
 
 /** A host process that does all right is accepted. */
@@ -218,7 +231,9 @@ async function proveServes(house: House): Promise<void> {
   const host = new HostProcess(house.broker.path);
   try {
     host.records += 1;
-    host.say(encodeRecord({ kind: Kind.Register, detail: Role.Wayland, text: 'honest' }), [new OwnedFd(native.dup(house.listening[0]!.fd))]);
+    host.say(encodeRecord({ kind: Kind.Register, detail: Role.Wayland, text: 'honest' }), [
+      new OwnedFd(native.dup(house.listening[0]!.fd)),
+    ]);
     await turnsUntil(() => {
       host.listen();
       return host.accepted > 0;
@@ -232,7 +247,14 @@ async function proveServes(house: House): Promise<void> {
 /** Sends what fits, and gives the descriptors away. */
 function send(socket: OwnedFd, bytes: Uint8Array, fds: readonly OwnedFd[]): void {
   try {
-    if (bytes.length > 0) native.send(socket.fd, bytes, 0, bytes.length, fds.map(({ fd }) => fd));
+    if (bytes.length > 0)
+      native.send(
+        socket.fd,
+        bytes,
+        0,
+        bytes.length,
+        fds.map(({ fd }) => fd),
+      );
   } catch {
     // Nobody is there any more.
   }

@@ -3,7 +3,14 @@
  * broker sends, hands clients on, and holds nothing afterwards.
  */
 import { BrokerLink } from '../../../compositor-glue/broker-link.js';
-import { encodeRecord, Kind, Mode, RecordError, RecordReader, type BrokerRecord } from '../../../src/host/broker-protocol.js';
+import {
+  encodeRecord,
+  Kind,
+  Mode,
+  RecordError,
+  RecordReader,
+  type BrokerRecord,
+} from '../../../src/host/broker-protocol.js';
 import type { Context, Device, SocketVfd } from '../../../src/virtwl/device.js';
 import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';
@@ -56,7 +63,10 @@ export const brokerLink: Target = {
     const say = (bytes: Uint8Array, fds: number): void => {
       whole.push(bytes);
       const context = contexts[draw.below(contexts.length)] as TestContext;
-      context.deliver(bytes, Array.from({ length: fds }, () => drawFd(draw)));
+      context.deliver(
+        bytes,
+        Array.from({ length: fds }, () => drawFd(draw)),
+      );
     };
     while (!draw.done) {
       switch (draw.below(5)) {
@@ -65,7 +75,10 @@ export const brokerLink: Target = {
           break;
         case 1: {
           const detail = draw.oneIn(8) ? draw.byte() : draw.pick([Mode.Handover, Mode.Relay]);
-          say(encodeRecord({ kind: Kind.Client, detail, text: draw.pick(['a', 'work', '', 'x'.repeat(100)]) }), draw.below(3));
+          say(
+            encodeRecord({ kind: Kind.Client, detail, text: draw.pick(['a', 'work', '', 'x'.repeat(100)]) }),
+            draw.below(3),
+          );
           break;
         }
         case 2: {
@@ -92,7 +105,7 @@ function compareReaders(stream: Uint8Array, draw: Draw): string[] {
   const whole = outcome(reader => reader.push(stream));
   const cut = outcome(reader => {
     const records: BrokerRecord[] = [];
-    for (let at = 0; at < stream.length; ) {
+    for (let at = 0; at < stream.length;) {
       const length = 1 + draw.below(9);
       records.push(...reader.push(stream.subarray(at, at + length)));
       at += length;

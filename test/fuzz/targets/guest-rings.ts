@@ -72,7 +72,11 @@ export const guestRings: Target = {
     const open = (ring: FuzzGuest['in'], base: number): Virtqueue => {
       const { descriptors, available, used } = ringsOf(ring);
       const toFrontEnd = FRONT_END_ADDRESS - GUEST_ADDRESS;
-      const layout = { descriptors: descriptors + toFrontEnd, available: available + toFrontEnd, used: used + toFrontEnd };
+      const layout = {
+        descriptors: descriptors + toFrontEnd,
+        available: available + toFrontEnd,
+        used: used + toFrontEnd,
+      };
       return new Virtqueue(memory, { size: RING_SIZE, ...layout }, features, base);
     };
     const start = (since: Since): void => {
@@ -116,7 +120,12 @@ export const guestRings: Target = {
     };
     try {
       const regions = [
-        { guestAddress: GUEST_ADDRESS, size: FIRST_BYTES, frontEndAddress: FRONT_END_ADDRESS, fileOffset: MEMORY_OFFSET },
+        {
+          guestAddress: GUEST_ADDRESS,
+          size: FIRST_BYTES,
+          frontEndAddress: FRONT_END_ADDRESS,
+          fileOffset: MEMORY_OFFSET,
+        },
         {
           guestAddress: GUEST_ADDRESS + FIRST_BYTES,
           size: MEMORY_BYTES - FIRST_BYTES,
@@ -189,7 +198,8 @@ export const guestRings: Target = {
       guest.submit(new Draw(new Uint8Array(0)), pipeCommand(1, 1), false);
       device.kicked(1);
       guest.collect(false);
-      if (guest.due > 0 || guest.lastAnswer !== Response.VfdNew) throw new Error(`a new driver gets ${guest.lastAnswer}, and ${guest.due} answers are due`);
+      if (guest.due > 0 || guest.lastAnswer !== Response.VfdNew)
+        throw new Error(`a new driver gets ${guest.lastAnswer}, and ${guest.due} answers are due`);
       guest.checkGuards();
       await end();
       if (mapped.size > 0) throw new Error(`${mapped.size} pieces are mapped after the end`);

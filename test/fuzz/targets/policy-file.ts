@@ -4,8 +4,38 @@ import { REMOTE_GLOBALS } from '../../../src/wayland/globals.js';
 import type { Target } from '../target.js';
 
 const words = [
-  ...['clipboard', 'title', 'fullscreen', 'memory', 'clients', 'objects', 'allow', 'deny', 'none', 'read', 'write', 'prefixed', 'free'],
-  ...['yes', 'no', '256M', '1G', '0', '64', '9007199254740993', '__proto__', 'constructor', '#', '\n', '\r\n', '\t', ' ', '\u00a0'],
+  ...[
+    'clipboard',
+    'title',
+    'fullscreen',
+    'memory',
+    'clients',
+    'objects',
+    'allow',
+    'deny',
+    'none',
+    'read',
+    'write',
+    'prefixed',
+    'free',
+  ],
+  ...[
+    'yes',
+    'no',
+    '256M',
+    '1G',
+    '0',
+    '64',
+    '9007199254740993',
+    '__proto__',
+    'constructor',
+    '#',
+    '\n',
+    '\r\n',
+    '\t',
+    ' ',
+    '\u00a0',
+  ],
   ...['wl_seat 5', 'xdg_wm_base 3', 'zxdg_exporter_v2', 'wl_output'],
 ];
 
@@ -27,22 +57,30 @@ export const policyFile: Target = {
       if (!(error instanceof PolicyError)) throw error;
       const lines = text.split(/\r?\n/).length;
       if (error.line < 1 || error.line > lines) throw new Error(`an error in line ${error.line} of ${lines}`);
-      return [/set twice|clipboard: give|give one of|no global|denied twice|a name only|unknown setting|one number|one size/.exec(error.message)?.[0] ?? 'else'];
+      return [
+        /set twice|clipboard: give|give one of|no global|denied twice|a name only|unknown setting|one number|one size/.exec(
+          error.message,
+        )?.[0] ?? 'else',
+      ];
     }
     const { memory, clients, objects, globals, ...switches } = policy;
     if (!Number.isSafeInteger(memory) || memory < 1) throw new Error(`${memory} bytes of memory`);
     if (!Number.isInteger(clients) || clients < 1 || clients > 100_000) throw new Error(`${clients} clients`);
     if (!Number.isInteger(objects) || objects < 1 || objects > 10_000_000) throw new Error(`${objects} objects`);
-    for (const value of Object.values(switches)) if (typeof value !== 'boolean') throw new Error(`a switch that is ${String(value)}`);
+    for (const value of Object.values(switches))
+      if (typeof value !== 'boolean') throw new Error(`a switch that is ${String(value)}`);
     for (const [name, newest] of REMOTE_GLOBALS) {
       const version = globals(name, newest + 5);
-      if (!Number.isInteger(version) || version < 0 || version > newest) throw new Error(`${name} in version ${version}`);
+      if (!Number.isInteger(version) || version < 0 || version > newest)
+        throw new Error(`${name} in version ${version}`);
     }
     for (const name of ['zwlr_screencopy_manager_v1', 'wl_nothing', '__proto__', 'constructor', '']) {
       if (globals(name, 1) !== 0) throw new Error(`${name} is allowed`);
     }
     return Object.entries(policy).flatMap(([key, value]) =>
-      typeof value === 'boolean' && value !== DEFAULT_POLICY[key as keyof typeof DEFAULT_POLICY] ? [`${key} ${value}`] : [],
+      typeof value === 'boolean' && value !== DEFAULT_POLICY[key as keyof typeof DEFAULT_POLICY]
+        ? [`${key} ${value}`]
+        : [],
     );
   },
 };

@@ -55,7 +55,11 @@ function withMapping<T>(fd: OwnedFd, size: number, use: (buffer: ArrayBuffer) =>
 export const probeRequests: Target = {
   name: 'probe-requests',
   maxBytes: 256,
-  seeds: [Uint8Array.of(0, 0, 1, 0, 0, 0, 2, 0), Uint8Array.of(0, 1, 2, 0, 0, 0, 0, 2, 3), Uint8Array.of(0, 2, 9, 0, 0, 0, 1, 5, 2, 4)],
+  seeds: [
+    Uint8Array.of(0, 0, 1, 0, 0, 0, 2, 0),
+    Uint8Array.of(0, 1, 2, 0, 0, 0, 0, 2, 3),
+    Uint8Array.of(0, 2, 9, 0, 0, 0, 1, 5, 2, 4),
+  ],
   async run(input) {
     const words = new Set<string>();
     const draw = new Draw(input);
@@ -67,7 +71,16 @@ export const probeRequests: Target = {
             if (channels.length >= 10) break;
             const channel = new TestChannel('socket');
             server.serve(channel);
-            channels.push({ channel, bytes: 0, fds: 0, memory: undefined, size: 0, seed: 0, replies: 0, expected: undefined });
+            channels.push({
+              channel,
+              bytes: 0,
+              fds: 0,
+              memory: undefined,
+              size: 0,
+              seed: 0,
+              replies: 0,
+              expected: undefined,
+            });
             break;
           }
           case 1:
@@ -79,7 +92,9 @@ export const probeRequests: Target = {
             const real = draw.oneIn(6) ? draw.below(10_000) : size <= 8192 ? size : 4096;
             const memory = patterned(real, draw.oneIn(8) ? draw.byte() : seed);
             const strange = draw.oneIn(8);
-            const fds = strange ? Array.from({ length: draw.below(4) }, () => drawFd(draw)) : [new OwnedFd(native.dup(memory.fd))];
+            const fds = strange
+              ? Array.from({ length: draw.below(4) }, () => drawFd(draw))
+              : [new OwnedFd(native.dup(memory.fd))];
             const request = encodeProbeRequest({ size, seed });
             const cut = draw.oneIn(4) ? draw.below(request.length + 1) : request.length;
             if (guest.bytes === 0 && cut > 0) {
@@ -122,13 +137,16 @@ export const probeRequests: Target = {
           const piece = guest.channel.takeSent();
           if (piece === undefined) continue;
           if (piece.fds.length > 0) throw new Error('an answer with a descriptor');
-          if (piece.bytes.length !== PROBE_REPLY_BYTES || ++guest.replies > 1) throw new Error(`${piece.bytes.length} bytes in answer ${guest.replies}`);
+          if (piece.bytes.length !== PROBE_REPLY_BYTES || ++guest.replies > 1)
+            throw new Error(`${piece.bytes.length} bytes in answer ${guest.replies}`);
           const { verdict, offset } = decodeProbeReply(piece.bytes);
           if (!Object.values(Verdict).includes(verdict as Verdict)) throw new Error(`the verdict ${verdict}`);
           words.add(`verdict ${verdict}`);
-          if (guest.expected !== undefined && verdict !== guest.expected) throw new Error(`the verdict ${verdict} instead of ${guest.expected}`);
+          if (guest.expected !== undefined && verdict !== guest.expected)
+            throw new Error(`the verdict ${verdict} instead of ${guest.expected}`);
           if (verdict !== Verdict.Match) continue;
-          if (guest.memory === undefined || offset > 8192) throw new Error(`${offset} bytes match of memory that was not sent`);
+          if (guest.memory === undefined || offset > 8192)
+            throw new Error(`${offset} bytes match of memory that was not sent`);
           // The answer's pattern is there, where it was the memory that was patterned for this request.
           const whole = guest.memory.info().size;
           if (whole < offset || guest.fds !== 1 || offset !== guest.size) continue;

@@ -7,7 +7,14 @@
 import { Status } from '../../../src/allocator/protocol.js';
 import { OwnedFd } from '../../../src/fd.js';
 import { FEATURES, PROTOCOL_FEATURES, VhostUserBackend } from '../../../src/host/wl-device/backend.js';
-import { encodeMessage, encodeU64, FLAG_NEED_REPLY, FrontEnd, PAYLOAD_BYTES, VERSION } from '../../../src/host/wl-device/message.js';
+import {
+  encodeMessage,
+  encodeU64,
+  FLAG_NEED_REPLY,
+  FrontEnd,
+  PAYLOAD_BYTES,
+  VERSION,
+} from '../../../src/host/wl-device/message.js';
 import { native } from '../../../src/native.js';
 import { FRONT_END_ADDRESS, GUEST_ADDRESS, state } from '../../host/wl-device/front-end.js';
 import type { DriverRing } from '../../host/wl-device/guest-driver.js';
@@ -22,7 +29,18 @@ import { FuzzVmm } from '../vmm.js';
 
 /** All that there is, and some that is unknown. */
 const REQUESTS = [...Object.values(FrontEnd), 0, 6, 7, 24, 25, 33, 39, 40, 99, 0xffffffff];
-const ADDRESSES = [0, 1, 4096, GUEST_ADDRESS, GUEST_ADDRESS + 4096, FRONT_END_ADDRESS, FRONT_END_ADDRESS + 8192, 2 ** 40, 2 ** 52, 2 ** 60];
+const ADDRESSES = [
+  0,
+  1,
+  4096,
+  GUEST_ADDRESS,
+  GUEST_ADDRESS + 4096,
+  FRONT_END_ADDRESS,
+  FRONT_END_ADDRESS + 8192,
+  2 ** 40,
+  2 ** 52,
+  2 ** 60,
+];
 const SIZES = [0, 1, 2, 8, 16, 64, 256, 4096, 8192, MEMORY_BYTES, 2 ** 20, 2 ** 32, 2 ** 53];
 const NUMBERS = [0, 1, 2, 3, 4, 16, 64, 255, 256, 32768, 65535, 0xffffffff];
 
@@ -34,7 +52,9 @@ export const vhostUser: Target = {
     Uint8Array.of(0, 0, 0, 1, 0, 4, 1, 1, 2, 0, 0, 4, 1, 2, 2, 0, 4, 9, 8, 8, 4, 6),
     Uint8Array.of(0, 2, 5, 2, 10, 0, 4, 2, 14, 1, 4, 2, 4, 3, 4, 7, 10, 20, 30),
   ],
-  dictionary: Object.values(FrontEnd).map(request => encodeMessage(request, VERSION | FLAG_NEED_REPLY, new Uint8Array(PAYLOAD_BYTES.get(request) ?? 8))),
+  dictionary: Object.values(FrontEnd).map(request =>
+    encodeMessage(request, VERSION | FLAG_NEED_REPLY, new Uint8Array(PAYLOAD_BYTES.get(request) ?? 8)),
+  ),
   async run(input) {
     const draw = new Draw(input);
     const features = { indirect: !draw.oneIn(4), eventIndex: !draw.oneIn(4) };
@@ -66,7 +86,12 @@ export const vhostUser: Target = {
       if (!draw.oneIn(8)) vmm.say(FrontEnd.SetBackendReqFd, undefined, [vmm.newRequests()]);
       const all = FEATURES & ~(features.indirect ? 0n : 1n << 28n) & ~(features.eventIndex ? 0n : 1n << 29n);
       vmm.say(FrontEnd.SetFeatures, encodeU64(draw.oneIn(16) ? 1n << 32n : all));
-      const region = [BigInt(GUEST_ADDRESS), BigInt(MEMORY_BYTES), BigInt(FRONT_END_ADDRESS), BigInt(MEMORY_OFFSET)] as const;
+      const region = [
+        BigInt(GUEST_ADDRESS),
+        BigInt(MEMORY_BYTES),
+        BigInt(FRONT_END_ADDRESS),
+        BigInt(MEMORY_OFFSET),
+      ] as const;
       const shared = new OwnedFd(native.dup(guest.fd.fd));
       if (draw.oneIn(3)) vmm.say(FrontEnd.SetMemTable, encodeU64(1n, ...region), [shared]);
       else vmm.say(FrontEnd.AddMemReg, encodeU64(0n, ...region), [shared]);
@@ -164,7 +189,11 @@ export const vhostUser: Target = {
         // What comes back is not checked for what the guest got: queues may have been moved at any time.
         guest.spoiled = true;
         const counts = backend.counts;
-        const over = counts.vfds > WL_LIMITS.vfds || counts.connections > WL_LIMITS.connections || counts.pipes > WL_LIMITS.pipes || counts.mappings > WL_LIMITS.mappings;
+        const over =
+          counts.vfds > WL_LIMITS.vfds ||
+          counts.connections > WL_LIMITS.connections ||
+          counts.pipes > WL_LIMITS.pipes ||
+          counts.mappings > WL_LIMITS.mappings;
         if (over) throw new Error(`over a limit: ${JSON.stringify(counts)}`);
       }
       await proveAnswers(vmm, () => ended > 0);
@@ -191,14 +220,20 @@ async function proveAnswers(vmm: FuzzVmm, ended: () => boolean): Promise<void> {
     return vmm.broken || ended() || vmm.settled;
   });
   if (vmm.broken || ended()) return;
-  if (!vmm.settled || vmm.replies.get(FrontEnd.GetFeatures)?.readBigUInt64LE(0) !== FEATURES) throw new Error('no answer, or a wrong one, to GET_FEATURES');
+  if (!vmm.settled || vmm.replies.get(FrontEnd.GetFeatures)?.readBigUInt64LE(0) !== FEATURES)
+    throw new Error('no answer, or a wrong one, to GET_FEATURES');
 }
 
 /** A message of any kind, with a payload that nearly makes sense. */
 function sayAnything(draw: Draw, vmm: FuzzVmm): void {
   const request = draw.pick(REQUESTS);
   const address = (): bigint => BigInt(draw.oneIn(8) ? draw.word() * 4096 : draw.pick(ADDRESSES));
-  const region = (): bigint[] => [address(), BigInt(draw.pick(SIZES)), address(), BigInt(draw.pick([0, 4096, 1, MEMORY_OFFSET]))];
+  const region = (): bigint[] => [
+    address(),
+    BigInt(draw.pick(SIZES)),
+    address(),
+    BigInt(draw.pick([0, 4096, 1, MEMORY_OFFSET])),
+  ];
   let payload: Uint8Array;
   let kinds: 'memory' | 'event' | 'any' = 'any';
   switch (request) {
@@ -230,7 +265,9 @@ function sayAnything(draw: Draw, vmm: FuzzVmm): void {
       break;
     case FrontEnd.SetFeatures:
     case FrontEnd.SetProtocolFeatures:
-      payload = encodeU64(draw.oneIn(2) ? BigInt(draw.word()) : request === FrontEnd.SetFeatures ? FEATURES : PROTOCOL_FEATURES);
+      payload = encodeU64(
+        draw.oneIn(2) ? BigInt(draw.word()) : request === FrontEnd.SetFeatures ? FEATURES : PROTOCOL_FEATURES,
+      );
       break;
     default:
       payload = draw.take(draw.oneIn(2) ? 0 : draw.below(48));
@@ -238,7 +275,8 @@ function sayAnything(draw: Draw, vmm: FuzzVmm): void {
   if (draw.oneIn(16)) payload = payload.subarray(0, draw.below(payload.length + 1));
   const fds = Array.from({ length: draw.pick([0, 1, 1, 1, 2, 8, 12]) }, () => {
     if (kinds === 'event' && !draw.oneIn(4)) return new OwnedFd(native.eventfd());
-    if (kinds === 'memory' && !draw.oneIn(4)) return new OwnedFd(native.memfd('fuzz', draw.pick([4096, 8192, MEMORY_BYTES]), 0));
+    if (kinds === 'memory' && !draw.oneIn(4))
+      return new OwnedFd(native.memfd('fuzz', draw.pick([4096, 8192, MEMORY_BYTES]), 0));
     return drawFd(draw);
   });
   vmm.say(request, payload, fds, draw.oneIn(8) ? draw.below(16) : VERSION | FLAG_NEED_REPLY);

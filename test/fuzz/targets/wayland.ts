@@ -50,7 +50,13 @@ const GLOBALS: readonly (readonly [string, number])[] = [
 const FEW_GLOBALS = GLOBALS.filter(([name]) => /^(wl_|xdg_wm_base|wp_viewporter|zwlr)/.test(name));
 /** All that can pass. */
 const ALL_GLOBALS: readonly (readonly [string, number])[] = [...REMOTE_GLOBALS];
-const STRICT: VmPolicy = { ...DEFAULT_POLICY, readClipboard: false, writeClipboard: false, fullscreen: false, memory: 4 << 20 };
+const STRICT: VmPolicy = {
+  ...DEFAULT_POLICY,
+  readClipboard: false,
+  writeClipboard: false,
+  fullscreen: false,
+  memory: 4 << 20,
+};
 
 /** Memory of `bytes` bytes, or a refusal, at once or later: the input says which. */
 function allocator(draw: Draw): (bytes: number) => Promise<Memory> {
@@ -70,7 +76,12 @@ function proxy(app: TestChannel, link: TestChannel, draw: Draw): Between {
   });
   let why: string | undefined;
   connection.on('close', reason => (why = brief(reason)));
-  return { closed: () => why !== undefined, why: () => why ?? '', close: () => connection.close(), end: () => transfers.close() };
+  return {
+    closed: () => why !== undefined,
+    why: () => why ?? '',
+    close: () => connection.close(),
+    end: () => transfers.close(),
+  };
 }
 
 function glue(link: TestChannel, compositor: TestChannel, draw: Draw): Between {
@@ -107,7 +118,8 @@ function answersBasics(side: WaylandSide, draw: Draw, memory: boolean): void {
   side.answer = ({ name, id, args }: Heard) => {
     switch (name) {
       case 'wl_display.get_registry':
-        for (const [number, { type, version }] of side.globals) side.say(args[0] as number, 'global', [number, type, version]);
+        for (const [number, { type, version }] of side.globals)
+          side.say(args[0] as number, 'global', [number, type, version]);
         break;
       case 'wl_display.sync':
         side.say(args[0] as number, 'done', [0]);
@@ -135,7 +147,10 @@ function target(name: string, hostile: 'client' | 'compositor', between: 'proxy'
     seeds: SEEDS,
     async run(input) {
       const draw = new Draw(input);
-      const channels = [new TestChannel(between === 'proxy' ? 'socket' : 'link'), new TestChannel(between === 'proxy' ? 'link' : 'socket')] as const;
+      const channels = [
+        new TestChannel(between === 'proxy' ? 'socket' : 'link'),
+        new TestChannel(between === 'proxy' ? 'link' : 'socket'),
+      ] as const;
       const client = new WaylandSide('client', channels[0], hostile === 'client');
       const compositor = new WaylandSide('compositor', channels[1], hostile === 'compositor');
       const tested = (between === 'proxy' ? proxy : glue)(channels[0], channels[1], draw);
@@ -206,7 +221,15 @@ function target(name: string, hostile: 'client' | 'compositor', between: 'proxy'
 function begin(client: WaylandSide, exchange: () => void): void {
   client.say(1, 'get_registry', [client.newId()]);
   for (let round = 0; round < 3; round++) exchange();
-  for (const wanted of ['wl_compositor', 'wl_shm', 'xdg_wm_base', 'wl_seat', 'wl_data_device_manager', 'virtwl_memory_v1', 'wp_viewporter']) {
+  for (const wanted of [
+    'wl_compositor',
+    'wl_shm',
+    'xdg_wm_base',
+    'wl_seat',
+    'wl_data_device_manager',
+    'virtwl_memory_v1',
+    'wp_viewporter',
+  ]) {
     const global = [...client.globals].find(([, { type }]) => type === wanted);
     if (global === undefined) continue;
     const [name, { type, version }] = global;

@@ -38,7 +38,8 @@ export const wlCommands: Target = {
     let granted = 0;
     const host: WlHost = {
       connect(name) {
-        if (name !== 'plain') throw Object.assign(new Error('no such server'), { code: name === 'gone' ? 'ECONNREFUSED' : 'ENOENT' });
+        if (name !== 'plain')
+          throw Object.assign(new Error('no such server'), { code: name === 'gone' ? 'ECONNREFUSED' : 'ENOENT' });
         const [ours, theirs] = native.socketpair() as [number, number];
         servers.push(new OwnedFd(theirs));
         return new OwnedFd(ours);
@@ -65,7 +66,11 @@ export const wlCommands: Target = {
       ready: () => undefined,
       log: () => undefined,
     };
-    const state = new WlState(host, { limits: WL_LIMITS, transitionFlags: !draw.oneIn(4), sharedMemory: !draw.oneIn(8) });
+    const state = new WlState(host, {
+      limits: WL_LIMITS,
+      transitionFlags: !draw.oneIn(4),
+      sharedMemory: !draw.oneIn(8),
+    });
     let asked = 0;
     let answered = 0;
     const known = new Set<number>();
@@ -81,9 +86,12 @@ export const wlCommands: Target = {
         const view = new DataView(response.buffer, response.byteOffset);
         const type = view.getUint32(0, true);
         if (!Object.values(Response).includes(type as Response)) throw new Error(`an answer of type ${type}`);
-        if (response.length !== (type === Response.VfdNew ? 32 : 8)) throw new Error(`an answer of ${response.length} bytes`);
+        if (response.length !== (type === Response.VfdNew ? 32 : 8))
+          throw new Error(`an answer of ${response.length} bytes`);
         if (type === Response.VfdNew) known.add(view.getUint32(8, true));
-        said.add(`${bytes.length >= 4 ? Math.min(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true), 0x10b) >> 0 : 'short'} gives ${type}`);
+        said.add(
+          `${bytes.length >= 4 ? Math.min(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true), 0x10b) >> 0 : 'short'} gives ${type}`,
+        );
       });
       lent.fill(0xee);
     };
@@ -111,13 +119,26 @@ export const wlCommands: Target = {
     };
     const id = (): number => {
       const ids = [...known];
-      return draw.oneIn(8) || ids.length === 0 ? draw.pick([0, 1, 2, 3, 4, 5, 6, 0x3fffffff, DEVICE_ID, 0xffffffff]) : draw.pick(ids);
+      return draw.oneIn(8) || ids.length === 0
+        ? draw.pick([0, 1, 2, 3, 4, 5, 6, 0x3fffffff, DEVICE_ID, 0xffffffff])
+        : draw.pick(ids);
     };
     const newId = (): number => (draw.oneIn(8) ? id() : 1 + draw.below(30));
     while (!draw.done) {
       switch (draw.below(10)) {
         case 0:
-          command(words(Command.New, 0, newId(), draw.oneIn(4) ? draw.byte() : 0, 0, 0, draw.pick([4096, 1, 0, 65536, 1 << 20, 0xffffffff]), 0));
+          command(
+            words(
+              Command.New,
+              0,
+              newId(),
+              draw.oneIn(4) ? draw.byte() : 0,
+              0,
+              0,
+              draw.pick([4096, 1, 0, 65536, 1 << 20, 0xffffffff]),
+              0,
+            ),
+          );
           break;
         case 1:
           command(words(Command.NewPipe, 0, newId(), draw.pick([1, 2, 1, 2, 0, 3]), 0, 0, 0, 0));
@@ -135,7 +156,9 @@ export const wlCommands: Target = {
           const list = foreign ? ids.flatMap(each => [draw.below(2), each]) : ids;
           const count = draw.oneIn(12) ? draw.word() : ids.length;
           const data = new Uint8Array(draw.pick([0, 1, 10, 4000, 100_000]));
-          command(Buffer.concat([words(foreign ? Command.SendForeignId : Command.Send, 0, id(), count, ...list), data]));
+          command(
+            Buffer.concat([words(foreign ? Command.SendForeignId : Command.Send, 0, id(), count, ...list), data]),
+          );
           break;
         }
         case 4:
@@ -156,7 +179,13 @@ export const wlCommands: Target = {
           }
           const fds = Array.from({ length: draw.below(4) }, () => drawFd(draw));
           try {
-            native.send(server.fd, buffer, 0, 1 + draw.below(8000), fds.map(({ fd }) => fd));
+            native.send(
+              server.fd,
+              buffer,
+              0,
+              1 + draw.below(8000),
+              fds.map(({ fd }) => fd),
+            );
           } catch {
             // It is full, or nobody is there any more.
           }
@@ -179,7 +208,11 @@ export const wlCommands: Target = {
           command(draw.take(draw.byte()));
       }
       const counts = state.counts;
-      if (counts.vfds > WL_LIMITS.vfds || counts.connections > WL_LIMITS.connections || counts.pipes > WL_LIMITS.pipes) {
+      if (
+        counts.vfds > WL_LIMITS.vfds ||
+        counts.connections > WL_LIMITS.connections ||
+        counts.pipes > WL_LIMITS.pipes
+      ) {
         throw new Error(`over a limit: ${JSON.stringify(counts)}`);
       }
     }

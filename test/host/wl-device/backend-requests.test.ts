@@ -10,12 +10,19 @@ const wait = (milliseconds: number): Promise<void> => new Promise(resolve => set
 /** Looks for the first byte go on in turns of the event loop, then by a timer: until that is what is due. */
 const UNTIL_TIMER_MS = 100;
 
-for (const [when, waiting] of [['at once', 0], ['after a while', UNTIL_TIMER_MS]] as const) {
+for (const [when, waiting] of [
+  ['at once', 0],
+  ['after a while', UNTIL_TIMER_MS],
+] as const) {
   t.test(`a front-end that has not read a request and goes ${when}: the event loop turns on`, async t => {
     const holdings = new Holdings();
     const [ours, theirs] = native.socketpair().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
     const memory = new OwnedFd(native.memfd('virtwl-test', 4096, 0));
-    const requests = new BackendRequests(ours, { inParts: true, running: () => true, broken: () => t.fail('nothing was said') });
+    const requests = new BackendRequests(ours, {
+      inParts: true,
+      running: () => true,
+      broken: () => t.fail('nothing was said'),
+    });
     const outcome = requests.map(memory, 0, 4096, true);
     await wait(waiting);
     requests.close();

@@ -5,7 +5,14 @@
 import t from 'tap';
 import { OwnedFd } from '../../../src/fd.js';
 import { native } from '../../../src/native.js';
-import { encodeMessage, encodeU64, FLAG_NEED_REPLY, FrontEnd, ProtocolFeature, VERSION } from '../../../src/host/wl-device/message.js';
+import {
+  encodeMessage,
+  encodeU64,
+  FLAG_NEED_REPLY,
+  FrontEnd,
+  ProtocolFeature,
+  VERSION,
+} from '../../../src/host/wl-device/message.js';
 import { Command, REGION_BYTES, Response } from '../../../src/host/wl-device/wire.js';
 import { eventually } from '../../eventually.js';
 import { FRONT_END_ADDRESS, GUEST_ADDRESS, GUEST_BYTES, state } from './front-end.js';
@@ -36,36 +43,41 @@ withHouse(t, 'what is offered', {}, async (t, house) => {
   t.equal(config.readBigUInt64LE(8), BigInt(REGION_BYTES));
 });
 
-withHouse(t, 'a VMM that pauses its guest stops the queues and starts them where they were: nothing is lost', {}, async (t, house) => {
-  const guest = await house.guest();
-  const server = await connected(house, guest, 1);
-  await guest.command(allocCommand(2, 4096));
-  server.socket.pause();
-  let slot: number;
-  do {
-    slot = guest.submit(sendCommand(1, Buffer.alloc(4000)));
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  } while (guest.answered(slot) && guest.takeAnswer(slot).length > 0);
-  for (let round = 0; round < 3; round++) {
-    const bases = [await guest.frontEnd.stopQueue(0), await guest.frontEnd.stopQueue(1)] as const;
-    server.socket.send(Buffer.from(`while paused ${round}`));
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    t.equal(guest.received(1).length, 14 * round);
-    guest.resume(...bases);
-    await guest.has(1, 14 * (round + 1));
-  }
-  t.notOk(guest.answered(slot));
-  await guest.frontEnd.stopQueue(0);
-  const outBase = await guest.frontEnd.stopQueue(1);
-  server.socket.resume();
-  await eventually('the server to read all', () => server.data.length >= 4000 * 3);
-  const inBase = await guest.frontEnd.stopQueue(0);
-  guest.resume(inBase, outBase);
-  await eventually('the answer that came meanwhile', () => guest.answered(slot));
-  guest.takeAnswer(slot);
-  t.equal(await guest.close(2), Response.Ok);
-  await eventually('the memory to be unmapped', () => guest.frontEnd.pieces.size === 0);
-});
+withHouse(
+  t,
+  'a VMM that pauses its guest stops the queues and starts them where they were: nothing is lost',
+  {},
+  async (t, house) => {
+    const guest = await house.guest();
+    const server = await connected(house, guest, 1);
+    await guest.command(allocCommand(2, 4096));
+    server.socket.pause();
+    let slot: number;
+    do {
+      slot = guest.submit(sendCommand(1, Buffer.alloc(4000)));
+      await new Promise(resolve => setTimeout(resolve, 1));
+    } while (guest.answered(slot) && guest.takeAnswer(slot).length > 0);
+    for (let round = 0; round < 3; round++) {
+      const bases = [await guest.frontEnd.stopQueue(0), await guest.frontEnd.stopQueue(1)] as const;
+      server.socket.send(Buffer.from(`while paused ${round}`));
+      await new Promise(resolve => setTimeout(resolve, 5));
+      t.equal(guest.received(1).length, 14 * round);
+      guest.resume(...bases);
+      await guest.has(1, 14 * (round + 1));
+    }
+    t.notOk(guest.answered(slot));
+    await guest.frontEnd.stopQueue(0);
+    const outBase = await guest.frontEnd.stopQueue(1);
+    server.socket.resume();
+    await eventually('the server to read all', () => server.data.length >= 4000 * 3);
+    const inBase = await guest.frontEnd.stopQueue(0);
+    guest.resume(inBase, outBase);
+    await eventually('the answer that came meanwhile', () => guest.answered(slot));
+    guest.takeAnswer(slot);
+    t.equal(await guest.close(2), Response.Ok);
+    await eventually('the memory to be unmapped', () => guest.frontEnd.pieces.size === 0);
+  },
+);
 
 withHouse(t, 'a guest that reboots finds nothing of its former life', {}, async (t, house) => {
   const guest = await house.guest();
@@ -143,7 +155,7 @@ withHouse(t, 'no mapping is asked for unless the queues run', {}, async (t, hous
   const server = await connected(house, guest, 1);
   const bases = [await guest.frontEnd.stopQueue(0), await guest.frontEnd.stopQueue(1)] as const;
   server.socket.send(Buffer.from('m'), [new OwnedFd(native.memfd('virtwl-test', 4096, 0))]);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise(resolve => setTimeout(resolve, 20));
   t.equal(guest.frontEnd.maps, 0);
   guest.resume(...bases);
   await guest.has(1, 1, 1);
@@ -152,12 +164,12 @@ withHouse(t, 'no mapping is asked for unless the queues run', {}, async (t, hous
 
 withHouse(t, 'rings in the wrong place, and queues that cannot be', {}, async (t, house) => {
   const attempts: ((guest: GuestDriver) => void)[] = [
-    (guest) => guest.frontEnd.startQueue(0, 64, { ...guest.in.rings, used: GUEST_ADDRESS + GUEST_BYTES - 16 }, 0),
-    (guest) => guest.frontEnd.startQueue(0, 64, { ...guest.in.rings, descriptors: 0x1000 }, 0),
-    (guest) => guest.frontEnd.startQueue(0, 64, { ...guest.in.rings, available: guest.in.rings.available + 1 }, 0),
-    (guest) => guest.frontEnd.startQueue(0, 63, guest.in.rings, 0),
-    (guest) => guest.frontEnd.startQueue(0, 0, guest.in.rings, 0),
-    (guest) => guest.frontEnd.startQueue(0, 2 ** 31, guest.in.rings, 0),
+    guest => guest.frontEnd.startQueue(0, 64, { ...guest.in.rings, used: GUEST_ADDRESS + GUEST_BYTES - 16 }, 0),
+    guest => guest.frontEnd.startQueue(0, 64, { ...guest.in.rings, descriptors: 0x1000 }, 0),
+    guest => guest.frontEnd.startQueue(0, 64, { ...guest.in.rings, available: guest.in.rings.available + 1 }, 0),
+    guest => guest.frontEnd.startQueue(0, 63, guest.in.rings, 0),
+    guest => guest.frontEnd.startQueue(0, 0, guest.in.rings, 0),
+    guest => guest.frontEnd.startQueue(0, 2 ** 31, guest.in.rings, 0),
   ];
   for (const attempt of attempts) {
     const frontEnd = house.frontEnd();
@@ -181,20 +193,36 @@ withHouse(t, 'requests that make no sense are refused where an answer is asked f
     void t.equal(await vmm.acknowledged(request, payload, fds), 1, what);
   await refused('unknown', 99, new Uint8Array(0));
   await refused('features that are not offered', FrontEnd.SetFeatures, encodeU64(1n << 60n));
-  await refused('protocol features that are not offered', FrontEnd.SetProtocolFeatures, encodeU64((1n << 3n) | (1n << 40n)));
+  await refused(
+    'protocol features that are not offered',
+    FrontEnd.SetProtocolFeatures,
+    encodeU64((1n << 3n) | (1n << 40n)),
+  );
   await refused('a payload of the wrong size', FrontEnd.SetVringNum, new Uint8Array(4));
   await refused('a third queue', FrontEnd.SetVringNum, state(2, 64));
   await refused('a kick without a descriptor', FrontEnd.SetVringKick, encodeU64(0n));
   await refused('no kick at all', FrontEnd.SetVringKick, encodeU64(0x100n));
   await refused('a kick that is a file', FrontEnd.SetVringKick, encodeU64(0n), [memfd()]);
-  await refused('a call that is a socket', FrontEnd.SetVringCall, encodeU64(0n), native.socketpair().map((fd) => new OwnedFd(fd)));
+  await refused(
+    'a call that is a socket',
+    FrontEnd.SetVringCall,
+    encodeU64(0n),
+    native.socketpair().map(fd => new OwnedFd(fd)),
+  );
   await refused('memory without a descriptor', FrontEnd.AddMemReg, region(0x9000000, 4096, 0x9000000));
   await refused('memory larger than its file', FrontEnd.AddMemReg, region(0x9000000, 16384, 0x9000000), [memfd()]);
   await refused('memory beyond its file', FrontEnd.AddMemReg, region(0x9000000, 4096, 0x9000000, 8192), [memfd()]);
-  await refused('memory over other memory', FrontEnd.AddMemReg, region(GUEST_ADDRESS + 4096, 4096, FRONT_END_ADDRESS), [memfd()]);
+  await refused('memory over other memory', FrontEnd.AddMemReg, region(GUEST_ADDRESS + 4096, 4096, FRONT_END_ADDRESS), [
+    memfd(),
+  ]);
   await refused('memory off a page', FrontEnd.AddMemReg, region(0x9000001, 4096, 0x9000000), [memfd()]);
   await refused('memory of size 0', FrontEnd.AddMemReg, region(0x9000000, 0, 0x9000000), [memfd()]);
-  await refused('memory of a socket', FrontEnd.AddMemReg, region(0x9000000, 4096, 0x9000000), native.socketpair().map((fd) => new OwnedFd(fd)));
+  await refused(
+    'memory of a socket',
+    FrontEnd.AddMemReg,
+    region(0x9000000, 4096, 0x9000000),
+    native.socketpair().map(fd => new OwnedFd(fd)),
+  );
   await refused('removing what is not there', FrontEnd.RemMemReg, region(0x9000000, 4096, 0x9000000));
   await refused('a table of too many', FrontEnd.SetMemTable, encodeU64(9n, ...Array.from({ length: 36 }, () => 0n)));
   await refused('a table without descriptors', FrontEnd.SetMemTable, encodeU64(1n, 0n, 4096n, 0n, 0n));
@@ -206,7 +234,12 @@ withHouse(t, 'regions come and go while the device runs', {}, async (t, house) =
   const guest = await house.guest();
   for (let round = 0; round < 600; round++) {
     const payload = encodeU64(0n, 0x8000_0000n, 8192n, 0x8000_0000n, 0n);
-    t.equal(await guest.frontEnd.acknowledged(FrontEnd.AddMemReg, payload, [new OwnedFd(native.memfd('virtwl-test', 8192, 0))]), 0);
+    t.equal(
+      await guest.frontEnd.acknowledged(FrontEnd.AddMemReg, payload, [
+        new OwnedFd(native.memfd('virtwl-test', 8192, 0)),
+      ]),
+      0,
+    );
     t.equal(await guest.frontEnd.acknowledged(FrontEnd.RemMemReg, payload), 0);
   }
   await connected(house, guest, 1);
@@ -216,7 +249,7 @@ withHouse(t, 'messages in pieces, and messages that are too long or end early', 
   const vmm = house.frontEnd();
   for (const byte of encodeMessage(FrontEnd.GetQueueNum, VERSION, new Uint8Array(0))) {
     vmm.raw(Uint8Array.of(byte));
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise(resolve => setImmediate(resolve));
   }
   t.equal(number(await vmm.reply(FrontEnd.GetQueueNum)), 2n);
   const twice = encodeMessage(FrontEnd.GetQueueNum, VERSION, new Uint8Array(0));

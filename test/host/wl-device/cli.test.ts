@@ -27,12 +27,14 @@ interface Running {
 }
 
 async function host(t: Test, ...args: string[]): Promise<Running> {
-  const child = spawn(process.execPath, [VIRTWL, 'host', '--vm', 'work', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [VIRTWL, 'host', '--vm', 'work', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let out = '';
   let text = '';
-  child.stdout.on('data', (chunk) => (out += String(chunk)));
-  child.stderr.on('data', (chunk) => (text += String(chunk)));
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  child.stdout.on('data', chunk => (out += String(chunk)));
+  child.stderr.on('data', chunk => (text += String(chunk)));
+  const ended = new Promise<number | null>(resolve => child.once('close', resolve));
   let gone = false;
   void ended.then(() => (gone = true));
   t.teardown(async () => {
@@ -53,16 +55,25 @@ async function guest(t: Test, path: string): Promise<GuestDriver> {
   return driver;
 }
 
-t.test('a VM reaches the servers that are turned on, through a confined process', async (t) => {
+t.test('a VM reaches the servers that are turned on, through a confined process', async t => {
   const path = join(folder, 'work');
   const server = join(folder, 'server');
   const listener = UnixListener.listen(server);
   t.teardown(() => listener.close());
-  listener.on('connection', (socket) => {
+  listener.on('connection', socket => {
     t.teardown(() => socket.close());
     socket.send(Buffer.from('hello'));
   });
-  const { child, stderr, ended } = await host(t, '--socket', path, '--allocator=1M', '--socket', `display=${server}`, '--guest-memory', '64K');
+  const { child, stderr, ended } = await host(
+    t,
+    '--socket',
+    path,
+    '--allocator=1M',
+    '--socket',
+    `display=${server}`,
+    '--guest-memory',
+    '64K',
+  );
   const driver = await guest(t, path);
   t.match(await driver.make(contextCommand(1, 'display')), { id: 1 });
   await driver.has(1, 5);
@@ -77,7 +88,11 @@ t.test('a VM reaches the servers that are turned on, through a confined process'
   child.kill('SIGUSR2');
   await eventually('the status', () => stderr().includes(STATUS_PREFIX));
   const status = JSON.parse(stderr().split(STATUS_PREFIX)[1]!.split('\n')[0]!) as Record<string, unknown>;
-  t.match(status, { vm: 'work', device: { connected: true, vfds: 4, connections: 2, mappings: 2, allocBytes: 65536 }, allocator: { used: 8192 } });
+  t.match(status, {
+    vm: 'work',
+    device: { connected: true, vfds: 4, connections: 2, mappings: 2, allocBytes: 65536 },
+    allocator: { used: 8192 },
+  });
   t.match(status['native'], { fdsOpened: Number });
 
   driver.frontEnd.close();
@@ -88,7 +103,7 @@ t.test('a VM reaches the servers that are turned on, through a confined process'
   t.same(readdirSync(folder), ['server'], 'socket and folder are gone');
 });
 
-t.test('a folder for loopback and a socket for a VM can be had at the same time', async (t) => {
+t.test('a folder for loopback and a socket for a VM can be had at the same time', async t => {
   const path = join(folder, 'both');
   const loopback = join(folder, 'loopback');
   await host(t, '--socket', path, '--loopback', loopback, '--probe');
@@ -98,23 +113,31 @@ t.test('a folder for loopback and a socket for a VM can be had at the same time'
   t.match(await driver.make(contextCommand(1, 'probe')), { id: 1 });
 });
 
-t.test('what cannot be is refused', async (t) => {
+t.test('what cannot be is refused', async t => {
   const refused = (args: string[], message: RegExp): void => {
-    const { status, stderr } = spawnSync(process.execPath, [VIRTWL, 'host', '--vm', 'work', ...args], { encoding: 'utf8' });
+    const { status, stderr } = spawnSync(process.execPath, [VIRTWL, 'host', '--vm', 'work', ...args], {
+      encoding: 'utf8',
+    });
     t.not(status, 0, args.join(' '));
     t.match(stderr, message);
   };
   refused([], /give --socket PATH for a VM, or --loopback DIR/);
   refused(['--socket', join(folder, 'a'), '--socket', join(folder, 'b')], /was given already/);
   refused(['--socket', '=x'], /give PATH, or NAME=PATH/);
-  refused(['--socket', join(folder, 'a'), '--socket', `display=${join(folder, 'nothing')}`], /there is no socket .* start what listens there first/);
+  refused(
+    ['--socket', join(folder, 'a'), '--socket', `display=${join(folder, 'nothing')}`],
+    /there is no socket .* start what listens there first/,
+  );
   refused(['--socket', join(folder, 'a'), '--max-mappings', '449'], /room for 448/);
   t.notOk(existsSync(join(folder, 'a')));
 });
 
-t.test('--print tells what the VMM is to be started with', async (t) => {
+t.test('--print tells what the VMM is to be started with', async t => {
   const print = (...args: string[]): string =>
-    execFileSync(process.execPath, [VIRTWL, 'host', '--vm', 'work', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    execFileSync(process.execPath, [VIRTWL, 'host', '--vm', 'work', ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
   t.equal(
     print('--socket', '/run/a,b', '--print', 'qemu'),
     '-chardev socket,id=virtwl,path=/run/a,,b ' +

@@ -11,7 +11,15 @@ import { Command, NO_PFN, REGION_BYTES, Response } from '../../../src/host/wl-de
 import { UnixSocket } from '../../../src/unix-socket.js';
 import { eventually } from '../../eventually.js';
 import { Random } from '../../wayland/random.js';
-import { allocCommand, contextCommand, numbers, pipeCommand, sendCommand, type Announced, type GuestDriver } from './guest-driver.js';
+import {
+  allocCommand,
+  contextCommand,
+  numbers,
+  pipeCommand,
+  sendCommand,
+  type Announced,
+  type GuestDriver,
+} from './guest-driver.js';
 import { withHouse, type House } from './house.js';
 
 const WRITE = 1;
@@ -26,7 +34,10 @@ async function connect(t: Test, house: House, guest: GuestDriver, id: number): P
 }
 
 /** What the guest sees of memory in the region. */
-function shown(guest: GuestDriver, vfd: Announced): { byte: (at: number) => number; write: (at: number, value: number) => void } {
+function shown(
+  guest: GuestDriver,
+  vfd: Announced,
+): { byte: (at: number) => number; write: (at: number, value: number) => void } {
   const piece = guest.frontEnd.pieces.get(vfd.pfn * 4096)!;
   const use = <T>(writable: boolean, work: (bytes: Uint8Array) => T): T => {
     const mapping = native.map(piece.fd.fd, 0, piece.length, writable);
@@ -37,8 +48,8 @@ function shown(guest: GuestDriver, vfd: Announced): { byte: (at: number) => numb
     }
   };
   return {
-    byte: (at) => use(false, (bytes) => bytes[at]!),
-    write: (at, value) => use(true, (bytes) => (bytes[at] = value)),
+    byte: at => use(false, bytes => bytes[at]!),
+    write: (at, value) => use(true, bytes => (bytes[at] = value)),
   };
 }
 
@@ -73,14 +84,21 @@ for (const options of [
 
 withHouse(t, 'what is not offered is refused', {}, async (t, house) => {
   const guest = await house.guest();
-  t.equal(await guest.make(contextCommand(1, 'other')), Response.InvalidId, 'a server of the folder that is not this VM’s');
+  t.equal(
+    await guest.make(contextCommand(1, 'other')),
+    Response.InvalidId,
+    'a server of the folder that is not this VM’s',
+  );
   t.equal(await guest.make(contextCommand(1, 'vhost-user')), Response.InvalidId, 'not even the device itself');
   t.equal(await guest.make(contextCommand(1, 'gone')), Response.InvalidId, 'one that is not there');
   for (const name of ['', '../plain', '.', 'x'.repeat(32), Buffer.from([0xff, 0xfe])]) {
     t.equal(await guest.make(contextCommand(1, name)), Response.InvalidId, JSON.stringify(name));
   }
   t.equal(await guest.type(numbers(Command.NewCtx, 0, 1)), Response.InvalidCmd);
-  t.equal(await guest.type(numbers(Command.NewDmabuf, 0, 1, 0, 0, 0, 0, 64, 64, 0, 0, 0, 0, 0, 0, 0)), Response.InvalidCmd);
+  t.equal(
+    await guest.type(numbers(Command.NewDmabuf, 0, 1, 0, 0, 0, 0, 64, 64, 0, 0, 0, 0, 0, 0, 0)),
+    Response.InvalidCmd,
+  );
   t.equal(await guest.type(numbers(Command.DmabufSync, 0, 1, 0)), Response.InvalidCmd);
   t.equal(await guest.type(numbers(0x10b, 0, 1)), Response.InvalidCmd);
   t.equal(await guest.type(numbers(0)), Response.InvalidCmd, 'less than a header');
@@ -106,26 +124,31 @@ withHouse(t, 'ids are the guest’s own: none twice, none of the device’s', {}
   t.match(await guest.make(allocCommand(0x3fffffff, 4096)), { size: 4096 }, 'and again when it is free');
 });
 
-withHouse(t, 'memory that the guest makes is in the region, is real, and is what a server gets', {}, async (t, house) => {
-  const guest = await house.guest();
-  const server = await connect(t, house, guest, 1);
-  const memory = (await guest.make(allocCommand(2, 5000))) as Announced;
-  t.match(memory, { id: 2, flags: READ | WRITE, size: 8192 }, 'whole pages');
-  t.ok(memory.pfn * 4096 + memory.size <= REGION_BYTES);
-  shown(guest, memory).write(8191, 17);
-  t.equal(await guest.send(1, 'm', [2, 2]), Response.Ok, 'twice in one message too');
-  await eventually('it to arrive', () => server.fds.length === 2);
-  const there = native.map(server.fds[0]!.fd, 0, 8192, true);
-  t.equal(new Uint8Array(there.buffer)[8191], 17);
-  new Uint8Array(there.buffer)[0] = 18;
-  there.unmap();
-  t.equal(shown(guest, memory).byte(0), 18);
-  t.equal(await guest.close(2), Response.Ok);
-  await eventually('its place to be free', () => guest.frontEnd.pieces.size === 0);
-  t.equal(house.server.counts!.allocBytes, 8192, 'the server still holds it');
-  closeAll(server.fds.splice(0));
-  t.equal(house.server.counts!.allocBytes, 0);
-});
+withHouse(
+  t,
+  'memory that the guest makes is in the region, is real, and is what a server gets',
+  {},
+  async (t, house) => {
+    const guest = await house.guest();
+    const server = await connect(t, house, guest, 1);
+    const memory = (await guest.make(allocCommand(2, 5000))) as Announced;
+    t.match(memory, { id: 2, flags: READ | WRITE, size: 8192 }, 'whole pages');
+    t.ok(memory.pfn * 4096 + memory.size <= REGION_BYTES);
+    shown(guest, memory).write(8191, 17);
+    t.equal(await guest.send(1, 'm', [2, 2]), Response.Ok, 'twice in one message too');
+    await eventually('it to arrive', () => server.fds.length === 2);
+    const there = native.map(server.fds[0]!.fd, 0, 8192, true);
+    t.equal(new Uint8Array(there.buffer)[8191], 17);
+    new Uint8Array(there.buffer)[0] = 18;
+    there.unmap();
+    t.equal(shown(guest, memory).byte(0), 18);
+    t.equal(await guest.close(2), Response.Ok);
+    await eventually('its place to be free', () => guest.frontEnd.pieces.size === 0);
+    t.equal(house.server.counts!.allocBytes, 8192, 'the server still holds it');
+    closeAll(server.fds.splice(0));
+    t.equal(house.server.counts!.allocBytes, 0);
+  },
+);
 
 withHouse(t, 'memory has a bound that counts what others still hold', { allocBytes: 4 * 4096 }, async (t, house) => {
   const guest = await house.guest();
@@ -164,7 +187,7 @@ withHouse(t, 'a place is used again only when the VMM has said that it is free',
   await eventually('both to be asked for', () => guest.frontEnd.held.length === 2);
   t.notOk(guest.answered(slot));
   t.equal(await guest.close(2), Response.InvalidId, 'what is being made is not there yet');
-  guest.frontEnd.held.splice(0).forEach((answer) => answer());
+  guest.frontEnd.held.splice(0).forEach(answer => answer());
   guest.frontEnd.holdAnswers = false;
   await eventually('the answer', () => guest.answered(slot));
   const second = guest.takeAnswer(slot);
@@ -181,34 +204,45 @@ withHouse(t, 'a VMM that refuses a mapping costs the guest that memory, and noth
   t.match(await guest.make(allocCommand(1, 4096)), { id: 1 });
 });
 
-withHouse(t, 'without USE_SHMEM there is no memory; without TRANS_FLAGS flags are the old ones', {}, async (t, house) => {
-  const guest = await house.guest({ features: 0n });
-  t.equal(await guest.make(allocCommand(1, 4096)), Response.OutOfMemory);
-  t.equal(guest.frontEnd.maps, 0);
-  t.match(await guest.make(contextCommand(1, 'plain')), { flags: 4 });
-});
+withHouse(
+  t,
+  'without USE_SHMEM there is no memory; without TRANS_FLAGS flags are the old ones',
+  {},
+  async (t, house) => {
+    const guest = await house.guest({ features: 0n });
+    t.equal(await guest.make(allocCommand(1, 4096)), Response.OutOfMemory);
+    t.equal(guest.frontEnd.maps, 0);
+    t.match(await guest.make(contextCommand(1, 'plain')), { flags: 4 });
+  },
+);
 
 withHouse(t, 'flags that make no sense', {}, async (t, house) => {
   const guest = await house.guest();
   t.equal(await guest.make(allocCommand(1, 4096, WRITE)), Response.InvalidFlags);
-  for (const flags of [0, READ | WRITE, 4, 0xffffffff]) t.equal(await guest.make(pipeCommand(1, flags)), Response.InvalidFlags, String(flags));
+  for (const flags of [0, READ | WRITE, 4, 0xffffffff])
+    t.equal(await guest.make(pipeCommand(1, flags)), Response.InvalidFlags, String(flags));
 });
 
-withHouse(t, 'a pipe that the guest reads: the bytes of whom the other end was sent to, then the hang-up', {}, async (t, house) => {
-  const guest = await house.guest();
-  const server = await connect(t, house, guest, 1);
-  t.match(await guest.make(pipeCommand(2, READ)), { id: 2, flags: READ });
-  t.equal(await guest.send(1, 'p', [2]), Response.Ok);
-  await eventually('it to arrive', () => server.fds.length === 1);
-  t.equal(await guest.send(1, 'p', [2]), Response.InvalidType, 'the device has no second one to send');
-  t.equal(await guest.send(2, 'x'), Response.InvalidType, 'it cannot be written here');
-  const text = Buffer.alloc(20_000, 'pipe ');
-  native.write(server.fds[0]!.fd, text, 0, text.length);
-  closeAll(server.fds.splice(0));
-  await guest.hangUp(2);
-  t.ok(guest.received(2).equals(text), 'and all that was written had come before it');
-  t.equal(await guest.close(2), Response.Ok);
-});
+withHouse(
+  t,
+  'a pipe that the guest reads: the bytes of whom the other end was sent to, then the hang-up',
+  {},
+  async (t, house) => {
+    const guest = await house.guest();
+    const server = await connect(t, house, guest, 1);
+    t.match(await guest.make(pipeCommand(2, READ)), { id: 2, flags: READ });
+    t.equal(await guest.send(1, 'p', [2]), Response.Ok);
+    await eventually('it to arrive', () => server.fds.length === 1);
+    t.equal(await guest.send(1, 'p', [2]), Response.InvalidType, 'the device has no second one to send');
+    t.equal(await guest.send(2, 'x'), Response.InvalidType, 'it cannot be written here');
+    const text = Buffer.alloc(20_000, 'pipe ');
+    native.write(server.fds[0]!.fd, text, 0, text.length);
+    closeAll(server.fds.splice(0));
+    await guest.hangUp(2);
+    t.ok(guest.received(2).equals(text), 'and all that was written had come before it');
+    t.equal(await guest.close(2), Response.Ok);
+  },
+);
 
 withHouse(t, 'a pipe that the guest writes: its bytes, and an end when it is closed', {}, async (t, house) => {
   const guest = await house.guest();
@@ -222,29 +256,37 @@ withHouse(t, 'a pipe that the guest writes: its bytes, and an end when it is clo
   t.equal((await readAll(server.fds[0]!)).toString(), 'some text');
 });
 
-withHouse(t, 'a pipe whose reader is slow holds back its writer, and delivers what was sent before it was closed', {}, async (t, house) => {
-  const guest = await house.guest({ size: 256 });
-  const server = await connect(t, house, guest, 1);
-  await guest.make(pipeCommand(2, WRITE));
-  await guest.send(1, 'p', [2]);
-  await eventually('it to arrive', () => server.fds.length === 1);
-  const chunk = Buffer.alloc(4000, 'slow');
-  let taken = 0;
-  let slot: number;
-  for (;;) {
-    slot = guest.submit(sendCommand(2, chunk));
-    await turns();
-    if (!guest.answered(slot)) break;
-    guest.takeAnswer(slot);
-    taken++;
-  }
-  t.ok(taken * 4000 >= MAX_UNSENT_BYTES, `${taken} were taken before`);
-  t.ok(taken * 4000 < 2 * MAX_UNSENT_BYTES);
-  t.match(await guest.make(pipeCommand(3, WRITE)), { id: 3 }, 'nobody else waits');
-  const [text] = await Promise.all([readAll(server.fds[0]!, (taken + 1) * 4000), eventually('the answer', () => guest.answered(slot))]);
-  t.equal(text.length, (taken + 1) * 4000);
-  t.equal(guest.takeAnswer(slot).readUInt32LE(0), Response.Ok);
-});
+withHouse(
+  t,
+  'a pipe whose reader is slow holds back its writer, and delivers what was sent before it was closed',
+  {},
+  async (t, house) => {
+    const guest = await house.guest({ size: 256 });
+    const server = await connect(t, house, guest, 1);
+    await guest.make(pipeCommand(2, WRITE));
+    await guest.send(1, 'p', [2]);
+    await eventually('it to arrive', () => server.fds.length === 1);
+    const chunk = Buffer.alloc(4000, 'slow');
+    let taken = 0;
+    let slot: number;
+    for (;;) {
+      slot = guest.submit(sendCommand(2, chunk));
+      await turns();
+      if (!guest.answered(slot)) break;
+      guest.takeAnswer(slot);
+      taken++;
+    }
+    t.ok(taken * 4000 >= MAX_UNSENT_BYTES, `${taken} were taken before`);
+    t.ok(taken * 4000 < 2 * MAX_UNSENT_BYTES);
+    t.match(await guest.make(pipeCommand(3, WRITE)), { id: 3 }, 'nobody else waits');
+    const [text] = await Promise.all([
+      readAll(server.fds[0]!, (taken + 1) * 4000),
+      eventually('the answer', () => guest.answered(slot)),
+    ]);
+    t.equal(text.length, (taken + 1) * 4000);
+    t.equal(guest.takeAnswer(slot).readUInt32LE(0), Response.Ok);
+  },
+);
 
 withHouse(t, 'a pipe whose reader goes away hangs up, and can be written no more', {}, async (t, house) => {
   const guest = await house.guest();
@@ -266,11 +308,18 @@ withHouse(t, 'what a server sends becomes vfds by what it is', {}, async (t, hou
   const empty = new OwnedFd(native.memfd('virtwl-test', 0, 0));
   const [ours, theirs] = native.socketpair();
   const peer = new UnixSocket(new OwnedFd(ours));
-  const [reader, writer] = native.pipe().map((fd) => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
-  const [reader2, writer2] = native.pipe().map((fd) => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+  const [reader, writer] = native.pipe().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+  const [reader2, writer2] = native.pipe().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
   server.socket.send(Buffer.from('six'), [writable, sealed, empty, new OwnedFd(theirs), reader, writer2]);
   await guest.has(1, 3, 6);
-  const [a, b, c, d, e, f] = guest.receivedVfds(1) as [Announced, Announced, Announced, Announced, Announced, Announced];
+  const [a, b, c, d, e, f] = guest.receivedVfds(1) as [
+    Announced,
+    Announced,
+    Announced,
+    Announced,
+    Announced,
+    Announced,
+  ];
   t.match(a, { flags: READ | WRITE, size: 3 * 4096 });
   t.equal(guest.frontEnd.pieces.get(a.pfn * 4096)!.writable, true);
   t.match(b, { flags: READ, size: 100 });
@@ -284,10 +333,12 @@ withHouse(t, 'what a server sends becomes vfds by what it is', {}, async (t, hou
 
   peer.send(Buffer.from('from the socket'));
   await guest.has(d.id, 15);
-  const said = new Promise((resolve) => peer.on('data', (bytes, fds) => {
-    closeAll(fds);
-    resolve(Buffer.from(bytes).toString());
-  }));
+  const said = new Promise(resolve =>
+    peer.on('data', (bytes, fds) => {
+      closeAll(fds);
+      resolve(Buffer.from(bytes).toString());
+    }),
+  );
   peer.start();
   t.equal(await guest.send(d.id, 'to the socket', [a.id]), Response.Ok, 'memory that came can go on');
   t.equal(await said, 'to the socket');
@@ -318,8 +369,15 @@ withHouse(t, 'a vfd is announced before it is brought, and what comes on it come
   await guest.has(1, 20, 20);
   for (const { id } of guest.receivedVfds(1)) {
     await guest.hangUp(id);
-    const places = guest.messages.flatMap((message, place) => (message.id === id || (message.type === Command.Recv && message.bytes.includes(Buffer.from(numbers(id)))) ? [place] : []));
-    t.same(places.map((place) => guest.messages[place]!.type), [Command.New, Command.Recv, Command.Recv, Command.Hup]);
+    const places = guest.messages.flatMap((message, place) =>
+      message.id === id || (message.type === Command.Recv && message.bytes.includes(Buffer.from(numbers(id))))
+        ? [place]
+        : [],
+    );
+    t.same(
+      places.map(place => guest.messages[place]!.type),
+      [Command.New, Command.Recv, Command.Recv, Command.Hup],
+    );
     t.equal(guest.received(id).toString(), 'early');
   }
 });
@@ -327,13 +385,20 @@ withHouse(t, 'a vfd is announced before it is brought, and what comes on it come
 withHouse(t, 'more than 28 vfds in one message of a server come in several', {}, async (t, house) => {
   const guest = await house.guest();
   const server = await connect(t, house, guest, 1);
-  const memories = (count: number): OwnedFd[] => Array.from({ length: count }, () => new OwnedFd(native.memfd('virtwl-test', 4096, 0)));
+  const memories = (count: number): OwnedFd[] =>
+    Array.from({ length: count }, () => new OwnedFd(native.memfd('virtwl-test', 4096, 0)));
   server.socket.send(Buffer.alloc(8000, 'd'), memories(28));
   await guest.has(1, 8000, 28);
   for (const message of guest.messages) t.ok(message.bytes.length <= 4096);
   const [ours, theirs] = native.socketpair();
   const raw = memories(60);
-  native.send(ours, Buffer.from('r'), 0, 1, raw.map((fd) => fd.fd));
+  native.send(
+    ours,
+    Buffer.from('r'),
+    0,
+    1,
+    raw.map(fd => fd.fd),
+  );
   closeAll(raw);
   server.socket.send(Buffer.from('s'), [new OwnedFd(theirs)]);
   await guest.has(1, 8001, 29);
@@ -396,26 +461,34 @@ withHouse(t, 'vfds that wait when their context is closed are closed with it', {
   await eventually('them to be made', () => house.server.counts!.vfds === 4);
   t.equal(await guest.close(1), Response.Ok);
   await eventually('them to be gone', () => house.server.counts!.vfds === 1 && guest.frontEnd.pieces.size === 0);
-  t.throws(() => {
-    for (let i = 0; i < 2; i++) native.send(ours, Buffer.from('x'), 0, 1, []);
-  }, { code: 'EPIPE' });
+  t.throws(
+    () => {
+      for (let i = 0; i < 2; i++) native.send(ours, Buffer.from('x'), 0, 1, []);
+    },
+    { code: 'EPIPE' },
+  );
   native.close(ours);
   guest.release();
   other.socket.send(Buffer.from('goes on'));
   await guest.has(2, 7);
 });
 
-withHouse(t, 'a server that hangs up: its last bytes first, and the vfd stays until it is closed', {}, async (t, house) => {
-  const guest = await house.guest();
-  const server = await connect(t, house, guest, 1);
-  const text = Buffer.alloc(150_000, 'goodbye ');
-  server.socket.send(text);
-  server.socket.closeWhenDrained();
-  await guest.hangUp(1);
-  t.ok(guest.received(1).equals(text));
-  t.equal(await guest.make(pipeCommand(1, READ)), Response.InvalidId, 'the id is still taken');
-  t.equal(await guest.close(1), Response.Ok);
-});
+withHouse(
+  t,
+  'a server that hangs up: its last bytes first, and the vfd stays until it is closed',
+  {},
+  async (t, house) => {
+    const guest = await house.guest();
+    const server = await connect(t, house, guest, 1);
+    const text = Buffer.alloc(150_000, 'goodbye ');
+    server.socket.send(text);
+    server.socket.closeWhenDrained();
+    await guest.hangUp(1);
+    t.ok(guest.received(1).equals(text));
+    t.equal(await guest.make(pipeCommand(1, READ)), Response.InvalidId, 'the id is still taken');
+    t.equal(await guest.close(1), Response.Ok);
+  },
+);
 
 withHouse(t, 'a server that does not read holds back who sends to it, and nobody else', {}, async (t, house) => {
   const guest = await house.guest();
@@ -469,40 +542,50 @@ withHouse(t, 'what was sent before the close still arrives', {}, async (t, house
   t.equal(house.server.counts!.connections, 0);
 });
 
-withHouse(t, 'a guest that does not read: its context is not read either, and the others go on', {}, async (t, house) => {
-  const guest = await house.guest({ keepBuffers: true, size: 256 });
-  const server = await connect(t, house, guest, 1);
-  const other = await connect(t, house, guest, 2);
-  let refused = false;
-  for (let i = 0; i < 2000 && !refused; i++) refused = !server.socket.send(Buffer.alloc(4000, 'x'));
-  t.ok(refused, 'the server cannot send any more');
-  await turns(100);
-  guest.collect();
-  t.equal(guest.kept.length, MAX_UNREAD_BUFFERS, 'so many of its buffers are filled, and no more');
-  t.ok(house.server.counts!.queuedBytes < 300_000, `${house.server.counts!.queuedBytes} bytes wait in the device`);
-  other.socket.send(Buffer.from('still here'));
-  await guest.has(2, 10);
-  const total = server.socket.queuedBytes;
-  t.ok(total > 0);
-  while (server.socket.queuedBytes > 0 || house.server.counts!.queuedBytes > 0) {
-    guest.release();
+withHouse(
+  t,
+  'a guest that does not read: its context is not read either, and the others go on',
+  {},
+  async (t, house) => {
+    const guest = await house.guest({ keepBuffers: true, size: 256 });
+    const server = await connect(t, house, guest, 1);
+    const other = await connect(t, house, guest, 2);
+    let refused = false;
+    for (let i = 0; i < 2000 && !refused; i++) refused = !server.socket.send(Buffer.alloc(4000, 'x'));
+    t.ok(refused, 'the server cannot send any more');
+    await turns(100);
     guest.collect();
-    await turns(1);
-  }
-  guest.release();
-  t.pass('and goes on when it reads');
-});
+    t.equal(guest.kept.length, MAX_UNREAD_BUFFERS, 'so many of its buffers are filled, and no more');
+    t.ok(house.server.counts!.queuedBytes < 300_000, `${house.server.counts!.queuedBytes} bytes wait in the device`);
+    other.socket.send(Buffer.from('still here'));
+    await guest.has(2, 10);
+    const total = server.socket.queuedBytes;
+    t.ok(total > 0);
+    while (server.socket.queuedBytes > 0 || house.server.counts!.queuedBytes > 0) {
+      guest.release();
+      guest.collect();
+      await turns(1);
+    }
+    guest.release();
+    t.pass('and goes on when it reads');
+  },
+);
 
-withHouse(t, 'a driver that gives no buffers back holds up only itself, within a bound', { queuedBytes: 200_000 }, async (t, house) => {
-  const guest = await house.guest({ size: 32 });
-  const servers = [];
-  for (let id = 1; id <= 10; id++) servers.push(await connect(t, house, guest, id));
-  // Nobody collects from here on: all buffers are used soon.
-  for (const server of servers) for (let i = 0; i < 500; i++) server.socket.send(Buffer.alloc(4000, 'x'));
-  await turns(300);
-  t.ok(house.server.counts!.queuedBytes < 200_000 + 80_000, `${house.server.counts!.queuedBytes} bytes`);
-  for (let id = 1; id <= 10; id++) await guest.has(id, 500 * 4000);
-});
+withHouse(
+  t,
+  'a driver that gives no buffers back holds up only itself, within a bound',
+  { queuedBytes: 200_000 },
+  async (t, house) => {
+    const guest = await house.guest({ size: 32 });
+    const servers = [];
+    for (let id = 1; id <= 10; id++) servers.push(await connect(t, house, guest, id));
+    // Nobody collects from here on: all buffers are used soon.
+    for (const server of servers) for (let i = 0; i < 500; i++) server.socket.send(Buffer.alloc(4000, 'x'));
+    await turns(300);
+    t.ok(house.server.counts!.queuedBytes < 200_000 + 80_000, `${house.server.counts!.queuedBytes} bytes`);
+    for (let id = 1; id <= 10; id++) await guest.has(id, 500 * 4000);
+  },
+);
 
 withHouse(t, 'vfds, connections and pipes are bounded', { vfds: 4, connections: 2, pipes: 1 }, async (t, house) => {
   const guest = await house.guest();
@@ -528,7 +611,8 @@ withHouse(t, 'foreign ids: local ones are as good as any, others are refused', {
     Buffer.concat([numbers(Command.SendForeignId, 0, 1, 1, kind, id), Buffer.from('f')]);
   t.equal(await guest.type(foreign(0, 2)), Response.Ok);
   await eventually('it', () => server.fds.length === 1 && server.data.length === 1);
-  for (const kind of [1, 2, 3, 4, 0xffffffff]) t.equal(await guest.type(foreign(kind, 2)), Response.InvalidId, String(kind));
+  for (const kind of [1, 2, 3, 4, 0xffffffff])
+    t.equal(await guest.type(foreign(kind, 2)), Response.InvalidId, String(kind));
   t.equal(server.data.length, 1);
 });
 
@@ -546,7 +630,7 @@ withHouse(t, 'vfds need a byte to go with; nothing at all is no mistake', {}, as
 });
 
 function turns(count = 20): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise(resolve => {
     const step = (): void => void (count-- > 0 ? setImmediate(step) : resolve());
     step();
   });
@@ -557,7 +641,7 @@ async function readAll(fd: OwnedFd, most = Infinity): Promise<Buffer> {
   native.setNonblocking(fd.fd);
   const chunks: Buffer[] = [];
   let length = 0;
-  await new Promise<void>((resolve) => {
+  await new Promise<void>(resolve => {
     const poll = new native.Poll(fd.fd, () => {
       const chunk = new Uint8Array(65536);
       const read = native.read(fd.fd, chunk);

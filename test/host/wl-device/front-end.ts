@@ -215,7 +215,12 @@ export class TestFrontEnd {
   }
 
   /** Sets one queue up and starts it. The addresses are the guest's. */
-  startQueue(index: number, size: number, rings: { descriptors: number; available: number; used: number }, base: number): void {
+  startQueue(
+    index: number,
+    size: number,
+    rings: { descriptors: number; available: number; used: number },
+    base: number,
+  ): void {
     const toFrontEnd = (address: number): bigint => BigInt(address - GUEST_ADDRESS + FRONT_END_ADDRESS);
     this.tell(FrontEnd.SetVringNum, state(index, size));
     this.tell(FrontEnd.SetVringBase, state(index, base));
@@ -271,7 +276,7 @@ export class TestFrontEnd {
 }
 
 function socketPair(): [OwnedFd, OwnedFd] {
-  return native.socketpair().map((fd) => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+  return native.socketpair().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
 }
 
 export function state(index: number, number: number): Uint8Array {

@@ -20,9 +20,17 @@ const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
 const INPUTS = Number(process.env['VIRTWL_FUZZ_INPUTS'] ?? 3_000);
 if (process.env['VIRTWL_FUZZ_INPUTS'] !== undefined) t.setTimeout(0);
 
-const LIMITS = { vfds: 60, connections: 20, pipes: 20, mappings: 20, allocBytes: 2 ** 20, receivedBytes: 1 << 20, queuedBytes: 100_000 };
+const LIMITS = {
+  vfds: 60,
+  connections: 20,
+  pipes: 20,
+  mappings: 20,
+  allocBytes: 2 ** 20,
+  receivedBytes: 1 << 20,
+  queuedBytes: 100_000,
+};
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
 /** Servers that answer, send what they got back, send vfds, hang up, or do nothing. */
 function liveliness(house: House, random: Random): void {
@@ -50,10 +58,14 @@ function liveliness(house: House, random: Random): void {
     }
     closeAll(fds.splice(0));
   }
-  house.connections.splice(0, house.connections.length, ...house.connections.filter(({ socket, ended }) => {
-    if (ended) socket.close();
-    return !socket.closed;
-  }));
+  house.connections.splice(
+    0,
+    house.connections.length,
+    ...house.connections.filter(({ socket, ended }) => {
+      if (ended) socket.close();
+      return !socket.closed;
+    }),
+  );
 }
 
 function randomFd(random: Random): OwnedFd {
@@ -74,14 +86,25 @@ function randomFd(random: Random): OwnedFd {
   }
 }
 
-const ids = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0x3fffffff, 0x40000000, 0x40000001, 0x40000002, 0x40000005, 0x80000000, 0xffffffff];
+const ids = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0x3fffffff, 0x40000000, 0x40000001, 0x40000002, 0x40000005, 0x80000000, 0xffffffff,
+];
 
 function randomCommand(random: Random): Uint8Array {
   const id = random.pick(ids);
   let command: Uint8Array;
   switch (random.below(9)) {
     case 0:
-      command = numbers(Command.New, 0, id, random.pick([0, 0, 0, 1, 3]), 0, 0, random.pick([0, 1, 4096, 65536, 2 ** 20, 0xffffffff]), 0);
+      command = numbers(
+        Command.New,
+        0,
+        id,
+        random.pick([0, 0, 0, 1, 3]),
+        0,
+        0,
+        random.pick([0, 1, 4096, 65536, 2 ** 20, 0xffffffff]),
+        0,
+      );
       break;
     case 1:
       command = pipeCommand(id, random.pick([1, 2, 1, 2, 0, 3, 9]));
@@ -98,7 +121,7 @@ function randomCommand(random: Random): Uint8Array {
     default: {
       const vfds = Array.from({ length: random.pick([0, 0, 0, 1, 1, 2, 28]) }, () => random.pick(ids));
       const foreign = random.below(6) === 0;
-      const list = foreign ? vfds.flatMap((vfd) => [random.below(3), vfd]) : vfds;
+      const list = foreign ? vfds.flatMap(vfd => [random.below(3), vfd]) : vfds;
       command = Buffer.concat([
         numbers(foreign ? Command.SendForeignId : Command.Send, 0, id, vfds.length, ...list),
         Buffer.alloc(random.pick([0, 1, 10, 1000, 3800])),
@@ -124,7 +147,7 @@ withHouse(t, `commands (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) => {
     if (random.below(4) === 0) liveliness(house, random);
     if (random.below(3) === 0) await turn();
     guest.frontEnd.refuseMaps = random.below(20) === 0;
-    slots = slots.filter((slot) => {
+    slots = slots.filter(slot => {
       if (!guest.answered(slot)) return true;
       const type = guest.takeAnswer(slot).readUInt32LE(0);
       responses.set(type, (responses.get(type) ?? 0) + 1);
@@ -133,14 +156,22 @@ withHouse(t, `commands (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) => {
     guest.messages.length = 0;
     if (slots.length >= 60) for (const { socket } of house.connections) socket.resume();
     const counts = house.server.counts!;
-    if (counts.vfds > LIMITS.vfds || counts.mappings > LIMITS.mappings || counts.allocBytes > LIMITS.allocBytes || counts.queuedBytes > LIMITS.queuedBytes + 200_000) {
+    if (
+      counts.vfds > LIMITS.vfds ||
+      counts.mappings > LIMITS.mappings ||
+      counts.allocBytes > LIMITS.allocBytes ||
+      counts.queuedBytes > LIMITS.queuedBytes + 200_000
+    ) {
       t.fail('over a limit', { ...counts });
       break;
     }
     if (slots.length >= 60) await turn();
   }
   t.equal(house.logged('stands still'), false);
-  t.ok(responses.size >= 5, `responses: ${[...responses].map(([type, count]) => `${count} of 0x${type.toString(16)}`).join(', ')}`);
+  t.ok(
+    responses.size >= 5,
+    `responses: ${[...responses].map(([type, count]) => `${count} of 0x${type.toString(16)}`).join(', ')}`,
+  );
 });
 
 withHouse(t, `rings (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) => {
@@ -154,7 +185,7 @@ withHouse(t, `rings (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) => {
     await turn();
     house.lines.length = 0;
     const memory = new Uint8Array(frontEnd.memory.buffer);
-    const places = [guest.in, guest.out].flatMap((ring) => [
+    const places = [guest.in, guest.out].flatMap(ring => [
       { at: ring.descriptors, length: 16 * guest!.size },
       { at: ring.available, length: 6 + 2 * guest!.size },
       { at: ring.used, length: 6 + 8 * guest!.size },
@@ -176,7 +207,13 @@ withHouse(t, `rings (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) => {
           default: {
             // A whole descriptor that nearly makes sense.
             const ring = random.pick([guest.in, guest.out]);
-            ring.describe(random.below(guest.size), random.below(GUEST_BYTES + 4096), random.pick([0, 1, 16, 4096, 0xffffffff]), random.below(8), random.below(guest.size + 1));
+            ring.describe(
+              random.below(guest.size),
+              random.below(GUEST_BYTES + 4096),
+              random.pick([0, 1, 16, 4096, 0xffffffff]),
+              random.below(8),
+              random.below(guest.size + 1),
+            );
           }
         }
       }
@@ -208,7 +245,17 @@ withHouse(t, `rings (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) => {
 withHouse(t, `messages of a VMM (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) => {
   const random = new Random(SEED + 2);
   const requests = [...Object.values(FrontEnd), 6, 7, 24, 25, 33, 39, 40, 99];
-  const addresses = [0, 1, 0x1000, GUEST_ADDRESS, GUEST_ADDRESS + 4096, FRONT_END_ADDRESS, FRONT_END_ADDRESS + 8192, 2 ** 40, 2 ** 52];
+  const addresses = [
+    0,
+    1,
+    0x1000,
+    GUEST_ADDRESS,
+    GUEST_ADDRESS + 4096,
+    FRONT_END_ADDRESS,
+    FRONT_END_ADDRESS + 8192,
+    2 ** 40,
+    2 ** 52,
+  ];
   const sizes = [0, 1, 2, 8, 16, 63, 64, 256, 4096, 8192, 2 ** 20, GUEST_BYTES, 2 ** 32, 2 ** 53];
   let ended = 0;
   let made = 0;
@@ -218,9 +265,11 @@ withHouse(t, `messages of a VMM (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) =
     if (random.below(2) === 0) frontEnd.tell(FrontEnd.SetProtocolFeatures, encodeU64(frontEnd.protocolFeatures));
     if (random.below(2) === 0) frontEnd.connectRequests();
     if (random.below(2) === 0) {
-      frontEnd.tell(FrontEnd.AddMemReg, encodeU64(0n, BigInt(GUEST_ADDRESS), BigInt(GUEST_BYTES), BigInt(FRONT_END_ADDRESS), 0n), [
-        new OwnedFd(native.dup(frontEnd.memoryFd.fd)),
-      ]);
+      frontEnd.tell(
+        FrontEnd.AddMemReg,
+        encodeU64(0n, BigInt(GUEST_ADDRESS), BigInt(GUEST_BYTES), BigInt(FRONT_END_ADDRESS), 0n),
+        [new OwnedFd(native.dup(frontEnd.memoryFd.fd))],
+      );
     }
     for (let count = random.below(40); count >= 0 && !frontEnd.ended; count--) {
       made++;
@@ -231,19 +280,28 @@ withHouse(t, `messages of a VMM (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) =
         case FrontEnd.SetVringBase:
         case FrontEnd.GetVringBase:
         case FrontEnd.SetVringEnable:
-          words.push(BigInt(random.pick([0, 1, 0, 1, 2, 255])) | (BigInt(random.pick([0, 1, 4, 64, 256, 65535])) << 32n));
+          words.push(
+            BigInt(random.pick([0, 1, 0, 1, 2, 255])) | (BigInt(random.pick([0, 1, 4, 64, 256, 65535])) << 32n),
+          );
           break;
         case FrontEnd.SetVringAddr:
           words.push(BigInt(random.below(3)), ...Array.from({ length: 4 }, () => BigInt(random.pick(addresses))));
           break;
         case FrontEnd.AddMemReg:
         case FrontEnd.RemMemReg:
-          words.push(0n, BigInt(random.pick(addresses)), BigInt(random.pick(sizes)), BigInt(random.pick(addresses)), BigInt(random.pick([0, 4096, 1])));
+          words.push(
+            0n,
+            BigInt(random.pick(addresses)),
+            BigInt(random.pick(sizes)),
+            BigInt(random.pick(addresses)),
+            BigInt(random.pick([0, 4096, 1])),
+          );
           break;
         case FrontEnd.SetMemTable: {
           const regions = random.below(10);
           words.push(BigInt(regions));
-          for (let i = 0; i < regions; i++) words.push(BigInt(random.pick(addresses)), BigInt(random.pick(sizes)), BigInt(random.pick(addresses)), 0n);
+          for (let i = 0; i < regions; i++)
+            words.push(BigInt(random.pick(addresses)), BigInt(random.pick(sizes)), BigInt(random.pick(addresses)), 0n);
           break;
         }
         case FrontEnd.SetVringKick:
@@ -259,7 +317,8 @@ withHouse(t, `messages of a VMM (FUZZ_SEED=${SEED})`, LIMITS, async (t, house) =
       }
       let payload = encodeU64(...words);
       if (random.below(15) === 0) payload = payload.subarray(0, random.below(payload.length + 1));
-      const fds = random.below(2) === 0 ? Array.from({ length: random.pick([1, 1, 1, 2, 8, 20]) }, () => vmmFd(random)) : [];
+      const fds =
+        random.below(2) === 0 ? Array.from({ length: random.pick([1, 1, 1, 2, 8, 20]) }, () => vmmFd(random)) : [];
       const message = encodeMessage(request, random.pick([1, 9, 9, 9, 9, 0, 5]), payload);
       if (random.below(30) === 0) message[random.below(message.length)] = random.below(256);
       frontEnd.raw(random.below(40) === 0 ? message.subarray(0, random.below(message.length) + 1) : message, fds);

@@ -131,7 +131,11 @@ export class GuestDriver {
     this.#inBuffers = 2 * ring;
     this.#outBuffers = this.#inBuffers + PAGE * this.size;
     this.features =
-      (options.features ?? 0b1010n) | (1n << 30n) | (1n << 32n) | (indirect ? 1n << 28n : 0n) | (eventIndex ? 1n << 29n : 0n);
+      (options.features ?? 0b1010n) |
+      (1n << 30n) |
+      (1n << 32n) |
+      (indirect ? 1n << 28n : 0n) |
+      (eventIndex ? 1n << 29n : 0n);
   }
 
   /** Begins anew, as after a reset of the device. */
@@ -143,7 +147,7 @@ export class GuestDriver {
     this.announced.clear();
     this.kept.length = 0;
     // Without indirect tables a command takes two descriptors.
-    const slots = this.options.indirect ?? true ? this.size : this.size / 2;
+    const slots = (this.options.indirect ?? true) ? this.size : this.size / 2;
     this.#freeSlots = Array.from({ length: slots }, (_, i) => i);
     for (let i = 0; i < this.size; i++) {
       this.in.describe(i, this.#inBuffers + PAGE * i, PAGE, 2);
@@ -188,7 +192,11 @@ export class GuestDriver {
   /** A command and its answer. */
   async command(command: Uint8Array): Promise<Buffer> {
     const slot = this.submit(command);
-    await eventually(`the answer to command 0x${(command[0]! | (command[1]! << 8)).toString(16)}`, () => this.answered(slot), 10_000);
+    await eventually(
+      `the answer to command 0x${(command[0]! | (command[1]! << 8)).toString(16)}`,
+      () => this.answered(slot),
+      10_000,
+    );
     return this.takeAnswer(slot);
   }
 
@@ -202,7 +210,7 @@ export class GuestDriver {
   /** Takes what the device has given back. */
   collect(): void {
     for (let used = this.out.take(); used !== undefined; used = this.out.take()) {
-      const slot = this.options.indirect ?? true ? used.head : used.head / 2;
+      const slot = (this.options.indirect ?? true) ? used.head : used.head / 2;
       const place = this.#outBuffers + 2 * PAGE * slot + PAGE + 1024;
       this.#answers.set(slot, Buffer.from(this.frontEnd.memory.buffer.slice(place, place + used.written)));
     }
@@ -250,18 +258,22 @@ export class GuestDriver {
   /** The data that came for a vfd so far, in order. */
   received(id: number): Buffer {
     this.collect();
-    return Buffer.concat(this.messages.filter((each) => each.type === Command.Recv && each.id === id).map((each) => dataOf(each)));
+    return Buffer.concat(
+      this.messages.filter(each => each.type === Command.Recv && each.id === id).map(each => dataOf(each)),
+    );
   }
 
   /** The vfds that came for a vfd so far. */
   receivedVfds(id: number): Announced[] {
     this.collect();
-    return this.messages.filter((each) => each.type === Command.Recv && each.id === id).flatMap((each) => vfdsOf(each).map((vfd) => this.announced.get(vfd)!));
+    return this.messages
+      .filter(each => each.type === Command.Recv && each.id === id)
+      .flatMap(each => vfdsOf(each).map(vfd => this.announced.get(vfd)!));
   }
 
   hungUp(id: number): boolean {
     this.collect();
-    return this.messages.some((each) => each.type === Command.Hup && each.id === id);
+    return this.messages.some(each => each.type === Command.Hup && each.id === id);
   }
 
   async has(id: number, bytes: number, vfds = 0): Promise<void> {
@@ -278,7 +290,12 @@ export class GuestDriver {
 }
 
 function readNew(bytes: Buffer): Announced {
-  return { id: bytes.readUInt32LE(8), flags: bytes.readUInt32LE(12), pfn: Number(bytes.readBigUInt64LE(16)), size: bytes.readUInt32LE(24) };
+  return {
+    id: bytes.readUInt32LE(8),
+    flags: bytes.readUInt32LE(12),
+    pfn: Number(bytes.readBigUInt64LE(16)),
+    size: bytes.readUInt32LE(24),
+  };
 }
 
 export function vfdsOf({ bytes }: Message): number[] {
@@ -299,8 +316,10 @@ export function sendCommand(id: number, data: Uint8Array | string, vfds: readonl
   return Buffer.concat([numbers(Command.Send, 0, id, vfds.length, ...vfds), Buffer.from(data as string)]);
 }
 
-export const allocCommand = (id: number, size: number, flags = 0): Uint8Array => numbers(Command.New, 0, id, flags, 0, 0, size, 0);
-export const pipeCommand = (id: number, flags: number): Uint8Array => numbers(Command.NewPipe, 0, id, flags, 0, 0, 0, 0);
+export const allocCommand = (id: number, size: number, flags = 0): Uint8Array =>
+  numbers(Command.New, 0, id, flags, 0, 0, size, 0);
+export const pipeCommand = (id: number, flags: number): Uint8Array =>
+  numbers(Command.NewPipe, 0, id, flags, 0, 0, 0, 0);
 
 export function contextCommand(id: number, name: string | Uint8Array): Uint8Array {
   const bytes = new Uint8Array(64);
@@ -308,4 +327,3 @@ export function contextCommand(id: number, name: string | Uint8Array): Uint8Arra
   bytes.set(Buffer.from(name as string).subarray(0, 32), 28);
   return bytes;
 }
-

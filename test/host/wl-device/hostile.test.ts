@@ -104,7 +104,7 @@ withHouse(t, 'a ring that makes no sense stops the device until it is reset', {}
     await eventually('the server to hear of it', () => house.connections.at(-1)!.ended);
     guest.frontEnd.kick(1);
     await guest.frontEnd.ask(FrontEnd.GetQueueNum);
-    t.equal(house.lines.filter((line) => line.includes('stands still')).length, 1, 'once');
+    t.equal(house.lines.filter(line => line.includes('stands still')).length, 1, 'once');
 
     await guest.frontEnd.stopQueue(0);
     await guest.frontEnd.stopQueue(1);
@@ -176,7 +176,7 @@ withHouse(t, 'a chain that is offered again while it is not answered is answered
   guest.frontEnd.kick(1);
   await eventually('the answers that are refusals', () => guest.answered(slot));
   t.equal(guest.takeAnswer(slot).readUInt32LE(0), Response.InvalidId);
-  guest.frontEnd.held.splice(0).forEach((answer) => answer());
+  guest.frontEnd.held.splice(0).forEach(answer => answer());
   guest.frontEnd.holdAnswers = false;
   await eventually('the first', () => guest.answered(slot));
   t.equal(guest.takeAnswer(slot).readUInt32LE(0), Response.VfdNew);
@@ -195,30 +195,39 @@ withHouse(t, 'a driver that kicks all the time does not keep the device from oth
   clearInterval(noise);
 });
 
-withHouse(t, 'so much for servers that do not read that the device looks at no further command, and then goes on', {}, async (t, house) => {
-  const guest = await house.guest({ size: 256 });
-  for (let id = 1; id <= 100; id++) t.match(await guest.make(contextCommand(id, 'plain')), { id });
-  await eventually('the servers to see them', () => house.connections.length === 100);
-  for (const { socket } of house.connections) socket.pause();
-  // 240 KiB for each is taken at once, and 100 of them are over what may wait in all.
-  let slot = -1;
-  let sent = 0;
-  outer: for (let round = 0; round < 200; round++) {
-    for (let id = 1; id <= 100; id++) {
-      slot = guest.submit(sendCommand(id, Buffer.alloc(4000, id)));
-      await new Promise((resolve) => setImmediate(resolve));
-      for (let turn = 0; turn < 50 && !guest.answered(slot); turn++) await new Promise((resolve) => setImmediate(resolve));
-      if (!guest.answered(slot)) break outer;
-      guest.takeAnswer(slot);
-      sent++;
+withHouse(
+  t,
+  'so much for servers that do not read that the device looks at no further command, and then goes on',
+  {},
+  async (t, house) => {
+    const guest = await house.guest({ size: 256 });
+    for (let id = 1; id <= 100; id++) t.match(await guest.make(contextCommand(id, 'plain')), { id });
+    await eventually('the servers to see them', () => house.connections.length === 100);
+    for (const { socket } of house.connections) socket.pause();
+    // 240 KiB for each is taken at once, and 100 of them are over what may wait in all.
+    let slot = -1;
+    let sent = 0;
+    outer: for (let round = 0; round < 200; round++) {
+      for (let id = 1; id <= 100; id++) {
+        slot = guest.submit(sendCommand(id, Buffer.alloc(4000, id)));
+        await new Promise(resolve => setImmediate(resolve));
+        for (let turn = 0; turn < 50 && !guest.answered(slot); turn++)
+          await new Promise(resolve => setImmediate(resolve));
+        if (!guest.answered(slot)) break outer;
+        guest.takeAnswer(slot);
+        sent++;
+      }
     }
-  }
-  t.ok(sent * 4000 < 100 * 1_000_000, `${sent} sends were taken`);
-  for (const { socket } of house.connections) socket.resume();
-  await eventually('the answer', () => guest.answered(slot));
-  guest.takeAnswer(slot);
-  await eventually('all to arrive', () => house.connections.reduce((sum, { data }) => sum + data.length, 0) === (sent + 1) * 4000);
-});
+    t.ok(sent * 4000 < 100 * 1_000_000, `${sent} sends were taken`);
+    for (const { socket } of house.connections) socket.resume();
+    await eventually('the answer', () => guest.answered(slot));
+    guest.takeAnswer(slot);
+    await eventually(
+      'all to arrive',
+      () => house.connections.reduce((sum, { data }) => sum + data.length, 0) === (sent + 1) * 4000,
+    );
+  },
+);
 
 withHouse(t, 'thousands of memories, pipes and contexts, closed in every order', {}, async (t, house) => {
   const guest = await house.guest({ size: 256 });
@@ -226,12 +235,17 @@ withHouse(t, 'thousands of memories, pipes and contexts, closed in every order',
     const ids = Array.from({ length: 500 }, (_, i) => i + 1);
     const slots = new Map<number, number>();
     const drain = async (): Promise<void> => {
-      await eventually('answers', () => [...slots.values()].every((slot) => guest.answered(slot)));
+      await eventually('answers', () => [...slots.values()].every(slot => guest.answered(slot)));
       for (const slot of slots.values()) guest.takeAnswer(slot);
       slots.clear();
     };
     for (const id of ids) {
-      const make = id % 3 === 0 ? allocCommand(id, 4096) : id % 3 === 1 ? pipeCommand(id, 1 + (id % 2)) : contextCommand(id, 'plain');
+      const make =
+        id % 3 === 0
+          ? allocCommand(id, 4096)
+          : id % 3 === 1
+            ? pipeCommand(id, 1 + (id % 2))
+            : contextCommand(id, 'plain');
       slots.set(id, guest.submit(make));
       if (slots.size === 200) await drain();
     }
@@ -243,7 +257,10 @@ withHouse(t, 'thousands of memories, pipes and contexts, closed in every order',
       if (slots.size === 200) await drain();
     }
     await drain();
-    await eventually('nothing to be left', () => house.server.counts!.vfds === 0 && house.server.counts!.mappings === 0);
+    await eventually(
+      'nothing to be left',
+      () => house.server.counts!.vfds === 0 && house.server.counts!.mappings === 0,
+    );
   }
   t.equal(house.server.counts!.allocBytes, 0);
 });

@@ -19,7 +19,7 @@ export function withHouse(
   limits: Partial<WlLimits>,
   body: (t: Test, house: House) => Promise<void>,
 ): void {
-  t.test(name, async (t) => {
+  t.test(name, async t => {
     const house = new House(limits);
     try {
       await body(t, house);
@@ -46,9 +46,9 @@ export class House {
     native.close(native.createTmpfs(4096));
     this.holdings = new Holdings();
     this.path = join(this.folder, 'vhost-user');
-    this.#listeners = ['plain', 'other'].map((name) => {
+    this.#listeners = ['plain', 'other'].map(name => {
       const listener = UnixListener.listen(join(this.folder, name));
-      listener.on('connection', (socket) => {
+      listener.on('connection', socket => {
         const connection = { name, socket, data: Buffer.alloc(0), fds: [] as OwnedFd[], ended: false };
         this.connections.push(connection);
         socket.on('data', (bytes, fds) => {
@@ -65,7 +65,7 @@ export class House {
       folder: this.folder,
       servers: new Set(['plain', 'gone']),
       limits: { allocBytes: 2 ** 20, ...limits },
-      log: (line) => this.lines.push(line),
+      log: line => this.lines.push(line),
     });
   }
 
@@ -85,7 +85,7 @@ export class House {
   }
 
   logged(text: string | RegExp): boolean {
-    return this.lines.some((line) => (typeof text === 'string' ? line.includes(text) : text.test(line)));
+    return this.lines.some(line => (typeof text === 'string' ? line.includes(text) : text.test(line)));
   }
 
   close(): void {

@@ -39,16 +39,21 @@ async function stoppedWithin(guest: GuestDriver): Promise<{ slot: number; bases:
   return { slot, bases };
 }
 
-withHouse(t, 'a mapping that was on its way when the VM was paused is asked for again when it goes on', {}, async (t, house) => {
-  const guest = await guestOfQemu(house);
-  const { slot, bases } = await stoppedWithin(guest);
-  await eventually('the request to be withdrawn', () => guest.frontEnd.unknown.length === 1);
-  t.equal(guest.frontEnd.maps, 0, 'it does not ask for a mapping, since there is no device that has a guest');
-  guest.resume(...bases);
-  await eventually('the answer', () => guest.answered(slot));
-  t.equal(guest.takeAnswer(slot).readUInt32LE(0), Response.VfdNew);
-  t.equal(guest.frontEnd.maps, 1);
-});
+withHouse(
+  t,
+  'a mapping that was on its way when the VM was paused is asked for again when it goes on',
+  {},
+  async (t, house) => {
+    const guest = await guestOfQemu(house);
+    const { slot, bases } = await stoppedWithin(guest);
+    await eventually('the request to be withdrawn', () => guest.frontEnd.unknown.length === 1);
+    t.equal(guest.frontEnd.maps, 0, 'it does not ask for a mapping, since there is no device that has a guest');
+    guest.resume(...bases);
+    await eventually('the answer', () => guest.answered(slot));
+    t.equal(guest.takeAnswer(slot).readUInt32LE(0), Response.VfdNew);
+    t.equal(guest.frontEnd.maps, 1);
+  },
+);
 
 withHouse(t, 'and when the guest has reset the device meanwhile, it is not', {}, async (t, house) => {
   const guest = await guestOfQemu(house);
@@ -73,23 +78,34 @@ withHouse(t, 'an unmapping that was on its way is done when the device runs agai
   await eventually('the books to say so', () => house.server.counts!.mappings === 0);
 });
 
-withHouse(t, 'a reset that takes all mappings away leaves all places to the next guest', { mappings: LIMIT }, async (t, house) => {
-  const guest = await guestOfQemu(house);
-  for (let life = 0; life < 5; life++) {
-    for (let id = 1; id <= LIMIT; id++) t.match(await guest.make(allocCommand(id, 4096)), { id }, `life ${life}: memory ${id}`);
-    t.equal((await guest.command(allocCommand(LIMIT + 1, 4096))).readUInt32LE(0), Response.OutOfMemory, 'and no further');
-    await stop(guest);
-    guest.frontEnd.dropPieces();
-    guest.start();
-  }
-});
+withHouse(
+  t,
+  'a reset that takes all mappings away leaves all places to the next guest',
+  { mappings: LIMIT },
+  async (t, house) => {
+    const guest = await guestOfQemu(house);
+    for (let life = 0; life < 5; life++) {
+      for (let id = 1; id <= LIMIT; id++)
+        t.match(await guest.make(allocCommand(id, 4096)), { id }, `life ${life}: memory ${id}`);
+      t.equal(
+        (await guest.command(allocCommand(LIMIT + 1, 4096))).readUInt32LE(0),
+        Response.OutOfMemory,
+        'and no further',
+      );
+      await stop(guest);
+      guest.frontEnd.dropPieces();
+      guest.start();
+    }
+  },
+);
 
 withHouse(t, 'memory that is mapped is no memory of the guest’s', {}, async (t, house) => {
   const guest = await guestOfQemu(house);
   await guest.make(allocCommand(1, 4096));
   const [piece] = guest.frontEnd.pieces.values();
   const told = encodeU64(0n, 0x1_0000_0000n, 4096n, 0x7e00_0000_0000n, 0n);
-  const tell = (): Promise<number> => guest.frontEnd.acknowledged(FrontEnd.AddMemReg, told, [new OwnedFd(native.dup(piece!.fd.fd))]);
+  const tell = (): Promise<number> =>
+    guest.frontEnd.acknowledged(FrontEnd.AddMemReg, told, [new OwnedFd(native.dup(piece!.fd.fd))]);
   t.equal(await tell(), 1, 'the VMM is told so: it need not take it back, and QEMU could not');
   const bases = await stop(guest);
   t.equal(await tell(), 0, 'but a device that is about to start takes it, or QEMU would not start it');
