@@ -1,6 +1,6 @@
 /**
  * What a process gives up: resource limits, system calls, descriptors on exec.
- * What each function does is documented in src/native.ts.
+ * What each function does is documented in src/system/native.ts.
  */
 #ifndef VIRTWL_BINDINGS_CONFINE_H_
 #define VIRTWL_BINDINGS_CONFINE_H_

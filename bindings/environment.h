@@ -19,7 +19,7 @@ class MappingObject;
 class PollObject;
 struct Rectangle;
 
-/** See NativeCounters in src/native.ts. */
+/** See NativeCounters in src/system/native.ts. */
 struct Counters {
   uint64_t mmap = 0;
   uint64_t fdsOpened = 0;

@@ -1,6 +1,6 @@
 /**
  * Calls on any file descriptor.
- * What each function does is documented in src/native.ts.
+ * What each function does is documented in src/system/native.ts.
  */
 #ifndef VIRTWL_BINDINGS_FILE_H_
 #define VIRTWL_BINDINGS_FILE_H_

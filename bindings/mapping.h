@@ -3,7 +3,7 @@
  * garbage collector, and the ArrayBuffer's backing store, until the buffer is detached or collected; the last to let
  * go calls munmap(2), in whatever order the collector finds them.
  *
- * What a Mapping and its methods do is documented in src/native.ts.
+ * What a Mapping and its methods do is documented in src/system/native.ts.
  */
 #ifndef VIRTWL_BINDINGS_MAPPING_H_
 #define VIRTWL_BINDINGS_MAPPING_H_

@@ -15,7 +15,7 @@ namespace virtwl {
 
 namespace {
 
-/** All seals of fcntl(2) that there are names for in src/native.ts: SEAL, SHRINK, GROW, WRITE. */
+/** All seals of fcntl(2) that there are names for in src/system/native.ts: SEAL, SHRINK, GROW, WRITE. */
 constexpr uint64_t kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 /** The longest name that memfd_create(2) takes, in bytes. */

@@ -1,6 +1,6 @@
 /**
  * Files that are memory: memfds, their seals, room reserved for them, unnamed files in a tmpfs.
- * What each function does is documented in src/native.ts.
+ * What each function does is documented in src/system/native.ts.
  */
 #ifndef VIRTWL_BINDINGS_MEMORY_H_
 #define VIRTWL_BINDINGS_MEMORY_H_

@@ -2,7 +2,7 @@
  * Readiness of one descriptor through the event loop (uv_poll_t). A watch that is started keeps its JavaScript object
  * alive; one that is stopped ends with it. The libuv handle outlives the object until libuv has closed it.
  *
- * What a Poll and its methods do is documented in src/native.ts.
+ * What a Poll and its methods do is documented in src/system/native.ts.
  */
 #ifndef VIRTWL_BINDINGS_POLL_H_
 #define VIRTWL_BINDINGS_POLL_H_

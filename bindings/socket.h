@@ -1,6 +1,6 @@
 /**
  * Unix stream sockets that carry descriptors: one function per system call.
- * What each function does is documented in src/native.ts.
+ * What each function does is documented in src/system/native.ts.
  */
 #ifndef VIRTWL_BINDINGS_SOCKET_H_
 #define VIRTWL_BINDINGS_SOCKET_H_

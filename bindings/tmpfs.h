@@ -1,6 +1,6 @@
 /**
  * A private tmpfs: memory with a bound that the kernel keeps.
- * What each function does is documented in src/native.ts.
+ * What each function does is documented in src/system/native.ts.
  */
 #ifndef VIRTWL_BINDINGS_TMPFS_H_
 #define VIRTWL_BINDINGS_TMPFS_H_

@@ -1,6 +1,6 @@
 /**
  * The ioctls of /dev/wl0.
- * What each function does is documented in src/native.ts.
+ * What each function does is documented in src/system/native.ts.
  */
 #ifndef VIRTWL_BINDINGS_VIRTWL_H_
 #define VIRTWL_BINDINGS_VIRTWL_H_

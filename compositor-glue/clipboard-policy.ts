@@ -3,7 +3,7 @@
  * neither the kinds of data nor the data. What the user drops onto one of its windows is its own in any case. A VM that
  * may not write has its selections declined, as if another client had taken over at once.
  */
-import { Verdict, type Call, type Handlers } from '../src/wayland/call.js';
+import { Verdict, type Call, type Handlers } from '../src/relay/call.js';
 import type { VmPolicy } from './policy.js';
 
 /** Kinds of data of one offer that are held back: browsers offer some ten, file managers some twenty. */

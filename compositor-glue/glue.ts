@@ -4,12 +4,12 @@
  */
 import { EventEmitter } from 'eventemitter3';
 import { AllocatorClient } from '../src/allocator/client.js';
-import type { Channel } from '../src/channel.js';
-import { UnixSocket } from '../src/unix-socket.js';
+import type { Channel } from '../src/system/channel.js';
+import { UnixSocket } from '../src/system/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
 import type { Memory } from '../src/virtwl/vfd.js';
-import { DisplayError } from '../src/wayland/call.js';
-import { Transfers } from '../src/wayland/carry.js';
+import { DisplayError } from '../src/relay/call.js';
+import { Transfers } from '../src/relay/transfers.js';
 import type { Interface, Message } from '../src/wayland/interface.js';
 import { Outbox } from '../src/wayland/outbox.js';
 import { interfaces } from '../src/wayland/protocols/index.js';

@@ -7,9 +7,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { constants as system } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { OwnedFd } from '../src/fd.js';
-import { native } from '../src/native.js';
-import { makeRuntimeFolder } from '../src/runtime-folder.js';
+import { OwnedFd } from '../src/system/fd.js';
+import { native } from '../src/system/native.js';
+import { makeRuntimeDirectory } from '../src/system/runtime-directory.js';
 
 /** How long a compositor may take to make its socket, in milliseconds: a cold start in an emulated VM takes 20 s. */
 export const DEFAULT_START_TIMEOUT_MS = 60_000;
@@ -57,7 +57,7 @@ export async function launchCompositor(options: LaunchOptions): Promise<Composit
   const command = endingWithUs(asOrdinaryUser(options.command));
 
   const given = process.env['XDG_RUNTIME_DIR'];
-  const runtimeDir = given ?? makeRuntimeFolder('compositor');
+  const runtimeDir = given ?? makeRuntimeDirectory('compositor');
   const output = options.output ?? 'inherit';
   const child = spawn(command[0] as string, command.slice(1), {
     env: { ...process.env, XDG_RUNTIME_DIR: runtimeDir, ...options.env },

@@ -1,5 +1,5 @@
 /**
- * What the clients of one VM may do on the compositor. One small file per VM, `NAME.policy` in a folder, and
+ * What the clients of one VM may do on the compositor. One small file per VM, `NAME.policy` in a directory, and
  * `default.policy` for those without one; without either, the defaults below hold. A line is a setting and its values;
  * what follows a # is a comment:
  *
@@ -17,8 +17,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkVmName } from '../src/host/broker-protocol.js';
-import { allowOnly, CAPTURE_GLOBALS, REMOTE_GLOBALS, type GlobalPolicy } from '../src/wayland/globals.js';
+import { checkVmName } from '../src/broker/protocol.js';
+import { allowOnly, CAPTURE_GLOBALS, REMOTE_GLOBALS, type GlobalPolicy } from '../src/relay/globals.js';
 import { DEFAULT_OBJECTS_PER_VM, DEFAULT_VM_SHARE } from './vm-account.js';
 
 /**
@@ -75,7 +75,7 @@ export class PolicyError extends Error {
   }
 }
 
-/** Policies of a folder. */
+/** Policies of a directory. */
 export class Policies {
   readonly #byVm = new Map<string, VmPolicy>();
   readonly #default: VmPolicy;
@@ -90,13 +90,13 @@ export class Policies {
     return new Policies(policy, new Map());
   }
 
-  /** Reads every `*.policy` file of a folder; what a file does not mention is as in `base`. */
-  static read(folder: string, base: VmPolicy = DEFAULT_POLICY): Policies {
-    const names = readdirSync(folder)
+  /** Reads every `*.policy` file of a directory; what a file does not mention is as in `base`. */
+  static read(directory: string, base: VmPolicy = DEFAULT_POLICY): Policies {
+    const names = readdirSync(directory)
       .filter(name => name.endsWith('.policy'))
       .sort();
     const load = (name: string, from: VmPolicy): VmPolicy => {
-      const path = join(folder, name);
+      const path = join(directory, name);
       const bytes = readFileSync(path);
       if (bytes.length > MAX_POLICY_BYTES) throw new PolicyError(path, 0, `over ${MAX_POLICY_BYTES} bytes long`);
       return parsePolicy(bytes.toString('utf8'), path, from);
@@ -109,7 +109,7 @@ export class Policies {
       try {
         checkVmName(vm);
       } catch (error) {
-        throw new PolicyError(join(folder, name), 0, (error as Error).message);
+        throw new PolicyError(join(directory, name), 0, (error as Error).message);
       }
       byVm.set(vm, load(name, fallback));
     }

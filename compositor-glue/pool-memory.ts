@@ -2,7 +2,7 @@
  * Memory that the compositor has mapped for a client. A `wl_shm_pool` keeps it there, and after that every buffer that was
  * made of the pool: destroying the pool, or the slab under it, gives nothing back while there is one.
  */
-import { Verdict, type Call, type Handlers } from '../src/wayland/call.js';
+import { Verdict, type Call, type Handlers } from '../src/relay/call.js';
 
 /** `data` of a `wl_shm_pool`, and of every `wl_buffer` made of it. */
 export class PoolMemory {

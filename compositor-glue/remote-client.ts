@@ -4,16 +4,17 @@
  * announces what a remote client may have, answers the private memory extension, and carries what has fds: keymaps go
  * in host memory, transfers through virtio_wl pipes.
  */
-import type { Channel } from '../src/channel.js';
-import { MAX_KEYMAP_BYTES } from '../src/client/keymap.js';
-import type { OwnedFd } from '../src/fd.js';
-import { native } from '../src/native.js';
+import type { Channel } from '../src/system/channel.js';
+import { MAX_KEYMAP_BYTES } from '../src/relay/keymap.js';
+import type { OwnedFd } from '../src/system/fd.js';
+import { native } from '../src/system/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
-import { DisplayError, ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
-import { registryHandlers, type Global } from '../src/wayland/globals.js';
-import type { RelayObject } from '../src/wayland/object-map.js';
-import { Relay } from '../src/wayland/relay.js';
+import { DisplayError, ProtocolError, Verdict, type Call, type Handlers } from '../src/relay/call.js';
+import { registryHandlers } from '../src/relay/globals.js';
+import { type Global } from '../src/wayland/global-table.js';
+import type { RelayObject } from '../src/relay/object-map.js';
+import { Relay } from '../src/relay/relay.js';
 import type { Bind } from '../src/wayland/wire.js';
 import { clipboardHandlers } from './clipboard-policy.js';
 import { globalsOf, type VmPolicy } from './policy.js';

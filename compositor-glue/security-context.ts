@@ -6,12 +6,12 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectDisplay } from '../src/client/direct.js';
-import { OwnedFd } from '../src/fd.js';
-import { native } from '../src/native.js';
-import { makeRuntimeFolder } from '../src/runtime-folder.js';
-import { UnixSocket } from '../src/unix-socket.js';
-import type { WaylandObject } from '../src/wayland/wayland-object.js';
+import { connectDisplay } from '../src/wayland-client/display.js';
+import { OwnedFd } from '../src/system/fd.js';
+import { native } from '../src/system/native.js';
+import { makeRuntimeDirectory } from '../src/system/runtime-directory.js';
+import { UnixSocket } from '../src/system/unix-socket.js';
+import type { WaylandObject } from '../src/wayland-client/wayland-object.js';
 
 /** The sandbox engine's name in the protocol: a reverse domain of the project. */
 export const SANDBOX_ENGINE = 'org.virtwl';
@@ -34,7 +34,7 @@ export interface SecurityContext {
 
 /** The glue's connection to the compositor for making security contexts. */
 export class SecurityContexts {
-  readonly #folder = makeRuntimeFolder('contexts');
+  readonly #directory = makeRuntimeDirectory('contexts');
   #count = 0;
 
   private constructor(
@@ -65,7 +65,7 @@ export class SecurityContexts {
         throw new Error(`the compositor at ${this.path} is another one: it has no security contexts`);
       this.manager = manager;
     }
-    const path = join(this.#folder, String(this.#count++));
+    const path = join(this.#directory, String(this.#count++));
     const listening = new OwnedFd(native.listenUnix(path, BACKLOG));
     let alive: OwnedFd | undefined;
     try {
@@ -114,7 +114,7 @@ export class SecurityContexts {
 
   close(): void {
     this.manager.display.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 }
 

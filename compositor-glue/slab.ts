@@ -4,8 +4,8 @@
  * over the same bytes. The compositor never hears of the extension's own objects. A slab is charged until it is destroyed
  * and nothing of it is left in the compositor.
  */
-import { ProtocolError, Verdict, type Call, type Handlers } from '../src/wayland/call.js';
-import type { RelayObject } from '../src/wayland/object-map.js';
+import { ProtocolError, Verdict, type Call, type Handlers } from '../src/relay/call.js';
+import type { RelayObject } from '../src/relay/object-map.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import { PoolMemory } from './pool-memory.js';
 import { MAX_SLABS_PER_VM, type VmAccount } from './vm-account.js';

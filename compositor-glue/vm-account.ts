@@ -4,10 +4,10 @@
  * its clients were given.
  */
 import { createHash } from 'node:crypto';
-import type { Mapping } from '../src/native.js';
+import type { Mapping } from '../src/system/native.js';
 import type { Memory } from '../src/virtwl/vfd.js';
-import type { Transfers } from '../src/wayland/carry.js';
-import type { ObjectAccount } from '../src/wayland/object-map.js';
+import type { Transfers } from '../src/relay/transfers.js';
+import type { ObjectAccount } from '../src/relay/object-map.js';
 
 /** Default share of a client VM, in bytes: a dozen full-screen windows at 1080p, three at 4K. */
 export const DEFAULT_VM_SHARE = 512 << 20;

@@ -2,7 +2,7 @@
  * Whose window it is. By default the name of a VM stands before the titles of its windows, and in their app ids, so that
  * neither a person nor a rule of the compositor takes one VM's window for another's. A client has no say in it.
  */
-import { Verdict, type Call, type Handlers } from '../src/wayland/call.js';
+import { Verdict, type Call, type Handlers } from '../src/relay/call.js';
 import type { VmPolicy } from './policy.js';
 
 /** Longest title or app id that is passed on, in bytes of UTF-8, the VM's name not counted. */

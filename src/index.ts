@@ -7,24 +7,26 @@
  */
 
 // Descriptors, and what carries them.
-export * from './native.js';
-export * from './fd.js';
-export * from './channel.js';
-export { UnixListener, UnixSocket } from './unix-socket.js';
-export type { UnixListenerEvents, UnixListenerOptions, UnixSocketOptions } from './unix-socket.js';
+export * from './system/native.js';
+export * from './system/fd.js';
+export * from './system/channel.js';
+export { UnixSocket } from './system/unix-socket.js';
+export { UnixListener } from './system/unix-listener.js';
+export type { UnixSocketOptions } from './system/unix-socket.js';
+export type { UnixListenerEvents, UnixListenerOptions } from './system/unix-listener.js';
 
 // A guest's side of virtio_wl.
 export * from './virtwl/device.js';
-export { probe } from './virtwl/probe.js';
-export type { ProbeOptions, ProbeResult, ProbeStep } from './virtwl/probe.js';
-export { splice } from './virtwl/splice.js';
-export type { Splice, SpliceOptions, SpliceResult } from './virtwl/splice.js';
+export { probe } from './probe/probe.js';
+export type { ProbeOptions, ProbeResult, ProbeStep } from './probe/probe.js';
+export { splice } from './system/splice.js';
+export type { Splice, SpliceOptions, SpliceResult } from './system/splice.js';
 
 // Host memory.
 export { AllocationRefused, AllocatorClient } from './allocator/client.js';
 export type { AllocatorClientOptions } from './allocator/client.js';
 export { describeStatus, Status } from './allocator/protocol.js';
-export { Regions } from './allocator/regions.js';
+export { Regions } from './system/ranges.js';
 export { Budget } from './allocator/budget.js';
 export type { BudgetOptions, Grant } from './allocator/budget.js';
 export { AllocatorServer } from './allocator/server.js';
@@ -33,23 +35,23 @@ export type { AllocatorServerOptions } from './allocator/server.js';
 // A host's side.
 export { VmHost } from './host/host.js';
 export type { VmHostOptions } from './host/host.js';
-export { Broker } from './host/broker.js';
-export type { BrokerOptions } from './host/broker.js';
+export { Broker } from './broker/broker.js';
+export type { BrokerOptions } from './broker/broker.js';
 
 // Drawing straight into memory that the compositor reads.
-export { DirectClient, SharedBuffer, SharedSurface, Window } from './client/direct.js';
-export type { DirectClientEvents, DrawingMemory, Rect, WindowOptions } from './client/direct.js';
-export type { WindowEvents } from './client/window.js';
-export { Display } from './wayland/client.js';
-export type { DisplayEvents } from './wayland/client.js';
-export { WaylandObject } from './wayland/wayland-object.js';
+export { DirectClient, SharedBuffer, SharedSurface, Window } from './direct/direct.js';
+export type { DirectClientEvents, DrawingMemory, Rect, WindowOptions } from './direct/direct.js';
+export type { WindowEvents } from './direct/window.js';
+export { Display } from './wayland-client/display.js';
+export type { DisplayEvents } from './wayland-client/display.js';
+export { WaylandObject } from './wayland-client/wayland-object.js';
 
 // Applications of this VM on the compositor of another, and the compositor that serves them.
 export { ClientProxy } from './client/proxy.js';
 export type { ClientProxyEvents, ClientProxyOptions } from './client/proxy.js';
 export { Glue } from '../compositor-glue/glue.js';
 export type { GlueEvents, GlueOptions } from '../compositor-glue/glue.js';
-export { BrokerLink } from '../compositor-glue/broker-link.js';
-export type { BrokerLinkEvents, BrokerLinkOptions } from '../compositor-glue/broker-link.js';
+export { BrokerLink } from './broker/glue-link.js';
+export type { BrokerLinkEvents, BrokerLinkOptions } from './broker/glue-link.js';
 export { HEADLESS, launchCompositor } from '../compositor-glue/launch.js';
 export type { Compositor, LaunchOptions } from '../compositor-glue/launch.js';

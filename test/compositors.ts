@@ -1,5 +1,5 @@
 /**
- * Starts real compositors for tests: headless, drawn by pixman, without GPU, seat or Xwayland, each in a runtime folder
+ * Starts real compositors for tests: headless, drawn by pixman, without GPU, seat or Xwayland, each in a runtime directory
  * of its own that goes with the test. wlroots' compositors refuse to run as root, so for root they run in a user
  * namespace as somebody else; the files they make are root's all the same.
  */
@@ -28,7 +28,7 @@ export interface Compositor {
   log(): string;
   /** Environment in which a Wayland application finds it. */
   environment(): NodeJS.ProcessEnv;
-  /** Ends it and removes its folder. Idempotent; called at the end of the test in any case. */
+  /** Ends it and removes its directory. Idempotent; called at the end of the test in any case. */
   stop(): Promise<void>;
   /** Kills it without warning, as in a crash, and waits until it is gone. */
   kill(): Promise<void>;

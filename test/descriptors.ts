@@ -12,7 +12,7 @@ export function describeDescriptors(): string[] {
     try {
       return [`${fd} -> ${readlinkSync(`/proc/self/fd/${fd}`)}`];
     } catch {
-      return []; // the one that read the folder
+      return []; // the one that read the directory
     }
   });
 }

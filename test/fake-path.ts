@@ -6,21 +6,21 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Test } from 'tap';
 
-/** Lines for a shell by the program's name; null for a program that is not there. The folder goes with the test. */
+/** Lines for a shell by the program's name; null for a program that is not there. The directory goes with the test. */
 export function fakePath(t: Pick<Test, 'teardown'>, programs: Readonly<Record<string, string | null>>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-path-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-path-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const taken = new Set(Object.keys(programs));
   for (const place of (process.env['PATH'] ?? '').split(delimiter).filter(path => existsSync(path))) {
     for (const name of readdirSync(place)) {
       // The first place in the PATH that has a program is the one that counts.
       if (taken.has(name)) continue;
       taken.add(name);
-      symlinkSync(join(place, name), join(folder, name));
+      symlinkSync(join(place, name), join(directory, name));
     }
   }
   for (const [name, script] of Object.entries(programs)) {
-    if (script !== null) writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    if (script !== null) writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
-  return folder;
+  return directory;
 }

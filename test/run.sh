@@ -2,7 +2,7 @@
 # The test command: prepares the checkout, then runs every stage of test/run.ts, or only the test files named.
 #
 #   npm test                                  everything
-#   npm test -- test/allocator test/fd.test.ts   only these files or folders
+#   npm test -- test/allocator test/system/fd.test.ts   only these files or directories
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -138,7 +138,7 @@ async function run(
   return { passed, failed: failed + complaints.length, skipped, complaints, output };
 }
 
-/** The compiled test files below a file or folder, named as in the source tree or in dist. */
+/** The compiled test files below a file or directory, named as in the source tree or in dist. */
 function testFiles(named: string): string[] {
   const path = resolve(named).startsWith(resolve('dist')) ? named : `dist/${named}`;
   const compiled = path.replace(/\.ts$/, '.js').replace(/\/$/, '');

@@ -6,8 +6,8 @@
  * lets go, and what the tmpfs says is used is exactly what is out. Reserving first also means that nobody faults later
  * on memory that was promised and is not there.
  */
-import { OwnedFd } from '../fd.js';
-import { native } from '../native.js';
+import { OwnedFd } from '../system/fd.js';
+import { native } from '../system/native.js';
 import { MAX_ALLOCATION_BYTES } from '../virtwl/limits.js';
 import { MAX_REPRESENTABLE_BYTES, Status } from './protocol.js';
 

@@ -2,8 +2,8 @@
  * The allocator's client: asks the host for memory over a context. Requests may be made without waiting for one
  * another; each promise settles when its reply, in turn, has come.
  */
-import type { Channel } from '../channel.js';
-import { closeAll, OwnedFd } from '../fd.js';
+import type { Channel } from '../system/channel.js';
+import { closeAll, OwnedFd } from '../system/fd.js';
 import { Memory } from '../virtwl/vfd.js';
 import { describeStatus, encodeRequest, Status } from './protocol.js';
 

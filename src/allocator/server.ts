@@ -6,11 +6,11 @@
  * that stays incomplete ends its connection after a while. Every refusal is logged with the VM and the client's id for
  * the request, up to a rate that keeps a broken client from filling the disk (`log-limit.ts`).
  */
-import type { Channel } from '../channel.js';
-import { closeAll } from '../fd.js';
+import type { Channel } from '../system/channel.js';
+import { closeAll } from '../system/fd.js';
 import { Budget, type BudgetOptions } from './budget.js';
-import { LogLimit } from '../log-limit.js';
-import type { UnixSocketOptions } from '../unix-socket.js';
+import { LogLimit } from '../observe/log-limit.js';
+import type { UnixSocketOptions } from '../system/unix-socket.js';
 import { RequestRate } from './request-rate.js';
 import { decodeRequest, describeStatus, REQUEST_BYTES, Status, type Request } from './protocol.js';
 

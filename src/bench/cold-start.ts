@@ -57,7 +57,7 @@ export class ColdStart {
       glue=$(pgrep -f '^node .*main.js compositor') sway=$(pgrep -x sway)
       echo $(cut -d' ' -f1 /proc/uptime) $(date +%s.%N)
       for pid in $glue $sway; do sed 's/.*) //' /proc/$pid/stat | cut -d' ' -f20; done
-      stat -c %.9Y ${stack.display} ${stack.compositor.folder}/output`;
+      stat -c %.9Y ${stack.display} ${stack.compositor.directory}/output`;
     const { output } = await stack.machine('compositor').run(script);
     const now = this.now();
     const [uptime = NaN, clock = NaN, glue = NaN, sway = NaN, socket = NaN, serves = NaN] = output

@@ -1,18 +1,18 @@
 /**
  * The benchmark's drawing client: the same modes, the same frames and the same line of JSON as the C client
- * (`client.c`), but drawn straight into shared memory, over the virtio_wl device, by the library of `src/client/direct.ts`.
+ * (`client.c`), but drawn straight into shared memory, over the virtio_wl device, by the library of `src/direct/direct.ts`.
  *
  * A frame is: draw, attach, damage, commit, and a wl_display.sync round trip, after which the compositor has seen the
  * commit. In `newpool` each frame has a slab of its own, from the allocator, through the glue, mapped here; the slab of
  * the frame before goes.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DirectClient } from '../client/direct.js';
-import type { SharedBuffer } from '../client/shared-surface.js';
-import type { Window } from '../client/window.js';
-import type { Mapping } from '../native.js';
+import { DirectClient } from '../direct/direct.js';
+import type { SharedBuffer } from '../direct/shared-surface.js';
+import type { Window } from '../direct/window.js';
+import type { Mapping } from '../system/native.js';
 import { openDevice } from '../virtwl/device.js';
-import type { WaylandObject } from '../wayland/wayland-object.js';
+import type { WaylandObject } from '../wayland-client/wayland-object.js';
 import type { Measurement, Mode } from './measure.js';
 
 /** Side of the square that `small` changes, in pixels; as in the C client. */

@@ -1,19 +1,19 @@
 /**
  * `virtwl allocator`: the allocator by itself, on one socket, for a VMM that needs nothing else of ours.
  *
- * The socket is bound outside of the confined process, which gets it as a descriptor: so that process has no folder at
- * all, and the folder may be one that others use too.
+ * The socket is bound outside of the confined process, which gets it as a descriptor: so that process has no directory at
+ * all, and the directory may be one that others use too.
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { DEFAULT_MAX_PIECES, DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
-import { OwnedFd } from '../fd.js';
-import { AcceptingSocket } from '../host/accepting-socket.js';
-import { checkVmName } from '../host/broker-protocol.js';
-import { BoundSocket } from '../host/private-listener.js';
+import { OwnedFd } from '../system/fd.js';
+import { AcceptingSocket } from '../system/accepting-socket.js';
+import { checkVmName } from '../broker/protocol.js';
+import { BoundSocket } from '../system/private-listener.js';
 import { inheritedFd } from '../sandbox/confinement.js';
-import { UnixSocket } from '../unix-socket.js';
+import { UnixSocket } from '../system/unix-socket.js';
 import { parseBytes } from './bytes.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { parseCount } from './count.js';
@@ -88,7 +88,7 @@ async function serve(options: Options, socket: OwnedFd): Promise<void> {
   server.close();
 }
 
-/** The same allocator as it runs confined: with its listening socket and the memory it may hand out, and no folder. */
+/** The same allocator as it runs confined: with its listening socket and the memory it may hand out, and no directory. */
 export function confinedAllocator(options: Omit<Options, 'sandbox'>): ConfinedRun {
   const budget = privateTmpfs(roundUpToPages(options.budget));
   try {

@@ -1,14 +1,14 @@
 /**
  * `virtwl broker`: pairs clients with the compositor VM.
  *
- * The control socket is bound outside of the confined process, which gets it as a descriptor: it has no folder at all,
+ * The control socket is bound outside of the confined process, which gets it as a descriptor: it has no directory at all,
  * and cannot put anything in that socket's place, where the processes that register would connect to it.
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { OwnedFd } from '../fd.js';
-import { bindControl, Broker } from '../host/broker.js';
-import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../host/waiting-clients.js';
+import { OwnedFd } from '../system/fd.js';
+import { bindControl, Broker } from '../broker/broker.js';
+import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../broker/waiting-clients.js';
 import { inheritedFd } from '../sandbox/confinement.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { parseCount } from './count.js';
@@ -31,10 +31,10 @@ export function register(program: Command): void {
     .summary('pair clients with the compositor VM (on the host)')
     .description(
       'Runs the broker: the process on the host that pairs the connections of client VMs with the compositor VM.\n' +
-        'One serves all VMs; their host processes ("virtwl host") find it by its folder. It can be restarted at any\n' +
+        'One serves all VMs; their host processes ("virtwl host") find it by its directory. It can be restarted at any\n' +
         'time: clients that were paired stay, new ones wait.',
     )
-    .requiredOption('-d, --directory <dir>', 'folder for its control socket, made when it is not there')
+    .requiredOption('-d, --directory <dir>', 'directory for its control socket, made when it is not there')
     .option(
       '--waiting-per-vm <n>',
       'clients of one VM that may wait for a compositor',
@@ -64,10 +64,10 @@ export function register(program: Command): void {
   addSandboxOption(command);
 }
 
-/** The same broker as it runs confined: with its control socket, and no folder. */
+/** The same broker as it runs confined: with its control socket, and no directory. */
 export function confinedBroker(options: Omit<Options, 'sandbox'>): ConfinedRun {
   const directory = resolve(options.directory);
-  // The folder stays when the broker ends: host processes look there for the next one.
+  // The directory stays when the broker ends: host processes look there for the next one.
   const control = bindControl(directory);
   return {
     name: 'broker',

@@ -1,15 +1,15 @@
 /** `virtwl compositor`: runs a wlroots compositor in this VM and serves the clients of other VMs on it. */
 import type { Command } from 'commander';
-import { BrokerLink } from '../../compositor-glue/broker-link.js';
+import { BrokerLink } from '../broker/glue-link.js';
 import { Glue } from '../../compositor-glue/glue.js';
 import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
 import { DEFAULT_POLICY, Policies } from '../../compositor-glue/policy.js';
 import { SecurityContexts } from '../../compositor-glue/security-context.js';
 import { DEFAULT_VM_SHARE } from '../../compositor-glue/vm-account.js';
-import { LogLimit } from '../log-limit.js';
+import { LogLimit } from '../observe/log-limit.js';
 import { openDevice } from '../virtwl/device.js';
 import { parseBytes } from './bytes.js';
-import { answerStatus } from './status.js';
+import { answerStatus } from '../observe/status.js';
 
 interface CompositorOptions {
   loopback?: string;
@@ -31,9 +31,9 @@ export function register(program: Command): void {
     .argument('[command...]', 'the compositor and its arguments, after --')
     .option('--attach <path>', 'serve on a compositor that runs already, by its Wayland socket')
     .option('--headless', 'start it without GPU, seat and screen')
-    .option('--policy <dir>', 'folder of policy files, one per client VM (see docs/policy.md)')
+    .option('--policy <dir>', 'directory of policy files, one per client VM (see docs/policy.md)')
     .option('--vm-share <bytes>', 'host memory that each client VM may hold', parseBytes, DEFAULT_VM_SHARE)
-    .option('--loopback <dir>', 'a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
+    .option('--loopback <dir>', 'a directory of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
     .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
     .action(async (command: string[], options: CompositorOptions) => {
       if ((options.attach === undefined) === (command.length === 0)) {

@@ -22,7 +22,7 @@ export function addSandboxOption(command: Command): Command {
     .option('--no-sandbox', 'run unconfined: for debugging only');
 }
 
-/** What a subcommand asks for. The folders must be there. */
+/** What a subcommand asks for. The directories must be there. */
 export interface ConfinedRun extends Omit<Confinement, 'command'> {
   /** The subcommand and its arguments, all paths absolute. */
   readonly args: readonly string[];

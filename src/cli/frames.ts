@@ -2,12 +2,13 @@
  * `virtwl frames`: whether the compositor shows every pixel that a client draws.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS, DEFAULT_SERVER, DirectClient } from '../client/direct.js';
-import { DEFAULT_BUFFERS } from '../client/shared-surface.js';
+import { DEFAULT_SERVER, DirectClient } from '../direct/direct.js';
+import { connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS } from '../wayland-client/display.js';
+import { DEFAULT_BUFFERS } from '../direct/shared-surface.js';
 import { openDevice } from '../virtwl/device.js';
-import { Capturer } from '../wayland/capture.js';
-import type { Display } from '../wayland/client.js';
-import { UnixSocket } from '../unix-socket.js';
+import { Capturer } from '../wayland-client/capture.js';
+import type { Display } from '../wayland-client/display.js';
+import { UnixSocket } from '../system/unix-socket.js';
 import { FAULT_KINDS, parseFault, type Fault } from '../frames/faults.js';
 import { MAX_SIDE, MIN_SIDE } from '../frames/pattern.js';
 import { pictureOf } from '../frames/picture.js';
@@ -57,7 +58,7 @@ export function register(program: Command): void {
     .option('--display <path>', 'draw through this Wayland socket instead of the device')
     .option('--server <name>', 'the host server to draw through', DEFAULT_SERVER)
     .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
-    .option('--loopback <dir>', 'a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
+    .option('--loopback <dir>', 'a directory of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
     .option(
       '--capture <path>',
       "the compositor's own Wayland socket, where its output is captured (default: where it draws)",

@@ -1,8 +1,8 @@
 /**
  * `virtwl host`: the host process of one VM.
  *
- * A real VM's VMM connects to the socket named by `--socket PATH`, a machine without VMs to the sockets in a folder
- * (`--loopback`). The wl device reaches the servers through such a folder too; where none is asked for, it is made beside
+ * A real VM's VMM connects to the socket named by `--socket PATH`, a machine without VMs to the sockets in a directory
+ * (`--loopback`). The wl device reaches the servers through such a directory too; where none is asked for, it is made beside
  * the socket.
  */
 import { realpathSync, rmdirSync, statSync } from 'node:fs';
@@ -10,12 +10,12 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DEFAULT_REQUESTS_PER_SECOND } from '../allocator/request-rate.js';
 import { DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
-import { closeAll, OwnedFd } from '../fd.js';
-import { checkVmName } from '../host/broker-protocol.js';
-import { BrokeredServers, COMPOSITOR, WAYLAND } from '../host/brokered-servers.js';
+import { closeAll, OwnedFd } from '../system/fd.js';
+import { checkVmName } from '../broker/protocol.js';
+import { BrokeredServers, COMPOSITOR, WAYLAND } from '../broker/brokered-servers.js';
 import { ALLOCATOR, PROBE, VmHost } from '../host/host.js';
-import { makePrivateFolder } from '../host/private-folder.js';
-import { BoundSocket } from '../host/private-listener.js';
+import { makePrivateDirectory } from '../system/private-directory.js';
+import { BoundSocket } from '../system/private-listener.js';
 import { DEFAULT_WL_LIMITS, MAX_MAPPINGS, type WlLimits } from '../host/wl-device/limits.js';
 import {
   crosvmServerArguments,
@@ -24,12 +24,12 @@ import {
   wlDeviceArguments,
   type Vmm,
 } from '../host/wl-device/vmm-arguments.js';
-import { LogLimit } from '../log-limit.js';
+import { LogLimit } from '../observe/log-limit.js';
 import { inheritedFd, isConfined } from '../sandbox/confinement.js';
 import { parseBytes } from './bytes.js';
 import { parseCount } from './count.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
-import { answerStatus } from './status.js';
+import { answerStatus } from '../observe/status.js';
 import { untilSignal } from './until-signal.js';
 
 interface Options {
@@ -67,11 +67,11 @@ export function register(program: Command): void {
     .description(
       'Runs the host process of one VM. It offers that VM the servers that the flags turn on, and nothing else.\n' +
         'With --socket PATH it is the wl device of a VM: the VMM connects there by vhost-user, and --print VMM tells how.\n' +
-        'With --loopback they are Unix sockets in a folder, for "virtwl" without a VM (VIRTWL_LOOPBACK=DIR) and for\n' +
+        'With --loopback they are Unix sockets in a directory, for "virtwl" without a VM (VIRTWL_LOOPBACK=DIR) and for\n' +
         'crosvm (--wayland-sock DIR/NAME,name=NAME). It prints "ready" when they can be connected to.',
     )
     .requiredOption('--vm <name>', 'name of the VM, as it shows in logs')
-    .option('--loopback <dir>', 'folder for the sockets, made when it is not there')
+    .option('--loopback <dir>', 'directory for the sockets, made when it is not there')
     .option(
       '--allocator <budget>',
       'serve memory, in all at most this much (512M, 2G); for the compositor VM',
@@ -89,7 +89,7 @@ export function register(program: Command): void {
     )
     .option('--wayland', 'applications of this VM may reach the compositor VM')
     .option('--probe', 'serve "virtwl probe"')
-    .option('--broker <dir>', 'folder of the broker; needed with --compositor and --wayland')
+    .option('--broker <dir>', 'directory of the broker; needed with --compositor and --wayland')
     .option(
       '--socket <path|name=path>',
       "PATH: where the VM's VMM connects. NAME=PATH: another server, whose connections go to the host's socket at PATH; repeatable",
@@ -152,7 +152,7 @@ async function serve(options: Options): Promise<void> {
   try {
     const host = new VmHost({
       vm: options.vm,
-      loopback: folderOf(options),
+      loopback: directoryOf(options),
       allocator:
         options.allocator === undefined
           ? undefined
@@ -195,7 +195,7 @@ async function serve(options: Options): Promise<void> {
 
 /**
  * Descriptors of a confined host process: the tmpfs of the allocator and the one of the guest's own memory, which it may
- * not mount itself, and the socket for the VMM, whose folder it does not have.
+ * not mount itself, and the socket for the VMM, whose directory it does not have.
  */
 const BUDGET_FD = 'budget';
 const MEMORY_FD = 'memory';
@@ -204,8 +204,8 @@ const DEVICE_FD = 'device';
 /** Front-ends that may wait to be accepted; there is one. */
 const DEVICE_BACKLOG = 4;
 
-/** The folder of the servers' sockets: the one asked for, else one beside the socket of the VMM. */
-function folderOf(options: Pick<Options, 'loopback' | 'socket'>): string {
+/** The directory of the servers' sockets: the one asked for, else one beside the socket of the VMM. */
+function directoryOf(options: Pick<Options, 'loopback' | 'socket'>): string {
   return resolve(options.loopback ?? `${options.socket.device}.servers`);
 }
 
@@ -242,19 +242,21 @@ function printArguments(vmm: Vmm, options: Options): void {
   ];
   if (device === undefined && vmm !== 'crosvm') throw new Error(`${vmm} needs a wl device of ours: give --socket PATH`);
   const { args, note } =
-    device === undefined ? crosvmServerArguments(folderOf(options), turnedOn) : wlDeviceArguments(vmm, resolve(device));
+    device === undefined
+      ? crosvmServerArguments(directoryOf(options), turnedOn)
+      : wlDeviceArguments(vmm, resolve(device));
   process.stdout.write(`${shellWords(args)}\n`);
   process.stderr.write(`virtwl: ${note}\n`);
 }
 
 /**
- * The same host process as it runs confined: with its own folder and the memory it may hand out. It has nothing of the
+ * The same host process as it runs confined: with its own directory and the memory it may hand out. It has nothing of the
  * broker's: what the broker is to know of this VM it is told from here, so that a confined process that was taken over
  * cannot tell it anything else.
  */
 export function confinedHost(options: Options): ConfinedRun {
   checkVmName(options.vm);
-  const loopback = folderOf(options);
+  const loopback = directoryOf(options);
   const { device, servers: others } = options.socket;
   const broker = options.broker === undefined ? undefined : resolve(options.broker);
   if (broker !== undefined) keepApart(broker, loopback);
@@ -274,7 +276,7 @@ export function confinedHost(options: Options): ConfinedRun {
   ];
   const fds: Record<string, OwnedFd> = {};
   const undo: (() => void)[] = [];
-  const made = makePrivateFolder(loopback);
+  const made = makePrivateDirectory(loopback);
   if (made) undo.push(() => removeIfEmpty(loopback));
   const cleanUp = (): void => {
     for (const each of undo.splice(0).reverse()) each();
@@ -292,7 +294,7 @@ export function confinedHost(options: Options): ConfinedRun {
     // Last: from here on the broker may send clients.
     const limit = new LogLimit(line => process.stderr.write(`host: ${line}\n`));
     const brokered = new BrokeredServers({
-      ...{ vm: options.vm, folder: loopback, compositor: modeOf(options), wayland: options.wayland, broker },
+      ...{ vm: options.vm, directory: loopback, compositor: modeOf(options), wayland: options.wayland, broker },
       log: line => limit.line(options.vm, `VM "${options.vm}": ${line}`),
     });
     undo.push(() => brokered.close());
@@ -311,13 +313,13 @@ export function confinedHost(options: Options): ConfinedRun {
   }
 }
 
-/** A broker's folder inside of the VM's would be bound into the confined process with it, and may not be. */
-function keepApart(broker: string, folder: string): void {
+/** A broker's directory inside of the VM's would be bound into the confined process with it, and may not be. */
+function keepApart(broker: string, directory: string): void {
   const inside = (path: string, of: string): boolean => path === of || path.startsWith(`${of}/`);
-  if (!inside(broker, folder) && !inside(realPath(broker), realPath(folder))) return;
+  if (!inside(broker, directory) && !inside(realPath(broker), realPath(directory))) return;
   throw new Error(
-    `the broker's folder ${broker} lies in ${folder}, which the confined process of this VM gets: it could register as ` +
-      'any VM there; choose another folder for one of them',
+    `the broker's directory ${broker} lies in ${directory}, which the confined process of this VM gets: it could register as ` +
+      'any VM there; choose another directory for one of them',
   );
 }
 
@@ -330,9 +332,9 @@ function realPath(path: string): string {
   }
 }
 
-function removeIfEmpty(folder: string): void {
+function removeIfEmpty(directory: string): void {
   try {
-    rmdirSync(folder);
+    rmdirSync(directory);
   } catch {
     // Somebody put files there meanwhile: they are theirs.
   }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { DEFAULT_PROBE_BYTES, probe, type ProbeResult, type ProbeStep } from '../virtwl/probe.js';
+import { DEFAULT_PROBE_BYTES, probe, type ProbeResult, type ProbeStep } from '../probe/probe.js';
 import { parseBytes } from './bytes.js';
 
 interface Options {
@@ -26,16 +26,16 @@ export function register(program: Command): void {
       'Asks the host for memory, writes a pattern into it, and has the host check it through its own mapping. Says\n' +
         'what worked, with timings, or what did not and what to do about it. The exit status is 0 when all worked.\n' +
         'The VM needs the servers "allocator" and "probe" (virtwl host --allocator=BUDGET --probe); --self brings them\n' +
-        'up for the moment, in a temporary folder.',
+        'up for the moment, in a temporary directory.',
     )
     .option('--device <path>', 'the virtio_wl device (default: VIRTWL_DEVICE, or /dev/wl0)')
-    .option('--loopback <dir>', 'a loopback folder instead of a device (default: VIRTWL_LOOPBACK)')
+    .option('--loopback <dir>', 'a loopback directory instead of a device (default: VIRTWL_LOOPBACK)')
     .option('--self', 'no VM and no running host process: try everything on this machine')
     .option('--size <size>', 'how much memory (64K, 1M)', parseBytes, DEFAULT_PROBE_BYTES)
     .option('--json', 'print the result as JSON')
     .action(async (options: Options, command: Command) => {
       if (options.self && (options.device !== undefined || options.loopback !== undefined)) {
-        command.error('error: --self brings its own loopback folder: leave --device and --loopback out', {
+        command.error('error: --self brings its own loopback directory: leave --device and --loopback out', {
           exitCode: 2,
         });
       }
@@ -59,10 +59,10 @@ function printStep(step: ProbeStep): void {
   if (step.advice !== undefined) process.stdout.write(`       What to do: ${step.advice}\n`);
 }
 
-/** Runs a host process in a temporary folder while `run` does its work. */
+/** Runs a host process in a temporary directory while `run` does its work. */
 async function withOwnHost(size: number, run: (loopback: string) => Promise<ProbeResult>): Promise<ProbeResult> {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-probe-'));
-  const loopback = join(folder, 'vm');
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-probe-'));
+  const loopback = join(directory, 'vm');
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const budget = String(size + 1024 * 1024);
   const host = spawn(
@@ -89,7 +89,7 @@ async function withOwnHost(size: number, run: (loopback: string) => Promise<Prob
   } finally {
     host.kill();
     await gone;
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 

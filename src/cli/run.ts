@@ -5,10 +5,10 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { ClientProxy } from '../client/proxy.js';
-import { printable } from '../printable.js';
-import { makeRuntimeFolder } from '../runtime-folder.js';
+import { printable } from '../observe/printable.js';
+import { makeRuntimeDirectory } from '../system/runtime-directory.js';
 import { openDevice, type Device } from '../virtwl/device.js';
-import { answerStatus } from './status.js';
+import { answerStatus } from '../observe/status.js';
 
 interface RunOptions {
   loopback?: string;
@@ -30,7 +30,7 @@ export function register(program: Command): void {
       'the host server to connect to: "wayland" for the compositor VM, "display" for the host\'s own',
       'wayland',
     )
-    .option('--loopback <dir>', 'a folder of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
+    .option('--loopback <dir>', 'a directory of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
     .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
     .action(async (app: string[], options: RunOptions) => {
       const device = openDevice(options);
@@ -41,19 +41,19 @@ export function register(program: Command): void {
         throw error;
       }
       const runtimeDir = process.env['XDG_RUNTIME_DIR'];
-      const folder = makeRuntimeFolder('run');
-      const proxy = new ClientProxy({ device, path: join(folder, 'wayland-0'), server: options.server });
+      const directory = makeRuntimeDirectory('run');
+      const proxy = new ClientProxy({ device, path: join(directory, 'wayland-0'), server: options.server });
       // The other end has a say in what an error says.
       proxy.on('problem', error => console.error(`virtwl run: ${printable(error.message)}`));
       answerStatus(() => ({ connections: proxy.connectionCount, ...proxy.counters }));
       try {
         process.exitCode = await (app.length === 0
           ? untilSignal(proxy.path)
-          : runApp(app, { WAYLAND_DISPLAY: proxy.path, XDG_RUNTIME_DIR: runtimeDir ?? folder }));
+          : runApp(app, { WAYLAND_DISPLAY: proxy.path, XDG_RUNTIME_DIR: runtimeDir ?? directory }));
       } finally {
         proxy.close();
         device.close();
-        rmSync(folder, { recursive: true, force: true });
+        rmSync(directory, { recursive: true, force: true });
       }
       // What an application wrote last may still be on its way, for a second at most.
       setTimeout(() => process.exit(), 1_500).unref();

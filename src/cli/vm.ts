@@ -1,6 +1,6 @@
 /** `virtwl vm`: guests for tests and demonstrations: makes their images, boots them, runs a command in one. */
 import { Argument, InvalidArgumentError, type Command } from 'commander';
-import { cacheFolder } from '../vm/cache.js';
+import { cacheDirectory } from '../vm/cache.js';
 import { bootGuest, buildGuests, DEFAULT_MEMORY_BYTES, GUESTS, type GuestName } from '../vm/guest.js';
 import { findQemu } from '../vm/qemu.js';
 import { parseBytes } from './bytes.js';
@@ -22,7 +22,7 @@ export function register(program: Command): void {
     .summary('make and boot VMs for tests and demonstrations (on the host)')
     .description(
       'Makes Debian guests with mmdebstrap and boots them with QEMU. What is made is kept in the cache\n' +
-        `(${cacheFolder()}) and made anew when its inputs change. For images of one's own see docs/vm-images.md.`,
+        `(${cacheDirectory()}) and made anew when its inputs change. For images of one's own see docs/vm-images.md.`,
     );
   vm.command('build')
     .summary('make what is missing: QEMU, kernel, driver, disks')

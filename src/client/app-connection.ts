@@ -6,18 +6,19 @@
  */
 import { EventEmitter } from 'eventemitter3';
 import type { AllocatorClient } from '../allocator/client.js';
-import type { Channel } from '../channel.js';
-import { DisplayError, ProtocolError, Verdict, type Call, type Handlers } from '../wayland/call.js';
-import type { Transfers } from '../wayland/carry.js';
-import { allowOnly, registryHandlers, REMOTE_GLOBALS, type Global } from '../wayland/globals.js';
-import type { RelayObject } from '../wayland/object-map.js';
-import { Relay } from '../wayland/relay.js';
+import type { Channel } from '../system/channel.js';
+import { DisplayError, ProtocolError, Verdict, type Call, type Handlers } from '../relay/call.js';
+import type { Transfers } from '../relay/transfers.js';
+import { allowOnly, registryHandlers, REMOTE_GLOBALS } from '../relay/globals.js';
+import { type Global } from '../wayland/global-table.js';
+import type { RelayObject } from '../relay/object-map.js';
+import { Relay } from '../relay/relay.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { AppBuffer, AppPool } from './app-pool.js';
 import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
-import { localKeymap } from './keymap.js';
-import { LinkMemory, SLAB_TIMEOUT_MS } from './link-memory.js';
-import { AllocatorMemory, GlueMemory, slabEvents, type MemorySource } from './memory-source.js';
+import { localKeymap } from '../relay/keymap.js';
+import { LinkMemory, SLAB_TIMEOUT_MS } from '../slabs/link-memory.js';
+import { AllocatorMemory, GlueMemory, slabEvents, type MemorySource } from '../slabs/memory-source.js';
 
 export interface AppConnectionOptions {
   /** What goes through pipes. Lent. */

@@ -3,9 +3,9 @@
  * The proxy maps each pool for reading and answers for pool and buffers itself, with the checks and error codes of a
  * compositor; what is committed is copied out of here.
  */
-import type { OwnedFd } from '../fd.js';
-import { native, type Mapping } from '../native.js';
-import { DisplayError, ProtocolError } from '../wayland/call.js';
+import type { OwnedFd } from '../system/fd.js';
+import { native, type Mapping } from '../system/native.js';
+import { DisplayError, ProtocolError } from '../relay/call.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 
 /** wl_shm.error of the core protocol. */

@@ -6,13 +6,13 @@
  * A surface has as many link buffers as the compositor holds at a time, usually two. Each remembers what has changed
  * since it was written last (`stale`), so that every byte that must be copied is copied once, and no other.
  */
-import { native } from '../native.js';
-import { DisplayError, ProtocolError } from '../wayland/call.js';
-import type { RelayObject } from '../wayland/object-map.js';
-import type { Relay } from '../wayland/relay.js';
+import { native } from '../system/native.js';
+import { DisplayError, ProtocolError } from '../relay/call.js';
+import type { RelayObject } from '../relay/object-map.js';
+import type { Relay } from '../relay/relay.js';
 import type { AppBuffer } from './app-pool.js';
-import type { LinkMemory, Piece } from './link-memory.js';
-import { MAX_RECTS, Region, type Rect } from './region.js';
+import type { LinkMemory, Piece } from '../slabs/link-memory.js';
+import { MAX_RECTS, Region, type Rect } from '../wayland/region.js';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
 
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */

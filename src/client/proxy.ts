@@ -5,9 +5,10 @@
  */
 import { EventEmitter } from 'eventemitter3';
 import { AllocatorClient } from '../allocator/client.js';
-import { UnixListener, type UnixSocket } from '../unix-socket.js';
+import { type UnixSocket } from '../system/unix-socket.js';
+import { UnixListener } from '../system/unix-listener.js';
 import type { Device } from '../virtwl/device.js';
-import { Transfers } from '../wayland/carry.js';
+import { Transfers } from '../relay/transfers.js';
 import { AppConnection } from './app-connection.js';
 import type { CopyCounters } from './app-surface.js';
 

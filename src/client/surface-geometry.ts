@@ -3,7 +3,7 @@
  * in the buffer, and between them stand the viewport, the buffer transform and the buffer scale, in this order. Results
  * are rounded outwards: copying a pixel too many costs little, one too few shows.
  */
-import type { Rect } from './region.js';
+import type { Rect } from '../wayland/region.js';
 
 /** The double-buffered state of a wl_surface that decides where a surface pixel lies in the buffer. */
 export interface SurfaceGeometry {

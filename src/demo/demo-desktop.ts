@@ -97,7 +97,7 @@ ${what}
 export const LOOPBACK_TEXT = text(
   'one client VM',
   'a third VM',
-  "This is loopback: folders of Unix sockets stand\nfor the VMs' virtio_wl devices.",
+  "This is loopback: directories of Unix sockets stand\nfor the VMs' virtio_wl devices.",
 );
 export const VMS_TEXT = text(
   'one VM',

@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { decodePng, type Picture } from '../frames/picture.js';
 import type { GuestProgram } from '../vm/guest-program.js';
 import { buildGuests } from '../vm/guest.js';
-import { tellReport, requireFolder, type DemoOptions } from './demo.js';
+import { tellReport, requireDirectory, type DemoOptions } from './demo.js';
 import { APPLICATION_VM, FRAMES, OUTPUT, swayConfig, terminalCommand, VMS_TEXT } from './demo-desktop.js';
 import { findWindow, framesWindow, showsFrames, showsTerminal, terminalWindow, type TreeNode } from './demo-picture.js';
 import { RUNTIME, VmStack } from './vm-stack.js';
@@ -27,7 +27,7 @@ export async function runDemoWithVms(options: DemoOptions): Promise<void> {
   const began = Date.now();
   const seconds = (): string => `${((Date.now() - began) / 1000).toFixed(1)} s`;
   const output = resolve(options.output);
-  requireFolder(dirname(output));
+  requireDirectory(dirname(output));
   const checkInterrupted = (): void => {
     if (signal?.aborted === true) throw new Error('interrupted');
   };

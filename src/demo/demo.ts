@@ -10,8 +10,8 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { encodePng, pictureOf, type Picture } from '../frames/picture.js';
 import type { ReportJson } from '../frames/report.js';
-import { Capturer } from '../wayland/capture.js';
-import { Display } from '../wayland/client.js';
+import { Capturer } from '../wayland-client/capture.js';
+import { Display } from '../wayland-client/display.js';
 import { LoopbackStack } from './loopback-stack.js';
 import {
   APPLICATION_VM,
@@ -53,7 +53,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
   const began = Date.now();
   const output = resolve(options.output);
   requirePrograms();
-  requireFolder(dirname(output));
+  requireDirectory(dirname(output));
   const { say } = options;
   const demo = new Demo(options);
   try {
@@ -95,13 +95,13 @@ class Demo {
 
   async startStack(): Promise<void> {
     const { say, log } = this.#options;
-    say('in loopback, so folders of Unix sockets stand for the virtio_wl devices of VMs:');
+    say('in loopback, so directories of Unix sockets stand for the virtio_wl devices of VMs:');
     say('host: a broker, and a host process each for three VMs; the compositor VM may have 1 GiB of memory');
-    const folder = LoopbackStack.makeFolder();
-    const config = join(folder, 'sway.config');
+    const directory = LoopbackStack.makeDirectory();
+    const config = join(directory, 'sway.config');
     writeFileSync(config, swayConfig());
     this.#stack = await LoopbackStack.start({
-      folder,
+      directory,
       clients: [APPLICATION_VM, FRAMES_VM],
       compositor: { command: ['sway', '-c', config], headless: true },
       ...(log === undefined ? {} : { log }),
@@ -232,10 +232,10 @@ class Demo {
 
   /** Where sway has put the contents of a window, if it is there and visible. */
   async #window(wanted: (appId: string) => boolean): Promise<Rect | undefined> {
-    const { folder } = this.#stack as LoopbackStack;
-    const ipc = readdirSync(folder).find(name => name.startsWith('sway-ipc.'));
+    const { directory } = this.#stack as LoopbackStack;
+    const ipc = readdirSync(directory).find(name => name.startsWith('sway-ipc.'));
     if (ipc === undefined) return undefined;
-    const { stdout } = await promisify(execFile)('swaymsg', ['-r', '-s', join(folder, ipc), '-t', 'get_tree']);
+    const { stdout } = await promisify(execFile)('swaymsg', ['-r', '-s', join(directory, ipc), '-t', 'get_tree']);
     return findWindow(JSON.parse(stdout) as TreeNode, wanted);
   }
 }
@@ -281,9 +281,9 @@ function requirePrograms(): void {
 }
 
 function isInstalled(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some(folder => {
+  return (process.env['PATH'] ?? '').split(delimiter).some(directory => {
     try {
-      accessSync(join(folder, program), constants.X_OK);
+      accessSync(join(directory, program), constants.X_OK);
       return true;
     } catch {
       return false;
@@ -291,12 +291,14 @@ function isInstalled(program: string): boolean {
   });
 }
 
-/** The folder of the picture must be there, and be ours to write in. */
-export function requireFolder(folder: string): void {
-  if (!existsSync(folder)) throw new Error(`the picture cannot be written: there is no folder ${folder}`);
+/** The directory of the picture must be there, and be ours to write in. */
+export function requireDirectory(directory: string): void {
+  if (!existsSync(directory)) throw new Error(`the picture cannot be written: there is no directory ${directory}`);
   try {
-    accessSync(folder, constants.W_OK);
+    accessSync(directory, constants.W_OK);
   } catch {
-    throw new Error(`the picture cannot be written: no right to write in ${folder}; name another place with --output`);
+    throw new Error(
+      `the picture cannot be written: no right to write in ${directory}; name another place with --output`,
+    );
   }
 }

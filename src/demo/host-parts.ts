@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { STATUS_PREFIX } from '../cli/status.js';
-import type { NativeCounters } from '../native.js';
+import { STATUS_PREFIX } from '../observe/status.js';
+import type { NativeCounters } from '../system/native.js';
 
 /**
  * What Node.js is told where the command is started by its own first line: to keep short-lived objects in 4 MiB at a time,
@@ -94,8 +94,8 @@ function catchesStatusSignal(pid: number): boolean {
 }
 
 export interface HostPartsOptions {
-  /** A folder of {@link HostParts.makeFolder}, perhaps with files in it that the parts need. Default: a new one. */
-  readonly folder?: string;
+  /** A directory of {@link HostParts.makeDirectory}, perhaps with files in it that the parts need. Default: a new one. */
+  readonly directory?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** More arguments of the broker. */
   readonly brokerArguments?: readonly string[];
@@ -105,7 +105,7 @@ export interface HostPartsOptions {
 
 export abstract class HostParts {
   /** Holds everything that the stack makes, and is the parts' XDG_RUNTIME_DIR. Removed by `stop`. */
-  readonly folder: string;
+  readonly directory: string;
   readonly parts = new Map<string, Part>();
   readonly #options: HostPartsOptions;
 
@@ -115,13 +115,13 @@ export abstract class HostParts {
 
   protected constructor(options: HostPartsOptions) {
     this.#options = options;
-    this.folder = options.folder ?? HostParts.makeFolder();
+    this.directory = options.directory ?? HostParts.makeDirectory();
     // Nothing of it stays when this process ends without having stopped it.
     process.once('exit', this.#killAll);
   }
 
-  /** A folder for one stack, which becomes its owner. */
-  static makeFolder(): string {
+  /** A directory for one stack, which becomes its owner. */
+  static makeDirectory(): string {
     return mkdtempSync(join(tmpdir(), 'virtwl-stack-'));
   }
 
@@ -130,9 +130,9 @@ export abstract class HostParts {
     await this.says(this.spawn('broker', ['broker', '--directory', this.broker, ...brokerArguments]), READY);
   }
 
-  /** The broker's folder. */
+  /** The broker's directory. */
   protected get broker(): string {
-    return join(this.folder, 'broker');
+    return join(this.directory, 'broker');
   }
 
   /** Starts a host process, as the part `VM-host`. */
@@ -158,19 +158,19 @@ export abstract class HostParts {
     this.parts.delete(name);
   }
 
-  /** Ends every part, the ones that depend on others first, and removes the folder. */
+  /** Ends every part, the ones that depend on others first, and removes the directory. */
   async stop(): Promise<void> {
     for (const name of [...this.parts.keys()].reverse()) await this.kill(name);
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
     process.off('exit', this.#killAll);
   }
 
   /** The environment of a part. */
   protected env(): Record<string, string> {
     const env: Record<string, string> = { ...(process.env as Record<string, string>) };
-    // Parts find each other by the stack's folder and not by the session that this runs in, which may have none.
+    // Parts find each other by the stack's directory and not by the session that this runs in, which may have none.
     for (const name of ['WAYLAND_DISPLAY', 'DISPLAY', 'SWAYSOCK', 'VIRTWL_DEVICE', 'VIRTWL_LOOPBACK']) delete env[name];
-    return { ...env, XDG_RUNTIME_DIR: this.folder, ...this.#options.env };
+    return { ...env, XDG_RUNTIME_DIR: this.directory, ...this.#options.env };
   }
 
   protected spawn(name: string, args: readonly string[]): Part {

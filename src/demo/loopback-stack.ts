@@ -1,6 +1,6 @@
 /**
  * The whole of virtwl on one machine, each part a process of its own as on a real host: the broker, a host process for
- * the compositor VM and one for each client VM, and the compositor with its glue. Folders of Unix sockets stand in for
+ * the compositor VM and one for each client VM, and the compositor with its glue. Directories of Unix sockets stand in for
  * the VMs' devices. The demo, the benchmark and the tests run on it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -48,9 +48,9 @@ export class LoopbackStack extends HostParts {
     return stack;
   }
 
-  /** A VM's loopback folder: VIRTWL_LOOPBACK of what runs in it. */
+  /** A VM's loopback directory: VIRTWL_LOOPBACK of what runs in it. */
   loopback(vm: string): string {
-    return join(this.folder, vm);
+    return join(this.directory, vm);
   }
 
   startCompositorHost(): Promise<void> {

@@ -3,7 +3,7 @@
  * device of its VM; a compositor VM with sway and the glue; client VMs. It is what `loopback-stack.ts` imitates, with
  * the same names, so that tests and the demo say of both the same.
  *
- * In the guests everything runs as an ordinary user, in the runtime folder {@link RUNTIME}.
+ * In the guests everything runs as an ordinary user, in the runtime directory {@link RUNTIME}.
  */
 import { join } from 'node:path';
 import { shellWords } from '../host/wl-device/vmm-arguments.js';
@@ -13,7 +13,7 @@ import { GUEST_USER, type MorePackageFiles } from '../vm/images.js';
 import type { CpioEntry } from '../vm/cpio.js';
 import type { Machine } from '../vm/machine.js';
 import type { Say } from '../vm/cache.js';
-import { STATUS_PREFIX } from '../cli/status.js';
+import { STATUS_PREFIX } from '../observe/status.js';
 import { HostParts, type HostPartsOptions, type PartStatus } from './host-parts.js';
 
 /** XDG_RUNTIME_DIR in the guests. */
@@ -74,7 +74,7 @@ export class VmStack extends HostParts {
 
   /** The socket of a VM's wl device. */
   wlSocket(vm: string): string {
-    return join(this.folder, `${vm}.wl`);
+    return join(this.directory, `${vm}.wl`);
   }
 
   startCompositorHost(): Promise<void> {

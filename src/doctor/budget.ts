@@ -11,9 +11,9 @@ const PAGES = 64;
 
 export async function checkBudget(): Promise<Finding> {
   const name = 'memory budget';
-  const { OwnedFd } = await import('../fd.js');
+  const { OwnedFd } = await import('../system/fd.js');
   const { Budget } = await import('../allocator/budget.js');
-  const { native } = await import('../native.js');
+  const { native } = await import('../system/native.js');
   const bytes = PAGES * native.pageSize;
   try {
     const budget = new Budget({ bytes });

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
-import { native } from '../native.js';
+import { native } from '../system/native.js';
 import { inheritedFd, lockDown } from '../sandbox/confinement.js';
 import { REPORT_BYTES, REPORT_FD } from './sandbox.js';
 
@@ -12,7 +12,7 @@ const hostPid = Number(process.argv[2]);
 
 const attempts: Record<string, () => unknown> = {
   'read /etc/passwd': () => readFileSync('/etc/passwd'),
-  'write outside of its folders': () => makeAndRemove('/virtwl-doctor-was-here'),
+  'write outside of its directories': () => makeAndRemove('/virtwl-doctor-was-here'),
   'see other processes': () => readdirSync('/proc'),
   'signal one': () => process.kill(hostPid, 0),
   'start a program': () => execFileSync(process.execPath, ['--version']),

@@ -4,7 +4,7 @@
 import type { Check, Finding } from './finding.js';
 import { checkBudget, tellMemory } from './budget.js';
 import { checkDevice, tellCompositors } from './guest.js';
-import { checkAddon, checkDescriptors, checkNode, checkRuntimeFolder, checkSharedMemory } from './machine.js';
+import { checkAddon, checkDescriptors, checkNode, checkRuntimeDirectory, checkSharedMemory } from './machine.js';
 import { checkBubblewrap, checkConfinement, checkMinijail } from './sandbox.js';
 import { tellKvm, tellQemu } from './vms.js';
 
@@ -31,7 +31,7 @@ export async function diagnose(role: Role, told: (finding: Finding) => void = ()
   await look(checkNode);
   const addon = await look(checkAddon);
   await look(checkDescriptors);
-  await look(checkRuntimeFolder);
+  await look(checkRuntimeDirectory);
   if (role !== 'guest') {
     // What is tried through the addon cannot be without it.
     if (addon) await look(checkBudget);

@@ -10,13 +10,14 @@ const COMPOSITORS: Readonly<Record<string, string>> = { sway: '--version', cage:
 /** How long a compositor may take to tell its version, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** The device or the loopback folder, as every guest command finds it. `needed`: there is no host to start here. */
+/** The device or the loopback directory, as every guest command finds it. `needed`: there is no host to start here. */
 export async function checkDevice(needed: boolean): Promise<Finding> {
   const name = 'way to the host';
   const { DEFAULT_DEVICE, openDevice } = await import('../virtwl/device.js');
   try {
     const device = openDevice();
-    const detail = device.kind === 'loopback' ? `loopback folder ${device.path}` : `${device.path}, a virtio_wl device`;
+    const detail =
+      device.kind === 'loopback' ? `loopback directory ${device.path}` : `${device.path}, a virtio_wl device`;
     device.close();
     return { name, state: 'holds', detail: `${detail}; "virtwl probe" tells whether memory crosses it` };
   } catch (error) {
@@ -25,7 +26,7 @@ export async function checkDevice(needed: boolean): Promise<Finding> {
     return {
       name,
       state: 'note',
-      detail: `no ${DEFAULT_DEVICE}, so this is no VM of ours; without one, a loopback folder stands for it`,
+      detail: `no ${DEFAULT_DEVICE}, so this is no VM of ours; without one, a loopback directory stands for it`,
     };
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What any process of ours needs of a machine: Node.js, the native addon, descriptors, a folder for sockets.
+ * What any process of ours needs of a machine: Node.js, the native addon, descriptors, a directory for sockets.
  */
 import { accessSync, constants, readFileSync, statfsSync, statSync } from 'node:fs';
 import { messageOf, type Finding } from './finding.js';
@@ -47,7 +47,7 @@ export function compareVersions(a: string, b: string): number {
 export async function checkAddon(): Promise<Finding> {
   const name = 'native addon';
   try {
-    const { native } = await import('../native.js');
+    const { native } = await import('../system/native.js');
     return { name, state: 'holds', detail: `loaded; pages of ${native.pageSize} bytes` };
   } catch (error) {
     return {
@@ -74,11 +74,11 @@ export function checkDescriptors(limits = readFileSync('/proc/self/limits', 'utf
 }
 
 /** Where sockets go by default, and where Wayland programs look for theirs. */
-export function checkRuntimeFolder(path = process.env['XDG_RUNTIME_DIR']): Finding {
+export function checkRuntimeDirectory(path = process.env['XDG_RUNTIME_DIR']): Finding {
   const name = 'XDG_RUNTIME_DIR';
   const advice = 'log in through systemd-logind, or make one: mkdir -m 700 DIR; export XDG_RUNTIME_DIR=DIR';
   if (path === undefined || path === '') {
-    const detail = 'not set: virtwl uses temporary folders; Wayland programs of your own need it';
+    const detail = 'not set: virtwl uses temporary directories; Wayland programs of your own need it';
     return { name, state: 'note', detail, advice };
   }
   try {

@@ -109,8 +109,8 @@ export async function checkConfinement(sandbox?: Sandbox): Promise<Finding> {
 
 /** Runs `confined-attempts.ts` confined. What it finds comes back in memory: its output is not ours to read. */
 async function tryToGetOut(sandbox: Sandbox | undefined): Promise<Record<string, string>> {
-  const { OwnedFd } = await import('../fd.js');
-  const { native } = await import('../native.js');
+  const { OwnedFd } = await import('../system/fd.js');
+  const { native } = await import('../system/native.js');
   const { runConfined } = await import('../sandbox/run-confined.js');
   const report = new OwnedFd(native.memfd('virtwl-doctor', REPORT_BYTES, 0));
   try {

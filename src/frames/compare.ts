@@ -6,7 +6,7 @@
  * frame, in an old one, in another channel order. At the place found every pixel is checked, and the first explanation
  * that accounts for all the wrong ones is the verdict.
  */
-import type { Rect } from '../client/rect.js';
+import type { Rect } from '../wayland/rect.js';
 import { locate, locateByRows, reorder, WRONG_ORDERS, type ChannelOrder, type Point } from './locate.js';
 import { BLOCK_PIXELS, blockColour, HISTORY_FRAMES, type Pattern } from './pattern.js';
 import { COLOUR_MASK, type Picture } from './picture.js';

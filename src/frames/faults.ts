@@ -2,7 +2,7 @@
  * Deliberate faults, to show that the frame checker catches them: each changes what is drawn in one frame, after it was
  * drawn rightly and before it is committed, the least that its kind can be.
  */
-import type { Rect } from '../client/rect.js';
+import type { Rect } from '../wayland/rect.js';
 import { BLOCK_PIXELS, type Pattern } from './pattern.js';
 import { reorder } from './locate.js';
 import { COLOUR_MASK } from './picture.js';

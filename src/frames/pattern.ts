@@ -10,7 +10,7 @@
  * Drawing only ever writes to the target: shared memory may be uncached for reading, and another process may have
  * written to it.
  */
-import type { Rect } from '../client/rect.js';
+import type { Rect } from '../wayland/rect.js';
 import { blankPicture, type Picture } from './picture.js';
 
 /** Side of a block in pixels. */

@@ -5,7 +5,7 @@
  * A capture becomes a picture in {@link pictureOf}.
  */
 import { PNG } from 'pngjs';
-import type { Image } from '../wayland/image.js';
+import type { Image } from '../wayland-client/image.js';
 
 /** Pixels of one image. Owns its pixels. */
 export interface Picture {

@@ -8,9 +8,9 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SharedBuffer } from '../client/shared-surface.js';
-import type { Window } from '../client/window.js';
-import type { Rect } from '../client/rect.js';
+import type { SharedBuffer } from '../direct/shared-surface.js';
+import type { Window } from '../direct/window.js';
+import type { Rect } from '../wayland/rect.js';
 import { compare, type Verdict } from './compare.js';
 import { differencePicture } from './difference.js';
 import { applyFault, type Fault } from './faults.js';
@@ -45,7 +45,7 @@ export interface RunOptions {
   /** For each frame, in milliseconds. */
   readonly timeoutMs: number;
   /**
-   * Folder for `frame.png` and `captured.png` of the first frame that was not as drawn, with its `difference.png`; of
+   * Directory for `frame.png` and `captured.png` of the first frame that was not as drawn, with its `difference.png`; of
    * the last frame when all were right.
    */
   readonly out?: string | undefined;

@@ -1,7 +1,7 @@
 /**
  * The host process of one VM: offers that VM the servers that were turned on, and nothing else.
  *
- * In loopback the servers are Unix sockets in a folder, which is also what unmodified crosvm wants
+ * In loopback the servers are Unix sockets in a directory, which is also what unmodified crosvm wants
  * (`--wayland-sock PATH,name=NAME`). The allocator and the probe are served here; `compositor` and `wayland` are the
  * broker's to serve (`brokered-servers.ts`); any other name leads to a socket of the host's by a symbolic link, so that
  * the VM's connections are plain connect(2) calls.
@@ -13,15 +13,15 @@ import { lstatSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'nod
 import { join, resolve } from 'node:path';
 import type { BudgetOptions } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer, type AllocatorServerOptions } from '../allocator/server.js';
-import { OwnedFd } from '../fd.js';
-import { LogLimit } from '../log-limit.js';
+import { OwnedFd } from '../system/fd.js';
+import { LogLimit } from '../observe/log-limit.js';
 import { checkName } from '../virtwl/limits.js';
-import type { UnixListener } from '../unix-socket.js';
-import { brokeredNames, BrokeredServers, COMPOSITOR, WAYLAND } from './brokered-servers.js';
-import { checkVmName } from './broker-protocol.js';
-import { makePrivateFolder } from './private-folder.js';
-import { listenPrivately, removeStale } from './private-listener.js';
-import { ProbeServer } from './probe-server.js';
+import type { UnixListener } from '../system/unix-listener.js';
+import { brokeredNames, BrokeredServers, COMPOSITOR, WAYLAND } from '../broker/brokered-servers.js';
+import { checkVmName } from '../broker/protocol.js';
+import { makePrivateDirectory } from '../system/private-directory.js';
+import { listenPrivately, removeStale } from '../system/private-listener.js';
+import { ProbeServer } from '../probe/server.js';
 import type { WlLimits } from './wl-device/limits.js';
 import { WlDeviceServer } from './wl-device/server.js';
 
@@ -42,7 +42,7 @@ export interface WlDeviceOptions {
 /** Everything is off unless it is given. */
 export interface VmHostOptions {
   readonly vm: string;
-  /** The loopback folder, made (mode 0700) when it is not there; the folder that it is in must be. */
+  /** The loopback directory, made (mode 0700) when it is not there; the directory that it is in must be. */
   readonly loopback: string;
   /** Turns the allocator on. */
   readonly allocator?: (BudgetOptions & Pick<AllocatorServerOptions, 'requestsPerSecond'>) | undefined;
@@ -52,9 +52,9 @@ export interface VmHostOptions {
   readonly wayland?: boolean | undefined;
   /** Turns the probe server on. */
   readonly probe?: boolean | undefined;
-  /** The broker's folder; needed for `compositor` and `wayland`, unless they are brokered elsewhere. */
+  /** The broker's directory; needed for `compositor` and `wayland`, unless they are brokered elsewhere. */
   readonly broker?: string | undefined;
-  /** `compositor` and `wayland` are in the folder already: whoever started this process has bound and registered them. */
+  /** `compositor` and `wayland` are in the directory already: whoever started this process has bound and registered them. */
   readonly brokeredElsewhere?: boolean | undefined;
   /** Further servers by name: paths of sockets on the host. */
   readonly sockets?: ReadonlyMap<string, string> | undefined;
@@ -128,14 +128,14 @@ export class VmHost {
     for (const name of brokeredNames(options)) this.#servers.add(name);
     for (const [name, target] of options.sockets ?? []) this.#link(name, target);
     if (!options.brokeredElsewhere) {
-      const brokered = new BrokeredServers({ ...options, folder: this.loopback, log: this.#log });
+      const brokered = new BrokeredServers({ ...options, directory: this.loopback, log: this.#log });
       this.#brokered = brokered;
       this.#cleanup.push(() => brokered.close());
     }
     if (options.wlDevice) {
       const device = new WlDeviceServer({
         ...options.wlDevice,
-        folder: this.loopback,
+        directory: this.loopback,
         servers: this.#servers,
         log: line => this.#log(`wl device: ${line}`),
       });
@@ -145,7 +145,7 @@ export class VmHost {
   }
 
   #makeDirectory(): void {
-    if (!makePrivateFolder(this.loopback)) return;
+    if (!makePrivateDirectory(this.loopback)) return;
     this.#cleanup.push(() => {
       try {
         rmdirSync(this.loopback);

@@ -12,7 +12,7 @@ import { realpathSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import type { Confinement } from './confinement.js';
 import { FILTER_FD, STATUS_FD, type Launch, type Launched } from './launcher.js';
-import { libraryFolders, runtimeFiles } from './runtime-files.js';
+import { libraryDirectories, runtimeFiles } from './runtime-files.js';
 
 /** How long a trial may take, in milliseconds. */
 const TRIAL_TIMEOUT_MS = 10_000;
@@ -37,7 +37,7 @@ export function bubblewrapArguments(
   fds: BubblewrapDescriptors,
   environment: Readonly<Record<string, string>>,
 ): string[] {
-  const all = { ...environment, LD_LIBRARY_PATH: libraryFolders().join(':') };
+  const all = { ...environment, LD_LIBRARY_PATH: libraryDirectories().join(':') };
   return [
     ...['--unshare-user', '--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'],
     ...['--uid', String(CONFINED_UID), '--gid', String(CONFINED_UID), '--hostname', 'virtwl'],
@@ -95,7 +95,7 @@ class Bubblewrap implements Launched {
   }
 }
 
-/** What is bound. Folders come before what is in them: what may only be read stays so inside of what may be written. */
+/** What is bound. Directories come before what is in them: what may only be read stays so inside of what may be written. */
 function binds({ readable, writable }: Confinement): string[] {
   const all = [
     ...[...runtimeFiles(), ...readable].map(path => ({ how: '--ro-bind', path })),

@@ -5,8 +5,8 @@
  * reads a byte of a guest, it lowers its resource limits and installs the filter that counts ({@link lockDown}): from
  * then on it cannot start a program, make a process, or use a system call that it was not seen to need.
  */
-import type { OwnedFd } from '../fd.js';
-import { native } from '../native.js';
+import type { OwnedFd } from '../system/fd.js';
+import { native } from '../system/native.js';
 import { compileFilter, type Rule } from './seccomp.js';
 import { isSupported, type Architecture } from './syscalls.js';
 
@@ -16,9 +16,9 @@ export interface Confinement {
   readonly name: string;
   /** The module to run and its arguments. */
   readonly command: readonly string[];
-  /** Folders that it may write to; they keep their paths. */
+  /** Directories that it may write to; they keep their paths. */
   readonly writable: readonly string[];
-  /** Files and folders that it may read; they keep their paths. */
+  /** Files and directories that it may read; they keep their paths. */
   readonly readable: readonly string[];
   /**
    * Descriptors that it inherits, by the name under which {@link inheritedFd} finds them. Given away: they are closed

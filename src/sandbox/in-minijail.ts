@@ -4,7 +4,7 @@
  * nothing of minijail0's is left open, and it leads a session of its own.
  */
 import { closeSync, readSync, writeSync } from 'node:fs';
-import { native } from '../native.js';
+import { native } from '../system/native.js';
 import { FILTER_FD, STATUS_FD } from './launcher.js';
 
 native.dieWithParent();

@@ -44,8 +44,8 @@ export interface Launched {
 export function findProgram(name: string, path = process.env['PATH'] ?? ''): string | undefined {
   return path
     .split(delimiter)
-    .filter(folder => folder.startsWith('/'))
-    .map(folder => join(folder, name))
+    .filter(directory => directory.startsWith('/'))
+    .map(directory => join(directory, name))
     .find(isProgram);
 }
 

@@ -15,12 +15,12 @@ import { readFileSync, realpathSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { OwnedFd } from '../fd.js';
-import { native } from '../native.js';
+import { OwnedFd } from '../system/fd.js';
+import { native } from '../system/native.js';
 import { CONFINED_UID } from './bubblewrap.js';
 import type { Confinement } from './confinement.js';
 import { FILTER_FD, findProgram, STATUS_FD, type Launch, type Launched } from './launcher.js';
-import { libraryFolders, runtimeFiles } from './runtime-files.js';
+import { libraryDirectories, runtimeFiles } from './runtime-files.js';
 
 /** The command of minijail. */
 export const MINIJAIL = 'minijail0';
@@ -31,7 +31,7 @@ const INSTALL = 'apt-get install minijail util-linux (Debian: from forky on), or
 const FIRST_MODULE = fileURLToPath(new URL('in-minijail.js', import.meta.url));
 
 /**
- * Where the new root is put together: a folder that every machine has, and in which nothing is that could be bound into
+ * Where the new root is put together: a directory that every machine has, and in which nothing is that could be bound into
  * it. The host's /proc is out of sight from then on.
  */
 const ROOT = '/proc';
@@ -68,7 +68,7 @@ export function minijailArguments(confinement: Confinement, filter: number, { ui
   ];
 }
 
-/** As in bubblewrap: folders before what is in them. */
+/** As in bubblewrap: directories before what is in them. */
 function binds({ readable, writable }: Confinement): string[] {
   const all = [
     ...[...runtimeFiles(), ...readable].map(path => ({ path, mode: '0' })),
@@ -98,7 +98,7 @@ export function launchInMinijail({ confinement, environment, filter }: Launch): 
     const args = ['--pdeathsig', 'KILL', '--', minijail, ...minijailArguments(confinement, FILTER_FD, ids)];
     const child = spawn(setpriv, args, {
       // minijail0 keeps the environment as it is.
-      env: { ...environment, LD_LIBRARY_PATH: libraryFolders().join(':'), PWD: '/' },
+      env: { ...environment, LD_LIBRARY_PATH: libraryDirectories().join(':'), PWD: '/' },
       cwd: '/',
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', memory.fd, ...Object.values(confinement.fds).map(fd => fd.fd)],
       // As for bwrap: out of the reach of Ctrl-C.

@@ -1,6 +1,6 @@
 /**
  * What any process of ours needs in order to run, and all that a confined one sees of the machine beside its own
- * folders: Node.js, the shared libraries it is linked with, our compiled code, and the packages that code uses.
+ * directories: Node.js, the shared libraries it is linked with, our compiled code, and the packages that code uses.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder that holds package.json, found from where this file runs (dist/src/sandbox). */
+/** The directory that holds package.json, found from where this file runs (dist/src/sandbox). */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Packages that a confined process loads. */
@@ -22,7 +22,7 @@ const SHARED_BUILTINS = '/usr/share/nodejs';
 
 let files: readonly string[] | undefined;
 
-/** Absolute paths, each once: regular files, and folders that belong as a whole. */
+/** Absolute paths, each once: regular files, and directories that belong as a whole. */
 export function runtimeFiles(): readonly string[] {
   return (files ??= [
     ...new Set([
@@ -32,13 +32,13 @@ export function runtimeFiles(): readonly string[] {
       addonPath(),
       join(PACKAGE_ROOT, 'dist/src'),
       join(PACKAGE_ROOT, 'package.json'),
-      ...PACKAGES.map(packageFolder),
+      ...PACKAGES.map(packageDirectory),
     ]),
   ]);
 }
 
-/** The folders of the shared libraries: inside, the dynamic linker has no cache to find them by. */
-export function libraryFolders(): string[] {
+/** The directories of the shared libraries: inside, the dynamic linker has no cache to find them by. */
+export function libraryDirectories(): string[] {
   return [...new Set(sharedLibraries().map(dirname))];
 }
 
@@ -72,9 +72,9 @@ function ldd(file: string): string {
 }
 
 /** Where Node.js looks for a package and finds it: perhaps a symbolic link, which is no less its name. */
-function packageFolder(name: string): string {
+function packageDirectory(name: string): string {
   const places = createRequire(import.meta.url).resolve.paths(name) ?? [];
-  const found = places.map(place => join(place, name)).find(folder => existsSync(folder));
+  const found = places.map(place => join(place, name)).find(directory => existsSync(directory));
   if (found === undefined) throw new Error(`the package ${name} is not installed: npm ci`);
   return found;
 }

@@ -6,7 +6,7 @@
 #                                      test/bindings/sanitize.sh)
 #
 # node-gyp would like to download the headers of Node.js. Machines that build this often reach a package registry at
-# most, so the headers that are installed are looked for and named to it. NODE_HEADERS names them instead: a folder
+# most, so the headers that are installed are looked for and named to it. NODE_HEADERS names them instead: a directory
 # with include/node/node.h in it, or with src/node.h (Node.js's own sources, Debian's libnode-dev).
 #
 # The build happens beside build/Release and the result is renamed into place: a process that is just loading the old
@@ -68,7 +68,7 @@ headers() {
 nodedir=$(headers)
 if [ -z "$nodedir" ]; then
   fail "no headers for Node.js $(node -v) (NODE_MODULE_VERSION $abi) beside $(command -v node), in /usr/include/node or in" \
-    "/usr/include/nodejs; install libnode-dev (Debian's own Node.js), or name a folder with include/node in NODE_HEADERS"
+    "/usr/include/nodejs; install libnode-dev (Debian's own Node.js), or name a directory with include/node in NODE_HEADERS"
 fi
 # In somebody's project, npm puts it beside this package and not below it.
 gyp=$(node -p 'require.resolve("node-gyp/bin/node-gyp.js")' 2>/dev/null) || fail "node-gyp is missing; run npm ci first"

@@ -10,10 +10,10 @@
  * breaks the context is `error`.
  */
 import { EventEmitter } from 'eventemitter3';
-import type { Channel, ChannelEvents } from '../channel.js';
-import { closeAll, OwnedFd } from '../fd.js';
-import { IN_FLIGHT_PAUSE_MS, tooManyInFlight } from '../in-flight.js';
-import { native, POLL_READABLE, POLL_WRITABLE, type Poll } from '../native.js';
+import type { Channel, ChannelEvents } from '../system/channel.js';
+import { closeAll, OwnedFd } from '../system/fd.js';
+import { IN_FLIGHT_PAUSE_MS, tooManyInFlight } from '../system/in-flight.js';
+import { native, POLL_READABLE, POLL_WRITABLE, type Poll } from '../system/native.js';
 import { HIGH_WATER_BYTES, MAX_CHUNK_BYTES, MAX_FDS, MAX_QUEUED_BYTES, MAX_QUEUED_FDS } from './limits.js';
 import { Vfd } from './vfd.js';
 

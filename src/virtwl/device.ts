@@ -1,5 +1,5 @@
 /**
- * Opening the device: /dev/wl0 of a guest, or loopback, where a folder of Unix sockets stands in for the host's servers.
+ * Opening the device: /dev/wl0 of a guest, or loopback, where a directory of Unix sockets stands in for the host's servers.
  * Both give the same {@link Device}, with the same limits.
  */
 import { existsSync } from 'node:fs';
@@ -15,7 +15,7 @@ export { Context } from './context.js';
 /** The way from this machine to its host. */
 export interface Device {
   readonly kind: 'virtio_wl' | 'loopback';
-  /** The path that was opened: the device or the loopback folder. */
+  /** The path that was opened: the device or the loopback directory. */
   readonly path: string;
   /**
    * A new connection to the host server `name`, the caller's to close; it delivers nothing before `start()`. Throws
@@ -36,18 +36,18 @@ export interface Device {
 export interface DeviceOptions {
   /** Path of the virtio_wl device. Environment: VIRTWL_DEVICE. Default: /dev/wl0. */
   readonly device?: string | undefined;
-  /** A loopback folder instead of a device. Environment: VIRTWL_LOOPBACK, which comes before VIRTWL_DEVICE. */
+  /** A loopback directory instead of a device. Environment: VIRTWL_LOOPBACK, which comes before VIRTWL_DEVICE. */
   readonly loopback?: string | undefined;
 }
 
 /** The device node that the guest driver makes. */
 export const DEFAULT_DEVICE = '/dev/wl0';
 
-/** Opens the device or the loopback folder. The result is the caller's to close. */
+/** Opens the device or the loopback directory. The result is the caller's to close. */
 export function openDevice(options: DeviceOptions = {}): Device {
   if (options.loopback !== undefined && options.device !== undefined) {
     throw new Error(
-      `both a device (${options.device}) and a loopback folder (${options.loopback}) were given: choose one`,
+      `both a device (${options.device}) and a loopback directory (${options.loopback}) were given: choose one`,
     );
   }
   if (options.loopback !== undefined) return new LoopbackDevice(options.loopback);

@@ -1,11 +1,11 @@
 /**
- * Loopback: a folder of Unix sockets stands in for the host's servers, and this process for the guest. A context is a
+ * Loopback: a directory of Unix sockets stands in for the host's servers, and this process for the guest. A context is a
  * connection to the socket of that name, memory is a memfd, a pipe is a pipe. The limits are virtio_wl's.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { OwnedFd } from '../fd.js';
-import { native } from '../native.js';
+import { OwnedFd } from '../system/fd.js';
+import { native } from '../system/native.js';
 import { Context, type Transport } from './context.js';
 import type { Device } from './device.js';
 import { checkName, MAX_ALLOCATION_BYTES } from './limits.js';
@@ -41,7 +41,7 @@ export class LoopbackDevice implements Device {
   constructor(readonly path: string) {
     if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
       throw Object.assign(
-        new Error(`there is no loopback folder ${path}: start "virtwl host --loopback ${path}" first`),
+        new Error(`there is no loopback directory ${path}: start "virtwl host --loopback ${path}" first`),
         { code: 'ENOENT' },
       );
     }
@@ -84,7 +84,7 @@ export class LoopbackDevice implements Device {
   }
 
   close(): void {
-    // A folder needs no closing; contexts and vfds belong to their holders.
+    // A directory needs no closing; contexts and vfds belong to their holders.
   }
 }
 
@@ -96,7 +96,7 @@ function connectError(name: string, path: string, cause: unknown): Error {
     hint = 'its socket is there, but no process listens on it: the host process is gone';
   else if (code === 'EAGAIN') hint = 'too many connections wait for it already: try again later';
   else hint = cause instanceof Error ? cause.message : String(cause);
-  return Object.assign(new Error(`cannot connect to the server "${name}" (loopback folder ${path}): ${hint}`), {
+  return Object.assign(new Error(`cannot connect to the server "${name}" (loopback directory ${path}): ${hint}`), {
     code,
     errno: (cause as NodeJS.ErrnoException).errno,
     syscall: 'connect',

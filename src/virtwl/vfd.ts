@@ -6,8 +6,8 @@
  * A vfd is an {@link OwnedFd}: one owner, one closer. `Channel.send` takes ownership of what it is given, so memory
  * that its sender goes on using is sent as `memory.share()`, and of a pipe only the {@link PipeRemote} is sent.
  */
-import { native, type Mapping } from '../native.js';
-import { OwnedFd } from '../fd.js';
+import { native, type Mapping } from '../system/native.js';
+import { OwnedFd } from '../system/fd.js';
 
 export type VfdKind = 'memory' | 'pipe' | 'pipe-remote' | 'socket';
 

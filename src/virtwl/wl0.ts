@@ -1,14 +1,14 @@
 /**
  * /dev/wl0: the same device as loopback, over the ioctls of linux/virtwl.h. Every vfd is a file of the driver.
  */
-import { OwnedFd } from '../fd.js';
+import { OwnedFd } from '../system/fd.js';
 import {
   native,
   VIRTWL_NEW_ALLOC,
   VIRTWL_NEW_CTX_NAMED,
   VIRTWL_NEW_PIPE_READ,
   VIRTWL_NEW_PIPE_WRITE,
-} from '../native.js';
+} from '../system/native.js';
 import { Context, type Transport } from './context.js';
 import type { Device } from './device.js';
 import { checkName, MAX_ALLOCATION_BYTES } from './limits.js';

@@ -35,8 +35,8 @@ export async function accelerator(qemu: Qemu, kernel: GuestKernel, say: Say): Pr
     {
       name: 'accelerator',
       inputs: [qemu.version, kernel.release, release(), boot],
-      build: async folder => {
-        writeFileSync(join(folder, 'accelerator'), (await runsOnKvm(qemu, kernel)) ? 'kvm' : 'tcg');
+      build: async directory => {
+        writeFileSync(join(directory, 'accelerator'), (await runsOnKvm(qemu, kernel)) ? 'kvm' : 'tcg');
       },
     },
     say,

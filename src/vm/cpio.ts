@@ -4,7 +4,7 @@
  */
 
 export interface CpioEntry {
-  /** Without a leading slash; folders come before what is in them. */
+  /** Without a leading slash; directories come before what is in them. */
   readonly path: string;
   /** Type and permissions as stat has them: 0o100755 for a program. */
   readonly mode: number;
@@ -16,7 +16,7 @@ const FILE = 0o100000;
 const FOLDER = 0o040000;
 const LINK = 0o120000;
 
-export const folder = (path: string): CpioEntry => ({ path, mode: FOLDER | 0o755 });
+export const directory = (path: string): CpioEntry => ({ path, mode: FOLDER | 0o755 });
 export const file = (path: string, content: Uint8Array | string, permissions = 0o644): CpioEntry => ({
   path,
   mode: FILE | permissions,
@@ -39,14 +39,14 @@ function record(inode: number, { path, mode, content }: CpioEntry): Buffer[] {
   return [header, name, pad(header.length + name.length), Buffer.from(content ?? []), pad(size)];
 }
 
-/** The archive, uncompressed. Folders that an entry is in and that are not listed are added. */
+/** The archive, uncompressed. Directories that an entry is in and that are not listed are added. */
 export function cpio(entries: readonly CpioEntry[]): Buffer {
   const all = new Map<string, CpioEntry>();
   for (const entry of entries) {
     const parts = entry.path.split('/');
     for (let i = 1; i < parts.length; i++) {
       const above = parts.slice(0, i).join('/');
-      if (!all.has(above)) all.set(above, folder(above));
+      if (!all.has(above)) all.set(above, directory(above));
     }
     all.set(entry.path, entry);
   }

@@ -1,5 +1,5 @@
 /**
- * Debian systems in folders, made with mmdebstrap. The guests' system and its tools are those of one release, whatever
+ * Debian systems in directories, made with mmdebstrap. The guests' system and its tools are those of one release, whatever
  * the host runs.
  */
 import { existsSync } from 'node:fs';
@@ -63,10 +63,10 @@ const quote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 /** Longest that a system may take to be made, in milliseconds: slow mirrors and machines included. */
 const SYSTEM_TIMEOUT_MS = 30 * 60_000;
 
-/** Makes the system in `folder`, all of it owned by this user: to be read, not to be booted. */
-export async function makeSystem(spec: SystemSpec, folder: string, say: Say): Promise<void> {
+/** Makes the system in `directory`, all of it owned by this user: to be read, not to be booted. */
+export async function makeSystem(spec: SystemSpec, directory: string, say: Say): Promise<void> {
   const make = mmdebstrap(spec).map(quote).join(' ');
-  const unpack = `tar -x --no-same-owner --exclude=./dev/* -C ${quote(folder)}`;
+  const unpack = `tar -x --no-same-owner --exclude=./dev/* -C ${quote(directory)}`;
   await run(['bash', '-c', `set -o pipefail; ${make} | ${unpack}`], {
     doing: `a ${releaseOf(spec)} system with ${spec.packages.length} packages`,
     timeoutMs: SYSTEM_TIMEOUT_MS,

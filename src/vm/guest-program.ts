@@ -1,6 +1,6 @@
 /**
  * A program that goes on in a guest while the guest takes further scripts. In: a shell command line and where it runs.
- * Out: its output as it grows, and its status once it has ended. In the guest each program has a folder with its output
+ * Out: its output as it grows, and its status once it has ended. In the guest each program has a directory with its output
  * and its status in files; asking costs a script, so ask seldom.
  */
 import { setTimeout as pause } from 'node:timers/promises';
@@ -25,7 +25,7 @@ export class GuestProgram {
     readonly machine: Machine,
     readonly name: string,
     /** In the guest. Its output is there, in `output` and `errors`. */
-    readonly folder: string,
+    readonly directory: string,
   ) {}
 
   /**
@@ -34,22 +34,22 @@ export class GuestProgram {
    * @param command a shell command line
    */
   static async start(machine: Machine, name: string, command: string): Promise<GuestProgram> {
-    const folder = `/tmp/programs/${count++}`;
+    const directory = `/tmp/programs/${count++}`;
     // The command is in a file of its own: nothing in it needs quoting.
     const script = `
-      mkdir -p ${folder} && cd ${folder}
+      mkdir -p ${directory} && cd ${directory}
       echo ${Buffer.from(command).toString('base64')} | base64 -d > command
       echo 'sh ./command > output 2> errors; echo $? > status.new; mv status.new status' > session
       setsid sh ./session < /dev/null > /dev/null 2>&1 &
       echo $! > session.pid`;
     const { status, output } = await machine.run(script);
     if (status !== 0) throw new Error(`cannot start ${name} in the VM "${machine.options.name}": ${output}`);
-    return new GuestProgram(machine, name, folder);
+    return new GuestProgram(machine, name, directory);
   }
 
   async state(): Promise<ProgramState> {
     const { output } = await this.machine.run(
-      `cd ${this.folder}; cat status 2>/dev/null; for file in output errors; do echo :; base64 $file; done`,
+      `cd ${this.directory}; cat status 2>/dev/null; for file in output errors; do echo :; base64 $file; done`,
     );
     const [status = '', text = '', errors = ''] = output.split(':\n');
     return {
@@ -80,12 +80,12 @@ export class GuestProgram {
 
   /** Signals all processes of its session. */
   async signal(name: 'TERM' | 'KILL'): Promise<void> {
-    await this.machine.run(`pkill -${name} -s $(cat ${this.folder}/session.pid)`);
+    await this.machine.run(`pkill -${name} -s $(cat ${this.directory}/session.pid)`);
   }
 
   /** Signals the program alone: what it has started hears of it by its end only. Its status comes as ever. */
   async signalAlone(name: 'TERM' | 'KILL' | 'USR2'): Promise<void> {
-    await this.machine.run(`pkill -${name} -P $(cat ${this.folder}/session.pid)`);
+    await this.machine.run(`pkill -${name} -P $(cat ${this.directory}/session.pid)`);
   }
 
   #failure(what: string, { output, errors }: ProgramState): Error {

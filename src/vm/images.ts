@@ -50,7 +50,7 @@ export async function diskImage(name: ImageName, say: Say): Promise<string> {
     {
       name: `disk-${name}`,
       inputs: [systemInputs(wanted), String(DISK_BYTES)],
-      build: folder => makeSystemImage(wanted, join(folder, 'disk'), DISK_BYTES, folder, say),
+      build: directory => makeSystemImage(wanted, join(directory, 'disk'), DISK_BYTES, directory, say),
     },
     say,
   );
@@ -63,7 +63,7 @@ const PACKAGES_NEEDED = ['cli-table3', 'commander', 'eventemitter3', 'pngjs'];
 
 /** What else of the checkout a guest gets: tests run in guests too. */
 export interface MorePackageFiles {
-  /** Files and folders of the checkout. */
+  /** Files and directories of the checkout. */
   readonly parts?: readonly string[];
   /** Packages of node_modules, with all that they need. */
   readonly packages?: readonly string[];
@@ -95,7 +95,7 @@ export function packageFiles({ parts = [], packages = [], without }: MorePackage
     }
   };
   [...PACKAGE_PARTS, ...parts].forEach(add);
-  for (const folder of neededPackages([...PACKAGES_NEEDED, ...packages], without)) add(folder);
+  for (const directory of neededPackages([...PACKAGES_NEEDED, ...packages], without)) add(directory);
   entries.push({
     path: `${EXTRA_FOLDER.slice(1)}/virtwl`,
     mode: 0o100755,
@@ -104,27 +104,27 @@ export function packageFiles({ parts = [], packages = [], without }: MorePackage
   return entries;
 }
 
-/** The folders of packages and of all that they need; a package that lies inside another one's folder comes with that. */
+/** The directories of packages and of all that they need; a package that lies inside another one's directory comes with that. */
 function neededPackages(names: readonly string[], without: RegExp | undefined): string[] {
-  const folders = new Set<string>();
+  const directories = new Set<string>();
   const add = (name: string, from: string): void => {
     if (without?.test(name) === true) return;
     // As Node.js looks for it: beside the one that needs it, or further up.
     let at = from;
     while (at !== '' && !existsSync(join(PACKAGE_ROOT, at, 'node_modules', name)))
       at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
-    const folder = join(at, 'node_modules', name);
-    if (folders.has(folder)) return;
-    const description = JSON.parse(readFileSync(join(PACKAGE_ROOT, folder, 'package.json'), 'utf8')) as {
+    const directory = join(at, 'node_modules', name);
+    if (directories.has(directory)) return;
+    const description = JSON.parse(readFileSync(join(PACKAGE_ROOT, directory, 'package.json'), 'utf8')) as {
       dependencies?: Record<string, string>;
       peerDependencies?: Record<string, string>;
       peerDependenciesMeta?: Record<string, { optional?: boolean }>;
     };
-    folders.add(folder);
+    directories.add(directory);
     const { dependencies, peerDependencies = {}, peerDependenciesMeta = {} } = description;
     const peers = Object.keys(peerDependencies).filter(peer => peerDependenciesMeta[peer]?.optional !== true);
-    for (const needed of [...Object.keys(dependencies ?? {}), ...peers]) add(needed, folder);
+    for (const needed of [...Object.keys(dependencies ?? {}), ...peers]) add(needed, directory);
   };
   for (const name of names) add(name, '');
-  return [...folders].filter(folder => folder.lastIndexOf('node_modules/') === 0);
+  return [...directories].filter(directory => directory.lastIndexOf('node_modules/') === 0);
 }

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { cpio, file, folder, link, program, type CpioEntry } from './cpio.js';
+import { cpio, file, directory, link, program, type CpioEntry } from './cpio.js';
 import type { GuestKernel } from './kernel.js';
 
 /** What init prints on the console when scripts can be run. */
@@ -70,7 +70,7 @@ export function baseInitramfs(kernel: GuestKernel): Buffer {
   const modules = kernel.modules.map(path => file(`modules/${basename(path)}`, readFileSync(path)));
   return gzipSync(
     cpio([
-      ...['proc', 'sys', 'dev', 'tmp', 'run', EXTRA_FOLDER.slice(1)].map(folder),
+      ...['proc', 'sys', 'dev', 'tmp', 'run', EXTRA_FOLDER.slice(1)].map(directory),
       program('init', INIT),
       program('bin/busybox', readFileSync(kernel.busybox)),
       link('sbin', 'bin'),

@@ -1,9 +1,9 @@
 /**
  * What the guests' kernel needs: Debian's kernel, the modules that a boot takes, our driver built against its headers,
- * and C programs for tests, built with the same tools. In: the package's sources. Out: folders in the cache.
+ * and C programs for tests, built with the same tools. In: the package's sources. Out: directories in the cache.
  *
  * To see the driver on other kernels, `VIRTWL_GUEST_SUITE` names the Debian release that the kernel alone is taken from,
- * and `VIRTWL_GUEST_KERNEL` a folder with one that was built by hand (`bzImage`, with what a guest needs built in) and the
+ * and `VIRTWL_GUEST_KERNEL` a directory with one that was built by hand (`bzImage`, with what a guest needs built in) and the
  * driver for it (`virtio_wl.ko`).
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -54,7 +54,7 @@ export function toolchain(say: Say, suite: string = SUITE): Promise<string> {
     {
       name: suite === SUITE ? 'toolchain' : `toolchain-${suite}`,
       inputs: [systemInputs(spec)],
-      build: folder => makeSystem(spec, folder, say),
+      build: directory => makeSystem(spec, directory, say),
     },
     say,
   );
@@ -86,13 +86,13 @@ function driverSources(): string[] {
 }
 
 /** Where the kernel package's modules are, by its release: a part of the system's path. */
-function kernelModules(system: string): { release: string; folder: string } {
+function kernelModules(system: string): { release: string; directory: string } {
   // Debian 12 has them in /lib, which is a link in a whole system and is none in an unpacked package.
-  const folder = ['kernel/usr/lib/modules', 'kernel/lib/modules'].find(path => existsSync(join(system, path)));
-  const [release] = folder === undefined ? [] : readdirSync(join(system, folder));
-  if (folder === undefined || release === undefined)
-    throw new Error(`${system} has no kernel: remove that folder to have it made anew`);
-  return { release, folder: join('/', folder, release) };
+  const directory = ['kernel/usr/lib/modules', 'kernel/lib/modules'].find(path => existsSync(join(system, path)));
+  const [release] = directory === undefined ? [] : readdirSync(join(system, directory));
+  if (directory === undefined || release === undefined)
+    throw new Error(`${system} has no kernel: remove that directory to have it made anew`);
+  return { release, directory: join('/', directory, release) };
 }
 
 /** The kernel and its modules, with our driver. A warning of the compiler (W=1) fails the build. */
@@ -106,7 +106,7 @@ export async function guestKernel(
   if (own !== undefined)
     return { release: own, image: join(own, 'bzImage'), busybox, modules: [join(own, 'virtio_wl.ko')] };
   const system = await toolchain(say, suite);
-  const { release, folder } = kernelModules(system);
+  const { release, directory } = kernelModules(system);
   const sources = driverSources();
   const place = await artifact(
     {
@@ -120,7 +120,7 @@ export async function guestKernel(
           'mkdir out && cp virtio_wl.ko out/',
           `for name in ${BOOT_MODULES.join(' ')}; do`,
           // Underscores in a module's name may be hyphens in its file's.
-          `  path=$(find ${folder} -name $name.ko -o -name $name.ko.xz -o -name $(echo $name | tr _ -).ko.xz)`,
+          `  path=$(find ${directory} -name $name.ko -o -name $name.ko.xz -o -name $(echo $name | tr _ -).ko.xz)`,
           '  case $path in *.xz) xz -dc $path > out/$name.ko;; ?*) cp $path out/$name.ko;; esac',
           'done',
           'for file in *; do [ "$file" = out ] || rm -r "$file"; done; find . -maxdepth 1 -name ".*" -type f -delete; mv out/* . && rmdir out',
@@ -137,8 +137,8 @@ export async function guestKernel(
   return {
     release,
     image:
-      [`kernel/boot/vmlinuz-${release}`, `${folder}/vmlinuz`].map(path => join(system, path)).find(existsSync) ??
-      join(system, folder),
+      [`kernel/boot/vmlinuz-${release}`, `${directory}/vmlinuz`].map(path => join(system, path)).find(existsSync) ??
+      join(system, directory),
     busybox,
     modules: [...BOOT_MODULES, 'virtio_wl'].map(name => join(place, `${name}.ko`)).filter(path => existsSync(path)),
   };
@@ -181,7 +181,7 @@ export async function guestProgram(source: string, say: Say, bits: 32 | 64 = 64)
   return join(place, name);
 }
 
-/** Runs sparse over the driver, in a folder of its own. Its complaints, none if it is clean. */
+/** Runs sparse over the driver, in a directory of its own. Its complaints, none if it is clean. */
 export async function sparse(work: string, say: Say): Promise<string> {
   const system = await toolchain(say);
   mkdirSync(work, { recursive: true });

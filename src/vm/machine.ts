@@ -69,7 +69,7 @@ export interface ScriptResult {
   readonly output: string;
 }
 
-function qemuArguments(options: MachineOptions, folder: string): string[] {
+function qemuArguments(options: MachineOptions, directory: string): string[] {
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio'],
     // Whoever waits for a guest wants to hear of its end.
@@ -79,14 +79,19 @@ function qemuArguments(options: MachineOptions, folder: string): string[] {
     // The back-end has the guest's memory mapped, so it is shared.
     ...['-machine', 'q35,memory-backend=memory'],
     ...['-object', `memory-backend-memfd,id=memory,size=${options.memoryBytes},share=on`],
-    ...['-kernel', options.kernel, '-initrd', join(folder, 'initramfs')],
+    ...['-kernel', options.kernel, '-initrd', join(directory, 'initramfs')],
     ...[
       '-append',
       [KERNEL_ARGUMENTS, ...(options.accelerator === 'tcg' ? [EMULATED_CLOCK] : []), options.kernelArguments ?? '']
         .join(' ')
         .trim(),
     ],
-    ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,path=${join(folder, 'agent')},server=on,wait=off`],
+    ...[
+      '-device',
+      'virtio-serial-pci',
+      '-chardev',
+      `socket,id=agent,path=${join(directory, 'agent')},server=on,wait=off`,
+    ],
     ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
     ...(options.disk === undefined ? [] : ['-drive', `file=${options.disk},format=raw,if=virtio,snapshot=on`]),
     ...(options.wlSocket === undefined ? [] : qemuWlDevice(`fd=${WL_FD}`)),
@@ -111,7 +116,7 @@ export class Machine {
   private constructor(
     readonly options: MachineOptions,
     private readonly child: ChildProcess,
-    private readonly folder: string,
+    private readonly directory: string,
     wl: WlConnection | undefined,
   ) {
     child.stdout?.on('data', (bytes: Buffer) => this.console.take(bytes));
@@ -125,7 +130,7 @@ export class Machine {
         process.removeListener('exit', this.#killAtExit);
         this.#agent?.destroy();
         wl?.close();
-        rmSync(folder, { recursive: true, force: true });
+        rmSync(directory, { recursive: true, force: true });
         resolve();
         for (const ending of this.#endings) ending();
       };
@@ -143,25 +148,25 @@ export class Machine {
 
   /** Starts QEMU and waits until the guest takes scripts. */
   static async start(options: MachineOptions): Promise<Machine> {
-    const folder = mkdtempSync(join(tmpdir(), 'virtwl-vm-'));
+    const directory = mkdtempSync(join(tmpdir(), 'virtwl-vm-'));
     let machine: Machine;
     let wl: WlConnection | undefined;
     try {
       wl = options.wlSocket === undefined ? undefined : new WlConnection(options.wlSocket);
-      writeFileSync(join(folder, 'initramfs'), options.initramfs);
+      writeFileSync(join(directory, 'initramfs'), options.initramfs);
       // Whoever is killed at once cannot end QEMU any more: the kernel does it then.
       const child = spawn(
         'setpriv',
-        ['--pdeathsig', 'KILL', '--', ...options.qemu.command, ...qemuArguments(options, folder)],
+        ['--pdeathsig', 'KILL', '--', ...options.qemu.command, ...qemuArguments(options, directory)],
         {
           env: { ...process.env, ...options.qemu.env },
           stdio: ['ignore', 'pipe', 'pipe', ...(wl === undefined ? [] : [wl.fd])],
         },
       );
-      machine = new Machine(options, child, folder, wl);
+      machine = new Machine(options, child, directory, wl);
     } catch (error) {
       wl?.close();
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(directory, { recursive: true, force: true });
       throw error;
     }
     try {
@@ -253,7 +258,7 @@ export class Machine {
       else if (this.options.abort?.aborted) abort();
     });
     this.bootMs = Date.now() - began;
-    const agent = connect(join(this.folder, 'agent'));
+    const agent = connect(join(this.directory, 'agent'));
     this.#agent = agent;
     agent.on('data', bytes => this.#answered(bytes.toString('latin1')));
     await new Promise<void>((resolve, reject) => {

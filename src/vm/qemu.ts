@@ -84,8 +84,8 @@ export async function findQemu(say: Say): Promise<Qemu> {
     {
       name: 'qemu',
       inputs: [systemInputs(SYSTEM)],
-      build: async folder => {
-        await makeSystem(SYSTEM, folder, say);
+      build: async directory => {
+        await makeSystem(SYSTEM, directory, say);
       },
     },
     say,
@@ -94,7 +94,7 @@ export async function findQemu(say: Say): Promise<Qemu> {
   const found = suitable(how.command, how.env);
   if (found.version === undefined) {
     throw new Error(
-      `the QEMU in ${root} ${found.fault}; remove that folder to have it made anew, or name another one in VIRTWL_QEMU`,
+      `the QEMU in ${root} ${found.fault}; remove that directory to have it made anew, or name another one in VIRTWL_QEMU`,
     );
   }
   return { ...how, version: found.version };

@@ -5,8 +5,8 @@
  *
  * Nothing is read or written here. The host process sees the end of QEMU only when our copy is closed as well.
  */
-import { OwnedFd } from '../fd.js';
-import { native, POLL_DISCONNECT, type Poll } from '../native.js';
+import { OwnedFd } from '../system/fd.js';
+import { native, POLL_DISCONNECT, type Poll } from '../system/native.js';
 
 export class WlConnection {
   /** Resolves when the host process has closed its end or has ended; never, when that is after {@link close}. */

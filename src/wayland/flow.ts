@@ -3,8 +3,8 @@
  * by one. A flow can be held up by the message at its head (a stall), or because the other side does not read; then it
  * stops reading its channel, so that the peer feels it and nothing piles up here.
  */
-import type { Channel } from '../channel.js';
-import { closeAll, type OwnedFd } from '../fd.js';
+import type { Channel } from '../system/channel.js';
+import { closeAll, type OwnedFd } from '../system/fd.js';
 import type { Outbox } from './outbox.js';
 import { checkSize, HEADER_BYTES, readSize, WireError } from './wire.js';
 

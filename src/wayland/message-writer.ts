@@ -2,7 +2,7 @@
  * Writing messages in the Wayland wire format: what our own processes say, and what a relay passes on. Values are checked
  * against the signature here, since a handler may have made them of what a peer said.
  */
-import type { OwnedFd } from '../fd.js';
+import type { OwnedFd } from '../system/fd.js';
 import type { Message } from './interface.js';
 import { HEADER_BYTES, MAX_MESSAGE_BYTES, padded, WireError, writeUint, type Bind, type WireValue } from './wire.js';
 

@@ -6,8 +6,8 @@
  * Between batches an outbox has nothing to hold, so it has no buffer then: all of a process take turns with a few. A
  * client costs no buffers of its own, and the heap does not fill with those of clients that are gone.
  */
-import type { Channel } from '../channel.js';
-import { closeAll, OwnedFd } from '../fd.js';
+import type { Channel } from '../system/channel.js';
+import { closeAll, OwnedFd } from '../system/fd.js';
 import type { Message } from './interface.js';
 import { MessageWriter } from './message-writer.js';
 import type { WireValue } from './wire.js';

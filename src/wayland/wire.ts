@@ -12,7 +12,7 @@
  *
  * All numbers are in the host's byte order on the wire; this project runs on little-endian machines only.
  */
-import type { OwnedFd } from '../fd.js';
+import type { OwnedFd } from '../system/fd.js';
 import type { Message } from './interface.js';
 
 /** Header: u32 object id, u16 opcode, u16 size of the whole message in bytes. */

@@ -11,7 +11,7 @@ import t, { type Test } from 'tap';
 import { AllocationRefused, AllocatorClient } from '../../src/allocator/client.js';
 import { Status } from '../../src/allocator/protocol.js';
 import { statusOf, VIRTWL } from '../../src/demo/loopback-stack.js';
-import { native, type Mapping } from '../../src/native.js';
+import { native, type Mapping } from '../../src/system/native.js';
 import { openDevice, type Device, type Memory } from '../../src/virtwl/device.js';
 
 const MIB = 1 << 20;
@@ -27,10 +27,10 @@ function shmem(): number {
 }
 
 t.test('a guest with a budget', { timeout: 180_000 }, async t => {
-  const folder = join(t.testdir(), 'vm');
+  const directory = join(t.testdir(), 'vm');
   const host = spawn(
     process.execPath,
-    [VIRTWL, 'host', '--vm', 'greedy', '--loopback', folder, `--allocator=${BUDGET}`],
+    [VIRTWL, 'host', '--vm', 'greedy', '--loopback', directory, `--allocator=${BUDGET}`],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
     },
@@ -42,7 +42,7 @@ t.test('a guest with a budget', { timeout: 180_000 }, async t => {
   });
   await new Promise(resolve => createInterface({ input: host.stdout }).once('line', resolve));
   const used = async (): Promise<number> => ((await statusOf(host))['allocator'] as { used: number }).used;
-  const device = openDevice({ loopback: folder });
+  const device = openDevice({ loopback: directory });
   t.teardown(() => device.close());
   const before = shmem();
 

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { AllocationRefused, AllocatorClient } from '../../src/allocator/client.js';
 import { Status } from '../../src/allocator/protocol.js';
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../../src/allocator/server.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
-import { UnixListener, type UnixSocket } from '../../src/unix-socket.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
+import { type UnixSocket } from '../../src/system/unix-socket.js';
+import { UnixListener } from '../../src/system/unix-listener.js';
 import { Memory, openDevice } from '../../src/virtwl/device.js';
 import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
@@ -16,19 +17,19 @@ const PAGE = native.pageSize;
 
 /** A client over a loopback context, and whatever serves it. */
 function connect(t: Test, serve: (socket: UnixSocket) => void, replyTimeoutMs?: number): AllocatorClient {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
-  const listener = UnixListener.listen(join(folder, 'allocator'), { socket: ALLOCATOR_SOCKET });
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+  const listener = UnixListener.listen(join(directory, 'allocator'), { socket: ALLOCATOR_SOCKET });
   const sockets: UnixSocket[] = [];
   listener.on('connection', socket => {
     sockets.push(socket);
     serve(socket);
   });
-  const client = new AllocatorClient(openDevice({ loopback: folder }).connect('allocator'), { replyTimeoutMs });
+  const client = new AllocatorClient(openDevice({ loopback: directory }).connect('allocator'), { replyTimeoutMs });
   t.teardown(() => {
     client.close();
     listener.close();
     for (const socket of sockets) socket.close();
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   });
   return client;
 }

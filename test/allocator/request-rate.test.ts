@@ -3,7 +3,7 @@ import t from 'tap';
 import { AllocatorClient } from '../../src/allocator/client.js';
 import { AllocatorServer, ALLOCATOR_SOCKET } from '../../src/allocator/server.js';
 import { DEFAULT_REQUESTS_PER_SECOND, RequestRate } from '../../src/allocator/request-rate.js';
-import { UnixSocket } from '../../src/unix-socket.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
 import { Memory } from '../../src/virtwl/device.js';
 
 t.test('one second has its requests, and the next one as many again', async t => {

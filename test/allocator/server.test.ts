@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
-import { OwnedFd, closeAll } from '../../src/fd.js';
-import { native } from '../../src/native.js';
+import { OwnedFd, closeAll } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
 import { encodeRequest, REQUEST_BYTES, Status } from '../../src/allocator/protocol.js';
 import {
   ALLOCATOR_SOCKET,
@@ -8,7 +8,7 @@ import {
   MAX_QUEUED_REPLIES,
   type AllocatorServerOptions,
 } from '../../src/allocator/server.js';
-import { UnixSocket } from '../../src/unix-socket.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
 import { describeDescriptors, openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 import { Random } from '../wayland/random.js';

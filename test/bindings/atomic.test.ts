@@ -1,5 +1,5 @@
 import t from 'tap';
-import { native, type Mapping } from '../../src/native.js';
+import { native, type Mapping } from '../../src/system/native.js';
 import { closeFds, leavesNothing, MEMFD } from './held.js';
 
 function withMapping(length: number, use: (writable: Mapping, readable: Mapping) => void): void {

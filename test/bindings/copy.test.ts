@@ -1,5 +1,5 @@
 import t from 'tap';
-import { native, type Mapping } from '../../src/native.js';
+import { native, type Mapping } from '../../src/system/native.js';
 import { Random } from '../wayland/random.js';
 import { leavesNothing, MEMFD, thrownBy } from './held.js';
 

@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-file-'));
@@ -156,7 +156,7 @@ t.test('info tells what a descriptor is', async t => {
     ['its peer', peer, { type: 'socket', access: 'rw', size: 0, seekable: false }],
     ['a memfd', native.memfd(MEMFD, 8192, 0), { type: 'regular', access: 'rw', size: 8192, seekable: true }],
     ['/dev/null', openSync('/dev/null', 'w'), { type: 'character', access: 'w', size: 0 }],
-    ['a folder', openSync(directory, 'r'), { type: 'other', access: 'r' }],
+    ['a directory', openSync(directory, 'r'), { type: 'other', access: 'r' }],
   );
   for (const [name, fd, expected] of cases) {
     t.match(native.info(fd), expected, name);

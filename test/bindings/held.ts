@@ -1,7 +1,7 @@
 /** Proves that a piece of a test left nothing behind: no descriptor and no mapping. */
 import { readFileSync } from 'node:fs';
 import type { Test } from 'tap';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { describeDescriptors, openDescriptors } from '../descriptors.js';
 
 /** Name of the memfds that these tests make, to be found in /proc. */

@@ -4,7 +4,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 import { markAsUntransferable, MessageChannel, Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
-import { native, type Mapping } from '../../src/native.js';
+import { native, type Mapping } from '../../src/system/native.js';
 import { eventually } from '../eventually.js';
 import { leavesNothing, mappingsHeld, MEMFD, thrownBy } from './held.js';
 

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import t from 'tap';
-import { native, SEAL_GROW, SEAL_SEAL, SEAL_SHRINK, SEAL_WRITE } from '../../src/native.js';
+import { native, SEAL_GROW, SEAL_SEAL, SEAL_SHRINK, SEAL_WRITE } from '../../src/system/native.js';
 import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
 
 t.test('a memfd has its size, its name and no seals', async t => {

@@ -177,7 +177,7 @@ for (const seed of SEEDS) {
       cwd: directory, // some of the names make sockets
       env: {
         ...process.env,
-        NATIVE_MODULE: new URL('../../src/native.js', import.meta.url).href,
+        NATIVE_MODULE: new URL('../../src/system/native.js', import.meta.url).href,
         RANDOM_MODULE: new URL('../wayland/random.js', import.meta.url).href,
       },
     });

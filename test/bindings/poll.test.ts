@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import t from 'tap';
-import { native, POLL_DISCONNECT, POLL_READABLE, POLL_WRITABLE, type Poll } from '../../src/native.js';
+import { native, POLL_DISCONNECT, POLL_READABLE, POLL_WRITABLE, type Poll } from '../../src/system/native.js';
 import { eventually } from '../eventually.js';
 import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
 
@@ -265,7 +265,7 @@ t.test('a poll does not keep its callback, nor what that refers to, for ever', a
 
 /** Runs a script that has `native`, `a` and `b` (a socketpair) in a process of its own. */
 function runApart(script: string): { status: number | null; signal: string | null; stdout: string; stderr: string } {
-  const module = JSON.stringify(new URL('../../src/native.js', import.meta.url).href);
+  const module = JSON.stringify(new URL('../../src/system/native.js', import.meta.url).href);
   const prelude = `const { native } = await import(${module}); const [a, b] = native.socketpair();`;
   return spawnSync(process.execPath, ['--input-type=module', '-e', prelude + script], {
     encoding: 'utf8',

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { native, type Mapping } from '../../src/native.js';
+import { native, type Mapping } from '../../src/system/native.js';
 import { leavesNothing, MEMFD, thrownBy } from './held.js';
 
 // It starts processes or threads, which a busy machine may take its time for. In milliseconds.
@@ -214,7 +214,7 @@ function runApart(script: string): { status: number | null; signal: string | nul
     [
       '--input-type=module',
       '-e',
-      `const { native } = await import(${JSON.stringify(new URL('../../src/native.js', import.meta.url).href)});
+      `const { native } = await import(${JSON.stringify(new URL('../../src/system/native.js', import.meta.url).href)});
        const map = () => native.map(native.memfd('${MEMFD}', 4096, 0), 0, 4096, true);
        ${script}`,
     ],

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-socket-'));
@@ -191,7 +191,7 @@ t.test('a process without room for more descriptors gets EMSGSIZE and keeps none
   const command = 'ulimit -n 256; exec "$0" --input-type=module -e "$1"';
   const { stdout, stderr } = spawnSync('sh', ['-c', command, process.execPath, script], {
     encoding: 'utf8',
-    env: { ...process.env, NATIVE_MODULE: new URL('../../src/native.js', import.meta.url).href },
+    env: { ...process.env, NATIVE_MODULE: new URL('../../src/system/native.js', import.meta.url).href },
   });
   t.equal(stderr, '');
   t.same(JSON.parse(stdout), { code: 'EMSGSIZE', given: 0, leaked: 0 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { leavesNothing, thrownBy } from './held.js';
 
 // It starts processes or threads, which a busy machine may take its time for. In milliseconds.
@@ -149,15 +149,15 @@ const AS_SOMEBODY_ELSE = `
   console.log(JSON.stringify(found));
 `;
 
-/** A copy of what is run as somebody else: the checkout may be in a folder that only its owner can enter. */
+/** A copy of what is run as somebody else: the checkout may be in a directory that only its owner can enter. */
 function readableByAll(): { NATIVE_MODULE: string; VIRTWL_NATIVE: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-readable-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const [module, addon] = [join(folder, 'native.mjs'), join(folder, 'virtwl.node')];
-  copyFileSync(new URL('../../src/native.js', import.meta.url), module);
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-readable-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const [module, addon] = [join(directory, 'native.mjs'), join(directory, 'virtwl.node')];
+  copyFileSync(new URL('../../src/system/native.js', import.meta.url), module);
   copyFileSync(process.env['VIRTWL_NATIVE'] ?? new URL('../../../build/Release/virtwl.node', import.meta.url), addon);
   for (const [path, mode] of [
-    [folder, 0o755],
+    [directory, 0o755],
     [module, 0o644],
     [addon, 0o755],
   ] as const)

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { closeFds, thrownBy } from './held.js';
 
 // It starts processes or threads, which a busy machine may take its time for. In milliseconds.
@@ -34,7 +34,7 @@ interface Run {
 function run(script: string): Run {
   const log = join(directory, 'log');
   rmSync(log, { force: true });
-  const module = JSON.stringify(new URL('../../src/native.js', import.meta.url).href);
+  const module = JSON.stringify(new URL('../../src/system/native.js', import.meta.url).href);
   const preload = [process.env['LD_PRELOAD'], library].filter(Boolean).join(' ');
   const { stdout, stderr, signal } = spawnSync(
     process.execPath,

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 import { mappingsHeld, MEMFD } from './held.js';
@@ -11,7 +11,7 @@ import { mappingsHeld, MEMFD } from './held.js';
 // It starts processes or threads, which a busy machine may take its time for. In milliseconds.
 t.setTimeout(240_000);
 
-const MODULE = new URL('../../src/native.js', import.meta.url).href;
+const MODULE = new URL('../../src/system/native.js', import.meta.url).href;
 
 /** A thread that runs `script`, with `native`, `port` (parentPort) and `data` (workerData). */
 function start(script: string, data: unknown = undefined): Worker {

@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { AllocatorClient } from '../../src/allocator/client.js';
 import { AppConnection } from '../../src/client/app-connection.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native, type Mapping } from '../../src/native.js';
-import { UnixSocket } from '../../src/unix-socket.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native, type Mapping } from '../../src/system/native.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
 import { openDevice, type Device } from '../../src/virtwl/device.js';
 import { SocketVfd } from '../../src/virtwl/vfd.js';
-import { Transfers } from '../../src/wayland/carry.js';
-import { Peer, settle, type Heard } from '../wayland/peer.js';
+import { Transfers } from '../../src/relay/transfers.js';
+import { Peer, settle, type Heard } from '../relay/peer.js';
 
 /** What the far end announces, by name. */
 export const LINK_GLOBALS: readonly (readonly [string, number])[] = [
@@ -212,16 +212,16 @@ export function nameOf(iface: string): number {
   return LINK_GLOBALS.findIndex(([name]) => name === iface) + 1;
 }
 
-/** A loopback folder of its own, which goes with the test. */
-export function loopbackFolder(t: Pick<Test, 'teardown'>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+/** A loopback directory of its own, which goes with the test. */
+export function loopbackDirectory(t: Pick<Test, 'teardown'>): string {
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
 /** Connects an application, which has bound wl_compositor and wl_shm. */
 export async function connectApp(t: Pick<Test, 'teardown'>, options: AppAndLinkOptions = {}): Promise<AppAndLink> {
-  const device = openDevice({ loopback: loopbackFolder(t) });
+  const device = openDevice({ loopback: loopbackDirectory(t) });
   const [a, b] = native.socketpair();
   const far = new FarEnd(new Peer('compositor', new OwnedFd(a)), options.globals);
   const link = device.adopt(new SocketVfd(b));

@@ -1,14 +1,14 @@
 /** One application's connection through the proxy: what of it reaches the other end, what does not, and how it ends. */
 import t, { type Test } from 'tap';
 import type { AllocatorClient } from '../../src/allocator/client.js';
-import { MAX_KEYMAP_BYTES } from '../../src/client/keymap.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native, SEAL_GROW, SEAL_SHRINK, SEAL_WRITE } from '../../src/native.js';
+import { MAX_KEYMAP_BYTES } from '../../src/relay/keymap.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native, SEAL_GROW, SEAL_SHRINK, SEAL_WRITE } from '../../src/system/native.js';
 import { Memory } from '../../src/virtwl/vfd.js';
-import { MAX_TRANSFERS } from '../../src/wayland/carry.js';
+import { MAX_TRANSFERS } from '../../src/relay/transfers.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
-import { settle } from '../wayland/peer.js';
+import { settle } from '../relay/peer.js';
 import { connectApp, DrawnPool, LINK_GLOBALS, nameOf, type AppAndLink } from './app-and-link.js';
 
 const before = new Holdings();

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { AppBuffer, AppPool, MAX_POOLS } from '../../src/client/app-pool.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
-import { ProtocolError } from '../../src/wayland/call.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
+import { ProtocolError } from '../../src/relay/call.js';
 import { Holdings } from '../holdings.js';
 
 const before = new Holdings();
@@ -89,8 +89,8 @@ t.test('a pool', async t => {
   });
 
   t.test('of something that cannot be mapped for reading is refused', async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+    t.teardown(() => rmSync(directory, { recursive: true, force: true }));
     const held = new Holdings();
     const live = new Set<AppPool>();
     const [reading, writing] = native.pipe();
@@ -100,8 +100,8 @@ t.test('a pool', async t => {
       ['the write end of a pipe', writing],
       ['a socket', one],
       ['another', other],
-      ['a directory', openSync(folder, 'r')],
-      ['a file open for writing only', openSync(join(folder, 'file'), 'w')],
+      ['a directory', openSync(directory, 'r')],
+      ['a file open for writing only', openSync(join(directory, 'file'), 'w')],
       ['/dev/null', openSync('/dev/null', 'r+')],
     ];
     for (const [what, fd] of things) {
@@ -118,10 +118,10 @@ t.test('a pool', async t => {
   });
 
   t.test('may be read-only memory', async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-    closeSync(openSync(join(folder, 'file'), 'w'));
-    const pool = new AppPool(new OwnedFd(openSync(join(folder, 'file'), 'r')), 4096, SHM, new Set());
+    const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+    t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+    closeSync(openSync(join(directory, 'file'), 'w'));
+    const pool = new AppPool(new OwnedFd(openSync(join(directory, 'file'), 'r')), 4096, SHM, new Set());
     t.equal(pool.mapping.length, 4096);
     pool.close();
   });

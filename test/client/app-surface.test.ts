@@ -4,10 +4,10 @@
  * have been copied than was damaged since that buffer was written last.
  */
 import t, { type Test } from 'tap';
-import type { Rect } from '../../src/client/region.js';
+import type { Rect } from '../../src/wayland/region.js';
 import type { SurfaceGeometry } from '../../src/client/surface-geometry.js';
 import { Holdings } from '../holdings.js';
-import { settle } from '../wayland/peer.js';
+import { settle } from '../relay/peer.js';
 import { Random } from '../wayland/random.js';
 import { connectApp, DrawnPool, nameOf, type AppAndLink, type LinkedBuffer } from './app-and-link.js';
 import { numbered, stored, uprightPixels } from './pictures.js';

@@ -3,10 +3,10 @@
  * test tells it.
  */
 import type { Test } from 'tap';
-import { DirectClient } from '../../src/client/direct.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
-import { UnixSocket } from '../../src/unix-socket.js';
+import { DirectClient } from '../../src/direct/direct.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
 import type { Device } from '../../src/virtwl/device.js';
 import { Memory } from '../../src/virtwl/vfd.js';
 import { FakeCompositor, type Received } from '../wayland/fake-compositor.js';

@@ -2,7 +2,7 @@
  * Pictures as the protocol defines them: how a client stores an upright picture under a transform, and which pixels lie
  * under a rectangle of the surface. Slow and plain, to compare the real thing with.
  */
-import type { Rect } from '../../src/client/region.js';
+import type { Rect } from '../../src/wayland/region.js';
 import type { SurfaceGeometry } from '../../src/client/surface-geometry.js';
 
 /** A picture as rows of pixels. */

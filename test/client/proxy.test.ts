@@ -3,17 +3,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ClientProxy } from '../../src/client/proxy.js';
-import { UnixListener, UnixSocket } from '../../src/unix-socket.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
+import { UnixListener } from '../../src/system/unix-listener.js';
 import { openDevice } from '../../src/virtwl/device.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
-import { Peer, settle } from '../wayland/peer.js';
-import { DrawnPool, FarEnd, LINK_GLOBALS, loopbackFolder, nameOf, type AppAndLink } from './app-and-link.js';
+import { Peer, settle } from '../relay/peer.js';
+import { DrawnPool, FarEnd, LINK_GLOBALS, loopbackDirectory, nameOf, type AppAndLink } from './app-and-link.js';
 
 const before = new Holdings();
 
 interface Desk {
-  readonly folder: string;
+  readonly directory: string;
   readonly path: string;
   readonly proxy: ClientProxy;
   readonly problems: Error[];
@@ -28,18 +29,18 @@ async function withProxy(
   options: { readonly server?: string; readonly listening?: boolean; readonly globals?: typeof LINK_GLOBALS },
   body: (d: Desk) => Promise<void>,
 ): Promise<void> {
-  const folder = loopbackFolder(t);
+  const directory = loopbackDirectory(t);
   const held = new Holdings();
   const far: FarEnd[] = [];
   const peers: Peer[] = [];
   let server: UnixListener | null = null;
   if (options.listening !== false) {
-    server = UnixListener.listen(join(folder, options.server ?? 'wayland'));
+    server = UnixListener.listen(join(directory, options.server ?? 'wayland'));
     server.on('connection', socket => far.push(new FarEnd(new Peer('compositor', socket), options.globals)));
   }
-  const path = join(folder, 'app-socket');
+  const path = join(directory, 'app-socket');
   const proxy = new ClientProxy({
-    device: openDevice({ loopback: folder }),
+    device: openDevice({ loopback: directory }),
     path,
     ...(options.server !== undefined && { server: options.server }),
   });
@@ -47,7 +48,7 @@ async function withProxy(
   proxy.on('problem', error => problems.push(error));
   try {
     await body({
-      folder,
+      directory,
       path,
       proxy,
       problems,
@@ -120,7 +121,7 @@ t.test('where the host offers no such server, an application is turned away', as
     await app.isEnded();
     t.match(d.problems, [{ code: 'ENOENT', message: /cannot connect to the server "wayland"/ }]);
     t.equal(d.proxy.connectionCount, 0);
-    const later = UnixListener.listen(join(d.folder, 'wayland'));
+    const later = UnixListener.listen(join(d.directory, 'wayland'));
     const arrived: UnixSocket[] = [];
     later.on('connection', socket => arrived.push(socket));
     const second = d.connect();
@@ -182,11 +183,14 @@ t.test('a hundred applications that come and go leave nothing', async t => {
 });
 
 t.test('a path that is taken is an error', async t => {
-  const folder = loopbackFolder(t);
-  const taken = UnixListener.listen(join(folder, 'app-socket'));
-  t.throws(() => new ClientProxy({ device: openDevice({ loopback: folder }), path: join(folder, 'app-socket') }), {
-    code: 'EADDRINUSE',
-  });
+  const directory = loopbackDirectory(t);
+  const taken = UnixListener.listen(join(directory, 'app-socket'));
+  t.throws(
+    () => new ClientProxy({ device: openDevice({ loopback: directory }), path: join(directory, 'app-socket') }),
+    {
+      code: 'EADDRINUSE',
+    },
+  );
   taken.close();
 });
 

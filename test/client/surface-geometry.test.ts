@@ -1,6 +1,6 @@
 import t from 'tap';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from '../../src/client/surface-geometry.js';
-import type { Rect } from '../../src/client/region.js';
+import type { Rect } from '../../src/wayland/region.js';
 import { Random } from '../wayland/random.js';
 import { numbered, stored, uprightPixels, type Picture } from './pictures.js';
 

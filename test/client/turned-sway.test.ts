@@ -10,16 +10,16 @@ import t, { type Test } from 'tap';
 import type { AllocatorClient } from '../../src/allocator/client.js';
 import { AppConnection } from '../../src/client/app-connection.js';
 import type { SurfaceGeometry } from '../../src/client/surface-geometry.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native, type Mapping } from '../../src/native.js';
-import { UnixSocket } from '../../src/unix-socket.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native, type Mapping } from '../../src/system/native.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
 import { openDevice, type Device } from '../../src/virtwl/device.js';
 import { Memory } from '../../src/virtwl/vfd.js';
-import { Capturer } from '../../src/wayland/capture.js';
-import { Transfers } from '../../src/wayland/carry.js';
-import { Display } from '../../src/wayland/client.js';
-import type { Image } from '../../src/wayland/image.js';
-import type { WaylandObject } from '../../src/wayland/wayland-object.js';
+import { Capturer } from '../../src/wayland-client/capture.js';
+import { Transfers } from '../../src/relay/transfers.js';
+import { Display } from '../../src/wayland-client/display.js';
+import type { Image } from '../../src/wayland-client/image.js';
+import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { startSway } from '../compositors.js';
 import { Random } from '../wayland/random.js';
 import { stored, type Picture } from './pictures.js';
@@ -149,10 +149,10 @@ t.test('on sway', { timeout: 240_000 }, async t => {
   const capturer = await Capturer.open(screen);
   const empty = await capturer.capture();
 
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-turned-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
-  symlinkSync(sway.display, join(folder, 'display'));
-  const device = openDevice({ loopback: folder });
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-turned-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  symlinkSync(sway.display, join(directory, 'display'));
+  const device = openDevice({ loopback: directory });
 
   for (const { name, geometry } of cases) {
     await t.test(name, async t => {

@@ -6,8 +6,8 @@ import {
   MAX_HELD_MIME_TYPES,
 } from '../../compositor-glue/clipboard-policy.js';
 import { DEFAULT_POLICY } from '../../compositor-glue/policy.js';
-import { settle } from '../wayland/peer.js';
-import { between } from '../wayland/relay-between.js';
+import { settle } from '../relay/peer.js';
+import { between } from '../relay/relay-between.js';
 
 const OFFER = 0xff000000;
 

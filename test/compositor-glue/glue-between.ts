@@ -8,12 +8,13 @@ import { join } from 'node:path';
 import { Glue } from '../../compositor-glue/glue.js';
 import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/policy.js';
 import { Status } from '../../src/allocator/protocol.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
-import { UnixListener, UnixSocket } from '../../src/unix-socket.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
+import { UnixListener } from '../../src/system/unix-listener.js';
 import { openDevice, type Device } from '../../src/virtwl/device.js';
 import { SocketVfd } from '../../src/virtwl/vfd.js';
-import { Peer, settle, type Heard } from '../wayland/peer.js';
+import { Peer, settle, type Heard } from '../relay/peer.js';
 
 /** What the compositor announces, by name from 1. */
 export const GLOBALS: readonly (readonly [string, number])[] = [
@@ -101,7 +102,7 @@ export interface Remote {
 }
 
 export class GlueBetween {
-  readonly folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+  readonly directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
   readonly device: Device;
   readonly allocator: FakeAllocator | null;
   readonly glue: Glue;
@@ -120,9 +121,9 @@ export class GlueBetween {
       readonly globals?: typeof GLOBALS;
     } = {},
   ) {
-    this.allocator = options.withoutAllocator ? null : new FakeAllocator(join(this.folder, 'allocator'));
-    this.device = openDevice({ loopback: this.folder });
-    this.#listener = UnixListener.listen(join(this.folder, 'compositor'));
+    this.allocator = options.withoutAllocator ? null : new FakeAllocator(join(this.directory, 'allocator'));
+    this.device = openDevice({ loopback: this.directory });
+    this.#listener = UnixListener.listen(join(this.directory, 'compositor'));
     this.#listener.on('connection', socket => {
       const peer = new Peer('compositor', socket);
       peer.answer = heard => this.#answer(peer, heard, options.globals ?? GLOBALS);
@@ -131,7 +132,7 @@ export class GlueBetween {
     });
     this.glue = new Glue({
       device: this.device,
-      display: join(this.folder, 'compositor'),
+      display: join(this.directory, 'compositor'),
       policies: Policies.uniform({ ...DEFAULT_POLICY, prefixTitles: false, ...options.policy }),
     });
     this.glue.on('left', (vm, reason) => this.left.push({ vm, reason }));
@@ -176,6 +177,6 @@ export class GlueBetween {
     for (const peer of this.#peers) peer.close();
     this.#listener.close();
     this.allocator?.close();
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -6,14 +6,14 @@
  * VIRTWL_FUZZ_INPUTS: how many messages, for long runs. FUZZ_SEED: where to begin.
  */
 import t from 'tap';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
-import { settle, type Peer } from '../wayland/peer.js';
+import { settle, type Peer } from '../relay/peer.js';
 import { Random } from '../wayland/random.js';
-import { WildPeer } from '../wayland/wild-peer.js';
+import { WildPeer } from '../relay/wild-peer.js';
 import { GlueBetween, GLOBALS, type Remote } from './glue-between.js';
 
 /** Of each of the two ways, in the test command: two seconds of an idle machine. */

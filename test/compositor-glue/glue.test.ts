@@ -3,13 +3,13 @@ import t, { type Test } from 'tap';
 import { MAX_VMS } from '../../compositor-glue/glue.js';
 import { MAX_SLAB_BYTES, MAX_SLABS_PER_CLIENT, Refused } from '../../compositor-glue/slab.js';
 import { MAX_KEYMAPS, MAX_SLABS_PER_VM } from '../../compositor-glue/vm-account.js';
-import { MAX_KEYMAP_BYTES } from '../../src/client/keymap.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
-import { MAX_TRANSFERS } from '../../src/wayland/carry.js';
+import { MAX_KEYMAP_BYTES } from '../../src/relay/keymap.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
+import { MAX_TRANSFERS } from '../../src/relay/transfers.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
-import { settle, type Peer } from '../wayland/peer.js';
+import { settle, type Peer } from '../relay/peer.js';
 import { GlueBetween, GLOBALS, nameOf, type Remote } from './glue-between.js';
 
 const before = new Holdings();

@@ -22,18 +22,18 @@ function program(script: string): string[] {
 const listening = (name: string): string =>
   `require('net').createServer(() => {}).listen(process.env.XDG_RUNTIME_DIR + '/${name}');`;
 
-/** A runtime folder that the environment names, for the time of the test. */
+/** A runtime directory that the environment names, for the time of the test. */
 function runtimeDir(t: Test, given = true): string {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
   const was = process.env['XDG_RUNTIME_DIR'];
-  if (given) process.env['XDG_RUNTIME_DIR'] = folder;
+  if (given) process.env['XDG_RUNTIME_DIR'] = directory;
   else delete process.env['XDG_RUNTIME_DIR'];
   t.teardown(() => {
     if (was === undefined) delete process.env['XDG_RUNTIME_DIR'];
     else process.env['XDG_RUNTIME_DIR'] = was;
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   });
-  return folder;
+  return directory;
 }
 
 function lives(pid: number): boolean {
@@ -52,9 +52,9 @@ async function launched(t: Test, script: string, env: Record<string, string> = {
 }
 
 t.test("its socket is found, and nobody else's taken for it", async t => {
-  const folder = runtimeDir(t);
+  const directory = runtimeDir(t);
   const others = createServer();
-  await new Promise<void>(resolve => others.listen(join(folder, 'wayland-0'), resolve));
+  await new Promise<void>(resolve => others.listen(join(directory, 'wayland-0'), resolve));
   t.teardown(() => others.close());
   // One that a dead compositor left behind: a socket on which nobody listens.
   const script = `
@@ -64,17 +64,17 @@ t.test("its socket is found, and nobody else's taken for it", async t => {
       left.close(() => { ${listening('wayland-2')} });
     });`;
   const compositor = await launched(t, script);
-  t.equal(compositor.display, join(folder, 'wayland-2'));
-  t.ok(existsSync(join(folder, 'wayland-1')));
-  t.equal(compositor.runtimeDir, folder);
+  t.equal(compositor.display, join(directory, 'wayland-2'));
+  t.ok(existsSync(join(directory, 'wayland-1')));
+  t.equal(compositor.runtimeDir, directory);
   const { pid } = compositor.process;
   await Promise.all([compositor.stop(), compositor.stop()]);
   t.notOk(lives(pid!));
-  t.ok(existsSync(folder), 'a runtime folder that was given is not ours to remove');
+  t.ok(existsSync(directory), 'a runtime directory that was given is not ours to remove');
   t.equal((await compositor.ended) > 0, true);
 });
 
-t.test('a runtime folder is made where there is none, and goes with it', async t => {
+t.test('a runtime directory is made where there is none, and goes with it', async t => {
   runtimeDir(t, false);
   const compositor = await launched(t, `if (process.env.MARK !== 'set') process.exit(9); ${listening('wayland-0')}`, {
     MARK: 'set',
@@ -86,13 +86,13 @@ t.test('a runtime folder is made where there is none, and goes with it', async t
 });
 
 t.test('what it started ends with it, also what does not want to', async t => {
-  const folder = runtimeDir(t);
+  const directory = runtimeDir(t);
   const script = `
     const child = require('child_process').spawn(process.execPath, ['-e', 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)'], { stdio: 'ignore' });
     require('fs').writeFileSync(process.env.XDG_RUNTIME_DIR + '/child', String(child.pid));
     ${listening('wayland-0')}`;
   const compositor = await launched(t, script);
-  const child = Number(readFileSync(join(folder, 'child'), 'utf8'));
+  const child = Number(readFileSync(join(directory, 'child'), 'utf8'));
   t.ok(lives(child));
   await compositor.stop();
   await eventually('the child is gone', () => !lives(child));
@@ -113,12 +113,12 @@ t.test('one that ends before it made a socket is an error', async t => {
 });
 
 t.test('one that makes none in time is ended, and an error', async t => {
-  const folder = runtimeDir(t);
+  const directory = runtimeDir(t);
   const script = `require('fs').writeFileSync(process.env.XDG_RUNTIME_DIR + '/pid', String(process.pid)); setInterval(() => {}, 1000); ${listening('other-name')}`;
   await t.rejects(launchCompositor({ command: program(script), output: 'ignore', startTimeoutMs: 1500 }), {
     message: /made no Wayland socket in .* within 1.5 s/,
   });
-  const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'));
+  const pid = Number(readFileSync(join(directory, 'pid'), 'utf8'));
   t.ok(pid > 0);
   await eventually('it is gone', () => !lives(pid));
 });
@@ -143,12 +143,12 @@ t.test('for root it runs as an ordinary user', async t => {
     return;
   }
   t.equal(command[0], 'bwrap');
-  const folder = runtimeDir(t);
+  const directory = runtimeDir(t);
   const compositor = await launched(
     t,
     `require('fs').writeFileSync(process.env.XDG_RUNTIME_DIR + '/uid', String(process.getuid())); ${listening('wayland-0')}`,
   );
-  t.equal(readFileSync(join(folder, 'uid'), 'utf8'), '1000');
+  t.equal(readFileSync(join(directory, 'uid'), 'utf8'), '1000');
   await compositor.stop();
 });
 

@@ -18,15 +18,15 @@ const users: readonly (readonly [string, readonly string[]])[] = [
 
 for (const [name, as] of users) {
   t.test(`virtwl compositor is killed, ${name}`, { timeout: 90_000 }, async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-    const loopback = join(folder, 'vm');
+    const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+    t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+    const loopback = join(directory, 'vm');
     mkdirSync(loopback);
-    const config = join(folder, 'sway.config');
+    const config = join(directory, 'sway.config');
     writeFileSync(config, 'xwayland disable\n');
     const [program, ...args] = [...as, process.execPath, VIRTWL, 'compositor', '--headless', '--loopback', loopback];
     const glue = spawn(program as string, [...args, '--', 'sway', '-c', config], {
-      env: { PATH: process.env['PATH'], XDG_RUNTIME_DIR: folder },
+      env: { PATH: process.env['PATH'], XDG_RUNTIME_DIR: directory },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     let tree: number[] = [];

@@ -59,12 +59,12 @@ t.test('the screen can be captured only where it says so', async t => {
 });
 
 t.test('a VM file builds on default.policy, which builds on what the command line says', async t => {
-  const folder = t.testdir({
+  const directory = t.testdir({
     'default.policy': 'deny wl_data_device_manager\nclipboard none\n',
     'work.policy': 'allow wl_data_device_manager\nclipboard read write\n',
     'other.txt': 'not a policy',
   });
-  const policies = Policies.read(folder, { ...DEFAULT_POLICY, memory: 1 << 20 });
+  const policies = Policies.read(directory, { ...DEFAULT_POLICY, memory: 1 << 20 });
   t.match(policies.of('work'), { readClipboard: true, writeClipboard: true, memory: 1 << 20 });
   t.equal(policies.of('work').globals('wl_data_device_manager', 3), 3);
   t.match(policies.of('anything'), { readClipboard: false, writeClipboard: false, memory: 1 << 20 });
@@ -108,15 +108,15 @@ t.test('mistakes name file and line', async t => {
 });
 
 t.test('files that cannot be policies', async t => {
-  const folder = t.testdir({ 'a b.policy': '' });
-  t.throws(() => Policies.read(folder), { name: 'PolicyError', message: /cannot be the name of a VM/ });
+  const directory = t.testdir({ 'a b.policy': '' });
+  t.throws(() => Policies.read(directory), { name: 'PolicyError', message: /cannot be the name of a VM/ });
   const large = join(t.testdirName, 'large');
   mkdirSync(large);
   writeFileSync(join(large, 'work.policy'), '#'.repeat(MAX_POLICY_BYTES));
   t.doesNotThrow(() => Policies.read(large), 'as large as may be');
   writeFileSync(join(large, 'work.policy'), '#'.repeat(MAX_POLICY_BYTES + 1));
   t.throws(() => Policies.read(large), { name: 'PolicyError', message: /bytes long/ });
-  t.throws(() => Policies.read(join(folder, 'nowhere')), { code: 'ENOENT' });
+  t.throws(() => Policies.read(join(directory, 'nowhere')), { code: 'ENOENT' });
 });
 
 t.test('whatever is in a file, it is a policy or a PolicyError', async t => {

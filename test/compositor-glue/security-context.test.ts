@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { SecurityContexts } from '../../compositor-glue/security-context.js';
-import { UnixListener } from '../../src/unix-socket.js';
+import { UnixListener } from '../../src/system/unix-listener.js';
 import { Holdings } from '../holdings.js';
-import { Peer } from '../wayland/peer.js';
+import { Peer } from '../relay/peer.js';
 
 const MANAGER = 'wp_security_context_manager_v1';
 
@@ -40,15 +40,15 @@ class Compositor {
   }
 }
 
-/** Runs with a folder of its own, and checks that nothing is held afterwards. */
+/** Runs with a directory of its own, and checks that nothing is held afterwards. */
 function scene(name: string, body: (t: Test, path: string) => Promise<void>): void {
   t.test(name, async t => {
     const held = new Holdings();
-    const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+    const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
     try {
-      await body(t, join(folder, 'compositor'));
+      await body(t, join(directory, 'compositor'));
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(directory, { recursive: true, force: true });
     }
     await held.assertSame(t);
   });
@@ -79,7 +79,7 @@ scene('a compositor that is started anew is told anew; another one without the p
   const first = new Compositor(path);
   const contexts = (await SecurityContexts.connect(path))!;
   const entrance = await contexts.create('work');
-  const folder = dirname(entrance.path);
+  const directory = dirname(entrance.path);
   entrance.close();
   first.close();
   const second = new Compositor(path);
@@ -90,7 +90,7 @@ scene('a compositor that is started anew is told anew; another one without the p
   const third = new Compositor(path, ['wl_seat']);
   for (let i = 0; i < 3 && !contexts.closed; i++) await new Promise(resolve => setImmediate(resolve));
   await t.rejects(contexts.create('work'), /it has no security contexts/);
-  t.same(readdirSync(folder), [], 'what is refused leaves no socket');
+  t.same(readdirSync(directory), [], 'what is refused leaves no socket');
   contexts.close();
   third.close();
 });

@@ -23,62 +23,66 @@ import { run, type Application } from '../loopback/applications.js';
 t.setTimeout(180_000);
 
 /** Runs it with temporary files of its own; everything that it leaves there is found. */
-function demo(t: Test, args: readonly string[], path = process.env['PATH']!): { folder: string; demo: Application } {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-demo-test-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  mkdirSync(join(folder, 'tmp'));
+function demo(t: Test, args: readonly string[], path = process.env['PATH']!): { directory: string; demo: Application } {
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-demo-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  mkdirSync(join(directory, 'tmp'));
   // No session, and misleading leftovers of one: the demonstration must not care.
   const env = {
     PATH: path,
-    HOME: folder,
-    TMPDIR: join(folder, 'tmp'),
+    HOME: directory,
+    TMPDIR: join(directory, 'tmp'),
     XDG_RUNTIME_DIR: '/nonexistent',
     WAYLAND_DISPLAY: 'wayland-9',
   };
   return {
-    folder,
-    demo: run(t, [process.execPath, VIRTWL, 'demo', '--output', join(folder, 'out.png'), ...args], env),
+    directory,
+    demo: run(t, [process.execPath, VIRTWL, 'demo', '--output', join(directory, 'out.png'), ...args], env),
   };
 }
 
 /** A PATH with nothing on it but these programs, and fakes given by their shell scripts. */
 function pathWith(t: Test, programs: readonly string[], fakes: Readonly<Record<string, string>> = {}): string {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-path-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-path-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
   for (const program of programs) {
     const found = execFileSync('/bin/sh', ['-c', 'command -v "$1"', 'sh', program], { encoding: 'utf8' }).trim();
-    symlinkSync(found, join(folder, program));
+    symlinkSync(found, join(directory, program));
   }
   for (const [name, script] of Object.entries(fakes)) {
-    writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`);
-    chmodSync(join(folder, name), 0o755);
+    writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(directory, name), 0o755);
   }
-  return folder;
+  return directory;
 }
 
 t.test('it leaves a picture with both windows on it', async t => {
-  const { folder, demo: application } = demo(t, ['--frames', '10']);
+  const { directory, demo: application } = demo(t, ['--frames', '10']);
   t.equal(await application.ended, 0, 'status 0');
   const said = application.output().toString();
   t.match(said, /frames: 10 sent, 10 looked at, 10 shown as drawn, 0 wrong, 0 missing/);
-  t.match(said, new RegExp(`picture: ${join(folder, 'out.png')}, ${OUTPUT.width}x${OUTPUT.height}`), 'it says where');
+  t.match(
+    said,
+    new RegExp(`picture: ${join(directory, 'out.png')}, ${OUTPUT.width}x${OUTPUT.height}`),
+    'it says where',
+  );
   t.match(said, /all of it worked.*: \d+\.\d s$/m, 'and how long it took');
-  const picture = decodePng(readFileSync(join(folder, 'out.png')));
+  const picture = decodePng(readFileSync(join(directory, 'out.png')));
   t.match(picture, OUTPUT);
   const count = (holds: (colour: number) => boolean): number =>
     picture.pixels.filter(pixel => holds(pixel & 0xffffff)).length;
   t.ok(count(colour => colour === TERMINAL.background) > 100_000, 'the terminal is on it');
   t.ok(count(colour => Math.abs((colour >>> 16) - (colour & 0xff)) >= 129) > 300_000, 'so are the frames');
-  t.same(readdirSync(join(folder, 'tmp')), [], 'nothing else is left');
+  t.same(readdirSync(join(directory, 'tmp')), [], 'nothing else is left');
 });
 
 t.test('it can be interrupted', async t => {
-  const { folder, demo: application } = demo(t, ['--frames', '100000']);
-  await eventually('the picture', () => existsSync(join(folder, 'out.png')), 60_000);
+  const { directory, demo: application } = demo(t, ['--frames', '100000']);
+  await eventually('the picture', () => existsSync(join(directory, 'out.png')), 60_000);
   application.process.kill('SIGTERM');
   t.equal(await application.ended, 1);
   t.match(application.stderr, /interrupted; everything is taken down again/);
-  t.same(readdirSync(join(folder, 'tmp')), [], 'nothing is left');
+  t.same(readdirSync(join(directory, 'tmp')), [], 'nothing is left');
 });
 
 t.test('it says what is missing, or what went wrong', async t => {
@@ -97,9 +101,9 @@ t.test('it says what is missing, or what went wrong', async t => {
   const crashing = demo(t, [], `${pathWith(t, [], { foot: 'echo "no fonts" >&2; exit 4' })}:${process.env['PATH']}`);
   t.equal(await crashing.demo.ended, 1);
   t.match(crashing.demo.stderr, /foot ended with status 4 before there was the window of foot.*no fonts/s);
-  t.same(readdirSync(join(crashing.folder, 'tmp')), [], 'nothing is left then either');
+  t.same(readdirSync(join(crashing.directory, 'tmp')), [], 'nothing is left then either');
 
   const nowhere = demo(t, ['--output', '/nonexistent/demo.png']).demo;
   t.equal(await nowhere.ended, 1);
-  t.match(nowhere.stderr, /the picture cannot be written: there is no folder \/nonexistent/);
+  t.match(nowhere.stderr, /the picture cannot be written: there is no directory \/nonexistent/);
 });

@@ -8,7 +8,7 @@ import { tellCompositors } from '../../src/doctor/guest.js';
 import {
   checkDescriptors,
   checkNode,
-  checkRuntimeFolder,
+  checkRuntimeDirectory,
   checkSharedMemory,
   compareVersions,
   describeBytes,
@@ -17,10 +17,10 @@ import { reasons } from '../../src/doctor/sandbox.js';
 import { tellKvm, tellQemu } from '../../src/doctor/vms.js';
 import { fakePath } from '../fake-path.js';
 
-function makeFolder(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-doctor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+function makeDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-doctor-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
 t.test('versions are compared by their numbers', async t => {
@@ -50,15 +50,15 @@ t.test('descriptors', async t => {
   t.match(checkDescriptors(limits('unlimited')), { state: 'holds' });
 });
 
-t.test('the runtime folder', async t => {
-  const folder = makeFolder(t);
-  t.match(checkRuntimeFolder(folder), { state: 'holds', detail: folder });
-  t.match(checkRuntimeFolder(''), { state: 'note', advice: /mkdir/ });
-  t.match(checkRuntimeFolder(join(folder, 'not-there')), { state: 'fails', detail: /ENOENT/ });
-  const open = join(folder, 'open');
+t.test('the runtime directory', async t => {
+  const directory = makeDirectory(t);
+  t.match(checkRuntimeDirectory(directory), { state: 'holds', detail: directory });
+  t.match(checkRuntimeDirectory(''), { state: 'note', advice: /mkdir/ });
+  t.match(checkRuntimeDirectory(join(directory, 'not-there')), { state: 'fails', detail: /ENOENT/ });
+  const open = join(directory, 'open');
   mkdirSync(open);
   chmodSync(open, 0o777);
-  t.match(checkRuntimeFolder(open), { state: 'fails', detail: /can be written by others/ });
+  t.match(checkRuntimeDirectory(open), { state: 'fails', detail: /can be written by others/ });
 });
 
 t.test('shared memory', async t => {

@@ -30,10 +30,10 @@ function diagnosisOf({ stdout, stderr }: Run): Diagnosis & { by: Record<string, 
   return { ...diagnosis, by: Object.fromEntries(diagnosis.findings.map(finding => [finding.name, finding])) };
 }
 
-function makeFolder(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-doctor-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+function makeDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-doctor-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
 t.test('on a machine that can be the host', async t => {
@@ -66,11 +66,11 @@ t.test('a VM is one by its device', async t => {
   t.match(diagnosisOf(without).by['way to the host'], { state: 'fails', detail: /there is no \/dev\/wl0 here/ });
   t.match(doctor(['--role', 'guest']).stdout, /This machine cannot be a VM of ours as it is: way to the host\.\n$/);
 
-  const loopback = makeFolder(t);
+  const loopback = makeDirectory(t);
   const within = doctor(['--role', 'guest', '--json'], { VIRTWL_LOOPBACK: loopback });
   t.equal(within.status, 0, within.stdout);
   const { by } = diagnosisOf(within);
-  t.match(by['way to the host'], { state: 'holds', detail: `loopback folder ${loopback}` });
+  t.match(by['way to the host'], { state: 'holds', detail: `loopback directory ${loopback}` });
   t.notOk('bubblewrap' in by, 'what only a host needs is not asked for');
 
   const wrong = doctor(['--role', 'all', '--json'], { VIRTWL_LOOPBACK: join(loopback, 'not-there') });

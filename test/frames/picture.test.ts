@@ -1,6 +1,6 @@
 /** Pictures: from captured memory, and to PNG and back. */
 import t from 'tap';
-import { toImage } from '../../src/wayland/image.js';
+import { toImage } from '../../src/wayland-client/image.js';
 import { blankPicture, copyPart, decodePng, encodePng, pictureOf } from '../../src/frames/picture.js';
 
 /** Two rows of two pixels in XRGB8888: red, green / blue, grey. */

@@ -1,6 +1,6 @@
 /** Descriptors of all kinds that can come over a socket. */
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
 import type { Draw } from './draw.js';
 
 /** A new descriptor of the kind that the input says; the caller's. */

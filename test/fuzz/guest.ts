@@ -5,8 +5,8 @@
  *
  * The memory is in the middle of its file: what the device wrote before or behind it shows at the end.
  */
-import { OwnedFd } from '../../src/fd.js';
-import { native, type Mapping } from '../../src/native.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native, type Mapping } from '../../src/system/native.js';
 import { Command, Response } from '../../src/host/wl-device/wire.js';
 import { GUEST_ADDRESS, type TestFrontEnd } from '../host/wl-device/front-end.js';
 import { DriverRing } from '../host/wl-device/guest-driver.js';

@@ -1,7 +1,7 @@
 /**
  * Fuzzing by hand: `node dist/test/fuzz/run.js [--inputs N] [--seconds N] [--seed N] [--no-keep] [--no-coverage]
  * [--minimize] [TARGET...]`. Without a name, all targets in turn. What reaches new code is kept in test/fuzz/corpus; an
- * input that breaks something is written to the folder for temporary files, and named.
+ * input that breaks something is written to the directory for temporary files, and named.
  */
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /** Servers on the host that a fuzzed guest connects to: a socket a connection, which says, reads and ends as the input decides. */
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
 import type { Draw } from './draw.js';
 import { drawFd } from './draw-fd.js';
 

@@ -4,9 +4,9 @@
  * carries what virtio_wl carries and refuses the rest, as a context does.
  */
 import { EventEmitter } from 'eventemitter3';
-import type { Channel, ChannelEvents } from '../../src/channel.js';
-import { closeAll, OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
+import type { Channel, ChannelEvents } from '../../src/system/channel.js';
+import { closeAll, OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
 import { Memory, Pipe, SocketVfd, Vfd } from '../../src/virtwl/vfd.js';
 
 interface Sent {

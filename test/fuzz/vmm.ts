@@ -1,5 +1,5 @@
 /** A VMM's end of a vhost-user connection, that says what an input decides, and checks what comes back. */
-import { closeAll, OwnedFd } from '../../src/fd.js';
+import { closeAll, OwnedFd } from '../../src/system/fd.js';
 import {
   BackEnd,
   decodeHeader,
@@ -10,8 +10,8 @@ import {
   HEADER_BYTES,
   VERSION,
   VERSION_MASK,
-} from '../../src/host/wl-device/message.js';
-import { native } from '../../src/native.js';
+} from '../../src/host/vhost-user/message.js';
+import { native } from '../../src/system/native.js';
 
 const buffer = new Uint8Array(65536);
 

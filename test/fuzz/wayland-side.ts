@@ -4,7 +4,7 @@
  * a hostile side says, nothing wrong may come out at the other end of what is tested. A hostile side says the same, and
  * now and then something wrong in it.
  */
-import { closeAll, type OwnedFd } from '../../src/fd.js';
+import { closeAll, type OwnedFd } from '../../src/system/fd.js';
 import type { Arg, Message } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
 import { MessageWriter } from '../../src/wayland/message-writer.js';

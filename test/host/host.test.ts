@@ -2,11 +2,11 @@ import t from 'tap';
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { AllocatorClient } from '../../src/allocator/client.js';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
 import type { VmHostOptions } from '../../src/host/host.js';
-import { UnixListener } from '../../src/unix-socket.js';
+import { UnixListener } from '../../src/system/unix-listener.js';
 import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 import { House } from './vm-stand-ins.js';
@@ -31,7 +31,7 @@ t.test('every server is off until it is turned on', async t => {
   t.same(readdirSync(house.loopback('all')).sort(), ['allocator', 'compositor', 'display', 'probe', 'wayland']);
 });
 
-t.test('folder and sockets are for their owner alone', async t => {
+t.test('directory and sockets are for their owner alone', async t => {
   const house = new House(t);
   house.host('work', { allocator: { bytes: MIB }, wayland: true, probe: true });
   t.equal(statSync(house.loopback('work')).mode & 0o777, 0o700);
@@ -74,7 +74,7 @@ t.test('what a killed host process left is replaced; what a running one has is n
 
 t.test('another server is a plain connection to a socket of the host', async t => {
   const house = new House(t);
-  const path = join(house.folder, 'wayland-0');
+  const path = join(house.directory, 'wayland-0');
   const listener = house.keep(UnixListener.listen(path));
   listener.on('connection', socket => {
     socket.send(Buffer.from('the display'));
@@ -103,13 +103,13 @@ t.test('what cannot be set up is refused, and leaves nothing', async t => {
   refused({ sockets: new Map([['../x', '/x']]) }, { message: /slash/ });
   t.equal(openDescriptors(), before);
 
-  const long = join(house.folder, 'x'.repeat(120));
+  const long = join(house.directory, 'x'.repeat(120));
   t.throws(() => house.host('long', { loopback: long, probe: true }), { code: 'ENAMETOOLONG' });
-  const open = join(house.folder, 'open');
+  const open = join(house.directory, 'open');
   mkdirSync(open);
   chmodSync(open, 0o777);
   t.throws(() => house.host('open', { loopback: open }), /can be written by others/);
-  const busy = join(house.folder, 'busy');
+  const busy = join(house.directory, 'busy');
   mkdirSync(busy);
   writeFileSync(join(busy, 'probe'), '');
   t.throws(() => house.host('busy', { loopback: busy, probe: true }), { code: 'EADDRINUSE', message: /is no socket/ });

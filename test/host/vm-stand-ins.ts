@@ -1,21 +1,21 @@
 /**
- * Host, guests and glue of a broker test, all in one process: a folder for the broker, one for each VM, and everything
+ * Host, guests and glue of a broker test, all in one process: a directory for the broker, one for each VM, and everything
  * closed with the test.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { BrokerLink } from '../../compositor-glue/broker-link.js';
-import { Backoff } from '../../src/host/backoff.js';
-import { Broker, type BrokerOptions } from '../../src/host/broker.js';
+import { BrokerLink } from '../../src/broker/glue-link.js';
+import { Backoff } from '../../src/system/backoff.js';
+import { Broker, type BrokerOptions } from '../../src/broker/broker.js';
 import { VmHost, type VmHostOptions } from '../../src/host/host.js';
 import { openDevice, type Context, type Device } from '../../src/virtwl/device.js';
 import { eventually } from '../eventually.js';
 
 export class House {
-  readonly folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
-  readonly brokerFolder = join(this.folder, 'broker');
+  readonly directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+  readonly brokerDirectory = join(this.directory, 'broker');
   /** What host processes and broker logged. */
   readonly lines: string[] = [];
   readonly #closers: (() => void)[] = [];
@@ -23,7 +23,7 @@ export class House {
   constructor(t: Test) {
     t.teardown(() => {
       for (const close of this.#closers.splice(0).reverse()) close();
-      rmSync(this.folder, { recursive: true, force: true });
+      rmSync(this.directory, { recursive: true, force: true });
     });
   }
 
@@ -34,11 +34,11 @@ export class House {
   }
 
   broker(options: Partial<BrokerOptions> = {}): Broker {
-    return this.keep(new Broker({ directory: this.brokerFolder, log: line => this.lines.push(line), ...options }));
+    return this.keep(new Broker({ directory: this.brokerDirectory, log: line => this.lines.push(line), ...options }));
   }
 
   loopback(vm: string): string {
-    return join(this.folder, vm);
+    return join(this.directory, vm);
   }
 
   host(vm: string, options: Partial<VmHostOptions>): VmHost {
@@ -46,7 +46,7 @@ export class House {
       new VmHost({
         vm,
         loopback: this.loopback(vm),
-        broker: this.brokerFolder,
+        broker: this.brokerDirectory,
         log: line => this.lines.push(line),
         ...options,
       }),

@@ -23,7 +23,7 @@ export interface Application {
   stop(): Promise<void>;
 }
 
-/** Environment in which applications draw the same each time. Its folder goes with the test. */
+/** Environment in which applications draw the same each time. Its directory goes with the test. */
 export function quietEnvironment(t: Pick<Test, 'teardown'>): Record<string, string> {
   const home = mkdtempSync(join(tmpdir(), 'virtwl-home-'));
   t.teardown(() => rmSync(home, { recursive: true, force: true }));
@@ -109,7 +109,7 @@ export function runIn(
 ): Application {
   return run(t, [process.execPath, VIRTWL, 'run', ...options, '--', ...command], {
     ...env,
-    XDG_RUNTIME_DIR: stack.folder,
+    XDG_RUNTIME_DIR: stack.directory,
     VIRTWL_LOOPBACK: stack.loopback(vm),
   });
 }

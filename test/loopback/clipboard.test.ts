@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
-import { Display } from '../../src/wayland/client.js';
-import { VirtualKeyboard } from '../../src/wayland/virtual-keyboard.js';
+import { Display } from '../../src/wayland-client/display.js';
+import { VirtualKeyboard } from '../../src/wayland-client/virtual-keyboard.js';
 import { startSway } from '../compositors.js';
 import { quietEnvironment, run, runIn, type Application } from './applications.js';
 import { descriptorsOf, nothingLeft, sameDescriptors } from './nothing-left.js';
@@ -113,8 +113,8 @@ t.test('copy and paste', async t => {
 });
 
 t.test('a VM that may not read, and one that may not write', async t => {
-  const folder = t.testdir({ 'office.policy': 'clipboard write\n', 'lab.policy': 'clipboard read\n' });
-  const { stack, runAt, copy, paste } = await desktop(t, ['--policy', folder]);
+  const directory = t.testdir({ 'office.policy': 'clipboard write\n', 'lab.policy': 'clipboard read\n' });
+  const { stack, runAt, copy, paste } = await desktop(t, ['--policy', directory]);
   const text = Buffer.from(TEXT);
   for (const which of [[], ['--primary']] as const) {
     const name = which.length === 0 ? 'clipboard' : 'primary selection';

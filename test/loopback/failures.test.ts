@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { LoopbackStack, VIRTWL } from '../../src/demo/loopback-stack.js';
 import type { ReportJson } from '../../src/frames/report.js';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { startSway, type Sway } from '../compositors.js';
 import { foot, quietEnvironment, run, runIn, type Application } from './applications.js';
 import { descriptorsOf, nothingLeft, sameDescriptors } from './nothing-left.js';
@@ -39,7 +39,7 @@ function virtwl(
   args: readonly string[],
   env: Record<string, string>,
 ): Application {
-  const own = { ...env, XDG_RUNTIME_DIR: stack.folder, VIRTWL_LOOPBACK: stack.loopback(vm) };
+  const own = { ...env, XDG_RUNTIME_DIR: stack.directory, VIRTWL_LOOPBACK: stack.loopback(vm) };
   return run(t, [process.execPath, VIRTWL, ...args], own);
 }
 
@@ -115,10 +115,13 @@ t.test('the compositor dies in mid-frame', async t => {
 });
 
 t.test('a compositor that the glue has started dies', async t => {
-  const folder = LoopbackStack.makeFolder();
-  const config = join(folder, 'sway.config');
+  const directory = LoopbackStack.makeDirectory();
+  const config = join(directory, 'sway.config');
   writeFileSync(config, 'xwayland disable\n');
-  const stack = await LoopbackStack.start({ folder, compositor: { command: ['sway', '-c', config], headless: true } });
+  const stack = await LoopbackStack.start({
+    directory,
+    compositor: { command: ['sway', '-c', config], headless: true },
+  });
   t.teardown(() => stack.stop());
   const env = quietEnvironment(t);
   const terminal = runIn(t, stack, 'client', BUSY, env);
@@ -239,17 +242,17 @@ t.test('what is not there is named', async t => {
     ],
     [
       'a server to run on',
-      ['run', '--server', 'nosuch', '--', 'touch', join(stack.folder, 'ran')],
+      ['run', '--server', 'nosuch', '--', 'touch', join(stack.directory, 'ran')],
       1,
       /^virtwl: cannot connect to the server "nosuch".*no such server/m,
     ],
     ['a server to run on, without an application', ['run', '--server', 'nosuch'], 1, /no such server/],
     ['the allocator, for a client VM', ['frames', '--server', 'allocator', '--no-capture'], 1, /no such server/],
     [
-      'a loopback folder',
+      'a loopback directory',
       ['run', '--loopback', '/nonexistent', '--', 'foot'],
       1,
-      /no loopback folder \/nonexistent: start/,
+      /no loopback directory \/nonexistent: start/,
     ],
   ];
   for (const [what, args, status, message] of cases) {
@@ -257,15 +260,15 @@ t.test('what is not there is named', async t => {
     t.equal(await endOf(application), status, `${what}: status ${status}`);
     t.match(application.stderr, message, `${what}: the reason`);
   }
-  t.notOk(existsSync(join(stack.folder, 'ran')), 'the application was not started');
+  t.notOk(existsSync(join(stack.directory, 'ran')), 'the application was not started');
 });
 
 t.test('a server whose process is gone at the moment is told of, and may come back', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  native.close(native.listenUnix(join(folder, 'wayland'), 1));
-  const env = { ...quietEnvironment(t), XDG_RUNTIME_DIR: folder };
-  const early = run(t, [process.execPath, VIRTWL, 'run', '--loopback', folder, '--', 'sh', '-c', 'exit 7'], env);
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  native.close(native.listenUnix(join(directory, 'wayland'), 1));
+  const env = { ...quietEnvironment(t), XDG_RUNTIME_DIR: directory };
+  const early = run(t, [process.execPath, VIRTWL, 'run', '--loopback', directory, '--', 'sh', '-c', 'exit 7'], env);
   t.equal(await endOf(early), 7, 'the application runs all the same');
   t.match(
     early.stderr,

@@ -4,9 +4,9 @@
  */
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
-import { DirectClient } from '../../src/client/direct.js';
+import { DirectClient } from '../../src/direct/direct.js';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { openDevice } from '../../src/virtwl/device.js';
 import { startCage, startSway, type Compositor } from '../compositors.js';
 import { frames, framesJson } from '../frames/run-frames.js';

@@ -1,11 +1,11 @@
 /** What a client VM can do to the log of the compositor VM: say what it did wrong, in a line of its own. */
 import t from 'tap';
-import { OwnedFd } from '../../src/fd.js';
+import { OwnedFd } from '../../src/system/fd.js';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { eventually } from '../eventually.js';
 import { startSway } from '../compositors.js';
-import { Peer } from '../wayland/peer.js';
+import { Peer } from '../relay/peer.js';
 
 t.test(
   'a client that names a global with a line break and an escape in it forges no line',

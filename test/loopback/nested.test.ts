@@ -22,12 +22,22 @@ t.setTimeout(180_000);
 
 t.test('a compositor as a window of another', async t => {
   const outer = await startSway(t, SIZE);
-  const folder = LoopbackStack.makeFolder();
-  const config = join(folder, 'inner.config');
+  const directory = LoopbackStack.makeDirectory();
+  const config = join(directory, 'inner.config');
   writeFileSync(config, INNER);
-  const nested = ['run', '--server', 'display', '--loopback', join(folder, 'compositor'), '--', 'sway', '-c', config];
+  const nested = [
+    'run',
+    '--server',
+    'display',
+    '--loopback',
+    join(directory, 'compositor'),
+    '--',
+    'sway',
+    '-c',
+    config,
+  ];
   const stack = await LoopbackStack.start({
-    folder,
+    directory,
     compositor: { command: [process.execPath, VIRTWL, ...nested] },
     hostArguments: ['--socket', `display=${outer.display}`],
     env: { WLR_BACKENDS: 'wayland', WLR_RENDERER: 'pixman' },

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import t from 'tap';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
-import { Display } from '../../src/wayland/client.js';
+import { Display } from '../../src/wayland-client/display.js';
 import { openDevice } from '../../src/virtwl/device.js';
 import { SANDBOX_ENGINE } from '../../compositor-glue/security-context.js';
 import { startSway, type Sway } from '../compositors.js';
@@ -27,7 +27,7 @@ async function windows(sway: Sway): Promise<Window[]> {
 }
 
 t.test('policies', { timeout: 120_000 }, async t => {
-  const folder = t.testdir({
+  const directory = t.testdir({
     'trusted.policy': 'title free\nclients 1\n',
     'strict.policy': 'fullscreen no\ndeny zxdg_exporter_v2\nallow wl_seat 5\n',
   });
@@ -36,7 +36,7 @@ t.test('policies', { timeout: 120_000 }, async t => {
   const stack = await LoopbackStack.start({
     clients: ['plain', 'trusted', 'strict'],
     compositor: { attach: sway.display },
-    compositorArguments: ['--policy', folder],
+    compositorArguments: ['--policy', directory],
     log: (_part, line) => logged.push(line),
   });
   t.teardown(() => stack.stop());
@@ -125,15 +125,15 @@ t.test('policies', { timeout: 120_000 }, async t => {
 });
 
 t.test('a policy that is not understood starts nothing', { timeout: 60_000 }, async t => {
-  const folder = t.testdir({ 'work.policy': 'title free\nfly yes\n' });
+  const directory = t.testdir({ 'work.policy': 'title free\nfly yes\n' });
   const sway = await startSway(t, { width: 320, height: 240 });
   const said: string[] = [];
   await t.rejects(
     LoopbackStack.start({
       compositor: { attach: sway.display },
-      compositorArguments: ['--policy', folder],
+      compositorArguments: ['--policy', directory],
       log: (_part, line) => said.push(line),
     }),
   );
-  t.match(said.join('\n'), `${join(folder, 'work.policy')}:2: unknown setting "fly"`);
+  t.match(said.join('\n'), `${join(directory, 'work.policy')}:2: unknown setting "fly"`);
 });

@@ -9,8 +9,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { differencePicture } from '../../src/frames/difference.js';
 import { COLOUR_MASK, encodePng, pictureOf, type Picture } from '../../src/frames/picture.js';
-import { Capturer } from '../../src/wayland/capture.js';
-import { Display } from '../../src/wayland/client.js';
+import { Capturer } from '../../src/wayland-client/capture.js';
+import { Display } from '../../src/wayland-client/display.js';
 
 /** How long a picture must stay the same to count as still, in milliseconds: longer than an application draws apart. */
 const STILL_MS = 400;
@@ -99,10 +99,10 @@ export function same(t: Test, name: string, { expected, actual, same }: Outcome)
   }
   const size = ({ width, height }: Picture): string => `${width}x${height}`;
   const difference = differencePicture(expected, actual, { x: 0, y: 0 });
-  const folder = leave(name, { expected, actual, difference });
+  const directory = leave(name, { expected, actual, difference });
   const count = countDifferent(expected, actual);
   const what = count > 0 ? `${count} pixels differ` : 'nothing is shown, or it does not keep still';
-  t.fail(`${name}: ${what} (${size(expected)} expected, ${size(actual)} there); see ${folder}`);
+  t.fail(`${name}: ${what} (${size(expected)} expected, ${size(actual)} there); see ${directory}`);
 }
 
 export function isSame(a: Picture, b: Picture): boolean {
@@ -142,10 +142,10 @@ export function boundsOfDifference(
   return x2 < 0 ? undefined : { x: x1, y: y1, width: x2 - x1 + 1, height: y2 - y1 + 1 };
 }
 
-/** Leaves pictures as files for whoever looks into a failure; returns the folder. */
+/** Leaves pictures as files for whoever looks into a failure; returns the directory. */
 function leave(name: string, pictures: Readonly<Record<string, Picture>>): string {
-  const folder = mkdtempSync(join(tmpdir(), `virtwl-failed-${name.replace(/[^\w-]+/g, '-')}-`));
+  const directory = mkdtempSync(join(tmpdir(), `virtwl-failed-${name.replace(/[^\w-]+/g, '-')}-`));
   for (const [part, picture] of Object.entries(pictures))
-    writeFileSync(join(folder, `${part}.png`), encodePng(picture));
-  return folder;
+    writeFileSync(join(directory, `${part}.png`), encodePng(picture));
+  return directory;
 }

@@ -7,10 +7,10 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
-import { UnixSocket } from '../../src/unix-socket.js';
-import { Display } from '../../src/wayland/client.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
+import { Display } from '../../src/wayland-client/display.js';
 import { startSway } from '../compositors.js';
 import { withDescendants } from './nothing-left.js';
 

@@ -56,7 +56,7 @@ export interface Client {
 
 /** The stack, and `virtwl run` in one of its VMs. */
 export class House {
-  readonly #folder = LoopbackStack.makeFolder();
+  readonly #directory = LoopbackStack.makeDirectory();
   #stack: LoopbackStack | undefined;
   #proxy: { child: ChildProcess; display: string } | undefined;
 
@@ -66,10 +66,10 @@ export class House {
   }
 
   async start(): Promise<void> {
-    const config = join(this.#folder, 'sway.config');
+    const config = join(this.#directory, 'sway.config');
     writeFileSync(config, SWAY_CONFIG);
     this.#stack = await LoopbackStack.start({
-      folder: this.#folder,
+      directory: this.#directory,
       clients: [DIRECT, COPIED],
       compositor: { command: ['sway', '-c', config], headless: true },
       budget: '64M',
@@ -122,9 +122,9 @@ export class House {
     return this.#proxy.display;
   }
 
-  /** Everything in the stack's folder, without what chance has named, and without what a killed sway leaves. */
+  /** Everything in the stack's directory, without what chance has named, and without what a killed sway leaves. */
   files(): string[] {
-    return readdirSync(this.#folder, { recursive: true, encoding: 'utf8' })
+    return readdirSync(this.#directory, { recursive: true, encoding: 'utf8' })
       .map(name => name.replace(/^(virtwl-[a-z]+)-[^/]*/, '$1').replace(/[0-9]+/g, ''))
       .filter(name => !name.startsWith('sway-ipc'))
       .sort();

@@ -10,13 +10,13 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { NODE_FLAGS, VIRTWL } from '../../src/demo/loopback-stack.js';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
-import { UnixSocket } from '../../src/unix-socket.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
 import { openDevice } from '../../src/virtwl/device.js';
 import type { Memory } from '../../src/virtwl/vfd.js';
-import { Display } from '../../src/wayland/client.js';
-import type { WaylandObject } from '../../src/wayland/wayland-object.js';
+import { Display } from '../../src/wayland-client/display.js';
+import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { DIRECT, House } from './house.js';
 import { residentBytes } from './process-holdings.js';
 

@@ -3,7 +3,7 @@
  *
  *   node confine.js POLICY FOLDER PROGRAM ARGUMENT
  *
- * Prints nothing of its own. CONFINE_BY in the environment names the program that confines. FOLDER holds the folders that the policy is about.
+ * Prints nothing of its own. CONFINE_BY in the environment names the program that confines. FOLDER holds the directories that the policy is about.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,31 +29,36 @@ const HOST = {
 };
 
 /** Each process of the product that is confined: with nothing turned on, and with everything. */
-export const POLICIES: Readonly<Record<string, (folder: string) => ConfinedRun>> = {
-  broker: folder => confinedBroker({ directory: join(folder, 'broker'), waitingPerVm: 1, waiting: 1, waitSeconds: 1 }),
-  'host with nothing on': folder => confinedHost({ ...HOST, loopback: join(folder, 'vm') }),
-  'host of the compositor VM': folder => confinedHost({ ...HOST, ...everything(folder) }),
-  'host with a wl device': folder =>
-    confinedHost({ ...HOST, ...everything(folder), socket: { device: join(folder, 'device'), servers: new Map() } }),
-  allocator: folder =>
-    confinedAllocator({ vm: 'vm', socket: join(folder, 'allocator'), budget: MIB, request: MIB, pieces: 10 }),
+export const POLICIES: Readonly<Record<string, (directory: string) => ConfinedRun>> = {
+  broker: directory =>
+    confinedBroker({ directory: join(directory, 'broker'), waitingPerVm: 1, waiting: 1, waitSeconds: 1 }),
+  'host with nothing on': directory => confinedHost({ ...HOST, loopback: join(directory, 'vm') }),
+  'host of the compositor VM': directory => confinedHost({ ...HOST, ...everything(directory) }),
+  'host with a wl device': directory =>
+    confinedHost({
+      ...HOST,
+      ...everything(directory),
+      socket: { device: join(directory, 'device'), servers: new Map() },
+    }),
+  allocator: directory =>
+    confinedAllocator({ vm: 'vm', socket: join(directory, 'allocator'), budget: MIB, request: MIB, pieces: 10 }),
 };
 
-function everything(folder: string) {
+function everything(directory: string) {
   return {
-    loopback: join(folder, 'vm'),
+    loopback: join(directory, 'vm'),
     allocator: MIB,
     compositor: 'handover' as const,
     wayland: true as const,
     probe: true as const,
-    broker: join(folder, 'broker'),
-    socket: { servers: new Map([['display', join(folder, 'wayland-0')]]) },
+    broker: join(directory, 'broker'),
+    socket: { servers: new Map([['display', join(directory, 'wayland-0')]]) },
   };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [policy = '', folder = '', program = '', argument = '', ...readable] = process.argv.slice(2);
-  const { cleanUp, ...run } = POLICIES[policy]!(folder);
+  const [policy = '', directory = '', program = '', argument = '', ...readable] = process.argv.slice(2);
+  const { cleanUp, ...run } = POLICIES[policy]!(directory);
   const { status, signal } = await runConfined(
     { ...run, readable: [...run.readable, dirname(program), ...readable], command: [program, argument] },
     process.env['CONFINE_BY'] as Sandbox | undefined,

@@ -154,9 +154,9 @@ export function limitsOf(pid: number): Record<string, [string, string]> {
 }
 
 /** Everything that can be reached below its root, but not what is in `bound`: what lies beside it. */
-export function reachable(pid: number, bound: readonly string[], folder = '/'): string[] {
-  return readdirSync(`/proc/${pid}/root${folder}`, { withFileTypes: true }).flatMap(entry => {
-    const path = `${folder === '/' ? '' : folder}/${entry.name}`;
+export function reachable(pid: number, bound: readonly string[], directory = '/'): string[] {
+  return readdirSync(`/proc/${pid}/root${directory}`, { withFileTypes: true }).flatMap(entry => {
+    const path = `${directory === '/' ? '' : directory}/${entry.name}`;
     if (bound.includes(path)) return [];
     if (entry.isDirectory() && bound.some(other => other.startsWith(`${path}/`))) return reachable(pid, bound, path);
     return [path];

@@ -10,10 +10,10 @@ import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, s
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { encodeRecord, Kind, Role } from '../../src/host/broker-protocol.js';
+import { encodeRecord, Kind, Role } from '../../src/broker/protocol.js';
 import { EARLY_REFUSALS, lockDown, SERVER_RULES } from '../../src/sandbox/confinement.js';
 import { isSupported, syscallNumber } from '../../src/sandbox/syscalls.js';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 
 /** What the test has put outside, for this process to get at. */
 export interface Surroundings {
@@ -32,7 +32,7 @@ export interface Surroundings {
   readonly servers: readonly string[];
   /** A TCP port on which the host listens. */
   readonly hostPort: number;
-  /** Our own folders. In the first that may be written is a symbolic link `out` to hostFile. */
+  /** Our own directories. In the first that may be written is a symbolic link `out` to hostFile. */
   readonly writable: readonly string[];
   readonly readable: readonly string[];
   readonly die?: 'foreign' | 'x32';
@@ -47,7 +47,7 @@ export interface Findings {
   readonly tried: number;
   /** Each thing that it must be able to do, and what came of it: `works` or the error. */
   readonly needs: Readonly<Record<string, string>>;
-  /** Names in the root, and beside its own folders. */
+  /** Names in the root, and beside its own directories. */
   readonly root: readonly string[];
   /** What io_uring_setup said before the list held. */
   readonly earlyRing: number;
@@ -70,7 +70,7 @@ const UNFILTERED = process.arch === 'x64' ? [335, 336] : [];
 const EPERM = 1;
 /** What a root has, and an empty one has not. */
 const HOST_FOLDERS = ['etc', 'home', 'root', 'boot', 'var', 'sys', 'proc', 'dev', 'run'];
-/** Whether a folder of the root is there only because what the process runs on is somewhere below it: a checkout in /root. */
+/** Whether a directory of the root is there only because what the process runs on is somewhere below it: a checkout in /root. */
 const onTheWay = (name: string): boolean =>
   [process.execPath, process.argv[1] as string].some(path => path.startsWith(`/${name}/`)) &&
   readdirSync(`/${name}`).length === 1;
@@ -134,10 +134,10 @@ function connected(where: { host: string; port: number } | { path: string }): Pr
   });
 }
 
-/** Sockets anywhere below `folder`, but for those in our own folders. */
-function foreignSockets(folder: string): string[] {
-  return readdirSync(folder).flatMap(name => {
-    const path = `${folder === '/' ? '' : folder}/${name}`;
+/** Sockets anywhere below `directory`, but for those in our own directories. */
+function foreignSockets(directory: string): string[] {
+  return readdirSync(directory).flatMap(name => {
+    const path = `${directory === '/' ? '' : directory}/${name}`;
     if (isOurs(path)) return [];
     const there = lstatSync(path);
     if (there.isSocket()) return [path];
@@ -197,7 +197,7 @@ const attempts: Record<string, () => unknown> = {
   'write in the root': () => create('/escape'),
   'write to its own code': () => open(process.argv[1] as string, 'a'),
   'put a file beside Node.js': () => create(`${dirname(process.execPath)}/escape`),
-  'make a folder in the root': () => mkdirSync('/escape'),
+  'make a directory in the root': () => mkdirSync('/escape'),
   // ---- talking to others
   'connect to a Unix socket of the host': () => native.connectUnix(around.hostSocket),
   'connect to an abstract Unix socket of the host': () => connected({ path: around.abstractSocket }),
@@ -245,15 +245,15 @@ const CHECKED = ['clone', 'clone3', 'socket', 'socketpair', 'ioctl', 'prctl', 'p
 for (const name of Object.keys(raw.numbers)) {
   if (!CHECKED.includes(name)) attempts[`call ${name}`] = () => call(name);
 }
-for (const folder of around.writable) {
-  const beside = dirname(folder);
-  attempts[`leave ${folder}`] = () => nothingOf(readdirSync(beside).filter(name => !isOurs(`${beside}/${name}`)));
-  attempts[`follow a link out of ${folder}`] = () => readFileSync(`${folder}/out`);
-  attempts[`make a link in ${folder}`] = () => symlinkSync(around.hostFile, `${folder}/link`);
+for (const directory of around.writable) {
+  const beside = dirname(directory);
+  attempts[`leave ${directory}`] = () => nothingOf(readdirSync(beside).filter(name => !isOurs(`${beside}/${name}`)));
+  attempts[`follow a link out of ${directory}`] = () => readFileSync(`${directory}/out`);
+  attempts[`make a link in ${directory}`] = () => symlinkSync(around.hostFile, `${directory}/link`);
 }
-for (const folder of around.readable) {
-  attempts[`write in ${folder}`] = () => create(`${folder}/escape`);
-  attempts[`remove what is in ${folder}`] = () => unlinkSync(`${folder}/here`);
+for (const directory of around.readable) {
+  attempts[`write in ${directory}`] = () => create(`${directory}/escape`);
+  attempts[`remove what is in ${directory}`] = () => unlinkSync(`${directory}/here`);
 }
 
 function isOurs(path: string): boolean {
@@ -278,10 +278,10 @@ const needs: Record<string, () => unknown> = {
     around.servers.map(path => [`its server ${path}`, () => native.close(native.connectUnix(path))]),
   ),
   ...Object.fromEntries(
-    around.writable.map(folder => [
-      `its folder ${folder}`,
+    around.writable.map(directory => [
+      `its directory ${directory}`,
       () => {
-        const path = `${folder}/socket`;
+        const path = `${directory}/socket`;
         native.close(native.listenUnix(path, 1));
         unlinkSync(path);
       },

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { Broker, CONTROL_SOCKET } from '../../src/host/broker.js';
+import { Broker, CONTROL_SOCKET } from '../../src/broker/broker.js';
 import { CONFINED_ENV } from '../../src/sandbox/confinement.js';
-import { UnixSocket } from '../../src/unix-socket.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
 import { eventually } from '../eventually.js';
 import { checkMinijail } from '../../src/doctor/sandbox.js';
 import type { Sandbox } from '../../src/sandbox/launcher.js';
@@ -55,38 +55,38 @@ const GIVEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 interface Scene {
-  readonly folder: string;
+  readonly directory: string;
   readonly around: Surroundings;
   /** The broker, but where that is the one that is confined. */
   readonly broker: Broker | undefined;
 }
 
-/** The host around a confined process: a file, sockets, and the process's own folders. */
+/** The host around a confined process: a file, sockets, and the process's own directories. */
 async function scene(t: { teardown(end: () => void): void }, policy: string): Promise<Scene> {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-escape-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const hostFile = join(folder, 'secret');
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-escape-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const hostFile = join(directory, 'secret');
   writeFileSync(hostFile, 'secret');
-  const hostSocket = join(folder, 'host-socket');
+  const hostSocket = join(directory, 'host-socket');
   await listening(t, hostSocket);
   const abstractSocket = `\0virtwl-test-${process.pid}-${policy}`;
   await listening(t, abstractSocket);
   const tcp = await listening(t, 0);
-  const brokerFolder = join(folder, 'broker');
-  const broker = policy === 'broker' ? undefined : new Broker({ directory: brokerFolder });
+  const brokerDirectory = join(directory, 'broker');
+  const broker = policy === 'broker' ? undefined : new Broker({ directory: brokerDirectory });
   t.teardown(() => broker?.close());
-  const writable = ['broker', 'allocator'].includes(policy) ? [] : [join(folder, 'vm')];
+  const writable = ['broker', 'allocator'].includes(policy) ? [] : [join(directory, 'vm')];
   for (const own of writable) {
     mkdirSync(own, { mode: 0o700 });
     symlinkSync(hostFile, join(own, 'out'));
   }
   const { port } = tcp.address() as AddressInfo;
   return {
-    folder,
+    directory,
     around: {
       ...{ rawSyscall, hostFile, hostPid: process.pid, hostSocket, abstractSocket, hostPort: port },
-      ...{ writable, readable: [], brokerSocket: join(brokerFolder, CONTROL_SOCKET) },
-      servers: REGISTERED.includes(policy) ? ['compositor', 'wayland'].map(name => join(folder, 'vm', name)) : [],
+      ...{ writable, readable: [], brokerSocket: join(brokerDirectory, CONTROL_SOCKET) },
+      servers: REGISTERED.includes(policy) ? ['compositor', 'wayland'].map(name => join(directory, 'vm', name)) : [],
     },
     broker,
   };
@@ -108,10 +108,10 @@ function inEach<Other>(others: readonly Other[]): (readonly [Sandbox, Other])[] 
 
 for (const [sandbox, policy] of inEach(Object.keys(POLICIES))) {
   t.test(`${sandbox}: out of the sandbox of the ${policy}`, async t => {
-    const { folder, around, broker } = await scene(t, policy);
+    const { directory, around, broker } = await scene(t, policy);
     const secret = openSync('/etc/passwd', 'r');
     t.teardown(() => closeSync(secret));
-    const confined = new Confined(t, [CONFINE, policy, folder, ESCAPE, JSON.stringify(around), rawSyscall], {
+    const confined = new Confined(t, [CONFINE, policy, directory, ESCAPE, JSON.stringify(around), rawSyscall], {
       env: {
         ...{ ...process.env, CONFINE_BY: sandbox },
         ...{ SECRET: 'of the host', NODE_OPTIONS: '--no-warnings', LANG: 'C.UTF-8', DISPLAY: ':7' },
@@ -196,10 +196,10 @@ for (const [sandbox, policy] of inEach(Object.keys(POLICIES))) {
 
 for (const [sandbox, how] of inEach(['foreign', 'x32'] as const)) {
   t.test(`${sandbox}: a call of another table is the end of it: ${how}`, { skip: process.arch !== 'x64' }, async t => {
-    const { folder, around } = await scene(t, 'allocator');
+    const { directory, around } = await scene(t, 'allocator');
     const argument = JSON.stringify({ ...around, die: how });
     const env = { ...process.env, CONFINE_BY: sandbox };
-    const confined = new Confined(t, [CONFINE, 'allocator', folder, ESCAPE, argument, rawSyscall], { env });
+    const confined = new Confined(t, [CONFINE, 'allocator', directory, ESCAPE, argument, rawSyscall], { env });
     t.equal(await confined.ended, 128 + 31);
     t.match(confined.stderr, /ended by SIGSYS/);
     t.equal(confined.stdout, '');

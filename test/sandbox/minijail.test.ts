@@ -18,20 +18,20 @@ import { INSTALLED } from './installed.js';
 /** Milliseconds, for a machine that is busy with other things. */
 t.setTimeout(240_000);
 
-function makeFolder(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-minijail-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+function makeDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-minijail-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
 t.test('the command line', async t => {
-  const folder = makeFolder(t);
-  for (const name of ['own', 'own/readable', 'elsewhere']) mkdirSync(join(folder, name));
-  symlinkSync(join(folder, 'elsewhere'), join(folder, 'link'));
+  const directory = makeDirectory(t);
+  for (const name of ['own', 'own/readable', 'elsewhere']) mkdirSync(join(directory, name));
+  symlinkSync(join(directory, 'elsewhere'), join(directory, 'link'));
   const confinement = {
     ...{ name: 'test', command: ['/main.js', 'host', '--vm=a,b'], fds: {} },
-    writable: [join(folder, 'own')],
-    readable: [join(folder, 'own/readable'), join(folder, 'link')],
+    writable: [join(directory, 'own')],
+    readable: [join(directory, 'own/readable'), join(directory, 'link')],
   };
   const args = minijailArguments(confinement, 4, { uid: 1000, gid: 100 });
   const end = args.indexOf('--');
@@ -56,16 +56,16 @@ t.test('the command line', async t => {
   t.equal(binds.length, runtimeFiles().length + 3);
   t.same(
     binds.filter(bind => bind.endsWith(',1')),
-    [`${folder}/own,${folder}/own,1`],
-    'one folder may be written to',
+    [`${directory}/own,${directory}/own,1`],
+    'one directory may be written to',
   );
-  t.ok(binds.includes(`${folder}/elsewhere,${folder}/link,0`), 'links are followed here, where they are seen');
+  t.ok(binds.includes(`${directory}/elsewhere,${directory}/link,0`), 'links are followed here, where they are seen');
   const places = binds.map(bind => bind.split(',')[1] as string);
-  t.same(places, [...places].sort(), 'folders come before what is in them');
+  t.same(places, [...places].sort(), 'directories come before what is in them');
 });
 
 t.test('a path that cannot be said is refused', async t => {
-  const path = join(makeFolder(t), 'a,b');
+  const path = join(makeDirectory(t), 'a,b');
   mkdirSync(path);
   const confinement = { name: 'test', command: [], fds: {}, writable: [path], readable: [] };
   t.throws(() => minijailArguments(confinement, 4, { uid: 0, gid: 0 }), /no path with a comma in it: .*a,b/);
@@ -80,7 +80,7 @@ t.test('without minijail0', async t => {
     ...{ name: 'minijail', state: 'note' },
     detail: 'not installed here (no minijail0 on the PATH); bubblewrap confines',
   });
-  const host = new Confined(t, [VIRTWL, ...hostArguments(makeFolder(t)), '--sandbox=minijail']);
+  const host = new Confined(t, [VIRTWL, ...hostArguments(makeDirectory(t)), '--sandbox=minijail']);
   t.equal(await host.ended, 1);
   t.match(
     host.stderr,
@@ -90,7 +90,7 @@ t.test('without minijail0', async t => {
 
 t.test('without bubblewrap', async t => {
   const env = { ...process.env, PATH: fakePath(t, { bwrap: null }) };
-  const host = new Confined(t, [VIRTWL, ...hostArguments(makeFolder(t))], { env });
+  const host = new Confined(t, [VIRTWL, ...hostArguments(makeDirectory(t))], { env });
   if (!INSTALLED.includes('minijail')) {
     t.equal(await host.ended, 1);
     t.match(host.stderr, /there is no bubblewrap/, 'minijail0 is not installed here, and the process does not run');
@@ -106,7 +106,7 @@ t.test('without bubblewrap', async t => {
 t.test('where both are, it is bubblewrap unless minijail is asked for', async t => {
   for (const sandbox of INSTALLED) {
     const asked = sandbox === 'bubblewrap' ? [] : [`--sandbox=${sandbox}`];
-    const host = new Confined(t, [VIRTWL, ...hostArguments(makeFolder(t)), ...asked]);
+    const host = new Confined(t, [VIRTWL, ...hostArguments(makeDirectory(t)), ...asked]);
     await host.says('ready');
     t.equal(statusField(host.launcher as number, 'Name'), { bubblewrap: 'bwrap', minijail: 'minijail0' }[sandbox]);
     host.process.kill();
@@ -117,19 +117,19 @@ t.test('where both are, it is bubblewrap unless minijail is asked for', async t 
 t.test('a minijail0 that does not come to start the program', async t => {
   const says = 'echo "libminijail[1]: cannot make a namespace" >&2; exit 1';
   const env = { ...process.env, PATH: fakePath(t, { minijail0: says }) };
-  const host = new Confined(t, [VIRTWL, ...hostArguments(makeFolder(t)), '--sandbox=minijail'], { env });
+  const host = new Confined(t, [VIRTWL, ...hostArguments(makeDirectory(t)), '--sandbox=minijail'], { env });
   t.equal(await host.ended, 1);
   t.match(host.stderr, /^libminijail/);
   t.match(host.stderr, /^virtwl: cannot confine the host process of VM "work": minijail .* ended with status 1/m);
 });
 
 t.test('only programs that are known can be asked for', async t => {
-  const host = new Confined(t, [VIRTWL, ...hostArguments(makeFolder(t)), '--sandbox=firejail']);
+  const host = new Confined(t, [VIRTWL, ...hostArguments(makeDirectory(t)), '--sandbox=firejail']);
   t.equal(await host.ended, 2);
   t.match(host.stderr, /bubblewrap, minijail/);
 });
 
-/** A host process with an allocator, in `folder`/vm. */
-function hostArguments(folder: string): string[] {
-  return ['host', '--vm', 'work', '--loopback', join(folder, 'vm'), '--allocator=1M'];
+/** A host process with an allocator, in `directory`/vm. */
+function hostArguments(directory: string): string[] {
+  return ['host', '--vm', 'work', '--loopback', join(directory, 'vm'), '--allocator=1M'];
 }

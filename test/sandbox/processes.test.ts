@@ -32,10 +32,10 @@ interface Part {
   readonly memory: readonly string[];
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'virtwl-processes-'));
-const broker = join(folder, 'broker');
-const at = (name: string): string => join(folder, name);
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const directory = mkdtempSync(join(tmpdir(), 'virtwl-processes-'));
+const broker = join(directory, 'broker');
+const at = (name: string): string => join(directory, name);
+t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 
 async function start(args: readonly string[]): Promise<{ confined: Confined; inner: number }> {
   const confined = new Confined(t, [VIRTWL, ...args]);
@@ -115,7 +115,7 @@ async function noPrivileges(t: Test, inner: number): Promise<void> {
 }
 
 async function onlyWhatThePolicyNames(t: Test, { inner, writable, readable }: Part): Promise<void> {
-  await t.test('has a root with what its policy names, read-only but for its own folder', async t => {
+  await t.test('has a root with what its policy names, read-only but for its own directory', async t => {
     const bound = [...runtimeFiles(), ...readable, ...writable];
     t.same(reachable(inner, bound), [], 'nothing lies beside it');
     const mounts = mountsOf(inner);
@@ -166,7 +166,7 @@ t.test('the process outside holds nothing of it', async t => {
   }
 });
 
-t.test('what may only be read stays so inside a folder that may be written', async t => {
+t.test('what may only be read stays so inside a directory that may be written', async t => {
   const outside = at('outside');
   mkdirSync(outside, { mode: 0o700 });
   const display = createServer();
@@ -181,7 +181,7 @@ t.test('what may only be read stays so inside a folder that may be written', asy
   t.match(options, { [outside]: 'rw', [join(outside, 'wayland-0')]: 'ro' });
 });
 
-t.test("a broker's folder may not lie in what a host process gets, by no name", async t => {
+t.test("a broker's directory may not lie in what a host process gets, by no name", async t => {
   const own = at('own');
   mkdirSync(join(own, 'broker'), { recursive: true, mode: 0o700 });
   symlinkSync(own, at('other-name'));
@@ -198,7 +198,7 @@ t.test("a broker's folder may not lie in what a host process gets, by no name", 
       inside,
     ]);
     t.equal(await confined.ended, 1, inside);
-    t.match(confined.stderr, /the broker's folder .* lies in .*: it could register as any VM/);
+    t.match(confined.stderr, /the broker's directory .* lies in .*: it could register as any VM/);
   }
   const beside = new Confined(t, [
     VIRTWL,
@@ -222,7 +222,7 @@ t.test('a lower limit of descriptors than ours stays', async t => {
   t.same(limitsOf(inner)['Max open files'], ['256', '256']);
 });
 
-t.test('folders are for their owner alone, confined or not', async t => {
+t.test('directories are for their owner alone, confined or not', async t => {
   const open = at('open');
   mkdirSync(open);
   chmodSync(open, 0o777);

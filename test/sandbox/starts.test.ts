@@ -30,21 +30,21 @@ t.setTimeout(240_000);
 /** Whom a test that starts as root runs a process as: nobody, whom every system has. */
 const NOBODY = 65534;
 
-function makeFolder(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-starts-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+function makeDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-starts-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
-/** A host process with an allocator, in `folder`/vm. */
-function hostArguments(folder: string): string[] {
-  return ['host', '--vm', 'work', '--loopback', join(folder, 'vm'), '--allocator=1M'];
+/** A host process with an allocator, in `directory`/vm. */
+function hostArguments(directory: string): string[] {
+  return ['host', '--vm', 'work', '--loopback', join(directory, 'vm'), '--allocator=1M'];
 }
 
 t.test('without bubblewrap it does not run, and says what to install', async t => {
-  const folder = makeFolder(t);
+  const directory = makeDirectory(t);
   const env = { ...process.env, PATH: fakePath(t, { minijail0: null, bwrap: null }) };
-  for (const args of [hostArguments(folder), ['broker', '--directory', join(folder, 'broker')]]) {
+  for (const args of [hostArguments(directory), ['broker', '--directory', join(directory, 'broker')]]) {
     const host = new Confined(t, [VIRTWL, ...args], { env });
     t.equal(await host.ended, 1);
     t.match(host.stderr, /^virtwl: cannot confine the (host process of VM "work"|broker): there is no bubblewrap/);
@@ -52,38 +52,38 @@ t.test('without bubblewrap it does not run, and says what to install', async t =
     t.match(host.stderr, /--no-sandbox/);
     t.equal(host.stdout, '');
   }
-  t.notOk(existsSync(join(folder, 'vm')), 'and leaves nothing');
+  t.notOk(existsSync(join(directory, 'vm')), 'and leaves nothing');
 });
 
 t.test('where bubblewrap may not make namespaces it does not run, and passes on what bubblewrap says', async t => {
-  const folder = makeFolder(t);
+  const directory = makeDirectory(t);
   const says = 'echo "bwrap: No permissions to create a new namespace" >&2; exit 1';
   const env = { ...process.env, PATH: fakePath(t, { minijail0: null, bwrap: says }) };
-  const host = new Confined(t, [VIRTWL, ...hostArguments(folder)], { env });
+  const host = new Confined(t, [VIRTWL, ...hostArguments(directory)], { env });
   t.equal(await host.ended, 1);
   t.match(host.stderr, /^bwrap: No permissions/);
   t.match(host.stderr, /^virtwl: cannot confine the host process of VM "work": bubblewrap .* ended with status 1/m);
   t.match(host.stderr, /virtwl doctor/);
-  t.notOk(existsSync(join(folder, 'vm')));
+  t.notOk(existsSync(join(directory, 'vm')));
 });
 
 t.test('the real one fails in a way that is told apart from the program that it runs', async t => {
-  const folder = makeFolder(t);
+  const directory = makeDirectory(t);
   const bwrap = execFileSync('sh', ['-c', 'command -v bwrap'], { encoding: 'utf8' }).trim();
   // What it is to bind is not there.
   const path = fakePath(t, { minijail0: null, bwrap: `exec ${bwrap} --ro-bind /not-there /not-there "$@"` });
-  const host = new Confined(t, [VIRTWL, ...hostArguments(folder)], { env: { ...process.env, PATH: path } });
+  const host = new Confined(t, [VIRTWL, ...hostArguments(directory)], { env: { ...process.env, PATH: path } });
   t.equal(await host.ended, 1);
   t.match(host.stderr, /^bwrap: .*not-there/m);
   t.match(host.stderr, /^virtwl: cannot confine/m);
 });
 
 t.test('--no-sandbox runs unconfined, and says so loudly', async t => {
-  const folder = makeFolder(t);
+  const directory = makeDirectory(t);
   const commands = {
-    ready: [...hostArguments(folder), '--no-sandbox'],
-    control: ['broker', '--directory', join(folder, 'broker'), '--no-sandbox'],
-    socket: ['allocator', '--vm', 'work', '--socket', join(folder, 'socket'), '--budget', '1M', '--no-sandbox'],
+    ready: [...hostArguments(directory), '--no-sandbox'],
+    control: ['broker', '--directory', join(directory, 'broker'), '--no-sandbox'],
+    socket: ['allocator', '--vm', 'work', '--socket', join(directory, 'socket'), '--budget', '1M', '--no-sandbox'],
   };
   for (const args of Object.values(commands)) {
     const host = new Confined(t, [VIRTWL, ...args]);
@@ -99,15 +99,15 @@ t.test('--no-sandbox runs unconfined, and says so loudly', async t => {
 
 t.test('a process that only believes that it is confined does not run', async t => {
   const env = { ...process.env, [CONFINED_ENV]: '{}' };
-  const host = new Confined(t, [VIRTWL, ...hostArguments(makeFolder(t))], { env });
+  const host = new Confined(t, [VIRTWL, ...hostArguments(makeDirectory(t))], { env });
   t.equal(await host.ended, 1);
   t.match(host.stderr, new RegExp(`${CONFINED_ENV} is set, but this process is not confined`));
 });
 
 t.test('on a terminal it serves, and the confined process has none', async t => {
-  const folder = makeFolder(t);
+  const directory = makeDirectory(t);
   // script(1) makes a terminal. What it is given to run is a line for a shell.
-  const line = [process.execPath, VIRTWL, ...hostArguments(folder)].map(word => `'${word}'`).join(' ');
+  const line = [process.execPath, VIRTWL, ...hostArguments(directory)].map(word => `'${word}'`).join(' ');
   const env = { ...process.env, SHELL: '/bin/sh' };
   const terminal = new Confined(t, ['-qec', `exec ${line}`, '/dev/null'], { command: 'script', env });
   await terminal.says('ready: ');
@@ -118,7 +118,7 @@ t.test('on a terminal it serves, and the confined process has none', async t => 
   t.equal(statusField(inner, 'Seccomp'), '2');
   process.kill(outer, 'SIGTERM');
   t.equal(await terminal.ended, 0);
-  t.notOk(existsSync(join(folder, 'vm')));
+  t.notOk(existsSync(join(directory, 'vm')));
 });
 
 function childOf(parent: number): number {
@@ -128,19 +128,19 @@ function childOf(parent: number): number {
 
 const alreadyOne = process.getuid?.() !== 0 && 'all tests run as one';
 t.test('an ordinary user can confine as well', { skip: alreadyOne }, async t => {
-  const folder = makeFolder(t);
-  chmodSync(folder, 0o755);
+  const directory = makeDirectory(t);
+  chmodSync(directory, 0o755);
   // Our own checkout may be where nobody else may look.
   const packages = ['node_modules/commander', 'node_modules/eventemitter3'];
   for (const part of ['package.json', 'dist/src', 'build/Release/virtwl.node', ...packages]) {
-    cpSync(join(PACKAGE_ROOT, part), join(folder, 'package', part), { recursive: true, dereference: true });
+    cpSync(join(PACKAGE_ROOT, part), join(directory, 'package', part), { recursive: true, dereference: true });
   }
-  execFileSync('chmod', ['-R', 'a+rX', join(folder, 'package')]);
-  const own = join(folder, 'own');
+  execFileSync('chmod', ['-R', 'a+rX', join(directory, 'package')]);
+  const own = join(directory, 'own');
   mkdirSync(own);
   chownSync(own, NOBODY, NOBODY);
   const as = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups', '--'];
-  const program = [process.execPath, join(folder, 'package/dist/src/cli/main.js')];
+  const program = [process.execPath, join(directory, 'package/dist/src/cli/main.js')];
   const env = { PATH: process.env['PATH'] };
   if (spawnSync('setpriv', [...as, process.execPath, '-e', '0'], { env }).status !== 0) {
     return t.pass('no other user may run this Node.js', { skip: true });

@@ -36,8 +36,8 @@ if (process.argv[2] === 'build') {
 function makeTree(t: Test): string {
   const root = mkdtempSync(join(tmpdir(), 'virtwl-setup-'));
   t.teardown(() => rmSync(root, { recursive: true }));
-  for (const folder of ['src/setup', 'bindings', 'node_modules/node-gyp/bin', 'headers/include/node']) {
-    mkdirSync(join(root, folder), { recursive: true });
+  for (const directory of ['src/setup', 'bindings', 'node_modules/node-gyp/bin', 'headers/include/node']) {
+    mkdirSync(join(root, directory), { recursive: true });
   }
   cpSync(SCRIPT, join(root, 'src/setup/native.sh'));
   writeFileSync(join(root, 'bindings/addon.cc'), '');

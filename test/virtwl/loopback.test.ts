@@ -2,26 +2,26 @@ import t from 'tap';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
 import { MAX_CHUNK_BYTES, MAX_FDS, openDevice, type Context } from '../../src/virtwl/device.js';
 import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 import { startPeerServers } from './peer-servers.js';
 import { deviceSuite } from './suite.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
-const stop = startPeerServers(folder);
+const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
+const stop = startPeerServers(directory);
 t.teardown(() => {
   stop();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 t.test('a server that sends more fds than virtio_wl carries breaks the context, and nothing leaks', async t => {
-  const path = join(folder, 'generous');
+  const path = join(directory, 'generous');
   const listening = new OwnedFd(native.listenUnix(path, 4));
   t.teardown(() => listening.close());
-  const device = openDevice({ loopback: folder });
+  const device = openDevice({ loopback: directory });
   const memory = new OwnedFd(native.memfd('virtwl-test', 4096, 0));
   t.teardown(() => memory.close());
   for (const count of [MAX_FDS, MAX_FDS + 1]) {
@@ -51,7 +51,7 @@ function outcomeOf(context: Context): Promise<number | Error> {
 }
 
 t.test('what is sent is cut into transactions that fit one buffer', async t => {
-  const device = openDevice({ loopback: folder });
+  const device = openDevice({ loopback: directory });
   const context = device.connect('silent');
   t.teardown(() => context.close());
   const transactions = (bytes: number): number => {
@@ -66,9 +66,9 @@ t.test('what is sent is cut into transactions that fit one buffer', async t => {
 });
 
 t.test('a server that goes away with bytes of ours unread: all that it sent before still arrives', async t => {
-  const listening = new OwnedFd(native.listenUnix(join(folder, 'hasty'), 1));
+  const listening = new OwnedFd(native.listenUnix(join(directory, 'hasty'), 1));
   t.teardown(() => listening.close());
-  const context = openDevice({ loopback: folder }).connect('hasty');
+  const context = openDevice({ loopback: directory }).connect('hasty');
   t.teardown(() => context.close());
   const peer = new OwnedFd(native.accept(listening.fd));
   context.send(Buffer.from('never read'));
@@ -84,18 +84,18 @@ t.test('a server that goes away with bytes of ours unread: all that it sent befo
 });
 
 t.test('a socket that nobody listens on any more', async t => {
-  const path = join(folder, 'orphan');
+  const path = join(directory, 'orphan');
   native.close(native.listenUnix(path, 1));
-  t.throws(() => openDevice({ loopback: folder }).connect('orphan'), {
+  t.throws(() => openDevice({ loopback: directory }).connect('orphan'), {
     code: 'ECONNREFUSED',
     message: /the host process is gone/,
   });
 });
 
 t.test('a server that does not accept: no more connections than may wait', async t => {
-  const listening = new OwnedFd(native.listenUnix(join(folder, 'busy'), 0));
+  const listening = new OwnedFd(native.listenUnix(join(directory, 'busy'), 0));
   t.teardown(() => listening.close());
-  const device = openDevice({ loopback: folder });
+  const device = openDevice({ loopback: directory });
   const waiting: Context[] = [];
   t.teardown(() => waiting.forEach(context => context.close()));
   t.throws(
@@ -119,17 +119,17 @@ t.test('which device is opened', async t => {
   delete process.env['VIRTWL_LOOPBACK'];
   process.env['VIRTWL_DEVICE'] = '/nowhere/wl0';
   t.throws(() => openDevice(), { code: 'ENOENT', message: /there is no \/nowhere\/wl0 here.*virtwl host --loopback/ });
-  process.env['VIRTWL_LOOPBACK'] = folder;
-  t.match(openDevice(), { kind: 'loopback', path: folder }, 'loopback comes first');
+  process.env['VIRTWL_LOOPBACK'] = directory;
+  t.match(openDevice(), { kind: 'loopback', path: directory }, 'loopback comes first');
   t.throws(() => openDevice({ device: '/nowhere/wl0' }), { code: 'ENOENT', message: /cannot open .*\/nowhere\/wl0/ });
   t.throws(() => openDevice({ loopback: '/nowhere' }), {
     code: 'ENOENT',
     message: /start "virtwl host --loopback \/nowhere"/,
   });
-  const file = join(folder, 'a-file');
+  const file = join(directory, 'a-file');
   writeFileSync(file, '');
-  t.throws(() => openDevice({ loopback: file }), { code: 'ENOENT' }, 'a file is no folder');
-  t.throws(() => openDevice({ loopback: folder, device: '/dev/wl0' }), /choose one/);
+  t.throws(() => openDevice({ loopback: file }), { code: 'ENOENT' }, 'a file is no directory');
+  t.throws(() => openDevice({ loopback: directory, device: '/dev/wl0' }), /choose one/);
 });
 
 t.test('a file that is no virtio_wl device says so at its first use', async t => {
@@ -147,9 +147,9 @@ t.test('a file that is no virtio_wl device says so at its first use', async t =>
 });
 
 t.test('a queue of fds for a server that never reads is bounded', async t => {
-  const listening = new OwnedFd(native.listenUnix(join(folder, 'mute'), 1));
+  const listening = new OwnedFd(native.listenUnix(join(directory, 'mute'), 1));
   t.teardown(() => listening.close());
-  const device = openDevice({ loopback: folder });
+  const device = openDevice({ loopback: directory });
   const context = device.connect('mute');
   const errors: Error[] = [];
   context.on('error', error => errors.push(error));
@@ -168,4 +168,4 @@ t.test('a queue of fds for a server that never reads is bounded', async t => {
   t.equal(openDescriptors(), before - 1);
 });
 
-t.test('the device', async t => deviceSuite(t, () => openDevice({ loopback: folder })));
+t.test('the device', async t => deviceSuite(t, () => openDevice({ loopback: directory })));

@@ -3,9 +3,10 @@
  * for a VM the same ones run on its host.
  */
 import { join } from 'node:path';
-import { closeAll, OwnedFd } from '../../src/fd.js';
-import { native, POLL_READABLE } from '../../src/native.js';
-import { UnixListener, UnixSocket } from '../../src/unix-socket.js';
+import { closeAll, OwnedFd } from '../../src/system/fd.js';
+import { native, POLL_READABLE } from '../../src/system/native.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
+import { UnixListener } from '../../src/system/unix-listener.js';
 
 /** A name as long as virtio_wl carries it: 31 bytes. It echoes too. */
 export const LONGEST_NAME = 'a-server-name-of-thirty-1-bytes';
@@ -88,11 +89,11 @@ function readToEnd(pipe: OwnedFd, done: (text: string) => void): void {
   poll.start(POLL_READABLE);
 }
 
-/** Starts all of them, each on a socket in `folder`. The result stops them. */
-export function startPeerServers(folder: string): () => void {
+/** Starts all of them, each on a socket in `directory`. The result stops them. */
+export function startPeerServers(directory: string): () => void {
   const sockets = new Set<UnixSocket>();
   const listeners = Object.entries(habits).map(([name, habit]) => {
-    const listener = UnixListener.listen(join(folder, name));
+    const listener = UnixListener.listen(join(directory, name));
     listener.on('connection', socket => {
       sockets.add(socket);
       habit(socket);

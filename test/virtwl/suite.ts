@@ -3,8 +3,8 @@
  * `peer-servers.ts`, wherever they run.
  */
 import type { Test } from 'tap';
-import { OwnedFd } from '../../src/fd.js';
-import { native, type Mapping } from '../../src/native.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native, type Mapping } from '../../src/system/native.js';
 import {
   HIGH_WATER_BYTES,
   MAX_ALLOCATION_BYTES,

@@ -5,16 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { VIRTWL } from '../../src/demo/host-parts.js';
-import { OwnedFd } from '../../src/fd.js';
+import { OwnedFd } from '../../src/system/fd.js';
 import { WlDeviceServer } from '../../src/host/wl-device/server.js';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 
 t.setTimeout(280_000);
 
 t.test('a VM without its wl device', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-boot-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const socket = join(folder, 'wl');
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-boot-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const socket = join(directory, 'wl');
   const boot = (): { said: () => string; up: Promise<void>; ended: Promise<number | null> } => {
     const child = spawn(process.execPath, [VIRTWL, 'vm', 'boot', 'test', '--wl', socket], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -38,7 +38,7 @@ t.test('a VM without its wl device', async t => {
   t.match(early.said(), /no wl device at .*\/wl .*start "virtwl host --socket .*\/wl" first/);
 
   const device = new WlDeviceServer({
-    ...{ socket: new OwnedFd(native.listenUnix(socket, 4)), folder, servers: new Set<string>() },
+    ...{ socket: new OwnedFd(native.listenUnix(socket, 4)), directory, servers: new Set<string>() },
     log: line => t.comment(`device: ${line}`),
   });
   t.teardown(() => device.close());

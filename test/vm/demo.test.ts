@@ -11,15 +11,15 @@ import { run } from '../loopback/applications.js';
 t.setTimeout(590_000);
 
 t.test('it leaves a picture, taken inside the compositor VM, with both windows of the other VM on it', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-demo-vms-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const own = join(folder, 'tmp');
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-demo-vms-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const own = join(directory, 'tmp');
   mkdirSync(own);
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const env = { PATH: process.env['PATH']!, HOME: folder, XDG_CACHE_HOME: cache, TMPDIR: own };
+  const env = { PATH: process.env['PATH']!, HOME: directory, XDG_CACHE_HOME: cache, TMPDIR: own };
   const demo = run(
     t,
-    [process.execPath, VIRTWL, 'demo', '--vms', '--frames', '5', '--output', join(folder, 'out.png')],
+    [process.execPath, VIRTWL, 'demo', '--vms', '--frames', '5', '--output', join(directory, 'out.png')],
     env,
   );
   const status = await demo.ended;
@@ -28,7 +28,7 @@ t.test('it leaves a picture, taken inside the compositor VM, with both windows o
   t.match(said, /frames: 5 sent, 5 looked at, 5 shown as drawn, 0 wrong, 0 missing/);
   t.match(said, /picture, taken inside the compositor VM: .*\/out\.png/, 'it says where');
   t.match(said, /all of it worked, and is taken down again: \d+\.\d s$/m);
-  const picture = decodePng(readFileSync(join(folder, 'out.png')));
+  const picture = decodePng(readFileSync(join(directory, 'out.png')));
   t.match(picture, OUTPUT);
   const count = (holds: (colour: number) => boolean): number =>
     picture.pixels.filter(pixel => holds(pixel & 0xffffff)).length;

@@ -12,13 +12,13 @@ import { smallGuest } from './guests.js';
 const TIMEOUT_MS = process.env['VIRTWL_GUEST_KERNEL'] === undefined ? 580_000 : 3_600_000;
 t.setTimeout(TIMEOUT_MS);
 
-const folder = mkdtempSync(join(tmpdir(), 'virtwl-driver-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-echoServer(t, folder);
+const directory = mkdtempSync(join(tmpdir(), 'virtwl-driver-'));
+t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+echoServer(t, directory);
 
 const { machine, device } = await smallGuest(t, {
   name: 'driver',
-  folder,
+  directory,
   servers: ['echo'],
   programs: ['conformance', 'conformance.32', 'holder'],
   // As many as the ABI has, so that its own limit is seen.

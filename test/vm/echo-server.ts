@@ -1,11 +1,12 @@
 /** The server that the conformance program asks for. */
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { UnixListener, type UnixSocket } from '../../src/unix-socket.js';
+import { type UnixSocket } from '../../src/system/unix-socket.js';
+import { UnixListener } from '../../src/system/unix-listener.js';
 
-/** Serves `echo` in a folder, until the end of the test. */
-export function echoServer(t: Test, folder: string): void {
-  const listener = UnixListener.listen(join(folder, 'echo'));
+/** Serves `echo` in a directory, until the end of the test. */
+export function echoServer(t: Test, directory: string): void {
+  const listener = UnixListener.listen(join(directory, 'echo'));
   listener.on('connection', echo);
   t.teardown(() => listener.close());
 }

@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { Status } from '../../src/allocator/protocol.js';
-import { closeAll, type OwnedFd } from '../../src/fd.js';
-import { UnixListener, type UnixSocket } from '../../src/unix-socket.js';
+import { closeAll, type OwnedFd } from '../../src/system/fd.js';
+import { type UnixSocket } from '../../src/system/unix-socket.js';
+import { UnixListener } from '../../src/system/unix-listener.js';
 import { WorstVm } from './worst-vm.js';
 
 const MIB = 2 ** 20;
@@ -32,12 +33,12 @@ function shmem(): number {
 }
 
 // Servers of the host to give memory to: one holds it, one does not read, one sends it back.
-const folder = mkdtempSync(join(tmpdir(), 'virtwl-greedy-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const directory = mkdtempSync(join(tmpdir(), 'virtwl-greedy-'));
+t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 const given: OwnedFd[] = [];
 const connected = { holder: [] as UnixSocket[], deaf: [] as UnixSocket[], mirror: [] as UnixSocket[] };
 for (const name of ['holder', 'deaf', 'mirror'] as const) {
-  const listener = UnixListener.listen(join(folder, name));
+  const listener = UnixListener.listen(join(directory, name));
   t.teardown(() => listener.close());
   listener.on('connection', socket => {
     connected[name].push(socket);
@@ -61,7 +62,7 @@ const vm = await WorstVm.start(t, {
   programs: ['greedy', 'raw_ring'],
   hostArguments: [
     ...[`--allocator=${BUDGET}`, '--guest-memory', String(BUDGET), '--allocator-rate', '1000'],
-    ...['holder', 'deaf', 'mirror'].flatMap(name => ['--socket', `${name}=${join(folder, name)}`]),
+    ...['holder', 'deaf', 'mirror'].flatMap(name => ['--socket', `${name}=${join(directory, name)}`]),
   ],
 });
 const before = shmem();

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
 import { WlDeviceServer } from '../../src/host/wl-device/server.js';
 import type { WlLimits } from '../../src/host/wl-device/limits.js';
 import { accelerator } from '../../src/vm/accelerator.js';
@@ -25,15 +25,15 @@ const MEMORY_BYTES = (process.env['VIRTWL_GUEST_KERNEL'] === undefined ? 512 : 2
 
 export interface GuestOptions {
   readonly name: string;
-  /** The wl device's servers: sockets in this folder. Without it the guest has no wl device. */
-  readonly folder?: string | undefined;
+  /** The wl device's servers: sockets in this directory. Without it the guest has no wl device. */
+  readonly directory?: string | undefined;
   readonly servers?: readonly string[];
-  /** Instead of a folder: the vhost-user socket of a device of the test's own. */
+  /** Instead of a directory: the vhost-user socket of a device of the test's own. */
   readonly wlSocket?: string;
   readonly limits?: Partial<WlLimits>;
   /** A guest that restarts does so in the same QEMU. */
   readonly mayRestart?: boolean;
-  /** C programs of this folder that the guest finds in /virtwl. NAME.32 is NAME compiled for the ABI of 32 bits. */
+  /** C programs of this directory that the guest finds in /virtwl. NAME.32 is NAME compiled for the ABI of 32 bits. */
   readonly programs?: readonly string[];
 }
 
@@ -54,11 +54,11 @@ export async function smallGuest(
   const own = mkdtempSync(join(tmpdir(), 'virtwl-guest-'));
   t.teardown(() => rmSync(own, { recursive: true, force: true }));
   let device: WlDeviceServer | undefined;
-  const wlSocket = options.folder === undefined ? options.wlSocket : join(own, 'wl');
-  if (options.folder !== undefined && wlSocket !== undefined) {
+  const wlSocket = options.directory === undefined ? options.wlSocket : join(own, 'wl');
+  if (options.directory !== undefined && wlSocket !== undefined) {
     device = new WlDeviceServer({
       socket: new OwnedFd(native.listenUnix(wlSocket, 4)),
-      folder: options.folder,
+      directory: options.directory,
       servers: new Set(options.servers ?? []),
       limits: options.limits,
       log: line => t.comment(`device: ${line}`),

@@ -24,11 +24,11 @@ import {
 const TIMEOUT_MS = process.env['VIRTWL_GUEST_KERNEL'] === undefined ? 240_000 : 3_600_000;
 t.setTimeout(TIMEOUT_MS);
 
-const folder = mkdtempSync(join(tmpdir(), 'virtwl-liar-'));
-t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-const device = new LyingDevice(join(folder, 'wl'));
+const directory = mkdtempSync(join(tmpdir(), 'virtwl-liar-'));
+t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+const device = new LyingDevice(join(directory, 'wl'));
 t.teardown(() => device.close());
-const { machine } = await smallGuest(t, { name: 'victim', wlSocket: join(folder, 'wl'), programs: ['victim'] });
+const { machine } = await smallGuest(t, { name: 'victim', wlSocket: join(directory, 'wl'), programs: ['victim'] });
 t.teardown(() => device.close());
 
 /** Runs the victim; its lines. */

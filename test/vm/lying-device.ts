@@ -3,12 +3,12 @@
  * contexts that echo, memory with nothing behind it. Whatever it answers and says can be replaced, down to what it writes
  * into the used rings.
  */
-import { closeAll, OwnedFd } from '../../src/fd.js';
-import { native, POLL_READABLE, type Mapping, type Poll } from '../../src/native.js';
-import { AcceptingSocket } from '../../src/host/accepting-socket.js';
-import { VhostUserConnection } from '../../src/host/wl-device/connection.js';
+import { closeAll, OwnedFd } from '../../src/system/fd.js';
+import { native, POLL_READABLE, type Mapping, type Poll } from '../../src/system/native.js';
+import { AcceptingSocket } from '../../src/system/accepting-socket.js';
+import { VhostUserConnection } from '../../src/host/vhost-user/connection.js';
 import { DEVICE_FEATURES, IN_QUEUE, OUT_QUEUE } from '../../src/host/wl-device/device.js';
-import { GuestMemory, MAX_REGIONS } from '../../src/host/wl-device/guest-memory.js';
+import { GuestMemory, MAX_REGIONS } from '../../src/host/vhost-user/guest-memory.js';
 import {
   decodeMemRegion,
   decodeMemTable,
@@ -29,8 +29,8 @@ import {
   VERSION,
   type Header,
   type VringAddress,
-} from '../../src/host/wl-device/message.js';
-import { Virtqueue, type Chain } from '../../src/host/wl-device/virtqueue.js';
+} from '../../src/host/vhost-user/message.js';
+import { Virtqueue, type Chain } from '../../src/host/vhost-user/virtqueue.js';
 import {
   Command,
   encodeRecv,

@@ -94,7 +94,7 @@ static volatile struct common* common;
 static volatile uint8_t *notify_area, *window;
 static uint32_t notify_length, notify_multiplier;
 static uint64_t window_at;
-static char folder[512];
+static char directory[512];
 static int verbose;
 
 /* Pages that the device may have. */
@@ -176,9 +176,9 @@ static void find_device(char* address, size_t room) {
 
     if (number_in(entry->d_name, "vendor") != VENDOR || (id != DEVICE_BASE + 30 && id != DEVICE_BASE + 63)) continue;
     snprintf(address, room, "%.31s", entry->d_name);
-    snprintf(folder, sizeof(folder), "/sys/bus/pci/devices/%.31s", entry->d_name);
+    snprintf(directory, sizeof(directory), "/sys/bus/pci/devices/%.31s", entry->d_name);
     closedir(list);
-    snprintf(path, sizeof(path), "%s/driver/unbind", folder);
+    snprintf(path, sizeof(path), "%s/driver/unbind", directory);
     if (access(path, F_OK) == 0) put(path, address);
     return;
   }
@@ -192,7 +192,7 @@ static volatile uint8_t* map_bar(unsigned int bar, uint64_t offset, size_t lengt
   void* map;
   int fd;
 
-  snprintf(path, sizeof(path), "%s/resource%u", folder, bar);
+  snprintf(path, sizeof(path), "%s/resource%u", directory, bar);
   fd = open(path, O_RDWR);
   if (fd < 0) die("cannot open %s", path);
   map = mmap(NULL, length + (offset - from), PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)from);
@@ -207,7 +207,7 @@ static uint64_t bar_at(unsigned int bar) {
   unsigned int i;
   FILE* list;
 
-  snprintf(path, sizeof(path), "%s/resource", folder);
+  snprintf(path, sizeof(path), "%s/resource", directory);
   list = fopen(path, "r");
   for (i = 0; list && i <= bar; i++)
     if (fscanf(list, "%llx %*x %*x", &begin) != 1) begin = 0;
@@ -229,7 +229,7 @@ static void map_device(void) {
   unsigned int cap;
   int fd;
 
-  snprintf(path, sizeof(path), "%s/config", folder);
+  snprintf(path, sizeof(path), "%s/config", directory);
   fd = open(path, O_RDWR);
   if (fd < 0 || pread(fd, config, sizeof(config), 0) != sizeof(config)) die("cannot read %s", path);
   /* Memory, bus mastering, and no interrupts: nobody here would take them. */

@@ -17,10 +17,10 @@ const BOOT_MS = 180_000;
 t.setTimeout(580_000);
 
 t.test('a guest restarts', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-reboot-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  echoServer(t, folder);
-  const guest = { name: 'reboot', folder, servers: ['echo'], programs: ['conformance', 'holder'], mayRestart: true };
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-reboot-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  echoServer(t, directory);
+  const guest = { name: 'reboot', directory, servers: ['echo'], programs: ['conformance', 'holder'], mayRestart: true };
   const { machine, device } = await smallGuest(t, { ...guest, limits: { pipes: 2047 } });
   let lives = 1;
   machine.console.on('line', line => (lives += line.includes(READY_LINE) ? 1 : 0));

@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { OwnedFd } from '../../src/fd.js';
+import { OwnedFd } from '../../src/system/fd.js';
 import { WlDeviceServer } from '../../src/host/wl-device/server.js';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { GuestProgram } from '../../src/vm/guest-program.js';
 import { bootGuest } from '../../src/vm/guest.js';
 import { PEER_SERVERS, startPeerServers } from '../virtwl/peer-servers.js';
@@ -19,16 +19,16 @@ const TIMEOUT_MS = 400_000;
 t.setTimeout(590_000);
 
 t.test('the suite of the guest library, which loopback passes, on /dev/wl0', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-suite-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const stopServers = startPeerServers(folder);
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-suite-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const stopServers = startPeerServers(directory);
   t.teardown(stopServers);
   const own = mkdtempSync(join(tmpdir(), 'virtwl-suite-device-'));
   t.teardown(() => rmSync(own, { recursive: true, force: true }));
   const wlSocket = join(own, 'wl');
   const device = new WlDeviceServer({
     socket: new OwnedFd(native.listenUnix(wlSocket, 4)),
-    folder,
+    directory,
     servers: new Set(PEER_SERVERS),
     log: line => t.comment(`device: ${line}`),
   });

@@ -122,8 +122,8 @@ const GTK_SETTINGS =
 
 /** A keyboard for sway's seat, which has none: only what has the keyboard's focus may copy. */
 const KEYBOARD = `
-  const { Display } = await import('/virtwl/package/dist/src/wayland/client.js');
-  const { VirtualKeyboard } = await import('/virtwl/package/dist/src/wayland/virtual-keyboard.js');
+  const { Display } = await import('/virtwl/package/dist/src/wayland-client/display.js');
+  const { VirtualKeyboard } = await import('/virtwl/package/dist/src/wayland-client/virtual-keyboard.js');
   const display = await Display.connect(process.argv[1]);
   new VirtualKeyboard(display);
   await display.roundtrip();

@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { UnixListener, type UnixSocket } from '../../src/unix-socket.js';
+import { type UnixSocket } from '../../src/system/unix-socket.js';
+import { UnixListener } from '../../src/system/unix-listener.js';
 import { WlConnection } from '../../src/vm/wl-connection.js';
 import { Holdings } from '../holdings.js';
 
 /** A listening socket, its path, and the first connection to it. */
 function listening(t: Test): { path: string; listener: UnixListener; accepted: Promise<UnixSocket> } {
-  const folder = mkdtempSync(join(tmpdir(), 'virtwl-wl-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, 'wl');
+  const directory = mkdtempSync(join(tmpdir(), 'virtwl-wl-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, 'wl');
   const listener = UnixListener.listen(path);
   t.teardown(() => listener.close());
   return { path, listener, accepted: new Promise(resolve => listener.once('connection', resolve)) };

@@ -20,7 +20,7 @@ const stack = await startStack(t, ['office']);
 const vm = await WorstVm.start(t, {
   name: 'worst',
   programs: ['worst', 'raw_ring'],
-  hostArguments: ['--wayland', '--probe', '--allocator=64M', '--broker', join(stack.folder, 'broker')],
+  hostArguments: ['--wayland', '--probe', '--allocator=64M', '--broker', join(stack.directory, 'broker')],
 });
 
 t.test('a guest that does its worst beside a client VM and a compositor VM', async t => {

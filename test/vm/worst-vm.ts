@@ -17,7 +17,7 @@ const KEPT_LINES = 2000;
 
 export interface WorstVmOptions {
   readonly name: string;
-  /** C programs of this folder that the guest finds in /virtwl. */
+  /** C programs of this directory that the guest finds in /virtwl. */
   readonly programs: readonly string[];
   /** More arguments of `virtwl host`: the servers that the guest may reach, its limits. */
   readonly hostArguments: readonly string[];
@@ -49,9 +49,9 @@ export class WorstVm {
   /** Both end with the test. */
   static async start(t: Test, options: WorstVmOptions): Promise<WorstVm> {
     const { name, programs, hostArguments } = options;
-    const folder = mkdtempSync(join(tmpdir(), 'virtwl-worst-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-    const wlSocket = join(folder, 'wl');
+    const directory = mkdtempSync(join(tmpdir(), 'virtwl-worst-'));
+    t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+    const wlSocket = join(directory, 'wl');
     const host = spawn(
       process.execPath,
       [...NODE_FLAGS, VIRTWL, 'host', '--vm', name, '--socket', wlSocket, ...hostArguments],

@@ -27,7 +27,7 @@ const sway = await startSway(t, { width: 320, height: 240 });
 const stack = await LoopbackStack.start({ clients: ['neighbour'], compositor: { attach: sway.display } });
 t.teardown(() => stack.stop());
 
-const servers = ['--wayland', '--probe', '--broker', join(stack.folder, 'broker')];
+const servers = ['--wayland', '--probe', '--broker', join(stack.directory, 'broker')];
 const [program, driver] = await Promise.all([
   WorstVm.start(t, { name: 'worst', programs: ['worst'], hostArguments: servers }),
   WorstVm.start(t, { name: 'raw', programs: ['worst', 'raw_ring'], hostArguments: [...servers, '--allocator=64M'] }),

@@ -1,9 +1,9 @@
 /** A compositor that does only what a test tells it, at the other end of a socket pair. */
 import type { Test } from 'tap';
-import { OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
-import { UnixSocket } from '../../src/unix-socket.js';
-import { Display } from '../../src/wayland/client.js';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
+import { Display } from '../../src/wayland-client/display.js';
 import { Flow } from '../../src/wayland/flow.js';
 import { Outbox } from '../../src/wayland/outbox.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';

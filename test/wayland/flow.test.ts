@@ -1,9 +1,9 @@
 /** How a flow cuts what a channel delivers into messages, where the channel is one that delivers in odd ways. */
 import { EventEmitter } from 'eventemitter3';
 import t from 'tap';
-import type { Channel, ChannelEvents } from '../../src/channel.js';
-import { closeAll, OwnedFd } from '../../src/fd.js';
-import { native } from '../../src/native.js';
+import type { Channel, ChannelEvents } from '../../src/system/channel.js';
+import { closeAll, OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
 import { Flow, MAX_WAITING_FDS } from '../../src/wayland/flow.js';
 import { Outbox } from '../../src/wayland/outbox.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';

@@ -43,11 +43,11 @@ function fromTable(message: Message): string {
   return `${message.name}@${message.since} ${args.join(' ')}`;
 }
 
-const files = FOLDERS.filter(folder => existsSync(folder)).flatMap(folder =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+const files = FOLDERS.filter(directory => existsSync(directory)).flatMap(directory =>
+  readdirSync(directory, { recursive: true, encoding: 'utf8' })
     // The fifth draft of xdg-shell used the names of the final one for something else. No compositor has it any more.
     .filter(name => name.endsWith('.xml') && !name.endsWith('xdg-shell-unstable-v5.xml'))
-    .map(name => join(folder, name)),
+    .map(name => join(directory, name)),
 );
 
 t.test(

@@ -5,7 +5,7 @@
  * functions can read without ever looking outside of it.
  */
 import t from 'tap';
-import { type OwnedFd } from '../../src/fd.js';
+import { type OwnedFd } from '../../src/system/fd.js';
 import type { Message } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
 import { MessageWriter } from '../../src/wayland/message-writer.js';

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { type OwnedFd } from '../../src/fd.js';
+import { type OwnedFd } from '../../src/system/fd.js';
 import { defineInterface, type Interface, type Message } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
 import { MessageWriter } from '../../src/wayland/message-writer.js';

@@ -1,7 +1,7 @@
 /** The host's side of a context: a connected socket. */
-import { closeAll, type OwnedFd } from '../../fd.js';
-import { native } from '../../native.js';
-import { UnixSocket } from '../../unix-socket.js';
+import { closeAll, type OwnedFd } from '../../system/fd.js';
+import { native } from '../../system/native.js';
+import { UnixSocket } from '../../system/unix-socket.js';
 import { StreamVfd, type SendDone, type VfdEvents } from './stream-vfd.js';
 import { VFD_LEGACY_CONTROL, VFD_READ, VFD_WRITE } from './wire.js';
 

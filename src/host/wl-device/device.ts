@@ -7,11 +7,11 @@
  * live on until {@link WlDevice.reset}; the driver's buffers go back to the queue as they came.
  */
 import type { Line } from './guest-queue.js';
-import { GuestFault } from './guest-memory.js';
+import { GuestFault } from '../vhost-user/guest-memory.js';
 import { MAX_COMMAND_BYTES } from './limits.js';
 import { WlState, type WlHost } from './state.js';
 import type { WlLimits } from './limits.js';
-import type { Chain, Virtqueue } from './virtqueue.js';
+import type { Chain, Virtqueue } from '../vhost-user/virtqueue.js';
 import { encodeResponse, FEATURE_TRANS_FLAGS, FEATURE_USE_SHMEM, Response } from './wire.js';
 
 /** Queues by index. */

@@ -1,6 +1,6 @@
 /** The host's side of a pipe that the guest made, or that a server sent. */
-import type { OwnedFd } from '../../fd.js';
-import { native, POLL_DISCONNECT, POLL_READABLE, POLL_WRITABLE, type Poll } from '../../native.js';
+import type { OwnedFd } from '../../system/fd.js';
+import { native, POLL_DISCONNECT, POLL_READABLE, POLL_WRITABLE, type Poll } from '../../system/native.js';
 import { StreamVfd, type SendDone, type VfdEvents } from './stream-vfd.js';
 import { VFD_READ, VFD_WRITE } from './wire.js';
 

@@ -4,10 +4,10 @@
  */
 import { join } from 'node:path';
 import { Budget } from '../../allocator/budget.js';
-import { OwnedFd } from '../../fd.js';
-import { native } from '../../native.js';
-import { AcceptingSocket } from '../accepting-socket.js';
-import { VhostUserBackend } from './backend.js';
+import { OwnedFd } from '../../system/fd.js';
+import { native } from '../../system/native.js';
+import { AcceptingSocket } from '../../system/accepting-socket.js';
+import { VhostUserBackend } from '../vhost-user/backend.js';
 import { DEFAULT_WL_LIMITS, type WlLimits } from './limits.js';
 
 /** How long a second front-end waits for the first to be gone, in milliseconds. */
@@ -16,8 +16,8 @@ const SUCCESSION_MS = 500;
 export interface WlDeviceServerOptions {
   /** A listening socket. The server takes ownership of it, also when its constructor throws. */
   readonly socket: OwnedFd;
-  /** The folder of the VM's servers. */
-  readonly folder: string;
+  /** The directory of the VM's servers. */
+  readonly directory: string;
   /** Those of them that the guest may reach. */
   readonly servers: ReadonlySet<string>;
   /** Default: {@link DEFAULT_WL_LIMITS}, each. */
@@ -127,6 +127,6 @@ export class WlDeviceServer {
     if (!this.options.servers.has(name)) {
       throw Object.assign(new Error('this VM has no such server'), { code: 'ENOENT' });
     }
-    return new OwnedFd(native.connectUnix(join(this.options.folder, name)));
+    return new OwnedFd(native.connectUnix(join(this.options.directory, name)));
   }
 }

@@ -9,10 +9,10 @@
  * A reset may take all mappings away (QEMU's does) or leave them, so after one the front-end is asked to unmap what was
  * there, and whatever it says, nothing is.
  */
-import { Regions } from '../../allocator/regions.js';
-import type { OwnedFd } from '../../fd.js';
-import { native } from '../../native.js';
-import type { BackendRequests } from './backend-requests.js';
+import { Regions } from '../../system/ranges.js';
+import type { OwnedFd } from '../../system/fd.js';
+import { native } from '../../system/native.js';
+import type { BackendRequests } from '../vhost-user/backend-requests.js';
 import { MAX_MAPPINGS } from './limits.js';
 import { REGION_BYTES } from './wire.js';
 

@@ -12,8 +12,8 @@
  * after all that had come before it, once, and leaves the vfd there.
  */
 import type { Grant } from '../../allocator/budget.js';
-import { closeAll, OwnedFd } from '../../fd.js';
-import { native, SEAL_WRITE } from '../../native.js';
+import { closeAll, OwnedFd } from '../../system/fd.js';
+import { native, SEAL_WRITE } from '../../system/native.js';
 import { checkName, MAX_FDS } from '../../virtwl/limits.js';
 import { ContextVfd } from './context-vfd.js';
 import { GuestQueue, type Taken, type Line } from './guest-queue.js';

@@ -6,7 +6,7 @@
  * little enough waits ({@link MAX_UNSENT_BYTES}), so a server that does not read holds back who sends to it and nobody
  * else.
  */
-import type { OwnedFd } from '../../fd.js';
+import type { OwnedFd } from '../../system/fd.js';
 import type { Line } from './guest-queue.js';
 import { MAX_UNSENT_BYTES } from './limits.js';
 

@@ -2,7 +2,7 @@
  * The host's side of vfds: a connection to a server, a pipe, memory. Each owns its descriptors and closes them; ids,
  * limits and who may send what to whom are `state.ts`'s.
  */
-import type { OwnedFd } from '../../fd.js';
+import type { OwnedFd } from '../../system/fd.js';
 import type { ContextVfd } from './context-vfd.js';
 import type { PipeVfd } from './pipe-vfd.js';
 import { VFD_LEGACY_MAP, VFD_READ, VFD_WRITE } from './wire.js';

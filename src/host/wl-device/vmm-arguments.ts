@@ -52,9 +52,9 @@ export function qemuWlDevice(connection: string): string[] {
   return ['-chardev', `socket,id=virtwl,${connection}`, '-device', `${device},chardev=virtwl`];
 }
 
-/** crosvm's arguments for servers in a loopback folder, with its own wl device. */
-export function crosvmServerArguments(folder: string, servers: Iterable<string>): VmmArguments {
-  const args = [...servers].flatMap(name => ['--wayland-sock', `${folder}/${name},name=${name}`]);
+/** crosvm's arguments for servers in a loopback directory, with its own wl device. */
+export function crosvmServerArguments(directory: string, servers: Iterable<string>): VmmArguments {
+  const args = [...servers].flatMap(name => ['--wayland-sock', `${directory}/${name},name=${name}`]);
   return { args, note: 'crosvm’s own device; with --compositor use "relay", since it cannot receive sockets' };
 }
 

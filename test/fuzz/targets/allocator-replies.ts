@@ -1,6 +1,6 @@
 /** The allocator's client, answered by a server that does anything: every promise settles, every descriptor has an owner. */
 import { AllocatorClient } from '../../../src/allocator/client.js';
-import type { OwnedFd } from '../../../src/fd.js';
+import type { OwnedFd } from '../../../src/system/fd.js';
 import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';
 import { turn } from '../held.js';

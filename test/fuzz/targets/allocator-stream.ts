@@ -1,8 +1,8 @@
 /** The allocator's server, asked by a client that does anything: every whole request has its reply, within the budget. */
 import { AllocatorServer } from '../../../src/allocator/server.js';
 import { decodeRequest, encodeRequest, REQUEST_BYTES, Status } from '../../../src/allocator/protocol.js';
-import { closeAll, type OwnedFd } from '../../../src/fd.js';
-import { native } from '../../../src/native.js';
+import { closeAll, type OwnedFd } from '../../../src/system/fd.js';
+import { native } from '../../../src/system/native.js';
 import { Draw } from '../draw.js';
 import { turn, turnsUntil } from '../held.js';
 import type { Target } from '../target.js';

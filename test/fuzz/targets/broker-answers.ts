@@ -5,11 +5,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OwnedFd } from '../../../src/fd.js';
-import { CONTROL_SOCKET } from '../../../src/host/broker.js';
-import { encodeRecord, Kind, RecordReader, Role } from '../../../src/host/broker-protocol.js';
-import { BrokerRegistration } from '../../../src/host/broker-registration.js';
-import { native } from '../../../src/native.js';
+import { OwnedFd } from '../../../src/system/fd.js';
+import { CONTROL_SOCKET } from '../../../src/broker/broker.js';
+import { encodeRecord, Kind, RecordReader, Role } from '../../../src/broker/protocol.js';
+import { BrokerRegistration } from '../../../src/broker/registration.js';
+import { native } from '../../../src/system/native.js';
 import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';
 import { turn, turnsUntil } from '../held.js';
@@ -19,11 +19,11 @@ const buffer = new Uint8Array(65536);
 
 /** Where a broker listens, and the servers of a VM: made once. */
 class House {
-  readonly folder = mkdtempSync(join(tmpdir(), 'virtwl-fuzz-'));
-  readonly control = new OwnedFd(native.listenUnix(join(this.folder, CONTROL_SOCKET), 8));
+  readonly directory = mkdtempSync(join(tmpdir(), 'virtwl-fuzz-'));
+  readonly control = new OwnedFd(native.listenUnix(join(this.directory, CONTROL_SOCKET), 8));
   readonly servers = [
-    { role: Role.Compositor, socket: new OwnedFd(native.listenUnix(join(this.folder, 'compositor'), 8)) },
-    { role: Role.Wayland, socket: new OwnedFd(native.listenUnix(join(this.folder, 'wayland'), 8)) },
+    { role: Role.Compositor, socket: new OwnedFd(native.listenUnix(join(this.directory, 'compositor'), 8)) },
+    { role: Role.Wayland, socket: new OwnedFd(native.listenUnix(join(this.directory, 'wayland'), 8)) },
   ];
 
   accept(): OwnedFd | undefined {
@@ -34,7 +34,7 @@ class House {
   close(): void {
     this.control.close();
     for (const { socket } of this.servers) socket.close();
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.directory, { recursive: true });
   }
 }
 
@@ -54,7 +54,7 @@ export const brokerAnswers: Target = {
     const draw = new Draw(input);
     const servers = house.servers.slice(0, 1 + draw.below(2));
     const words = new Set<string>();
-    const registration = new BrokerRegistration(house.folder, 'vm', servers, line =>
+    const registration = new BrokerRegistration(house.directory, 'vm', servers, line =>
       words.add(line.replace(/\d+|\/\S+/g, '').slice(0, 70)),
     );
     let broker = house.accept();

@@ -6,10 +6,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { OwnedFd } from '../../../src/fd.js';
-import { Broker } from '../../../src/host/broker.js';
-import { encodeRecord, GO, Kind, RecordReader, Role } from '../../../src/host/broker-protocol.js';
-import { native } from '../../../src/native.js';
+import { OwnedFd } from '../../../src/system/fd.js';
+import { Broker } from '../../../src/broker/broker.js';
+import { encodeRecord, GO, Kind, RecordReader, Role } from '../../../src/broker/protocol.js';
+import { native } from '../../../src/system/native.js';
 import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';
 import { turn, turnsUntil } from '../held.js';
@@ -24,14 +24,14 @@ const buffer = new Uint8Array(65536);
 
 /** The broker, and the sockets that host processes register: made once, since each input leaves both as they were. */
 class House {
-  readonly folder = mkdtempSync(join(tmpdir(), 'virtwl-fuzz-'));
+  readonly directory = mkdtempSync(join(tmpdir(), 'virtwl-fuzz-'));
   readonly words = new Set<string>();
   readonly broker = new Broker({
-    directory: join(this.folder, 'broker'),
+    directory: join(this.directory, 'broker'),
     ...LIMITS,
     log: line => this.words.add(line.replace(/"[^"]*"|\d+/g, '').slice(0, 70)),
   });
-  readonly paths = Array.from({ length: LISTENING }, (_, i) => join(this.folder, `s${i}`));
+  readonly paths = Array.from({ length: LISTENING }, (_, i) => join(this.directory, `s${i}`));
   readonly listening = this.paths.map(path => new OwnedFd(native.listenUnix(path, 8)));
 
   /** Takes out of the sockets who waits in them. */
@@ -45,7 +45,7 @@ class House {
   close(): void {
     this.broker.close();
     for (const fd of this.listening) fd.close();
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.directory, { recursive: true });
   }
 }
 

@@ -2,7 +2,7 @@
  * The broker's records. The reader gives the same records however the stream is cut; the glue's link takes whatever a
  * broker sends, hands clients on, and holds nothing afterwards.
  */
-import { BrokerLink } from '../../../compositor-glue/broker-link.js';
+import { BrokerLink } from '../../../src/broker/glue-link.js';
 import {
   encodeRecord,
   Kind,
@@ -10,7 +10,7 @@ import {
   RecordError,
   RecordReader,
   type BrokerRecord,
-} from '../../../src/host/broker-protocol.js';
+} from '../../../src/broker/protocol.js';
 import type { Context, Device, SocketVfd } from '../../../src/virtwl/device.js';
 import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';

@@ -4,12 +4,12 @@
  * and serves a driver that begins anew. Nothing is written outside of the guest's memory.
  */
 import { Status } from '../../../src/allocator/protocol.js';
-import { OwnedFd } from '../../../src/fd.js';
+import { OwnedFd } from '../../../src/system/fd.js';
 import { WlDevice } from '../../../src/host/wl-device/device.js';
-import { GuestMemory } from '../../../src/host/wl-device/guest-memory.js';
-import { Virtqueue } from '../../../src/host/wl-device/virtqueue.js';
+import { GuestMemory } from '../../../src/host/vhost-user/guest-memory.js';
+import { Virtqueue } from '../../../src/host/vhost-user/virtqueue.js';
 import { Response } from '../../../src/host/wl-device/wire.js';
-import { native } from '../../../src/native.js';
+import { native } from '../../../src/system/native.js';
 import { FRONT_END_ADDRESS, GUEST_ADDRESS } from '../../host/wl-device/front-end.js';
 import { pipeCommand } from '../../host/wl-device/guest-driver.js';
 import { Draw } from '../draw.js';

@@ -1,6 +1,6 @@
 /** Policy files: text that is a policy, or an error that names its line. */
 import { DEFAULT_POLICY, parsePolicy, PolicyError } from '../../../compositor-glue/policy.js';
-import { REMOTE_GLOBALS } from '../../../src/wayland/globals.js';
+import { REMOTE_GLOBALS } from '../../../src/relay/globals.js';
 import type { Target } from '../target.js';
 
 const words = [

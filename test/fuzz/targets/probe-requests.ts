@@ -1,5 +1,5 @@
 /** The probe server, asked by a guest that does anything: one answer to one whole request, and the memory it speaks of. */
-import { closeAll, OwnedFd } from '../../../src/fd.js';
+import { closeAll, OwnedFd } from '../../../src/system/fd.js';
 import {
   decodeProbeReply,
   encodeProbeRequest,
@@ -9,9 +9,9 @@ import {
   PROBE_REPLY_BYTES,
   PROBE_REQUEST_BYTES,
   Verdict,
-} from '../../../src/host/probe-protocol.js';
-import { ProbeServer } from '../../../src/host/probe-server.js';
-import { native } from '../../../src/native.js';
+} from '../../../src/probe/protocol.js';
+import { ProbeServer } from '../../../src/probe/server.js';
+import { native } from '../../../src/system/native.js';
 import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';
 import { turn } from '../held.js';

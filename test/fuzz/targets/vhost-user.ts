@@ -5,8 +5,8 @@
  * the end, unless it was left; and when it is gone, so is all that it had.
  */
 import { Status } from '../../../src/allocator/protocol.js';
-import { OwnedFd } from '../../../src/fd.js';
-import { FEATURES, PROTOCOL_FEATURES, VhostUserBackend } from '../../../src/host/wl-device/backend.js';
+import { OwnedFd } from '../../../src/system/fd.js';
+import { FEATURES, PROTOCOL_FEATURES, VhostUserBackend } from '../../../src/host/vhost-user/backend.js';
 import {
   encodeMessage,
   encodeU64,
@@ -14,8 +14,8 @@ import {
   FrontEnd,
   PAYLOAD_BYTES,
   VERSION,
-} from '../../../src/host/wl-device/message.js';
-import { native } from '../../../src/native.js';
+} from '../../../src/host/vhost-user/message.js';
+import { native } from '../../../src/system/native.js';
 import { FRONT_END_ADDRESS, GUEST_ADDRESS, state } from '../../host/wl-device/front-end.js';
 import type { DriverRing } from '../../host/wl-device/guest-driver.js';
 import { Draw } from '../draw.js';

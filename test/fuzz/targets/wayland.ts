@@ -8,12 +8,12 @@ import { DEFAULT_POLICY, type VmPolicy } from '../../../compositor-glue/policy.j
 import { VmAccount } from '../../../compositor-glue/vm-account.js';
 import type { AllocatorClient } from '../../../src/allocator/client.js';
 import { AppConnection } from '../../../src/client/app-connection.js';
-import { native } from '../../../src/native.js';
+import { native } from '../../../src/system/native.js';
 import { LoopbackDevice } from '../../../src/virtwl/loopback.js';
 import { Memory } from '../../../src/virtwl/vfd.js';
-import { ProtocolError } from '../../../src/wayland/call.js';
-import { Transfers } from '../../../src/wayland/carry.js';
-import { REMOTE_GLOBALS } from '../../../src/wayland/globals.js';
+import { ProtocolError } from '../../../src/relay/call.js';
+import { Transfers } from '../../../src/relay/transfers.js';
+import { REMOTE_GLOBALS } from '../../../src/relay/globals.js';
 
 import { WireError } from '../../../src/wayland/wire.js';
 import { Draw } from '../draw.js';

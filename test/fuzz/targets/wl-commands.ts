@@ -2,11 +2,11 @@
  * The wl device's state under any commands of a guest and anything that servers send: each command is answered once, in
  * the form of an answer; a vfd is announced before it is named; limits hold; at the end nothing is mapped or open.
  */
-import { OwnedFd } from '../../../src/fd.js';
+import { OwnedFd } from '../../../src/system/fd.js';
 import { Status } from '../../../src/allocator/protocol.js';
 import { WlState, type WlHost } from '../../../src/host/wl-device/state.js';
 import { Command, DEVICE_ID, Response } from '../../../src/host/wl-device/wire.js';
-import { native } from '../../../src/native.js';
+import { native } from '../../../src/system/native.js';
 import { Draw } from '../draw.js';
 import { SERVER_NAMES, WL_LIMITS } from '../draw-command.js';
 import { drawFd } from '../draw-fd.js';

@@ -7,18 +7,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { encodeRequest } from '../../../src/allocator/protocol.js';
-import { STATUS_PREFIX } from '../../../src/cli/status.js';
+import { STATUS_PREFIX } from '../../../src/observe/status.js';
 import { VIRTWL } from '../../../src/demo/loopback-stack.js';
-import { OwnedFd } from '../../../src/fd.js';
+import { OwnedFd } from '../../../src/system/fd.js';
 import { Response } from '../../../src/host/wl-device/wire.js';
-import { native } from '../../../src/native.js';
-import { UnixListener } from '../../../src/unix-socket.js';
+import { native } from '../../../src/system/native.js';
+import { UnixListener } from '../../../src/system/unix-listener.js';
 import { eventually } from '../../eventually.js';
 import { TestFrontEnd } from './front-end.js';
 import { allocCommand, contextCommand, GuestDriver } from './guest-driver.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'virtwl-host-vm-'));
-t.teardown(() => rmSync(folder, { recursive: true }));
+const directory = mkdtempSync(join(tmpdir(), 'virtwl-host-vm-'));
+t.teardown(() => rmSync(directory, { recursive: true }));
 
 interface Running {
   readonly child: ChildProcess;
@@ -56,8 +56,8 @@ async function guest(t: Test, path: string): Promise<GuestDriver> {
 }
 
 t.test('a VM reaches the servers that are turned on, through a confined process', async t => {
-  const path = join(folder, 'work');
-  const server = join(folder, 'server');
+  const path = join(directory, 'work');
+  const server = join(directory, 'server');
   const listener = UnixListener.listen(server);
   t.teardown(() => listener.close());
   listener.on('connection', socket => {
@@ -100,12 +100,12 @@ t.test('a VM reaches the servers that are turned on, through a confined process'
   t.match(await next.make(allocCommand(1, 65536)), { id: 1 }, 'the next VMM finds all of it free');
   child.kill('SIGTERM');
   t.equal(await ended, 0);
-  t.same(readdirSync(folder), ['server'], 'socket and folder are gone');
+  t.same(readdirSync(directory), ['server'], 'socket and directory are gone');
 });
 
-t.test('a folder for loopback and a socket for a VM can be had at the same time', async t => {
-  const path = join(folder, 'both');
-  const loopback = join(folder, 'loopback');
+t.test('a directory for loopback and a socket for a VM can be had at the same time', async t => {
+  const path = join(directory, 'both');
+  const loopback = join(directory, 'loopback');
   await host(t, '--socket', path, '--loopback', loopback, '--probe');
   t.same(readdirSync(loopback), ['probe']);
   t.notOk(existsSync(`${path}.servers`));
@@ -122,14 +122,14 @@ t.test('what cannot be is refused', async t => {
     t.match(stderr, message);
   };
   refused([], /give --socket PATH for a VM, or --loopback DIR/);
-  refused(['--socket', join(folder, 'a'), '--socket', join(folder, 'b')], /was given already/);
+  refused(['--socket', join(directory, 'a'), '--socket', join(directory, 'b')], /was given already/);
   refused(['--socket', '=x'], /give PATH, or NAME=PATH/);
   refused(
-    ['--socket', join(folder, 'a'), '--socket', `display=${join(folder, 'nothing')}`],
+    ['--socket', join(directory, 'a'), '--socket', `display=${join(directory, 'nothing')}`],
     /there is no socket .* start what listens there first/,
   );
-  refused(['--socket', join(folder, 'a'), '--max-mappings', '449'], /room for 448/);
-  t.notOk(existsSync(join(folder, 'a')));
+  refused(['--socket', join(directory, 'a'), '--max-mappings', '449'], /room for 448/);
+  t.notOk(existsSync(join(directory, 'a')));
 });
 
 t.test('--print tells what the VMM is to be started with', async t => {

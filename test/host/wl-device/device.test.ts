@@ -3,12 +3,12 @@
  * bounds. A driver on rings in shared memory on one side, servers on sockets on the other.
  */
 import t, { type Test } from 'tap';
-import { closeAll, OwnedFd } from '../../../src/fd.js';
-import { native, POLL_READABLE, SEAL_WRITE } from '../../../src/native.js';
+import { closeAll, OwnedFd } from '../../../src/system/fd.js';
+import { native, POLL_READABLE, SEAL_WRITE } from '../../../src/system/native.js';
 import { DEFAULT_VM_SHARE } from '../../../compositor-glue/vm-account.js';
 import { DEFAULT_WL_LIMITS, MAX_UNREAD_BUFFERS, MAX_UNSENT_BYTES } from '../../../src/host/wl-device/limits.js';
 import { Command, NO_PFN, REGION_BYTES, Response } from '../../../src/host/wl-device/wire.js';
-import { UnixSocket } from '../../../src/unix-socket.js';
+import { UnixSocket } from '../../../src/system/unix-socket.js';
 import { eventually } from '../../eventually.js';
 import { Random } from '../../wayland/random.js';
 import {
@@ -87,7 +87,7 @@ withHouse(t, 'what is not offered is refused', {}, async (t, house) => {
   t.equal(
     await guest.make(contextCommand(1, 'other')),
     Response.InvalidId,
-    'a server of the folder that is not this VM’s',
+    'a server of the directory that is not this VM’s',
   );
   t.equal(await guest.make(contextCommand(1, 'vhost-user')), Response.InvalidId, 'not even the device itself');
   t.equal(await guest.make(contextCommand(1, 'gone')), Response.InvalidId, 'one that is not there');

@@ -3,9 +3,9 @@
  * region that answers SHMEM_MAP and SHMEM_UNMAP, all over a real socket. What a guest's driver does is in
  * `guest-driver.ts`.
  */
-import { closeAll, OwnedFd } from '../../../src/fd.js';
-import { native, type Mapping } from '../../../src/native.js';
-import { UnixSocket } from '../../../src/unix-socket.js';
+import { closeAll, OwnedFd } from '../../../src/system/fd.js';
+import { native, type Mapping } from '../../../src/system/native.js';
+import { UnixSocket } from '../../../src/system/unix-socket.js';
 import {
   BackEnd,
   decodeHeader,
@@ -17,7 +17,7 @@ import {
   HEADER_BYTES,
   ProtocolFeature,
   VERSION,
-} from '../../../src/host/wl-device/message.js';
+} from '../../../src/host/vhost-user/message.js';
 import { eventually } from '../../eventually.js';
 
 /** Where the test guest's memory is, by its own and by its VMM's addresses. */

@@ -6,9 +6,9 @@
  * FUZZ_SEED: where to begin. VIRTWL_FUZZ_INPUTS: how many inputs of each kind, for long runs.
  */
 import t from 'tap';
-import { closeAll, OwnedFd } from '../../../src/fd.js';
-import { native } from '../../../src/native.js';
-import { encodeMessage, encodeU64, FrontEnd } from '../../../src/host/wl-device/message.js';
+import { closeAll, OwnedFd } from '../../../src/system/fd.js';
+import { native } from '../../../src/system/native.js';
+import { encodeMessage, encodeU64, FrontEnd } from '../../../src/host/vhost-user/message.js';
 import { Command, Response } from '../../../src/host/wl-device/wire.js';
 import { eventually } from '../../eventually.js';
 import { Random } from '../../wayland/random.js';

@@ -3,7 +3,7 @@
  * rings and buffers out in the guest memory of a {@link TestFrontEnd}. Every command has two descriptors, or an indirect
  * table of two.
  */
-import { native } from '../../../src/native.js';
+import { native } from '../../../src/system/native.js';
 import { Command, Response } from '../../../src/host/wl-device/wire.js';
 import { eventually } from '../../eventually.js';
 import { GUEST_ADDRESS, type TestFrontEnd } from './front-end.js';

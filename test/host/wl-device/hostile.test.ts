@@ -3,8 +3,8 @@
  * all well. Each case is a mistake of its own; `fuzz.test.ts` has the rest.
  */
 import t from 'tap';
-import { native } from '../../../src/native.js';
-import { FrontEnd } from '../../../src/host/wl-device/message.js';
+import { native } from '../../../src/system/native.js';
+import { FrontEnd } from '../../../src/host/vhost-user/message.js';
 import { Response } from '../../../src/host/wl-device/wire.js';
 import { eventually } from '../../eventually.js';
 import { GUEST_ADDRESS, GUEST_BYTES } from './front-end.js';

@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { OwnedFd } from '../../../src/fd.js';
+import { OwnedFd } from '../../../src/system/fd.js';
 import { WlDeviceServer } from '../../../src/host/wl-device/server.js';
 import type { WlLimits } from '../../../src/host/wl-device/limits.js';
-import { native } from '../../../src/native.js';
-import { UnixListener, UnixSocket } from '../../../src/unix-socket.js';
+import { native } from '../../../src/system/native.js';
+import { UnixSocket } from '../../../src/system/unix-socket.js';
+import { UnixListener } from '../../../src/system/unix-listener.js';
 import { Holdings } from '../../holdings.js';
 import { TestFrontEnd } from './front-end.js';
 import { GuestDriver, type DriverOptions } from './guest-driver.js';
@@ -31,7 +32,7 @@ export function withHouse(
 }
 
 export class House {
-  readonly folder = mkdtempSync(join(tmpdir(), 'virtwl-wl-'));
+  readonly directory = mkdtempSync(join(tmpdir(), 'virtwl-wl-'));
   readonly lines: string[] = [];
   readonly server: WlDeviceServer;
   readonly holdings: Holdings;
@@ -45,9 +46,9 @@ export class House {
     // Made at first use, and kept by the process.
     native.close(native.createTmpfs(4096));
     this.holdings = new Holdings();
-    this.path = join(this.folder, 'vhost-user');
+    this.path = join(this.directory, 'vhost-user');
     this.#listeners = ['plain', 'other'].map(name => {
-      const listener = UnixListener.listen(join(this.folder, name));
+      const listener = UnixListener.listen(join(this.directory, name));
       listener.on('connection', socket => {
         const connection = { name, socket, data: Buffer.alloc(0), fds: [] as OwnedFd[], ended: false };
         this.connections.push(connection);
@@ -62,7 +63,7 @@ export class House {
     });
     this.server = new WlDeviceServer({
       socket: new OwnedFd(native.listenUnix(this.path, 8)),
-      folder: this.folder,
+      directory: this.directory,
       servers: new Set(['plain', 'gone']),
       limits: { allocBytes: 2 ** 20, ...limits },
       log: line => this.lines.push(line),
@@ -96,6 +97,6 @@ export class House {
       for (const fd of fds) fd.close();
     }
     for (const listener of this.#listeners) listener.close();
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.directory, { recursive: true });
   }
 }

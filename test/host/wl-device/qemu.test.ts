@@ -3,9 +3,9 @@
  * the device, and, when the device starts again, over memory that it had told us of and that the reset has unmapped.
  */
 import t from 'tap';
-import { OwnedFd } from '../../../src/fd.js';
-import { encodeU64, FrontEnd, ProtocolFeature } from '../../../src/host/wl-device/message.js';
-import { native } from '../../../src/native.js';
+import { OwnedFd } from '../../../src/system/fd.js';
+import { encodeU64, FrontEnd, ProtocolFeature } from '../../../src/host/vhost-user/message.js';
+import { native } from '../../../src/system/native.js';
 import { Response } from '../../../src/host/wl-device/wire.js';
 import { eventually } from '../../eventually.js';
 import { allocCommand, GuestDriver, pipeCommand } from './guest-driver.js';

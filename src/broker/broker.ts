@@ -1,0 +1,287 @@
+/**
+ * The broker pairs the connections of client VMs with the compositor VM.
+ *
+ * A guest can only connect, never listen, so both sides connect to the host: clients to their VM's `wayland` server,
+ * the compositor's glue to its `compositor` server. The listening sockets of both are made by the VMs' host processes
+ * and passed to the broker over its control socket, so a client's VM is known by the socket that it came in on and
+ * nothing that a guest says can change it. Where the front-end can receive a socket, the broker hands the client's over
+ * and is out of the way; else it relays (`compositor-links.ts`). Clients wait while there is no compositor
+ * (`waiting-clients.ts`).
+ *
+ * A connection on the control socket speaks for one VM, and what it registered ends with it. Whoever reaches that socket
+ * is believed which VM it speaks for: so no process that reads from a guest may reach it, and it is the processes outside
+ * of the sandbox that register (`brokered-servers.ts`). While no broker runs, connections wait in the listening sockets,
+ * which those keep.
+ */
+import { join } from 'node:path';
+import { closeAll, OwnedFd } from '../system/fd.js';
+import { LogLimit } from '../observe/log-limit.js';
+import { UnixSocket } from '../system/unix-socket.js';
+import { AcceptingSocket } from '../system/accepting-socket.js';
+import { checkVmName, encodeRecord, Kind, Mode, RecordReader, Role, type BrokerRecord } from './protocol.js';
+import { CompositorLinks, type LinkOptions } from './compositor-links.js';
+import { makePrivateDirectory } from '../system/private-directory.js';
+import { BoundSocket } from '../system/private-listener.js';
+import { WaitingClients, type ArrivedClient, type WaitingLimits } from './waiting-clients.js';
+
+/** The broker's socket in its directory. */
+export const CONTROL_SOCKET = 'control';
+
+/** Host processes that may wait to be accepted on it: many start with the machine. The kernel refuses more. */
+const CONTROL_BACKLOG = 128;
+
+/** Host processes registered at a time, one for each running VM. */
+export const DEFAULT_MAX_REGISTRATIONS = 256;
+
+export interface BrokerOptions extends WaitingLimits, LinkOptions {
+  /** The directory of the control socket. */
+  readonly directory: string;
+  /**
+   * The control socket where it listens already ({@link bindControl}): a broker that is confined has no directory. Given
+   * away, also when the constructor throws. Default: it is bound.
+   */
+  readonly control?: OwnedFd | undefined;
+  /** Receives one line an event. Default: none. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** Default: {@link DEFAULT_MAX_REGISTRATIONS}. */
+  readonly maxRegistrations?: number | undefined;
+}
+
+/** One connection on the control socket. */
+interface Registration {
+  readonly socket: UnixSocket;
+  readonly reader: RecordReader;
+  /** Descriptors that came and whose records have not. */
+  readonly fds: OwnedFd[];
+  vm: string | undefined;
+  wayland: AcceptingSocket | undefined;
+  compositor: AcceptingSocket | undefined;
+}
+
+/**
+ * Binds the control socket in `directory`, which is made (mode 0700) when it is not there; the directory that it is in must
+ * be. Throws when another broker listens there.
+ */
+export function bindControl(directory: string): BoundSocket {
+  makePrivateDirectory(directory);
+  return new BoundSocket(join(directory, CONTROL_SOCKET), 'a broker', CONTROL_BACKLOG);
+}
+
+export class Broker {
+  readonly path: string;
+  readonly #log: (line: string) => void;
+  readonly #limit: LogLimit;
+  readonly #options: BrokerOptions;
+  readonly #waiting: WaitingClients;
+  readonly #registrations = new Set<Registration>();
+  readonly #control: AcceptingSocket;
+  /** Where this broker has bound the control socket itself. */
+  readonly #bound: BoundSocket | undefined;
+  #links: CompositorLinks | undefined;
+  /** Links of compositor VMs that are gone, for the clients they still relay. */
+  readonly #formerLinks = new Set<CompositorLinks>();
+
+  /** Listens. Throws when another broker does so in this directory. */
+  constructor(options: BrokerOptions) {
+    const { log } = options;
+    this.#log = log ? line => log(`broker: ${line}`) : () => {};
+    this.#options = options;
+    this.path = join(options.directory, CONTROL_SOCKET);
+    this.#limit = new LogLimit(this.#log);
+    this.#waiting = new WaitingClients(options, (vm, why) => this.#logOf(vm, `a waiting client: ${why}`));
+    this.#bound = options.control === undefined ? bindControl(options.directory) : undefined;
+    this.#control = new AcceptingSocket(
+      options.control ?? this.#bound!.socket,
+      fd => this.#serveControl(new UnixSocket(fd)),
+      error => this.#log(error.message),
+    );
+  }
+
+  /** Clients that wait for a compositor. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Connections of the compositor VM that can be given clients. */
+  get links(): number {
+    return this.#links?.size ?? 0;
+  }
+
+  /** Clients whose bytes pass through this process. */
+  get relayed(): number {
+    let count = this.#links?.relayed ?? 0;
+    for (const links of this.#formerLinks) count += links.relayed;
+    return count;
+  }
+
+  /** Names of the VMs that are registered. */
+  get vms(): string[] {
+    return [...this.#registrations].flatMap(({ vm }) => vm ?? []);
+  }
+
+  /** Ends everything, relayed clients too; those handed over go on. Idempotent. */
+  close(): void {
+    this.#control.close();
+    this.#bound?.remove();
+    for (const registration of [...this.#registrations]) this.#drop(registration);
+    this.#waiting.dropAll();
+    for (const links of this.#formerLinks) links.close(true);
+    this.#formerLinks.clear();
+  }
+
+  #serveControl(socket: UnixSocket): void {
+    const most = this.#options.maxRegistrations ?? DEFAULT_MAX_REGISTRATIONS;
+    if (this.#registrations.size >= most) {
+      this.#log(`a host process was refused: ${most} are registered already`);
+      socket.close();
+      return;
+    }
+    const registration: Registration = {
+      socket,
+      reader: new RecordReader(),
+      fds: [],
+      vm: undefined,
+      wayland: undefined,
+      compositor: undefined,
+    };
+    this.#registrations.add(registration);
+    socket.on('data', (bytes, fds) => {
+      registration.fds.push(...fds);
+      try {
+        const records = registration.reader.push(bytes);
+        const announced = records.length + (registration.reader.partial ? 1 : 0);
+        if (registration.fds.length > announced) throw new Error('descriptors came without a record');
+        for (const record of records) this.#register(registration, record);
+      } catch (error) {
+        this.#log(`a host process was dropped: ${(error as Error).message}`);
+        this.#drop(registration);
+      }
+    });
+    socket.on('end', () => this.#drop(registration));
+    socket.on('error', error => {
+      this.#log(`a host process was dropped: ${error.message}`);
+      this.#drop(registration);
+    });
+    socket.start();
+  }
+
+  #register(registration: Registration, record: BrokerRecord): void {
+    const listening = registration.fds.shift();
+    if (listening === undefined) throw new Error('a registration came without its listening socket');
+    let refusal: string | undefined;
+    try {
+      this.#accept(registration, record, listening);
+    } catch (error) {
+      listening.close();
+      refusal = (error as Error).message;
+    }
+    const what = `${roleName(record.detail)} of VM ${JSON.stringify(record.text)}`;
+    this.#log(refusal === undefined ? `${what} registered` : `${what} refused: ${refusal}`);
+    registration.socket.send(
+      encodeRecord({
+        kind: refusal === undefined ? Kind.Accepted : Kind.Refused,
+        detail: record.detail,
+        text: refusal ?? record.text,
+      }),
+    );
+  }
+
+  /** Takes ownership of `listening`; throws what the host process is to be told. */
+  #accept(registration: Registration, record: BrokerRecord, listening: OwnedFd): void {
+    if (record.kind !== Kind.Register) throw new Error(`a record of kind ${record.kind} is none of a host process`);
+    const vm = record.text;
+    checkVmName(vm);
+    if (registration.vm !== undefined && registration.vm !== vm) {
+      throw new Error(`this connection speaks for VM "${registration.vm}"`);
+    }
+    const failed = (error: Error): void => this.#logOf(vm, error.message);
+    const others = [...this.#registrations].filter(other => other !== registration);
+    switch (record.detail) {
+      case Role.Wayland: {
+        if (registration.wayland !== undefined) throw new Error('its wayland server is registered already');
+        const arrive = (fd: OwnedFd): void => this.#arrive({ vm, fd });
+        registration.wayland = new AcceptingSocket(listening, arrive, failed);
+        break;
+      }
+      case Role.Compositor:
+      case Role.CompositorRelay: {
+        const holder = others.find(other => other.compositor !== undefined && other.vm !== vm);
+        if (holder !== undefined) throw new Error(`VM "${holder.vm}" is the compositor VM already`);
+        if (registration.compositor !== undefined) throw new Error('its compositor server is registered already');
+        // Its links, should there be an earlier registration of this VM, end with that one, below.
+        registration.compositor = new AcceptingSocket(
+          listening,
+          fd => {
+            if (this.#links === undefined) fd.close();
+            else this.#links.add(fd);
+          },
+          failed,
+        );
+        break;
+      }
+      default:
+        throw new Error(`unknown role ${record.detail}`);
+    }
+    registration.vm = vm;
+    // A host process that was replaced may not have been seen to end yet: the newest speaks for the VM.
+    for (const other of others) {
+      const replaced = other.vm === vm && (record.detail === Role.Wayland ? other.wayland : other.compositor);
+      if (!replaced) continue;
+      this.#log(`VM "${vm}" was registered anew: the earlier host process is dropped`);
+      this.#drop(other);
+    }
+    if (record.detail !== Role.Wayland) {
+      this.#links = new CompositorLinks(
+        record.detail === Role.CompositorRelay ? Mode.Relay : Mode.Handover,
+        {
+          ready: () => this.#pair(),
+          returned: client => {
+            this.#waiting.add(client, true);
+            this.#pair();
+          },
+          log: line => this.#logOf(vm, line),
+        },
+        this.#options,
+      );
+    }
+  }
+
+  #drop(registration: Registration): void {
+    if (!this.#registrations.delete(registration)) return;
+    closeAll(registration.fds);
+    registration.socket.close();
+    registration.wayland?.close();
+    registration.compositor?.close();
+    if (registration.vm === undefined) return;
+    if (registration.wayland !== undefined) this.#waiting.dropAll(registration.vm);
+    if (registration.compositor !== undefined && this.#links !== undefined) {
+      const links = this.#links;
+      this.#links = undefined;
+      links.close(false);
+      for (const former of this.#formerLinks) if (former.relayed === 0) this.#formerLinks.delete(former);
+      if (links.relayed > 0) this.#formerLinks.add(links);
+    }
+    if (!this.vms.includes(registration.vm)) this.#limit.forget(registration.vm);
+    this.#log(`the host process of VM "${registration.vm}" is gone`);
+  }
+
+  /** Logs what a VM's own doing caused. */
+  #logOf(vm: string, line: string): void {
+    this.#limit.line(vm, `VM "${vm}": ${line}`);
+  }
+
+  #arrive(client: ArrivedClient): void {
+    this.#waiting.add(client);
+    this.#pair();
+  }
+
+  /** Gives waiting clients to links as long as there are both. */
+  #pair(): void {
+    while (this.#waiting.size > 0 && this.#links?.hasRoom) this.#links.give(this.#waiting.take()!);
+  }
+}
+
+function roleName(role: number): string {
+  if (role === Role.Wayland) return 'server "wayland"';
+  return role === Role.CompositorRelay ? 'server "compositor" (relay)' : 'server "compositor"';
+}

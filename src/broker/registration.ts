@@ -1,0 +1,105 @@
+/**
+ * A host process's side of the broker's control socket: passes its listening sockets on, keeps the connection, and does
+ * it again when the broker comes back.
+ */
+import { join } from 'node:path';
+import { closeAll, OwnedFd } from '../system/fd.js';
+import { native } from '../system/native.js';
+import { UnixSocket } from '../system/unix-socket.js';
+import { Backoff } from '../system/backoff.js';
+import { CONTROL_SOCKET } from './broker.js';
+import { encodeRecord, Kind, RecordReader, Role, type BrokerRecord } from './protocol.js';
+
+/** A listening socket that the broker is to accept on. */
+export interface BrokeredServer {
+  readonly role: Role;
+  /** Lent: it stays the host process's, which keeps it open so that connections can wait while no broker runs. */
+  readonly socket: OwnedFd;
+}
+
+export class BrokerRegistration {
+  #socket: UnixSocket | undefined;
+  #backoff = new Backoff();
+  #accepted = 0;
+  /** The last trouble that was logged: the same one again is not news. */
+  #trouble: string | undefined;
+  #closed = false;
+
+  /** Starts at once, and keeps trying until `close()`. `directory` is the broker's. */
+  constructor(
+    private readonly directory: string,
+    private readonly vm: string,
+    private readonly servers: readonly BrokeredServer[],
+    private readonly log: (line: string) => void,
+  ) {
+    this.#connect();
+  }
+
+  /** Whether the broker has accepted every server and the connection stands. */
+  get registered(): boolean {
+    return this.#socket !== undefined && this.#accepted === this.servers.length;
+  }
+
+  /** Idempotent. The listening sockets stay open. */
+  close(): void {
+    this.#closed = true;
+    this.#backoff.cancel();
+    this.#socket?.close();
+    this.#socket = undefined;
+  }
+
+  #connect(): void {
+    const path = join(this.directory, CONTROL_SOCKET);
+    let socket: UnixSocket;
+    try {
+      socket = UnixSocket.connect(path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const absent = code === 'ENOENT' || code === 'ECONNREFUSED';
+      const what = absent ? 'nobody listens there' : (error as Error).message;
+      this.#retry(`no broker at ${path} (${what}); start "virtwl broker --directory ${this.directory}"`);
+      return;
+    }
+    this.#socket = socket;
+    this.#accepted = 0;
+    const reader = new RecordReader();
+    socket.on('data', (bytes, fds) => {
+      closeAll(fds);
+      try {
+        for (const record of reader.push(bytes)) this.#answered(record);
+      } catch (error) {
+        this.#lost(`the broker at ${path} was left: ${(error as Error).message}`);
+      }
+    });
+    socket.on('end', () => this.#lost(`the broker at ${path} is gone; clients wait until it is back`));
+    socket.on('error', error => this.#lost(`the connection to the broker at ${path} broke: ${error.message}`));
+    socket.start();
+    for (const { role, socket: listening } of this.servers) {
+      const record = encodeRecord({ kind: Kind.Register, detail: role, text: this.vm });
+      socket.send(record, [new OwnedFd(native.dup(listening.fd))]);
+    }
+  }
+
+  #answered(record: BrokerRecord): void {
+    if (record.kind === Kind.Refused) throw new Error(`it refused this VM: ${record.text}`);
+    if (record.kind !== Kind.Accepted) throw new Error(`it sent a record of kind ${record.kind}`);
+    this.#accepted++;
+    if (!this.registered) return;
+    this.#backoff.reset();
+    this.#trouble = undefined;
+    this.log(`registered with the broker in ${this.directory}`);
+  }
+
+  #lost(trouble: string): void {
+    this.#socket?.close();
+    this.#socket = undefined;
+    this.#retry(trouble);
+  }
+
+  #retry(trouble: string): void {
+    if (this.#closed) return;
+    if (trouble !== this.#trouble) this.log(`${trouble}; trying again`);
+    this.#trouble = trouble;
+    this.#backoff.schedule(() => this.#connect());
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Which globals pass a relay. A registry announces everything that a compositor has; on the way to a client in another
+ * VM only what is on the list below remains, at most in the version given there. The list holds what the relay can
+ * carry (it knows every message, and has a way for every fd) and what such a client may have. What a privileged client
+ * uses (virtual input, clipboard managers, layer shell, session lock, output management) is not on it; screen capture has a
+ * list of its own, for VMs whose policy allows it.
+ *
+ * Left out although harmless:
+ * - `wp_presentation`: its time stamps are those of the compositor VM's clock, and mean nothing in another VM;
+ * - `zwp_linux_dmabuf_v1`, `wp_linux_drm_syncobj_manager_v1`: buffers that are no memory of the host's allocator;
+ * - `xdg_toplevel_icon_manager_v1`: takes a buffer outside of any surface, which nothing copies yet;
+ * - `zwp_keyboard_shortcuts_inhibit_manager_v1`: would let a VM keep the keys that switch away from it.
+ */
+import { DisplayError, ProtocolError, Verdict, type Handlers } from './call.js';
+import { GlobalTable, type Global } from '../wayland/global-table.js';
+import type { Bind } from '../wayland/wire.js';
+
+/** Interfaces of globals that a client in another VM may see, with the newest version that is carried. */
+export const REMOTE_GLOBALS: ReadonlyMap<string, number> = new Map([
+  ['wl_compositor', 6],
+  ['wl_subcompositor', 1],
+  ['wl_shm', 2],
+  ['wl_output', 4],
+  ['wl_seat', 9],
+  ['wl_data_device_manager', 3],
+  ['xdg_wm_base', 6],
+  ['wp_viewporter', 1],
+  ['wp_fractional_scale_manager_v1', 1],
+  ['wp_single_pixel_buffer_manager_v1', 1],
+  ['wp_cursor_shape_manager_v1', 1],
+  ['wp_content_type_manager_v1', 1],
+  ['wp_tearing_control_manager_v1', 1],
+  ['wp_alpha_modifier_v1', 1],
+  ['xdg_activation_v1', 1],
+  ['xdg_wm_dialog_v1', 1],
+  ['xdg_system_bell_v1', 1],
+  ['zxdg_decoration_manager_v1', 1],
+  ['zxdg_output_manager_v1', 3],
+  ['zxdg_exporter_v1', 1],
+  ['zxdg_importer_v1', 1],
+  ['zxdg_exporter_v2', 1],
+  ['zxdg_importer_v2', 1],
+  ['zwp_relative_pointer_manager_v1', 1],
+  ['zwp_pointer_constraints_v1', 1],
+  ['zwp_pointer_gestures_v1', 3],
+  ['zwp_text_input_manager_v3', 1],
+  ['zwp_primary_selection_device_manager_v1', 1],
+  ['gtk_primary_selection_device_manager', 1],
+  ['zwp_idle_inhibit_manager_v1', 1],
+  ['zwp_tablet_manager_v2', 1],
+  ['org_kde_kwin_server_decoration_manager', 1],
+]);
+
+/** What a client sees beside those when it may capture the screen. A proxy that copies pixels cannot carry it. */
+export const CAPTURE_GLOBALS: ReadonlyMap<string, number> = new Map([['zwlr_screencopy_manager_v1', 3]]);
+
+/** The version in which a global may be announced; 0: not at all. */
+export type GlobalPolicy = (interfaceName: string, version: number) => number;
+
+/** The policy of a list: the smaller of both versions. */
+export function allowOnly(list: ReadonlyMap<string, number>): GlobalPolicy {
+  return (interfaceName, version) => Math.min(list.get(interfaceName) ?? 0, version);
+}
+
+/**
+ * Handlers for wl_registry that let `policy` decide. Globals announced to a registry of the relay's own go to
+ * `ownGlobal` instead, unfiltered.
+ *
+ * What may be bound is noted once for the whole connection: all its registries hear of the same globals, and a client
+ * can make very many registries. `extra` are globals of the relay's own; whoever answers for them announces them. Removed
+ * globals stay noted for a while: a bind may be on its way.
+ */
+export function registryHandlers(
+  policy: GlobalPolicy,
+  ownGlobal: (global: Global) => void,
+  extra: readonly Global[] = [],
+): { readonly requests: Handlers; readonly events: Handlers } {
+  const announced = new GlobalTable();
+  for (const global of extra) announced.add(global);
+  return {
+    requests: {
+      bind(call) {
+        const [name, bind] = call.args() as [number, Bind];
+        const global = announced.get(name);
+        if (
+          global === undefined ||
+          global.interface !== bind.interface ||
+          bind.version < 1 ||
+          bind.version > global.version
+        ) {
+          throw new ProtocolError(
+            call.object.clientId,
+            DisplayError.InvalidObject,
+            `invalid global ${bind.interface} (name ${name}, version ${bind.version})`,
+          );
+        }
+        return Verdict.Forward;
+      },
+    },
+    events: {
+      global(call) {
+        const [name, interfaceName, offered] = call.args() as [number, string, number];
+        if (call.object.clientId === 0) {
+          ownGlobal({ name, interface: interfaceName, version: offered });
+          return Verdict.Drop;
+        }
+        const version = policy(interfaceName, offered);
+        if (version > 0) {
+          announced.add({ name, interface: interfaceName, version });
+          call.relay.emitEvent(call.object, 'global', [name, interfaceName, version]);
+        } else {
+          // The name may have been another global's.
+          announced.delete(name);
+        }
+        return Verdict.Drop;
+      },
+      global_remove(call) {
+        const name = call.uint(0);
+        if (call.object.clientId === 0 || announced.get(name) === undefined) return Verdict.Drop;
+        announced.remove(name);
+        return Verdict.Forward;
+      },
+    },
+  };
+}

@@ -1,0 +1,292 @@
+/**
+ * The one file that loads the native addon, and the types of what it exports.
+ *
+ * Everything here is a thin system call: no policy, no protocol, no ownership. File descriptors are plain numbers and
+ * belong to the caller unless a function says otherwise; {@link OwnedFd} in `fd.ts` is where ownership begins. All fds
+ * made here are close-on-exec; all sockets and pipes are non-blocking.
+ *
+ * A system call that fails throws an `Error` with `code` ('ENOENT'), `errno` (2, positive) and `syscall` ('connect'),
+ * with `path` where there is one, and the path or fd in the message. "Would block" is no error: it is the return value
+ * -1. A call interrupted by a signal is repeated. An argument of the wrong type throws a `TypeError`, and one of the
+ * right type that cannot be meant (NaN, a fraction, a negative number, offset + length past the end) a `RangeError`,
+ * before anything has happened. So does whatever is used after its end: no misuse crashes the process.
+ *
+ * The addon can be loaded in any number of worker threads; each has its own counters, mappings and polls.
+ */
+import { createRequire } from 'node:module';
+
+/** What fstat(2) says a descriptor is. */
+export type FdType = 'socket' | 'pipe' | 'regular' | 'character' | 'other';
+
+/** A file as the kernel describes it. */
+export interface FdInfo {
+  readonly type: FdType;
+  /** Access mode from fcntl(F_GETFL). */
+  readonly access: 'r' | 'w' | 'rw';
+  /** st_size in bytes; 0 for what has none. */
+  readonly size: number;
+  /** Whether lseek(2) works on it: how the wl device tells memory from a stream. */
+  readonly seekable: boolean;
+  /** Together they tell one file from any other, however many descriptors it has. */
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** Bytes held and bytes at most of a private tmpfs (see {@link Native.createTmpfs}). */
+export interface TmpfsUsage {
+  readonly size: number;
+  readonly used: number;
+  /** Files in use, its root directory included. */
+  readonly inodes: number;
+}
+
+/**
+ * A shared file mapping, made by {@link Native.map}, and owned by who made it: {@link Mapping.unmap} ends it. Dropped
+ * without that, the memory goes when both this object and its ArrayBuffer are garbage.
+ *
+ * Memory that the file no longer has, because somebody shrank it, reads as zeros and sets `faulted`; nobody is killed
+ * by it (SIGBUS). From the place of the first fault to its end, the mapping then shows private zeros and no longer the
+ * file, so a mapping that faulted is of no further use.
+ */
+export interface Mapping {
+  /**
+   * The shared memory itself: what is written here, the others see. Detached (length 0) by `unmap()`, and by nobody
+   * else: it cannot be moved to another thread or buffer, and to try throws. Two exceptions, both harmless to the
+   * memory: in Node.js 20, structuredClone and postMessage copy it instead; and up to Node.js 22,
+   * ArrayBuffer.prototype.transfer and a ReadableStream of bytes do take it away, this getter throws then, and the
+   * memory stays mapped as long as the new buffer lives.
+   *
+   * @throws Error after `unmap()`
+   */
+  readonly buffer: ArrayBuffer;
+  /** Bytes mapped, as asked for; 0 after unmap. */
+  readonly length: number;
+  /** True once an access met memory that the file no longer has (SIGBUS). Can still be asked after `unmap()`. */
+  readonly faulted: boolean;
+  /**
+   * Detaches `buffer` and gives the memory back.
+   *
+   * @throws Error when it was unmapped already
+   */
+  unmap(): void;
+}
+
+/**
+ * Readiness of one fd through libuv (level-triggered). The fd stays the caller's and must stay open until `close()`
+ * returned: {@link Native.close} refuses a watched fd with EBUSY. One fd has one Poll at a time (EEXIST), and a file or
+ * directory, which is always ready, has none (EPERM). All methods but `close()` throw once it is closed.
+ *
+ * A Poll that is started stays alive by itself; one that is stopped and forgotten is closed by the garbage collector.
+ */
+export interface Poll {
+  /** events: OR of 1 readable, 2 writable, 4 disconnect. Replaces what was asked before; 0 stops. */
+  start(events: number): void;
+  stop(): void;
+  /** Idempotent. The callback is not called again, and the fd may be closed. */
+  close(): void;
+  /** Let the process exit although this poll is active / keep it alive (the default). */
+  unref(): void;
+  ref(): void;
+}
+
+/** Bits of {@link Poll.start} and of its callback. */
+export const POLL_READABLE = 1;
+export const POLL_WRITABLE = 2;
+export const POLL_DISCONNECT = 4;
+
+/** memfd seals, as in fcntl(2). */
+export const SEAL_SEAL = 1;
+export const SEAL_SHRINK = 2;
+export const SEAL_GROW = 4;
+export const SEAL_WRITE = 8;
+
+/** virtio_wl vfd kinds for {@link Native.virtwlNew}: `VIRTWL_IOCTL_NEW_*` of linux/virtwl.h. */
+export const VIRTWL_NEW_CTX = 0;
+export const VIRTWL_NEW_ALLOC = 1;
+export const VIRTWL_NEW_PIPE_READ = 2;
+export const VIRTWL_NEW_PIPE_WRITE = 3;
+export const VIRTWL_NEW_DMABUF = 4;
+export const VIRTWL_NEW_CTX_NAMED = 5;
+
+/**
+ * Counters of what crossed into the kernel since load in this thread, for tests that prove what a steady frame does not
+ * do.
+ */
+export interface NativeCounters {
+  mmap: number;
+  munmap: number;
+  /** Descriptors that this addon created or received. */
+  fdsOpened: number;
+  /** Descriptors that this addon closed, those closed on error paths included. */
+  fdsClosed: number;
+  /** Rectangles copied by {@link Native.copyRects}, and their bytes. */
+  copies: number;
+  bytesCopied: number;
+  /** Messages sent and received, by sockets or by virtio_wl; attempts that would have blocked are counted too. */
+  sendmsg: number;
+  recvmsg: number;
+}
+
+export interface Native {
+  // ---- Unix stream sockets -------------------------------------------------------------------------------------
+  socketpair(): [number, number];
+  /**
+   * socket + connect. The path has at most 107 bytes (ENAMETOOLONG). A listener whose backlog is full is an error too
+   * (EAGAIN), since nothing tells when there is room again: try again later.
+   */
+  connectUnix(path: string): number;
+  /** bind + listen; the path must not exist (EADDRINUSE) and has at most 107 bytes. Removing it is the caller's. */
+  listenUnix(path: string, backlog: number): number;
+  /** The accepted fd, or -1 when none waits. */
+  accept(fd: number): number;
+  /**
+   * sendmsg with SCM_RIGHTS, MSG_NOSIGNAL. Sends data[offset, offset+length). Bytes sent, which can be fewer, or -1
+   * when it would block (nothing was sent then, and no fd). At least one byte is needed when fds are given; they go
+   * with the first byte. The fds stay the caller's. At most 253 fds (SCM_MAX_FD of the kernel).
+   */
+  send(fd: number, data: Uint8Array, offset: number, length: number, fds: readonly number[]): number;
+  /**
+   * recvmsg with room for 253 fds. Bytes received, 0 at the end of the stream, or -1 when it would block. The buffer
+   * has at least one byte. Received fds (close-on-exec) are appended to `fds` and are the caller's. A truncated control
+   * message, which means that this process has no room for more fds, closes what arrived and throws EMSGSIZE; the bytes
+   * of that message are lost with it.
+   */
+  recv(fd: number, buffer: Uint8Array, fds: number[]): number;
+  /** Who called connect, listen or socketpair at the other end (SO_PEERCRED). ENOTCONN when there is no other end. */
+  peerCredentials(fd: number): { pid: number; uid: number; gid: number };
+  /** shutdown(fd, SHUT_WR). */
+  shutdownWrite(fd: number): void;
+  /**
+   * What was sent and the peer has not read yet, in bytes of the kernel's memory; 0 when it has read all (SO_MEMINFO).
+   * A message counts whole until its last byte was read.
+   */
+  unread(fd: number): number;
+
+  // ---- any fd --------------------------------------------------------------------------------------------------
+  /** Bytes, 0 at the end, -1 when it would block. The buffer has at least one byte. */
+  read(fd: number, buffer: Uint8Array): number;
+  /** Bytes written of data[offset, offset+length), -1 when it would block. EPIPE is an error; SIGPIPE never comes. */
+  write(fd: number, data: Uint8Array, offset: number, length: number): number;
+  /** [read end, write end], both non-blocking. */
+  pipe(): [number, number];
+  /**
+   * eventfd(2) with count 0, non-blocking. {@link Native.read} of 8 bytes or more takes the count (a u64) and leaves 0;
+   * {@link Native.write} of 8 bytes adds to it.
+   */
+  eventfd(): number;
+  /** EBUSY while a {@link Poll} of this thread watches it: libuv would abort. Never retried. */
+  close(fd: number): void;
+  /** A second descriptor (close-on-exec) of the same open file. */
+  dup(fd: number): number;
+  /** O_NONBLOCK, which belongs to the open file: whoever else holds it gets it too. */
+  setNonblocking(fd: number): void;
+  info(fd: number): FdInfo;
+
+  // ---- memory --------------------------------------------------------------------------------------------------
+  /**
+   * memfd_create + ftruncate, then the seals (0 for none), which can be added to later. `name`, of at most 249 bytes, is
+   * for /proc only. The size is a promise, not memory: see {@link Native.reserve}.
+   */
+  memfd(name: string, size: number, seals: number): number;
+  /** F_GET_SEALS. EINVAL for what cannot have any. */
+  seals(fd: number): number;
+  /** F_ADD_SEALS. EPERM when SEAL_SEAL is set; EBUSY for SEAL_WRITE while somebody maps it writable. */
+  addSeals(fd: number, seals: number): void;
+  /** fallocate(fd, 0, 0, size): memory that exists, not a promise that faults later. ENOSPC when there is no room. */
+  reserve(fd: number, size: number): void;
+  /** ftruncate: sets the size, either way. */
+  truncate(fd: number, size: number): void;
+  /** An unnamed file (O_TMPFILE) in the directory `directoryFd`, truncated to 0. */
+  temporaryFile(directoryFd: number): number;
+  /**
+   * A tmpfs of `size` bytes (a multiple of the page size) that is mounted nowhere and lives as long as this fd and the
+   * files made in it. The kernel keeps the bound, whoever holds the files. Without CAP_SYS_ADMIN it is made in a user
+   * namespace of a short-lived child and the fd is handed back; where that is forbidden too: EPERM, and the message
+   * names the settings. Needs Linux 5.2 (ENOSYS).
+   */
+  createTmpfs(size: number): number;
+  /** fstatvfs of any file or directory fd. */
+  usage(fd: number): TmpfsUsage;
+  /**
+   * mmap(MAP_SHARED). The fd may be closed afterwards. offset must be a multiple of the page size, length 1 byte to
+   * 4 GiB. A file of huge pages is refused (EOPNOTSUPP): it could not be guarded against being shrunk.
+   */
+  map(fd: number, offset: number, length: number, writable: boolean): Mapping;
+  /**
+   * Copies `count` rectangles. Each is 6 numbers in `rects`: dstOffset, dstStride, srcOffset, srcStride (bytes),
+   * rowBytes, rows. All are checked against both mappings before the first byte moves (RangeError); one without rows or
+   * bytes copies nothing, and rows may not be longer than their strides. They are copied in order. Rows that overlap
+   * within one copy are the caller's mistake. Returns the bytes copied. If the source shrank meanwhile: zeros, and
+   * `src.faulted`.
+   */
+  copyRects(dst: Mapping, src: Mapping, rects: Float64Array, count: number): number;
+  /**
+   * The 16-bit number at `offset` (even) of a mapping, in the machine's byte order; what others stored before they
+   * released it is seen by every access after this one (acquire).
+   */
+  loadAcquire16(mapping: Mapping, offset: number): number;
+  /** Stores it after everything that was stored before (release). The mapping must be writable. */
+  storeRelease16(mapping: Mapping, offset: number, value: number): void;
+  /** A full barrier: what is stored before it is seen by others before anything after it is loaded. */
+  fence(): void;
+  /** The system's page size in bytes. */
+  readonly pageSize: number;
+
+  // ---- virtio_wl (linux/virtwl.h) -------------------------------------------------------------------------------
+  /** open(2) O_RDWR|O_CLOEXEC: for /dev/wl0. */
+  openDevice(path: string): number;
+  /**
+   * VIRTWL_IOCTL_NEW on the device or a context fd. size (32 bits) for ALLOC and PIPE, name (at most 31 bytes) for
+   * CTX_NAMED; what does not apply is ignored. Returns the new fd. NEW_DMABUF, which would need more, is a RangeError.
+   */
+  virtwlNew(fd: number, type: number, size: number, name: string): number;
+  /**
+   * VIRTWL_IOCTL_SEND of data[offset, offset+length). At most 28 fds and 1 MiB. Returns length, or -1 when it would
+   * block (nothing was sent). The fds stay the caller's.
+   */
+  virtwlSend(fd: number, data: Uint8Array, offset: number, length: number, fds: readonly number[]): number;
+  /** VIRTWL_IOCTL_RECV. As {@link Native.recv}, at most 28 fds and 1 MiB at once; 0 bytes with no fds is the end. */
+  virtwlRecv(fd: number, buffer: Uint8Array, fds: number[]): number;
+  /** VIRTWL_IOCTL_DMABUF_SYNC on a dmabuf vfd. */
+  virtwlDmabufSync(fd: number, flags: number): void;
+
+  // ---- confinement ---------------------------------------------------------------------------------------------
+  /** setrlimit(resource, {limit, limit}): both the soft and the hard limit. Resources by number: RLIMIT_* of Linux. */
+  setResourceLimit(resource: number, limit: number): void;
+  /**
+   * Sets no_new_privs and puts every thread of this process under a seccomp filter, for good. `program`: an array of
+   * `struct sock_filter`, 8 bytes each.
+   */
+  installFilter(program: Uint8Array): void;
+  /** Marks every descriptor from `fd` on close-on-exec, those of which nobody here knows included. */
+  closeOnExecFrom(fd: number): void;
+  /** setsid(): a session of this process's own, without a terminal. EPERM where it leads its process group already. */
+  newSession(): void;
+  /** Has this process killed (SIGKILL) when the thread that made it ends, which for our launchers is their process. */
+  dieWithParent(): void;
+
+  // ---- events --------------------------------------------------------------------------------------------------
+  /**
+   * Stopped at first. callback(events, status) runs on the loop thread, and what it throws is an uncaughtException.
+   * When the fd itself is in error (EPOLLERR: say, the readers of a pipe are gone), events is 0, status negative and
+   * the Poll stopped: read or write to learn what it is.
+   */
+  Poll: new (fd: number, callback: (events: number, status: number) => void) => Poll;
+  /** A snapshot. */
+  counters(): NativeCounters;
+}
+
+function load(): Native {
+  const path = process.env['VIRTWL_NATIVE'] ?? '../../../build/Release/virtwl.node';
+  try {
+    return createRequire(import.meta.url)(path) as Native;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_DLOPEN_FAILED') throw error;
+    const problem = code === 'MODULE_NOT_FOUND' ? 'is not built' : `cannot be loaded by Node.js ${process.version}`;
+    throw new Error(`the native addon ${path} ${problem}; build it with: npm run build`, { cause: error });
+  }
+}
+
+/** The addon. Loaded once; VIRTWL_NATIVE names another build by its absolute path (the sanitizer run uses it). */
+export const native: Native = load();

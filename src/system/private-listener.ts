@@ -1,0 +1,79 @@
+/**
+ * Listening sockets that only their owner may connect to, made in place of what a killed process left behind.
+ */
+import { lstatSync, unlinkSync } from 'node:fs';
+import { OwnedFd } from './fd.js';
+import { native } from './native.js';
+import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
+
+/**
+ * Listens at `path` with mode 0600. A socket there that nobody listens on any more is removed first; throws EADDRINUSE
+ * when somebody does, calling them `who`.
+ */
+export function listenPrivately(path: string, who: string, options?: UnixListenerOptions): UnixListener {
+  return privately(path, who, () => UnixListener.listen(path, options));
+}
+
+/** A socket that listens at its path, for somebody else to accept on. */
+export class BoundSocket {
+  /** The listening descriptor: whoever made this closes it, or gives it away. */
+  readonly socket: OwnedFd;
+  /** The file that bind made, to know it again: somebody else may have put another one there. */
+  readonly #inode: bigint;
+
+  /**
+   * Binds with mode 0600, as {@link listenPrivately} does. `backlog`: connections that may wait to be accepted before the
+   * kernel refuses more.
+   */
+  constructor(
+    readonly path: string,
+    who: string,
+    backlog: number,
+  ) {
+    this.socket = privately(path, who, () => new OwnedFd(native.listenUnix(path, backlog)));
+    try {
+      this.#inode = lstatSync(path, { bigint: true }).ino;
+    } catch (error) {
+      this.socket.close();
+      throw error;
+    }
+  }
+
+  /** Takes the socket off its path, if it is still the one that was put there. The descriptor stays. Idempotent. */
+  remove(): void {
+    if (lstatSync(this.path, { bigint: true, throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.path);
+  }
+}
+
+function privately<T>(path: string, who: string, listen: () => T): T {
+  removeStale(path, who);
+  // The mode is set while the socket is made: a later chmod would leave a moment in which others can connect.
+  const umask = process.umask(0o177);
+  try {
+    return listen();
+  } finally {
+    process.umask(umask);
+  }
+}
+
+/** Removes a socket at `path` that nobody listens on. Throws EADDRINUSE for anything else that is there. */
+export function removeStale(path: string, who: string): void {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  if (!there.isSocket()) throw inUse(`${path} exists and is no socket: remove it, or choose another directory`);
+  try {
+    native.close(native.connectUnix(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') {
+      unlinkSync(path);
+      return;
+    }
+    // EAGAIN: so many wait to be accepted that somebody must be listening.
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+  }
+  throw inUse(`${who} listens on ${path} already`);
+}
+
+function inUse(message: string): Error {
+  return Object.assign(new Error(message), { code: 'EADDRINUSE' });
+}

@@ -1,0 +1,66 @@
+/**
+ * The globals that a compositor has announced, with those remembered that it has just removed. Whoever follows a registry
+ * keeps one: a relay, and a client of our own. What a compositor can make us remember is bounded here.
+ */
+/**
+ * Globals of one compositor at a time. A desktop has some 60, of which outputs and seats are the only ones that come in
+ * numbers; each costs whoever remembers it some 200 bytes.
+ */
+export const MAX_GLOBALS = 1024;
+
+/**
+ * Removed globals that are remembered, the newest ones, for binds that were on their way. An output that is plugged in
+ * and out is one more each time.
+ */
+export const MAX_REMOVED_GLOBALS = 64;
+
+/** A global as it was announced. */
+export interface Global {
+  /** The registry's number for it. */
+  readonly name: number;
+  readonly interface: string;
+  readonly version: number;
+}
+
+/** The globals that a compositor has announced, by name. */
+export class GlobalTable {
+  readonly #globals = new Map<number, Global>();
+  /** Names of removed ones that are still remembered, oldest first. */
+  readonly #removed = new Set<number>();
+
+  /** Those that are there now, first announced first. */
+  *[Symbol.iterator](): IterableIterator<Global> {
+    for (const global of this.#globals.values()) if (!this.#removed.has(global.name)) yield global;
+  }
+
+  /** One that is there, or was until a short while ago. */
+  get(name: number): Global | undefined {
+    return this.#globals.get(name);
+  }
+
+  /** @throws Error when the compositor has announced {@link MAX_GLOBALS} others */
+  add(global: Global): void {
+    const { name } = global;
+    const again = this.#globals.has(name) && !this.#removed.has(name);
+    if (!again && this.#globals.size - this.#removed.size >= MAX_GLOBALS) {
+      throw new Error(`the compositor announced over ${MAX_GLOBALS} globals`);
+    }
+    this.#removed.delete(name);
+    this.#globals.set(name, global);
+  }
+
+  /** It is not there any more; it is remembered for a while. */
+  remove(name: number): void {
+    if (!this.#globals.has(name) || this.#removed.has(name)) return;
+    this.#removed.add(name);
+    if (this.#removed.size <= MAX_REMOVED_GLOBALS) return;
+    const [oldest] = this.#removed;
+    this.delete(oldest as number);
+  }
+
+  /** Forgets it. */
+  delete(name: number): void {
+    this.#removed.delete(name);
+    this.#globals.delete(name);
+  }
+}

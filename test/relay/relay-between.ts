@@ -1,0 +1,59 @@
+/** A relay with a client and a compositor at its ends, for the tests of what goes through it. */
+import type { Test } from 'tap';
+import type { Relay as RelayType, RelayRules } from '../../src/relay/relay.js';
+import { Relay } from '../../src/relay/relay.js';
+import { Peer, settle } from './peer.js';
+
+export interface Between {
+  readonly relay: RelayType;
+  readonly client: Peer;
+  readonly compositor: Peer;
+  /** The reason of its end, once it has ended: `[undefined]` for an orderly one. */
+  readonly ends: (Error | undefined)[];
+  /** The client's registry. */
+  readonly registry: number;
+}
+
+export interface BetweenOptions extends Partial<RelayRules> {
+  /** Whether client and compositor read. */
+  readonly clientReads?: boolean;
+  readonly compositorReads?: boolean;
+  /** Objects of the relay's own to begin with, so that ids differ on both sides. */
+  readonly injected?: number;
+}
+
+/** Connects both. The client has a registry, and the compositor answers what every compositor answers. */
+export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions = {}): Promise<Between> {
+  const { channel: toClient, peer: client } = Peer.pair('client', options.clientReads ?? true);
+  const { channel: toCompositor, peer: compositor } = Peer.pair('compositor', options.compositorReads ?? true);
+  compositor.answer = heard => compositor.answerBasics(heard);
+  t.teardown(() => {
+    for (const end of [client, compositor, toClient, toCompositor]) end.close();
+  });
+  const relay = new Relay(toClient, toCompositor, {
+    requests: options.requests ?? {},
+    events: options.events ?? {},
+    carryToServer: options.carryToServer ?? ((_call, fd) => fd),
+    carryToClient: options.carryToClient ?? ((_call, fd) => fd),
+    ...(options.objects && { objects: options.objects }),
+  });
+  const ends: (Error | undefined)[] = [];
+  relay.on('close', reason => ends.push(reason));
+  t.teardown(() => relay.close(undefined));
+  for (let i = 0; i < (options.injected ?? 3); i++) {
+    const object = relay.inject('wl_callback', 1);
+    relay.request(relay.display, 'sync', [object.serverId]);
+  }
+  relay.start();
+  relay.flush();
+  const registry = client.make(1, 'get_registry');
+  await settle();
+  return { relay, client, compositor, ends, registry };
+}
+
+/** The id by which the compositor knows what it heard being made last. */
+export function madeBy(compositor: Peer, name: string): number {
+  const heard = compositor.last(name);
+  const made = heard.args.find(arg => typeof arg === 'object' && arg !== null && 'interface' in arg);
+  return made === undefined ? (heard.args[0] as number) : (made as { id: number }).id;
+}
