@@ -32,10 +32,10 @@ export function clipboardHandlers(policy: VmPolicy): { readonly requests: Tables
     }
   }
   if (!policy.readClipboard) {
-    requests['wl_data_offer'] = {
+    requests.wl_data_offer = {
       receive: call => (offerOf(call.object).dropped ? Verdict.Forward : unanswered(call)),
     };
-    events['wl_data_offer'] = {
+    events.wl_data_offer = {
       offer: call => {
         const offer = offerOf(call.object);
         if (offer.dropped) return Verdict.Forward;
@@ -48,7 +48,7 @@ export function clipboardHandlers(policy: VmPolicy): { readonly requests: Tables
         return Verdict.Drop;
       },
     };
-    events['wl_data_device'] = { selection: nothingThere, enter: dragEntered };
+    events.wl_data_device = { selection: nothingThere, enter: dragEntered };
     for (const kind of ['zwp_primary_selection', 'gtk_primary_selection']) {
       const suffix = kind.startsWith('zwp') ? '_v1' : '';
       requests[`${kind}_offer${suffix}`] = { receive: unanswered };

@@ -10,7 +10,6 @@ import type { Device } from '../src/virtwl/device.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import { DisplayError } from '../src/relay/call.js';
 import { Transfers } from '../src/relay/transfers.js';
-import type { Interface, Message } from '../src/wayland/interface.js';
 import { Outbox } from '../src/wayland/outbox.js';
 import { interfaces } from '../src/wayland/protocols/index.js';
 import { Policies } from './policy.js';
@@ -24,7 +23,7 @@ import { VmAccount } from './vm-account.js';
  */
 export const MAX_VMS = 256;
 
-const wlDisplay = interfaces.get('wl_display') as Interface;
+const wlDisplay = interfaces.get('wl_display')!;
 
 export interface GlueOptions {
   /** The way to the host. Lent. */
@@ -204,7 +203,7 @@ export class Glue extends EventEmitter<GlueEvents> {
 /** Tells a client that is not served why, in a sentence, and closes its link. */
 function turnAway(link: Channel, why: string): void {
   const out = new Outbox(link);
-  const error = wlDisplay.events.find(({ name }) => name === 'error') as Message;
+  const error = wlDisplay.events.find(({ name }) => name === 'error')!;
   out.write(1, error, [1, DisplayError.NoMemory, `virtwl: ${why}`]);
   out.flush();
   link.closeWhenDrained();

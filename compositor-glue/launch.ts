@@ -56,10 +56,10 @@ export async function launchCompositor(options: LaunchOptions): Promise<Composit
   requireProgram(program, 'install a wlroots compositor, for instance: apt-get install sway');
   const command = endingWithUs(asOrdinaryUser(options.command));
 
-  const given = process.env['XDG_RUNTIME_DIR'];
+  const given = process.env.XDG_RUNTIME_DIR;
   const runtimeDir = given ?? makeRuntimeDirectory('compositor');
   const output = options.output ?? 'inherit';
-  const child = spawn(command[0] as string, command.slice(1), {
+  const child = spawn(command[0]!, command.slice(1), {
     env: { ...process.env, XDG_RUNTIME_DIR: runtimeDir, ...options.env },
     stdio: ['ignore', output, output],
     // A process group of its own, to recognise its socket by and to end all of it.
@@ -67,7 +67,7 @@ export async function launchCompositor(options: LaunchOptions): Promise<Composit
   });
   const ended = new Promise<number>(resolve => {
     child.once('error', () => resolve(127));
-    child.once('exit', (code, signal) => resolve(code ?? 128 + system.signals[signal as NodeJS.Signals]));
+    child.once('exit', (code, signal) => resolve(code ?? 128 + system.signals[signal!]));
   });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>
@@ -132,7 +132,7 @@ function requireProgram(program: string, advice: string): void {
 function hasProgram(program: string): boolean {
   const places = program.includes('/')
     ? [program]
-    : (process.env['PATH'] ?? '').split(delimiter).map(dir => join(dir, program));
+    : (process.env.PATH ?? '').split(delimiter).map(dir => join(dir, program));
   return places.some(place => {
     try {
       accessSync(place, constants.X_OK);
@@ -155,7 +155,7 @@ async function socketOf(
   for (let waited = 0; waited < timeoutMs; waited += LOOK_INTERVAL_MS) {
     for (const name of readdirSync(runtimeDir)) {
       const path = join(runtimeDir, name);
-      if (/^wayland-\d+$/.test(name) && listensIn(path, child.pid as number)) return path;
+      if (/^wayland-\d+$/.test(name) && listensIn(path, child.pid!)) return path;
     }
     await new Promise(resolve => setTimeout(resolve, LOOK_INTERVAL_MS));
     if (exitCode !== undefined) throw new Error(`${program} ended with status ${exitCode} before it made a socket`);

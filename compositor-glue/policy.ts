@@ -204,7 +204,7 @@ type Fail = (problem: string) => never;
 function choice(values: readonly string[], choices: Readonly<Record<string, boolean>>, fail: Fail): boolean {
   const [value] = values;
   const chosen = value === undefined ? undefined : choices[value];
-  if (values.length !== 1 || chosen === undefined || !Object.hasOwn(choices, value as string)) {
+  if (values.length !== 1 || chosen === undefined || !Object.hasOwn(choices, value!)) {
     return fail(`give one of ${Object.keys(choices).join(', ')}`);
   }
   return chosen;
@@ -212,7 +212,7 @@ function choice(values: readonly string[], choices: Readonly<Record<string, bool
 
 function count(values: readonly string[], least: number, most: number, fail: Fail): number {
   const value = Number(values[0]);
-  if (values.length !== 1 || !/^\d+$/.test(values[0] as string) || value < least || value > most) {
+  if (values.length !== 1 || !/^\d+$/.test(values[0]!) || value < least || value > most) {
     return fail(`give one number from ${least} to ${most}`);
   }
   return value;

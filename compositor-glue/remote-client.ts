@@ -118,7 +118,7 @@ export class RemoteClient {
   }
 
   #bind(call: Call, registry: Handlers): Verdict {
-    const verdict = (registry['bind'] as (call: Call) => Verdict)(call);
+    const verdict = (registry.bind as (call: Call) => Verdict)(call);
     if (call.uint(0) !== MEMORY_GLOBAL.name) return verdict;
     const [, bind] = call.args() as [number, Bind];
     this.relay.adopt(MEMORY_GLOBAL.interface, bind.version, bind.id, true);

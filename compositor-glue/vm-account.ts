@@ -94,7 +94,7 @@ export class VmAccount implements ObjectAccount {
     this.#keymaps.get(hash)?.close();
     this.#keymaps.set(hash, memory);
     if (this.#keymaps.size <= MAX_KEYMAPS) return;
-    const [oldest, old] = this.#keymaps.entries().next().value as [string, Memory];
+    const [oldest, old] = this.#keymaps.entries().next().value!;
     old.close();
     this.#keymaps.delete(oldest);
   }

@@ -8,7 +8,7 @@ t.test('sway runs with the output asked for, and leaves nothing behind', async t
   t.equal(statSync(sway.runtimeDir).mode & 0o777, 0o700);
   t.match(await sway.message('-t', 'get_outputs'), [{ name: 'HEADLESS-1', current_mode: { width: 640, height: 360 } }]);
   t.match(await sway.message('-t', 'get_workspaces'), [{ name: '7' }]);
-  t.equal(sway.environment()['WAYLAND_DISPLAY'], sway.display);
+  t.equal(sway.environment().WAYLAND_DISPLAY, sway.display);
   await sway.stop();
   await sway.stop();
   t.equal(existsSync(sway.runtimeDir), false);

@@ -120,7 +120,7 @@ async function start(
   const [program, ...args] = [...(process.getuid?.() === 0 ? asOther : []), ...withUs, ...command];
   const child = spawn(program!, args, {
     env: {
-      PATH: process.env['PATH'],
+      PATH: process.env.PATH,
       HOME: runtimeDir,
       LANG: 'C.UTF-8',
       XDG_RUNTIME_DIR: runtimeDir,
@@ -133,7 +133,7 @@ async function start(
     detached: true, // a group of its own, so that stopping reaches what it started
   });
   let log = '';
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-LOG_CHARACTERS)));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-LOG_CHARACTERS)));
   let running = true;
   const exited = new Promise<void>(resolve => {
     child.once('exit', () => resolve());

@@ -11,7 +11,7 @@ export function fakePath(t: Pick<Test, 'teardown'>, programs: Readonly<Record<st
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-path-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const taken = new Set(Object.keys(programs));
-  for (const place of (process.env['PATH'] ?? '').split(delimiter).filter(path => existsSync(path))) {
+  for (const place of (process.env.PATH ?? '').split(delimiter).filter(path => existsSync(path))) {
     for (const name of readdirSync(place)) {
       // The first place in the PATH that has a program is the one that counts.
       if (taken.has(name)) continue;

@@ -235,6 +235,7 @@ if (inVms.length > 0) {
   await stage(`tests in real VMs (${inVms.length} files, one at a time)`, () => runFiles(inVms, 1, VM_FILE_TIMEOUT_MS));
 }
 if (named.length === 0) {
+  await stage('how the code is written', () => runCheck('lint', 'sh', ['src/setup/lint.sh']));
   if (existsSync('test/bindings/sanitize.sh')) {
     await stage('native code under AddressSanitizer and UBSan', () =>
       runCheck('sanitizers', 'sh', ['test/bindings/sanitize.sh']),

@@ -78,7 +78,7 @@ export function formatCpu(cells: readonly VmCell[]): string {
   const [guest, host] = [ROLES.slice(0, 3), ROLES.slice(3)];
   const table = new Table({
     head: ['CPU ms by frame', '', 'client', ...guest, 'in VMs', 'of inside', ...host],
-    colAligns: ['left', 'left', ...Array(4 + guest.length + host.length - 1).fill('right')],
+    colAligns: ['left', 'left', ...Array<'right'>(4 + guest.length + host.length - 1).fill('right')],
     style: STYLE,
   });
   const own = (m: VmMeasurement): number => m.cpu_us / 1000 / m.frames;

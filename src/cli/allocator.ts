@@ -55,7 +55,7 @@ export function register(program: Command): void {
       const inherited = inheritedFd(SOCKET_FD);
       const bound = inherited === undefined ? bindSocket(options.socket) : undefined;
       try {
-        await serve(options, bound?.socket ?? new OwnedFd(inherited as number));
+        await serve(options, bound?.socket ?? new OwnedFd(inherited!));
       } finally {
         bound?.remove();
       }

@@ -46,7 +46,7 @@ export function register(program: Command): void {
       if (options.attach === undefined) {
         compositor = await launchCompositor({ command, env: options.headless === true ? HEADLESS : {} });
       }
-      const display = compositor?.display ?? (options.attach as string);
+      const display = compositor?.display ?? options.attach!;
       const contexts = await SecurityContexts.connect(display).catch(async (error: Error) => {
         await compositor?.stop();
         throw new Error(

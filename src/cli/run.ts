@@ -40,7 +40,7 @@ export function register(program: Command): void {
         device.close();
         throw error;
       }
-      const runtimeDir = process.env['XDG_RUNTIME_DIR'];
+      const runtimeDir = process.env.XDG_RUNTIME_DIR;
       const directory = makeRuntimeDirectory('run');
       const proxy = new ClientProxy({ device, path: join(directory, 'wayland-0'), server: options.server });
       // The other end has a say in what an error says.
@@ -88,14 +88,14 @@ async function untilSignal(path: string): Promise<number> {
 
 /** Runs the application to its end and returns its exit status; signals that we get are passed on. */
 function runApp(app: readonly string[], env: Record<string, string>): Promise<number> {
-  const child = spawn(app[0] as string, app.slice(1), { stdio: 'inherit', env: { ...process.env, ...env } });
+  const child = spawn(app[0]!, app.slice(1), { stdio: 'inherit', env: { ...process.env, ...env } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   return new Promise(resolve => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'ENOENT' ? 'there is no such program here' : error.message;
-      console.error(`virtwl run: ${app[0] as string}: ${why}`);
+      console.error(`virtwl run: ${app[0]!}: ${why}`);
       resolve(error.code === 'ENOENT' ? 127 : 126);
     });
-    child.once('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal as NodeJS.Signals] ?? 0)));
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal!] ?? 0)));
   });
 }

@@ -53,7 +53,7 @@ function share(picture: Picture, rect: Rect, holds: (colour: number) => boolean)
   let count = 0;
   for (let y = Math.max(0, rect.y); y < Math.min(picture.height, rect.y + rect.height); y++) {
     for (let x = Math.max(0, rect.x); x < Math.min(picture.width, rect.x + rect.width); x++) {
-      if (holds((picture.pixels[y * picture.width + x] as number) & 0xffffff)) count++;
+      if (holds(picture.pixels[y * picture.width + x]! & 0xffffff)) count++;
     }
   }
   return count / (rect.width * rect.height);

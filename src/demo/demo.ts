@@ -169,11 +169,11 @@ class Demo {
   }
 
   get #display(): string {
-    return (this.#stack as LoopbackStack).display;
+    return this.#stack!.display;
   }
 
   #run(vm: string, name: string, args: readonly string[]): Running {
-    const child = (this.#stack as LoopbackStack).virtwl(vm, args);
+    const child = this.#stack!.virtwl(vm, args);
     const errors: string[] = [];
     const running: Running = {
       name,
@@ -232,7 +232,7 @@ class Demo {
 
   /** Where sway has put the contents of a window, if it is there and visible. */
   async #window(wanted: (appId: string) => boolean): Promise<Rect | undefined> {
-    const { directory } = this.#stack as LoopbackStack;
+    const { directory } = this.#stack!;
     const ipc = readdirSync(directory).find(name => name.startsWith('sway-ipc.'));
     if (ipc === undefined) return undefined;
     const { stdout } = await promisify(execFile)('swaymsg', ['-r', '-s', join(directory, ipc), '-t', 'get_tree']);
@@ -281,7 +281,7 @@ function requirePrograms(): void {
 }
 
 function isInstalled(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some(directory => {
+  return (process.env.PATH ?? '').split(delimiter).some(directory => {
     try {
       accessSync(join(directory, program), constants.X_OK);
       return true;

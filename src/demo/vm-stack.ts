@@ -154,7 +154,7 @@ export class VmStack extends HostParts {
       state => serving.test(state.output),
       COMPOSITOR_TIMEOUT_MS,
     );
-    [, this.display = ''] = serving.exec(output) as RegExpExecArray;
+    [, this.display = ''] = serving.exec(output)!;
     return compositor;
   }
 

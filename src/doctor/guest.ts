@@ -21,7 +21,7 @@ export async function checkDevice(needed: boolean): Promise<Finding> {
     device.close();
     return { name, state: 'holds', detail: `${detail}; "virtwl probe" tells whether memory crosses it` };
   } catch (error) {
-    const asked = process.env['VIRTWL_LOOPBACK'] || process.env['VIRTWL_DEVICE'];
+    const asked = process.env.VIRTWL_LOOPBACK || process.env.VIRTWL_DEVICE;
     if (needed || asked) return { name, state: 'fails', detail: messageOf(error) };
     return {
       name,
@@ -32,7 +32,7 @@ export async function checkDevice(needed: boolean): Promise<Finding> {
 }
 
 /** Compositors that could run here, with their versions. Only the compositor VM needs one. */
-export function tellCompositors(path = process.env['PATH']): Finding {
+export function tellCompositors(path = process.env.PATH): Finding {
   const name = 'compositors';
   const found = Object.entries(COMPOSITORS).flatMap(([program, option]) => {
     const { status, stdout, stderr } = spawnSync(program, [option], {

@@ -74,7 +74,7 @@ export function checkDescriptors(limits = readFileSync('/proc/self/limits', 'utf
 }
 
 /** Where sockets go by default, and where Wayland programs look for theirs. */
-export function checkRuntimeDirectory(path = process.env['XDG_RUNTIME_DIR']): Finding {
+export function checkRuntimeDirectory(path = process.env.XDG_RUNTIME_DIR): Finding {
   const name = 'XDG_RUNTIME_DIR';
   const advice = 'log in through systemd-logind, or make one: mkdir -m 700 DIR; export XDG_RUNTIME_DIR=DIR';
   if (path === undefined || path === '') {

@@ -13,7 +13,7 @@ export const OLDEST_QEMU = '11.1';
 const TIMEOUT_MS = 10_000;
 
 /** Whether QEMU for this machine is there and new enough, as `virtwl vm` would take it. Loopback needs none. */
-export function tellQemu(path = process.env['PATH'], named = process.env['VIRTWL_QEMU']): Finding {
+export function tellQemu(path = process.env.PATH, named = process.env.VIRTWL_QEMU): Finding {
   const name = 'QEMU';
   const program = named ?? `qemu-system-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}`;
   const { status, stdout } = spawnSync(program, ['--version'], {

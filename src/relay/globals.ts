@@ -82,12 +82,7 @@ export function registryHandlers(
       bind(call) {
         const [name, bind] = call.args() as [number, Bind];
         const global = announced.get(name);
-        if (
-          global === undefined ||
-          global.interface !== bind.interface ||
-          bind.version < 1 ||
-          bind.version > global.version
-        ) {
+        if (global?.interface !== bind.interface || bind.version < 1 || bind.version > global.version) {
           throw new ProtocolError(
             call.object.clientId,
             DisplayError.InvalidObject,

@@ -16,7 +16,7 @@ import { closeAll, type OwnedFd } from '../system/fd.js';
 import { Call, DisplayError, handlerTable, ProtocolError, Verdict, type Handler, type Handlers } from './call.js';
 import { Flow, type FlowSink } from '../wayland/flow.js';
 import type { Interface, Message } from '../wayland/interface.js';
-import { ObjectMap, RelayObject, SERVER_ID_START, type HandlerTable, type ObjectAccount } from './object-map.js';
+import { ObjectMap, RelayObject, SERVER_ID_START, type ObjectAccount } from './object-map.js';
 import { Outbox } from '../wayland/outbox.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import {
@@ -49,7 +49,10 @@ export interface RelayEvents {
   close: (reason: Error | undefined) => void;
 }
 
-type Tables = { readonly requests: (Handler | undefined)[] | null; readonly events: (Handler | undefined)[] | null };
+interface Tables {
+  readonly requests: (Handler | undefined)[] | null;
+  readonly events: (Handler | undefined)[] | null;
+}
 
 /** Relays one client. Owns both channels. */
 export class Relay extends EventEmitter<RelayEvents> {
@@ -245,24 +248,24 @@ export class Relay extends EventEmitter<RelayEvents> {
     // Nothing is written, and no fd carried, before everything about the message is known to be right.
     if (count > 0) {
       findObjects(message, bytes, offset, places);
-      for (let i = 0; i < count; i++) this.#checkRequestId(call, i, readUint(bytes, places[i] as number));
+      for (let i = 0; i < count; i++) this.#checkRequestId(call, i, readUint(bytes, places[i]!));
       for (let i = 0; i < count; i++) {
-        const clientId = readUint(bytes, places[i] as number);
-        const arg = message.objectArgs[i] as Message['args'][number];
-        if (arg.kind !== 'object') ids[i] = this.#newFromRequest(call, arg, places[i] as number, clientId).serverId;
-        else ids[i] = clientId === 0 ? 0 : (this.#byClient.get(clientId) as RelayObject).serverId;
+        const clientId = readUint(bytes, places[i]!);
+        const arg = message.objectArgs[i]!;
+        if (arg.kind !== 'object') ids[i] = this.#newFromRequest(call, arg, places[i]!, clientId).serverId;
+        else ids[i] = clientId === 0 ? 0 : this.#byClient.get(clientId)!.serverId;
       }
     }
     const fds = message.fds > 0 ? this.#carry(call, this.#rules.carryToServer) : null;
     const at = this.toServer.append(bytes, offset, size, fds);
     const out = this.toServer.bytes;
     writeUint(out, at, object.serverId);
-    for (let i = 0; i < count; i++) writeUint(out, at + (places[i] as number) - offset, ids[i] as number);
+    for (let i = 0; i < count; i++) writeUint(out, at + places[i]! - offset, ids[i]!);
   }
 
   /** Proves an id of a request before anything is written. */
   #checkRequestId(call: Call, index: number, id: number): void {
-    const arg = call.message.objectArgs[index] as Message['args'][number];
+    const arg = call.message.objectArgs[index]!;
     if (arg.kind !== 'object') {
       if (id >= SERVER_ID_START || !this.#byClient.accepts(id)) throw invalidNewId(id);
       return;
@@ -284,7 +287,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   #newFromRequest(call: Call, arg: Message['args'][number], place: number, clientId: number): RelayObject {
-    if (arg.kind === 'new_id') return this.adopt(arg.interface as string, call.object.version, clientId, false);
+    if (arg.kind === 'new_id') return this.adopt(arg.interface!, call.object.version, clientId, false);
     // wl_registry.bind: its handler has checked that the interface is known.
     const version = readUint(call.bytes, place - 4);
     const name = readString(call.bytes, call.offset + 12);
@@ -354,9 +357,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (count > 0) {
       findObjects(message, bytes, offset, places);
       for (let i = 0; i < count; i++) {
-        const arg = message.objectArgs[i] as Message['args'][number];
+        const arg = message.objectArgs[i]!;
         if (arg.kind !== 'object') continue;
-        const id = readUint(bytes, places[i] as number);
+        const id = readUint(bytes, places[i]!);
         const named = this.#byServer.get(id);
         if (named !== undefined && arg.interface !== undefined && named.interface.name !== arg.interface) {
           throw new Error(
@@ -371,8 +374,8 @@ export class Relay extends EventEmitter<RelayEvents> {
         }
       }
       for (let i = 0; i < count; i++) {
-        const arg = message.objectArgs[i] as Message['args'][number];
-        const serverId = readUint(bytes, places[i] as number);
+        const arg = message.objectArgs[i]!;
+        const serverId = readUint(bytes, places[i]!);
         if (arg.kind === 'new_id') ids[i] = this.#newFromEvent(call, arg, serverId).clientId;
         else ids[i] = this.#clientIdOf(serverId);
       }
@@ -381,7 +384,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     const at = this.toClient.append(bytes, offset, size, fds);
     const out = this.toClient.bytes;
     writeUint(out, at, object.clientId);
-    for (let i = 0; i < count; i++) writeUint(out, at + (places[i] as number) - offset, ids[i] as number);
+    for (let i = 0; i < count; i++) writeUint(out, at + places[i]! - offset, ids[i]!);
   }
 
   /**
@@ -400,7 +403,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
     this.#takePlace(this.#byServer, serverId);
     // The id may be in use again: the old entry waited only for late events.
-    return this.#newObject(interfaceNamed(arg.interface as string), call.object.version, serverId, serverId);
+    return this.#newObject(interfaceNamed(arg.interface!), call.object.version, serverId, serverId);
   }
 
   /** An event that is not delivered may have made objects: remember them, so that their events can be dropped too. */
@@ -409,11 +412,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     for (const arg of message.objectArgs) {
       if (arg.kind !== 'new_id') continue;
       findObjects(message, bytes, offset, this.#places);
-      const object = this.#newFromEvent(
-        call,
-        arg,
-        readUint(bytes, this.#places[message.objectArgs.indexOf(arg)] as number),
-      );
+      const object = this.#newFromEvent(call, arg, readUint(bytes, this.#places[message.objectArgs.indexOf(arg)]!));
       this.#byClient.delete(object.clientId, false);
       object.destroyed = true;
     }
@@ -467,14 +466,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       };
       this.#tables.set(iface, tables);
     }
-    const object = new RelayObject(
-      iface,
-      version,
-      clientId,
-      serverId,
-      tables.requests as HandlerTable,
-      tables.events as HandlerTable,
-    );
+    const object = new RelayObject(iface, version, clientId, serverId, tables.requests, tables.events);
     if (clientId !== 0) this.#byClient.set(clientId, object);
     if (serverId !== 0) this.#byServer.set(serverId, object);
     return object;

@@ -41,7 +41,7 @@ export interface Launched {
 }
 
 /** The absolute path of a program on the PATH, as a shell finds it. */
-export function findProgram(name: string, path = process.env['PATH'] ?? ''): string | undefined {
+export function findProgram(name: string, path = process.env.PATH ?? ''): string | undefined {
   return path
     .split(delimiter)
     .filter(directory => directory.startsWith('/'))

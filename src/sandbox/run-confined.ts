@@ -80,7 +80,7 @@ function endOf({ process: child, program, install }: Launched, name: string): Pr
       const why = error.code === 'ENOENT' ? missing : error.message;
       reject(new Error(`cannot confine the ${name}: ${why}; ${ADVICE}`, { cause: error }));
     });
-    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal as NodeJS.Signals]));
+    child.once('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal!]));
   });
 }
 
@@ -145,7 +145,7 @@ class ConfinedProcess {
   #pass(signal: NodeJS.Signals): boolean {
     const { pid, caught } = this.#look();
     if ((caught & (1n << BigInt(constants.signals[signal] - 1))) === 0n) return false;
-    kill(pid as number, signal);
+    kill(pid!, signal);
     return true;
   }
 
@@ -153,7 +153,7 @@ class ConfinedProcess {
     if (this.gone) return;
     this.killedBy = because;
     // The launcher ends with it. While its number is not known, it is the launcher that has to go, and takes it along.
-    kill(this.#look().pid ?? (this.#launcher.pid as number), 'SIGKILL');
+    kill(this.#look().pid ?? this.#launcher.pid!, 'SIGKILL');
   }
 
   /** Its number, if it is known and still its own, and the signals that it catches. */

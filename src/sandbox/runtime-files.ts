@@ -43,11 +43,11 @@ export function libraryDirectories(): string[] {
 }
 
 function linkedWithLibnode(): boolean {
-  return (process.config.variables as unknown as Record<string, unknown>)['node_shared'] === true;
+  return (process.config.variables as unknown as Record<string, unknown>).node_shared === true;
 }
 
 function addonPath(): string {
-  return process.env['VIRTWL_NATIVE'] ?? join(PACKAGE_ROOT, 'build/Release/virtwl.node');
+  return process.env.VIRTWL_NATIVE ?? join(PACKAGE_ROOT, 'build/Release/virtwl.node');
 }
 
 let libraries: readonly string[] | undefined;
@@ -57,7 +57,7 @@ function sharedLibraries(): readonly string[] {
   return (libraries ??= [
     ...new Set(
       [process.execPath, addonPath()].flatMap(file => {
-        return [...ldd(file).matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(match => match[1] as string);
+        return [...ldd(file).matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(match => match[1]!);
       }),
     ),
   ]);

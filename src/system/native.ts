@@ -277,7 +277,7 @@ export interface Native {
 }
 
 function load(): Native {
-  const path = process.env['VIRTWL_NATIVE'] ?? '../../../build/Release/virtwl.node';
+  const path = process.env.VIRTWL_NATIVE ?? '../../../build/Release/virtwl.node';
   try {
     return createRequire(import.meta.url)(path) as Native;
   } catch (error) {

@@ -89,6 +89,7 @@ export class Regions {
     const before = this.#free[at - 1];
     const after = this.#free[at];
     const joinsBefore = before !== undefined && before.offset + before.length === offset;
+    // eslint-disable-next-line @typescript-eslint/prefer-optional-chain -- it does not compile
     const joinsAfter = after !== undefined && offset + length === after.offset;
     if (joinsBefore) {
       before.length += length;

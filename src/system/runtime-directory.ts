@@ -11,7 +11,7 @@ import { native } from './native.js';
  * A new directory, mode 0700, the caller's to remove. `kind` says what for: letters. Its process's number is in its name.
  * `parent` is XDG_RUNTIME_DIR unless it is given; without either, the directory for temporary files.
  */
-export function makeRuntimeDirectory(kind: string, parent = process.env['XDG_RUNTIME_DIR'] ?? tmpdir()): string {
+export function makeRuntimeDirectory(kind: string, parent = process.env.XDG_RUNTIME_DIR ?? tmpdir()): string {
   removeLeftOver(kind, parent);
   return mkdtempSync(join(parent, `virtwl-${kind}-${process.pid}-`));
 }

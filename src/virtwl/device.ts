@@ -52,9 +52,9 @@ export function openDevice(options: DeviceOptions = {}): Device {
   }
   if (options.loopback !== undefined) return new LoopbackDevice(options.loopback);
   if (options.device !== undefined) return new Wl0Device(options.device);
-  const loopback = process.env['VIRTWL_LOOPBACK'];
+  const loopback = process.env.VIRTWL_LOOPBACK;
   if (loopback) return new LoopbackDevice(loopback);
-  const device = process.env['VIRTWL_DEVICE'] || DEFAULT_DEVICE;
+  const device = process.env.VIRTWL_DEVICE || DEFAULT_DEVICE;
   if (!existsSync(device)) {
     throw Object.assign(
       new Error(

@@ -32,8 +32,8 @@ export class Memory extends Vfd {
    */
   constructor(
     fd: number,
-    readonly size: number = 0,
-    private readonly mappable: number = Infinity,
+    readonly size = 0,
+    private readonly mappable = Infinity,
   ) {
     super(fd);
   }

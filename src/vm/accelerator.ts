@@ -26,7 +26,7 @@ function kvmIsThere(): boolean {
 
 /** `VIRTWL_ACCELERATOR` (kvm, tcg) if set, else what was tried. */
 export async function accelerator(qemu: Qemu, kernel: GuestKernel, say: Say): Promise<Accelerator> {
-  const named = process.env['VIRTWL_ACCELERATOR'];
+  const named = process.env.VIRTWL_ACCELERATOR;
   if (named === 'kvm' || named === 'tcg') return named;
   if (named !== undefined) throw new Error(`VIRTWL_ACCELERATOR is "${named}": it can be kvm or tcg`);
   if (!kvmIsThere()) return 'tcg';

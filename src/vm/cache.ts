@@ -14,8 +14,8 @@ const KEPT_OF_A_NAME = 3;
 
 /** The directory of all artifacts: `$XDG_CACHE_HOME/virtwl`, or `~/.cache/virtwl`. */
 export function cacheDirectory(): string {
-  const base = process.env['XDG_CACHE_HOME'];
-  return join(base !== undefined && base.startsWith('/') ? base : join(homedir(), '.cache'), 'virtwl');
+  const base = process.env.XDG_CACHE_HOME;
+  return join(base?.startsWith('/') === true ? base : join(homedir(), '.cache'), 'virtwl');
 }
 
 export interface Artifact {

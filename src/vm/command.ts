@@ -73,8 +73,9 @@ export async function run(command: readonly [string, ...string[]], options: Comm
       throw new Error(`${options.doing}: ${command[0]} ${how}\n${told.map(line => `  | ${line}`).join('\n')}`);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new Error(`${options.doing}: there is no program "${command[0]}" here`);
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new Error(`${options.doing}: there is no program "${command[0]}" here`, { cause: error });
+    }
     throw error;
   } finally {
     clearInterval(progress);

@@ -9,7 +9,7 @@ import { run } from './command.js';
 
 /** The guests' release. */
 export const SUITE = 'trixie';
-export const MIRROR = process.env['VIRTWL_MIRROR'] ?? 'http://deb.debian.org/debian';
+export const MIRROR = process.env.VIRTWL_MIRROR ?? 'http://deb.debian.org/debian';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 export interface SystemSpec {
@@ -103,7 +103,7 @@ export async function makeSystemImage(
     doing: 'its file system',
     timeoutMs: SYSTEM_TIMEOUT_MS,
     say,
-    env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
+    env: { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` },
   });
 }
 

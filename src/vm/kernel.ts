@@ -98,11 +98,11 @@ function kernelModules(system: string): { release: string; directory: string } {
 /** The kernel and its modules, with our driver. A warning of the compiler (W=1) fails the build. */
 export async function guestKernel(
   say: Say,
-  suite: string = process.env['VIRTWL_GUEST_SUITE'] ?? SUITE,
+  suite: string = process.env.VIRTWL_GUEST_SUITE ?? SUITE,
 ): Promise<GuestKernel> {
   const tools = await toolchain(say);
   const busybox = join(tools, 'usr/bin/busybox');
-  const own = process.env['VIRTWL_GUEST_KERNEL'];
+  const own = process.env.VIRTWL_GUEST_KERNEL;
   if (own !== undefined)
     return { release: own, image: join(own, 'bzImage'), busybox, modules: [join(own, 'virtio_wl.ko')] };
   const system = await toolchain(say, suite);

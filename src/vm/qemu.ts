@@ -43,7 +43,7 @@ function suitable(
   try {
     const version = /version (\d+)\.(\d+)[^\n]*/.exec(ask('--version'));
     if (version === null) return { fault: 'does not say its version' };
-    const [major = 0, minor = 0] = [Number(version[1]), Number(version[2])];
+    const [major, minor] = [Number(version[1]), Number(version[2])] as const;
     if (major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])) {
       return { fault: `is ${major}.${minor}, and ${LEAST_VERSION.join('.')} is needed` };
     }
@@ -75,7 +75,7 @@ function unpacked(root: string): Omit<Qemu, 'version'> {
 
 /** `VIRTWL_QEMU` if set, else the machine's if it will do, else a private one, made if need be. */
 export async function findQemu(say: Say): Promise<Qemu> {
-  const named = process.env['VIRTWL_QEMU'];
+  const named = process.env.VIRTWL_QEMU;
   const own: [string] = [named ?? 'qemu-system-x86_64'];
   const { version, fault } = suitable(own, {});
   if (version !== undefined) return { command: own, env: {}, version };

@@ -148,8 +148,7 @@ export class Capturer {
     }
     const old = this.#buffer;
     if (
-      old !== undefined &&
-      old.format === kind.format &&
+      old?.format === kind.format &&
       old.width === kind.width &&
       old.height === kind.height &&
       old.stride === kind.stride

@@ -67,9 +67,9 @@ export interface DisplayEvents {
  * @throws Error when XDG_RUNTIME_DIR is needed and missing
  */
 export function displayPath(env: NodeJS.ProcessEnv = process.env): string {
-  const name = env['WAYLAND_DISPLAY'] || 'wayland-0';
+  const name = env.WAYLAND_DISPLAY || 'wayland-0';
   if (name.startsWith('/')) return name;
-  const directory = env['XDG_RUNTIME_DIR'];
+  const directory = env.XDG_RUNTIME_DIR;
   if (!directory) {
     throw new Error(
       `XDG_RUNTIME_DIR is not set, so there is no directory to look for '${name}' in; set it, or give ` +
@@ -183,7 +183,8 @@ export class Display extends EventEmitter<DisplayEvents> {
    */
   bind(global: string | Global, version = Infinity): WaylandObject {
     const found = typeof global === 'string' ? this.find(global) : global;
-    if (found === undefined) throw new Error(`the compositor does not offer ${String(global)}`);
+    if (found === undefined)
+      throw new Error(`the compositor does not offer ${typeof global === 'string' ? global : global.interface}`);
     const type = this.interfaceNamed(found.interface);
     return this.#registry.bind(found.name, type, Math.min(version, found.version, type.version));
   }

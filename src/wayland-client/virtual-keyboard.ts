@@ -99,7 +99,7 @@ export class VirtualKeyboard {
    * @throws RangeError as {@link keymapFor}; nothing is typed then
    */
   async type(text: string): Promise<void> {
-    const characters = [...text];
+    const characters = Array.from(text);
     this.#learn(characters);
     for (let from = 0; from < characters.length; from += CHARACTERS_AT_ONCE) {
       for (const character of characters.slice(from, from + CHARACTERS_AT_ONCE)) {

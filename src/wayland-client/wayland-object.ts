@@ -35,6 +35,7 @@ function findMessage(messages: readonly Message[], name: string): Message | unde
 }
 
 // A listener's parameters are those of the protocol's event, which this file does not know one by one.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type WaylandEvents = Record<string, (...args: any[]) => void>;
 
 /** One protocol object. Made by {@link Display} and by {@link create}, never directly. */

@@ -55,7 +55,7 @@ export class GlobalTable {
     this.#removed.add(name);
     if (this.#removed.size <= MAX_REMOVED_GLOBALS) return;
     const [oldest] = this.#removed;
-    this.delete(oldest as number);
+    this.delete(oldest!);
   }
 
   /** Forgets it. */

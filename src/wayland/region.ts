@@ -48,11 +48,11 @@ export class Region {
       return;
     }
     for (let i = 0; i < rects.length; i++) {
-      const have = rects[i] as Rect;
+      const have = rects[i]!;
       if (contains(have, rect)) return;
       if (contains(rect, have)) {
         // The new one swallows this one, and may swallow others.
-        const last = rects.pop() as Rect;
+        const last = rects.pop()!;
         if (i < rects.length) rects[i] = last;
         i--;
       }

@@ -41,7 +41,7 @@ t.test('a guest with a budget', { timeout: 180_000 }, async t => {
     await ended;
   });
   await new Promise(resolve => createInterface({ input: host.stdout }).once('line', resolve));
-  const used = async (): Promise<number> => ((await statusOf(host))['allocator'] as { used: number }).used;
+  const used = async (): Promise<number> => ((await statusOf(host)).allocator as { used: number }).used;
   const device = openDevice({ loopback: directory });
   t.teardown(() => device.close());
   const before = shmem();
@@ -89,7 +89,7 @@ t.test('a guest with a budget', { timeout: 180_000 }, async t => {
   });
 
   await t.test('nor by giving descriptors to another process', async t => {
-    const memory = held.pop() as Memory;
+    const memory = held.pop()!;
     const holder = spawn('sleep', ['100'], { stdio: [memory.fd, 'ignore', 'ignore'] });
     memory.close();
     await refused(t, device, 1, Status.OverBudget);
@@ -101,7 +101,7 @@ t.test('a guest with a budget', { timeout: 180_000 }, async t => {
   });
 
   await t.test('nor by making files larger', async t => {
-    const memory = held[0] as Memory;
+    const memory = held[0]!;
     ftruncateSync(memory.fd, 4 * BUDGET);
     t.throws(() => native.reserve(memory.fd, 4 * BUDGET), { code: 'ENOSPC' });
     const mapping = native.map(memory.fd, 0, 2 * PIECE, true);
@@ -113,7 +113,7 @@ t.test('a guest with a budget', { timeout: 180_000 }, async t => {
   });
 
   await t.test('nor by giving pages back and taking them again', async t => {
-    const memory = held[1] as Memory;
+    const memory = held[1]!;
     ftruncateSync(memory.fd, 0);
     const more = await takeAll(device);
     t.equal(more.length, 1, 'what was given back can be had once');
@@ -125,7 +125,7 @@ t.test('a guest with a budget', { timeout: 180_000 }, async t => {
 
   await t.test('nor by making files of its own where its memory comes from', async t => {
     // What loopback shows of a file that has no name is its tmpfs; a guest sees not even that.
-    t.throws(() => openSync(`/proc/self/fd/${(held[0] as Memory).fd}/more`, constants.O_CREAT | constants.O_RDWR), {
+    t.throws(() => openSync(`/proc/self/fd/${held[0]!.fd}/more`, constants.O_CREAT | constants.O_RDWR), {
       code: 'ENOTDIR',
     });
   });
@@ -163,11 +163,11 @@ t.test('a guest with a budget', { timeout: 180_000 }, async t => {
       const [memory] = await takeAll(device, 1);
       host.kill('SIGKILL');
       await ended;
-      const mapping = (memory as Memory).map(PIECE, true);
+      const mapping = memory!.map(PIECE, true);
       new Uint8Array(mapping.buffer)[PIECE - 1] = 7;
       t.notOk(mapping.faulted, 'it can still be used');
       mapping.unmap();
-      (memory as Memory).close();
+      memory!.close();
     },
   );
 });

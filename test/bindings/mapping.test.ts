@@ -240,6 +240,7 @@ t.test('a forgotten mapping goes with the garbage, whatever of it is forgotten f
     return unmapped() - start >= 39;
   });
   t.equal(new Uint8Array(kept!)[0], 1);
+  // eslint-disable-next-line no-useless-assignment -- what is not reachable any more is collected
   kept = undefined;
   await eventually('the last one collected', () => {
     collectGarbage();
@@ -259,7 +260,7 @@ t.test('map and unmap are counted, and a thousand of them leave nothing', async 
 });
 
 t.test('the addon is loaded by require only, since it needs one itself', async t => {
-  const path = process.env['VIRTWL_NATIVE'] ?? new URL('../../../build/Release/virtwl.node', import.meta.url).pathname;
+  const path = process.env.VIRTWL_NATIVE ?? new URL('../../../build/Release/virtwl.node', import.meta.url).pathname;
   const { status, stderr } = spawnSync(
     process.execPath,
     ['-e', 'process.dlopen({ exports: {} }, process.argv[1])', path],

@@ -208,7 +208,7 @@ t.test('descriptors that cannot be handed over are closed', async t => {
     try {
       native.recv(b, new Uint8Array(1), fds);
     } finally {
-      delete Array.prototype[0];
+      Reflect.deleteProperty(Array.prototype, 0);
     }
     t.equal(fds.length, 3, 'no foreign code runs between them');
     closeFds(...fds);

@@ -155,7 +155,7 @@ function readableByAll(): { NATIVE_MODULE: string; VIRTWL_NATIVE: string } {
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const [module, addon] = [join(directory, 'native.mjs'), join(directory, 'virtwl.node')];
   copyFileSync(new URL('../../src/system/native.js', import.meta.url), module);
-  copyFileSync(process.env['VIRTWL_NATIVE'] ?? new URL('../../../build/Release/virtwl.node', import.meta.url), addon);
+  copyFileSync(process.env.VIRTWL_NATIVE ?? new URL('../../../build/Release/virtwl.node', import.meta.url), addon);
   for (const [path, mode] of [
     [directory, 0o755],
     [module, 0o644],

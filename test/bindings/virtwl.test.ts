@@ -35,7 +35,7 @@ function run(script: string): Run {
   const log = join(directory, 'log');
   rmSync(log, { force: true });
   const module = JSON.stringify(new URL('../../src/system/native.js', import.meta.url).href);
-  const preload = [process.env['LD_PRELOAD'], library].filter(Boolean).join(' ');
+  const preload = [process.env.LD_PRELOAD, library].filter(Boolean).join(' ');
   const { stdout, stderr, signal } = spawnSync(
     process.execPath,
     [
@@ -241,7 +241,7 @@ t.test('a SIGBUS outside of our mappings is deadly, guard or not', async t => {
     const { found, signal } = run(`${guard} native.virtwlDmabufSync(device, 0xbad);`);
     t.equal(found, undefined);
     // A sanitizer's own handler ends the process with a status.
-    if (process.env['VIRTWL_NATIVE'] === undefined) t.equal(signal, 'SIGBUS');
+    if (process.env.VIRTWL_NATIVE === undefined) t.equal(signal, 'SIGBUS');
   }
 });
 

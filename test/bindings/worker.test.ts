@@ -14,7 +14,7 @@ t.setTimeout(240_000);
 const MODULE = new URL('../../src/system/native.js', import.meta.url).href;
 
 /** A thread that runs `script`, with `native`, `port` (parentPort) and `data` (workerData). */
-function start(script: string, data: unknown = undefined): Worker {
+function start(script: string, data?: unknown): Worker {
   return new Worker(
     `const { parentPort: port, workerData: data } = require('node:worker_threads');
      import(${JSON.stringify(MODULE)}).then(async ({ native }) => { ${script} });`,
@@ -23,7 +23,7 @@ function start(script: string, data: unknown = undefined): Worker {
 }
 
 /** Runs it to its end and gives what it posted last. */
-async function run(script: string, data: unknown = undefined): Promise<unknown> {
+async function run(script: string, data?: unknown): Promise<unknown> {
   const worker = start(script, data);
   let posted: unknown;
   worker.on('message', message => (posted = message));

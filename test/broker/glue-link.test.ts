@@ -40,7 +40,7 @@ async function linked(t: Test) {
   });
   link.start();
   await eventually('the link to be up', () => link.up);
-  return { broker: broker as UnixSocket, downs, clients };
+  return { broker: broker!, downs, clients };
 }
 
 const client = encodeRecord({ kind: Kind.Client, detail: Mode.Handover, text: 'work' });

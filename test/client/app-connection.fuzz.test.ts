@@ -17,11 +17,11 @@ import { WildPeer, type WildOptions } from '../relay/wild-peer.js';
 import { connectApp, LINK_GLOBALS, nameOf, type AppAndLink } from './app-and-link.js';
 
 /** Of each of the two ways, in the test command: two seconds of an idle machine. */
-const INPUTS = Number(process.env['VIRTWL_FUZZ_INPUTS'] ?? 12_000);
-const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
+const INPUTS = Number(process.env.VIRTWL_FUZZ_INPUTS ?? 12_000);
+const SEED = Number(process.env.FUZZ_SEED ?? 1);
 
 // A long run takes as long as it takes.
-if (process.env['VIRTWL_FUZZ_INPUTS'] !== undefined) t.setTimeout(0);
+if (process.env.VIRTWL_FUZZ_INPUTS !== undefined) t.setTimeout(0);
 
 const before = new Holdings();
 
@@ -98,7 +98,7 @@ async function round(
   who: 'app' | 'link',
   steps: number,
 ): Promise<{ said: number; faults: string[]; frames: number }> {
-  const c: AppAndLink = await connectApp(t as never);
+  const c: AppAndLink = await connectApp(t);
   const truncated: OwnedFd[] = [];
   const app: WildPeer = new WildPeer(c.app, random, {
     breaking: who === 'app' ? 300 : Infinity,
@@ -154,7 +154,7 @@ async function round(
   }
   await eventually('the connection ends when its peers are gone', () => c.ends.length === 1);
   for (const fd of truncated) fd.close();
-  if (process.env['WHY']) console.error(who, app.said, c.ends[0]?.message?.replace(/\d+/g, 'N'));
+  if (process.env.WHY) console.error(who, app.said, c.ends[0]?.message?.replace(/\d+/g, 'N'));
   // What a wild peer itself hears proves nothing: it does not know all that it has said.
   const faults = who === 'app' ? [...c.far.mistakes, ...c.far.peer.faults] : [];
   return { said: app.said + link.said, faults, frames: c.connection.counters.frames };

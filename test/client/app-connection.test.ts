@@ -76,7 +76,7 @@ function withApp(
   t.test(name, async t => {
     const held = new Holdings();
     const cleanups: (() => void)[] = [];
-    const c = await connectApp({ teardown: (work: () => void) => cleanups.unshift(work) } as never, options);
+    const c = await connectApp({ teardown: (work: () => void) => cleanups.unshift(work) }, options);
     try {
       await body(t, c);
       t.same(c.far.mistakes, []);
@@ -791,7 +791,7 @@ for (const [what, options, message] of [
   t.test(`a client ${what} hears of it when it shows something`, async t => {
     const held = new Holdings();
     const cleanups: (() => void)[] = [];
-    const c = await connectApp({ teardown: (work: () => void) => cleanups.unshift(work) } as never, options as never);
+    const c = await connectApp({ teardown: (work: () => void) => cleanups.unshift(work) }, options);
     if (what.includes('wl_shm')) {
       await c.app.isEnded();
       t.match(c.app.last('wl_display.error').args[2], /invalid global wl_shm/);

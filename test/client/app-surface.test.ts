@@ -13,7 +13,7 @@ import { connectApp, DrawnPool, nameOf, type AppAndLink, type LinkedBuffer } fro
 import { numbered, stored, uprightPixels } from './pictures.js';
 
 const before = new Holdings();
-const SEED = Number(process.env['FUZZ_SEED'] ?? 3);
+const SEED = Number(process.env.FUZZ_SEED ?? 3);
 
 /** As many rectangles fit into a region without it falling back to a bounding box, however they lie. */
 const EXACT_RECTS = 5;
@@ -61,7 +61,7 @@ class ModelSurface {
   }
 
   get theirs(): number {
-    return [...this.c.far.surfaces.keys()][this.#index] as number;
+    return [...this.c.far.surfaces.keys()][this.#index]!;
   }
   #index = 0;
   setIndex(index: number): void {

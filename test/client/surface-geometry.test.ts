@@ -4,7 +4,7 @@ import type { Rect } from '../../src/wayland/region.js';
 import { Random } from '../wayland/random.js';
 import { numbered, stored, uprightPixels, type Picture } from './pictures.js';
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 11);
+const SEED = Number(process.env.FUZZ_SEED ?? 11);
 
 /** The same pixels where they are in the buffer: their bounding box, and whether `box` holds them all. */
 function inBuffer(upright: ReadonlySet<number>, buffer: Picture): { bounds: Rect | null; missing(box: Rect): number } {

@@ -17,11 +17,11 @@ import { WildPeer } from '../relay/wild-peer.js';
 import { GlueBetween, GLOBALS, type Remote } from './glue-between.js';
 
 /** Of each of the two ways, in the test command: two seconds of an idle machine. */
-const INPUTS = Number(process.env['VIRTWL_FUZZ_INPUTS'] ?? 12_000);
-const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
+const INPUTS = Number(process.env.VIRTWL_FUZZ_INPUTS ?? 12_000);
+const SEED = Number(process.env.FUZZ_SEED ?? 1);
 
 // A long run takes as long as it takes.
-if (process.env['VIRTWL_FUZZ_INPUTS'] !== undefined) t.setTimeout(0);
+if (process.env.VIRTWL_FUZZ_INPUTS !== undefined) t.setTimeout(0);
 
 const before = new Holdings();
 

@@ -25,12 +25,12 @@ const listening = (name: string): string =>
 /** A runtime directory that the environment names, for the time of the test. */
 function runtimeDir(t: Test, given = true): string {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
-  const was = process.env['XDG_RUNTIME_DIR'];
-  if (given) process.env['XDG_RUNTIME_DIR'] = directory;
-  else delete process.env['XDG_RUNTIME_DIR'];
+  const was = process.env.XDG_RUNTIME_DIR;
+  if (given) process.env.XDG_RUNTIME_DIR = directory;
+  else delete process.env.XDG_RUNTIME_DIR;
   t.teardown(() => {
-    if (was === undefined) delete process.env['XDG_RUNTIME_DIR'];
-    else process.env['XDG_RUNTIME_DIR'] = was;
+    if (was === undefined) delete process.env.XDG_RUNTIME_DIR;
+    else process.env.XDG_RUNTIME_DIR = was;
     rmSync(directory, { recursive: true, force: true });
   });
   return directory;

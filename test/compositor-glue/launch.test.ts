@@ -25,8 +25,8 @@ for (const [name, as] of users) {
     const config = join(directory, 'sway.config');
     writeFileSync(config, 'xwayland disable\n');
     const [program, ...args] = [...as, process.execPath, VIRTWL, 'compositor', '--headless', '--loopback', loopback];
-    const glue = spawn(program as string, [...args, '--', 'sway', '-c', config], {
-      env: { PATH: process.env['PATH'], XDG_RUNTIME_DIR: directory },
+    const glue = spawn(program, [...args, '--', 'sway', '-c', config], {
+      env: { PATH: process.env.PATH, XDG_RUNTIME_DIR: directory },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     let tree: number[] = [];
@@ -37,7 +37,7 @@ for (const [name, as] of users) {
       });
       glue.once('exit', () => reject(new Error('it ended too early')));
     });
-    tree = processTree(glue.pid as number);
+    tree = processTree(glue.pid!);
     t.ok(
       tree.some(pid => programOf(pid) === 'sway'),
       'sway runs',

@@ -154,7 +154,7 @@ t.test('whatever is in a file, it is a policy or a PolicyError', async t => {
   let state = 42;
   const random = (n: number): number => ((state = (state * 1103515245 + 12345) & 0x7fffffff) >>> 8) % n;
   let accepted = 0;
-  const rounds = Number(process.env['VIRTWL_FUZZ_INPUTS'] ?? 20_000);
+  const rounds = Number(process.env.VIRTWL_FUZZ_INPUTS ?? 20_000);
   for (let round = 0; round < rounds; round++) {
     const text = Array.from({ length: random(12) }, () => words[random(words.length)]).join(
       random(2) === 0 ? ' ' : '\n',

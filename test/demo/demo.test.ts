@@ -23,7 +23,7 @@ import { run, type Application } from '../loopback/applications.js';
 t.setTimeout(180_000);
 
 /** Runs it with temporary files of its own; everything that it leaves there is found. */
-function demo(t: Test, args: readonly string[], path = process.env['PATH']!): { directory: string; demo: Application } {
+function demo(t: Test, args: readonly string[], path = process.env.PATH!): { directory: string; demo: Application } {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-demo-test-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   mkdirSync(join(directory, 'tmp'));
@@ -93,12 +93,12 @@ t.test('it says what is missing, or what went wrong', async t => {
   const broken = demo(
     t,
     [],
-    `${pathWith(t, [], { sway: 'echo "no seat, no sway" >&2; exit 3' })}:${process.env['PATH']}`,
+    `${pathWith(t, [], { sway: 'echo "no seat, no sway" >&2; exit 3' })}:${process.env.PATH}`,
   ).demo;
   t.equal(await broken.ended, 1);
   t.match(broken.stderr, /part "compositor" ended.*no seat, no sway.*sway ended with status 3/s);
 
-  const crashing = demo(t, [], `${pathWith(t, [], { foot: 'echo "no fonts" >&2; exit 4' })}:${process.env['PATH']}`);
+  const crashing = demo(t, [], `${pathWith(t, [], { foot: 'echo "no fonts" >&2; exit 4' })}:${process.env.PATH}`);
   t.equal(await crashing.demo.ended, 1);
   t.match(crashing.demo.stderr, /foot ended with status 4 before there was the window of foot.*no fonts/s);
   t.same(readdirSync(join(crashing.directory, 'tmp')), [], 'nothing is left then either');

@@ -352,7 +352,7 @@ t.test('without glue the memory is our own', async t => {
   const sizes: number[] = [];
   const { memfdMemory } = await import('../../src/direct/drawing-memory.js');
   const device = { ...deviceOf(socket), allocate: (size: number) => (sizes.push(size), memfdMemory(size)) };
-  const client = await DirectClient.overDevice(device as ReturnType<typeof deviceOf>);
+  const client = await DirectClient.overDevice(device);
   t.teardown(() => client.close());
   t.equal(client.source.name, 'own allocation');
   const window = await client.createWindow();
@@ -398,7 +398,7 @@ t.test('the connection', async t => {
     let reason: Error | undefined;
     client.on('end', error => (reason = error));
     desktop.close();
-    for (const wait of waits) await t.rejects(wait as Promise<unknown>, /closed the connection/);
+    for (const wait of waits as Promise<unknown>[]) await t.rejects(wait, /closed the connection/);
     t.match(reason, /closed the connection/);
     t.equal(buffer.pixels.length, 0, 'the memory is unmapped');
     t.throws(() => window.commit(buffer));

@@ -120,7 +120,7 @@ t.test('QEMU', async t => {
   t.match(says('11.1.3'), { state: 'holds', detail: '11.1.3' });
   t.match(says('11.0.9'), { state: 'note', detail: /too old/, advice: /backports/ });
   const other = join(fakePath(t, { other: 'echo "QEMU emulator version 12.0.0"' }), 'other');
-  t.match(tellQemu(process.env['PATH'], other), { state: 'holds', detail: '12.0.0' }, 'the one that is named counts');
+  t.match(tellQemu(process.env.PATH, other), { state: 'holds', detail: '12.0.0' }, 'the one that is named counts');
   t.match(tellQemu(fakePath(t, { [program]: null })), { state: 'note', detail: new RegExp(`no ${program}`) });
 });
 

@@ -44,7 +44,7 @@ t.test('on a machine that can be the host', async t => {
   for (const name of ['Node.js', 'native addon', 'memory budget', 'bubblewrap', 'confinement']) {
     t.equal(by[name]?.state, 'holds', `${name}: ${by[name]?.detail}`);
   }
-  t.match(by['confinement']?.detail, /refused: read .*, start a program/);
+  t.match(by.confinement?.detail, /refused: read .*, start a program/);
   t.same(Object.keys(by), [
     ...['Node.js', 'native addon', 'descriptors', 'XDG_RUNTIME_DIR', 'memory budget', 'memory', 'bubblewrap'],
     ...['minijail', 'confinement', 'QEMU', 'KVM'],
@@ -83,7 +83,7 @@ t.test('without bubblewrap', async t => {
   t.equal(run.status, 1);
   const { ok, by } = diagnosisOf(run);
   t.equal(ok, false);
-  t.match(by['bubblewrap'], { state: 'fails', detail: 'no bwrap on the PATH', advice: 'apt-get install bubblewrap' });
+  t.match(by.bubblewrap, { state: 'fails', detail: 'no bwrap on the PATH', advice: 'apt-get install bubblewrap' });
   t.notOk('confinement' in by);
   t.equal(by['memory budget']?.state, 'holds', 'the rest is looked at all the same');
 });
@@ -91,9 +91,9 @@ t.test('without bubblewrap', async t => {
 t.test('without bubblewrap, where there is minijail', async t => {
   const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { bwrap: null }) });
   const { ok, by } = diagnosisOf(run);
-  const installed = by['minijail']?.state !== 'note';
-  if (!installed) t.match(by['minijail'], { detail: 'not installed here (no minijail0 on the PATH)' });
-  t.equal(by['bubblewrap']?.state, installed ? 'lacks' : 'fails', 'one of the two is enough');
+  const installed = by.minijail?.state !== 'note';
+  if (!installed) t.match(by.minijail, { detail: 'not installed here (no minijail0 on the PATH)' });
+  t.equal(by.bubblewrap?.state, installed ? 'lacks' : 'fails', 'one of the two is enough');
   t.equal(ok, installed);
 });
 
@@ -101,7 +101,7 @@ t.test('where namespaces are forbidden', async t => {
   const bwrap = 'test "$1" = --version && echo bubblewrap 9.9 && exit; echo "bwrap: No permissions" >&2; exit 1';
   const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { minijail0: null, bwrap }) });
   t.equal(run.status, 1);
-  t.match(diagnosisOf(run).by['bubblewrap'], {
+  t.match(diagnosisOf(run).by.bubblewrap, {
     state: 'fails',
     detail: /^9\.9, but it may not make namespaces: bwrap: No permissions/,
     advice: /troubleshooting/,
@@ -123,8 +123,8 @@ t.test('where bubblewrap does not confine', async t => {
     exit $status`;
   const run = doctor(['--role', 'host', '--json'], { PATH: fakePath(t, { minijail0: null, bwrap }) });
   t.equal(run.status, 1);
-  t.equal(diagnosisOf(run).by['bubblewrap']?.state, 'holds', 'it looks well');
-  t.match(diagnosisOf(run).by['confinement'], {
+  t.equal(diagnosisOf(run).by.bubblewrap?.state, 'holds', 'it looks well');
+  t.match(diagnosisOf(run).by.confinement, {
     state: 'fails',
     // Debian's own Node.js aborts when it meets the filter with all of the machine around it: it did not get out, but
     // neither was it confined.
@@ -139,7 +139,7 @@ t.test('without the native addon', async t => {
   const { by } = diagnosisOf(run);
   t.match(by['native addon'], { state: 'fails', detail: /\/not-there\.node is not built/, advice: /npm run build/ });
   t.notOk('memory budget' in by, 'what is tried through it is not tried');
-  t.equal(by['bubblewrap']?.state, 'holds');
+  t.equal(by.bubblewrap?.state, 'holds');
 });
 
 t.test('a role that there is not', async t => {

@@ -24,6 +24,6 @@ function memory(bytes: number): OwnedFd {
 }
 
 function end(pair: readonly number[], which: number): OwnedFd {
-  native.close(pair[1 - (which & 1)] as number);
-  return new OwnedFd(pair[which & 1] as number);
+  native.close(pair[1 - (which & 1)]!);
+  return new OwnedFd(pair[which & 1]!);
 }

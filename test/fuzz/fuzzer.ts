@@ -193,7 +193,7 @@ class Fuzzer {
       const group = inputs.slice(at, at + size);
       for (const input of group) await this.#one(input);
       if (group.length === 1) {
-        if (this.#coverage.takeFrom(news)) this.#add(group[0] as Uint8Array, true);
+        if (this.#coverage.takeFrom(news)) this.#add(group[0]!, true);
       } else if (this.#coverage.touches(news)) {
         await this.#attribute(news, group, end);
       }
@@ -225,6 +225,7 @@ class Fuzzer {
       const words = await this.target.run(input);
       this.target.check?.();
       if (this.#unproved.push(input) >= HELD_EVERY) await this.#proveHeld();
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- a rejection is told as it was
       if (this.#rejection !== undefined) throw this.#rejection;
       // A machine that is busy makes anything take long. Only then is processor time asked for, which is dear.
       if (performance.now() - began > SLOW_MS) await this.#proveFast(input);

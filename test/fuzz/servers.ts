@@ -13,7 +13,7 @@ export class FuzzServers {
   connect(name: string): OwnedFd {
     if (name !== 'plain')
       throw Object.assign(new Error('no such server'), { code: name === 'gone' ? 'ECONNREFUSED' : 'ENOENT' });
-    const [ours, theirs] = native.socketpair() as [number, number];
+    const [ours, theirs] = native.socketpair();
     this.#ends.push(new OwnedFd(theirs));
     return new OwnedFd(ours);
   }

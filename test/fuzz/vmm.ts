@@ -158,7 +158,7 @@ export class FuzzVmm {
   /** A new socket for the device's requests: its end of it. What was mapped stays mapped, what was asked has no answer. */
   newRequests(): OwnedFd {
     this.dropRequests();
-    const [ours, theirs] = native.socketpair() as [number, number];
+    const [ours, theirs] = native.socketpair();
     this.#requests = new OwnedFd(ours);
     this.#requestsPending = Buffer.alloc(0);
     this.asked.length = 0;

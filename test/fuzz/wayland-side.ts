@@ -242,8 +242,7 @@ export class WaylandSide {
   /** Objects that a message makes. */
   #learn(message: Message, args: readonly WireValue[], version: number): void {
     message.args.forEach((arg, i) => {
-      if (arg.kind === 'new_id')
-        this.objects.set(args[i] as number, { type: arg.interface as string, version, gone: false });
+      if (arg.kind === 'new_id') this.objects.set(args[i] as number, { type: arg.interface!, version, gone: false });
       if (arg.kind !== 'bind') return;
       const { id, interface: type, version: bound } = args[i] as Bind;
       this.objects.set(id, { type, version: bound, gone: false });

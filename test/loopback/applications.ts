@@ -40,7 +40,7 @@ export function quietEnvironment(t: Pick<Test, 'teardown'>): Record<string, stri
     writeFileSync(join(home, 'config', version, 'settings.ini'), settings);
   }
   return {
-    PATH: process.env['PATH'] ?? '',
+    PATH: process.env.PATH ?? '',
     HOME: home,
     XDG_CONFIG_HOME: join(home, 'config'),
     LANG: 'C.UTF-8',

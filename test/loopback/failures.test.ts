@@ -53,7 +53,7 @@ async function afterOneClient(t: Test, stack: LoopbackStack, env: Record<string,
 async function clientsBecome(t: Test, stack: LoopbackStack, wanted: number): Promise<void> {
   let clients: unknown;
   for (const end = Date.now() + TIMEOUT_MS; clients !== wanted && Date.now() < end; await pause(LOOK_INTERVAL_MS)) {
-    clients = (await stack.status('compositor'))['clients'];
+    clients = (await stack.status('compositor')).clients;
   }
   t.equal(clients, wanted, `the glue serves ${wanted} clients`);
 }

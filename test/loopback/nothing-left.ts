@@ -18,7 +18,7 @@ const HOST = { allocator: { used: 0, pieces: 0 } };
 export async function nothingLeft(t: Test, stack: LoopbackStack, glue = true): Promise<void> {
   for (const end = Date.now() + TIMEOUT_MS; Date.now() < end; await pause(LOOK_INTERVAL_MS)) {
     const { clients } = glue ? await stack.status('compositor') : GLUE;
-    const { used } = (await stack.status('compositor-host'))['allocator'] as typeof HOST.allocator;
+    const { used } = (await stack.status('compositor-host')).allocator as typeof HOST.allocator;
     if (clients === 0 && used === 0) break;
   }
   if (glue) t.match(await stack.status('compositor'), GLUE, 'the glue has no client left, and no bytes on any account');

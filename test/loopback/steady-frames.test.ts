@@ -18,7 +18,7 @@ t.test('steady frames of an unmodified application', { timeout: 120_000 }, async
   const app = stack.virtwl('client', ['run', '--', 'weston-simple-shm'], { XDG_RUNTIME_DIR: sway.runtimeDir });
   t.teardown(() => app.kill());
 
-  const frames = async (): Promise<number> => (await statusOf(app))['frames'] as number;
+  const frames = async (): Promise<number> => (await statusOf(app)).frames as number;
   while ((await frames()) < 30) await pause(100);
 
   const all = async () => ({
@@ -28,7 +28,7 @@ t.test('steady frames of an unmodified application', { timeout: 120_000 }, async
     broker: stack.parts.has('broker'),
   });
   const before = await all();
-  while ((await frames()) < (before.proxy['frames'] as number) + FRAMES) await pause(100);
+  while ((await frames()) < (before.proxy.frames as number) + FRAMES) await pause(100);
   const after = await all();
 
   for (const name of ['proxy', 'glue', 'host'] as const) {
@@ -36,16 +36,16 @@ t.test('steady frames of an unmodified application', { timeout: 120_000 }, async
       t.equal(after[name].native[counter], before[name].native[counter], `${name}: ${counter}`);
     }
   }
-  t.same(after.host['allocator'], before.host['allocator'], 'the allocator was not asked');
-  const drawn = (after.proxy['frames'] as number) - (before.proxy['frames'] as number);
-  const copied = (after.proxy['bytesCopied'] as number) - (before.proxy['bytesCopied'] as number);
+  t.same(after.host.allocator, before.host.allocator, 'the allocator was not asked');
+  const drawn = (after.proxy.frames as number) - (before.proxy.frames as number);
+  const copied = (after.proxy.bytesCopied as number) - (before.proxy.bytesCopied as number);
   t.ok(drawn >= FRAMES, `${drawn} frames were drawn meanwhile`);
   // weston-simple-shm damages all but its 20 pixels of border: 250 x 250 less the border, each byte at most twice
   // because two buffers take turns.
   t.ok(copied / drawn <= 250 * 250 * 4, 'no more than the window was copied for a frame');
 
   await t.test('seen by strace', async t => {
-    const seen = await trace([app.pid as number, stack.parts.get('compositor')?.process.pid as number], 2_000);
+    const seen = await trace([app.pid!, stack.parts.get('compositor')!.process.pid!], 2_000);
     t.match(seen, /sendmsg\(/, 'messages were sent meanwhile');
     t.notMatch(seen, /MAP_SHARED/, 'no shared memory was mapped');
     t.notMatch(seen, /SCM_RIGHTS/, 'no descriptor was passed');

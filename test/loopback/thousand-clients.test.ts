@@ -34,8 +34,8 @@ t.test(`${CLIENTS} clients`, { timeout: 300_000 }, async t => {
   });
   const started: [string, number][] = [
     ...[...stack.parts.values()].map(part => [part.name, part.process.pid] as [string, number]),
-    ['proxy', proxy.pid as number],
-    ['sway', sway.process.pid as number],
+    ['proxy', proxy.pid!],
+    ['sway', sway.process.pid!],
   ];
   // What is confined runs as a child of what was started, and so does a compositor that may not be root.
   const processes = started.flatMap(([name, pid]) =>
@@ -56,7 +56,7 @@ t.test(`${CLIENTS} clients`, { timeout: 300_000 }, async t => {
     t.equal(after[name]?.sharedMappings, before[name]?.sharedMappings, `${name}: mappings of shared memory`);
   }
   const host = await stack.status('compositor-host');
-  t.match(host['allocator'], { used: 0, pieces: 0 }, "the allocator's books say zero");
+  t.match(host.allocator, { used: 0, pieces: 0 }, "the allocator's books say zero");
   t.match(await stack.status('compositor'), { clients: 0, bytes: {} }, 'the glue has no client and no bytes');
 });
 

@@ -107,7 +107,7 @@ export class Peer {
   }
 
   /** Says a request that makes an object and returns its id, which stands in `args` as `'new'`. */
-  make(id: number, name: string, args: readonly (WireValue | 'new')[] = ['new']): number {
+  make(id: number, name: string, args: readonly WireValue[] = ['new']): number {
     const made = this.newId();
     this.say(
       id,
@@ -208,7 +208,7 @@ export class Peer {
 
   #noteTypes(message: Message, args: readonly WireValue[], parent: number): void {
     message.args.forEach((arg, i) => {
-      if (arg.kind === 'new_id') this.#note(args[i] as number, arg.interface as string, this.versions.get(parent) ?? 1);
+      if (arg.kind === 'new_id') this.#note(args[i] as number, arg.interface!, this.versions.get(parent) ?? 1);
       if (arg.kind === 'bind') {
         const bind = args[i] as Bind;
         this.#note(bind.id, bind.interface, bind.version);

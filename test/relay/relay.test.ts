@@ -253,7 +253,7 @@ t.test('fds', async t => {
     await b.compositor.hears('wl_shm.create_pool', 100);
     for (const { args } of b.compositor.all('wl_shm.create_pool')) {
       const fd = b.compositor.takeFd(args[1]);
-      if (fd.info().size !== args[2]) t.fail(`a pool of ${args[2]} bytes has ${fd.info().size}`);
+      if (fd.info().size !== args[2]) t.fail(`a pool of ${String(args[2])} bytes has ${fd.info().size}`);
       fd.close();
     }
     await held.assertSame(t, 'each was closed on the way');

@@ -19,8 +19,8 @@ const ENDS: Readonly<Record<string, readonly string[]>> = {
   copied: ['copied'],
 };
 
-const KILLS = Number(process.env['VIRTWL_KILLS'] ?? 12);
-const SEED = Number(process.env['FUZZ_SEED'] ?? 9);
+const KILLS = Number(process.env.VIRTWL_KILLS ?? 12);
+const SEED = Number(process.env.FUZZ_SEED ?? 9);
 t.setTimeout(60_000 + KILLS * 60_000);
 t.test(`${KILLS} kills (FUZZ_SEED=${SEED})`, async t => {
   const random = new Random(SEED);

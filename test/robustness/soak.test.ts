@@ -20,7 +20,7 @@ import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { DIRECT, House } from './house.js';
 import { residentBytes } from './process-holdings.js';
 
-const FULL = process.env['VIRTWL_SOAK'] === 'full';
+const FULL = process.env.VIRTWL_SOAK === 'full';
 const BUFFERS = FULL ? 1_000_000 : 20_000;
 const CLIENTS = FULL ? 10_000 : 300;
 /** Clients at the same time. */

@@ -61,7 +61,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { cleanUp, ...run } = POLICIES[policy]!(directory);
   const { status, signal } = await runConfined(
     { ...run, readable: [...run.readable, dirname(program), ...readable], command: [program, argument] },
-    process.env['CONFINE_BY'] as Sandbox | undefined,
+    process.env.CONFINE_BY as Sandbox | undefined,
   );
   cleanUp?.();
   if (signal !== undefined) process.stderr.write(`ended by ${signal}\n`);

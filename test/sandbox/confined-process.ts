@@ -42,7 +42,7 @@ export class Confined {
       this.process.once('error', reject);
       this.process.once('close', (code, signal) => {
         this.#ended = true;
-        resolve(code ?? (signal as NodeJS.Signals));
+        resolve(code ?? signal!);
       });
     });
     t.teardown(() => this.kill());
@@ -50,7 +50,7 @@ export class Confined {
 
   /** The process outside. */
   get outer(): number {
-    return this.process.pid as number;
+    return this.process.pid!;
   }
 
   /** The program that confines, which stands between the two; undefined while or when it is not there. */
@@ -70,7 +70,7 @@ export class Confined {
       if (this.#ended && !this.#has(text)) throw new Error(`it ended: ${this.stdout}${this.stderr}`);
       return this.#has(text);
     });
-    return this.inner as number;
+    return this.inner!;
   }
 
   async kill(): Promise<void> {

@@ -76,7 +76,7 @@ for (const sandbox of INSTALLED) {
       host.process.kill('SIGTERM');
       const end = await host.ended;
       t.ok(end === 0 || end === 128 + 15, `${moment} ms later: ended by ${end}`);
-      await gone(launcher as number);
+      await gone(launcher!);
       t.notOk(existsSync(join(directory, 'vm')), 'and left nothing');
     }
   });
@@ -103,7 +103,7 @@ for (const sandbox of INSTALLED) {
     const directory = makeDirectory(t);
     const host = startHost(t, directory, `--sandbox=${sandbox}`);
     const inner = await host.says('ready');
-    const launcher = host.launcher as number;
+    const launcher = host.launcher!;
     host.process.kill('SIGKILL');
     await gone(inner);
     await gone(launcher);
@@ -128,7 +128,7 @@ for (const sandbox of INSTALLED) {
   t.test(`${sandbox}: when the program that confines is killed, neither stays`, async t => {
     const host = startHost(t, makeDirectory(t), `--sandbox=${sandbox}`);
     const inner = await host.says('ready');
-    process.kill(host.launcher as number, 'SIGKILL');
+    process.kill(host.launcher!, 'SIGKILL');
     await gone(inner);
     t.not(await host.ended, 0);
     t.match(host.stderr, /virtwl: .*host process of VM "work"/);

@@ -72,7 +72,7 @@ const EPERM = 1;
 const HOST_FOLDERS = ['etc', 'home', 'root', 'boot', 'var', 'sys', 'proc', 'dev', 'run'];
 /** Whether a directory of the root is there only because what the process runs on is somewhere below it: a checkout in /root. */
 const onTheWay = (name: string): boolean =>
-  [process.execPath, process.argv[1] as string].some(path => path.startsWith(`/${name}/`)) &&
+  [process.execPath, process.argv[1]!].some(path => path.startsWith(`/${name}/`)) &&
   readdirSync(`/${name}`).length === 1;
 /** More than a process has that was just started. */
 const FIRST_DESCRIPTORS = 64;
@@ -149,7 +149,7 @@ function foreignSockets(directory: string): string[] {
 function registerByDescriptor(): string {
   const record = encodeRecord({ kind: Kind.Register, detail: Role.Compositor, text: 'taken-over' });
   const pair = native.socketpair();
-  const [listening] = pair as [number, number];
+  const [listening] = pair;
   let refusal: unknown;
   for (let fd = 3; fd < FIRST_DESCRIPTORS; fd++) {
     if (pair.includes(fd)) continue;
@@ -171,7 +171,7 @@ function inWorker(): Promise<string> {
      const module_ = { exports: {} };
      process.dlopen(module_, workerData.path);
      parentPort.postMessage(module_.exports.call(workerData.number));`,
-    { eval: true, workerData: { path: around.rawSyscall, number: BigInt(raw.numbers['execve'] as number) } },
+    { eval: true, workerData: { path: around.rawSyscall, number: BigInt(raw.numbers.execve!) } },
   );
   return new Promise((resolve, reject) => {
     worker.once('error', reject);
@@ -195,7 +195,7 @@ const attempts: Record<string, () => unknown> = {
   'list other processes': () => readdirSync('/proc'),
   'open a device': () => readFileSync('/dev/zero'),
   'write in the root': () => create('/escape'),
-  'write to its own code': () => open(process.argv[1] as string, 'a'),
+  'write to its own code': () => open(process.argv[1]!, 'a'),
   'put a file beside Node.js': () => create(`${dirname(process.execPath)}/escape`),
   'make a directory in the root': () => mkdirSync('/escape'),
   // ---- talking to others
@@ -273,7 +273,7 @@ const needs: Record<string, () => unknown> = {
     native.map(fd, 0, 4096, true).unmap();
     native.close(fd);
   },
-  'its own code': () => readFileSync(process.argv[1] as string),
+  'its own code': () => readFileSync(process.argv[1]!),
   ...Object.fromEntries(
     around.servers.map(path => [`its server ${path}`, () => native.close(native.connectUnix(path))]),
   ),
@@ -317,7 +317,7 @@ function callUnlisted(): { unlisted: string[]; tried: number } {
   return { unlisted, tried };
 }
 
-const earlyRing = raw.call(BigInt(raw.numbers[EARLY_REFUSALS[0]] as number), 8n, 0n);
+const earlyRing = raw.call(BigInt(raw.numbers[EARLY_REFUSALS[0]]!), 8n, 0n);
 lockDown();
 if (around.die === 'foreign') raw.foreign();
 if (around.die === 'x32') raw.call(0x40000000n | 39n);

@@ -60,7 +60,7 @@ t.test('the command line', async t => {
     'one directory may be written to',
   );
   t.ok(binds.includes(`${directory}/elsewhere,${directory}/link,0`), 'links are followed here, where they are seen');
-  const places = binds.map(bind => bind.split(',')[1] as string);
+  const places = binds.map(bind => bind.split(',')[1]!);
   t.same(places, [...places].sort(), 'directories come before what is in them');
 });
 
@@ -72,9 +72,9 @@ t.test('a path that cannot be said is refused', async t => {
 });
 
 t.test('without minijail0', async t => {
-  const path = process.env['PATH'];
-  process.env['PATH'] = fakePath(t, { minijail0: null });
-  t.teardown(() => (process.env['PATH'] = path));
+  const path = process.env.PATH;
+  process.env.PATH = fakePath(t, { minijail0: null });
+  t.teardown(() => (process.env.PATH = path));
   t.equal(findProgram('minijail0'), undefined);
   t.same(await checkMinijail(true), {
     ...{ name: 'minijail', state: 'note' },
@@ -97,7 +97,7 @@ t.test('without bubblewrap', async t => {
     return;
   }
   const inner = await host.says('ready');
-  t.equal(statusField(host.launcher as number, 'Name'), 'minijail0');
+  t.equal(statusField(host.launcher!, 'Name'), 'minijail0');
   t.equal(statusField(inner, 'Seccomp_filters'), '2');
   host.process.kill();
   t.equal(await host.ended, 0);
@@ -108,7 +108,7 @@ t.test('where both are, it is bubblewrap unless minijail is asked for', async t 
     const asked = sandbox === 'bubblewrap' ? [] : [`--sandbox=${sandbox}`];
     const host = new Confined(t, [VIRTWL, ...hostArguments(makeDirectory(t)), ...asked]);
     await host.says('ready');
-    t.equal(statusField(host.launcher as number, 'Name'), { bubblewrap: 'bwrap', minijail: 'minijail0' }[sandbox]);
+    t.equal(statusField(host.launcher!, 'Name'), { bubblewrap: 'bwrap', minijail: 'minijail0' }[sandbox]);
     host.process.kill();
     t.equal(await host.ended, 0);
   }

@@ -141,7 +141,7 @@ t.test('an ordinary user can confine as well', { skip: alreadyOne }, async t => 
   chownSync(own, NOBODY, NOBODY);
   const as = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups', '--'];
   const program = [process.execPath, join(directory, 'package/dist/src/cli/main.js')];
-  const env = { PATH: process.env['PATH'] };
+  const env = { PATH: process.env.PATH };
   if (spawnSync('setpriv', [...as, process.execPath, '-e', '0'], { env }).status !== 0) {
     return t.pass('no other user may run this Node.js', { skip: true });
   }

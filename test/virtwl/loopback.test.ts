@@ -116,10 +116,10 @@ t.test('which device is opened', async t => {
     restore('VIRTWL_LOOPBACK', VIRTWL_LOOPBACK);
     restore('VIRTWL_DEVICE', VIRTWL_DEVICE);
   });
-  delete process.env['VIRTWL_LOOPBACK'];
-  process.env['VIRTWL_DEVICE'] = '/nowhere/wl0';
+  delete process.env.VIRTWL_LOOPBACK;
+  process.env.VIRTWL_DEVICE = '/nowhere/wl0';
   t.throws(() => openDevice(), { code: 'ENOENT', message: /there is no \/nowhere\/wl0 here.*virtwl host --loopback/ });
-  process.env['VIRTWL_LOOPBACK'] = directory;
+  process.env.VIRTWL_LOOPBACK = directory;
   t.match(openDevice(), { kind: 'loopback', path: directory }, 'loopback comes first');
   t.throws(() => openDevice({ device: '/nowhere/wl0' }), { code: 'ENOENT', message: /cannot open .*\/nowhere\/wl0/ });
   t.throws(() => openDevice({ loopback: '/nowhere' }), {

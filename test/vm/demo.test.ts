@@ -15,8 +15,8 @@ t.test('it leaves a picture, taken inside the compositor VM, with both windows o
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const own = join(directory, 'tmp');
   mkdirSync(own);
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const env = { PATH: process.env['PATH']!, HOME: directory, XDG_CACHE_HOME: cache, TMPDIR: own };
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  const env = { PATH: process.env.PATH!, HOME: directory, XDG_CACHE_HOME: cache, TMPDIR: own };
   const demo = run(
     t,
     [process.execPath, VIRTWL, 'demo', '--vms', '--frames', '5', '--output', join(directory, 'out.png')],

@@ -9,7 +9,7 @@ import { smallGuest } from './guests.js';
 
 // Everything waits for what the guest does, which is slow where it is emulated; a kernel that somebody built to look for
 // mistakes is slower by far.
-const TIMEOUT_MS = process.env['VIRTWL_GUEST_KERNEL'] === undefined ? 580_000 : 3_600_000;
+const TIMEOUT_MS = process.env.VIRTWL_GUEST_KERNEL === undefined ? 580_000 : 3_600_000;
 t.setTimeout(TIMEOUT_MS);
 
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-driver-'));

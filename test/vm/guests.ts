@@ -21,7 +21,7 @@ import { findQemu } from '../../src/vm/qemu.js';
 export const SOURCES = fileURLToPath(new URL('../../../test/vm/', import.meta.url));
 
 /** A small guest's memory. Where a kernel keeps a shadow of all that it maps (KASAN), the device's 4 GiB alone take 512 MiB. */
-const MEMORY_BYTES = (process.env['VIRTWL_GUEST_KERNEL'] === undefined ? 512 : 2048) * 2 ** 20;
+const MEMORY_BYTES = (process.env.VIRTWL_GUEST_KERNEL === undefined ? 512 : 2048) * 2 ** 20;
 
 export interface GuestOptions {
   readonly name: string;

@@ -21,7 +21,7 @@ import {
   Response,
 } from '../../src/host/wl-device/wire.js';
 
-const TIMEOUT_MS = process.env['VIRTWL_GUEST_KERNEL'] === undefined ? 240_000 : 3_600_000;
+const TIMEOUT_MS = process.env.VIRTWL_GUEST_KERNEL === undefined ? 240_000 : 3_600_000;
 t.setTimeout(TIMEOUT_MS);
 
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-liar-'));

@@ -52,7 +52,7 @@ export async function startStack(
 /** A client that draws, and looks at every frame, until it is told to stop. It draws already: the glue has given it memory. */
 export async function drawing(stack: VmStack, vm: string, more: readonly string[] = []): Promise<GuestProgram> {
   const given = async (): Promise<number> =>
-    ((await stack.statusOf(stack.compositor))['bytes'] as Record<string, number>)[vm] ?? 0;
+    ((await stack.statusOf(stack.compositor)).bytes as Record<string, number>)[vm] ?? 0;
   const before = await given();
   const client = await stack.virtwl(vm, ['frames', '--frames', '1000000', ...FRAME, ...more]);
   for (const end = Date.now() + TIMEOUT_MS; (await given()) <= before; await pause(ASK_INTERVAL_MS)) {
@@ -163,7 +163,7 @@ export async function holdsAsBefore(t: Test, before: StackHoldings, look: () => 
 export async function waits(t: Test, stack: VmStack, come: () => Promise<GuestProgram>): Promise<GuestProgram> {
   const held = (): number => {
     const confined = processTree(stack.parts.get('broker')!.process.pid!).at(-1)!;
-    return holdingsOf(confined)['socket'] ?? 0;
+    return holdingsOf(confined).socket ?? 0;
   };
   const before = held();
   const client = await come();

@@ -53,7 +53,7 @@ t.test('the suite of the guest library, which loopback passes, on /dev/wl0', asy
   let count = 0;
   for (const [i, line] of output.split('\n').entries()) {
     // The subtests, and not what they are made of.
-    const [, not, what] = /^    (not )?ok \d+ - (.*?)(?: # time=.*)?$/.exec(line) ?? [];
+    const [, not, what] = /^ {4}(not )?ok \d+ - (.*?)(?: # time=.*)?$/.exec(line) ?? [];
     if (what === undefined) continue;
     count++;
     t.equal(not, undefined, what);
@@ -65,7 +65,7 @@ t.test('the suite of the guest library, which loopback passes, on /dev/wl0', asy
           .join('\n'),
       );
   }
-  t.match(output, /^    1\.\.\d+$/m, `it came to its end (${errors})`);
+  t.match(output, /^ {4}1\.\.\d+$/m, `it came to its end (${errors})`);
   t.ok(count > 20, `${count} of its tests were seen`);
   await machine.run('true');
   t.match(device.counts, { vfds: 0, mappings: 0 }, 'and left nothing in the device');

@@ -164,8 +164,8 @@ t.test('nothing is left of them', async t => {
   const books = async (): Promise<unknown> => {
     const [compositor, office] = [await stack.status('compositor-host'), await stack.status('office-host')];
     return {
-      used: (compositor['allocator'] as { used: number }).used,
-      vfds: (office['device'] as { vfds: number }).vfds,
+      used: (compositor.allocator as { used: number }).used,
+      vfds: (office.device as { vfds: number }).vfds,
     };
   };
   let seen = await books();

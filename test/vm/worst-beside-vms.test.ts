@@ -9,8 +9,8 @@ import t from 'tap';
 import { drawing, goesOn, startStack, wasRight } from './stack-under-kills.js';
 import { WorstVm } from './worst-vm.js';
 
-const SECONDS = Number(process.env['VIRTWL_WORST_SECONDS'] ?? 60);
-const SEED = Number(process.env['VIRTWL_WORST_SEED'] ?? 2);
+const SECONDS = Number(process.env.VIRTWL_WORST_SECONDS ?? 60);
+const SEED = Number(process.env.VIRTWL_WORST_SEED ?? 2);
 /** How long anything may take beyond that: three guests boot, sway and Node.js start in them. Milliseconds. */
 const PATIENCE_MS = 500_000;
 

@@ -14,8 +14,8 @@ import { startSway } from '../compositors.js';
 import { framesJson } from '../frames/run-frames.js';
 import { WorstVm } from './worst-vm.js';
 
-const SECONDS = Number(process.env['VIRTWL_WORST_SECONDS'] ?? 120);
-const SEED = Number(process.env['VIRTWL_WORST_SEED'] ?? 1);
+const SECONDS = Number(process.env.VIRTWL_WORST_SECONDS ?? 120);
+const SEED = Number(process.env.VIRTWL_WORST_SEED ?? 1);
 /** Of the neighbour, in one run. A guest that does its worst leaves it a part of a processor. */
 const FRAMES = 20;
 /** How long anything may take beyond that: a guest boots, programs are compiled. Milliseconds. */

@@ -177,7 +177,7 @@ t.test('an object', async t => {
   t.test('gives the fds of events to the listener, and closes those that nobody hears', async t => {
     const { display, compositor } = await connectFake(t, GLOBALS);
     const seat = display.bind('wl_seat');
-    const [heard, unheard, dead] = [1, 2, 3].map(() => seat.create('get_keyboard')) as WaylandObject[];
+    const [heard, unheard, dead] = Array.from({ length: 3 }, () => seat.create('get_keyboard'));
     await display.roundtrip();
     dead!.request('release');
     const fds: OwnedFd[] = [];

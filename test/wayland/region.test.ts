@@ -2,7 +2,7 @@ import t from 'tap';
 import { MAX_RECTS, Region, type Rect } from '../../src/wayland/region.js';
 import { Random } from './random.js';
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 7);
+const SEED = Number(process.env.FUZZ_SEED ?? 7);
 
 function rect(x1: number, y1: number, x2: number, y2: number): Rect {
   return { x1, y1, x2, y2 };

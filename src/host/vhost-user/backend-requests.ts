@@ -73,7 +73,7 @@ export class BackendRequests {
       message: ({ request, flags }, payload, fds) => {
         closeAll(fds);
         const [first] = this.#sent;
-        if (first === undefined || request !== first.number || (flags & FLAG_REPLY) === 0 || payload.length !== 8) {
+        if (request !== first?.number || (flags & FLAG_REPLY) === 0 || payload.length !== 8) {
           throw new Error(`an answer (request ${request}, ${payload.length} bytes) to what was not asked`);
         }
         this.#sent.shift();

@@ -62,7 +62,7 @@ export const brokerLink: Target = {
     const whole: Uint8Array[] = [];
     const say = (bytes: Uint8Array, fds: number): void => {
       whole.push(bytes);
-      const context = contexts[draw.below(contexts.length)] as TestContext;
+      const context = contexts[draw.below(contexts.length)]!;
       context.deliver(
         bytes,
         Array.from({ length: fds }, () => drawFd(draw)),

@@ -56,7 +56,8 @@ export const policyFile: Target = {
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error;
       const lines = text.split(/\r?\n/).length;
-      if (error.line < 1 || error.line > lines) throw new Error(`an error in line ${error.line} of ${lines}`);
+      if (error.line < 1 || error.line > lines)
+        throw new Error(`an error in line ${error.line} of ${lines}`, { cause: error });
       return [
         /set twice|clipboard: give|give one of|no global|denied twice|a name only|unknown setting|one number|one size/.exec(
           error.message,

@@ -86,7 +86,7 @@ export const probeRequests: Target = {
           case 1:
           case 2: {
             const guest = channels[draw.below(channels.length)];
-            if (guest === undefined || !guest.channel.reads) break;
+            if (!guest?.channel.reads) break;
             const size = draw.pick(SIZES);
             const seed = draw.word();
             const real = draw.oneIn(6) ? draw.below(10_000) : size <= 8192 ? size : 4096;

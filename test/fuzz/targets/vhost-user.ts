@@ -60,7 +60,7 @@ export const vhostUser: Target = {
     const features = { indirect: !draw.oneIn(4), eventIndex: !draw.oneIn(4) };
     const guest = new FuzzGuest(features);
     const servers = new FuzzServers();
-    const [ours, theirs] = native.socketpair() as [number, number];
+    const [ours, theirs] = native.socketpair();
     const vmm = new FuzzVmm(new OwnedFd(ours));
     const words = new Set<string>();
     let granted = 0;
@@ -180,6 +180,7 @@ export const vhostUser: Target = {
             if (draw.oneIn(4)) {
               vmm.broken = true;
               vmm.raw(draw.take(1 + draw.below(40)), draw.oneIn(3) ? [drawFd(draw)] : []);
+              // eslint-disable-next-line no-dupe-else-if -- each draws anew
             } else if (draw.oneIn(4)) {
               // The memory goes away while it is in use.
               guest.spoiled = true;

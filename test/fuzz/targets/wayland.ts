@@ -115,7 +115,7 @@ function answersBasics(side: WaylandSide, draw: Draw, memory: boolean): void {
   const globals = few === 15 ? ALL_GLOBALS : few > 11 ? GLOBALS : FEW_GLOBALS;
   const own = memory && !draw.oneIn(4) ? ([['virtwl_memory_v1', 1]] as const) : [];
   [...globals, ...own].forEach(([type, version], i) => side.globals.set(i + 1, { type, version }));
-  side.answer = ({ name, id, args }: Heard) => {
+  side.answer = ({ name, args }: Heard) => {
     switch (name) {
       case 'wl_display.get_registry':
         for (const [number, { type, version }] of side.globals)
@@ -134,8 +134,6 @@ function answersBasics(side: WaylandSide, draw: Draw, memory: boolean): void {
         // It shows nothing for long.
         if (typeof args[0] === 'number' && draw.oneIn(2) && side.objects.has(args[0])) side.say(args[0], 'release', []);
         break;
-      default:
-        void id;
     }
   };
 }

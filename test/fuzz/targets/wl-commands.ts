@@ -40,7 +40,7 @@ export const wlCommands: Target = {
       connect(name) {
         if (name !== 'plain')
           throw Object.assign(new Error('no such server'), { code: name === 'gone' ? 'ECONNREFUSED' : 'ENOENT' });
-        const [ours, theirs] = native.socketpair() as [number, number];
+        const [ours, theirs] = native.socketpair();
         servers.push(new OwnedFd(theirs));
         return new OwnedFd(ours);
       },

@@ -93,7 +93,7 @@ t.test('a VM reaches the servers that are turned on, through a confined process'
     device: { connected: true, vfds: 4, connections: 2, mappings: 2, allocBytes: 65536 },
     allocator: { used: 8192 },
   });
-  t.match(status['native'], { fdsOpened: Number });
+  t.match(status.native, { fdsOpened: Number });
 
   driver.frontEnd.close();
   const next = await guest(t, path);

@@ -238,7 +238,7 @@ export class TestFrontEnd {
     ] as const) {
       fds[index]?.close();
       fds[index] = new OwnedFd(native.eventfd());
-      this.tell(request, encodeU64(BigInt(index)), [new OwnedFd(native.dup(fds[index]!.fd))]);
+      this.tell(request, encodeU64(BigInt(index)), [new OwnedFd(native.dup(fds[index].fd))]);
     }
     this.tell(FrontEnd.SetVringEnable, state(index, 1));
   }

@@ -16,9 +16,9 @@ import { FRONT_END_ADDRESS, GUEST_ADDRESS, GUEST_BYTES } from './front-end.js';
 import { contextCommand, numbers, pipeCommand, type GuestDriver } from './guest-driver.js';
 import { withHouse, type House } from './house.js';
 
-const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
-const INPUTS = Number(process.env['VIRTWL_FUZZ_INPUTS'] ?? 3_000);
-if (process.env['VIRTWL_FUZZ_INPUTS'] !== undefined) t.setTimeout(0);
+const SEED = Number(process.env.FUZZ_SEED ?? 1);
+const INPUTS = Number(process.env.VIRTWL_FUZZ_INPUTS ?? 3_000);
+if (process.env.VIRTWL_FUZZ_INPUTS !== undefined) t.setTimeout(0);
 
 const LIMITS = {
   vfds: 60,
