@@ -3,11 +3,11 @@
  * protocol is wanted, never as part of a build, and its output is committed. Only facts of the wire pass through:
  * names, versions, signatures. Descriptions stay behind. Take the XML from the newest Debian there is, since a table may
  * be newer than what it is used with but not older: fetch libwayland-bin, libwayland-dev and wayland-protocols from sid
- * with `apt-get download`, unpack them into ROOT with `dpkg-deb -x`, and note their versions in `protocols/index.ts`.
+ * with `apt-get download`, unpack them into ROOT with `dpkg-deb -x`, note their versions in `index()` below, and lay the result out with `npm run lint -- --fix`.
  *
  *     node dist/src/wayland/generate.js ROOT/usr/share/wayland ROOT/usr/share/wayland-protocols src/wayland/protocols
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { XMLParser } from 'fast-xml-parser';
 
@@ -76,17 +76,22 @@ interface XmlMessage {
   '@since'?: string;
   arg?: XmlArg[];
 }
+interface XmlEnum {
+  '@name': string;
+  entry: { '@name': string; '@value': string }[];
+}
 interface XmlInterface {
   '@name': string;
   '@version': string;
   request?: XmlMessage[];
   event?: XmlMessage[];
+  enum?: XmlEnum[];
 }
 
 const parser = new XMLParser({
   ignoreAttributes: false,
   attributeNamePrefix: '@',
-  isArray: tag => ['interface', 'request', 'event', 'arg'].includes(tag),
+  isArray: tag => ['interface', 'request', 'event', 'arg', 'enum', 'entry'].includes(tag),
 });
 
 function argLine(arg: XmlArg): string {
@@ -107,6 +112,19 @@ function list(key: string, messages: readonly XmlMessage[] | undefined): string 
   return `    ${key}: [\n${messages.map(message => `      '${messageLine(message)}',\n`).join('')}    ],\n`;
 }
 
+/** `wl_shm` and `error` become `WlShmError`. */
+function enumName(interfaceName: string, name: string): string {
+  const words = `${interfaceName}_${name}`.split('_');
+  return words.map(word => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+}
+
+function enumTable(interfaceName: string, { '@name': name, entry }: XmlEnum): string {
+  const entries = entry.map(
+    ({ '@name': key, '@value': value }) => `  ${/^\d/.test(key) ? `'${key}'` : key}: ${value},\n`,
+  );
+  return `\n/** \`${interfaceName}.${name}\` */\nexport const ${enumName(interfaceName, name)} = {\n${entries.join('')}} as const;\n`;
+}
+
 function table(file: string): string {
   const { protocol } = parser.parse(readFileSync(file, 'utf8')) as { protocol: { interface: XmlInterface[] } };
   const interfaces = protocol.interface.map(item => {
@@ -114,10 +132,37 @@ function table(file: string): string {
     const messages = body === '' ? '' : `, {\n${body}  }`;
     return `  defineInterface('${item['@name']}', ${item['@version']}${messages}),\n`;
   });
+  const enums = protocol.interface.flatMap(item => (item.enum ?? []).map(entries => enumTable(item['@name'], entries)));
   return [
     `/** The wire facts of ${basename(file)}. Written by generate.ts: change that, not this. */\n`,
-    "import { defineInterface, type Interface } from '../interface.js';\n\n",
-    `export const interfaces: readonly Interface[] = [\n${interfaces.join('')}];\n`,
+    "import { defineInterface } from '../interface.js';\n\n",
+    `export const interfaces = [\n${interfaces.join('')}];\n`,
+    ...enums,
+  ].join('');
+}
+
+/** The list of all tables, those written by hand among them. */
+function index(directory: string): string {
+  const files = readdirSync(directory)
+    .filter(name => name.endsWith('.ts') && name !== 'index.ts')
+    .map(name => basename(name, '.ts'))
+    .sort();
+  const names = files.map(file => file.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()));
+  return [
+    '/**\n',
+    ' * Every interface that this project can parse, by name. That an interface is here says nothing about who may use it:\n',
+    " * what a remote client is offered is the glue's allow-list. Written by generate.ts: change that, not this.\n",
+    ' *\n',
+    ' * The tables come from wayland 1.26.0 and wayland-protocols 1.49 but for those whose files say that they are written by\n',
+    ' * hand.\n',
+    ' */\n',
+    "import type { Interface } from '../interface.js';\n",
+    ...files.map((file, i) => `import { interfaces as ${names[i]!} } from './${file}.js';\n`),
+    `\nconst ALL = [\n${names.map(name => `  ...${name},\n`).join('')}];\n`,
+    '\n/** Every table by the name of its interface, with its lines as types. */\n',
+    "export type Tables = { readonly [T in (typeof ALL)[number] as T['name']]: T };\n",
+    '\n/** All interfaces by name. */\n',
+    'export const interfaces: ReadonlyMap<string, Interface> = new Map(ALL.map(item => [item.name, item]));\n',
   ].join('');
 }
 
@@ -129,4 +174,5 @@ if (wayland === undefined || protocols === undefined || target === undefined) {
   for (const file of [join(wayland, 'wayland.xml'), ...PROTOCOLS.map(path => join(protocols, path))]) {
     writeFileSync(join(target, `${basename(file, '.xml')}.ts`), table(file));
   }
+  writeFileSync(join(target, 'index.ts'), index(target));
 }

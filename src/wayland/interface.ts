@@ -54,6 +54,19 @@ export interface Interface {
   readonly events: readonly Message[];
 }
 
+/**
+ * An interface together with the lines that describe it, for the compiler: `message-types.ts` reads them. `lines` is not
+ * there at run time.
+ */
+export interface TypedInterface<
+  Name extends string = string,
+  Requests extends string = string,
+  Events extends string = string,
+> extends Interface {
+  readonly name: Name;
+  readonly lines: { readonly requests: Requests; readonly events: Events };
+}
+
 const KINDS: ReadonlySet<string> = new Set([
   'int',
   'uint',
@@ -119,15 +132,20 @@ function parseMessage(line: string, opcode: number): Message {
  * Builds an interface from one line per message, in the order of their opcodes.
  * @throws SyntaxError for a line that does not follow the grammar above.
  */
-export function defineInterface(
-  name: string,
+export function defineInterface<
+  const Name extends string,
+  const Requests extends string = never,
+  const Events extends string = never,
+>(
+  name: Name,
   version: number,
-  messages: { readonly requests?: readonly string[]; readonly events?: readonly string[] } = {},
-): Interface {
-  return {
+  messages: { readonly requests?: readonly Requests[]; readonly events?: readonly Events[] } = {},
+): TypedInterface<Name, Requests, Events> {
+  const built: Interface = {
     name,
     version,
     requests: (messages.requests ?? []).map(parseMessage),
     events: (messages.events ?? []).map(parseMessage),
   };
+  return built as TypedInterface<Name, Requests, Events>;
 }

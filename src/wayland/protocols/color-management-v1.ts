@@ -1,7 +1,7 @@
 /** The wire facts of color-management-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('wp_color_manager_v1', 3, {
     requests: [
       'destroy!',
@@ -84,3 +84,110 @@ export const interfaces: readonly Interface[] = [
     requests: ['destroy!'],
   }),
 ];
+
+/** `wp_color_manager_v1.error` */
+export const WpColorManagerV1Error = {
+  unsupported_feature: 0,
+  surface_exists: 1,
+} as const;
+
+/** `wp_color_manager_v1.render_intent` */
+export const WpColorManagerV1RenderIntent = {
+  perceptual: 0,
+  relative: 1,
+  saturation: 2,
+  absolute: 3,
+  relative_bpc: 4,
+  absolute_no_adaptation: 5,
+} as const;
+
+/** `wp_color_manager_v1.feature` */
+export const WpColorManagerV1Feature = {
+  icc_v2_v4: 0,
+  parametric: 1,
+  set_primaries: 2,
+  set_tf_power: 3,
+  set_luminances: 4,
+  set_mastering_display_primaries: 5,
+  extended_target_volume: 6,
+  windows_scrgb: 7,
+  windows_bt2100: 8,
+} as const;
+
+/** `wp_color_manager_v1.primaries` */
+export const WpColorManagerV1Primaries = {
+  srgb: 1,
+  pal_m: 2,
+  pal: 3,
+  ntsc: 4,
+  generic_film: 5,
+  bt2020: 6,
+  cie1931_xyz: 7,
+  dci_p3: 8,
+  display_p3: 9,
+  adobe_rgb: 10,
+} as const;
+
+/** `wp_color_manager_v1.transfer_function` */
+export const WpColorManagerV1TransferFunction = {
+  bt1886: 1,
+  gamma22: 2,
+  gamma28: 3,
+  st240: 4,
+  ext_linear: 5,
+  log_100: 6,
+  log_316: 7,
+  xvycc: 8,
+  srgb: 9,
+  ext_srgb: 10,
+  st2084_pq: 11,
+  st428: 12,
+  hlg: 13,
+  compound_power_2_4: 14,
+} as const;
+
+/** `wp_color_management_surface_v1.error` */
+export const WpColorManagementSurfaceV1Error = {
+  render_intent: 0,
+  image_description: 1,
+  inert: 2,
+} as const;
+
+/** `wp_color_management_surface_feedback_v1.error` */
+export const WpColorManagementSurfaceFeedbackV1Error = {
+  inert: 0,
+  unsupported_feature: 1,
+} as const;
+
+/** `wp_image_description_creator_icc_v1.error` */
+export const WpImageDescriptionCreatorIccV1Error = {
+  incomplete_set: 0,
+  already_set: 1,
+  bad_fd: 2,
+  bad_size: 3,
+  out_of_file: 4,
+} as const;
+
+/** `wp_image_description_creator_params_v1.error` */
+export const WpImageDescriptionCreatorParamsV1Error = {
+  incomplete_set: 0,
+  already_set: 1,
+  unsupported_feature: 2,
+  invalid_tf: 3,
+  invalid_primaries_named: 4,
+  invalid_luminance: 5,
+} as const;
+
+/** `wp_image_description_v1.error` */
+export const WpImageDescriptionV1Error = {
+  not_ready: 0,
+  no_information: 1,
+} as const;
+
+/** `wp_image_description_v1.cause` */
+export const WpImageDescriptionV1Cause = {
+  low_version: 0,
+  unsupported: 1,
+  operating_system: 2,
+  no_output: 3,
+} as const;

@@ -1,7 +1,7 @@
 /** The wire facts of ext-data-control-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('ext_data_control_manager_v1', 1, {
     requests: [
       'create_data_source id:new_id(ext_data_control_source_v1)',
@@ -31,3 +31,13 @@ export const interfaces: readonly Interface[] = [
     events: ['offer mime_type:string'],
   }),
 ];
+
+/** `ext_data_control_device_v1.error` */
+export const ExtDataControlDeviceV1Error = {
+  used_source: 1,
+} as const;
+
+/** `ext_data_control_source_v1.error` */
+export const ExtDataControlSourceV1Error = {
+  invalid_offer: 1,
+} as const;

@@ -1,7 +1,7 @@
 /** The wire facts of ext-foreign-toplevel-list-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('ext_foreign_toplevel_list_v1', 1, {
     requests: ['stop', 'destroy!'],
     events: ['toplevel toplevel:new_id(ext_foreign_toplevel_handle_v1)', 'finished'],

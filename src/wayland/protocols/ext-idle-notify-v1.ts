@@ -1,7 +1,7 @@
 /** The wire facts of ext-idle-notify-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('ext_idle_notifier_v1', 2, {
     requests: [
       'destroy!',

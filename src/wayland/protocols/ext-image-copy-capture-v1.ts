@@ -1,7 +1,7 @@
 /** The wire facts of ext-image-copy-capture-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('ext_image_copy_capture_manager_v1', 1, {
     requests: [
       'create_session session:new_id(ext_image_copy_capture_session_v1) source:object(ext_image_capture_source_v1) options:uint',
@@ -40,3 +40,37 @@ export const interfaces: readonly Interface[] = [
     events: ['enter', 'leave', 'position x:int y:int', 'hotspot x:int y:int'],
   }),
 ];
+
+/** `ext_image_copy_capture_manager_v1.error` */
+export const ExtImageCopyCaptureManagerV1Error = {
+  invalid_option: 1,
+} as const;
+
+/** `ext_image_copy_capture_manager_v1.options` */
+export const ExtImageCopyCaptureManagerV1Options = {
+  paint_cursors: 1,
+} as const;
+
+/** `ext_image_copy_capture_session_v1.error` */
+export const ExtImageCopyCaptureSessionV1Error = {
+  duplicate_frame: 1,
+} as const;
+
+/** `ext_image_copy_capture_frame_v1.error` */
+export const ExtImageCopyCaptureFrameV1Error = {
+  no_buffer: 1,
+  invalid_buffer_damage: 2,
+  already_captured: 3,
+} as const;
+
+/** `ext_image_copy_capture_frame_v1.failure_reason` */
+export const ExtImageCopyCaptureFrameV1FailureReason = {
+  unknown: 0,
+  buffer_constraints: 1,
+  stopped: 2,
+} as const;
+
+/** `ext_image_copy_capture_cursor_session_v1.error` */
+export const ExtImageCopyCaptureCursorSessionV1Error = {
+  duplicate_session: 1,
+} as const;

@@ -1,7 +1,7 @@
 /** The wire facts of ext-workspace-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('ext_workspace_manager_v1', 1, {
     requests: ['commit', 'stop'],
     events: [
@@ -40,3 +40,23 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
 ];
+
+/** `ext_workspace_group_handle_v1.group_capabilities` */
+export const ExtWorkspaceGroupHandleV1GroupCapabilities = {
+  create_workspace: 1,
+} as const;
+
+/** `ext_workspace_handle_v1.state` */
+export const ExtWorkspaceHandleV1State = {
+  active: 1,
+  urgent: 2,
+  hidden: 4,
+} as const;
+
+/** `ext_workspace_handle_v1.workspace_capabilities` */
+export const ExtWorkspaceHandleV1WorkspaceCapabilities = {
+  activate: 1,
+  deactivate: 2,
+  remove: 4,
+  assign: 8,
+} as const;

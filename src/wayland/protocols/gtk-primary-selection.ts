@@ -2,9 +2,9 @@
  * GTK's middle-button selection, the forerunner of zwp_primary_selection.
  * No Debian package ships this protocol's XML, so the table is written by hand.
  */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('gtk_primary_selection_device_manager', 1, {
     requests: [
       'create_source id:new_id(gtk_primary_selection_source)',

@@ -1,7 +1,7 @@
 /** The wire facts of input-timestamps-unstable-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwp_input_timestamps_manager_v1', 1, {
     requests: [
       'destroy!',

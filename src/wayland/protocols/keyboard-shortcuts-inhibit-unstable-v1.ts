@@ -1,7 +1,7 @@
 /** The wire facts of keyboard-shortcuts-inhibit-unstable-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwp_keyboard_shortcuts_inhibit_manager_v1', 1, {
     requests: [
       'destroy!',
@@ -13,3 +13,8 @@ export const interfaces: readonly Interface[] = [
     events: ['active', 'inactive'],
   }),
 ];
+
+/** `zwp_keyboard_shortcuts_inhibit_manager_v1.error` */
+export const ZwpKeyboardShortcutsInhibitManagerV1Error = {
+  already_inhibited: 0,
+} as const;

@@ -1,7 +1,7 @@
 /** The wire facts of linux-dmabuf-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwp_linux_dmabuf_v1', 6, {
     requests: [
       'destroy!',
@@ -34,3 +34,29 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
 ];
+
+/** `zwp_linux_buffer_params_v1.error` */
+export const ZwpLinuxBufferParamsV1Error = {
+  already_used: 0,
+  plane_idx: 1,
+  plane_set: 2,
+  incomplete: 3,
+  invalid_format: 4,
+  invalid_dimensions: 5,
+  out_of_bounds: 6,
+  invalid_wl_buffer: 7,
+  invalid_dev_t_size: 8,
+} as const;
+
+/** `zwp_linux_buffer_params_v1.flags` */
+export const ZwpLinuxBufferParamsV1Flags = {
+  y_invert: 1,
+  interlaced: 2,
+  bottom_first: 4,
+} as const;
+
+/** `zwp_linux_dmabuf_feedback_v1.tranche_flags` */
+export const ZwpLinuxDmabufFeedbackV1TrancheFlags = {
+  scanout: 1,
+  sampling: 2,
+} as const;

@@ -1,7 +1,7 @@
 /** The wire facts of linux-explicit-synchronization-unstable-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwp_linux_explicit_synchronization_v1', 2, {
     requests: [
       'destroy!',
@@ -15,3 +15,18 @@ export const interfaces: readonly Interface[] = [
     events: ['fenced_release! fence:fd', 'immediate_release!'],
   }),
 ];
+
+/** `zwp_linux_explicit_synchronization_v1.error` */
+export const ZwpLinuxExplicitSynchronizationV1Error = {
+  synchronization_exists: 0,
+} as const;
+
+/** `zwp_linux_surface_synchronization_v1.error` */
+export const ZwpLinuxSurfaceSynchronizationV1Error = {
+  invalid_fence: 0,
+  duplicate_fence: 1,
+  duplicate_release: 2,
+  no_surface: 3,
+  unsupported_buffer: 4,
+  no_buffer: 5,
+} as const;

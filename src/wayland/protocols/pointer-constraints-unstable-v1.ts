@@ -1,7 +1,7 @@
 /** The wire facts of pointer-constraints-unstable-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwp_pointer_constraints_v1', 1, {
     requests: [
       'destroy!',
@@ -22,3 +22,14 @@ export const interfaces: readonly Interface[] = [
     events: ['confined', 'unconfined'],
   }),
 ];
+
+/** `zwp_pointer_constraints_v1.error` */
+export const ZwpPointerConstraintsV1Error = {
+  already_constrained: 1,
+} as const;
+
+/** `zwp_pointer_constraints_v1.lifetime` */
+export const ZwpPointerConstraintsV1Lifetime = {
+  oneshot: 1,
+  persistent: 2,
+} as const;

@@ -1,7 +1,7 @@
 /** The wire facts of pointer-gestures-unstable-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwp_pointer_gestures_v1', 3, {
     requests: [
       'get_swipe_gesture id:new_id(zwp_pointer_gesture_swipe_v1) pointer:object(wl_pointer)',

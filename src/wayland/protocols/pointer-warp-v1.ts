@@ -1,7 +1,7 @@
 /** The wire facts of pointer-warp-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('wp_pointer_warp_v1', 1, {
     requests: [
       'destroy!',

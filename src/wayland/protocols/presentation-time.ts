@@ -1,7 +1,7 @@
 /** The wire facts of presentation-time.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('wp_presentation', 2, {
     requests: ['destroy!', 'feedback surface:object(wl_surface) callback:new_id(wp_presentation_feedback)'],
     events: ['clock_id clk_id:uint'],
@@ -14,3 +14,17 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
 ];
+
+/** `wp_presentation.error` */
+export const WpPresentationError = {
+  invalid_timestamp: 0,
+  invalid_flag: 1,
+} as const;
+
+/** `wp_presentation_feedback.kind` */
+export const WpPresentationFeedbackKind = {
+  vsync: 0x1,
+  hw_clock: 0x2,
+  hw_completion: 0x4,
+  zero_copy: 0x8,
+} as const;

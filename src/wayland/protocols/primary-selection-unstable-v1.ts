@@ -1,7 +1,7 @@
 /** The wire facts of primary-selection-unstable-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwp_primary_selection_device_manager_v1', 1, {
     requests: [
       'create_source id:new_id(zwp_primary_selection_source_v1)',

@@ -1,7 +1,7 @@
 /** The wire facts of security-context-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('wp_security_context_manager_v1', 1, {
     requests: ['destroy!', 'create_listener id:new_id(wp_security_context_v1) listen_fd:fd close_fd:fd'],
   }),
@@ -15,3 +15,16 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
 ];
+
+/** `wp_security_context_manager_v1.error` */
+export const WpSecurityContextManagerV1Error = {
+  invalid_listen_fd: 1,
+  nested: 2,
+} as const;
+
+/** `wp_security_context_v1.error` */
+export const WpSecurityContextV1Error = {
+  already_used: 1,
+  already_set: 2,
+  invalid_metadata: 3,
+} as const;

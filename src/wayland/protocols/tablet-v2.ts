@@ -1,7 +1,7 @@
 /** The wire facts of tablet-v2.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwp_tablet_manager_v2', 2, {
     requests: ['get_tablet_seat tablet_seat:new_id(zwp_tablet_seat_v2) seat:object(wl_seat)', 'destroy!'],
   }),
@@ -86,3 +86,61 @@ export const interfaces: readonly Interface[] = [
     events: ['delta value120:int', 'frame time:uint'],
   }),
 ];
+
+/** `zwp_tablet_tool_v2.type` */
+export const ZwpTabletToolV2Type = {
+  pen: 0x140,
+  eraser: 0x141,
+  brush: 0x142,
+  pencil: 0x143,
+  airbrush: 0x144,
+  finger: 0x145,
+  mouse: 0x146,
+  lens: 0x147,
+} as const;
+
+/** `zwp_tablet_tool_v2.capability` */
+export const ZwpTabletToolV2Capability = {
+  tilt: 1,
+  pressure: 2,
+  distance: 3,
+  rotation: 4,
+  slider: 5,
+  wheel: 6,
+} as const;
+
+/** `zwp_tablet_tool_v2.button_state` */
+export const ZwpTabletToolV2ButtonState = {
+  released: 0,
+  pressed: 1,
+} as const;
+
+/** `zwp_tablet_tool_v2.error` */
+export const ZwpTabletToolV2Error = {
+  role: 0,
+} as const;
+
+/** `zwp_tablet_v2.bustype` */
+export const ZwpTabletV2Bustype = {
+  usb: 3,
+  bluetooth: 5,
+  virtual: 6,
+  serial: 17,
+  i2c: 24,
+} as const;
+
+/** `zwp_tablet_pad_ring_v2.source` */
+export const ZwpTabletPadRingV2Source = {
+  finger: 1,
+} as const;
+
+/** `zwp_tablet_pad_strip_v2.source` */
+export const ZwpTabletPadStripV2Source = {
+  finger: 1,
+} as const;
+
+/** `zwp_tablet_pad_v2.button_state` */
+export const ZwpTabletPadV2ButtonState = {
+  released: 0,
+  pressed: 1,
+} as const;

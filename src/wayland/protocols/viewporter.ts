@@ -1,7 +1,7 @@
 /** The wire facts of viewporter.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('wp_viewporter', 1, {
     requests: ['destroy!', 'get_viewport id:new_id(wp_viewport) surface:object(wl_surface)'],
   }),
@@ -13,3 +13,16 @@ export const interfaces: readonly Interface[] = [
     ],
   }),
 ];
+
+/** `wp_viewporter.error` */
+export const WpViewporterError = {
+  viewport_exists: 0,
+} as const;
+
+/** `wp_viewport.error` */
+export const WpViewportError = {
+  bad_value: 0,
+  bad_size: 1,
+  out_of_buffer: 2,
+  no_surface: 3,
+} as const;

@@ -2,9 +2,9 @@
  * Key events made by a client, privileged: never offered to a remote client.
  * No Debian package ships this protocol's XML, so the table is written by hand.
  */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwp_virtual_keyboard_v1', 1, {
     requests: [
       'keymap format:uint fd:fd size:uint',

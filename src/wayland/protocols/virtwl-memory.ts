@@ -7,9 +7,9 @@
  * as a descriptor, or `refused` says why not. `create_pool` then makes a wl_shm_pool of the whole slab, whose requests are
  * the core protocol's.
  */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('virtwl_memory_v1', 1, {
     requests: ['destroy!', 'allocate id:new_id(virtwl_slab_v1) size:uint'],
   }),

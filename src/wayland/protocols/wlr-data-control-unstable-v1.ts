@@ -2,9 +2,9 @@
  * A clipboard manager's access, privileged: never offered to a remote client.
  * No Debian package ships this protocol's XML, so the table is written by hand.
  */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwlr_data_control_manager_v1', 2, {
     requests: [
       'create_data_source id:new_id(zwlr_data_control_source_v1)',

@@ -2,9 +2,9 @@
  * A task bar's view of all windows, privileged: never offered to a remote client.
  * No Debian package ships this protocol's XML, so the table is written by hand.
  */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwlr_foreign_toplevel_manager_v1', 3, {
     requests: ['stop'],
     events: ['toplevel toplevel:new_id(zwlr_foreign_toplevel_handle_v1)', 'finished'],

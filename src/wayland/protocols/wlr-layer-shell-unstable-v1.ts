@@ -2,9 +2,9 @@
  * Panels and backgrounds, privileged: never offered to a remote client.
  * No Debian package ships this protocol's XML, so the table is written by hand.
  */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwlr_layer_shell_v1', 4, {
     requests: [
       'get_layer_surface id:new_id(zwlr_layer_surface_v1) surface:object(wl_surface) output:object(wl_output)? layer:uint namespace:string',

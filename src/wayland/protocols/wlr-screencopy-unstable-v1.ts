@@ -2,9 +2,9 @@
  * Screen capture of wlroots compositors, privileged: never offered to a remote client.
  * No Debian package ships this protocol's XML, so the table is written by hand.
  */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwlr_screencopy_manager_v1', 3, {
     requests: [
       'capture_output frame:new_id(zwlr_screencopy_frame_v1) overlay_cursor:int output:object(wl_output)',

@@ -2,9 +2,9 @@
  * Pointer events made by a client, privileged: never offered to a remote client.
  * No Debian package ships this protocol's XML, so the table is written by hand.
  */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zwlr_virtual_pointer_v1', 2, {
     requests: [
       'motion time:uint dx:fixed dy:fixed',

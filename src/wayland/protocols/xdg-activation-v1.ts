@@ -1,7 +1,7 @@
 /** The wire facts of xdg-activation-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('xdg_activation_v1', 1, {
     requests: [
       'destroy!',
@@ -20,3 +20,8 @@ export const interfaces: readonly Interface[] = [
     events: ['done token:string'],
   }),
 ];
+
+/** `xdg_activation_token_v1.error` */
+export const XdgActivationTokenV1Error = {
+  already_used: 0,
+} as const;

@@ -1,7 +1,7 @@
 /** The wire facts of xdg-foreign-unstable-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zxdg_exporter_v1', 1, {
     requests: ['destroy!', 'export id:new_id(zxdg_exported_v1) surface:object(wl_surface)'],
   }),

@@ -1,7 +1,7 @@
 /** The wire facts of xdg-foreign-unstable-v2.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zxdg_exporter_v2', 1, {
     requests: ['destroy!', 'export_toplevel id:new_id(zxdg_exported_v2) surface:object(wl_surface)'],
   }),
@@ -17,3 +17,13 @@ export const interfaces: readonly Interface[] = [
     events: ['destroyed'],
   }),
 ];
+
+/** `zxdg_exporter_v2.error` */
+export const ZxdgExporterV2Error = {
+  invalid_surface: 0,
+} as const;
+
+/** `zxdg_imported_v2.error` */
+export const ZxdgImportedV2Error = {
+  invalid_surface: 0,
+} as const;

@@ -1,7 +1,7 @@
 /** The wire facts of xdg-output-unstable-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('zxdg_output_manager_v1', 3, {
     requests: ['destroy!', 'get_xdg_output id:new_id(zxdg_output_v1) output:object(wl_output)'],
   }),

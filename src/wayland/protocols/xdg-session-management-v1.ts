@@ -1,7 +1,7 @@
 /** The wire facts of xdg-session-management-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('xdg_session_manager_v1', 1, {
     requests: ['destroy!', 'get_session id:new_id(xdg_session_v1) reason:uint session_id:string?'],
   }),
@@ -20,3 +20,25 @@ export const interfaces: readonly Interface[] = [
     events: ['restored'],
   }),
 ];
+
+/** `xdg_session_manager_v1.error` */
+export const XdgSessionManagerV1Error = {
+  in_use: 1,
+  invalid_session_id: 2,
+  invalid_reason: 3,
+} as const;
+
+/** `xdg_session_manager_v1.reason` */
+export const XdgSessionManagerV1Reason = {
+  launch: 1,
+  recover: 2,
+  session_restore: 3,
+} as const;
+
+/** `xdg_session_v1.error` */
+export const XdgSessionV1Error = {
+  name_in_use: 1,
+  already_mapped: 2,
+  invalid_name: 3,
+  already_added: 4,
+} as const;

@@ -1,7 +1,7 @@
 /** The wire facts of xdg-toplevel-icon-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('xdg_toplevel_icon_manager_v1', 1, {
     requests: [
       'destroy!',
@@ -14,3 +14,10 @@ export const interfaces: readonly Interface[] = [
     requests: ['destroy!', 'set_name icon_name:string', 'add_buffer buffer:object(wl_buffer) scale:int'],
   }),
 ];
+
+/** `xdg_toplevel_icon_v1.error` */
+export const XdgToplevelIconV1Error = {
+  invalid_buffer: 1,
+  immutable: 2,
+  no_buffer: 3,
+} as const;

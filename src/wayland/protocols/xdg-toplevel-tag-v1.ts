@@ -1,7 +1,7 @@
 /** The wire facts of xdg-toplevel-tag-v1.xml. Written by generate.ts: change that, not this. */
-import { defineInterface, type Interface } from '../interface.js';
+import { defineInterface } from '../interface.js';
 
-export const interfaces: readonly Interface[] = [
+export const interfaces = [
   defineInterface('xdg_toplevel_tag_manager_v1', 1, {
     requests: [
       'destroy!',
