@@ -26,7 +26,7 @@ export type { Splice, SpliceOptions, SpliceResult } from './system/splice.js';
 export { AllocationRefused, AllocatorClient } from './allocator/client.js';
 export type { AllocatorClientOptions } from './allocator/client.js';
 export { describeStatus, Status } from './allocator/protocol.js';
-export { Regions } from './system/ranges.js';
+export { Ranges } from './system/ranges.js';
 export { Budget } from './allocator/budget.js';
 export type { BudgetOptions, Grant } from './allocator/budget.js';
 export { AllocatorServer } from './allocator/server.js';

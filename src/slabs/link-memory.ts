@@ -3,7 +3,7 @@
  * in three processes and, in a VM, one of few mapping slots, so slabs are few and large; a piece costs an entry in a
  * book. Nothing is allocated or mapped for a frame once the buffers of a window exist.
  */
-import { Regions } from '../system/ranges.js';
+import { Ranges } from '../system/ranges.js';
 import type { Mapping } from '../system/native.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { MemorySource } from './memory-source.js';
@@ -30,7 +30,7 @@ const PIECE_ALIGNMENT = 4096;
 interface Slab<Pool> {
   readonly mapping: Mapping;
   readonly pool: Pool;
-  readonly regions: Regions;
+  readonly ranges: Ranges;
   release(): void;
 }
 
@@ -76,7 +76,7 @@ export class LinkMemory<Pool = RelayObject> {
    */
   take(bytes: number): Piece<Pool> | null {
     for (const slab of this.#slabs) {
-      const offset = slab.regions.allocate(bytes, PIECE_ALIGNMENT);
+      const offset = slab.ranges.allocate(bytes, PIECE_ALIGNMENT);
       if (offset === undefined) continue;
       return { mapping: slab.mapping, pool: slab.pool, offset, free: () => this.#free(slab, offset) };
     }
@@ -87,7 +87,7 @@ export class LinkMemory<Pool = RelayObject> {
     }
     if (!this.#growing) {
       // An empty slab that is too small for this would only take room from the one that is asked for.
-      for (const slab of [...this.#slabs]) if (slab.regions.count === 0) this.#drop(slab);
+      for (const slab of [...this.#slabs]) if (slab.ranges.count === 0) this.#drop(slab);
       if (this.#slabs.length >= MAX_SLABS) {
         throw new Error(`${MAX_SLABS} slabs are full of buffers that the compositor has not let go of`);
       }
@@ -124,7 +124,7 @@ export class LinkMemory<Pool = RelayObject> {
         try {
           if (this.#closed) return;
           const mapping = memory.map(size, true);
-          this.#slabs.push({ mapping, pool, release, regions: new Regions(size) });
+          this.#slabs.push({ mapping, pool, release, ranges: new Ranges(size) });
         } catch (error) {
           release();
           throw error;
@@ -156,9 +156,9 @@ export class LinkMemory<Pool = RelayObject> {
 
   #free(slab: Slab<Pool>, offset: number): void {
     if (this.#closed) return;
-    slab.regions.free(offset);
+    slab.ranges.free(offset);
     // The last slab stays: a client that closes one window opens another.
-    if (slab.regions.count === 0 && this.#slabs.length > 1) this.#drop(slab);
+    if (slab.ranges.count === 0 && this.#slabs.length > 1) this.#drop(slab);
   }
 
   #drop(slab: Slab<Pool>): void {

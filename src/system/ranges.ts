@@ -14,7 +14,7 @@ interface Range {
 /** Alignment of an allocation in bytes when none is asked for: a page, so that a range can be mapped by itself. */
 export const DEFAULT_ALIGNMENT = 4096;
 
-export class Regions {
+export class Ranges {
   /** Sorted by offset, disjoint, never adjacent, never empty. */
   #free: Range[];
   #lent = new Map<number, number>();

@@ -9,7 +9,7 @@
  * A reset may take all mappings away (QEMU's does) or leave them, so after one the front-end is asked to unmap what was
  * there, and whatever it says, nothing is.
  */
-import { Regions } from '../../system/ranges.js';
+import { Ranges } from '../../system/ranges.js';
 import type { OwnedFd } from '../../system/fd.js';
 import { native } from '../../system/native.js';
 import type { BackendRequests } from '../vhost-user/backend-requests.js';
@@ -26,7 +26,7 @@ interface Piece {
 }
 
 export class SharedRegion {
-  readonly #places = new Regions(REGION_BYTES);
+  readonly #places = new Ranges(REGION_BYTES);
   readonly #mapped = new Map<number, Piece>();
   /** Offsets that are to be unmapped when the device runs again. */
   readonly #stale = new Set<number>();
