@@ -1,18 +1,18 @@
 /**
- * A listening socket that somebody else bound: the broker gets its VMs' sockets this way and accepts on them itself.
- * Connections come out as plain descriptors, since they are to be handed on and not read.
+ * Accepts on a listening socket, whoever bound it: the broker gets its VMs' sockets from other processes. Connections come
+ * out as plain descriptors, since some are handed on and never read; `unix-listener.ts` makes sockets of them.
  */
+import { codeOf } from './errno.js';
 import { OwnedFd } from './fd.js';
 import { native, POLL_READABLE, type Poll } from './native.js';
 
-/** Connections taken a wake-up, so that a VM that connects in a loop does not keep the others out. */
-const ACCEPTS_PER_WAKE = 16;
-
-/** Pause in milliseconds after the process ran out of descriptors: asking at once would only spin. */
-const EXHAUSTED_PAUSE_MS = 100;
+/** Connections accepted per wake-up, so that a flood of them leaves time for those that are there. */
+const ACCEPTS_PER_WAKEUP = 16;
+/** Pause in milliseconds when the process or machine has no descriptor left: asking at once would only spin. */
+const ACCEPT_PAUSE_MS = 100;
 
 export class AcceptingSocket {
-  #poll: Poll;
+  readonly #poll: Poll;
   #pause: NodeJS.Timeout | undefined;
 
   /**
@@ -36,6 +36,10 @@ export class AcceptingSocket {
     }
   }
 
+  get closed(): boolean {
+    return this.socket.closed;
+  }
+
   /** Stops accepting and closes the socket. Idempotent. */
   close(): void {
     if (this.socket.closed) return;
@@ -50,14 +54,15 @@ export class AcceptingSocket {
   }
 
   #accept(): void {
-    for (let count = 0; count < ACCEPTS_PER_WAKE && !this.socket.closed; count++) {
+    for (let count = 0; count < ACCEPTS_PER_WAKEUP && !this.socket.closed; count++) {
       let fd: number;
       try {
         fd = native.accept(this.socket.fd);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ECONNABORTED') continue;
+        if (codeOf(error) === 'ECONNABORTED') continue;
+        // The connection still waits.
         this.#poll.stop();
-        this.#pause = setTimeout(() => this.#poll.start(POLL_READABLE), EXHAUSTED_PAUSE_MS);
+        this.#pause = setTimeout(() => this.#poll.start(POLL_READABLE), ACCEPT_PAUSE_MS);
         this.failed(error as Error);
         return;
       }

@@ -1,7 +1,7 @@
 /**
  * Descriptors on their way: sent over a socket, and not received yet. A user may have as many of them as the sender may
  * have open files, all processes of that user counted. A send over that limit fails, although it is only too early:
- * whoever meets it waits a moment and sends again, and takes nothing more to send meanwhile.
+ * the sender waits a moment and sends again, and takes nothing more to send meanwhile.
  */
 
 /** ETOOMANYREFS, for which libuv has no name. asm-generic/errno.h: the same on x86-64 and arm64. */

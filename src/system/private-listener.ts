@@ -2,24 +2,24 @@
  * Listening sockets that only their owner may connect to, made in place of what a killed process left behind.
  */
 import { lstatSync, unlinkSync } from 'node:fs';
-import { OwnedFd } from './fd.js';
+import { codeOf } from './errno.js';
+import type { OwnedFd } from './fd.js';
 import { native } from './native.js';
-import { UnixListener, type UnixListenerOptions } from './unix-listener.js';
+import { bindPath, UnixListener, type UnixListenerOptions } from './unix-listener.js';
 
 /**
  * Listens at `path` with mode 0600. A socket there that nobody listens on any more is removed first; throws EADDRINUSE
- * when somebody does, calling them `who`.
+ * when another process listens on it, calling that process `who`.
  */
 export function listenPrivately(path: string, who: string, options?: UnixListenerOptions): UnixListener {
   return privately(path, who, () => UnixListener.listen(path, options));
 }
 
-/** A socket that listens at its path, for somebody else to accept on. */
+/** A socket that listens at its path, for another process or object to accept on. */
 export class BoundSocket {
-  /** The listening descriptor: whoever made this closes it, or gives it away. */
+  /** The listening descriptor. It belongs to the maker of this object, who closes it or gives it away. */
   readonly socket: OwnedFd;
-  /** The file that bind made, to know it again: somebody else may have put another one there. */
-  readonly #inode: bigint;
+  readonly #unlink: () => void;
 
   /**
    * Binds with mode 0600, as {@link listenPrivately} does. `backlog`: connections that may wait to be accepted before the
@@ -30,18 +30,14 @@ export class BoundSocket {
     who: string,
     backlog: number,
   ) {
-    this.socket = privately(path, who, () => new OwnedFd(native.listenUnix(path, backlog)));
-    try {
-      this.#inode = lstatSync(path, { bigint: true }).ino;
-    } catch (error) {
-      this.socket.close();
-      throw error;
-    }
+    const { socket, unlink } = privately(path, who, () => bindPath(path, backlog));
+    this.socket = socket;
+    this.#unlink = unlink;
   }
 
   /** Takes the socket off its path, if it is still the one that was put there. The descriptor stays. Idempotent. */
   remove(): void {
-    if (lstatSync(this.path, { bigint: true, throwIfNoEntry: false })?.ino === this.#inode) unlinkSync(this.path);
+    this.#unlink();
   }
 }
 
@@ -64,12 +60,12 @@ export function removeStale(path: string, who: string): void {
   try {
     native.close(native.connectUnix(path));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') {
+    if (codeOf(error) === 'ECONNREFUSED') {
       unlinkSync(path);
       return;
     }
-    // EAGAIN: so many wait to be accepted that somebody must be listening.
-    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    // EAGAIN: so many wait to be accepted that a process must be listening.
+    if (codeOf(error) !== 'EAGAIN') throw error;
   }
   throw inUse(`${who} listens on ${path} already`);
 }

@@ -5,6 +5,7 @@
  * One buffer, filled only when it is empty, so a reader that never reads costs {@link SPLICE_BUFFER_BYTES} and no more.
  * Pipes and sockets are set to non-blocking and polled; regular files are always ready.
  */
+import { codeOf } from './errno.js';
 import { type OwnedFd } from './fd.js';
 import { native, POLL_DISCONNECT, POLL_READABLE, POLL_WRITABLE, type Poll } from './native.js';
 
@@ -146,8 +147,4 @@ class RunningSplice implements Splice {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.#resolve(reason === 'error' ? { bytes: this.bytes, reason, error } : { bytes: this.bytes, reason });
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
 }

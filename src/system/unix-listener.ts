@@ -1,21 +1,20 @@
 /**
- * Listening Unix sockets: each connection that is accepted is a {@link UnixSocket}, not started yet.
+ * Listening Unix sockets at a path: each connection that is accepted is a {@link UnixSocket}, not started yet.
  */
 import { lstatSync, unlinkSync } from 'node:fs';
 import { EventEmitter } from 'eventemitter3';
+import { AcceptingSocket } from './accepting-socket.js';
 import { OwnedFd } from './fd.js';
-import { native, POLL_READABLE, type Poll } from './native.js';
-import { codeOf, UnixSocket, type UnixSocketOptions } from './unix-socket.js';
-
-/** Connections accepted per wake-up, so that a flood of them leaves time for those that are there. */
-const ACCEPTS_PER_WAKEUP = 16;
-/** How long a listener waits when the process or machine has no descriptor left for a connection. */
-const ACCEPT_PAUSE_MS = 100;
+import { native } from './native.js';
+import { UnixSocket, type UnixSocketOptions } from './unix-socket.js';
 
 export interface UnixListenerEvents {
   /** A new connection, not started yet. It is the listener's to close; without one it is closed at once. */
   connection: (socket: UnixSocket) => void;
-  /** A connection could not be accepted (no descriptors left, say). The listener goes on. */
+  /**
+   * A connection could not be accepted (no descriptors left, say). Accepting goes on. Without a listener the error is
+   * thrown, as an uncaught exception.
+   */
   error: (error: Error) => void;
 }
 
@@ -26,16 +25,28 @@ export interface UnixListenerOptions {
   readonly socket?: UnixSocketOptions;
 }
 
+/** A listening descriptor, and the file that bind made for it. */
+export interface BoundPath {
+  readonly socket: OwnedFd;
+  /** Takes the file off its path, if it is still that one: another process may have put its own there. Idempotent. */
+  readonly unlink: () => void;
+}
+
+/** Binds and listens at `path`, which must not exist. The descriptor is the caller's. Throws as {@link UnixListener.listen}. */
+export function bindPath(path: string, backlog: number): BoundPath {
+  const socket = new OwnedFd(native.listenUnix(path, backlog));
+  const inode = (): bigint | undefined => lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  const made = inode();
+  const unlink = (): void => {
+    if (made !== undefined && inode() === made) unlinkSync(path);
+  };
+  return { socket, unlink };
+}
+
 /** A Unix socket that listens at a path. */
 export class UnixListener extends EventEmitter<UnixListenerEvents> {
-  readonly path: string;
-  readonly #fd: OwnedFd;
-  readonly #poll: Poll;
-  readonly #socketOptions: UnixSocketOptions | undefined;
-  /** The file that bind made, to know it again: somebody else may have put another one there. */
-  readonly #inode: bigint;
-  #pause: NodeJS.Timeout | undefined;
-  #closed = false;
+  readonly #accepting: AcceptingSocket;
+  readonly #unlink: () => void;
 
   /**
    * Listens at `path`, which must not exist.
@@ -46,47 +57,35 @@ export class UnixListener extends EventEmitter<UnixListenerEvents> {
     return new UnixListener(path, options);
   }
 
-  private constructor(path: string, options: UnixListenerOptions = {}) {
+  private constructor(
+    readonly path: string,
+    options: UnixListenerOptions = {},
+  ) {
     super();
-    this.path = path;
-    this.#socketOptions = options.socket;
-    this.#fd = new OwnedFd(native.listenUnix(path, options.backlog ?? 128));
-    this.#inode = lstatSync(path, { bigint: true }).ino;
-    this.#poll = new native.Poll(this.#fd.fd, () => this.#onReady());
-    this.#poll.start(POLL_READABLE);
+    const { socket, unlink } = bindPath(path, options.backlog ?? 128);
+    this.#unlink = unlink;
+    try {
+      this.#accepting = new AcceptingSocket(
+        socket,
+        fd => {
+          const accepted = new UnixSocket(fd, options.socket);
+          if (!this.emit('connection', accepted)) accepted.close();
+        },
+        error => {
+          if (!this.emit('error', error)) throw error;
+        },
+      );
+    } catch (error) {
+      unlink();
+      throw error;
+    }
   }
 
   /** Stops listening and removes the path, if it is still the file made by this listener. Idempotent. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearTimeout(this.#pause);
-    this.#poll.close();
-    this.#fd.close();
+    if (this.#accepting.closed) return;
+    this.#accepting.close();
     this.removeAllListeners();
-    try {
-      if (lstatSync(this.path, { bigint: true }).ino === this.#inode) unlinkSync(this.path);
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-    }
-  }
-
-  #onReady(): void {
-    for (let i = 0; i < ACCEPTS_PER_WAKEUP && !this.#closed; i++) {
-      let number: number;
-      try {
-        number = native.accept(this.#fd.fd);
-      } catch (error) {
-        if (codeOf(error) === 'ECONNABORTED') continue;
-        // The connection still waits, so asking again at once would only spin.
-        this.#poll.stop();
-        this.#pause = setTimeout(() => this.#poll.start(POLL_READABLE), ACCEPT_PAUSE_MS);
-        this.emit('error', error as Error);
-        return;
-      }
-      if (number === -1) return;
-      const socket = new UnixSocket(new OwnedFd(number), this.#socketOptions);
-      if (!this.emit('connection', socket)) socket.close();
-    }
+    this.#unlink();
   }
 }

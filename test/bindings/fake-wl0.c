@@ -4,8 +4,9 @@
  *
  *   FAKE_WL0      the path that opens as the device
  *   FAKE_WL0_LOG  where every ioctl is written: its number and the bytes of its structure, in hexadecimal
+ *   FAKE_WL0_SERVERS  a directory of sockets, which named contexts are connected to
  *
- * A context is an end of a socketpair, and receives what it sends. Layout and numbers are written out here once more,
+ * Without servers, a context is an end of a socketpair, and receives what it sends. Layout and numbers are written out here once more,
  * on purpose: shared with the addon, a mistake would agree with itself.
  */
 #define _GNU_SOURCE
@@ -19,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define NEW 0xc0307700u
@@ -31,6 +33,7 @@
 
 static int device_fds[64];
 static int devices;
+/* By context: where what it receives is read. */
 static int peer_of[65536];
 
 static int open_at(const char* path, int flags, mode_t mode) {
@@ -78,7 +81,19 @@ static void write_down(unsigned int request, const void* bytes, size_t length) {
   fclose(log);
 }
 
+static int connect_to(const char* directory, const char* name) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", directory, name);
+  if (fd >= 0 && !connect(fd, (struct sockaddr*)&address, sizeof(address))) return fd;
+  if (fd >= 0) close(fd);
+  errno = ENODEV;
+  return -1;
+}
+
 static int answer_new(uint32_t* request) {
+  const char* servers = getenv("FAKE_WL0_SERVERS");
   int fds[2];
 
   write_down(NEW, request, 48);
@@ -88,6 +103,13 @@ static int answer_new(uint32_t* request) {
       if (request[0] == 5 && !strcmp((char*)(request + 3), "absent")) {
         errno = ENODEV;
         return -1;
+      }
+      if (request[0] == 5 && servers) {
+        fds[0] = connect_to(servers, (char*)(request + 3));
+        if (fds[0] < 0) return -1;
+        peer_of[fds[0]] = fds[0];
+        request[1] = (uint32_t)fds[0];
+        return 0;
       }
       if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds)) return -1;
       peer_of[fds[0]] = fds[1];

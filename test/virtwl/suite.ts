@@ -345,7 +345,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.ok(received.context.closed);
   });
 
-  t.test('after close: no event, and calls are harmless; to start it again is a mistake', async t => {
+  t.test('after close: no event, and calls are harmless', async t => {
     const device = open(t);
     const received = connect(t, device, 'echo');
     received.context.send(Buffer.from('x'));
@@ -357,7 +357,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     received.context.pause();
     received.context.resume();
     received.context.closeWhenDrained();
-    t.throws(() => received.context.start(), /after it was closed/);
+    received.context.start();
     await new Promise(resolve => setTimeout(resolve, 20));
     t.same([received.length, received.ends, received.errors.length], [0, 0, 0]);
   });
