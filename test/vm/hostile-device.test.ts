@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { smallGuest } from './guests.js';
-import { LIAR_REGION_BYTES, LyingDevice, type Asked, type Told } from './lying-device.js';
+import { LIAR_MEMORY_BYTES, LyingDevice, type Asked, type Told } from './lying-device.js';
 import {
   Command,
   DEVICE_ID,
@@ -102,7 +102,7 @@ t.test('answers that are none', async t => {
 });
 
 t.test('memory where none may be', async t => {
-  const last = LIAR_REGION_BYTES / PFN_BYTES - 1;
+  const last = LIAR_MEMORY_BYTES / PFN_BYTES - 1;
   const lies = [
     made(NO_PFN, 0),
     made(NO_PFN + 1, 0),
@@ -139,7 +139,7 @@ t.test('messages that make no sense harm nobody, and the stream goes on', async 
         announced(number, 3, NO_PFN, 0, 0),
       ),
     () => [
-      announced(id(2), 3, LIAR_REGION_BYTES / PFN_BYTES - 1, 0, 8192),
+      announced(id(2), 3, LIAR_MEMORY_BYTES / PFN_BYTES - 1, 0, 8192),
       announced(id(3), 3, 0xffffffff, 0xffffffff, 4096),
       announced(id(4), 3, 0, 0, 0xffffffff),
     ],

@@ -8,9 +8,9 @@ import { native, POLL_READABLE, type Mapping, type Poll } from '../../src/system
 import { AcceptingSocket } from '../../src/system/accepting-socket.js';
 import { VhostUserConnection } from '../../src/host/vhost-user/connection.js';
 import { DEVICE_FEATURES, IN_QUEUE, OUT_QUEUE } from '../../src/host/wl-device/device.js';
-import { GuestMemory, MAX_REGIONS } from '../../src/host/vhost-user/guest-memory.js';
+import { GuestMemory, MAX_MEMORY_SLOTS } from '../../src/host/vhost-user/guest-memory.js';
 import {
-  decodeMemRegion,
+  decodeMemSlot,
   decodeMemTable,
   decodeVringAddress,
   decodeVringFd,
@@ -45,7 +45,7 @@ const bits = (numbers: readonly number[]): bigint => numbers.reduce((all, bit) =
 const FEATURES = DEVICE_FEATURES | bits([FEATURE_PROTOCOL_FEATURES, FEATURE_INDIRECT_DESC, FEATURE_VERSION_1]);
 
 /** Its shared memory: too large for what is free below 4 GiB, and mapped sooner than 4 GiB are by a kernel with KASAN. */
-export const LIAR_REGION_BYTES = 2 ** 30;
+export const LIAR_MEMORY_BYTES = 2 ** 30;
 
 /** What the driver asked. */
 export interface Asked {
@@ -187,18 +187,18 @@ export class LyingDevice {
       case FrontEnd.GetQueueNum:
         return encodeU64(2n);
       case FrontEnd.GetMaxMemSlots:
-        return encodeU64(BigInt(MAX_REGIONS));
+        return encodeU64(BigInt(MAX_MEMORY_SLOTS));
       case FrontEnd.GetShmemConfig:
-        return encodeShmemConfig([LIAR_REGION_BYTES]);
+        return encodeShmemConfig([LIAR_MEMORY_BYTES]);
       case FrontEnd.SetMemTable:
         this.#memory.clear();
         for (const region of decodeMemTable(payload)) this.#memory.add(region, fds.shift()!);
         return undefined;
       case FrontEnd.AddMemReg:
-        this.#memory.add(decodeMemRegion(payload), fds.shift()!);
+        this.#memory.add(decodeMemSlot(payload), fds.shift()!);
         return undefined;
       case FrontEnd.RemMemReg:
-        this.#memory.remove(decodeMemRegion(payload));
+        this.#memory.remove(decodeMemSlot(payload));
         return undefined;
       case FrontEnd.SetBackendReqFd:
         this.#requests?.close();

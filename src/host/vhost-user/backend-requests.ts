@@ -88,25 +88,25 @@ export class BackendRequests {
   }
 
   /**
-   * Maps `length` bytes of `memory` at `offset` of the shared memory region. Both are multiples of the page size. The
+   * Maps `length` bytes of `memory` at `offset` of the shared memory `id`. Both are multiples of the page size. The
    * descriptor is lent for the call. Never rejects.
    */
-  map(memory: OwnedFd, offset: number, length: number, writable: boolean): Promise<Outcome> {
+  map(id: number, memory: OwnedFd, offset: number, length: number, writable: boolean): Promise<Outcome> {
     let copy: OwnedFd;
     try {
       copy = new OwnedFd(native.dup(memory.fd));
     } catch {
       return Promise.resolve('refused'); // no descriptor left
     }
-    return this.#ask(BackEnd.ShmemMap, encodeShmemRange({ offset, length, writable }), copy);
+    return this.#ask(BackEnd.ShmemMap, encodeShmemRange({ id, offset, length, writable }), copy);
   }
 
   /** Undoes a mapping. As {@link map}. */
-  unmap(offset: number, length: number): Promise<Outcome> {
-    return this.#ask(BackEnd.ShmemUnmap, encodeShmemRange({ offset, length, writable: false }), undefined);
+  unmap(id: number, offset: number, length: number): Promise<Outcome> {
+    return this.#ask(BackEnd.ShmemUnmap, encodeShmemRange({ id, offset, length, writable: false }), undefined);
   }
 
-  /** Whoever waits is refused. Idempotent. */
+  /** What waits is refused. Idempotent. */
   close(): void {
     this.#connection.close();
     this.#refuseAll();

@@ -1,41 +1,23 @@
 /**
- * The back-end of one front-end: answers its vhost-user requests, keeps the guest's memory and the queues' places, and
- * runs the device while both queues are started and enabled. When the connection ends, everything that the guest had
- * ends with it.
+ * The back-end of one front-end: answers its vhost-user requests and keeps the guest's memory; queues, and when the device
+ * runs, are `queues.ts`'s. When the connection ends, everything that the guest had ends with it.
  *
  * The front-end is a VMM that a guest may have taken over, so its messages are checked like a guest's. One that makes no
  * sense is refused where the front-end asked for an answer, and ends the connection where it did not.
- *
- * When queues start, the device must know whether the guest goes on or begins anew, and no message says so. A VMM that
- * only paused starts the queues where they were stopped. A driver that was reset starts at 0. And queues that start
- * elsewhere are those of a guest that was there before this process was.
  */
-import { closeAll, OwnedFd } from '../../system/fd.js';
-import { native } from '../../system/native.js';
+import { closeAll, type OwnedFd } from '../../system/fd.js';
 import { BackendRequests } from './backend-requests.js';
 import { VhostUserConnection } from './connection.js';
+import type { VhostUserDevice } from './device.js';
+import { GuestFault, GuestMemory, MAX_MEMORY_SLOTS } from './guest-memory.js';
+import { takeFd } from './message-fds.js';
 import {
-  DEVICE_FEATURES,
-  IN_QUEUE,
-  OUT_QUEUE,
-  QUEUES,
-  WlDevice,
-  type DeviceHost,
-  type RunningQueue,
-} from '../wl-device/device.js';
-import { GuestFault, GuestMemory, MAX_REGIONS } from './guest-memory.js';
-import type { WlLimits } from '../wl-device/limits.js';
-import {
-  decodeMemRegion,
+  decodeMemSlot,
   decodeMemTable,
   decodeU64,
-  decodeVringAddress,
-  decodeVringFd,
-  decodeVringState,
   encodeMessage,
   encodeShmemConfig,
   encodeU64,
-  encodeVringState,
   FEATURE_EVENT_IDX,
   FEATURE_INDIRECT_DESC,
   FEATURE_PROTOCOL_FEATURES,
@@ -49,28 +31,24 @@ import {
   VERSION_MASK,
   type Header,
 } from './message.js';
-import { SharedRegion } from '../wl-device/shared-region.js';
-import { Virtqueue } from './virtqueue.js';
-import { addCount, Vring } from './vring.js';
-import { REGION_BYTES } from '../wl-device/wire.js';
+import { DeviceQueues } from './queues.js';
 
-const bit = (number: number): bigint => 1n << BigInt(number);
+const bits = (numbers: readonly number[]): bigint => numbers.reduce((all, number) => all | (1n << BigInt(number)), 0n);
 
-/** Virtio features that are offered. */
-export const FEATURES =
-  DEVICE_FEATURES |
-  [FEATURE_PROTOCOL_FEATURES, FEATURE_INDIRECT_DESC, FEATURE_EVENT_IDX, FEATURE_VERSION_1].reduce(
-    (all, each) => all | bit(each),
-    0n,
-  );
+/** Virtio features that are offered beside the device's own. */
+export const BACKEND_FEATURES = bits([
+  FEATURE_PROTOCOL_FEATURES,
+  FEATURE_INDIRECT_DESC,
+  FEATURE_EVENT_IDX,
+  FEATURE_VERSION_1,
+]);
 
 /** vhost-user features that are offered. */
-export const PROTOCOL_FEATURES = Object.values(ProtocolFeature).reduce((all, each) => all | bit(each), 0n);
+export const PROTOCOL_FEATURES = bits(Object.values(ProtocolFeature));
 
 export interface BackendOptions {
-  readonly limits: WlLimits;
-  /** Where connections and memory come from. */
-  readonly host: Pick<DeviceHost, 'connect' | 'allocate' | 'log'>;
+  /** Receives one line an event that the VM caused. */
+  readonly log: (line: string) => void;
   /** The connection has ended and everything is released. Once. */
   readonly ended: () => void;
 }
@@ -78,55 +56,29 @@ export interface BackendOptions {
 export class VhostUserBackend {
   readonly #connection: VhostUserConnection;
   readonly #memory = new GuestMemory();
-  readonly #vrings = Array.from({ length: QUEUES }, () => new Vring());
-  readonly #region: SharedRegion;
-  readonly #device: WlDevice;
+  readonly #queues: DeviceQueues;
+  readonly #offered: bigint;
   #requests: BackendRequests | undefined;
-  #features = 0n;
   #protocolFeatures = 0n;
-  /** The device has run on this connection, so what it knows of the guest is all there is. */
-  #hasRun = false;
   #closed = false;
 
-  /** Takes ownership of the front-end's socket, also when it throws. */
+  /** Takes ownership of the front-end's socket, also when it throws. The device serves this front-end and no other. */
   constructor(
     socket: OwnedFd,
+    private readonly device: VhostUserDevice,
     private readonly options: BackendOptions,
   ) {
-    const { host, limits } = options;
-    const log = (line: string): void => host.log(line);
-    this.#region = new SharedRegion(limits.mappings, () => this.#requests, log);
-    this.#device = new WlDevice(
-      {
-        connect: name => host.connect(name),
-        allocate: bytes => host.allocate(bytes),
-        map: (memory, bytes, writable) => this.#region.map(memory, bytes, writable),
-        unmap: offset => this.#region.unmap(offset),
-        log,
-        faulted: error => this.#faulted(error),
-      },
-      limits,
-    );
+    this.#offered = BACKEND_FEATURES | device.features;
+    this.#queues = new DeviceQueues(device, this.#memory, options.log, () => {
+      if (this.#memory.faulted || this.#queues.faulted) this.#lost(new Error('it took away memory that it had shared'));
+    });
     this.#connection = new VhostUserConnection(socket, {
       message: (header, payload, fds) => this.#message(header, payload, fds),
       ended: error => {
-        log(error === undefined ? 'the front-end is gone' : `the front-end was left: ${error.message}`);
+        options.log(error === undefined ? 'the front-end is gone' : `the front-end was left: ${error.message}`);
         this.close();
       },
     });
-  }
-
-  /** What the guest has, and how many pieces of memory are mapped into it. */
-  get counts(): {
-    vfds: number;
-    connections: number;
-    pipes: number;
-    queuedBytes: number;
-    receivedBytes: number;
-    mappings: number;
-  } {
-    const none = { vfds: 0, connections: 0, pipes: 0, queuedBytes: 0, receivedBytes: 0 };
-    return { ...(this.#device.counts ?? none), mappings: this.#region.mappings };
   }
 
   /** Releases everything. Idempotent. */
@@ -134,15 +86,11 @@ export class VhostUserBackend {
     if (this.#closed) return;
     this.#closed = true;
     this.#connection.close();
-    this.#halt();
-    this.#reset();
+    this.#queues.close();
     this.#requests?.close();
-    for (const vring of this.#vrings) vring.close();
     this.#memory.clear();
     this.options.ended();
   }
-
-  // ---- messages ----------------------------------------------------------------------------------------------------
 
   #message(header: Header, payload: Uint8Array, fds: OwnedFd[]): void {
     const { request, flags } = header;
@@ -158,7 +106,7 @@ export class VhostUserBackend {
     } catch (error) {
       const why = new Error(`vhost-user request ${request} was refused: ${(error as Error).message}`, { cause: error });
       if (!wantsReply || !(error instanceof GuestFault)) throw why;
-      this.options.host.log(why.message);
+      this.options.log(why.message);
       this.#connection.send(encodeMessage(request, VERSION | FLAG_REPLY, encodeU64(1n)));
     } finally {
       closeAll(fds);
@@ -169,9 +117,9 @@ export class VhostUserBackend {
   #request(request: number, payload: Uint8Array, fds: OwnedFd[], wantsReply: boolean): Uint8Array | undefined {
     switch (request) {
       case FrontEnd.GetFeatures:
-        return encodeU64(FEATURES);
+        return encodeU64(this.#offered);
       case FrontEnd.SetFeatures:
-        this.#features = subset(decodeU64(payload), FEATURES, 'features');
+        this.#queues.features = subset(decodeU64(payload), this.#offered, 'features');
         return undefined;
       case FrontEnd.GetProtocolFeatures:
         return encodeU64(PROTOCOL_FEATURES);
@@ -179,216 +127,79 @@ export class VhostUserBackend {
         this.#protocolFeatures = subset(decodeU64(payload), PROTOCOL_FEATURES, 'protocol features');
         return undefined;
       case FrontEnd.GetQueueNum:
-        return encodeU64(BigInt(QUEUES));
+        return encodeU64(BigInt(this.device.queueSizes.length));
       case FrontEnd.GetMaxMemSlots:
-        return encodeU64(BigInt(MAX_REGIONS));
+        return encodeU64(BigInt(MAX_MEMORY_SLOTS));
       case FrontEnd.GetShmemConfig:
-        return encodeShmemConfig([REGION_BYTES]);
+        return encodeShmemConfig(this.device.sharedMemory.map(({ bytes }) => bytes));
       case FrontEnd.SetOwner:
         return undefined;
       case FrontEnd.ResetOwner:
       case FrontEnd.ResetDevice:
-        this.#halt();
-        this.#reset();
-        for (const vring of this.#vrings) vring.reset();
+        this.#queues.reset();
         return undefined;
       case FrontEnd.SetMemTable:
         this.#setMemTable(payload, fds);
         return undefined;
       case FrontEnd.AddMemReg: {
-        const region = decodeMemRegion(payload);
+        const slot = decodeMemSlot(payload);
         const fd = takeFd(fds);
         if (wantsReply && this.#isShown(fd)) {
           fd.close();
           return encodeU64(1n);
         }
-        this.#memory.add(region, fd);
+        this.#memory.add(slot, fd);
         return undefined;
       }
       case FrontEnd.RemMemReg:
-        this.#memory.remove(decodeMemRegion(payload));
+        this.#memory.remove(decodeMemSlot(payload));
         return undefined;
       case FrontEnd.SetBackendReqFd:
-        this.#requests?.close();
-        this.#requests = new BackendRequests(takeFd(fds), {
-          inParts: this.#has(ProtocolFeature.ResetDevice),
-          running: () => this.#connection.catchUp() && this.#running,
-          broken: error => this.#lost(error),
-        });
+        this.#setRequests(takeFd(fds));
         return undefined;
       default:
-        return this.#vringRequest(request, payload, fds);
+        return this.#queues.handle(request, payload, fds);
     }
   }
 
-  #vringRequest(request: number, payload: Uint8Array, fds: OwnedFd[]): Uint8Array | undefined {
-    switch (request) {
-      case FrontEnd.SetVringNum: {
-        const { index, number } = decodeVringState(payload);
-        this.#vring(index).size = number;
-        return undefined;
-      }
-      case FrontEnd.SetVringAddr: {
-        const address = decodeVringAddress(payload);
-        this.#vring(address.index).address = address;
-        return undefined;
-      }
-      case FrontEnd.SetVringBase: {
-        const { index, number } = decodeVringState(payload);
-        this.#vring(index).base = number & 0xffff;
-        return undefined;
-      }
-      case FrontEnd.GetVringBase: {
-        const { index } = decodeVringState(payload);
-        const vring = this.#vring(index);
-        this.#halt();
-        vring.started = false;
-        vring.dropKick();
-        return encodeVringState({ index, number: vring.base });
-      }
-      case FrontEnd.SetVringKick: {
-        const { index, absent } = decodeVringFd(payload);
-        const vring = this.#vring(index);
-        if (absent) throw new GuestFault('a queue without a kick, which would have to be looked at all the time');
-        vring.setKick(takeEventFd(fds), () => this.#kicked(index));
-        vring.started = true;
-        this.#run();
-        return undefined;
-      }
-      case FrontEnd.SetVringCall:
-      case FrontEnd.SetVringErr: {
-        const { index, absent } = decodeVringFd(payload);
-        const vring = this.#vring(index);
-        const fd = absent ? undefined : takeEventFd(fds);
-        if (request === FrontEnd.SetVringCall) {
-          vring.call?.close();
-          vring.call = fd;
-        } else {
-          vring.error?.close();
-          vring.error = fd;
-        }
-        return undefined;
-      }
-      case FrontEnd.SetVringEnable: {
-        const { index, number } = decodeVringState(payload);
-        this.#vring(index).enabled = number !== 0;
-        if (number === 0) this.#halt();
-        else this.#run();
-        return undefined;
-      }
-      default:
-        throw new GuestFault('it is unknown here');
-    }
+  #has(feature: number): boolean {
+    return (this.#protocolFeatures & (1n << BigInt(feature))) !== 0n;
+  }
+
+  #setRequests(socket: OwnedFd): void {
+    this.#requests?.close();
+    const requests = new BackendRequests(socket, {
+      inParts: this.#has(ProtocolFeature.ResetDevice),
+      running: () => this.#connection.catchUp() && this.#queues.running,
+      broken: error => this.#lost(error),
+    });
+    this.#requests = requests;
+    this.device.sharedMemory.forEach((memory, id) => memory.connect(requests, id));
   }
 
   /**
-   * Whether this is memory that was mapped into the shared memory region while the device runs. QEMU tells of each such
+   * Whether this is memory that was mapped into the device's shared memory while the device runs. QEMU tells of each such
    * mapping as it does of guest memory. It is none, and remembering it would be the end of QEMU: after a reset, which
    * undoes the mappings, QEMU wants to take back what it had told, looks for the memory, and crashes. What was refused
    * it does not take back. A device that is just being started after a pause has to accept it, or QEMU gives up on it.
    */
   #isShown(fd: OwnedFd): boolean {
-    return this.#running && this.#region.shows(fd);
-  }
-
-  get #running(): boolean {
-    return this.#vrings[IN_QUEUE]!.running !== undefined;
-  }
-
-  #has(feature: number): boolean {
-    return (this.#protocolFeatures & bit(feature)) !== 0n;
-  }
-
-  #vring(index: number): Vring {
-    const vring = this.#vrings[index];
-    if (vring === undefined) throw new GuestFault(`there is no queue ${index}`);
-    return vring;
+    return this.#queues.running && this.device.sharedMemory.some(memory => memory.shows(fd));
   }
 
   #setMemTable(payload: Uint8Array, fds: OwnedFd[]): void {
-    const regions = decodeMemTable(payload);
-    if (fds.length !== regions.length)
-      throw new GuestFault(`${regions.length} memory regions with ${fds.length} descriptors`);
+    const slots = decodeMemTable(payload);
+    if (fds.length !== slots.length)
+      throw new GuestFault(`${slots.length} memory slots with ${fds.length} descriptors`);
     this.#memory.clear();
-    for (const region of regions) this.#memory.add(region, fds.shift()!);
-  }
-
-  // ---- queues --------------------------------------------------------------------------------------------------------
-
-  /** Starts the device when all is there. */
-  #run(): void {
-    const [inRing, outRing] = [this.#vrings[IN_QUEUE]!, this.#vrings[OUT_QUEUE]!];
-    if (this.#running || this.#closed) return;
-    // Without protocol features, a queue that is started is enabled.
-    const negotiated = (this.#features & bit(FEATURE_PROTOCOL_FEATURES)) !== 0n;
-    if (![inRing, outRing].every(vring => vring.started && (vring.enabled || !negotiated))) return;
-    inRing.running = this.#open(inRing);
-    try {
-      outRing.running = this.#open(outRing);
-    } catch (error) {
-      inRing.running.queue.close();
-      inRing.running = undefined;
-      throw error;
-    }
-    const zero = inRing.base === 0 && outRing.base === 0;
-    const goesOn = [inRing, outRing].every(vring => vring.stoppedAt === vring.base);
-    const since = zero ? 'new' : goesOn ? 'stopped' : 'unknown';
-    if (since !== 'stopped') this.#reset();
-    this.#region.run(true);
-    if (!this.#hasRun) this.options.host.log('the guest’s driver runs');
-    this.#hasRun = true;
-    this.#device.start({ in: inRing.running, out: outRing.running, features: this.#features, since });
-  }
-
-  #open(vring: Vring): RunningQueue {
-    if (vring.address === undefined) throw new GuestFault('a queue was started that has no place');
-    const queue = new Virtqueue(
-      this.#memory,
-      { size: vring.size, ...vring.address },
-      {
-        indirect: (this.#features & bit(FEATURE_INDIRECT_DESC)) !== 0n,
-        eventIndex: (this.#features & bit(FEATURE_EVENT_IDX)) !== 0n,
-      },
-      vring.base,
-    );
-    return { queue, signal: () => addCount(vring.call) };
-  }
-
-  /** Forgets what the guest had. The device must not run. */
-  #reset(): void {
-    this.#device.reset();
-    this.#region.abandon();
-  }
-
-  /** Stops the device where it runs, and notes where to go on. */
-  #halt(): void {
-    if (!this.#running) return;
-    this.#device.stop();
-    this.#region.run(false);
-    for (const vring of this.#vrings) {
-      vring.base = vring.running!.queue.nextAvailable;
-      vring.stoppedAt = vring.base;
-      vring.running!.queue.close();
-      vring.running = undefined;
-    }
-  }
-
-  #kicked(index: number): void {
-    this.#device.kicked(index);
-    const faulted = this.#memory.faulted || this.#vrings.some(({ running }) => running?.queue.faulted);
-    if (faulted) this.#lost(new Error('it took away memory that it had shared'));
-  }
-
-  #faulted(error: Error): void {
-    this.options.host.log(`the device stands still until the guest resets it: the driver has offered ${error.message}`);
-    for (const vring of this.#vrings) addCount(vring.error);
+    for (const slot of slots) this.#memory.add(slot, fds.shift()!);
   }
 
   /** Gives the front-end up, not within whatever is going on. */
   #lost(error: Error): void {
     setImmediate(() => {
       if (this.#closed) return;
-      this.options.host.log(`the front-end was left: ${error.message}`);
+      this.options.log(`the front-end was left: ${error.message}`);
       this.close();
     });
   }
@@ -398,24 +209,4 @@ function subset(wanted: bigint, offered: bigint, what: string): bigint {
   if ((wanted & ~offered) !== 0n)
     throw new GuestFault(`${what} 0x${(wanted & ~offered).toString(16)} were not offered`);
   return wanted;
-}
-
-/** The first descriptor of a message that must have one; the caller's. */
-function takeFd(fds: OwnedFd[]): OwnedFd {
-  const fd = fds.shift();
-  if (fd === undefined) throw new GuestFault('it came without a descriptor');
-  return fd;
-}
-
-/** As {@link takeFd}, of what can be waited for and written to without end: an eventfd. */
-function takeEventFd(fds: OwnedFd[]): OwnedFd {
-  const fd = takeFd(fds);
-  try {
-    if (fd.info().type !== 'other') throw new GuestFault('it came with a descriptor that is no eventfd');
-    native.setNonblocking(fd.fd);
-    return fd;
-  } catch (error) {
-    fd.close();
-    throw error;
-  }
 }

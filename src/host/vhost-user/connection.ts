@@ -57,7 +57,7 @@ export class VhostUserConnection {
     return !this.#closed && (this.#unsent.length > 0 || native.unread(this.socket.fd) > 0);
   }
 
-  /** Handles what has come and was not looked at yet. Returns whether that was all of it. */
+  /** Handles what has come and was not handled yet. Returns whether that was all of it. */
   catchUp(): boolean {
     return this.#ready();
   }

@@ -3,12 +3,12 @@
  * Numbers as the specification (QEMU's docs/interop/vhost-user.rst) has them. The machine's own byte order; all that we
  * run on are little-endian.
  */
-import { GuestFault, type RegionDescription } from './guest-memory.js';
+import { GuestFault, type SlotDescription } from './guest-memory.js';
 
 export const HEADER_BYTES = 12;
-/** The largest payload that any request here has: a memory table of eight regions has 264 bytes, a configuration 268. */
+/** The largest payload that any request here has: a memory table of eight slots has 264 bytes, a configuration 268. */
 export const MAX_PAYLOAD_BYTES = 1024;
-/** Most descriptors with one message: one a region of a memory table. */
+/** Most descriptors with one message: one a slot of a memory table. */
 export const MAX_MESSAGE_FDS = 8;
 
 /** Header flags. */
@@ -167,9 +167,9 @@ export function decodeVringFd(payload: Uint8Array): { index: number; absent: boo
   return { index: Number(value & 0xffn), absent: (value & 0x100n) !== 0n };
 }
 
-const REGION_BYTES = 32;
+const SLOT_BYTES = 32;
 
-function decodeRegion(payload: Uint8Array, offset: number): RegionDescription {
+function decodeSlot(payload: Uint8Array, offset: number): SlotDescription {
   return {
     guestAddress: address(payload, offset),
     size: address(payload, offset + 8),
@@ -178,22 +178,22 @@ function decodeRegion(payload: Uint8Array, offset: number): RegionDescription {
   };
 }
 
-/** u32 number, u32 padding, then the regions. */
-export function decodeMemTable(payload: Uint8Array): RegionDescription[] {
+/** u32 number, u32 padding, then the slots. */
+export function decodeMemTable(payload: Uint8Array): SlotDescription[] {
   const count = payload.length < 8 ? -1 : viewOf(payload).getUint32(0, true);
-  // Older front-ends send the whole table, whatever number of regions there is.
-  if (count < 0 || count > MAX_MESSAGE_FDS || payload.length < 8 + REGION_BYTES * count) {
+  // Older front-ends send the whole table, whatever number of slots there is.
+  if (count < 0 || count > MAX_MESSAGE_FDS || payload.length < 8 + SLOT_BYTES * count) {
     throw new GuestFault(`a memory table of ${payload.length} bytes`);
   }
-  return Array.from({ length: count }, (_, i) => decodeRegion(payload, 8 + REGION_BYTES * i));
+  return Array.from({ length: count }, (_, i) => decodeSlot(payload, 8 + SLOT_BYTES * i));
 }
 
-/** u64 padding, then one region. */
-export function decodeMemRegion(payload: Uint8Array): RegionDescription {
-  return decodeRegion(payload, 8);
+/** u64 padding, then one slot. */
+export function decodeMemSlot(payload: Uint8Array): SlotDescription {
+  return decodeSlot(payload, 8);
 }
 
-/** u32 number of regions, u32 padding, then room for the sizes of eight. */
+/** u32 number of shared memories, u32 padding, then room for the sizes of eight. */
 export function encodeShmemConfig(sizes: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(8 + 8 * 8);
   const view = viewOf(bytes);
@@ -202,10 +202,11 @@ export function encodeShmemConfig(sizes: readonly number[]): Uint8Array {
   return bytes;
 }
 
-/** u8 region, 7 bytes of padding, u64 offset in the file, u64 offset in the region, u64 length, u64 flags. */
-export function encodeShmemRange(range: { offset: number; length: number; writable: boolean }): Uint8Array {
+/** u8 shared memory, 7 bytes of padding, u64 offset in the file, u64 offset in it, u64 length, u64 flags. */
+export function encodeShmemRange(range: { id: number; offset: number; length: number; writable: boolean }): Uint8Array {
   const bytes = new Uint8Array(40);
   const view = viewOf(bytes);
+  view.setUint8(0, range.id);
   view.setBigUint64(16, BigInt(range.offset), true);
   view.setBigUint64(24, BigInt(range.length), true);
   view.setBigUint64(32, range.writable ? BigInt(SHMEM_WRITABLE) : 0n, true);

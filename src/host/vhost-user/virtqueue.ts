@@ -9,7 +9,7 @@
  * Order, as the virtio specification has it (2.7, split virtqueues): the available index is loaded before the entries
  * that it promises (acquire), the used index stored after the entries that it promises (release), and between telling
  * the driver what we wait for and looking again there is a full barrier, as between adding and asking whether the driver
- * wants to hear of it.
+ * wants to be told.
  */
 import { native, type Mapping } from '../../system/native.js';
 import { GuestFault, type GuestMemory } from './guest-memory.js';
@@ -156,7 +156,7 @@ export class Virtqueue {
     return at;
   }
 
-  /** Answers a request with as much of `answer` as it has room for; the driver hears of it after {@link signal}. */
+  /** Answers a request with as much of `answer` as it has room for; the driver is told after {@link signal}. */
   complete(chain: Chain, answer: Uint8Array): void {
     let at = 0;
     for (const { address, length } of chain.writable) {
@@ -195,7 +195,7 @@ export class Virtqueue {
     return this.#availableIndex() !== this.#nextAvailable;
   }
 
-  /** Lets the driver know that it need not tell. With event index it hears at most once until it is asked again. */
+  /** Lets the driver know that it need not tell. With event index it tells at most once until it is asked again. */
   disableNotifications(): void {
     if (!this.features.eventIndex) this.#used.view.setUint16(0, USED_NO_NOTIFY, true);
   }

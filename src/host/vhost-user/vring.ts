@@ -4,7 +4,7 @@
  */
 import type { OwnedFd } from '../../system/fd.js';
 import { native, POLL_READABLE, type Poll } from '../../system/native.js';
-import type { RunningQueue } from '../wl-device/device.js';
+import type { RunningQueue } from './device.js';
 import type { VringAddress } from './message.js';
 
 /** What an eventfd takes and gives: a count of 8 bytes. Longer than V8 keeps in its heap. */
@@ -23,8 +23,8 @@ export class Vring {
   started = false;
   enabled = false;
   running: RunningQueue | undefined;
-  call: OwnedFd | undefined;
-  error: OwnedFd | undefined;
+  #call: OwnedFd | undefined;
+  #error: OwnedFd | undefined;
   #kick: OwnedFd | undefined;
   #poll: Poll | undefined;
 
@@ -53,6 +53,37 @@ export class Vring {
     this.#kick = undefined;
   }
 
+  /** By which the driver is told; undefined for not at all. Takes ownership. */
+  setCall(fd: OwnedFd | undefined): void {
+    this.#call?.close();
+    this.#call = fd;
+  }
+
+  /** By which the VMM is told that the device stands still. As {@link setCall}. */
+  setError(fd: OwnedFd | undefined): void {
+    this.#error?.close();
+    this.#error = fd;
+  }
+
+  /** Tells the driver that something was completed. */
+  signal(): void {
+    addCount(this.#call);
+  }
+
+  /** Tells the VMM that the device stands still. */
+  signalError(): void {
+    addCount(this.#error);
+  }
+
+  /** Closes the queue that runs, and notes where to go on. */
+  halt(): void {
+    if (this.running === undefined) return;
+    this.base = this.running.queue.nextAvailable;
+    this.stoppedAt = this.base;
+    this.running.queue.close();
+    this.running = undefined;
+  }
+
   /** As it was at first, but for its descriptors. It must not run. */
   reset(): void {
     this.dropKick();
@@ -63,12 +94,11 @@ export class Vring {
     this.address = undefined;
   }
 
+  /** Closes all descriptors. It must not run. */
   close(): void {
     this.dropKick();
-    this.call?.close();
-    this.error?.close();
-    this.running?.queue.close();
-    this.running = undefined;
+    this.setCall(undefined);
+    this.setError(undefined);
   }
 }
 
@@ -83,11 +113,11 @@ function takeCount(fd: OwnedFd): boolean {
 }
 
 /** Tells; without an eventfd, nobody. */
-export function addCount(fd: OwnedFd | undefined): void {
+function addCount(fd: OwnedFd | undefined): void {
   if (fd === undefined) return;
   try {
     native.write(fd.fd, one, 0, 8);
   } catch {
-    // A front-end that hands over what cannot be written to hears nothing.
+    // A front-end that hands over what cannot be written to is told nothing.
   }
 }

@@ -18,7 +18,7 @@ export class ContextVfd extends StreamVfd {
       fd.close();
       throw error;
     }
-    // `drain` comes whenever something had to wait. The bounds are kept here and in state.ts.
+    // `drain` comes whenever something had to wait. The bounds are kept here and in vfd-table.ts.
     this.#socket = new UnixSocket(fd, { highWaterBytes: 0, maxQueuedBytes: Infinity, maxQueuedFds: Infinity });
     this.#socket.on('data', (bytes, fds) => events.arrived(bytes, fds));
     this.#socket.on('end', () => this.#hangUp());

@@ -6,18 +6,19 @@
  * Stopping is not the end: a VMM stops the device to pause the VM, too. The state and the requests that are not answered
  * live on until {@link WlDevice.reset}; the driver's buffers go back to the queue as they came.
  */
-import type { Line } from './guest-queue.js';
+import type { DeviceStart, VhostUserDevice } from '../vhost-user/device.js';
 import { GuestFault } from '../vhost-user/guest-memory.js';
-import { MAX_COMMAND_BYTES } from './limits.js';
-import { WlState, type WlHost } from './state.js';
-import type { WlLimits } from './limits.js';
+import { SharedMemory } from '../vhost-user/shared-memory.js';
 import type { Chain, Virtqueue } from '../vhost-user/virtqueue.js';
-import { encodeResponse, FEATURE_TRANS_FLAGS, FEATURE_USE_SHMEM, Response } from './wire.js';
+import type { VfdQueue } from './guest-queue.js';
+import { MAX_COMMAND_BYTES, MAX_QUEUE_DESCRIPTORS, type WlLimits } from './limits.js';
+import { WlState } from './state.js';
+import { encodeResponse, FEATURE_TRANS_FLAGS, FEATURE_USE_SHMEM, Response, SHARED_MEMORY_BYTES } from './wire.js';
+import type { WlHost } from './wl-host.js';
 
 /** Queues by index. */
 export const IN_QUEUE = 0;
 export const OUT_QUEUE = 1;
-export const QUEUES = 2;
 
 /** The device's own feature bits. */
 export const DEVICE_FEATURES = (1n << BigInt(FEATURE_TRANS_FLAGS)) | (1n << BigInt(FEATURE_USE_SHMEM));
@@ -25,37 +26,20 @@ export const DEVICE_FEATURES = (1n << BigInt(FEATURE_TRANS_FLAGS)) | (1n << BigI
 /** Commands handled before others have their turn. */
 const COMMANDS_PER_TURN = 64;
 
-/** A command is copied out of guest memory, where it could change while it is looked at. One at a time. */
+/** A command is copied out of guest memory, where it could change while it is parsed. One at a time. */
 const commandBuffer = new Uint8Array(MAX_COMMAND_BYTES);
 
-/** A queue that runs, and how to signal the driver. */
-export interface RunningQueue {
-  readonly queue: Virtqueue;
-  readonly signal: () => void;
-}
-
-export interface DeviceStart {
-  readonly in: RunningQueue;
-  readonly out: RunningQueue;
-  /** What was negotiated. */
-  readonly features: bigint;
-  /** The driver goes on where it was; else it begins anew, or knows of vfds that this device does not. */
-  readonly since: 'stopped' | 'new' | 'unknown';
-}
-
-/** What the device asks of the process; the rest of {@link WlHost} is its own. */
-export type DeviceHost = Omit<WlHost, 'wake' | 'ready'> & {
-  /** The driver did what no driver may: the device stands still until it is reset. */
-  faulted(error: Error): void;
-};
-
-export class WlDevice {
+export class WlDevice implements VhostUserDevice {
+  readonly features = DEVICE_FEATURES;
+  readonly queueSizes = [MAX_QUEUE_DESCRIPTORS, MAX_QUEUE_DESCRIPTORS];
+  readonly sharedMemory: readonly SharedMemory[];
+  readonly #memory: SharedMemory;
   #state: WlState | undefined;
   #running: DeviceStart | undefined;
   /** Buffers of the driver that nothing was written to, oldest first. */
   #free: Chain[] = [];
   /** Buffers with a message that a program of the guest has to read first, by their address, oldest first. */
-  readonly #unread = new Map<number, Line>();
+  readonly #unread = new Map<number, VfdQueue>();
   /** Answers that came while the device was stopped. */
   #answers: { chain: Chain; answer: Uint8Array }[] = [];
   #turn: NodeJS.Immediate | undefined;
@@ -65,22 +49,24 @@ export class WlDevice {
   #faulted = false;
 
   constructor(
-    private readonly host: DeviceHost,
+    private readonly host: WlHost,
     private readonly limits: WlLimits,
-  ) {}
-
-  /** What the guest has; undefined before its driver runs. */
-  get counts(): WlState['counts'] | undefined {
-    return this.#state?.counts;
+  ) {
+    this.#memory = new SharedMemory(SHARED_MEMORY_BYTES, limits.mappings, line => host.log(line));
+    this.sharedMemory = [this.#memory];
   }
 
-  /** The driver runs. Both queues stay the caller's, and must not be closed before `stop()`. */
+  /** What the guest has. */
+  get counts(): WlState['counts'] & { readonly mappings: number } {
+    const none = { vfds: 0, connections: 0, pipes: 0, queuedBytes: 0, receivedBytes: 0 };
+    return { ...(this.#state?.counts ?? none), mappings: this.#memory.mappings };
+  }
+
   start(start: DeviceStart): void {
-    if (start.since !== 'stopped') this.reset();
     this.#state ??= this.#newState(start.features);
     this.#running = start;
     this.#guarded(() => {
-      for (const { chain, answer } of this.#answers.splice(0)) start.out.queue.complete(chain, answer);
+      for (const { chain, answer } of this.#answers.splice(0)) outQueue(start).complete(chain, answer);
     });
     if (start.since === 'unknown') {
       this.host.log('the guest was there before this process was: its vfds are hung up');
@@ -90,18 +76,16 @@ export class WlDevice {
     this.#handleCommands();
   }
 
-  /** The driver, or the VMM, has stopped the queues. The queues' `nextAvailable` is right afterwards. */
   stop(): void {
     if (this.#running === undefined) return;
     clearImmediate(this.#turn);
     this.#turn = undefined;
     this.#signalNow();
-    this.#running.in.queue.unpop(this.#free.length);
+    inQueue(this.#running).unpop(this.#free.length);
     this.#free = [];
     this.#running = undefined;
   }
 
-  /** Forgets everything that the guest has. Idempotent. */
   reset(): void {
     this.stop();
     this.#state?.close();
@@ -111,7 +95,6 @@ export class WlDevice {
     this.#faulted = false;
   }
 
-  /** The driver has added to a queue. */
   kicked(index: number): void {
     if (index === OUT_QUEUE) this.#handleCommands();
     else this.#deliver();
@@ -119,14 +102,13 @@ export class WlDevice {
 
   #newState(features: bigint): WlState {
     const has = (bit: number): boolean => ((features >> BigInt(bit)) & 1n) === 1n;
-    return new WlState(
-      { ...this.host, wake: () => this.#deliver(), ready: () => this.#handleCommands() },
-      {
-        limits: this.limits,
-        transitionFlags: has(FEATURE_TRANS_FLAGS),
-        sharedMemory: has(FEATURE_USE_SHMEM),
-      },
-    );
+    return new WlState(this.host, {
+      limits: this.limits,
+      transitionFlags: has(FEATURE_TRANS_FLAGS),
+      sharedMemory: has(FEATURE_USE_SHMEM) ? this.#memory : undefined,
+      wake: () => this.#deliver(),
+      ready: () => this.#handleCommands(),
+    });
   }
 
   // ---- out: commands ---------------------------------------------------------------------------------------------
@@ -136,7 +118,7 @@ export class WlDevice {
     if (this.#turn !== undefined || this.#handling) return;
     this.#handling = true;
     this.#guarded((running, state) => {
-      const { queue } = running.out;
+      const queue = outQueue(running);
       for (let count = 0; count < COMMANDS_PER_TURN; count++) {
         if (state.busy) break;
         const chain = queue.pop();
@@ -171,7 +153,7 @@ export class WlDevice {
       this.#answers.push({ chain, answer });
       return;
     }
-    this.#guarded(({ out }) => out.queue.complete(chain, answer));
+    this.#guarded(running => outQueue(running).complete(chain, answer));
     this.#signalSoon();
   }
 
@@ -180,9 +162,10 @@ export class WlDevice {
   #deliver(): void {
     if (this.#delivering) return;
     this.#delivering = true;
-    this.#guarded(({ in: { queue } }, state) => {
+    this.#guarded((running, state) => {
+      const queue = inQueue(running);
       for (;;) {
-        const taken = state.take(this.#free.length);
+        const taken = state.queue.take(this.#free.length);
         if (taken === undefined) {
           // Nothing waits, or there are too few buffers for it.
           if (this.#collect(queue)) continue;
@@ -197,7 +180,7 @@ export class WlDevice {
           }
           queue.complete(buffer, message);
           const last = i === taken.messages.length - 1;
-          if (last && taken.line !== undefined) this.#noteUnread(buffer, taken.line);
+          if (last && taken.from !== undefined) this.#noteUnread(buffer, taken.from);
         }
         this.#signalSoon();
       }
@@ -222,17 +205,17 @@ export class WlDevice {
     return this.#free.length > before || this.#unread.size < unread;
   }
 
-  #noteUnread(buffer: Chain, line: Line): void {
+  #noteUnread(buffer: Chain, from: VfdQueue): void {
     const address = addressOf(buffer);
     this.#noteReturned(address);
-    this.#unread.set(address, line);
+    this.#unread.set(address, from);
   }
 
   #noteReturned(address: number): void {
-    const line = this.#unread.get(address);
-    if (line === undefined) return;
+    const from = this.#unread.get(address);
+    if (from === undefined) return;
     this.#unread.delete(address);
-    this.#state?.queue.returned(line);
+    this.#state?.queue.returned(from);
   }
 
   // ---- both ----------------------------------------------------------------------------------------------------------
@@ -251,7 +234,7 @@ export class WlDevice {
       this.#faulted = true;
       // Others shall not wait for a guest that is not served any more.
       this.#state.close();
-      this.host.faulted(error);
+      this.#running.faulted(error);
     }
     this.#signalSoon();
   }
@@ -266,8 +249,16 @@ export class WlDevice {
   #signalNow(): void {
     this.#signalling = false;
     if (this.#running === undefined) return;
-    for (const { queue, signal } of [this.#running.in, this.#running.out]) if (queue.signal()) signal();
+    for (const { queue, signal } of this.#running.queues) if (queue.signal()) signal();
   }
+}
+
+function inQueue({ queues }: DeviceStart): Virtqueue {
+  return queues[IN_QUEUE]!.queue;
+}
+
+function outQueue({ queues }: DeviceStart): Virtqueue {
+  return queues[OUT_QUEUE]!.queue;
 }
 
 /** What tells one of the driver's buffers from the others, whichever descriptor it comes with. */

@@ -1,10 +1,10 @@
 /**
- * What waits for the guest. Each vfd has a line of its own, in order; the lines take turns, so that one that has much to
- * say does not keep the others waiting. A step is taken as a whole or not at all: the announcements of vfds and the RECV
+ * What waits for the guest. Each vfd has a queue of its own, in order; the queues take turns, so that one that holds much
+ * does not keep the others waiting. A step is taken as a whole or not at all: the announcements of vfds and the RECV
  * that brings them are one step, so the guest never knows half of it.
  *
- * Bounded in three ways. A line with more than {@link MAX_SOURCE_BYTES} waiting is held, that is, its vfd is not read; so
- * are all of them when more than the limit waits in all. And a line whose messages sit unread in
+ * Bounded in three ways. A queue with more than {@link MAX_SOURCE_BYTES} waiting is held, that is, its vfd is not read; so
+ * are all of them when more than the limit waits in all. And a queue whose messages sit unread in
  * {@link MAX_UNREAD_BUFFERS} of the guest's buffers gets no further one until the driver gives some back.
  */
 import { MAX_SOURCE_BYTES, MAX_UNREAD_BUFFERS } from './limits.js';
@@ -23,17 +23,17 @@ export interface Step {
   readonly dropped?: (() => void) | undefined;
 }
 
-/** One vfd's place. */
-export class Line {
+/** What waits of one vfd. */
+export class VfdQueue {
   readonly steps: Step[] = [];
   bytes = 0;
-  /** Buffers of the guest with messages of this line in them. */
+  /** Buffers of the guest with messages of this queue in them. */
   unread = 0;
   held = false;
   closed = false;
 
   constructor(
-    private readonly queue: GuestQueue,
+    private readonly all: GuestQueue,
     /** Told to stop (true) and to go on (false) reading. */
     readonly hold: (held: boolean) => void,
   ) {}
@@ -43,14 +43,14 @@ export class Line {
       step.dropped?.();
       return;
     }
-    this.queue.pushed(this, step);
+    this.all.pushed(this, step);
   }
 
-  /** Drops what waits; nothing comes from this line any more. Idempotent. */
+  /** Drops what waits; nothing comes from this vfd any more. Idempotent. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.queue.closed(this);
+    this.all.closed(this);
   }
 }
 
@@ -58,15 +58,15 @@ export class Line {
 export interface Taken {
   readonly messages: readonly Uint8Array[];
   /** Set where the last message's buffer comes back only when it was read: tell {@link GuestQueue.returned} then. */
-  readonly line: Line | undefined;
+  readonly from: VfdQueue | undefined;
 }
 
 export class GuestQueue {
-  readonly #lines = new Set<Line>();
-  /** Lines with something to give, in the order of their turns. */
-  readonly #ready = new Set<Line>();
-  /** Lines with something to give, and too many of the guest's buffers. */
-  readonly #stuck = new Set<Line>();
+  readonly #queues = new Set<VfdQueue>();
+  /** Queues with something to give, in the order of their turns. */
+  readonly #ready = new Set<VfdQueue>();
+  /** Queues with something to give, and too many of the guest's buffers. */
+  readonly #stuck = new Set<VfdQueue>();
   #bytes = 0;
   #full = false;
 
@@ -86,91 +86,92 @@ export class GuestQueue {
     return this.#ready.size > 0;
   }
 
-  /** Something could be taken if the driver gave back buffers of its line. */
+  /** Something could be taken if the driver gave back buffers of its vfd. */
   get stuck(): boolean {
     return this.#stuck.size > 0;
   }
 
-  line(hold: (held: boolean) => void): Line {
-    const line = new Line(this, hold);
-    this.#lines.add(line);
-    line.held = this.#full;
-    if (line.held) hold(true);
-    return line;
+  /** A queue for one more vfd. `hold` is told to stop (true) and to go on (false) reading. */
+  open(hold: (held: boolean) => void): VfdQueue {
+    const queue = new VfdQueue(this, hold);
+    this.#queues.add(queue);
+    queue.held = this.#full;
+    if (queue.held) hold(true);
+    return queue;
   }
 
   /** The next step that fits in `room` buffers of the guest. Where the next does not fit, none is taken. */
   take(room: number): Taken | undefined {
-    const [line] = this.#ready;
-    if (line === undefined) return undefined;
-    const step = line.steps[0]!;
+    const [queue] = this.#ready;
+    if (queue === undefined) return undefined;
+    const step = queue.steps[0]!;
     if (step.messages.length > room) return undefined;
-    line.steps.shift();
-    this.#ready.delete(line);
-    if (step.read) line.unread++;
-    this.#readyIfSo(line);
-    this.#account(line, -cost(step));
+    queue.steps.shift();
+    this.#ready.delete(queue);
+    if (step.read) queue.unread++;
+    this.#readyIfSo(queue);
+    this.#account(queue, -cost(step));
     step.given?.();
-    return { messages: step.messages, line: step.read ? line : undefined };
+    return { messages: step.messages, from: step.read ? queue : undefined };
   }
 
   /** The driver has given back the buffer of a message that was read. */
-  returned(line: Line): void {
-    line.unread--;
-    if (line.closed) return;
+  returned(queue: VfdQueue): void {
+    queue.unread--;
+    if (queue.closed) return;
     const waited = this.waiting;
-    this.#readyIfSo(line);
+    this.#readyIfSo(queue);
     if (!waited && this.waiting) this.wake();
   }
 
   /** Drops everything, for good. */
   close(): void {
-    for (const line of this.#lines) line.close();
+    for (const queue of this.#queues) queue.close();
   }
 
-  pushed(line: Line, step: Step): void {
+  pushed(queue: VfdQueue, step: Step): void {
     const { waiting, stuck } = this;
-    line.steps.push(step);
-    this.#readyIfSo(line);
-    this.#account(line, cost(step));
-    // Stuck, too: somebody has to see when the driver gives buffers back.
+    queue.steps.push(step);
+    this.#readyIfSo(queue);
+    this.#account(queue, cost(step));
+    // Stuck, too: the device has to see when the driver gives buffers back.
     if ((!waiting && this.waiting) || (!stuck && this.stuck)) this.wake();
   }
 
-  closed(line: Line): void {
-    this.#lines.delete(line);
-    this.#ready.delete(line);
-    this.#stuck.delete(line);
-    const steps = line.steps.splice(0);
-    this.#account(line, -line.bytes);
+  closed(queue: VfdQueue): void {
+    this.#queues.delete(queue);
+    this.#ready.delete(queue);
+    this.#stuck.delete(queue);
+    const steps = queue.steps.splice(0);
+    this.#account(queue, -queue.bytes);
     for (const step of steps) step.dropped?.();
   }
 
-  #readyIfSo(line: Line): void {
-    const full = line.unread >= MAX_UNREAD_BUFFERS;
-    if (line.steps.length > 0 && !full) this.#ready.add(line);
-    else this.#ready.delete(line);
-    if (line.steps.length > 0 && full) this.#stuck.add(line);
-    else this.#stuck.delete(line);
+  #readyIfSo(queue: VfdQueue): void {
+    const full = queue.unread >= MAX_UNREAD_BUFFERS;
+    if (queue.steps.length > 0 && !full) this.#ready.add(queue);
+    else this.#ready.delete(queue);
+    if (queue.steps.length > 0 && full) this.#stuck.add(queue);
+    else this.#stuck.delete(queue);
   }
 
-  #account(line: Line, bytes: number): void {
-    line.bytes += bytes;
+  #account(queue: VfdQueue, bytes: number): void {
+    queue.bytes += bytes;
     this.#bytes += bytes;
     const full = this.#full ? this.#bytes > this.limit / 2 : this.#bytes > this.limit;
     if (full !== this.#full) {
       this.#full = full;
-      for (const each of [...this.#lines]) this.#holdIfSo(each);
-    } else if (!line.closed) {
-      this.#holdIfSo(line);
+      for (const each of [...this.#queues]) this.#holdIfSo(each);
+    } else if (!queue.closed) {
+      this.#holdIfSo(queue);
     }
   }
 
-  #holdIfSo(line: Line): void {
-    const held = this.#full || line.bytes > MAX_SOURCE_BYTES;
-    if (held === line.held || line.closed) return;
-    line.held = held;
-    line.hold(held);
+  #holdIfSo(queue: VfdQueue): void {
+    const held = this.#full || queue.bytes > MAX_SOURCE_BYTES;
+    if (held === queue.held || queue.closed) return;
+    queue.held = held;
+    queue.hold(held);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 export interface WlLimits {
-  /** Vfds at a time, of whatever kind and whoever made them. */
+  /** Vfds at a time, of whatever kind, the guest's and the device's. */
   readonly vfds: number;
   /** Connections at a time: contexts that the guest opened and sockets that were handed over to it. */
   readonly connections: number;
@@ -17,17 +17,13 @@ export interface WlLimits {
    * VM's: without this bound, a guest that gives it back by Wayland's rules, and keeps it, could have all of that.
    */
   readonly receivedBytes: number;
-  /** Pieces of memory mapped into the guest at a time. At most {@link MAX_MAPPINGS}. */
+  /** Pieces of memory mapped into the guest at a time. At most MAX_MAPPINGS. */
   readonly mappings: number;
   /** Bytes that wait for the guest to give buffers for them. Over it, nothing is read for the guest. */
   readonly queuedBytes: number;
 }
 
-/**
- * Each mapping takes one of the VMM's memory slots, of which QEMU has 512 for vhost, guest memory included, and dies
- * when they are passed. A good part of them stays for the guest's own memory.
- */
-export const MAX_MAPPINGS = 448;
+export { MAX_MAPPINGS } from '../vhost-user/shared-memory.js';
 
 export const DEFAULT_WL_LIMITS: WlLimits = {
   // The driver makes at most 2,047, and the device as many again.
@@ -61,6 +57,9 @@ export const MAX_COMMAND_BYTES = 2 ** 20 + 4096;
  */
 export const MAX_UNSENT_BYTES = 256 * 1024;
 
-/** Bytes and descriptors of all connections that wait for servers, over which no further command is looked at. */
+/** Bytes and descriptors of all connections that wait for servers, over which no further command is handled. */
 export const MAX_ALL_UNSENT_BYTES = 16 * 2 ** 20;
 export const MAX_ALL_UNSENT_FDS = 512;
+
+/** Descriptors of a queue at most, which is also how many buffers of the guest it holds. QEMU's VIRTQUEUE_MAX_SIZE. */
+export const MAX_QUEUE_DESCRIPTORS = 1024;

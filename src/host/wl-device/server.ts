@@ -2,13 +2,12 @@
  * The vhost-user socket of one VM: its VMM connects, and may come back after it was gone. One at a time: a VMM that comes
  * while another is there waits a moment, in case the other is just about to be noticed gone, and is then turned away.
  */
-import { join } from 'node:path';
-import { Budget } from '../../allocator/budget.js';
-import { OwnedFd } from '../../system/fd.js';
-import { native } from '../../system/native.js';
 import { AcceptingSocket } from '../../system/accepting-socket.js';
+import type { OwnedFd } from '../../system/fd.js';
 import { VhostUserBackend } from '../vhost-user/backend.js';
+import { WlDevice } from './device.js';
 import { DEFAULT_WL_LIMITS, type WlLimits } from './limits.js';
+import { VmResources } from './wl-host.js';
 
 /** How long a second front-end waits for the first to be gone, in milliseconds. */
 const SUCCESSION_MS = 500;
@@ -31,8 +30,8 @@ export interface WlDeviceServerOptions {
 export class WlDeviceServer {
   readonly limits: WlLimits;
   readonly #socket: AcceptingSocket;
-  readonly #memory: Budget;
-  #backend: VhostUserBackend | undefined;
+  readonly #resources: VmResources;
+  #frontEnd: { readonly backend: VhostUserBackend; readonly device: WlDevice } | undefined;
   #successor: { fd: OwnedFd; timer: NodeJS.Timeout } | undefined;
   #closed = false;
 
@@ -41,11 +40,9 @@ export class WlDeviceServer {
     for (const [name, value] of Object.entries(options.limits ?? {}))
       if (value !== undefined) Object.assign(this.limits, { [name]: value });
     try {
-      const { allocBytes } = this.limits;
-      this.#memory = new Budget({ bytes: allocBytes, requestLimit: allocBytes, directory: options.memory });
+      this.#resources = new VmResources({ ...options, allocBytes: this.limits.allocBytes });
     } catch (error) {
       options.socket.close();
-      options.memory?.close();
       throw error;
     }
     try {
@@ -55,19 +52,19 @@ export class WlDeviceServer {
         error => options.log(error.message),
       );
     } catch (error) {
-      this.#memory.close();
+      this.#resources.close();
       throw error;
     }
   }
 
   /** Whether a VMM is connected. */
   get connected(): boolean {
-    return this.#backend !== undefined;
+    return this.#frontEnd !== undefined;
   }
 
   /** What the guest has. */
-  get counts(): (VhostUserBackend['counts'] & { allocBytes: number }) | undefined {
-    return this.#backend && { ...this.#backend.counts, allocBytes: this.#memory.used };
+  get counts(): (WlDevice['counts'] & { allocBytes: number }) | undefined {
+    return this.#frontEnd && { ...this.#frontEnd.device.counts, allocBytes: this.#resources.allocBytes };
   }
 
   /** Ends the connection and what the guest had through it. Idempotent. */
@@ -75,12 +72,12 @@ export class WlDeviceServer {
     this.#closed = true;
     this.#socket.close();
     this.#dropSuccessor();
-    this.#backend?.close();
-    this.#memory.close();
+    this.#frontEnd?.backend.close();
+    this.#resources.close();
   }
 
   #connected(fd: OwnedFd): void {
-    if (this.#backend !== undefined) {
+    if (this.#frontEnd !== undefined) {
       this.#turnAway();
       const timer = setTimeout(() => this.#turnAway(), SUCCESSION_MS);
       this.#successor = { fd, timer };
@@ -89,22 +86,15 @@ export class WlDeviceServer {
     const { log } = this.options;
     log('a front-end has connected');
     try {
-      this.#backend = new VhostUserBackend(fd, {
-        limits: this.limits,
-        host: {
-          connect: name => this.#connect(name),
-          allocate: bytes => this.#memory.grant(BigInt(bytes)),
-          log,
-        },
-        ended: () => this.#ended(),
-      });
+      const device = new WlDevice(this.#resources, this.limits);
+      this.#frontEnd = { device, backend: new VhostUserBackend(fd, device, { log, ended: () => this.#ended() }) };
     } catch (error) {
       log(`a front-end was turned away: ${(error as Error).message}`);
     }
   }
 
   #ended(): void {
-    this.#backend = undefined;
+    this.#frontEnd = undefined;
     const fd = this.#successor?.fd;
     clearTimeout(this.#successor?.timer);
     this.#successor = undefined;
@@ -121,12 +111,5 @@ export class WlDeviceServer {
     clearTimeout(this.#successor?.timer);
     this.#successor?.fd.close();
     this.#successor = undefined;
-  }
-
-  #connect(name: string): OwnedFd {
-    if (!this.options.servers.has(name)) {
-      throw Object.assign(new Error('this VM has no such server'), { code: 'ENOENT' });
-    }
-    return new OwnedFd(native.connectUnix(join(this.options.directory, name)));
   }
 }

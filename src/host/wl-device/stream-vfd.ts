@@ -3,11 +3,10 @@
  * and a close that still delivers what the guest sent before.
  *
  * What the guest sends is written at once; what is not taken is copied and waits. The guest's command is answered when
- * little enough waits ({@link MAX_UNSENT_BYTES}), so a server that does not read holds back who sends to it and nobody
- * else.
+ * little enough waits ({@link MAX_UNSENT_BYTES}), so a server that does not read holds back its own senders only.
  */
 import type { OwnedFd } from '../../system/fd.js';
-import type { Line } from './guest-queue.js';
+import type { VfdQueue } from './guest-queue.js';
 import { MAX_UNSENT_BYTES } from './limits.js';
 
 /** What becomes of a send: it was taken, or nobody takes it any more. */
@@ -26,14 +25,15 @@ export interface VfdEvents {
   readonly arrived: (bytes: Uint8Array, fds: OwnedFd[]) => void;
   /** Nothing more comes, and nobody reads. Once. */
   readonly hungUp: () => void;
-  /** What waited has left, or nobody wants it any more: commands that were put off can be looked at. */
+  /** What waited has left, or nobody wants it any more: commands that were put off can be handled. */
   readonly drained: () => void;
   /** It holds nothing any more: after `close()`, now or when it has delivered what waited. */
   readonly ended: () => void;
 }
 
 export abstract class StreamVfd {
-  line: Line | undefined;
+  /** What waits of it for the guest. */
+  queue: VfdQueue | undefined;
   /** Descriptors that wait with the bytes, at most. */
   unsentFds = 0;
   protected hungUp = false;
@@ -79,7 +79,7 @@ export abstract class StreamVfd {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.line?.close();
+    this.queue?.close();
     this.answer('gone');
     if (this.deliverRest()) this.#linger = setTimeout(() => this.end(), LINGER_MS);
     else this.end();
@@ -91,7 +91,7 @@ export abstract class StreamVfd {
     this.ended = true;
     this.closed = true;
     clearTimeout(this.#linger);
-    this.line?.close();
+    this.queue?.close();
     this.answer('gone');
     this.release();
     this.events.ended();

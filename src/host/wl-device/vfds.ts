@@ -1,11 +1,11 @@
 /**
- * The host's side of vfds: a connection to a server, a pipe, memory. Each owns its descriptors and closes them; ids,
- * limits and who may send what to whom are `state.ts`'s.
+ * The host's side of vfds: a connection to a server, a pipe, memory. Each owns its descriptors and closes them; ids
+ * and limits are `vfd-table.ts`'s, and what may be sent to whom `state.ts`'s.
  */
 import type { OwnedFd } from '../../system/fd.js';
 import type { ContextVfd } from './context-vfd.js';
 import type { PipeVfd } from './pipe-vfd.js';
-import { VFD_LEGACY_MAP, VFD_READ, VFD_WRITE } from './wire.js';
+import { VFD_LEGACY_MAP, VFD_READ, VFD_WRITE, type VfdDescription } from './wire.js';
 
 /** Memory, mapped into the guest where it has a size. */
 export class MemoryVfd {
@@ -17,7 +17,7 @@ export class MemoryVfd {
     readonly id: number,
     readonly size: number,
     readonly writable: boolean,
-    /** In the region, in bytes; undefined for memory of size 0. */
+    /** In the shared memory, in bytes; undefined for memory of size 0. */
     readonly offset: number | undefined,
     private readonly unmap: () => void,
   ) {}
@@ -39,3 +39,10 @@ export class MemoryVfd {
 }
 
 export type HostVfd = ContextVfd | PipeVfd | MemoryVfd;
+
+/** As the guest is told of it. `transitional`: flags say READ and WRITE (VIRTIO_WL_F_TRANS_FLAGS). */
+export function describe(vfd: HostVfd, transitional: boolean): VfdDescription {
+  const { id } = vfd;
+  const flags = vfd.flags(transitional);
+  return vfd.kind === 'memory' ? { id, flags, offset: vfd.offset, size: vfd.size } : { id, flags };
+}

@@ -49,11 +49,11 @@ export const FEATURE_USE_SHMEM = 3;
 /** Set in ids that the device makes. The highest bit is never set. */
 export const DEVICE_ID = 0x40000000;
 
-/** The size of virtio shared memory region 0, in bytes. crosvm has the same. */
-export const REGION_BYTES = 2 ** 32;
+/** The size of the shared memory (virtio: shared memory region 0), in bytes. crosvm has the same. */
+export const SHARED_MEMORY_BYTES = 2 ** 32;
 export const PFN_BYTES = 4096;
-/** The pfn of a vfd that is no memory: one past the region's last. */
-export const NO_PFN = REGION_BYTES / PFN_BYTES;
+/** The pfn of a vfd that is no memory: one past the shared memory's last. */
+export const NO_PFN = SHARED_MEMORY_BYTES / PFN_BYTES;
 
 /** What kind of thing SEND_FOREIGN_ID's ids name. Only local ones can be had without virtio-gpu. */
 const FOREIGN_KIND_LOCAL = 0;
@@ -164,7 +164,7 @@ export function encodeResponse(type: Response): Uint8Array {
 export interface VfdDescription {
   readonly id: number;
   readonly flags: number;
-  /** Where it begins in the region, in bytes; undefined where it is no memory. */
+  /** Where it begins in the shared memory, in bytes; undefined where it is no memory. */
   readonly offset?: number | undefined;
   /** In bytes; 0 where it is no memory. */
   readonly size?: number;

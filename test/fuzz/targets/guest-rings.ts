@@ -20,7 +20,7 @@ import { FuzzServers } from '../servers.js';
 import type { Target } from '../target.js';
 
 const FEATURES = 0b1010n;
-/** The memory comes in two regions that are next to each other for the guest, and far apart for the front-end. */
+/** The memory comes in two slots that are next to each other for the guest, and far apart for the front-end. */
 const FIRST_BYTES = 20 * 4096;
 
 type Since = 'new' | 'stopped' | 'unknown';
@@ -41,7 +41,6 @@ export const guestRings: Target = {
     const memory = new GuestMemory();
     const servers = new FuzzServers();
     const mapped = new Set<number>();
-    let nextOffset = 0;
     let granted = 0;
     let faults = 0;
     const device = new WlDevice(
@@ -53,19 +52,25 @@ export const guestRings: Target = {
           const rounded = Math.ceil(bytes / native.pageSize) * native.pageSize;
           return { status: Status.Ok, memory: new OwnedFd(native.memfd('fuzz', rounded, 0)), bytes: rounded };
         },
-        async map(_memory, bytes) {
-          if (draw.oneIn(4)) await turn();
-          if (draw.oneIn(8)) return undefined;
-          const offset = nextOffset;
-          nextOffset += Math.ceil(bytes / native.pageSize) * native.pageSize;
-          mapped.add(offset);
-          return offset;
-        },
-        unmap: offset => void mapped.delete(offset),
         log: () => undefined,
-        faulted: () => void (faults += 1),
       },
       WL_LIMITS,
+    );
+    const sharedMemory = device.sharedMemory[0]!;
+    sharedMemory.connect(
+      {
+        async map(_id, _memory, offset) {
+          if (draw.oneIn(4)) await turn();
+          if (draw.oneIn(8)) return 'refused';
+          mapped.add(offset);
+          return 'done';
+        },
+        unmap(_id, offset) {
+          mapped.delete(offset);
+          return Promise.resolve('done');
+        },
+      },
+      0,
     );
     let queues: readonly [Virtqueue, Virtqueue] | undefined;
     let bases: [number, number] = [0, 0];
@@ -79,18 +84,25 @@ export const guestRings: Target = {
       };
       return new Virtqueue(memory, { size: RING_SIZE, ...layout }, features, base);
     };
+    const reset = (): void => {
+      device.reset();
+      sharedMemory.abandon();
+    };
     const start = (since: Since): void => {
       queues = [open(guest.in, bases[0]), open(guest.out, bases[1])];
+      if (since === 'unknown') reset();
+      sharedMemory.run(true);
       device.start({
-        in: { queue: queues[0], signal: () => undefined },
-        out: { queue: queues[1], signal: () => undefined },
+        queues: queues.map(queue => ({ queue, signal: () => undefined })),
         features: FEATURES,
         since,
+        faulted: () => void (faults += 1),
       });
     };
     const stop = (): void => {
       if (queues === undefined) return;
       device.stop();
+      sharedMemory.run(false);
       bases = [queues[0].nextAvailable, queues[1].nextAvailable];
       const { view, used } = guest.in;
       const given = view.getUint16(used + 2, true);
@@ -102,7 +114,7 @@ export const guestRings: Target = {
     };
     const begin = (): void => {
       stop();
-      device.reset();
+      reset();
       guest.start();
       bases = [0, 0];
       faults = 0;
@@ -111,7 +123,9 @@ export const guestRings: Target = {
     const end = async (): Promise<void> => {
       if (guest.fd.closed) return;
       stop();
-      device.reset();
+      reset();
+      // What was left mapped is unmapped when the device runs again.
+      sharedMemory.run(true);
       memory.clear();
       guest.close();
       servers.close();
@@ -119,7 +133,7 @@ export const guestRings: Target = {
       await turn();
     };
     try {
-      const regions = [
+      const slots = [
         {
           guestAddress: GUEST_ADDRESS,
           size: FIRST_BYTES,
@@ -133,7 +147,7 @@ export const guestRings: Target = {
           fileOffset: MEMORY_OFFSET + FIRST_BYTES,
         },
       ];
-      for (const region of regions) memory.add(region, new OwnedFd(native.dup(guest.fd.fd)));
+      for (const slot of slots) memory.add(slot, new OwnedFd(native.dup(guest.fd.fd)));
       begin();
       while (!draw.done) {
         switch (draw.below(10)) {

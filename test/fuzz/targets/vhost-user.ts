@@ -6,7 +6,7 @@
  */
 import { Status } from '../../../src/allocator/protocol.js';
 import { OwnedFd } from '../../../src/system/fd.js';
-import { FEATURES, PROTOCOL_FEATURES, VhostUserBackend } from '../../../src/host/vhost-user/backend.js';
+import { BACKEND_FEATURES, PROTOCOL_FEATURES, VhostUserBackend } from '../../../src/host/vhost-user/backend.js';
 import {
   encodeMessage,
   encodeU64,
@@ -15,7 +15,9 @@ import {
   PAYLOAD_BYTES,
   VERSION,
 } from '../../../src/host/vhost-user/message.js';
+import { DEVICE_FEATURES, WlDevice } from '../../../src/host/wl-device/device.js';
 import { native } from '../../../src/system/native.js';
+import type { WlHost } from '../../../src/host/wl-device/wl-host.js';
 import { FRONT_END_ADDRESS, GUEST_ADDRESS, state } from '../../host/wl-device/front-end.js';
 import type { DriverRing } from '../../host/wl-device/guest-driver.js';
 import { Draw } from '../draw.js';
@@ -26,6 +28,8 @@ import { turn, turnsUntil } from '../held.js';
 import { FuzzServers } from '../servers.js';
 import type { Target } from '../target.js';
 import { FuzzVmm } from '../vmm.js';
+
+const FEATURES = BACKEND_FEATURES | DEVICE_FEATURES;
 
 /** All that there is, and some that is unknown. */
 const REQUESTS = [...Object.values(FrontEnd), 0, 6, 7, 24, 25, 33, 39, 40, 99, 0xffffffff];
@@ -66,18 +70,19 @@ export const vhostUser: Target = {
     let granted = 0;
     let ended = 0;
     const kicks: OwnedFd[] = [];
-    const backend = new VhostUserBackend(new OwnedFd(theirs), {
-      limits: WL_LIMITS,
-      host: {
-        connect: name => servers.connect(name),
-        allocate(bytes) {
-          if (granted + bytes > WL_LIMITS.allocBytes) return { status: Status.OverBudget, reason: 'over' };
-          granted += bytes;
-          const rounded = Math.ceil(bytes / native.pageSize) * native.pageSize;
-          return { status: Status.Ok, memory: new OwnedFd(native.memfd('fuzz', rounded, 0)), bytes: rounded };
-        },
-        log: line => void words.add(line.replace(/\d+|0x[\da-f]+/g, '').slice(0, 80)),
+    const host: WlHost = {
+      connect: name => servers.connect(name),
+      allocate(bytes) {
+        if (granted + bytes > WL_LIMITS.allocBytes) return { status: Status.OverBudget, reason: 'over' };
+        granted += bytes;
+        const rounded = Math.ceil(bytes / native.pageSize) * native.pageSize;
+        return { status: Status.Ok, memory: new OwnedFd(native.memfd('fuzz', rounded, 0)), bytes: rounded };
       },
+      log: line => void words.add(line.replace(/\d+|0x[\da-f]+/g, '').slice(0, 80)),
+    };
+    const device = new WlDevice(host, WL_LIMITS);
+    const backend = new VhostUserBackend(new OwnedFd(theirs), device, {
+      log: line => host.log(line),
       ended: () => void (ended += 1),
     });
     /** What a VMM says before the queues. */
@@ -189,7 +194,7 @@ export const vhostUser: Target = {
         }
         // What comes back is not checked for what the guest got: queues may have been moved at any time.
         guest.spoiled = true;
-        const counts = backend.counts;
+        const { counts } = device;
         const over =
           counts.vfds > WL_LIMITS.vfds ||
           counts.connections > WL_LIMITS.connections ||

@@ -4,8 +4,9 @@
  */
 import { OwnedFd } from '../../../src/system/fd.js';
 import { Status } from '../../../src/allocator/protocol.js';
-import { WlState, type WlHost } from '../../../src/host/wl-device/state.js';
+import { WlState } from '../../../src/host/wl-device/state.js';
 import { Command, DEVICE_ID, Response } from '../../../src/host/wl-device/wire.js';
+import type { WlHost } from '../../../src/host/wl-device/wl-host.js';
 import { native } from '../../../src/system/native.js';
 import { Draw } from '../draw.js';
 import { SERVER_NAMES, WL_LIMITS } from '../draw-command.js';
@@ -50,7 +51,10 @@ export const wlCommands: Target = {
         const rounded = Math.ceil(bytes / BUFFER) * BUFFER;
         return { status: Status.Ok, memory: new OwnedFd(native.memfd('fuzz', rounded, 0)), bytes: rounded };
       },
-      async map(memory, bytes) {
+      log: () => undefined,
+    };
+    const sharedMemory = {
+      async map(memory: OwnedFd, bytes: number): Promise<number | undefined> {
         if (memory.closed) throw new Error('memory that is closed was to be mapped');
         if (draw.oneIn(4)) await turn();
         if (draw.oneIn(8) || mapped.size >= WL_LIMITS.mappings) return undefined;
@@ -59,17 +63,16 @@ export const wlCommands: Target = {
         mapped.set(offset, bytes);
         return offset;
       },
-      unmap(offset) {
+      unmap(offset: number): void {
         if (!mapped.delete(offset)) throw new Error(`nothing is mapped at ${offset}`);
       },
-      wake: () => undefined,
-      ready: () => undefined,
-      log: () => undefined,
     };
     const state = new WlState(host, {
       limits: WL_LIMITS,
       transitionFlags: !draw.oneIn(4),
-      sharedMemory: !draw.oneIn(8),
+      sharedMemory: draw.oneIn(8) ? undefined : sharedMemory,
+      wake: () => undefined,
+      ready: () => undefined,
     });
     let asked = 0;
     let answered = 0;
@@ -96,7 +99,7 @@ export const wlCommands: Target = {
       lent.fill(0xee);
     };
     const take = (room: number): void => {
-      for (let taken = state.take(room); taken !== undefined; taken = state.take(room)) {
+      for (let taken = state.queue.take(room); taken !== undefined; taken = state.queue.take(room)) {
         for (const message of taken.messages) {
           if (message.length > BUFFER) throw new Error(`a message of ${message.length} bytes`);
           const view = new DataView(message.buffer, message.byteOffset);
@@ -114,7 +117,7 @@ export const wlCommands: Target = {
             throw new Error(`a message of type ${type}`);
           }
         }
-        if (taken.line !== undefined) state.queue.returned(taken.line);
+        if (taken.from !== undefined) state.queue.returned(taken.from);
       }
     };
     const id = (): number => {

@@ -23,7 +23,7 @@ for (const [when, waiting] of [
       running: () => true,
       broken: () => t.fail('nothing was said'),
     });
-    const outcome = requests.map(memory, 0, 4096, true);
+    const outcome = requests.map(0, memory, 0, 4096, true);
     await wait(waiting);
     requests.close();
     t.equal(await outcome, 'refused');

@@ -13,7 +13,7 @@ import {
   ProtocolFeature,
   VERSION,
 } from '../../../src/host/vhost-user/message.js';
-import { Command, REGION_BYTES, Response } from '../../../src/host/wl-device/wire.js';
+import { Command, SHARED_MEMORY_BYTES, Response } from '../../../src/host/wl-device/wire.js';
 import { eventually } from '../../eventually.js';
 import { FRONT_END_ADDRESS, GUEST_ADDRESS, GUEST_BYTES, state } from '../wl-device/front-end.js';
 import { allocCommand, contextCommand, GuestDriver, pipeCommand, sendCommand } from '../wl-device/guest-driver.js';
@@ -40,7 +40,7 @@ withHouse(t, 'what is offered', {}, async (t, house) => {
   const config = Buffer.from(await vmm.ask(FrontEnd.GetShmemConfig));
   t.equal(config.length, 72);
   t.equal(config.readUInt32LE(0), 1);
-  t.equal(config.readBigUInt64LE(8), BigInt(REGION_BYTES));
+  t.equal(config.readBigUInt64LE(8), BigInt(SHARED_MEMORY_BYTES));
 });
 
 withHouse(

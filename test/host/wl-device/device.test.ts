@@ -7,7 +7,7 @@ import { closeAll, OwnedFd } from '../../../src/system/fd.js';
 import { native, POLL_READABLE, SEAL_WRITE } from '../../../src/system/native.js';
 import { DEFAULT_VM_SHARE } from '../../../compositor-glue/vm-account.js';
 import { DEFAULT_WL_LIMITS, MAX_UNREAD_BUFFERS, MAX_UNSENT_BYTES } from '../../../src/host/wl-device/limits.js';
-import { Command, NO_PFN, REGION_BYTES, Response } from '../../../src/host/wl-device/wire.js';
+import { Command, NO_PFN, SHARED_MEMORY_BYTES, Response } from '../../../src/host/wl-device/wire.js';
 import { UnixSocket } from '../../../src/system/unix-socket.js';
 import { eventually } from '../../eventually.js';
 import { Random } from '../../wayland/random.js';
@@ -133,7 +133,7 @@ withHouse(
     const server = await connect(t, house, guest, 1);
     const memory = (await guest.make(allocCommand(2, 5000))) as Announced;
     t.match(memory, { id: 2, flags: READ | WRITE, size: 8192 }, 'whole pages');
-    t.ok(memory.pfn * 4096 + memory.size <= REGION_BYTES);
+    t.ok(memory.pfn * 4096 + memory.size <= SHARED_MEMORY_BYTES);
     shown(guest, memory).write(8191, 17);
     t.equal(await guest.send(1, 'm', [2, 2]), Response.Ok, 'twice in one message too');
     await eventually('it to arrive', () => server.fds.length === 2);

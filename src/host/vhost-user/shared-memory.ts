@@ -1,7 +1,7 @@
 /**
- * The books over the shared memory region: which part of the guest's window onto host memory shows what. Each piece takes
- * a memory slot of the VMM, and too many of them end the VM, so their number is bounded here. A place is used again only
- * when the front-end has said that nothing is mapped there any more.
+ * The books over one shared memory (virtio: shared memory region), the guest's window onto memory of the host: which part of
+ * it shows what. Each piece takes a memory slot of the VMM, and too many of them end the VM, so their number is bounded
+ * here. A place is used again only when the front-end has said that nothing is mapped there any more.
  *
  * The front-end may be asked to map only while its device runs (QEMU crashes otherwise). What is to be mapped or unmapped
  * while it does not run waits until it does, or goes with the front-end.
@@ -9,12 +9,19 @@
  * A reset may take all mappings away (QEMU's does) or leave them, so after one the front-end is asked to unmap what was
  * there, and whatever it says, nothing is.
  */
-import { Ranges } from '../../system/ranges.js';
 import type { OwnedFd } from '../../system/fd.js';
 import { native } from '../../system/native.js';
-import type { BackendRequests } from '../vhost-user/backend-requests.js';
-import { MAX_MAPPINGS } from './limits.js';
-import { REGION_BYTES } from './wire.js';
+import { Ranges } from '../../system/ranges.js';
+import type { BackendRequests } from './backend-requests.js';
+
+/**
+ * Most mappings. Each takes one of the VMM's memory slots, of which QEMU has 512 for vhost, guest memory included, and
+ * dies when they are passed. A good part of them stays for the guest's own memory.
+ */
+export const MAX_MAPPINGS = 448;
+
+/** What the front-end is asked. */
+export type MappingRequests = Pick<BackendRequests, 'map' | 'unmap'>;
 
 /** A mapping, by its offset. */
 interface Piece {
@@ -25,26 +32,34 @@ interface Piece {
   readonly generation: number;
 }
 
-export class SharedRegion {
-  readonly #places = new Ranges(REGION_BYTES);
+export class SharedMemory {
+  readonly #places: Ranges;
   readonly #mapped = new Map<number, Piece>();
   /** Offsets that are to be unmapped when the device runs again. */
   readonly #stale = new Set<number>();
-  /** Who waits for the device to run: told whether it does. */
+  /** Calls that wait for the device to run: told whether it does. */
   #waiting: ((running: boolean) => void)[] = [];
   #running = false;
-  /** Who waits for a mapping to be undone. */
+  /** Calls that wait for a mapping to be undone. */
   #forPlace: (() => void)[] = [];
   #unmapping = 0;
   /** Counts guests: what is asked for one is not for the next. */
   #generation = 0;
+  #requests: MappingRequests | undefined;
+  #id = 0;
 
+  /**
+   * `bytes`: its size. `limit`: mappings at a time, at most {@link MAX_MAPPINGS}.
+   *
+   * @throws RangeError over that
+   */
   constructor(
+    readonly bytes: number,
     private readonly limit: number,
-    private readonly requests: () => BackendRequests | undefined,
     private readonly log: (line: string) => void,
   ) {
     if (limit > MAX_MAPPINGS) throw new RangeError(`${limit} mappings: the VMM has room for ${MAX_MAPPINGS} at most`);
+    this.#places = new Ranges(bytes);
   }
 
   /** Mappings that are there, or being made or undone. */
@@ -52,20 +67,18 @@ export class SharedRegion {
     return this.#places.count;
   }
 
-  /** Whether this is a descriptor of memory that is mapped, or about to be. */
-  shows(memory: OwnedFd): boolean {
-    const file = fileOf(memory);
-    for (const piece of this.#mapped.values()) if (piece.file === file) return true;
-    return false;
-  }
+  // ---- for the device ------------------------------------------------------------------------------------------------
 
-  /** Maps memory; see `WlHost.map`. */
+  /**
+   * Shows memory to the guest, and resolves to its offset, or to undefined when there is no place or the VMM refuses.
+   * `memory` is lent until then. Never rejects.
+   */
   async map(memory: OwnedFd, bytes: number, writable: boolean): Promise<number | undefined> {
     const generation = this.#generation;
     const length = Math.ceil(bytes / native.pageSize) * native.pageSize;
     for (;;) {
       if (!this.#running && !(await new Promise<boolean>(resolve => this.#waiting.push(resolve)))) return undefined;
-      const requests = this.requests();
+      const requests = this.#requests;
       if (requests === undefined) {
         this.log('no memory can be mapped: the front-end cannot do it (it needs SHMEM of vhost-user)');
         return undefined;
@@ -80,13 +93,11 @@ export class SharedRegion {
       }
       const offset = this.#places.allocate(bytes, native.pageSize);
       if (offset === undefined) {
-        this.log(
-          `no place for ${bytes} bytes in the shared memory region: ${this.#places.used} of ${REGION_BYTES} are in use`,
-        );
+        this.log(`no place for ${bytes} bytes in the shared memory: ${this.#places.used} of ${this.bytes} are in use`);
         return undefined;
       }
       this.#mapped.set(offset, { length, file: fileOf(memory), generation });
-      const outcome = await requests.map(memory, offset, length, writable);
+      const outcome = await requests.map(this.#id, memory, offset, length, writable);
       if (outcome === 'done') return offset;
       this.#forget(offset);
       if (outcome === 'refused') this.log(`the front-end refused to map ${bytes} bytes`);
@@ -94,6 +105,7 @@ export class SharedRegion {
     }
   }
 
+  /** Undoes what {@link map} did at this offset, now or when the device runs. */
   unmap(offset: number): void {
     if (!this.#running) {
       this.#stale.add(offset);
@@ -101,9 +113,9 @@ export class SharedRegion {
     }
     const { length, generation } = this.#mapped.get(offset)!;
     this.#unmapping++;
-    void (this.requests()?.unmap(offset, length) ?? Promise.resolve('refused' as const)).then(outcome => {
+    void (this.#requests?.unmap(this.#id, offset, length) ?? Promise.resolve('refused' as const)).then(outcome => {
       this.#unmapping--;
-      for (const look of this.#forPlace.splice(0)) look();
+      for (const retry of this.#forPlace.splice(0)) retry();
       if (outcome === 'stopped') this.unmap(offset);
       else if (outcome === 'done' || generation !== this.#generation) this.#forget(offset);
       // A place that may still show something is never used again.
@@ -111,15 +123,19 @@ export class SharedRegion {
     });
   }
 
-  #forget(offset: number): void {
-    this.#mapped.delete(offset);
-    this.#places.free(offset);
+  // ---- for the back-end ----------------------------------------------------------------------------------------------
+
+  /** The front-end can be asked, by virtio's id of this shared memory. Replaces what was said before. */
+  connect(requests: MappingRequests, id: number): void {
+    this.#requests = requests;
+    this.#id = id;
   }
 
-  /** There was a reset. Refuses whoever waits for the device to run: what they wait with is of a guest that is gone. */
-  abandon(): void {
-    this.#generation++;
-    for (const answer of this.#waiting.splice(0)) answer(false);
+  /** Whether this is a descriptor of memory that is mapped, or about to be. */
+  shows(memory: OwnedFd): boolean {
+    const file = fileOf(memory);
+    for (const piece of this.#mapped.values()) if (piece.file === file) return true;
+    return false;
   }
 
   /** Tells whether the front-end runs the device. */
@@ -130,6 +146,17 @@ export class SharedRegion {
     const stale = [...this.#stale];
     this.#stale.clear();
     for (const offset of stale) this.unmap(offset);
+  }
+
+  /** There was a reset. Refuses what waits for the device to run: it is for a guest that is gone. */
+  abandon(): void {
+    this.#generation++;
+    for (const answer of this.#waiting.splice(0)) answer(false);
+  }
+
+  #forget(offset: number): void {
+    this.#mapped.delete(offset);
+    this.#places.free(offset);
   }
 }
 
