@@ -54,7 +54,7 @@ export interface VmHostOptions {
   readonly probe?: boolean | undefined;
   /** The broker's directory; needed for `compositor` and `wayland`, unless they are brokered elsewhere. */
   readonly broker?: string | undefined;
-  /** `compositor` and `wayland` are in the directory already: whoever started this process has bound and registered them. */
+  /** `compositor` and `wayland` are in the directory, bound and registered by the process that started this one. */
   readonly brokeredElsewhere?: boolean | undefined;
   /** Further servers by name: paths of sockets on the host. */
   readonly sockets?: ReadonlyMap<string, string> | undefined;
@@ -150,7 +150,7 @@ export class VmHost {
       try {
         rmdirSync(this.loopback);
       } catch {
-        // Somebody put files there meanwhile: they are theirs.
+        // Another process put files there meanwhile: they are its own.
       }
     });
   }

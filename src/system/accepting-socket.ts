@@ -1,6 +1,7 @@
 /**
- * Accepts on a listening socket, whoever bound it: the broker gets its VMs' sockets from other processes. Connections come
- * out as plain descriptors, since some are handed on and never read; `unix-listener.ts` makes sockets of them.
+ * Accepts on a listening socket, which another process may have bound: the broker gets those of its VMs that way.
+ * Connections come out as plain descriptors, since some are handed on and never read; `unix-listener.ts` makes sockets
+ * of them.
  */
 import { codeOf } from './errno.js';
 import { OwnedFd } from './fd.js';

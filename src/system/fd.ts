@@ -1,5 +1,5 @@
 /**
- * Ownership of file descriptors. Every descriptor that this project holds has one {@link OwnedFd}, and whoever holds
+ * Ownership of file descriptors. Every descriptor that this project holds has one {@link OwnedFd}, and the holder of
  * the OwnedFd closes it, also on error paths. Passing an OwnedFd to a function either lends it or gives it away, and
  * the function's docstring says which.
  */

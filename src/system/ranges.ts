@@ -1,5 +1,5 @@
 /**
- * Books over one slab: which byte ranges of it are lent out. Pure arithmetic; the memory itself is somebody else's.
+ * Books over one slab: which byte ranges of it are lent out. Pure arithmetic; the memory itself is its owner's.
  *
  * Free ranges are kept in order of their offset and never touch each other (neighbours are merged on `free`), so a
  * free range that holds a request is found whenever one exists. The smallest one that fits is taken, which keeps large

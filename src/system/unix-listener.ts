@@ -32,7 +32,7 @@ export interface BoundPath {
   readonly unlink: () => void;
 }
 
-/** Binds and listens at `path`, which must not exist. The descriptor is the caller's. Throws as {@link UnixListener.listen}. */
+/** Binds and listens at `path`. The descriptor is the caller's. Throws as {@link UnixListener.listen}. */
 export function bindPath(path: string, backlog: number): BoundPath {
   const socket = new OwnedFd(native.listenUnix(path, backlog));
   const inode = (): bigint | undefined => lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;

@@ -78,8 +78,8 @@ export class Pipe extends Vfd {
 }
 
 /**
- * The other end of a pipe made here; its only use is to be sent. Once it was sent, the local end notices a hang-up of
- * whoever holds it. One that is not sent must be closed like any fd; on /dev/wl0 the local end hears no hang-up then,
+ * The other end of a pipe made here; its only use is to be sent. Once it was sent, the local end notices when its
+ * last holder closes it. One that is not sent must be closed like any fd; on /dev/wl0 the local end meets no hang-up then,
  * since the device still holds the other end: close both.
  */
 export class PipeRemote extends Vfd {

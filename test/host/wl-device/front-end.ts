@@ -1,6 +1,6 @@
 /**
  * A VMM for tests: guest memory in a memfd, the vhost-user requests that QEMU makes, in its order, and a shared memory
- * region that answers SHMEM_MAP and SHMEM_UNMAP, all over a real socket. What a guest's driver does is in
+ * that answers SHMEM_MAP and SHMEM_UNMAP, all over a real socket. What a guest's driver does is in
  * `guest-driver.ts`.
  */
 import { closeAll, OwnedFd } from '../../../src/system/fd.js';
@@ -25,8 +25,8 @@ export const GUEST_ADDRESS = 0x10_0000;
 export const FRONT_END_ADDRESS = 0x7f00_0000_0000;
 export const GUEST_BYTES = 4 * 2 ** 20;
 
-/** What is mapped into the region. The mapping is made when a test asks for it. */
-export interface RegionPiece {
+/** What is mapped into the shared memory. The mapping is made when a test asks for it. */
+export interface MappedPiece {
   readonly fd: OwnedFd;
   readonly length: number;
   readonly writable: boolean;
@@ -49,7 +49,7 @@ const protocolBits = [
 export class TestFrontEnd {
   readonly memory: Mapping;
   readonly memoryFd: OwnedFd;
-  readonly pieces = new Map<number, RegionPiece>();
+  readonly pieces = new Map<number, MappedPiece>();
   /** Answers 1 to what the back-end asks for, when set. */
   refuseMaps = false;
   /** Does not answer at all, when set: what is asked waits here. */
@@ -58,6 +58,8 @@ export class TestFrontEnd {
   /** Requests of the back-end, counted. */
   maps = 0;
   unmaps = 0;
+  /** Of which shared memory each mapping was to be. */
+  readonly ids: number[] = [];
   /** Numbers of requests that no front-end knows. */
   readonly unknown: number[] = [];
   ended = false;
@@ -192,6 +194,7 @@ export class TestFrontEnd {
     const length = Number(payload.readBigUint64LE(24));
     if (request === BackEnd.ShmemMap) {
       this.maps++;
+      this.ids.push(payload[0]!);
       const fd = fds.shift()!;
       const overlaps = [...this.pieces].some(([at, piece]) => at < offset + length && offset < at + piece.length);
       if (this.refuseMaps || overlaps || offset % 4096 !== 0 || length % 4096 !== 0) {
