@@ -6,8 +6,8 @@
  *   FAKE_WL0_LOG  where every ioctl is written: its number and the bytes of its structure, in hexadecimal
  *   FAKE_WL0_SERVERS  a directory of sockets, which named contexts are connected to
  *
- * Without servers, a context is an end of a socketpair, and receives what it sends. Layout and numbers are written out here once more,
- * on purpose: shared with the addon, a mistake would agree with itself.
+ * Without servers, a context is an end of a socketpair, and receives what it sends. Layout and numbers are written out
+ * here once more, on purpose: shared with the addon, a mistake would agree with itself.
  */
 #define _GNU_SOURCE
 #include <errno.h>
