@@ -59,7 +59,7 @@ export async function diskImage(name: ImageName, say: Say): Promise<string> {
 
 /** What of this package a guest runs; the packages that it needs come with it. */
 const PACKAGE_PARTS = ['package.json', 'dist/src', 'dist/compositor-glue', 'build/Release/virtwl.node'];
-const PACKAGES_NEEDED = ['cli-table3', 'commander', 'eventemitter3', 'pngjs'];
+const PACKAGES_NEEDED = ['commander', 'eventemitter3', 'pngjs'];
 
 /** What else of the checkout a guest gets: tests run in guests too. */
 export interface MorePackageFiles {
