@@ -9,6 +9,7 @@ import { UnixSocket } from '../src/system/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import { DisplayError } from '../src/relay/call.js';
+import type { TraceOutput } from '../src/relay/trace.js';
 import { Transfers } from '../src/relay/transfers.js';
 import { Outbox } from '../src/wayland/outbox.js';
 import { interfaces } from '../src/wayland/protocols/index.js';
@@ -34,12 +35,15 @@ export interface GlueOptions {
   readonly policies?: Policies;
   /** Where the compositor has security contexts: each VM's clients come in by one of their own. Lent. */
   readonly contexts?: SecurityContexts | null;
+  /** Is told every message of every client. */
+  readonly trace?: TraceOutput | undefined;
 }
 
 export interface GlueEvents {
-  arrived: (vm: string) => void;
-  /** `reason` where it did not just leave. */
-  left: (vm: string, reason: Error | undefined) => void;
+  /** `client` is its number, from 1 on. */
+  arrived: (vm: string, client: number) => void;
+  /** `reason` where it did not just leave; `client` is undefined for one that was never let in. */
+  left: (vm: string, reason: Error | undefined, client: number | undefined) => void;
 }
 
 export class Glue extends EventEmitter<GlueEvents> {
@@ -51,6 +55,8 @@ export class Glue extends EventEmitter<GlueEvents> {
   readonly #clients = new Set<RemoteClient>();
   #allocator: AllocatorClient | null = null;
   #closed = false;
+  /** Clients let in so far. */
+  #admitted = 0;
 
   constructor(options: GlueOptions) {
     super();
@@ -81,14 +87,14 @@ export class Glue extends EventEmitter<GlueEvents> {
   serve(vm: string, link: Channel): void {
     if (!this.#accounts.has(vm) && this.#accounts.size >= MAX_VMS) {
       turnAway(link, `${MAX_VMS} other VMs have clients`);
-      this.emit('left', vm, new Error(`refused: ${MAX_VMS} other VMs have clients`));
+      this.emit('left', vm, new Error(`refused: ${MAX_VMS} other VMs have clients`), undefined);
       return;
     }
     const account = this.#account(vm);
     const { clients: limit, capture } = this.#policies.of(vm);
     if (account.clients >= limit) {
       turnAway(link, `VM "${vm}" has ${limit} clients already`);
-      this.emit('left', vm, new Error(`refused: VM "${vm}" has ${limit} clients already`));
+      this.emit('left', vm, new Error(`refused: VM "${vm}" has ${limit} clients already`), undefined);
       return;
     }
     account.clients += 1;
@@ -117,20 +123,22 @@ export class Glue extends EventEmitter<GlueEvents> {
       this.#refuse(account, link, error as Error);
       return;
     }
+    const number = ++this.#admitted;
     const client = new RemoteClient(link, compositor, {
       account,
       policy: this.#policies.of(vm),
       device: this.#options.device,
       allocate: bytes => this.#allocate(bytes),
+      trace: this.#options.trace?.connection(vm, number),
     });
     this.#clients.add(client);
-    this.emit('arrived', vm);
+    this.emit('arrived', vm, number);
     client.relay.on('close', reason => {
       this.#clients.delete(client);
       account.clients -= 1;
       if (account.clients === 0) account.forgetKeymaps();
       this.#forgetIdleAccounts();
-      this.emit('left', vm, reason);
+      this.emit('left', vm, reason, number);
     });
   }
 
@@ -139,7 +147,7 @@ export class Glue extends EventEmitter<GlueEvents> {
     turnAway(link, 'the compositor cannot be reached');
     account.clients -= 1;
     this.#forgetIdleAccounts();
-    this.emit('left', account.name, error);
+    this.emit('left', account.name, error, undefined);
   }
 
   /** Made for a VM's first client; one that could not be made is tried again for the next. */

@@ -15,6 +15,7 @@ import { registryHandlers } from '../src/relay/globals.js';
 import { type Global } from '../src/wayland/global-table.js';
 import type { RelayObject } from '../src/relay/object-map.js';
 import { Relay } from '../src/relay/relay.js';
+import type { Trace } from '../src/relay/trace.js';
 import type { Bind } from '../src/wayland/wire.js';
 import { clipboardHandlers } from './clipboard-policy.js';
 import { globalsOf, type VmPolicy } from './policy.js';
@@ -38,6 +39,8 @@ export interface RemoteClientOptions {
   readonly policy: VmPolicy;
   /** Where memory is made that needs none of the allocator's. Lent. */
   readonly device: Device;
+  /** Is told every message. */
+  readonly trace?: Trace | undefined;
   /** Host memory; rejects with the reason for a refusal. */
   allocate(bytes: number): Promise<Memory>;
 }
@@ -64,6 +67,7 @@ export class RemoteClient {
     const clipboard = clipboardHandlers(policy);
     this.relay = new Relay(link, compositor, {
       objects: account,
+      trace: options.trace,
       requests: {
         wl_display: { get_registry: call => this.#getRegistry(call) },
         wl_registry: { bind: call => this.#bind(call, registry.requests) },

@@ -13,6 +13,7 @@ import { allowOnly, registryHandlers, REMOTE_GLOBALS } from '../relay/globals.js
 import { type Global } from '../wayland/global-table.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
+import type { Trace } from '../relay/trace.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { AppBuffer, AppPool } from './app-pool.js';
 import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
@@ -27,6 +28,8 @@ export interface AppConnectionOptions {
   readonly allocator: () => AllocatorClient;
   /** How long memory may be on its way, in milliseconds. Default: {@link SLAB_TIMEOUT_MS}. */
   readonly memoryTimeoutMs?: number | undefined;
+  /** Is told every message. */
+  readonly trace?: Trace | undefined;
 }
 
 export interface AppConnectionEvents {
@@ -68,6 +71,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       if (MEMORY_GLOBALS.includes(global.interface)) this.#globals.set(global.interface, global);
     });
     this.#relay = new Relay(app, link, {
+      trace: options.trace,
       requests: { wl_registry: registry.requests, ...this.#requestHandlers() },
       events: { wl_registry: registry.events, ...this.#eventHandlers() },
       // Of requests with fds, pools are handled below; what is left gives a pipe's write end away.

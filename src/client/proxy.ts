@@ -8,6 +8,7 @@ import { AllocatorClient } from '../allocator/client.js';
 import { type UnixSocket } from '../system/unix-socket.js';
 import { UnixListener } from '../system/unix-listener.js';
 import type { Device } from '../virtwl/device.js';
+import type { TraceOutput } from '../relay/trace.js';
 import { Transfers } from '../relay/transfers.js';
 import { AppConnection } from './app-connection.js';
 import type { CopyCounters } from './app-surface.js';
@@ -19,11 +20,13 @@ export interface ClientProxyOptions {
   readonly path: string;
   /** The host server that links connect to. Default: `wayland`. */
   readonly server?: string;
+  /** Is told every message of every connection. */
+  readonly trace?: TraceOutput | undefined;
 }
 
 export interface ClientProxyEvents {
-  /** A connection ended for a reason that somebody should read: not when an application just leaves. */
-  problem: (error: Error) => void;
+  /** A connection ended for a reason that somebody should read: not when an application just leaves. `client` is its number, from 1 on. */
+  problem: (error: Error, client?: number) => void;
   connection: (connection: AppConnection) => void;
 }
 
@@ -37,9 +40,13 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly #listener: UnixListener;
   readonly #connections = new Set<AppConnection>();
   #allocator: AllocatorClient | null = null;
+  readonly #trace: TraceOutput | undefined;
+  /** Connections so far. */
+  #accepted = 0;
 
   constructor(options: ClientProxyOptions) {
     super();
+    this.#trace = options.trace;
     this.path = options.path;
     this.#device = options.device;
     this.#transfers = new Transfers(options.device);
@@ -75,12 +82,17 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
 
   #accept(app: UnixSocket): void {
     let connection: AppConnection;
+    const number = ++this.#accepted;
     try {
       const link = this.#device.connect(this.#server);
-      connection = new AppConnection(app, link, { transfers: this.#transfers, allocator: () => this.#ownAllocator() });
+      connection = new AppConnection(app, link, {
+        transfers: this.#transfers,
+        allocator: () => this.#ownAllocator(),
+        trace: this.#trace?.connection('app', number),
+      });
     } catch (error) {
       app.close();
-      this.emit('problem', error as Error);
+      this.emit('problem', error as Error, number);
       return;
     }
     this.#connections.add(connection);
@@ -88,7 +100,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
       this.#connections.delete(connection);
       this.#ended.frames += connection.counters.frames;
       this.#ended.bytesCopied += connection.counters.bytesCopied;
-      if (reason !== undefined) this.emit('problem', reason);
+      if (reason !== undefined) this.emit('problem', reason, number);
     });
     this.emit('connection', connection);
   }

@@ -17,6 +17,7 @@ import { Call, DisplayError, handlerTable, ProtocolError, Verdict, type Handler,
 import { Flow, type FlowSink } from '../wayland/flow.js';
 import type { Interface, Message } from '../wayland/interface.js';
 import { ObjectMap, RelayObject, SERVER_ID_START, type ObjectAccount } from './object-map.js';
+import type { Trace } from './trace.js';
 import { Outbox } from '../wayland/outbox.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import {
@@ -42,6 +43,8 @@ export interface RelayRules {
   carryToClient(call: Call, fd: OwnedFd): OwnedFd;
   /** Where objects are counted that client and compositor make. Default: each connection has its own bound alone. */
   readonly objects?: ObjectAccount;
+  /** Is told every message. */
+  readonly trace?: Trace | undefined;
 }
 
 export interface RelayEvents {
@@ -63,6 +66,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #byClient = new ObjectMap();
   readonly #byServer = new ObjectMap();
   readonly #rules: RelayRules;
+  readonly #trace: Trace | undefined;
   readonly #tables = new Map<Interface, Tables>();
   // One for each way: a handler of an event may set off the requests that were waiting for it.
   readonly #requestCall = new Call(this);
@@ -79,6 +83,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   constructor(client: Channel, server: Channel, rules: RelayRules) {
     super();
     this.#rules = rules;
+    this.#trace = rules.trace;
     this.toClient = new Outbox(client);
     this.toServer = new Outbox(server);
     const display = interfaceNamed('wl_display');
@@ -158,6 +163,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    */
   request(object: RelayObject, name: string, args: readonly WireValue[]): void {
     const message = messageNamed(object.interface.requests, object.interface, name);
+    this.#trace?.own('=>', object.interface.name, object.serverId, message, args);
     this.toServer.write(object.serverId, message, args);
     if (message.destructor) {
       object.destroyed = true;
@@ -167,7 +173,9 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /** The same for an event of the relay's own to the client. Objects among the arguments are given by their `clientId`. */
   emitEvent(object: RelayObject, name: string, args: readonly WireValue[]): void {
-    this.toClient.write(object.clientId, messageNamed(object.interface.events, object.interface, name), args);
+    const message = messageNamed(object.interface.events, object.interface, name);
+    this.#trace?.own('<=', object.interface.name, object.clientId, message, args);
+    this.toClient.write(object.clientId, message, args);
   }
 
   /** Tells the client what it did wrong and disconnects it. */
@@ -226,11 +234,12 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
     checkMessage(message, bytes, offset, size);
     const call = this.#prepare(this.#requestCall, object, message, bytes, offset, size, queue);
+    this.#trace?.passing('->', object.interface.name, id, message, bytes, offset, call.fds);
     let verdict = Verdict.Forward;
     try {
       const handler = object.requestHandlers?.[opcode] as Handler | undefined;
       if (handler !== undefined) verdict = handler(call);
-      if (verdict === Verdict.Stall) return false;
+      if (verdict === Verdict.Stall) return this.#stalled('->');
       if (verdict === Verdict.Forward && !this.#closed) this.#forwardRequest(call, id);
     } finally {
       if (verdict !== Verdict.Stall) this.#finish(call, queue);
@@ -328,10 +337,12 @@ export class Relay extends EventEmitter<RelayEvents> {
       throw new Error(`the compositor sent unknown event ${opcode} of ${object.interface.name}#${id}`);
     checkMessage(message, bytes, offset, size);
     if (object === this.display) {
+      this.#trace?.passing('<-', object.interface.name, id, message, bytes, offset, []);
       this.#displayEvent(message, bytes, offset);
       return true;
     }
     const call = this.#prepare(this.#eventCall, object, message, bytes, offset, size, queue);
+    this.#trace?.passing('<-', object.interface.name, id, message, bytes, offset, call.fds);
     let verdict = Verdict.Forward;
     try {
       const handler = object.eventHandlers?.[opcode] as Handler | undefined;
@@ -339,7 +350,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       if (message.since > object.version) verdict = Verdict.Drop;
       else if (handler !== undefined) verdict = handler(call);
       else if (object.clientId === 0) verdict = Verdict.Drop;
-      if (verdict === Verdict.Stall) return false;
+      if (verdict === Verdict.Stall) return this.#stalled('<-');
       if (this.#closed) return true;
       if (verdict === Verdict.Forward && !object.destroyed) this.#forwardEvent(call);
       else this.#forgetNewObjects(call);
@@ -493,6 +504,12 @@ export class Relay extends EventEmitter<RelayEvents> {
       call.fds = queue.slice(0, message.fds);
     }
     return call;
+  }
+
+  /** The message will come once more, and is traced already. */
+  #stalled(arrow: '->' | '<-'): false {
+    this.#trace?.stalled(arrow);
+    return false;
   }
 
   /** The message is done with: its fds leave the queue, and those that nobody took are closed. */

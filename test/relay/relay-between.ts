@@ -36,6 +36,7 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
     carryToServer: options.carryToServer ?? ((_call, fd) => fd),
     carryToClient: options.carryToClient ?? ((_call, fd) => fd),
     ...(options.objects && { objects: options.objects }),
+    trace: options.trace,
   });
   const ends: (Error | undefined)[] = [];
   relay.on('close', reason => ends.push(reason));
