@@ -38,6 +38,14 @@ export type { VmHostOptions } from './host/host.js';
 export { Broker } from './broker/broker.js';
 export type { BrokerOptions } from './broker/broker.js';
 
+// What all of them say.
+export { Log, LogOutput } from './observe/log.js';
+export type { LogOutputOptions } from './observe/log.js';
+export type { LogFields, LogFormat } from './observe/log-format.js';
+export type { Level } from './observe/level.js';
+export { TraceOutput } from './relay/trace.js';
+export type { Trace } from './relay/trace.js';
+
 // Drawing straight into memory that the compositor reads.
 export { DirectClient, SharedBuffer, SharedSurface, Window } from './direct/direct.js';
 export type { DirectClientEvents, DrawingMemory, Rect, WindowOptions } from './direct/direct.js';

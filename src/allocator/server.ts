@@ -4,12 +4,12 @@
  * Requests of a connection are answered strictly in order. Each is looked at only while the connection's reply queue is
  * short, and no more is read meanwhile, so a client that asks without reading costs a few queued replies. A request
  * that stays incomplete ends its connection after a while. Every refusal is logged with the VM and the client's id for
- * the request, up to a rate that keeps a broken client from filling the disk (`log-limit.ts`).
+ * the request, up to a rate that keeps a broken client from filling the disk (`observe/log-limit.ts`).
  */
 import type { Channel } from '../system/channel.js';
 import { closeAll } from '../system/fd.js';
 import { Budget, type BudgetOptions } from './budget.js';
-import { LogLimit } from '../observe/log-limit.js';
+import { SILENT, type Log } from '../observe/log.js';
 import type { UnixSocketOptions } from '../system/unix-socket.js';
 import { RequestRate } from './request-rate.js';
 import { decodeRequest, describeStatus, REQUEST_BYTES, Status, type Request } from './protocol.js';
@@ -35,8 +35,8 @@ export const ALLOCATOR_SOCKET: UnixSocketOptions = { highWaterBytes: MAX_QUEUED_
 export interface AllocatorServerOptions extends BudgetOptions {
   /** The VM this serves, for the log. */
   readonly vm: string;
-  /** Receives one line an event. Default: none. */
-  readonly log?: ((line: string) => void) | undefined;
+  /** Default: nobody listens. */
+  readonly log?: Log | undefined;
   /** Default: {@link DEFAULT_MAX_CONNECTIONS}. */
   readonly maxConnections?: number | undefined;
   /** Requests answered a second, of all connections; more wait. Default: `DEFAULT_REQUESTS_PER_SECOND`. */
@@ -54,22 +54,27 @@ export class AllocatorServer {
   readonly #maxConnections: number;
   readonly partialTimeoutMs: number;
   readonly rate: RequestRate;
-  readonly #limit: LogLimit;
+  readonly #log: Log;
 
   /** Makes the budget. Throws where that fails. */
   constructor(options: AllocatorServerOptions) {
     this.vm = options.vm;
-    const { log } = options;
-    this.#limit = new LogLimit(line => log?.(`allocator: ${line}`));
+    this.#log = (options.log ?? SILENT).part('allocator').causedBy(this.vm);
     this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
     this.partialTimeoutMs = options.partialTimeoutMs ?? DEFAULT_PARTIAL_TIMEOUT_MS;
     this.rate = new RequestRate(options.requestsPerSecond);
     this.budget = new Budget(options);
   }
 
-  /** Logs a line that this VM caused. */
+  /** Logs what this VM did wrong, or was refused. */
   log(line: string): void {
-    this.#limit.line(this.vm, `VM "${this.vm}": ${line}`);
+    this.#log.warning(line);
+  }
+
+  /** What there is and was, for whoever asks how the process is. */
+  get counts(): Record<'budget' | 'used' | 'pieces' | 'connections' | 'granted' | 'refused', number> {
+    const { bytes: budget, used, pieces } = this.budget;
+    return { budget, used, pieces, connections: this.connections, granted: this.granted, refused: this.refused };
   }
 
   get connections(): number {
@@ -95,7 +100,7 @@ export class AllocatorServer {
   close(): void {
     for (const connection of this.#connections) connection.close();
     this.budget.close();
-    this.#limit.forget(this.vm);
+    this.#log.output.forget(this.vm);
   }
 }
 

@@ -15,7 +15,7 @@
  */
 import { join } from 'node:path';
 import { closeAll, OwnedFd } from '../system/fd.js';
-import { LogLimit } from '../observe/log-limit.js';
+import { SILENT, type Log } from '../observe/log.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { AcceptingSocket } from '../system/accepting-socket.js';
 import { checkVmName, encodeRecord, Kind, Mode, RecordReader, Role, type BrokerRecord } from './protocol.js';
@@ -41,8 +41,8 @@ export interface BrokerOptions extends WaitingLimits, LinkOptions {
    * away, also when the constructor throws. Default: it is bound.
    */
   readonly control?: OwnedFd | undefined;
-  /** Receives one line an event. Default: none. */
-  readonly log?: ((line: string) => void) | undefined;
+  /** Default: nobody listens. */
+  readonly log?: Log | undefined;
   /** Default: {@link DEFAULT_MAX_REGISTRATIONS}. */
   readonly maxRegistrations?: number | undefined;
 }
@@ -69,8 +69,7 @@ export function bindControl(directory: string): BoundSocket {
 
 export class Broker {
   readonly path: string;
-  readonly #log: (line: string) => void;
-  readonly #limit: LogLimit;
+  readonly #log: Log;
   readonly #options: BrokerOptions;
   readonly #waiting: WaitingClients;
   readonly #registrations = new Set<Registration>();
@@ -83,17 +82,17 @@ export class Broker {
 
   /** Listens. Throws when another broker does so in this directory. */
   constructor(options: BrokerOptions) {
-    const { log } = options;
-    this.#log = log ? line => log(`broker: ${line}`) : () => {};
+    this.#log = (options.log ?? SILENT).part('broker');
     this.#options = options;
     this.path = join(options.directory, CONTROL_SOCKET);
-    this.#limit = new LogLimit(this.#log);
-    this.#waiting = new WaitingClients(options, (vm, why) => this.#logOf(vm, `a waiting client: ${why}`));
+    this.#waiting = new WaitingClients(options, (vm, why) =>
+      this.#log.causedBy(vm).warning(`a waiting client: ${why}`),
+    );
     this.#bound = options.control === undefined ? bindControl(options.directory) : undefined;
     this.#control = new AcceptingSocket(
       options.control ?? this.#bound!.socket,
       fd => this.#serveControl(new UnixSocket(fd)),
-      error => this.#log(error.message),
+      error => this.#log.error(error.message),
     );
   }
 
@@ -132,7 +131,7 @@ export class Broker {
   #serveControl(socket: UnixSocket): void {
     const most = this.#options.maxRegistrations ?? DEFAULT_MAX_REGISTRATIONS;
     if (this.#registrations.size >= most) {
-      this.#log(`a host process was refused: ${most} are registered already`);
+      this.#log.warning(`a host process was refused: ${most} are registered already`);
       socket.close();
       return;
     }
@@ -153,13 +152,13 @@ export class Broker {
         if (registration.fds.length > announced) throw new Error('descriptors came without a record');
         for (const record of records) this.#register(registration, record);
       } catch (error) {
-        this.#log(`a host process was dropped: ${(error as Error).message}`);
+        this.#log.warning(`a host process was dropped: ${(error as Error).message}`);
         this.#drop(registration);
       }
     });
     socket.on('end', () => this.#drop(registration));
     socket.on('error', error => {
-      this.#log(`a host process was dropped: ${error.message}`);
+      this.#log.warning(`a host process was dropped: ${error.message}`);
       this.#drop(registration);
     });
     socket.start();
@@ -176,7 +175,8 @@ export class Broker {
       refusal = (error as Error).message;
     }
     const what = `${roleName(record.detail)} of VM ${JSON.stringify(record.text)}`;
-    this.#log(refusal === undefined ? `${what} registered` : `${what} refused: ${refusal}`);
+    if (refusal === undefined) this.#log.info(`${what} registered`);
+    else this.#log.warning(`${what} refused: ${refusal}`);
     registration.socket.send(
       encodeRecord({
         kind: refusal === undefined ? Kind.Accepted : Kind.Refused,
@@ -194,7 +194,7 @@ export class Broker {
     if (registration.vm !== undefined && registration.vm !== vm) {
       throw new Error(`this connection speaks for VM "${registration.vm}"`);
     }
-    const failed = (error: Error): void => this.#logOf(vm, error.message);
+    const failed = (error: Error): void => this.#log.causedBy(vm).error(error.message);
     const others = [...this.#registrations].filter(other => other !== registration);
     switch (record.detail) {
       case Role.Wayland: {
@@ -227,7 +227,7 @@ export class Broker {
     for (const other of others) {
       const replaced = other.vm === vm && (record.detail === Role.Wayland ? other.wayland : other.compositor);
       if (!replaced) continue;
-      this.#log(`VM "${vm}" was registered anew: the earlier host process is dropped`);
+      this.#log.about(vm).info('registered anew: the earlier host process is dropped');
       this.#drop(other);
     }
     if (record.detail !== Role.Wayland) {
@@ -239,7 +239,7 @@ export class Broker {
             this.#waiting.add(client, true);
             this.#pair();
           },
-          log: line => this.#logOf(vm, line),
+          log: line => this.#log.causedBy(vm).warning(line),
         },
         this.#options,
       );
@@ -261,13 +261,8 @@ export class Broker {
       for (const former of this.#formerLinks) if (former.relayed === 0) this.#formerLinks.delete(former);
       if (links.relayed > 0) this.#formerLinks.add(links);
     }
-    if (!this.vms.includes(registration.vm)) this.#limit.forget(registration.vm);
-    this.#log(`the host process of VM "${registration.vm}" is gone`);
-  }
-
-  /** Logs what a VM's own doing caused. */
-  #logOf(vm: string, line: string): void {
-    this.#limit.line(vm, `VM "${vm}": ${line}`);
+    if (!this.vms.includes(registration.vm)) this.#log.output.forget(registration.vm);
+    this.#log.about(registration.vm).info('the host process is gone');
   }
 
   #arrive(client: ArrivedClient): void {

@@ -7,6 +7,7 @@
  * confined one has no way to the control socket. Which VM it is, and whether it is the compositor VM, is settled then
  * before there is a guest, and for as long as the process runs. Nothing is ever read from the sockets here.
  */
+import type { Log } from '../observe/log.js';
 import { join } from 'node:path';
 import { Role } from './protocol.js';
 import { BrokerRegistration, type BrokeredServer } from './registration.js';
@@ -29,7 +30,7 @@ export interface BrokeredServersOptions {
   readonly wayland?: boolean | undefined;
   /** The broker's directory. */
   readonly broker?: string | undefined;
-  readonly log: (line: string) => void;
+  readonly log: Log;
 }
 
 /** Which of the brokered servers a VM has, by name. */

@@ -2,6 +2,7 @@
  * A host process's side of the broker's control socket: passes its listening sockets on, keeps the connection, and does
  * it again when the broker comes back.
  */
+import type { Log } from '../observe/log.js';
 import { join } from 'node:path';
 import { closeAll, OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
@@ -30,7 +31,7 @@ export class BrokerRegistration {
     private readonly directory: string,
     private readonly vm: string,
     private readonly servers: readonly BrokeredServer[],
-    private readonly log: (line: string) => void,
+    private readonly log: Log,
   ) {
     this.#connect();
   }
@@ -87,7 +88,7 @@ export class BrokerRegistration {
     if (!this.registered) return;
     this.#backoff.reset();
     this.#trouble = undefined;
-    this.log(`registered with the broker in ${this.directory}`);
+    this.log.info(`registered with the broker in ${this.directory}`);
   }
 
   #lost(trouble: string): void {
@@ -98,7 +99,7 @@ export class BrokerRegistration {
 
   #retry(trouble: string): void {
     if (this.#closed) return;
-    if (trouble !== this.#trouble) this.log(`${trouble}; trying again`);
+    if (trouble !== this.#trouble) this.log.warning(`${trouble}; trying again`);
     this.#trouble = trouble;
     this.#backoff.schedule(() => this.#connect());
   }

@@ -4,29 +4,30 @@
  * The socket is bound outside of the confined process, which gets it as a descriptor: so that process has no directory at
  * all, and the directory may be one that others use too.
  */
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { DEFAULT_MAX_PIECES, DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
+import { processCounters } from '../observe/native-counters.js';
+import { processLog } from '../observe/process-log.js';
+import { answerStatus } from '../observe/status.js';
 import { OwnedFd } from '../system/fd.js';
 import { AcceptingSocket } from '../system/accepting-socket.js';
-import { checkVmName } from '../broker/protocol.js';
 import { BoundSocket } from '../system/private-listener.js';
 import { inheritedFd } from '../sandbox/confinement.js';
 import { UnixSocket } from '../system/unix-socket.js';
-import { parseBytes } from './bytes.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
-import { parseCount } from './count.js';
+import { addOptions, BYTES, COUNT, PATH, required, VM_NAME, withDefault, type Values } from './option.js';
 import { untilSignal } from './until-signal.js';
 
-interface Options {
-  vm: string;
-  socket: string;
-  budget: number;
-  request: number;
-  pieces: number;
-  sandbox: SandboxChoice;
-}
+const OPTIONS = {
+  vm: required('--vm <name>', 'name of the VM, as it shows in logs', VM_NAME),
+  socket: required('--socket <path>', 'where to listen', PATH),
+  budget: required('--budget <size>', 'most memory in all (512M, 2G)', BYTES),
+  request: withDefault('--request <size>', 'most memory in one request', BYTES, DEFAULT_REQUEST_LIMIT),
+  pieces: withDefault('--pieces <n>', 'most pieces that are out at a time', COUNT, DEFAULT_MAX_PIECES),
+} as const;
+
+export type AllocatorOptions = Values<typeof OPTIONS>;
 
 /** Connections that may wait to be accepted. The kernel refuses more. */
 const BACKLOG = 64;
@@ -40,45 +41,46 @@ export function register(program: Command): void {
     .command('allocator')
     .summary('serve host memory to one VM on one socket (on the host)')
     .description(
-      'Runs the allocator alone: it serves memory on a Unix socket to one VM, within a budget. "virtwl host\n' +
-        '--allocator" does the same among the other servers of a VM; this is for a VMM that is given the socket itself\n' +
+      'Runs the allocator alone: it serves memory on a Unix socket to one VM, within a budget. "virtwl host ' +
+        '--allocator" does the same among the other servers of a VM; this is for a VMM that is given the socket itself ' +
         '(crosvm --wayland-sock PATH,name=allocator).',
     )
-    .requiredOption('--vm <name>', 'name of the VM, as it shows in logs')
-    .requiredOption('--socket <path>', 'where to listen')
-    .requiredOption('--budget <size>', 'most memory in all (512M, 2G)', parseBytes)
-    .option('--request <size>', 'most memory in one request', parseBytes, DEFAULT_REQUEST_LIMIT)
-    .option('--pieces <n>', 'most pieces that are out at a time', parseCount, DEFAULT_MAX_PIECES)
-    .action(async (options: Options) => {
-      checkVmName(options.vm);
-      if (await ranConfined(options.sandbox, () => confinedAllocator(options))) return;
-      const inherited = inheritedFd(SOCKET_FD);
-      const bound = inherited === undefined ? bindSocket(options.socket) : undefined;
-      try {
-        await serve(options, bound?.socket ?? new OwnedFd(inherited!));
-      } finally {
-        bound?.remove();
-      }
+    .action(async ({ sandbox, ...options }: AllocatorOptions & { sandbox: SandboxChoice }) => {
+      if (!(await ranConfined(sandbox, () => confinedAllocator(options)))) await serve(options);
     });
-  addSandboxOption(command);
+  addSandboxOption(addOptions(command, OPTIONS));
 }
 
-/** Serves until a signal comes. Takes ownership of the listening socket. */
-async function serve(options: Options, socket: OwnedFd): Promise<void> {
+/** Serves until a signal comes. */
+export async function serve(options: AllocatorOptions): Promise<void> {
+  const inherited = inheritedFd(SOCKET_FD);
+  const bound = inherited === undefined ? bindSocket(options.socket) : undefined;
+  try {
+    await serveOn(options, bound?.socket ?? new OwnedFd(inherited!));
+  } finally {
+    bound?.remove();
+  }
+}
+
+/** Takes ownership of the listening socket. */
+async function serveOn(options: AllocatorOptions, socket: OwnedFd): Promise<void> {
   const directory = inheritedFd(BUDGET_FD);
+  const log = processLog.log('allocator');
   const server = new AllocatorServer({
     vm: options.vm,
     bytes: options.budget,
     requestLimit: options.request,
     maxPieces: options.pieces,
     directory: directory === undefined ? undefined : new OwnedFd(directory),
-    log: line => process.stderr.write(`${line}\n`),
+    log,
   });
+  const counters = processCounters().provideBelow('allocator', () => server.counts);
+  answerStatus(counters, () => ({ vm: options.vm }));
   serveLockedDown();
   const listener = new AcceptingSocket(
     socket,
     fd => server.serve(new UnixSocket(fd, ALLOCATOR_SOCKET)),
-    error => server.log(error.message),
+    error => log.about(options.vm).error(error.message),
   );
   // Whoever is told that it serves may end it the next moment.
   const ended = untilSignal();
@@ -89,16 +91,14 @@ async function serve(options: Options, socket: OwnedFd): Promise<void> {
 }
 
 /** The same allocator as it runs confined: with its listening socket and the memory it may hand out, and no directory. */
-export function confinedAllocator(options: Omit<Options, 'sandbox'>): ConfinedRun {
+export function confinedAllocator(options: AllocatorOptions): ConfinedRun {
   const budget = privateTmpfs(roundUpToPages(options.budget));
   try {
     const bound = bindSocket(options.socket);
     return {
       name: `allocator of VM "${options.vm}"`,
-      args: [
-        ...['allocator', '--vm', options.vm, '--socket', resolve(options.socket), '--budget', String(options.budget)],
-        ...['--request', String(options.request), '--pieces', String(options.pieces)],
-      ],
+      subcommand: 'allocator',
+      options,
       writable: [],
       readable: [],
       fds: { [SOCKET_FD]: bound.socket, [BUDGET_FD]: budget },

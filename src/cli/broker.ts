@@ -4,23 +4,31 @@
  * The control socket is bound outside of the confined process, which gets it as a descriptor: it has no directory at all,
  * and cannot put anything in that socket's place, where the processes that register would connect to it.
  */
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { OwnedFd } from '../system/fd.js';
 import { bindControl, Broker } from '../broker/broker.js';
 import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../broker/waiting-clients.js';
+import { processCounters } from '../observe/native-counters.js';
+import { processLog } from '../observe/process-log.js';
+import { answerStatus } from '../observe/status.js';
 import { inheritedFd } from '../sandbox/confinement.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
-import { parseCount } from './count.js';
+import { addOptions, COUNT, PATH, required, withDefault, type Values } from './option.js';
 import { untilSignal } from './until-signal.js';
 
-interface Options {
-  directory: string;
-  waitingPerVm: number;
-  waiting: number;
-  waitSeconds: number;
-  sandbox: SandboxChoice;
-}
+const OPTIONS = {
+  directory: required('-d, --directory <dir>', 'directory for its control socket, made when it is not there', PATH),
+  waitingPerVm: withDefault(
+    '--waiting-per-vm <n>',
+    'clients of one VM that may wait for a compositor',
+    COUNT,
+    DEFAULT_MAX_WAITING_PER_VM,
+  ),
+  waiting: withDefault('--waiting <n>', 'clients of all VMs that may wait', COUNT, DEFAULT_MAX_WAITING),
+  waitSeconds: withDefault('--wait-seconds <n>', 'how long one may wait', COUNT, DEFAULT_WAIT_MS / 1000),
+} as const;
+
+export type BrokerOptions = Values<typeof OPTIONS>;
 
 /** The descriptor that a confined broker inherits: its control socket. */
 const CONTROL_FD = 'control';
@@ -30,51 +38,50 @@ export function register(program: Command): void {
     .command('broker')
     .summary('pair clients with the compositor VM (on the host)')
     .description(
-      'Runs the broker: the process on the host that pairs the connections of client VMs with the compositor VM.\n' +
-        'One serves all VMs; their host processes ("virtwl host") find it by its directory. It can be restarted at any\n' +
+      'Runs the broker: the process on the host that pairs the connections of client VMs with the compositor VM. ' +
+        'One serves all VMs; their host processes ("virtwl host") find it by its directory. It can be restarted at any ' +
         'time: clients that were paired stay, new ones wait.',
     )
-    .requiredOption('-d, --directory <dir>', 'directory for its control socket, made when it is not there')
-    .option(
-      '--waiting-per-vm <n>',
-      'clients of one VM that may wait for a compositor',
-      parseCount,
-      DEFAULT_MAX_WAITING_PER_VM,
-    )
-    .option('--waiting <n>', 'clients of all VMs that may wait', parseCount, DEFAULT_MAX_WAITING)
-    .option('--wait-seconds <n>', 'how long one may wait', parseCount, DEFAULT_WAIT_MS / 1000)
-    .action(async (options: Options) => {
-      if (await ranConfined(options.sandbox, () => confinedBroker(options))) return;
-      const control = inheritedFd(CONTROL_FD);
-      const broker = new Broker({
-        directory: resolve(options.directory),
-        control: control === undefined ? undefined : new OwnedFd(control),
-        maxWaitingPerVm: options.waitingPerVm,
-        maxWaiting: options.waiting,
-        waitMs: options.waitSeconds * 1000,
-        log: line => process.stderr.write(`${line}\n`),
-      });
-      serveLockedDown();
-      // Whoever is told that it serves may end it the next moment.
-      const ended = untilSignal();
-      process.stdout.write(`ready: ${broker.path}\n`);
-      await ended;
-      broker.close();
+    .action(async ({ sandbox, ...options }: BrokerOptions & { sandbox: SandboxChoice }) => {
+      if (!(await ranConfined(sandbox, () => confinedBroker(options)))) await serve(options);
     });
-  addSandboxOption(command);
+  addSandboxOption(addOptions(command, OPTIONS));
+}
+
+/** Serves until a signal comes. */
+export async function serve(options: BrokerOptions): Promise<void> {
+  const control = inheritedFd(CONTROL_FD);
+  const broker = new Broker({
+    directory: options.directory,
+    control: control === undefined ? undefined : new OwnedFd(control),
+    maxWaitingPerVm: options.waitingPerVm,
+    maxWaiting: options.waiting,
+    waitMs: options.waitSeconds * 1000,
+    log: processLog.log('broker'),
+  });
+  answerStatus(
+    processCounters().provide(() => ({
+      ...{ waiting: broker.waiting, links: broker.links, relayed: broker.relayed },
+      registered: broker.vms.length,
+    })),
+    () => ({ vms: broker.vms }),
+  );
+  serveLockedDown();
+  // Whoever is told that it serves may end it the next moment.
+  const ended = untilSignal();
+  process.stdout.write(`ready: ${broker.path}\n`);
+  await ended;
+  broker.close();
 }
 
 /** The same broker as it runs confined: with its control socket, and no directory. */
-export function confinedBroker(options: Omit<Options, 'sandbox'>): ConfinedRun {
-  const directory = resolve(options.directory);
+export function confinedBroker(options: BrokerOptions): ConfinedRun {
   // The directory stays when the broker ends: host processes look there for the next one.
-  const control = bindControl(directory);
+  const control = bindControl(options.directory);
   return {
     name: 'broker',
-    args: [
-      ...['broker', '--directory', directory, '--waiting-per-vm', String(options.waitingPerVm)],
-      ...['--waiting', String(options.waiting), '--wait-seconds', String(options.waitSeconds)],
-    ],
+    subcommand: 'broker',
+    options,
     writable: [],
     readable: [],
     fds: { [CONTROL_FD]: control.socket },

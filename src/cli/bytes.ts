@@ -12,3 +12,9 @@ export function parseBytes(text: string): number {
   }
   return bytes;
 }
+
+/** A size as {@link parseBytes} reads it, in the largest unit of which it is a whole number. */
+export function formatBytes(bytes: number): string {
+  const [unit, size] = Object.entries(UNITS).findLast(([, size]) => bytes >= size && bytes % size === 0) ?? ['', 1];
+  return `${bytes / size}${unit}`;
+}

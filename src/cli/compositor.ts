@@ -3,25 +3,30 @@ import type { Command } from 'commander';
 import { BrokerLink } from '../broker/glue-link.js';
 import { Glue } from '../../compositor-glue/glue.js';
 import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
-import { DEFAULT_POLICY, Policies } from '../../compositor-glue/policy.js';
+import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/policy.js';
 import { SecurityContexts } from '../../compositor-glue/security-context.js';
 import { DEFAULT_VM_SHARE } from '../../compositor-glue/vm-account.js';
-import { LogLimit } from '../observe/log-limit.js';
-import { openDevice } from '../virtwl/device.js';
-import { parseBytes } from './bytes.js';
+import { processCounters } from '../observe/native-counters.js';
+import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
+import { openDevice } from '../virtwl/device.js';
+import { DEVICE_OPTIONS } from './device-options.js';
+import { addOptions, BYTES, flag, optional, PATH, TEXT, withDefault, type Values } from './option.js';
+import { TRACE_OPTION, tracing } from './trace-option.js';
 
-interface CompositorOptions {
-  loopback?: string;
-  device?: string;
-  attach?: string;
-  headless?: boolean;
-  policy?: string;
-  vmShare: number;
-}
+const OPTIONS = {
+  attach: optional('--attach <path>', 'serve on a compositor that runs already, by its Wayland socket', TEXT),
+  headless: flag('--headless', 'start it without GPU, seat and screen'),
+  policy: optional('--policy <dir>', 'directory of policy files, one per client VM (see docs/policy.md)', PATH),
+  vmShare: withDefault('--vm-share <size>', 'host memory that each client VM may hold', BYTES, DEFAULT_VM_SHARE),
+  ...DEVICE_OPTIONS,
+  ...TRACE_OPTION,
+} as const;
+
+type CompositorOptions = Values<typeof OPTIONS>;
 
 export function register(program: Command): void {
-  program
+  const compositor = program
     .command('compositor')
     .summary('run a wlroots compositor for clients in other VMs')
     .description(
@@ -29,18 +34,13 @@ export function register(program: Command): void {
         'that arrive from other VMs. Their buffers are host memory, from the allocator that the host gives this VM.',
     )
     .argument('[command...]', 'the compositor and its arguments, after --')
-    .option('--attach <path>', 'serve on a compositor that runs already, by its Wayland socket')
-    .option('--headless', 'start it without GPU, seat and screen')
-    .option('--policy <dir>', 'directory of policy files, one per client VM (see docs/policy.md)')
-    .option('--vm-share <bytes>', 'host memory that each client VM may hold', parseBytes, DEFAULT_VM_SHARE)
-    .option('--loopback <dir>', 'a directory of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
-    .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
     .action(async (command: string[], options: CompositorOptions) => {
       if ((options.attach === undefined) === (command.length === 0)) {
         program.error('error: give either a compositor to start (after --) or --attach PATH', { exitCode: 2 });
       }
       const base = { ...DEFAULT_POLICY, memory: options.vmShare };
-      const policies = options.policy === undefined ? Policies.uniform(base) : Policies.read(options.policy, base);
+      const policies = options.policy === undefined ? Policies.uniform(base) : readPolicies(options.policy, base);
+      const log = processLog.log('glue');
       const device = openDevice(options);
       let compositor: Compositor | undefined;
       if (options.attach === undefined) {
@@ -54,24 +54,25 @@ export function register(program: Command): void {
             'lets you connect?',
         );
       });
-      console.error(
-        contexts === null
-          ? 'virtwl compositor: the compositor knows no security contexts: what remote clients see is up to the relay alone'
-          : 'virtwl compositor: remote clients come in by security contexts',
+      log.info(
+        contexts
+          ? 'remote clients come in by security contexts'
+          : 'the compositor knows no security contexts: what remote clients see is up to the relay alone',
       );
-      const glue = new Glue({ device, display, policies, contexts });
-      const log = new LogLimit(line => console.error(`virtwl compositor: ${line}`));
-      glue.on('arrived', vm => log.line(vm, `a client of VM "${vm}" arrived`));
-      glue.on('left', (vm, reason) => {
-        log.line(vm, `a client of VM "${vm}" left${reason === undefined ? '' : `: ${reason.message}`}`);
+      const glue = new Glue({ device, display, policies, contexts, trace: tracing(options.trace) });
+      glue.on('arrived', (vm, client) => log.causedBy(vm, client).info('a client arrived'));
+      glue.on('left', (vm, reason, client) => {
+        const from = log.causedBy(vm, client);
+        if (reason === undefined) from.info('the client left');
+        else from.warning(`the client left: ${reason.message}`);
       });
-      answerStatus(() => ({ clients: glue.clientCount, bytes: glue.bytesByVm() }));
+      answerStatus(processCounters().provide(() => ({ clients: glue.clientCount, bytes: glue.bytesByVm() })));
       const broker = new BrokerLink(device);
       broker.on('client', (vm, link) => glue.serve(vm, link));
-      broker.on('down', reason => console.error(`virtwl compositor: the broker is not there: ${reason.message}`));
-      broker.on('up', () => console.error('virtwl compositor: clients can come'));
+      broker.on('down', reason => log.warning(`the broker is not there: ${reason.message}`));
+      broker.on('up', () => log.info('clients can come'));
       broker.start();
-      console.log(`WAYLAND_DISPLAY=${display}`);
+      process.stdout.write(`WAYLAND_DISPLAY=${display}\n`);
 
       const shutDown = async (): Promise<void> => {
         broker.close();
@@ -80,20 +81,34 @@ export function register(program: Command): void {
         await compositor?.stop();
         device.close();
       };
-      let code = 0;
-      const signalled = new Promise<void>(resolve => {
-        for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+      const signalled = new Promise<undefined>(resolve => {
+        for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(undefined));
       });
-      await Promise.race([
-        signalled,
-        compositor?.ended.then(status => {
-          code = status;
-          console.error(`virtwl compositor: ${command[0]} ended with status ${status}`);
-        }) ?? new Promise(() => {}),
-      ]);
+      const status = await Promise.race([signalled, ...(compositor === undefined ? [] : [compositor.ended])]);
+      if (status !== undefined) log.write(status === 0 ? 'info' : 'error', `${command[0]} ended with status ${status}`);
       await shutDown();
-      process.exitCode = code;
+      process.exitCode = status ?? 0;
       // Channels that drain for a moment must not keep us.
       setTimeout(() => process.exit(), 1_500).unref();
     });
+  addOptions(compositor, OPTIONS);
+}
+
+/** @throws Error that says what is wrong with the directory, or with a file in it */
+function readPolicies(directory: string, base: VmPolicy): Policies {
+  try {
+    return Policies.read(directory, base);
+  } catch (error) {
+    const { code, path, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const why =
+      path !== directory
+        ? message
+        : code === 'ENOENT'
+          ? 'there is no such directory: make it, or leave --policy out for the default policy'
+          : code === 'ENOTDIR'
+            ? 'it is a file: --policy takes the directory that it is in'
+            : message;
+    throw new Error(`the policies in ${directory} cannot be read: ${why}`, { cause: error });
+  }
 }

@@ -1,15 +1,17 @@
 /**
- * How a subcommand that serves guests runs: it starts itself again, confined, and stands by. The confined one comes
- * through the same subcommand, finds that it is confined, and goes on to serve.
+ * How a subcommand that serves guests runs: it starts its serving half confined, and stands by. That half gets the
+ * options as one value, as they were read here.
  */
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
+import { processLog } from '../observe/process-log.js';
 import { isConfined, lockDown, type Confinement } from '../sandbox/confinement.js';
 import { SANDBOXES, type Sandbox } from '../sandbox/launcher.js';
 import { runConfined } from '../sandbox/run-confined.js';
+import type { ConfinedValue } from './confined-main.js';
 
-/** This command line's entry point, compiled. */
-const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
+/** The entry point of a confined process, compiled. */
+const CONFINED_MAIN = fileURLToPath(new URL('confined-main.js', import.meta.url));
 
 /** What is to confine; false: nothing. Undefined where nobody said. */
 export type SandboxChoice = Sandbox | false | undefined;
@@ -23,27 +25,31 @@ export function addSandboxOption(command: Command): Command {
 }
 
 /** What a subcommand asks for. The directories must be there. */
-export interface ConfinedRun extends Omit<Confinement, 'command'> {
-  /** The subcommand and its arguments, all paths absolute. */
-  readonly args: readonly string[];
+export interface ConfinedRun extends Omit<Confinement, 'command' | 'value'> {
+  /** The subcommand, whose file exports `serve(options)`, and the options: JSON, all paths absolute. */
+  readonly subcommand: string;
+  readonly options: unknown;
   /** Undoes, at the end, what was set up outside for it. */
   readonly cleanUp?: () => void;
 }
 
 /**
- * Runs the subcommand confined, unless this is the confined process already or confinement was turned off. Returns
- * whether it did: then there is nothing left to do. `describe` is only called when it does.
+ * Runs a subcommand's serving half confined, to its end, unless confinement was turned off. Returns whether it did: then
+ * there is nothing left to do. `describe` is only called when it does.
  */
 export async function ranConfined(sandbox: SandboxChoice, describe: () => ConfinedRun): Promise<boolean> {
-  if (isConfined()) return false;
+  const log = processLog.log('sandbox');
+  isConfined(); // throws where the environment says so and it is not true
   if (sandbox === false) {
-    process.stderr.write('virtwl: WARNING: --no-sandbox: a guest that takes this process over has your rights\n');
+    log.warning('--no-sandbox: a guest that takes this process over has your rights');
     return false;
   }
-  const { args, cleanUp, ...confinement } = describe();
+  const { subcommand, options, cleanUp, ...confinement } = describe();
+  const { level, format } = processLog;
+  const value: ConfinedValue = { subcommand, log: { level, format }, options };
   try {
-    const { status, signal } = await runConfined({ ...confinement, command: [MAIN, ...args] }, sandbox);
-    if (signal !== undefined) process.stderr.write(`virtwl: the ${confinement.name} was ended by ${signal}\n`);
+    const { status, signal } = await runConfined({ ...confinement, command: [CONFINED_MAIN], value }, { sandbox, log });
+    if (signal !== undefined) log.error(`the ${confinement.name} was ended by ${signal}`);
     process.exitCode = status;
   } finally {
     cleanUp?.();

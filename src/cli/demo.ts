@@ -2,40 +2,36 @@
 import type { Command } from 'commander';
 import { runDemoWithVms } from '../demo/demo-vms.js';
 import { runDemo } from '../demo/demo.js';
-import { parseCount } from './count.js';
+import { addOptions, COUNT, flag, optional, TEXT, type Values } from './option.js';
 
 /** Two seconds at an output's 60 frames a second. */
 const DEFAULT_FRAMES = 120;
 /** Emulated VMs take a second for each. */
 const DEFAULT_VM_FRAMES = 20;
 
-interface Options {
-  output?: string;
-  frames?: number;
-  vms?: true;
-  verbose?: true;
-}
+const OPTIONS = {
+  vms: flag('--vms', 'with two real VMs, which are made and booted'),
+  output: optional('-o, --output <file>', 'where the picture goes, a PNG (default: demo.png, demo-vms.png)', TEXT),
+  frames: optional(
+    '--frames <n>',
+    `frames to draw and check (default: ${DEFAULT_FRAMES}, with --vms ${DEFAULT_VM_FRAMES})`,
+    COUNT,
+  ),
+  verbose: flag('-v, --verbose', 'show what every part prints'),
+} as const;
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('demo')
     .summary('show the whole path on this machine, without VMs or with two')
     .description(
-      'Brings up allocator, broker, a headless sway with the glue, and two client VMs in loopback: an unmodified terminal\n' +
-        '(foot) in one, the frame checker in the other. Leaves a picture of what sway shows, with both on it, and takes\n' +
-        'everything down. The exit status is 0 when all of it worked.\n' +
-        'With --vms it is the same with two real VMs under QEMU: sway in one, both clients in the other, the picture taken\n' +
+      'Brings up allocator, broker, a headless sway with the glue, and two client VMs in loopback: an unmodified terminal ' +
+        '(foot) in one, the frame checker in the other. Leaves a picture of what sway shows, with both on it, and takes ' +
+        'everything down. The exit status is 0 when all of it worked. ' +
+        'With --vms it is the same with two real VMs under QEMU: sway in one, both clients in the other, the picture taken ' +
         'inside the compositor VM.',
     )
-    .option('--vms', 'with two real VMs, which are made and booted')
-    .option('-o, --output <file>', 'where the picture goes, a PNG (default: demo.png, demo-vms.png)')
-    .option(
-      '--frames <n>',
-      `frames to draw and check (default: ${DEFAULT_FRAMES}, with --vms ${DEFAULT_VM_FRAMES})`,
-      parseCount,
-    )
-    .option('-v, --verbose', 'show what every part prints')
-    .action(async (options: Options) => {
+    .action(async (options: Values<typeof OPTIONS>) => {
       const abort = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort.abort());
       const { vms } = options;
@@ -47,4 +43,5 @@ export function register(program: Command): void {
         signal: abort.signal,
       });
     });
+  addOptions(command, OPTIONS);
 }

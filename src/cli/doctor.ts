@@ -1,14 +1,20 @@
 /**
  * `virtwl doctor`: what holds on this machine, what does not and why, and what to do.
  */
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { diagnose, ROLES, type Role } from '../doctor/doctor.js';
 import type { Finding, State } from '../doctor/finding.js';
+import { addOptions, flag, oneOf, withDefault, type Values } from './option.js';
 
-interface Options {
-  role: Role;
-  json?: true;
-}
+const OPTIONS = {
+  role: withDefault(
+    '--role <role>',
+    'what the machine is to be: the host, a VM (guest), or both, in loopback (all)',
+    oneOf(ROLES),
+    'all',
+  ),
+  json: flag('--json', 'print the result as JSON'),
+} as const;
 
 /** Marks, as wide as each other. */
 const MARKS: Readonly<Record<State, string>> = { holds: 'ok    ', fails: 'FAILED', lacks: 'lacks ', note: 'note  ' };
@@ -17,26 +23,21 @@ const MARKS: Readonly<Record<State, string>> = { holds: 'ok    ', fails: 'FAILED
 const NAME_COLUMNS = 16;
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('doctor')
     .summary('tell what holds on this machine, what does not, and what to do')
     .description(
-      'Looks at everything that virtwl needs of this machine, and tries what can be tried: a memory budget is\n' +
-        'filled and overfilled, a process is confined and tries to get out. The exit status is 0 when everything that\n' +
+      'Looks at everything that virtwl needs of this machine, and tries what can be tried: a memory budget is ' +
+        'filled and overfilled, a process is confined and tries to get out. The exit status is 0 when everything that ' +
         'the role needs holds, else 1.',
     )
-    .addOption(
-      new Option('--role <role>', 'what the machine is to be: the host, a VM (guest), or both, in loopback (all)')
-        .choices(ROLES)
-        .default('all'),
-    )
-    .option('--json', 'print the result as JSON')
-    .action(async (options: Options) => {
+    .action(async (options: Values<typeof OPTIONS>) => {
       const diagnosis = await diagnose(options.role, options.json ? undefined : print);
       if (options.json) process.stdout.write(`${JSON.stringify(diagnosis, null, 2)}\n`);
       else process.stdout.write(`\n${summary(options.role, diagnosis.findings)}\n`);
       if (!diagnosis.ok) process.exitCode = 1;
     });
+  addOptions(command, OPTIONS);
 }
 
 function print({ name, state, detail, advice }: Finding): void {

@@ -1,7 +1,7 @@
 /**
  * `virtwl frames`: whether the compositor shows every pixel that a client draws.
  */
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { DEFAULT_SERVER, DirectClient } from '../direct/direct.js';
 import { connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS } from '../wayland-client/display.js';
 import { DEFAULT_BUFFERS } from '../direct/shared-surface.js';
@@ -14,70 +14,77 @@ import { MAX_SIDE, MIN_SIDE } from '../frames/pattern.js';
 import { pictureOf } from '../frames/picture.js';
 import { RunReport } from '../frames/report.js';
 import { DEFAULT_FRAME_TIMEOUT_MS, runFrames, within } from '../frames/run.js';
-import { parseCount } from './count.js';
+import { DEVICE_OPTIONS } from './device-options.js';
+import { addOptions, COUNT, flag, oneOf, optional, TEXT, withDefault, type Kind, type Values } from './option.js';
 
-interface Options {
-  frames: number;
-  every: number;
-  size?: { width: number; height: number };
-  damage: 'full' | 'block';
-  buffers: number;
-  display?: string;
-  server: string;
-  device?: string;
-  loopback?: string;
-  capture?: string | false;
-  output?: string;
-  inject?: string;
-  out?: string;
-  timeout: number;
-  connectTimeout: number;
-  json?: true;
-}
+/** `512x384`, in pixels. */
+const SIZE: Kind<{ width: number; height: number }> = {
+  parse: text => {
+    const [, width, height] = (/^(\d+)x(\d+)$/.exec(text) ?? []).map(Number);
+    for (const side of [width, height]) {
+      if (side === undefined || side < MIN_SIDE || side > MAX_SIDE) {
+        throw new InvalidArgumentError(`give WIDTHxHEIGHT, each from ${MIN_SIDE} to ${MAX_SIDE}.`);
+      }
+    }
+    return { width: width!, height: height! };
+  },
+};
+
+const OPTIONS = {
+  frames: withDefault('--frames <n>', 'how many frames', COUNT, 60),
+  every: withDefault('--every <n>', 'capture each n-th frame', COUNT, 1),
+  size: optional('--size <wxh>', 'size of the window in pixels (default: fullscreen)', SIZE),
+  damage: withDefault(
+    '--damage <mode>',
+    'redraw all of each frame, or some blocks that are damaged alone',
+    oneOf(['full', 'block']),
+    'full',
+  ),
+  buffers: withDefault('--buffers <n>', 'buffers at most', COUNT, DEFAULT_BUFFERS),
+  display: optional('--display <path>', 'draw through this Wayland socket instead of the device', TEXT),
+  server: withDefault('--server <name>', 'the host server to draw through', TEXT, DEFAULT_SERVER),
+  ...DEVICE_OPTIONS,
+  output: optional('--output <name>', 'the output to capture (default: the first)', TEXT),
+  inject: optional(
+    '--inject <fault>',
+    `put a fault in, to see it caught: ${FAULT_KINDS.join(', ')}, each with @FRAME or without`,
+    TEXT,
+  ),
+  out: optional('--out <dir>', 'write frame.png, captured.png and, when they differ, difference.png', TEXT),
+  timeout: withDefault(
+    '--timeout <ms>',
+    'how long each frame may take, in milliseconds',
+    COUNT,
+    DEFAULT_FRAME_TIMEOUT_MS,
+  ),
+  connectTimeout: withDefault(
+    '--connect-timeout <ms>',
+    'how long a compositor may take to answer, in milliseconds',
+    COUNT,
+    DEFAULT_CONNECT_TIMEOUT_MS,
+  ),
+  json: flag('--json', 'print the report as JSON'),
+} as const;
+
+/** False: `--no-capture`. */
+type Options = Values<typeof OPTIONS> & { capture?: string | false };
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('frames')
     .summary('check that every pixel drawn is shown')
     .description(
-      'Draws numbered frames of a pattern that differs in every block and every frame, straight into memory that the\n' +
-        "compositor reads, has the output captured on the compositor's side, and compares every pixel. The exit status\n" +
-        'is 0 when every frame was shown as drawn, 1 when not. SIGINT or SIGTERM ends the run with its report.\n' +
-        'It draws through the virtio_wl device, or with --display through any Wayland socket. Through the device it can\n' +
+      'Draws numbered frames of a pattern that differs in every block and every frame, straight into memory that the ' +
+        "compositor reads, has the output captured on the compositor's side, and compares every pixel. The exit status " +
+        'is 0 when every frame was shown as drawn, 1 when not. SIGINT or SIGTERM ends the run with its report. ' +
+        'It draws through the virtio_wl device, or with --display through any Wayland socket. Through the device it can ' +
         'capture where the policy of its VM says "capture yes"; else --capture names a socket that it can reach.',
     )
-    .option('--frames <n>', 'how many frames', parseCount, 60)
-    .option('--every <n>', 'capture each n-th frame', parseCount, 1)
-    .option('--size <wxh>', 'size of the window in pixels (default: fullscreen)', parseSize)
-    .addOption(
-      new Option('--damage <mode>', 'redraw all of each frame, or some blocks that are damaged alone')
-        .choices(['full', 'block'])
-        .default('full'),
-    )
-    .option('--buffers <n>', 'buffers at most', parseCount, DEFAULT_BUFFERS)
-    .option('--display <path>', 'draw through this Wayland socket instead of the device')
-    .option('--server <name>', 'the host server to draw through', DEFAULT_SERVER)
-    .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
-    .option('--loopback <dir>', 'a directory of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
     .option(
       '--capture <path>',
       "the compositor's own Wayland socket, where its output is captured (default: where it draws)",
     )
     .option('--no-capture', 'only draw; such a run cannot pass')
-    .option('--output <name>', 'the output to capture (default: the first)')
-    .option(
-      '--inject <fault>',
-      `put a fault in, to see it caught: ${FAULT_KINDS.join(', ')}, each with @FRAME or without`,
-    )
-    .option('--out <dir>', 'write frame.png, captured.png and, when they differ, difference.png')
-    .option('--timeout <ms>', 'how long each frame may take, in milliseconds', parseCount, DEFAULT_FRAME_TIMEOUT_MS)
-    .option(
-      '--connect-timeout <ms>',
-      'how long a compositor may take to answer',
-      parseCount,
-      DEFAULT_CONNECT_TIMEOUT_MS,
-    )
-    .option('--json', 'print the report as JSON')
     .action(async (options: Options, command: Command) => {
       const usage = (text: string): never => command.error(`error: ${text}`, { exitCode: 2 });
       if (options.display !== undefined && (options.device ?? options.loopback) !== undefined) {
@@ -94,6 +101,7 @@ export function register(program: Command): void {
       process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : report.toText());
       if (!report.pass) process.exitCode = 1;
     });
+  addOptions(command, OPTIONS);
 }
 
 /** Connects, runs, disconnects. Errors before the first frame are thrown, later ones are in the report. */
@@ -160,14 +168,4 @@ async function connect(options: Options): Promise<DirectClient> {
   } finally {
     device.close();
   }
-}
-
-function parseSize(text: string): { width: number; height: number } {
-  const [, width, height] = (/^(\d+)x(\d+)$/.exec(text) ?? []).map(Number);
-  for (const side of [width, height]) {
-    if (side === undefined || side < MIN_SIDE || side > MAX_SIDE) {
-      throw new InvalidArgumentError(`give WIDTHxHEIGHT, each from ${MIN_SIDE} to ${MAX_SIDE}.`);
-    }
-  }
-  return { width: width!, height: height! };
 }

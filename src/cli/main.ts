@@ -2,8 +2,11 @@
 /**
  * The command `virtwl`. Each subcommand is a file of its own beside this one, loaded only when it is needed.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { expectStatusQuestions } from '../observe/status.js';
+import { fail } from './failure.js';
+import { addLogOptions } from './log-options.js';
 
 /** Every subcommand, in the order of the help: a file `NAME.js` that exports `register(program)`. */
 const SUBCOMMANDS = [
@@ -33,11 +36,12 @@ async function main(argv: readonly string[]): Promise<void> {
   const asked = SUBCOMMANDS.filter(name => name === argv[0]);
   for (const name of asked.length > 0 ? asked : SUBCOMMANDS) {
     const file = new URL(`./${name}.js`, import.meta.url);
-    if (!existsSync(file)) continue;
     ((await import(file.href)) as Subcommand).register(program);
   }
-  for (const command of program.commands)
+  for (const command of program.commands) {
     command.exitOverride().showHelpAfterError('(add --help for what can be given)');
+    addLogOptions(command);
+  }
   await program.parseAsync(argv, { from: 'user' });
 }
 
@@ -46,16 +50,11 @@ function packageVersion(): string {
   return (JSON.parse(description) as { version: string }).version;
 }
 
+expectStatusQuestions();
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof CommanderError) {
-    // Commander has printed it. Asking for help or the version is no mistake; everything else is one of usage.
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
-  } else {
-    const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`virtwl: ${message}\n`);
-    if (process.env.VIRTWL_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-    process.exitCode = 1;
-  }
+  // Commander has printed its own. Asking for help or the version is no mistake; everything else is one of usage.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else fail(error);
 }

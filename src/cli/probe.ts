@@ -8,31 +8,28 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { DEFAULT_PROBE_BYTES, probe, type ProbeResult, type ProbeStep } from '../probe/probe.js';
-import { parseBytes } from './bytes.js';
+import { DEVICE_OPTIONS } from './device-options.js';
+import { addOptions, BYTES, flag, withDefault, type Values } from './option.js';
 
-interface Options {
-  device?: string;
-  loopback?: string;
-  self?: true;
-  size: number;
-  json?: true;
-}
+const OPTIONS = {
+  ...DEVICE_OPTIONS,
+  self: flag('--self', 'no VM and no running host process: try everything on this machine'),
+  size: withDefault('--size <size>', 'how much memory (64K, 1M)', BYTES, DEFAULT_PROBE_BYTES),
+  json: flag('--json', 'print the result as JSON'),
+} as const;
+
+type Options = Values<typeof OPTIONS>;
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('probe')
     .summary('check that memory of the host is shared (in a VM, or with --self anywhere)')
     .description(
-      'Asks the host for memory, writes a pattern into it, and has the host check it through its own mapping. Says\n' +
-        'what worked, with timings, or what did not and what to do about it. The exit status is 0 when all worked.\n' +
-        'The VM needs the servers "allocator" and "probe" (virtwl host --allocator=BUDGET --probe); --self brings them\n' +
+      'Asks the host for memory, writes a pattern into it, and has the host check it through its own mapping. Says ' +
+        'what worked, with timings, or what did not and what to do about it. The exit status is 0 when all worked. ' +
+        'The VM needs the servers "allocator" and "probe" (virtwl host --allocator=BUDGET --probe); --self brings them ' +
         'up for the moment, in a temporary directory.',
     )
-    .option('--device <path>', 'the virtio_wl device (default: VIRTWL_DEVICE, or /dev/wl0)')
-    .option('--loopback <dir>', 'a loopback directory instead of a device (default: VIRTWL_LOOPBACK)')
-    .option('--self', 'no VM and no running host process: try everything on this machine')
-    .option('--size <size>', 'how much memory (64K, 1M)', parseBytes, DEFAULT_PROBE_BYTES)
-    .option('--json', 'print the result as JSON')
     .action(async (options: Options, command: Command) => {
       if (options.self && (options.device !== undefined || options.loopback !== undefined)) {
         command.error('error: --self brings its own loopback directory: leave --device and --loopback out', {
@@ -51,6 +48,7 @@ export function register(program: Command): void {
       else if (result.ok) process.stdout.write('All of it worked.\n');
       if (!result.ok) process.exitCode = 1;
     });
+  addOptions(command, OPTIONS);
 }
 
 function printStep(step: ProbeStep): void {

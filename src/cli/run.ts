@@ -5,19 +5,32 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { ClientProxy } from '../client/proxy.js';
-import { printable } from '../observe/printable.js';
+import { processCounters } from '../observe/native-counters.js';
+import { processLog } from '../observe/process-log.js';
+import { answerStatus } from '../observe/status.js';
 import { makeRuntimeDirectory } from '../system/runtime-directory.js';
 import { openDevice, type Device } from '../virtwl/device.js';
-import { answerStatus } from '../observe/status.js';
+import { DEVICE_OPTIONS } from './device-options.js';
+import { addOptions, TEXT, withDefault, type Values } from './option.js';
+import { TRACE_OPTION, tracing } from './trace-option.js';
 
-interface RunOptions {
-  loopback?: string;
-  device?: string;
-  server: string;
-}
+const OPTIONS = {
+  server: withDefault(
+    '--server <name>',
+    'the host server to connect to: "wayland" for the compositor VM, "display" for the host\'s own',
+    TEXT,
+    'wayland',
+  ),
+  ...DEVICE_OPTIONS,
+  ...TRACE_OPTION,
+} as const;
+
+type RunOptions = Values<typeof OPTIONS>;
+
+const log = processLog.log('run');
 
 export function register(program: Command): void {
-  program
+  const run = program
     .command('run')
     .summary('run a Wayland application on the compositor of another VM')
     .description(
@@ -25,13 +38,6 @@ export function register(program: Command): void {
         'the socket is made, and its path is printed.',
     )
     .argument('[app...]', 'the application and its arguments, after --')
-    .option(
-      '--server <name>',
-      'the host server to connect to: "wayland" for the compositor VM, "display" for the host\'s own',
-      'wayland',
-    )
-    .option('--loopback <dir>', 'a directory of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)')
-    .option('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)')
     .action(async (app: string[], options: RunOptions) => {
       const device = openDevice(options);
       try {
@@ -42,10 +48,14 @@ export function register(program: Command): void {
       }
       const runtimeDir = process.env.XDG_RUNTIME_DIR;
       const directory = makeRuntimeDirectory('run');
-      const proxy = new ClientProxy({ device, path: join(directory, 'wayland-0'), server: options.server });
-      // The other end has a say in what an error says.
-      proxy.on('problem', error => console.error(`virtwl run: ${printable(error.message)}`));
-      answerStatus(() => ({ connections: proxy.connectionCount, ...proxy.counters }));
+      const proxy = new ClientProxy({
+        device,
+        path: join(directory, 'wayland-0'),
+        server: options.server,
+        trace: tracing(options.trace),
+      });
+      proxy.on('problem', (error, client) => log.client(client).warning(error.message));
+      answerStatus(processCounters().provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })));
       try {
         process.exitCode = await (app.length === 0
           ? untilSignal(proxy.path)
@@ -58,6 +68,7 @@ export function register(program: Command): void {
       // What an application wrote last may still be on its way, for a second at most.
       setTimeout(() => process.exit(), 1_500).unref();
     });
+  addOptions(run, OPTIONS);
 }
 
 /** What connecting fails with where the host offers this VM no such server: in loopback, and by the driver. */
@@ -74,12 +85,12 @@ function lookForServer(device: Device, server: string): void {
     device.connect(server).close();
   } catch (error) {
     if (NO_SUCH_SERVER.includes((error as NodeJS.ErrnoException).code)) throw error;
-    console.error(`virtwl run: ${(error as Error).message}; applications cannot connect until that has changed`);
+    log.warning(`${(error as Error).message}; applications cannot connect until that has changed`);
   }
 }
 
 async function untilSignal(path: string): Promise<number> {
-  console.log(`WAYLAND_DISPLAY=${path}`);
+  process.stdout.write(`WAYLAND_DISPLAY=${path}\n`);
   await new Promise<void>(resolve => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
@@ -93,7 +104,7 @@ function runApp(app: readonly string[], env: Record<string, string>): Promise<nu
   return new Promise(resolve => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'ENOENT' ? 'there is no such program here' : error.message;
-      console.error(`virtwl run: ${app[0]!}: ${why}`);
+      log.error(`${app[0]!}: ${why}`);
       resolve(error.code === 'ENOENT' ? 127 : 126);
     });
     child.once('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal!] ?? 0)));

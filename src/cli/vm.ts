@@ -3,25 +3,32 @@ import { Argument, InvalidArgumentError, type Command } from 'commander';
 import { cacheDirectory } from '../vm/cache.js';
 import { bootGuest, buildGuests, DEFAULT_MEMORY_BYTES, GUESTS, type GuestName } from '../vm/guest.js';
 import { findQemu } from '../vm/qemu.js';
+import { processLog } from '../observe/process-log.js';
+import { printable } from '../observe/printable.js';
 import { parseBytes } from './bytes.js';
+import { addOptions, BYTES, flag, optional, TEXT, withDefault, type Values } from './option.js';
 import { untilSignal } from './until-signal.js';
 
-interface BootOptions {
-  wl?: string;
-  run?: string;
-  memory: number;
-  name?: string;
-  quiet?: true;
-}
+const BOOT_OPTIONS = {
+  wl: optional(
+    '--wl <socket>',
+    'give it a wl device: the socket of "virtwl host --socket"; the VM ends with that',
+    TEXT,
+  ),
+  run: optional('--run <script>', 'run this there, print its output, and end with its status', TEXT),
+  memory: withDefault('--memory <size>', 'its memory', { ...BYTES, parse: parseMemory }, DEFAULT_MEMORY_BYTES),
+  name: optional('--name <name>', 'as it shows in messages', TEXT),
+  quiet: flag('-q, --quiet', 'do not show its console'),
+} as const;
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const say = (line: string): void => processLog.log('vm').info(line);
 
 export function register(program: Command): void {
   const vm = program
     .command('vm')
     .summary('make and boot VMs for tests and demonstrations (on the host)')
     .description(
-      'Makes Debian guests with mmdebstrap and boots them with QEMU. What is made is kept in the cache\n' +
+      'Makes Debian guests with mmdebstrap and boots them with QEMU. What is made is kept in the cache ' +
         `(${cacheDirectory()}) and made anew when its inputs change. For images of one's own see docs/vm-images.md.`,
     );
   vm.command('build')
@@ -30,21 +37,17 @@ export function register(program: Command): void {
     .action(async (guests: GuestName[]) => {
       await buildGuests(guests.length > 0 ? guests : GUESTS, say);
     });
-  vm.command('boot')
+  const boot = vm
+    .command('boot')
     .summary('boot a guest, until it ends or a signal comes')
     .addArgument(new Argument('<guest>', 'which guest').choices(GUESTS))
-    .option('--wl <socket>', 'give it a wl device: the socket of "virtwl host --socket"; the VM ends with that')
-    .option('--run <script>', 'run this there, print its output, and end with its status')
-    .option('--memory <size>', 'its memory', parseMemory, DEFAULT_MEMORY_BYTES)
-    .option('--name <name>', 'as it shows in messages')
-    .option('-q, --quiet', 'do not show its console')
-    .action(async (guest: GuestName, options: BootOptions) => {
+    .action(async (guest: GuestName, options: Values<typeof BOOT_OPTIONS>) => {
       const machine = await bootGuest({
         guest,
         ...(options.name === undefined ? {} : { name: options.name }),
         memoryBytes: options.memory,
         wlSocket: options.wl,
-        ...(options.quiet ? {} : { onLine: (line: string) => say(`[${options.name ?? guest}] ${line}`) }),
+        ...(options.quiet ? {} : { onLine: (line: string) => consoleLine(options.name ?? guest, line) }),
         say,
       });
       try {
@@ -65,6 +68,7 @@ export function register(program: Command): void {
         await machine.stop();
       }
     });
+  addOptions(boot, BOOT_OPTIONS);
   vm.command('qemu')
     .summary('print how the QEMU that is used is started')
     .action(async () => {
@@ -84,4 +88,9 @@ function parseMemory(text: string): number {
     throw new InvalidArgumentError('give whole MiB, at least 192M.');
   }
   return bytes;
+}
+
+/** A line of a guest's console, which is the guest's word and not ours. */
+function consoleLine(name: string, line: string): void {
+  processLog.plain('info', 'console', `[${name}] ${printable(line)}`, { vm: name, message: line });
 }

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { STATUS_PREFIX } from '../observe/status.js';
+import { statusIn } from '../observe/status.js';
 import type { NativeCounters } from '../system/native.js';
 
 /**
@@ -45,7 +45,8 @@ const KEPT_LINES = 12;
 export interface Part {
   readonly name: string;
   readonly process: ChildProcess;
-  readonly ended: Promise<number | null>;
+  /** Its exit status; undefined where a signal ended it. */
+  readonly ended: Promise<number | undefined>;
   /** The last lines that it printed. */
   readonly lines: string[];
 }
@@ -74,10 +75,14 @@ export async function statusOf(child: ChildProcess): Promise<PartStatus> {
     };
     const listen = (chunk: Buffer | string): void => {
       text += chunk.toString();
-      const line = text.split('\n').find((part, i, all) => i < all.length - 1 && part.startsWith(STATUS_PREFIX));
-      if (line === undefined) return;
+      // The last piece is no whole line yet.
+      const [status] = text
+        .split('\n')
+        .slice(0, -1)
+        .flatMap(line => statusIn(line) ?? []);
+      if (status === undefined) return;
       finish();
-      resolve(JSON.parse(line.slice(STATUS_PREFIX.length)) as PartStatus);
+      resolve(status as PartStatus);
     };
     const timer = setTimeout(() => {
       finish();
@@ -188,7 +193,7 @@ export abstract class HostParts {
       });
       return new Promise<void>(resolve => output.once('close', () => resolve()));
     });
-    const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
+    const exited = new Promise<number | undefined>(resolve => child.once('exit', code => resolve(code ?? undefined)));
     const ended = exited.then(async code => {
       // What it printed last, unless something that it left behind holds its output open.
       await Promise.race([Promise.all(outputs), new Promise(resolve => setTimeout(resolve, LAST_WORDS_MS).unref())]);

@@ -13,7 +13,7 @@ import { GUEST_USER, type MorePackageFiles } from '../vm/images.js';
 import type { CpioEntry } from '../vm/cpio.js';
 import type { Machine } from '../vm/machine.js';
 import type { Say } from '../vm/cache.js';
-import { STATUS_PREFIX } from '../observe/status.js';
+import { statusIn } from '../observe/status.js';
 import { HostParts, type HostPartsOptions, type PartStatus } from './host-parts.js';
 
 /** XDG_RUNTIME_DIR in the guests. */
@@ -184,11 +184,11 @@ export class VmStack extends HostParts {
 
   /** What a program of {@link virtwl} holds and has done: its answer to SIGUSR2. It must have come as far as to say something. */
   async statusOf(program: GuestProgram): Promise<PartStatus> {
-    const answers = (errors: string): string[] => errors.split('\n').filter(line => line.startsWith(STATUS_PREFIX));
+    const answers = (errors: string) => errors.split('\n').flatMap(line => statusIn(line) ?? []);
     const before = answers((await program.state()).errors).length;
     await program.signalAlone('USR2');
     const { errors } = await program.until('status', state => answers(state.errors).length > before, STATUS_TIMEOUT_MS);
-    return JSON.parse(answers(errors)[before]!.slice(STATUS_PREFIX.length)) as PartStatus;
+    return answers(errors)[before] as PartStatus;
   }
 
   override async stop(): Promise<void> {

@@ -121,7 +121,7 @@ async function tryToGetOut(sandbox: Sandbox | undefined): Promise<Record<string,
       readable: [],
       fds: { [REPORT_FD]: new OwnedFd(native.dup(report.fd)) },
     };
-    const { status } = await runConfined(confinement, sandbox);
+    const { status } = await runConfined(confinement, { sandbox });
     if (status !== 0) throw new Error(`the confined process ended with status ${status}`);
     const mapping = native.map(report.fd, 0, REPORT_BYTES, false);
     const text = Buffer.from(mapping.buffer).toString('utf8').split('\0')[0]!;

@@ -14,7 +14,7 @@ import { join, resolve } from 'node:path';
 import type { BudgetOptions } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer, type AllocatorServerOptions } from '../allocator/server.js';
 import { OwnedFd } from '../system/fd.js';
-import { LogLimit } from '../observe/log-limit.js';
+import { SILENT, type Log } from '../observe/log.js';
 import { checkName } from '../virtwl/limits.js';
 import type { UnixListener } from '../system/unix-listener.js';
 import { brokeredNames, BrokeredServers, COMPOSITOR, WAYLAND } from '../broker/brokered-servers.js';
@@ -60,8 +60,8 @@ export interface VmHostOptions {
   readonly sockets?: ReadonlyMap<string, string> | undefined;
   /** Makes this process the VM's wl device, by vhost-user. */
   readonly wlDevice?: WlDeviceOptions | undefined;
-  /** Receives one line an event. Default: none. */
-  readonly log?: ((line: string) => void) | undefined;
+  /** Default: nobody listens. */
+  readonly log?: Log | undefined;
 }
 
 export class VmHost {
@@ -74,17 +74,16 @@ export class VmHost {
   readonly #servers = new Set<string>();
   /** Undoes what was set up, last first. */
   readonly #cleanup: (() => void)[] = [];
-  readonly #log: (line: string) => void;
+  /** For what this VM causes. */
+  readonly #log: Log;
 
   /** Sets everything up. Where one thing fails it undoes the rest and throws. */
   constructor(options: VmHostOptions) {
     checkVmName(options.vm);
     this.vm = options.vm;
     this.loopback = options.loopback;
-    const { log } = options;
-    const limit = new LogLimit(line => log?.(`host: ${line}`));
-    this.#log = line => limit.line(this.vm, `VM "${this.vm}": ${line}`);
-    this.#cleanup.push(() => limit.forget(this.vm));
+    this.#log = (options.log ?? SILENT).part('host').causedBy(this.vm);
+    this.#cleanup.push(() => this.#log.output.forget(this.vm));
     try {
       this.#setUp(options);
     } catch (error) {
@@ -121,7 +120,7 @@ export class VmHost {
       listener.on('connection', socket => allocator.serve(socket));
     }
     if (options.probe) {
-      const probe = new ProbeServer(this.#log);
+      const probe = new ProbeServer(this.#log.part('probe'));
       this.#cleanup.push(() => probe.close());
       this.#listen(PROBE).on('connection', socket => probe.serve(socket));
     }
@@ -137,7 +136,7 @@ export class VmHost {
         ...options.wlDevice,
         directory: this.loopback,
         servers: this.#servers,
-        log: line => this.#log(`wl device: ${line}`),
+        log: (line, level = 'warning') => this.#log.part('device').write(level, line),
       });
       this.wlDevice = device;
       this.#cleanup.push(() => device.close());
@@ -159,7 +158,7 @@ export class VmHost {
     this.#servers.add(name);
     const options = name === ALLOCATOR ? { socket: ALLOCATOR_SOCKET } : {};
     const listener = listenPrivately(join(this.loopback, name), 'another host process', options);
-    listener.on('error', error => this.#log(`server "${name}": ${error.message}`));
+    listener.on('error', error => this.#log.error(`server "${name}": ${error.message}`));
     this.#cleanup.push(() => listener.close());
     return listener;
   }

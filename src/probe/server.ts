@@ -1,6 +1,7 @@
 /**
  * The host's end of `virtwl probe`: maps the memory that a guest sends, checks its pattern, and writes one back.
  */
+import type { Log } from '../observe/log.js';
 import type { Channel } from '../system/channel.js';
 import { closeAll, type OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
@@ -24,7 +25,7 @@ const CONNECTION_TIMEOUT_MS = 10_000;
 export class ProbeServer {
   readonly #connections = new Set<Channel>();
 
-  constructor(private readonly log: (line: string) => void) {}
+  constructor(private readonly log: Log) {}
 
   /** Serves one probe. Takes ownership of the channel, which must not have been started. */
   serve(channel: Channel): void {
@@ -46,7 +47,7 @@ export class ProbeServer {
       received.push(...fds);
       request = Buffer.concat([request, bytes]);
       if (received.length > 1 || request.length > PROBE_REQUEST_BYTES) {
-        this.log('a probe was dropped: it sent more than one request');
+        this.log.warning('a probe was dropped: it sent more than one request');
         end();
       } else if (request.length === PROBE_REQUEST_BYTES) {
         channel.send(encodeProbeReply(this.#check(request, received[0])));
@@ -72,7 +73,7 @@ export class ProbeServer {
       if (fd.info().size < size) return { verdict: Verdict.CannotMap, offset: fd.info().size };
       mapping = native.map(fd.fd, 0, size, true);
     } catch (error) {
-      this.log(`a probe's memory cannot be mapped: ${(error as Error).message}`);
+      this.log.warning(`a probe's memory cannot be mapped: ${(error as Error).message}`);
       return { verdict: Verdict.CannotMap, offset: 0 };
     }
     try {

@@ -11,7 +11,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import type { Confinement } from './confinement.js';
-import { FILTER_FD, STATUS_FD, type Launch, type Launched } from './launcher.js';
+import { engineFlags, FILTER_FD, STATUS_FD, type Launch, type Launched } from './launcher.js';
 import { libraryDirectories, runtimeFiles } from './runtime-files.js';
 
 /** How long a trial may take, in milliseconds. */
@@ -46,7 +46,7 @@ export function bubblewrapArguments(
     ...['--json-status-fd', String(fds.status), '--seccomp', String(fds.filter)],
     ...binds(confinement),
     ...['--remount-ro', '/', '--chdir', '/', '--'],
-    ...[process.execPath, ...confinement.command],
+    ...[process.execPath, ...engineFlags(), ...confinement.command],
   ];
 }
 

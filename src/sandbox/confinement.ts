@@ -5,6 +5,7 @@
  * reads a byte of a guest, it lowers its resource limits and installs the filter that counts ({@link lockDown}): from
  * then on it cannot start a program, make a process, or use a system call that it was not seen to need.
  */
+import { closeSync, readFileSync } from 'node:fs';
 import type { OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
 import { compileFilter, type Rule } from './seccomp.js';
@@ -16,6 +17,8 @@ export interface Confinement {
   readonly name: string;
   /** The module to run and its arguments. */
   readonly command: readonly string[];
+  /** What it is to know, as JSON can say it; {@link inheritedValue} gives it there. */
+  readonly value?: unknown;
   /** Directories that it may write to; they keep their paths. */
   readonly writable: readonly string[];
   /** Files and directories that it may read; they keep their paths. */
@@ -46,6 +49,21 @@ export function isConfined(): boolean {
 export function inheritedFd(name: string): number | undefined {
   const fds = JSON.parse(process.env[CONFINED_ENV] ?? '{}') as Record<string, number>;
   return fds[name];
+}
+
+/** The name of the descriptor of a confined process's value. */
+export const VALUE_FD = 'value';
+
+/**
+ * What the process outside said that this one is to know. It comes as a file in memory, which has no bound on its size as
+ * arguments and environment have, and is shown to nobody who looks at processes. It can be asked for once.
+ */
+export function inheritedValue(): unknown {
+  const fd = inheritedFd(VALUE_FD);
+  if (fd === undefined) throw new Error('this confined process was given nothing to do');
+  const text = readFileSync(fd, 'utf8');
+  closeSync(fd);
+  return JSON.parse(text);
 }
 
 // linux/resource.h (asm-generic); the same on x86-64 and arm64.

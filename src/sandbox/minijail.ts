@@ -19,7 +19,7 @@ import { OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
 import { CONFINED_UID } from './bubblewrap.js';
 import type { Confinement } from './confinement.js';
-import { FILTER_FD, findProgram, STATUS_FD, type Launch, type Launched } from './launcher.js';
+import { engineFlags, FILTER_FD, findProgram, STATUS_FD, type Launch, type Launched } from './launcher.js';
 import { libraryDirectories, runtimeFiles } from './runtime-files.js';
 
 /** The command of minijail. */
@@ -64,7 +64,7 @@ export function minijailArguments(confinement: Confinement, filter: number, { ui
     ...['-P', ROOT, '-k', 'none,/,tmpfs,MS_NODEV|MS_NOSUID,mode=0755'],
     ...binds(confinement),
     ...['-k', 'none,/,none,MS_REMOUNT|MS_BIND|MS_RDONLY|MS_NODEV|MS_NOSUID', '--'],
-    ...[process.execPath, '--import', FIRST_MODULE, ...confinement.command],
+    ...[process.execPath, ...engineFlags(), '--import', FIRST_MODULE, ...confinement.command],
   ];
 }
 

@@ -3,19 +3,21 @@
  * holds nothing of what the confined one works with; it reads nothing from any guest.
  */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { closeAll } from '../system/fd.js';
+import { SILENT, type Log } from '../observe/log.js';
+import { JOURNAL_ENV } from '../observe/process-log.js';
+import { closeAll, OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
 import { bubblewrapWorks, launchInBubblewrap } from './bubblewrap.js';
-import { CONFINED_ENV, EARLY_REFUSALS, filterArchitecture, type Confinement } from './confinement.js';
+import { CONFINED_ENV, EARLY_REFUSALS, filterArchitecture, VALUE_FD, type Confinement } from './confinement.js';
 import { findProgram, FIRST_INHERITED_FD, STATUS_FD, type Launched, type Sandbox } from './launcher.js';
 import { launchInMinijail, MINIJAIL } from './minijail.js';
 import { compileRefusals } from './seccomp.js';
 
 /** Environment variables that a confined process keeps. */
-const KEPT_ENVIRONMENT = ['VIRTWL_NATIVE', 'VIRTWL_DEBUG', 'LANG', 'TZ'] as const;
+const KEPT_ENVIRONMENT = ['VIRTWL_NATIVE', 'VIRTWL_DEBUG', 'LANG', JOURNAL_ENV] as const;
 
 /** Signals that are passed on to the confined process. */
 const FORWARDED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const satisfies readonly NodeJS.Signals[];
@@ -25,6 +27,9 @@ const END_GRACE_MS = 4_000;
 
 /** How often it is looked at whether a signal can be passed on, or has to be once more, in milliseconds. */
 const SIGNAL_INTERVAL_MS = 50;
+
+/** How long a question (SIGUSR2) waits for a confined process that has just been started to catch it, in milliseconds. */
+const ASK_TIME_MS = 10_000;
 
 /** What to do where there is no program to confine with, or it is not allowed to work. */
 const ADVICE = 'see "virtwl doctor"; for debugging only, --no-sandbox runs without';
@@ -43,12 +48,22 @@ export function defaultSandbox(): Sandbox {
   return bubblewrapWorks() ? 'bubblewrap' : 'minijail';
 }
 
+export interface RunOptions {
+  /** The program that confines. Default: {@link defaultSandbox}. */
+  readonly sandbox?: Sandbox | undefined;
+  /** Default: nobody listens. */
+  readonly log?: Log | undefined;
+  /** Default: {@link ASK_TIME_MS}. */
+  readonly askTimeMs?: number | undefined;
+}
+
 /**
  * Runs a confined process to its end.
  *
  * @throws Error where it cannot be started, saying why and what to do
  */
-export async function runConfined(confinement: Confinement, sandbox = defaultSandbox()): Promise<ConfinedEnd> {
+export async function runConfined(confinement: Confinement, options: RunOptions = {}): Promise<ConfinedEnd> {
+  const { sandbox = defaultSandbox() } = options;
   const { name } = confinement;
   let confined: ConfinedProcess | undefined;
   const forward = (signal: NodeJS.Signals): void => void confined?.signal(signal);
@@ -56,7 +71,7 @@ export async function runConfined(confinement: Confinement, sandbox = defaultSan
   for (const signal of FORWARDED_SIGNALS) process.on(signal, forward);
   try {
     const launched = startConfined(confinement, sandbox);
-    confined = new ConfinedProcess(launched);
+    confined = new ConfinedProcess(launched, options);
     const status = launched.confinedStatus(await endOf(launched, name));
     if (confined.killedBy !== undefined) {
       return { status: 128 + constants.signals[confined.killedBy], signal: undefined };
@@ -85,10 +100,13 @@ function endOf({ process: child, program, install }: Launched, name: string): Pr
 }
 
 function startConfined(confinement: Confinement, sandbox: Sandbox): Launched {
-  const { fds } = confinement;
+  const { value } = confinement;
+  const fds = { ...confinement.fds, ...(value !== undefined && { [VALUE_FD]: fileOf(JSON.stringify(value)) }) };
   const numbers = Object.keys(fds).map((name, i) => [name, FIRST_INHERITED_FD + i] as const);
   const environment: Record<string, string> = {
     [CONFINED_ENV]: JSON.stringify(Object.fromEntries(numbers)),
+    // Inside there is no /etc/localtime to read it from.
+    TZ: process.env.TZ ?? Intl.DateTimeFormat().resolvedOptions().timeZone,
   };
   for (const name of KEPT_ENVIRONMENT) {
     const value = process.env[name];
@@ -99,10 +117,18 @@ function startConfined(confinement: Confinement, sandbox: Sandbox): Launched {
     // Whatever descriptors we were started with are not the confined process's business.
     native.closeOnExecFrom(STATUS_FD);
     const launch = sandbox === 'minijail' ? launchInMinijail : launchInBubblewrap;
-    return launch({ confinement, environment, filter });
+    return launch({ confinement: { ...confinement, fds }, environment, filter });
   } finally {
     closeAll(Object.values(fds));
   }
+}
+
+/** A file in memory that holds the text, to be read from its beginning. */
+function fileOf(text: string): OwnedFd {
+  const file = new OwnedFd(native.memfd('virtwl-value', 0, 0));
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length;) at += writeSync(file.fd, bytes, at, bytes.length - at, at);
+  return file;
 }
 
 /** What is known of the process behind a launcher. */
@@ -113,9 +139,13 @@ class ConfinedProcess {
   gone = false;
   readonly #launched: Launched;
   readonly #launcher: ChildProcess;
+  readonly #options: RunOptions;
+  /** Whether a question waits: further ones come with it. */
+  #asking = false;
 
-  constructor(launched: Launched) {
+  constructor(launched: Launched, options: RunOptions) {
     this.#launched = launched;
+    this.#options = options;
     this.#launcher = launched.process;
   }
 
@@ -136,9 +166,20 @@ class ConfinedProcess {
     this.#kill(signal);
   }
 
-  /** A question has time until there is somebody to answer it. */
+  /** A question has time until there is somebody to answer it, but not for ever. */
   async #ask(signal: NodeJS.Signals): Promise<void> {
-    while (!this.gone && !this.#pass(signal)) await pause(SIGNAL_INTERVAL_MS);
+    if (this.#asking) return;
+    this.#asking = true;
+    const { askTimeMs = ASK_TIME_MS, log = SILENT } = this.#options;
+    const end = performance.now() + askTimeMs;
+    while (!this.gone && !this.#pass(signal)) {
+      if (performance.now() > end) {
+        log.warning(`the confined process does not answer ${signal}: it has not come to catch it in ${askTimeMs} ms`);
+        break;
+      }
+      await pause(SIGNAL_INTERVAL_MS);
+    }
+    this.#asking = false;
   }
 
   /** Passes a signal on if it is caught; returns whether it is. */

@@ -51,7 +51,7 @@ export function compileFilter(rules: readonly Rule[], arch: Architecture): Uint8
   const program = [...nativeCallsOnly(arch)];
   for (const rule of rules) {
     const number = syscallNumber(typeof rule === 'string' ? rule : rule.call, arch);
-    if (number === null) continue; // this machine has another call for it, which is on the list as well
+    if (number === undefined) continue; // this machine has another call for it, which is on the list as well
     const body = typeof rule === 'string' ? [{ code: RETURN, k: RET_ALLOW }] : conditional(rule.when);
     program.push({ code: JUMP_EQUAL, k: number, jt: 0, jf: body.length }, ...body);
   }
@@ -89,7 +89,7 @@ function nativeCallsOnly(arch: Architecture): Instruction[] {
 /** Answers one call as a machine does that does not have it. */
 function refusal(call: SyscallName, arch: Architecture): Instruction[] {
   const number = syscallNumber(call, arch);
-  if (number === null) return [];
+  if (number === undefined) return [];
   return [
     { code: JUMP_EQUAL, k: number, jt: 0, jf: 1 },
     { code: RETURN, k: RET_ERRNO | ENOSYS },

@@ -4,13 +4,13 @@
  * process may make, and a few that have to be refused in a way of their own.
  */
 
-/** Numbers on x86-64 and arm64; null where the machine has no such call (the other column's successor serves). */
+/** Numbers on x86-64 and arm64; undefined where the machine has no such call (the other column's successor serves). */
 const TABLE = {
   read: [0, 63],
   write: [1, 64],
   close: [3, 57],
   fstat: [5, 80],
-  poll: [7, null],
+  poll: [7, undefined],
   lseek: [8, 62],
   mmap: [9, 222],
   mprotect: [10, 226],
@@ -49,9 +49,9 @@ const TABLE = {
   fcntl: [72, 25],
   ftruncate: [77, 46],
   getcwd: [79, 17],
-  rmdir: [84, null],
-  unlink: [87, null],
-  readlink: [89, null],
+  rmdir: [84, undefined],
+  unlink: [87, undefined],
+  readlink: [89, undefined],
   gettimeofday: [96, 169],
   getrlimit: [97, 163],
   getrusage: [98, 165],
@@ -64,7 +64,7 @@ const TABLE = {
   fstatfs: [138, 44],
   prctl: [157, 167],
   gettid: [186, 178],
-  time: [201, null],
+  time: [201, undefined],
   futex: [202, 98],
   sched_getaffinity: [204, 123],
   getdents64: [217, 61],
@@ -73,7 +73,7 @@ const TABLE = {
   clock_getres: [229, 114],
   clock_nanosleep: [230, 115],
   exit_group: [231, 94],
-  epoll_wait: [232, null],
+  epoll_wait: [232, undefined],
   epoll_ctl: [233, 21],
   tgkill: [234, 131],
   openat: [257, 56],
@@ -125,7 +125,7 @@ export function auditArchitecture(arch: Architecture): number {
   return ARCHITECTURES[arch].audit;
 }
 
-/** The number of a call, or null where the machine does not have it. */
-export function syscallNumber(name: SyscallName, arch: Architecture): number | null {
+/** The number of a call, or undefined where the machine does not have it. */
+export function syscallNumber(name: SyscallName, arch: Architecture): number | undefined {
   return TABLE[name][ARCHITECTURES[arch].column];
 }

@@ -12,6 +12,7 @@ import { UnixSocket } from '../../src/system/unix-socket.js';
 import { describeDescriptors, openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 import { Random } from '../wayland/random.js';
+import { logTo } from '../log-lines.js';
 
 const PAGE = native.pageSize;
 const MIB = 1024 * 1024;
@@ -25,7 +26,12 @@ class Scene {
     private readonly t: Test,
     options: Partial<AllocatorServerOptions> = {},
   ) {
-    this.server = new AllocatorServer({ vm: 'test', bytes: MIB, log: line => this.lines.push(line), ...options });
+    this.server = new AllocatorServer({
+      vm: 'test',
+      bytes: MIB,
+      log: logTo(this.lines, { repeatIntervalMs: 0 }),
+      ...options,
+    });
     t.teardown(() => this.server.close());
   }
 
@@ -112,7 +118,7 @@ t.test('the status tells why a request was refused', async t => {
   t.equal(await client.status(16 * PAGE + 1), Status.OverRequestLimit);
   t.equal(await client.status(16 * PAGE), Status.Ok);
   t.equal(scene.lines.length, 6, 'each refusal is logged once');
-  t.match(scene.lines[0], /^allocator: VM "test": request 7 for 0 bytes refused: bad size/);
+  t.match(scene.lines[0], /^allocator warning vm=test: request 7 for 0 bytes refused: bad size/);
   t.match(scene.lines[3], /for 9223372036854771712 bytes refused: over the limit of a single request/);
   t.same([scene.server.granted, scene.server.refused], [1, 6]);
 });
@@ -306,7 +312,7 @@ t.test('an endless stream of bad requests fills no log', async t => {
   t.equal(scene.server.refused, 100 * rounds);
   t.ok(scene.lines.length < 20 * rounds, `${scene.lines.length} lines`);
   scene.server.close();
-  t.match(scene.lines.at(-1), /^allocator: [0-9]+ more lines on VM "test" were left out/);
+  t.match(scene.lines.at(-1), /^log warning vm=test: [0-9]+ more lines were left out/);
 });
 
 t.test('how many connections a VM may have', async t => {

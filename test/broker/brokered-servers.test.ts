@@ -8,6 +8,7 @@ import { native } from '../../src/system/native.js';
 import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 import { House } from '../host/vm-stand-ins.js';
+import { logTo } from '../log-lines.js';
 
 /** What the process outside of the sandbox does for a VM. */
 function outside(house: House, vm: string, options: Partial<BrokeredServersOptions>): BrokeredServers {
@@ -17,7 +18,7 @@ function outside(house: House, vm: string, options: Partial<BrokeredServersOptio
       vm,
       directory: house.loopback(vm),
       broker: house.brokerDirectory,
-      log: line => house.lines.push(line),
+      log: logTo(house.lines),
       ...options,
     }),
   );

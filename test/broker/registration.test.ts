@@ -12,6 +12,7 @@ import { type UnixSocket } from '../../src/system/unix-socket.js';
 import { UnixListener } from '../../src/system/unix-listener.js';
 import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
+import { logTo } from '../log-lines.js';
 
 const record = (kind: number, text: string): Uint8Array =>
   encodeRecord({ kind: kind as Kind, detail: Role.Wayland, text });
@@ -31,8 +32,11 @@ async function registered(t: Test, answer: (socket: UnixSocket) => void) {
   });
   const lines: string[] = [];
   const listening = new OwnedFd(native.listenUnix(join(directory, 'wayland'), 1));
-  const registration = new BrokerRegistration(directory, 'work', [{ role: Role.Wayland, socket: listening }], line =>
-    lines.push(line),
+  const registration = new BrokerRegistration(
+    directory,
+    'work',
+    [{ role: Role.Wayland, socket: listening }],
+    logTo(lines),
   );
   t.teardown(() => {
     registration.close();
@@ -49,7 +53,7 @@ t.test('one that accepts is stayed with, as long as it likes', async t => {
     socket.send(record(Kind.Accepted, 'work')),
   );
   await eventually('the registration', () => registration.registered);
-  t.match(lines, [/^registered with the broker in /]);
+  t.match(lines, [/^test info: registered with the broker in /]);
   connections[0]!.close();
   await eventually('another connection', () => connections.length === 2);
   await eventually('the registration', () => registration.registered);

@@ -7,8 +7,11 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 
 const manual = readFileSync('docs/virtwl.1', 'utf8').replaceAll('\\-', '-');
+const common = manual.split('.SH COMMON OPTIONS')[1]!.split('\n.SH ')[0]!;
+// Not those of whoever runs the tests: the help shows them as defaults.
+const { VIRTWL_LOG: _level, VIRTWL_LOG_FORMAT: _format, VIRTWL_TRACE: _trace, ...env } = process.env;
 const help = (...args: string[]) =>
-  execFileSync(process.execPath, ['dist/src/cli/main.js', ...args, '--help'], { encoding: 'utf8' });
+  execFileSync(process.execPath, ['dist/src/cli/main.js', ...args, '--help'], { encoding: 'utf8', env });
 
 /** First words of the indented lines below a heading of commander's help. */
 function listed(text: string, heading: string): string[] {
@@ -36,9 +39,31 @@ for (const name of described) {
     for (const words of listed(help(name), 'Options')) {
       for (const [option] of words.matchAll(/--?[a-z][a-z-]*/g)) {
         if (option === '--help' || option === '-h') continue;
-        const all = section + (option === '--loopback' || option === '--device' ? guest : '');
+        const all = section + (option === '--loopback' || option === '--device' ? guest : '') + common;
         t.ok(new RegExp(`${option}(?![a-z-])`).test(all), `tells of ${option}`);
       }
+    }
+  });
+}
+
+/** What stands behind "default:" in the help of each option, which has it from the code. */
+function defaultsOf(text: string): Map<string, string> {
+  const options = text.split('Options:\n')[1]?.replace(/\n {3,}/g, ' ') ?? '';
+  return new Map(
+    [...options.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+).*?[( ]default: ([^,;)]+)/gm)].map(
+      ([, option = '', value = '']) => [option, value],
+    ),
+  );
+}
+
+for (const name of [...described, 'vm boot']) {
+  t.test(`virtwl ${name}: the defaults are those of the code`, async t => {
+    const section = manual.split(`.SS virtwl ${name.split(' ')[0]}`)[1]?.split(/\n\.S[SH] /)[0] ?? '';
+    for (const [option, value] of defaultsOf(help(...name.split(' ')))) {
+      if (!/^(\d+[KMGT]?|[a-z]+)$/.test(value)) continue; // a sentence
+      const paragraph = (section + common).split(new RegExp(`${option}(?![a-z-])`))[1]?.split('\n.TP')[0] ?? '';
+      const told = /[Dd]efault:\s+(?:\.BR? )?([\w,]+)/.exec(paragraph)?.[1]?.replaceAll(',', '');
+      t.equal(told, value, option);
     }
   });
 }

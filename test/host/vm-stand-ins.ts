@@ -12,6 +12,7 @@ import { Broker, type BrokerOptions } from '../../src/broker/broker.js';
 import { VmHost, type VmHostOptions } from '../../src/host/host.js';
 import { openDevice, type Context, type Device } from '../../src/virtwl/device.js';
 import { eventually } from '../eventually.js';
+import { logTo } from '../log-lines.js';
 
 export class House {
   readonly directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
@@ -34,7 +35,7 @@ export class House {
   }
 
   broker(options: Partial<BrokerOptions> = {}): Broker {
-    return this.keep(new Broker({ directory: this.brokerDirectory, log: line => this.lines.push(line), ...options }));
+    return this.keep(new Broker({ directory: this.brokerDirectory, log: logTo(this.lines), ...options }));
   }
 
   loopback(vm: string): string {
@@ -47,7 +48,7 @@ export class House {
         vm,
         loopback: this.loopback(vm),
         broker: this.brokerDirectory,
-        log: line => this.lines.push(line),
+        log: logTo(this.lines),
         ...options,
       }),
     );

@@ -103,7 +103,7 @@ t.test('the compositor dies in mid-frame', async t => {
   t.equal(await endOf(frames), 1, 'a client that draws straight into shared memory ends');
   t.match(frames.output().toString(), /error +the compositor closed the connection/, 'and says why');
   t.not(await endOf(terminal), 'still running', 'an application ends');
-  t.match(terminal.stderr, /virtwl run: the compositor closed the connection/, 'and "virtwl run" says why');
+  t.match(terminal.stderr, /run warning client=1: the compositor closed the connection/, 'and "virtwl run" says why');
   t.not(await endOf(animation), 'still running', 'another one as well');
 
   await nothingLeft(t, stack);
@@ -272,7 +272,7 @@ t.test('a server whose process is gone at the moment is told of, and may come ba
   t.equal(await endOf(early), 7, 'the application runs all the same');
   t.match(
     early.stderr,
-    /^virtwl run: .*the host process is gone; applications cannot connect until that has changed$/m,
+    /^[0-9:.]+ run warning: .*the host process is gone; applications cannot connect until that has changed$/m,
   );
 });
 

@@ -23,15 +23,15 @@ t.test(
     const registry = client.make(1, 'get_registry');
     client.say(registry, 'bind', [
       1,
-      { interface: 'wl_\nvirtwl compositor: clients can come\u001b[2J', version: 1, id: client.newId() },
+      { interface: 'wl_\n12:00:00.000 glue info: clients can come\u001b[2J', version: 1, id: client.newId() },
     ]);
     await client.isEnded();
     await eventually('it is logged', () => logged.some(line => line.includes('invalid global')));
     t.match(
       logged.find(line => line.includes('invalid global')),
-      /left: invalid global wl_\\u000avirtwl compositor: .*\\u001b\[2J/,
+      /glue warning vm=client client=1: the client left: invalid global wl_\\u000a12:00:00.000 glue .*\\u001b\[2J/,
     );
-    t.equal(logged.filter(line => line === 'virtwl compositor: clients can come').length, 1, 'only the true one');
+    t.equal(logged.filter(line => /^[0-9:.]+ glue info: clients can come/.test(line)).length, 1, 'only the true one');
     t.notOk(logged.some(line => line.includes('\u001b')));
   },
 );

@@ -1,31 +1,53 @@
 import t from 'tap';
-import { LogLimit } from '../../src/observe/log-limit.js';
+import { LogLimit, MAX_COUNTED_VMS } from '../../src/observe/log-limit.js';
+
+function limited(most?: number, spanMs?: number) {
+  const left: (string | number)[][] = [];
+  const limit = new LogLimit((vm, lines) => left.push([vm, lines]), most, spanMs);
+  return { left, limit };
+}
 
 t.test('so many lines of one VM, then their number; others are not affected', async t => {
-  const lines: string[] = [];
-  const limit = new LogLimit(line => lines.push(line), 3);
-  for (let count = 0; count < 10; count++) limit.line('noisy', `noise ${count}`);
-  limit.line('quiet', 'a word');
-  t.same(lines, ['noise 0', 'noise 1', 'noise 2', 'a word']);
+  const { left, limit } = limited(3);
+  t.same(
+    Array.from({ length: 10 }, () => limit.admits('noisy')),
+    [true, true, true, ...Array<boolean>(7).fill(false)],
+  );
+  t.ok(limit.admits('quiet'));
+  t.same(left, []);
   limit.forget('noisy');
   limit.forget('quiet');
   limit.forget('unknown');
-  t.same(lines.slice(4), ['7 more lines on VM "noisy" were left out']);
+  t.same(left, [['noisy', 7]]);
 });
 
 t.test('after a span it may speak again', async t => {
-  const lines: string[] = [];
-  const limit = new LogLimit(line => lines.push(line), 1, 20);
-  limit.line('vm', 'one');
-  limit.line('vm', 'hidden');
+  const { left, limit } = limited(1, 20);
+  t.ok(limit.admits('vm'));
+  t.notOk(limit.admits('vm'));
   await new Promise(resolve => setTimeout(resolve, 40));
-  limit.line('vm', 'two');
-  t.same(lines, ['one', '1 more lines on VM "vm" were left out', 'two']);
+  t.ok(limit.admits('vm'));
+  t.same(left, [['vm', 1]]);
 });
 
-t.test('a line stays one line, and moves no cursor', async t => {
-  const lines: string[] = [];
-  const limit = new LogLimit(line => lines.push(line));
-  limit.line('vm', 'invalid global "x\nVM "other" left\r\u001b[2J\u009b1A\u202e\u2028" é ü 漢');
-  t.same(lines, ['invalid global "x\\u000aVM "other" left\\u000d\\u001b[2J\\u009b1A\\u202e\\u2028" é ü 漢']);
+t.test('of more VMs than it counts it forgets the first', async t => {
+  const { left, limit } = limited(1);
+  limit.admits('first');
+  limit.admits('first');
+  for (let count = 1; count < MAX_COUNTED_VMS; count++) limit.admits(`vm${count}`);
+  t.same(left, [], 'there is room for so many');
+  limit.admits('one more');
+  t.same(left, [['first', 1]]);
+  t.notOk(limit.admits('vm1'), 'the others are counted on');
+});
+
+t.test('at the end all of it is told', async t => {
+  const { left, limit } = limited(1);
+  for (const vm of ['a', 'a', 'b', 'b', 'b']) limit.admits(vm);
+  limit.forgetAll();
+  limit.forgetAll();
+  t.same(left, [
+    ['a', 1],
+    ['b', 2],
+  ]);
 });

@@ -23,9 +23,9 @@ const HOST = {
     allocatorRequest: MIB,
     allocatorRate: 1000,
     guestMemory: MIB,
-    socket: { servers: new Map<string, string>() },
+    socket: { servers: {} },
   },
-  ...{ maxVfds: 10, maxConnections: 10, maxPipes: 10, maxMappings: 10, maxQueued: MIB, sandbox: undefined },
+  ...{ maxVfds: 10, maxConnections: 10, maxPipes: 10, maxMappings: 10, maxQueued: MIB },
 };
 
 /** Each process of the product that is confined: with nothing turned on, and with everything. */
@@ -38,7 +38,7 @@ export const POLICIES: Readonly<Record<string, (directory: string) => ConfinedRu
     confinedHost({
       ...HOST,
       ...everything(directory),
-      socket: { device: join(directory, 'device'), servers: new Map() },
+      socket: { device: join(directory, 'device'), servers: {} },
     }),
   allocator: directory =>
     confinedAllocator({ vm: 'vm', socket: join(directory, 'allocator'), budget: MIB, request: MIB, pieces: 10 }),
@@ -52,7 +52,7 @@ function everything(directory: string) {
     wayland: true as const,
     probe: true as const,
     broker: join(directory, 'broker'),
-    socket: { servers: new Map([['display', join(directory, 'wayland-0')]]) },
+    socket: { servers: { display: join(directory, 'wayland-0') } },
   };
 }
 
@@ -61,7 +61,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { cleanUp, ...run } = POLICIES[policy]!(directory);
   const { status, signal } = await runConfined(
     { ...run, readable: [...run.readable, dirname(program), ...readable], command: [program, argument] },
-    process.env.CONFINE_BY as Sandbox | undefined,
+    { sandbox: process.env.CONFINE_BY as Sandbox | undefined },
   );
   cleanUp?.();
   if (signal !== undefined) process.stderr.write(`ended by ${signal}\n`);

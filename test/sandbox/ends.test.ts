@@ -122,7 +122,7 @@ for (const sandbox of INSTALLED) {
     const inner = await host.says('ready');
     process.kill(inner, 'SIGKILL');
     t.equal(await host.ended, 128 + 9);
-    t.match(host.stderr, 'virtwl: the host process of VM "work" was ended by SIGKILL');
+    t.match(host.stderr, /sandbox error: the host process of VM "work" was ended by SIGKILL$/m);
   });
 
   t.test(`${sandbox}: when the program that confines is killed, neither stays`, async t => {
@@ -131,7 +131,7 @@ for (const sandbox of INSTALLED) {
     process.kill(host.launcher!, 'SIGKILL');
     await gone(inner);
     t.not(await host.ended, 0);
-    t.match(host.stderr, /virtwl: .*host process of VM "work"/);
+    t.match(host.stderr, /(virtwl|sandbox error): .*host process of VM "work"/);
   });
 
   t.test(`${sandbox}: a mistake inside ends with its own status and words`, async t => {

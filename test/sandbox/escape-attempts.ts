@@ -304,7 +304,7 @@ async function outcomes(of: typeof attempts, worked: (result: unknown) => string
 /** Every call there is but those that the list allows, whatever it is called. */
 function callUnlisted(): { unlisted: string[]; tried: number } {
   if (!isSupported(process.arch)) throw new Error(process.arch);
-  const listed = new Set<number | null>([syscallNumber('clone3', process.arch), ...UNFILTERED]);
+  const listed = new Set<number | undefined>([syscallNumber('clone3', process.arch), ...UNFILTERED]);
   for (const rule of SERVER_RULES) listed.add(syscallNumber(typeof rule === 'string' ? rule : rule.call, process.arch));
   const unlisted: string[] = [];
   let tried = 0;

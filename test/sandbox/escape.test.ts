@@ -175,10 +175,10 @@ for (const [sandbox, policy] of inEach(Object.keys(POLICIES))) {
 
     t.test('its environment holds what it needs', async t => {
       const entries = readFileSync(`/proc/${inner}/environ`, 'utf8').split('\0').filter(Boolean);
-      const kept = ['TZ', 'VIRTWL_NATIVE', 'VIRTWL_DEBUG'].filter(name => process.env[name] !== undefined);
+      const kept = ['VIRTWL_NATIVE', 'VIRTWL_DEBUG', 'JOURNAL_STREAM'].filter(name => process.env[name] !== undefined);
       t.same(
         entries.map(entry => entry.split('=')[0]).sort(),
-        [CONFINED_ENV, 'LANG', 'LD_LIBRARY_PATH', 'PWD', ...kept].sort(),
+        [CONFINED_ENV, 'LANG', 'LD_LIBRARY_PATH', 'PWD', 'TZ', ...kept].sort(),
       );
     });
 

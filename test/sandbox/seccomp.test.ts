@@ -29,7 +29,7 @@ const NUMBERS = Array.from({ length: 1024 }, (_, number) => number);
 /** Numbers that a list allows without a look at their arguments, and the rules with one. */
 function split(rules: readonly Rule[], arch: Architecture) {
   const numbers = (names: SyscallName[]) =>
-    new Set(names.map(name => syscallNumber(name, arch)).filter(number => number !== null));
+    new Set(names.map(name => syscallNumber(name, arch)).filter(number => number !== undefined));
   return {
     always: numbers(rules.flatMap(rule => (typeof rule === 'string' ? [rule] : []))),
     checked: rules.flatMap(rule => (typeof rule === 'string' ? [] : [rule])),
@@ -166,10 +166,10 @@ t.test('the numbers are those of the kernel', async t => {
   };
   const check = (arch: Architecture, header: string): void => {
     const numbers = define(header);
-    const numberOf = (name: string): number | null => {
+    const numberOf = (name: string): number | undefined => {
       let value: string | undefined = `__NR_${name}`;
       while (value !== undefined && !/^\d+$/.test(value)) value = numbers.get(value);
-      return value === undefined ? null : Number(value);
+      return value === undefined ? undefined : Number(value);
     };
     const wrong = SYSCALL_NAMES.filter(name => syscallNumber(name, arch) !== numberOf(name));
     t.same(wrong, [], `${arch}, in ${header}`);

@@ -88,7 +88,10 @@ t.test('--no-sandbox runs unconfined, and says so loudly', async t => {
   for (const args of Object.values(commands)) {
     const host = new Confined(t, [VIRTWL, ...args]);
     await host.says('ready');
-    t.match(host.stderr, /^virtwl: WARNING: --no-sandbox: a guest that takes this process over has your rights$/m);
+    t.match(
+      host.stderr,
+      /^[0-9:.]+ sandbox warning: --no-sandbox: a guest that takes this process over has your rights$/m,
+    );
     t.equal(host.launcher, undefined);
     t.equal(statusField(host.outer, 'Seccomp'), '0');
     t.equal(readlinkSync(`/proc/${host.outer}/ns/net`), readlinkSync('/proc/self/ns/net'));

@@ -5,6 +5,7 @@
  * The front-end is a VMM that a guest may have taken over, so its messages are checked like a guest's. One that makes no
  * sense is refused where the front-end asked for an answer, and ends the connection where it did not.
  */
+import type { Level } from '../../observe/level.js';
 import { closeAll, type OwnedFd } from '../../system/fd.js';
 import { BackendRequests } from './backend-requests.js';
 import { VhostUserConnection } from './connection.js';
@@ -48,7 +49,7 @@ export const PROTOCOL_FEATURES = bits(Object.values(ProtocolFeature));
 
 export interface BackendOptions {
   /** Receives one line an event that the VM caused. */
-  readonly log: (line: string) => void;
+  readonly log: (line: string, level?: Level) => void;
   /** The connection has ended and everything is released. Once. */
   readonly ended: () => void;
 }
@@ -75,7 +76,8 @@ export class VhostUserBackend {
     this.#connection = new VhostUserConnection(socket, {
       message: (header, payload, fds) => this.#message(header, payload, fds),
       ended: error => {
-        options.log(error === undefined ? 'the front-end is gone' : `the front-end was left: ${error.message}`);
+        if (error === undefined) options.log('the front-end is gone', 'info');
+        else options.log(`the front-end was left: ${error.message}`);
         this.close();
       },
     });

@@ -6,6 +6,7 @@
  * only paused starts the queues where they were stopped. A driver that was reset starts at 0. And queues that start
  * elsewhere are those of a guest that was there before this process was.
  */
+import type { Level } from '../../observe/level.js';
 import type { OwnedFd } from '../../system/fd.js';
 import type { RunningQueue, VhostUserDevice } from './device.js';
 import { GuestFault, type GuestMemory } from './guest-memory.js';
@@ -35,7 +36,7 @@ export class DeviceQueues {
   constructor(
     private readonly device: VhostUserDevice,
     private readonly memory: GuestMemory,
-    private readonly log: (line: string) => void,
+    private readonly log: (line: string, level?: Level) => void,
     private readonly kicked: () => void,
   ) {
     this.#vrings = device.queueSizes.map(() => new Vring());
@@ -145,7 +146,7 @@ export class DeviceQueues {
     const since = zero ? 'new' : goesOn ? 'stopped' : 'unknown';
     if (since !== 'stopped') this.#forget();
     for (const memory of this.device.sharedMemory) memory.run(true);
-    if (!this.#hasRun) this.log('the guest’s driver runs');
+    if (!this.#hasRun) this.log('the guest’s driver runs', 'info');
     this.#hasRun = true;
     this.device.start({ queues, features: this.features, since, faulted: error => this.#driverFaulted(error) });
   }

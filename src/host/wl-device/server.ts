@@ -2,6 +2,7 @@
  * The vhost-user socket of one VM: its VMM connects, and may come back after it was gone. One at a time: a VMM that comes
  * while another is there waits a moment, in case the other is just about to be noticed gone, and is then turned away.
  */
+import type { Level } from '../../observe/level.js';
 import { AcceptingSocket } from '../../system/accepting-socket.js';
 import type { OwnedFd } from '../../system/fd.js';
 import { VhostUserBackend } from '../vhost-user/backend.js';
@@ -24,7 +25,7 @@ export interface WlDeviceServerOptions {
   /** A directory on a tmpfs for the guest's own memory, instead of a private one; becomes the server's. */
   readonly memory?: OwnedFd | undefined;
   /** Receives one line an event that the VM caused. */
-  readonly log: (line: string) => void;
+  readonly log: (line: string, level?: Level) => void;
 }
 
 export class WlDeviceServer {
@@ -84,7 +85,7 @@ export class WlDeviceServer {
       return;
     }
     const { log } = this.options;
-    log('a front-end has connected');
+    log('a front-end has connected', 'info');
     try {
       const device = new WlDevice(this.#resources, this.limits);
       this.#frontEnd = { device, backend: new VhostUserBackend(fd, device, { log, ended: () => this.#ended() }) };

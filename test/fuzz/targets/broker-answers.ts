@@ -14,6 +14,7 @@ import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';
 import { turn, turnsUntil } from '../held.js';
 import type { Target } from '../target.js';
+import { EVERY_LINE, logTo } from '../../log-lines.js';
 
 const buffer = new Uint8Array(65536);
 
@@ -54,8 +55,11 @@ export const brokerAnswers: Target = {
     const draw = new Draw(input);
     const servers = house.servers.slice(0, 1 + draw.below(2));
     const words = new Set<string>();
-    const registration = new BrokerRegistration(house.directory, 'vm', servers, line =>
-      words.add(line.replace(/\d+|\/\S+/g, '').slice(0, 70)),
+    const registration = new BrokerRegistration(
+      house.directory,
+      'vm',
+      servers,
+      logTo({ push: line => words.add(line.replace(/\d+|\/\S+/g, '').slice(0, 70)) }, EVERY_LINE),
     );
     let broker = house.accept();
     const leave = (): void => {

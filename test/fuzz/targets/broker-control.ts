@@ -14,6 +14,7 @@ import { Draw } from '../draw.js';
 import { drawFd } from '../draw-fd.js';
 import { turn, turnsUntil } from '../held.js';
 import type { Target } from '../target.js';
+import { EVERY_LINE, logTo } from '../../log-lines.js';
 
 const LIMITS = { maxRegistrations: 4, maxWaitingPerVm: 3, maxWaiting: 5, maxRelayed: 2 };
 const NAMES = ['a', 'a', 'b', 'b', 'c', '', 'x'.repeat(65), 'a b', '\n', '../a'];
@@ -29,7 +30,7 @@ class House {
   readonly broker = new Broker({
     directory: join(this.directory, 'broker'),
     ...LIMITS,
-    log: line => this.words.add(line.replace(/"[^"]*"|\d+/g, '').slice(0, 70)),
+    log: logTo({ push: line => this.words.add(line.replace(/"[^"]*"|vm=\S+|\d+/g, '').slice(0, 70)) }, EVERY_LINE),
   });
   readonly paths = Array.from({ length: LISTENING }, (_, i) => join(this.directory, `s${i}`));
   readonly listening = this.paths.map(path => new OwnedFd(native.listenUnix(path, 8)));

@@ -17,6 +17,7 @@ import { drawFd } from '../draw-fd.js';
 import { turn } from '../held.js';
 import type { Target } from '../target.js';
 import { TestChannel } from '../test-channel.js';
+import { SILENT } from '../../../src/observe/log.js';
 
 const SIZES = [4, 4096, 8192, 0, 1, 4095, 4098, 2 ** 26, 2 ** 26 + 4, 2 ** 32, 2 ** 53, 2 ** 63];
 
@@ -34,7 +35,7 @@ interface Guest {
   replies: number;
 }
 
-const server = new ProbeServer(() => undefined);
+const server = new ProbeServer(SILENT);
 
 /** Memory of `size` bytes with the pattern of `seed`. */
 function patterned(size: number, seed: number): OwnedFd {
