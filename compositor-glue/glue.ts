@@ -8,11 +8,12 @@ import type { Channel } from '../src/system/channel.js';
 import { UnixSocket } from '../src/system/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
 import type { Memory } from '../src/virtwl/vfd.js';
-import { DisplayError } from '../src/relay/call.js';
 import type { TraceOutput } from '../src/relay/trace.js';
 import { Transfers } from '../src/relay/transfers.js';
+import { messageNamed } from '../src/wayland/interface.js';
 import { Outbox } from '../src/wayland/outbox.js';
 import { interfaces } from '../src/wayland/protocols/index.js';
+import { WlDisplayError } from '../src/wayland/protocols/wayland.js';
 import { Policies } from './policy.js';
 import { RemoteClient } from './remote-client.js';
 import type { SecurityContext, SecurityContexts } from './security-context.js';
@@ -24,8 +25,6 @@ import { VmAccount } from './vm-account.js';
  */
 export const MAX_VMS = 256;
 
-const wlDisplay = interfaces.get('wl_display')!;
-
 export interface GlueOptions {
   /** The way to the host. Lent. */
   readonly device: Device;
@@ -34,7 +33,7 @@ export interface GlueOptions {
   /** What each VM's clients may do. Default: the default policy for all. */
   readonly policies?: Policies;
   /** Where the compositor has security contexts: each VM's clients come in by one of their own. Lent. */
-  readonly contexts?: SecurityContexts | null;
+  readonly contexts?: SecurityContexts | undefined;
   /** Is told every message of every client. */
   readonly trace?: TraceOutput | undefined;
 }
@@ -53,7 +52,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   readonly #entrances = new Map<string, Promise<SecurityContext>>();
   readonly #accounts = new Map<string, VmAccount>();
   readonly #clients = new Set<RemoteClient>();
-  #allocator: AllocatorClient | null = null;
+  #allocator: AllocatorClient | undefined;
   #closed = false;
   /** Clients let in so far. */
   #admitted = 0;
@@ -169,7 +168,7 @@ export class Glue extends EventEmitter<GlueEvents> {
     for (const account of this.#accounts.values()) account.close();
     this.#accounts.clear();
     this.#allocator?.close();
-    this.#allocator = null;
+    this.#allocator = undefined;
   }
 
   #account(vm: string): VmAccount {
@@ -201,7 +200,7 @@ export class Glue extends EventEmitter<GlueEvents> {
 
   /** The connection to the allocator is made when it is needed, and again after it was lost. */
   async #allocate(bytes: number): Promise<Memory> {
-    if (this.#allocator === null || this.#allocator.closed) {
+    if (this.#allocator === undefined || this.#allocator.closed) {
       this.#allocator = new AllocatorClient(this.#options.device.connect('allocator'));
     }
     return this.#allocator.allocate(bytes);
@@ -211,8 +210,8 @@ export class Glue extends EventEmitter<GlueEvents> {
 /** Tells a client that is not served why, in a sentence, and closes its link. */
 function turnAway(link: Channel, why: string): void {
   const out = new Outbox(link);
-  const error = wlDisplay.events.find(({ name }) => name === 'error')!;
-  out.write(1, error, [1, DisplayError.NoMemory, `virtwl: ${why}`]);
+  const error = messageNamed(interfaces.get('wl_display')!.events, 'error')!;
+  out.write(1, error, [1, WlDisplayError.no_memory, `virtwl: ${why}`]);
   out.flush();
   link.closeWhenDrained();
 }

@@ -2,7 +2,10 @@
  * Memory that the compositor has mapped for a client. A `wl_shm_pool` keeps it there, and after that every buffer that was
  * made of the pool: destroying the pool, or the slab under it, gives nothing back while there is one.
  */
-import { Verdict, type Call, type Handlers } from '../src/relay/call.js';
+import { ProtocolError, Verdict } from '../src/relay/call.js';
+import type { Concern } from '../src/relay/chain.js';
+import type { RelayObject } from '../src/relay/object-map.js';
+import { WlShmError } from '../src/wayland/protocols/wayland.js';
 
 /** `data` of a `wl_shm_pool`, and of every `wl_buffer` made of it. */
 export class PoolMemory {
@@ -26,29 +29,32 @@ export class PoolMemory {
   }
 }
 
-/** Handlers that follow pools and buffers from their making to their end. */
-export const poolRequests = {
-  wl_shm_pool: {
-    create_buffer: call => {
-      const { relay, object } = call;
-      const memory = memoryOf(call);
-      const buffer = relay.adopt('wl_buffer', object.version, call.uint(0), false, memory);
+/** Follows pools and buffers from their making to their end. */
+export const poolConcern: Concern = {
+  name: 'pools',
+  after: ['firewall'],
+  made: {
+    wl_buffer: (buffer, { object: pool }) => {
+      const memory = memoryOf(pool);
       memory?.retain();
-      const layout = [call.int(1), call.int(2), call.int(3), call.int(4), call.uint(5)];
-      relay.request(object, 'create_buffer', [buffer.serverId, ...layout]);
-      return Verdict.Drop;
+      buffer.data = memory;
     },
-    destroy: released,
   },
-  wl_buffer: { destroy: released },
-} satisfies Readonly<Record<string, Handlers>>;
-
-function released(call: Call): Verdict {
-  memoryOf(call)?.release();
-  return Verdict.Forward;
-}
+  gone: {
+    wl_shm_pool: pool => memoryOf(pool)?.release(),
+    wl_buffer: buffer => memoryOf(buffer)?.release(),
+  },
+  requests: {
+    wl_shm_pool: {
+      resize: ({ object }) => {
+        if (memoryOf(object)?.resizable === true) return Verdict.Forward;
+        throw new ProtocolError(object.clientId, WlShmError.invalid_fd, 'a pool over a slab cannot be resized');
+      },
+    },
+  },
+};
 
 /** Buffers that are no memory (wp_single_pixel_buffer) have none. */
-function memoryOf(call: Call): PoolMemory | undefined {
-  return call.object.data instanceof PoolMemory ? call.object.data : undefined;
+function memoryOf(object: RelayObject): PoolMemory | undefined {
+  return object.data instanceof PoolMemory ? object.data : undefined;
 }

@@ -6,32 +6,29 @@
  */
 import type { Channel } from '../src/system/channel.js';
 import { MAX_KEYMAP_BYTES } from '../src/relay/keymap.js';
-import type { OwnedFd } from '../src/system/fd.js';
 import { native } from '../src/system/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
-import { DisplayError, ProtocolError, Verdict, type Call, type Handlers } from '../src/relay/call.js';
-import { registryHandlers } from '../src/relay/globals.js';
+import { ProtocolError, Verdict, type Call, type EventValues, type RequestValues } from '../src/relay/call.js';
+import type { Concern } from '../src/relay/chain.js';
+import { globalsConcern } from '../src/relay/globals.js';
 import { type Global } from '../src/wayland/global-table.js';
 import type { RelayObject } from '../src/relay/object-map.js';
 import { Relay } from '../src/relay/relay.js';
 import type { Trace } from '../src/relay/trace.js';
-import type { Bind } from '../src/wayland/wire.js';
-import { clipboardHandlers } from './clipboard-policy.js';
+import { WlDisplayError, WlShmError } from '../src/wayland/protocols/wayland.js';
+import { clipboardConcern } from './clipboard-policy.js';
 import { globalsOf, type VmPolicy } from './policy.js';
-import { PoolMemory, poolRequests } from './pool-memory.js';
+import { PoolMemory, poolConcern } from './pool-memory.js';
 import { ClientSlabs } from './slab.js';
 import { keymapHash, MAX_SLABS_PER_VM, type VmAccount } from './vm-account.js';
-import { windowRequests } from './window-label.js';
+import { fullscreenConcern, labelConcern } from './window-label.js';
 
 /**
  * The name of our own global in a remote client's registry. Compositors count their names up from 1; this one is far
  * away from them.
  */
-const MEMORY_GLOBAL: Global = { name: 0x76776c00, interface: 'virtwl_memory_v1', version: 1 };
-
-/** wl_shm.error.invalid_fd */
-const SHM_INVALID_FD = 2;
+const MEMORY_GLOBAL = { name: 0x76776c00, interface: 'virtwl_memory_v1', version: 1 } as const satisfies Global;
 
 export interface RemoteClientOptions {
   /** The client's VM, by the name that the host gave it. */
@@ -52,8 +49,8 @@ export class RemoteClient {
   readonly #slabs: ClientSlabs;
   /** Memory that the client brought itself and the compositor has mapped. */
   readonly #ownPools = new Set<PoolMemory>();
-  readonly #registry: RelayObject;
-  #shm: RelayObject | null = null;
+  readonly #registry: RelayObject<'wl_registry'>;
+  #shm: RelayObject<'wl_shm'> | undefined;
 
   constructor(link: Channel, compositor: Channel, options: RemoteClientOptions) {
     this.#options = options;
@@ -63,29 +60,27 @@ export class RemoteClient {
       shm: () => this.#shm,
     });
     const { account, policy } = options;
-    const registry = registryHandlers(globalsOf(policy), global => this.#ownGlobal(global), [MEMORY_GLOBAL]);
-    const clipboard = clipboardHandlers(policy);
     this.relay = new Relay(link, compositor, {
       objects: account,
       trace: options.trace,
-      requests: {
-        wl_display: { get_registry: call => this.#getRegistry(call) },
-        wl_registry: { bind: call => this.#bind(call, registry.requests) },
-        wl_shm: { create_pool: call => this.#createPool(call) },
-        ...poolRequests,
-        wl_shm_pool: { ...poolRequests.wl_shm_pool, resize: call => this.#resize(call) },
-        ...this.#slabs.requests,
-        ...windowRequests(account.name, policy),
-        ...clipboard.requests,
+      concerns: [
+        globalsConcern(globalsOf(policy), global => this.#ownGlobal(global), [MEMORY_GLOBAL]),
+        clipboardConcern(policy),
+        labelConcern(account.name, policy),
+        fullscreenConcern(policy),
+        poolConcern,
+        this.#slabs.concern,
+        this.#concern(),
+      ],
+      toServer: {
+        memory: (_call, fd) => fd,
+        // What came over the link is a vfd, and a vfd is a descriptor like any other to the compositor.
+        sink: (_call, fd) => fd,
       },
-      events: {
-        wl_registry: registry.events,
-        wl_keyboard: { keymap: call => this.#keymap(call) },
-        ...clipboard.events,
+      toClient: {
+        keymap: (_call, fd) => fd,
+        sink: (_call, fd) => account.transfers.pipeForSink(fd),
       },
-      // What came over the link is a vfd, and a vfd is a descriptor like any other to the compositor.
-      carryToServer: (_call, fd) => fd,
-      carryToClient: (call, fd) => (fd instanceof Memory ? fd : this.#carry(call, fd)),
     });
     this.relay.on('close', () => {
       this.#slabs.close();
@@ -93,53 +88,58 @@ export class RemoteClient {
       this.#ownPools.clear();
     });
     this.#registry = this.relay.inject('wl_registry', 1);
-    this.relay.request(this.relay.display, 'get_registry', [this.#registry.serverId]);
+    this.relay.request(this.relay.display, 'get_registry', { registry: this.#registry });
     this.relay.flush();
     this.relay.start();
   }
 
-  #carry(call: Call, fd: OwnedFd): OwnedFd {
-    if (call.message.name === 'keymap') return fd; // no_keymap: nothing in it
-    return this.#options.account.transfers.pipeForSink(fd);
+  /** What is done here itself: the memory that clients ask for and bring, and keymaps. */
+  #concern(): Concern {
+    return {
+      name: 'client',
+      after: ['globals', 'firewall'],
+      requests: {
+        wl_display: { get_registry: call => this.#getRegistry(call) },
+        wl_registry: { bind: call => this.#bind(call) },
+        wl_shm: { create_pool: call => this.#createPool(call) },
+      },
+      events: { wl_keyboard: { keymap: call => this.#keymap(call) } },
+    };
   }
 
   #ownGlobal(global: Global): void {
-    if (global.interface !== 'wl_shm' || this.#shm !== null) return;
+    if (global.interface !== 'wl_shm' || this.#shm !== undefined) return;
     this.#shm = this.relay.inject('wl_shm', 1);
-    this.relay.request(this.#registry, 'bind', [
-      global.name,
-      { interface: 'wl_shm', version: 1, id: this.#shm.serverId },
-    ]);
+    const id = { interface: 'wl_shm', version: 1, id: this.#shm.serverId };
+    this.relay.request(this.#registry, 'bind', { name: global.name, id });
     this.relay.resume('requests');
   }
 
   /** Every registry of the client hears of our own global first. */
-  #getRegistry(call: Call): Verdict {
-    const registry = this.relay.adopt('wl_registry', 1, call.uint(0), false);
-    this.relay.request(this.relay.display, 'get_registry', [registry.serverId]);
-    this.relay.emitEvent(registry, 'global', [MEMORY_GLOBAL.name, MEMORY_GLOBAL.interface, MEMORY_GLOBAL.version]);
+  #getRegistry({ args }: Call<'wl_display', RequestValues<'wl_display', 'get_registry'>>): Verdict {
+    const registry = this.relay.adopt('wl_registry', 1, args.registry, false);
+    this.relay.request(this.relay.display, 'get_registry', { registry });
+    this.relay.emitEvent(registry, 'global', MEMORY_GLOBAL);
     return Verdict.Drop;
   }
 
-  #bind(call: Call, registry: Handlers): Verdict {
-    const verdict = (registry.bind as (call: Call) => Verdict)(call);
-    if (call.uint(0) !== MEMORY_GLOBAL.name) return verdict;
-    const [, bind] = call.args() as [number, Bind];
-    this.relay.adopt(MEMORY_GLOBAL.interface, bind.version, bind.id, true);
+  #bind({ args: { name, id } }: Call<'wl_registry', RequestValues<'wl_registry', 'bind'>>): Verdict {
+    if (name !== MEMORY_GLOBAL.name) return Verdict.Forward;
+    this.relay.adopt(MEMORY_GLOBAL.interface, id.version, id.id, true);
     return Verdict.Drop;
   }
 
   /** Memory that the client VM brought itself: a pool like any other, as long as it is memory. */
-  #createPool(call: Call): Verdict {
-    if (!(call.peekFd(0) instanceof Memory)) {
-      throw new ProtocolError(call.object.clientId, SHM_INVALID_FD, 'a pool must be made of memory');
+  #createPool(call: Call<'wl_shm', RequestValues<'wl_shm', 'create_pool'>>): Verdict {
+    if (!(call.peekFd() instanceof Memory)) {
+      throw new ProtocolError(call.object.clientId, WlShmError.invalid_fd, 'a pool must be made of memory');
     }
     const { account } = this.#options;
     // Its bytes are the client VM's own; what it costs here is a mapping.
     if (!account.charge(0)) {
       throw new ProtocolError(
         1,
-        DisplayError.NoMemory,
+        WlDisplayError.no_memory,
         `VM "${account.name}" has ${MAX_SLABS_PER_VM} pieces of memory`,
       );
     }
@@ -147,21 +147,14 @@ export class RemoteClient {
       if (this.#ownPools.delete(memory)) account.credit(0);
     });
     this.#ownPools.add(memory);
-    const pool = call.relay.adopt('wl_shm_pool', call.object.version, call.uint(0), false, memory);
-    call.relay.request(call.object, 'create_pool', [pool.serverId, call.takeFd(0), call.int(1)]);
+    const pool = call.relay.adopt('wl_shm_pool', call.object.version, call.args.id, false, memory);
+    call.relay.request(call.object, 'create_pool', { id: pool, fd: call.takeFd(), size: call.args.size });
     return Verdict.Drop;
   }
 
-  #resize(call: Call): Verdict {
-    if (!(call.object.data as PoolMemory).resizable) {
-      throw new ProtocolError(call.object.clientId, SHM_INVALID_FD, 'a pool over a slab cannot be resized');
-    }
-    return Verdict.Forward;
-  }
-
   /** A keymap goes in host memory, one copy for all clients of a VM. */
-  #keymap(call: Call): Verdict {
-    const size = call.uint(1);
+  #keymap(call: Call<'wl_keyboard', EventValues<'wl_keyboard', 'keymap'>>): Verdict {
+    const { size } = call.args;
     if (size === 0) {
       call.takeFd(0).close();
       call.replaceFd(0, this.#options.device.allocate(native.pageSize));

@@ -40,13 +40,13 @@ export class SecurityContexts {
   private constructor(
     private readonly path: string,
     private readonly timeoutMs: number,
-    private manager: WaylandObject,
+    private manager: WaylandObject<'wp_security_context_manager_v1'>,
   ) {}
 
-  /** Null where the compositor does not have the protocol. It may take `timeoutMs` for each answer. */
-  static async connect(path: string, timeoutMs = ANSWER_TIMEOUT_MS): Promise<SecurityContexts | null> {
+  /** Undefined where the compositor does not have the protocol. It may take `timeoutMs` for each answer. */
+  static async connect(path: string, timeoutMs = ANSWER_TIMEOUT_MS): Promise<SecurityContexts | undefined> {
     const manager = await bindManager(path, timeoutMs);
-    return manager === null ? null : new SecurityContexts(path, timeoutMs, manager);
+    return manager === undefined ? undefined : new SecurityContexts(path, timeoutMs, manager);
   }
 
   /** Whether the compositor is still there. */
@@ -61,7 +61,7 @@ export class SecurityContexts {
   async create(vm: string): Promise<SecurityContext> {
     if (this.closed) {
       const manager = await bindManager(this.path, this.timeoutMs);
-      if (manager === null)
+      if (manager === undefined)
         throw new Error(`the compositor at ${this.path} is another one: it has no security contexts`);
       this.manager = manager;
     }
@@ -118,10 +118,13 @@ export class SecurityContexts {
   }
 }
 
-/** The manager, on a connection of its own, which is the caller's to close; null where there is none. */
-async function bindManager(path: string, timeoutMs: number): Promise<WaylandObject | null> {
+/** The manager, on a connection of its own, which is the caller's to close; undefined where there is none. */
+async function bindManager(
+  path: string,
+  timeoutMs: number,
+): Promise<WaylandObject<'wp_security_context_manager_v1'> | undefined> {
   const display = await connectDisplay(UnixSocket.connect(path), timeoutMs);
   if (display.find(MANAGER) !== undefined) return display.bind(MANAGER, 1);
   display.close();
-  return null;
+  return undefined;
 }

@@ -4,7 +4,8 @@
  * over the same bytes. The compositor never hears of the extension's own objects. A slab is charged until it is destroyed
  * and nothing of it is left in the compositor.
  */
-import { ProtocolError, Verdict, type Call, type Handlers } from '../src/relay/call.js';
+import { ProtocolError, Verdict, type Call, type RequestValues } from '../src/relay/call.js';
+import type { Concern } from '../src/relay/chain.js';
 import type { RelayObject } from '../src/relay/object-map.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import { PoolMemory } from './pool-memory.js';
@@ -30,8 +31,8 @@ export interface SlabContext {
   readonly account: VmAccount;
   /** Host memory; rejects with the reason for a refusal. */
   allocate(bytes: number): Promise<Memory>;
-  /** The glue's own `wl_shm` on this client's connection to the compositor; null until it was announced. */
-  shm(): RelayObject | null;
+  /** The glue's own `wl_shm` on this client's connection to the compositor; undefined until it was announced. */
+  shm(): RelayObject<'wl_shm'> | undefined;
 }
 
 /** Longest reason of a refusal that is told, in characters: a message has 4,096 bytes. */
@@ -39,7 +40,7 @@ const MAX_REASON = 1000;
 
 /** A `virtwl_slab_v1` and what it owns. */
 class Slab {
-  memory: Memory | null = null;
+  memory: Memory | undefined;
   /** It is on the account of its VM. */
   charged = false;
   /** The allocator was asked and has not answered. */
@@ -61,21 +62,24 @@ export class ClientSlabs {
     this.#context = context;
   }
 
-  /** Handlers for the relay's rules. */
-  readonly requests: Readonly<Record<string, Handlers>> = {
-    virtwl_memory_v1: {
-      allocate: call => this.#allocate(call),
-      destroy: () => Verdict.Drop,
-    },
-    virtwl_slab_v1: {
-      create_pool: call => this.#createPool(call),
-      destroy: call => {
-        const slab = call.object.data as Slab;
-        slab.destroyed = true;
-        slab.memory?.close();
-        slab.memory = null;
-        if (slab.pools === 0) this.#free(slab);
-        return Verdict.Drop;
+  /** For the relay's rules. */
+  readonly concern: Concern = {
+    name: 'slabs',
+    requests: {
+      virtwl_memory_v1: {
+        allocate: call => this.#allocate(call),
+        destroy: () => Verdict.Drop,
+      },
+      virtwl_slab_v1: {
+        create_pool: call => this.#createPool(call),
+        destroy: ({ object }) => {
+          const slab = object.data as Slab;
+          slab.destroyed = true;
+          slab.memory?.close();
+          slab.memory = undefined;
+          if (slab.pools === 0) this.#free(slab);
+          return Verdict.Drop;
+        },
       },
     },
   };
@@ -85,13 +89,13 @@ export class ClientSlabs {
     for (const slab of [...this.#slabs]) this.#free(slab);
   }
 
-  #allocate(call: Call): Verdict {
+  #allocate(call: Call<'virtwl_memory_v1', RequestValues<'virtwl_memory_v1', 'allocate'>>): Verdict {
     const { relay } = call;
-    const size = call.uint(1);
+    const { id, size } = call.args;
     const slab = new Slab(size);
-    const object = relay.adopt('virtwl_slab_v1', call.object.version, call.uint(0), true, slab);
+    const object = relay.adopt('virtwl_slab_v1', call.object.version, id, true, slab);
     const refuse = (reason: number, text: string): void =>
-      relay.emitEvent(object, 'refused', [reason, text.slice(0, MAX_REASON).replaceAll('\0', ' ')]);
+      relay.emitEvent(object, 'refused', { reason, message: text.slice(0, MAX_REASON).replaceAll('\0', ' ') });
     const { account } = this.#context;
     if (size === 0 || size > MAX_SLAB_BYTES) {
       refuse(Refused.BadSize, `a slab of ${size} bytes: 1 to ${MAX_SLAB_BYTES} may be asked for`);
@@ -117,7 +121,7 @@ export class ClientSlabs {
           this.#free(slab);
           return;
         }
-        relay.emitEvent(object, 'memory', [memory.share(), size]);
+        relay.emitEvent(object, 'memory', { memory: memory.share(), size });
         relay.flush();
       })
       .catch((error: Error) => {
@@ -130,20 +134,20 @@ export class ClientSlabs {
     return Verdict.Drop;
   }
 
-  #createPool(call: Call): Verdict {
+  #createPool(call: Call<'virtwl_slab_v1', RequestValues<'virtwl_slab_v1', 'create_pool'>>): Verdict {
     const slab = call.object.data as Slab;
-    if (slab.memory === null) {
+    if (slab.memory === undefined) {
       throw new ProtocolError(call.object.clientId, 0, 'create_pool before the memory of the slab has arrived');
     }
     const shm = this.#context.shm();
-    if (shm === null) return Verdict.Stall;
+    if (shm === undefined) return Verdict.Stall;
     const memory = new PoolMemory(false, () => {
       slab.pools -= 1;
       if (slab.destroyed && slab.pools === 0) this.#free(slab);
     });
-    const pool = call.relay.adopt('wl_shm_pool', 1, call.uint(0), false, memory);
+    const pool = call.relay.adopt('wl_shm_pool', 1, call.args.id, false, memory);
     slab.pools += 1;
-    call.relay.request(shm, 'create_pool', [pool.serverId, slab.memory.share(), slab.size]);
+    call.relay.request(shm, 'create_pool', { id: pool, fd: slab.memory.share(), size: slab.size });
     return Verdict.Drop;
   }
 
@@ -153,7 +157,7 @@ export class ClientSlabs {
     if (slab.arriving) return;
     this.#slabs.delete(slab);
     slab.memory?.close();
-    slab.memory = null;
+    slab.memory = undefined;
     if (slab.charged) this.#context.account.credit(slab.size);
     slab.charged = false;
   }

@@ -2,7 +2,8 @@
  * Whose window it is. By default the name of a VM stands before the titles of its windows, and in their app ids, so that
  * neither a person nor a rule of the compositor takes one VM's window for another's. A client has no say in it.
  */
-import { Verdict, type Call, type Handlers } from '../src/relay/call.js';
+import { Verdict } from '../src/relay/call.js';
+import type { Concern } from '../src/relay/chain.js';
 import type { VmPolicy } from './policy.js';
 
 /** Longest title or app id that is passed on, in bytes of UTF-8, the VM's name not counted. */
@@ -18,36 +19,45 @@ export function labelledAppId(vm: string, appId: string): string {
   return `${vm}:${cut(appId)}`;
 }
 
-/** Handlers of the requests by which a window names itself or goes full screen. */
-export function windowRequests(vm: string, policy: VmPolicy): Readonly<Record<string, Handlers>> {
-  const fullscreen: Handlers = policy.fullscreen ? {} : { set_fullscreen: () => Verdict.Drop };
-  if (!policy.prefixTitles) return { xdg_toplevel: fullscreen };
+/** The concern that labels windows of `vm` as its policy has it. */
+export function labelConcern(vm: string, policy: VmPolicy): Concern {
+  if (!policy.prefixTitles) return { name: 'labels' };
   return {
-    xdg_surface: {
-      get_toplevel: call => labelNew(call, vm),
-    },
-    xdg_toplevel: {
-      ...fullscreen,
-      set_title: call => replaceText(call, text => labelledTitle(vm, text)),
-      set_app_id: call => replaceText(call, text => labelledAppId(vm, text)),
+    name: 'labels',
+    after: ['firewall'],
+    requests: {
+      xdg_surface: {
+        // A window that never names itself is labelled too.
+        get_toplevel: ({ relay, object, args: { id } }) => {
+          const window = relay.adopt('xdg_toplevel', object.version, id, false);
+          relay.request(object, 'get_toplevel', { id: window });
+          relay.request(window, 'set_title', { title: labelledTitle(vm, '') });
+          relay.request(window, 'set_app_id', { app_id: labelledAppId(vm, '') });
+          return Verdict.Drop;
+        },
+      },
+      xdg_toplevel: {
+        set_title: ({ relay, object, args: { title } }) => {
+          relay.request(object, 'set_title', { title: labelledTitle(vm, title) });
+          return Verdict.Drop;
+        },
+        set_app_id: ({ relay, object, args: { app_id: appId } }) => {
+          relay.request(object, 'set_app_id', { app_id: labelledAppId(vm, appId) });
+          return Verdict.Drop;
+        },
+      },
     },
   };
 }
 
-/** A window that never names itself is labelled too. */
-function labelNew(call: Call, vm: string): Verdict {
-  const { relay, object } = call;
-  const window = relay.adopt('xdg_toplevel', object.version, call.uint(0), false);
-  relay.request(object, 'get_toplevel', [window.serverId]);
-  relay.request(window, 'set_title', [labelledTitle(vm, '')]);
-  relay.request(window, 'set_app_id', [labelledAppId(vm, '')]);
-  return Verdict.Drop;
-}
-
-function replaceText(call: Call, label: (text: string) => string): Verdict {
-  const [text] = call.args() as [string];
-  call.relay.request(call.object, call.message.name, [label(text)]);
-  return Verdict.Drop;
+/** The concern that keeps windows from going full screen where the policy does not let them. */
+export function fullscreenConcern(policy: VmPolicy): Concern {
+  if (policy.fullscreen) return { name: 'fullscreen' };
+  return {
+    name: 'fullscreen',
+    after: ['firewall'],
+    requests: { xdg_toplevel: { set_fullscreen: () => Verdict.Drop } },
+  };
 }
 
 /** At most {@link MAX_LABEL_BYTES}, cut between characters. */

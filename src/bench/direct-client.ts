@@ -86,7 +86,7 @@ function drawInNewSlabs(client: DirectClient, window: Window): Draw {
   const { width, height } = window;
   const stride = 4 * width;
   const surface = window.surface.wl;
-  let shown: { wl: WaylandObject; mapping: Mapping; release: () => void } | undefined;
+  let shown: { wl: WaylandObject<'wl_buffer'>; mapping: Mapping; release: () => void } | undefined;
   return async frame => {
     const { memory, pool, release } = await client.source.allocate(stride * height);
     let mapping: Mapping;

@@ -7,19 +7,29 @@
 import { EventEmitter } from 'eventemitter3';
 import type { AllocatorClient } from '../allocator/client.js';
 import type { Channel } from '../system/channel.js';
-import { DisplayError, ProtocolError, Verdict, type Call, type Handlers } from '../relay/call.js';
+import type { OwnedFd } from '../system/fd.js';
+import {
+  ProtocolError,
+  Verdict,
+  type Call,
+  type EventHandlers,
+  type EventValues,
+  type RequestHandlers,
+  type RequestValues,
+} from '../relay/call.js';
 import type { Transfers } from '../relay/transfers.js';
-import { allowOnly, registryHandlers, REMOTE_GLOBALS } from '../relay/globals.js';
+import { allowOnly, globalsConcern, REMOTE_GLOBALS } from '../relay/globals.js';
 import { type Global } from '../wayland/global-table.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
-import type { Trace } from '../relay/trace.js';
+import type { Trace } from '../src/relay/trace.js';
+import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { AppBuffer, AppPool } from './app-pool.js';
 import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
 import { localKeymap } from '../relay/keymap.js';
 import { LinkMemory, SLAB_TIMEOUT_MS } from '../slabs/link-memory.js';
-import { AllocatorMemory, GlueMemory, slabEvents, type MemorySource } from '../slabs/memory-source.js';
+import { AllocatorMemory, GlueMemory, slabAnswers, type MemorySource } from '../slabs/memory-source.js';
 
 export interface AppConnectionOptions {
   /** What goes through pipes. Lent. */
@@ -47,10 +57,10 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   readonly #memory: LinkMemory;
   readonly #pools = new Set<AppPool>();
   readonly #viewports = new Map<number, AppSurface>();
-  readonly #registry: RelayObject;
+  readonly #registry: RelayObject<'wl_registry'>;
   /** Those of {@link MEMORY_GLOBALS} that were announced, by interface. */
   readonly #globals = new Map<string, Global>();
-  #source: MemorySource | null = null;
+  #source: MemorySource | undefined;
   #sourceReady!: (source: MemorySource) => void;
   #sourceFailed!: (error: Error) => void;
 
@@ -67,25 +77,26 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       () => this.#relay.resume('requests'),
       options.memoryTimeoutMs ?? SLAB_TIMEOUT_MS,
     );
-    const registry = registryHandlers(allowOnly(REMOTE_GLOBALS), global => {
-      if (MEMORY_GLOBALS.includes(global.interface)) this.#globals.set(global.interface, global);
-    });
     this.#relay = new Relay(app, link, {
       trace: options.trace,
-      requests: { wl_registry: registry.requests, ...this.#requestHandlers() },
-      events: { wl_registry: registry.events, ...this.#eventHandlers() },
-      // Of requests with fds, pools are handled below; what is left gives a pipe's write end away.
-      carryToServer: (_call, fd) => this.#options.transfers.pipeForSink(fd),
+      concerns: [
+        globalsConcern(allowOnly(REMOTE_GLOBALS), global => {
+          if (MEMORY_GLOBALS.includes(global.interface)) this.#globals.set(global.interface, global);
+        }),
+        slabAnswers,
+        { name: 'copy', requests: this.#requestHandlers(), events: this.#eventHandlers() },
+      ],
+      // Pools are handled below; what is left gives a pipe's write end away.
+      toServer: { sink: (_call, fd) => this.#options.transfers.pipeForSink(fd) },
       // What came over the link is a vfd, and a vfd is a descriptor like any other to the application.
-      carryToClient: (call, fd) =>
-        call.message.name === 'keymap' && call.uint(1) > 0 ? localKeymap(fd, call.uint(1)) : fd,
+      toClient: { sink: (_call, fd) => fd, keymap: (call, fd) => keymapForApp(call, fd) },
     });
     this.#relay.on('close', reason => this.#closed(reason));
 
     this.#registry = this.#relay.inject('wl_registry', 1);
-    this.#relay.request(this.#relay.display, 'get_registry', [this.#registry.serverId]);
-    const listed = this.#relay.inject('wl_callback', 1, () => this.#chooseSource());
-    this.#relay.request(this.#relay.display, 'sync', [listed.serverId]);
+    this.#relay.request(this.#relay.display, 'get_registry', { registry: this.#registry });
+    const callback = this.#relay.inject('wl_callback', 1, () => this.#chooseSource());
+    this.#relay.request(this.#relay.display, 'sync', { callback });
     this.#relay.flush();
     this.#relay.start();
   }
@@ -109,13 +120,13 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#sourceReady(this.#source);
   }
 
-  #requestHandlers(): Record<string, Handlers> {
+  #requestHandlers(): RequestHandlers {
     return {
       wl_shm: {
         create_pool: call => {
-          const pool = new AppPool(call.takeFd(0), call.int(1), call.object.clientId, this.#pools);
+          const pool = new AppPool(call.takeFd(), call.args.size, call.object.clientId, this.#pools);
           try {
-            call.relay.adopt('wl_shm_pool', call.object.version, call.uint(0), true, pool);
+            call.relay.adopt('wl_shm_pool', call.object.version, call.args.id, true, pool);
           } catch (error) {
             pool.close();
             throw error;
@@ -125,115 +136,102 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       },
       wl_shm_pool: {
         create_buffer: call => {
-          const pool = call.object.data as AppPool;
-          const buffer = AppBuffer.create(
-            pool,
-            call.object.clientId,
-            call.int(1),
-            call.int(2),
-            call.int(3),
-            call.int(4),
-            call.uint(5),
-          );
+          const buffer = AppBuffer.create(call.object.data as AppPool, call.object.clientId, call.args);
           try {
-            call.relay.adopt('wl_buffer', 1, call.uint(0), true, buffer);
+            call.relay.adopt('wl_buffer', 1, call.args.id, true, buffer);
           } catch (error) {
             buffer.release();
             throw error;
           }
           return Verdict.Drop;
         },
-        resize: call => {
-          (call.object.data as AppPool).resize(call.int(0), call.object.clientId);
+        resize: ({ object, args }) => {
+          (object.data as AppPool).resize(args.size, object.clientId);
           return Verdict.Drop;
         },
-        destroy: call => {
-          (call.object.data as AppPool).destroyed();
+        destroy: ({ object }) => {
+          (object.data as AppPool).destroyed();
           return Verdict.Drop;
         },
       },
       wl_buffer: {
-        destroy: call => {
-          if (!(call.object.data instanceof AppBuffer)) return Verdict.Forward;
-          call.object.data.release();
+        destroy: ({ object }) => {
+          if (!(object.data instanceof AppBuffer)) return Verdict.Forward;
+          object.data.release();
           return Verdict.Drop;
         },
       },
       wl_surface: {
         attach: call => this.#attach(call),
-        damage: call => {
-          this.#surface(call.object).damageSurface(call.int(0), call.int(1), call.int(2), call.int(3));
+        damage: ({ object, args: { x, y, width, height } }) => {
+          this.#surface(object).damageSurface(x, y, width, height);
           return Verdict.Forward;
         },
-        damage_buffer: call => {
-          this.#surface(call.object).damageBuffer(call.int(0), call.int(1), call.int(2), call.int(3));
+        damage_buffer: ({ object, args: { x, y, width, height } }) => {
+          this.#surface(object).damageBuffer(x, y, width, height);
           return Verdict.Forward;
         },
-        set_buffer_scale: call => {
+        set_buffer_scale: ({ object, args }) => {
           // Nonsense is the compositor's to answer; we only must not divide by it.
-          this.#surface(call.object).geometry.scale = Math.max(1, call.int(0));
+          this.#surface(object).geometry.scale = Math.max(1, args.scale);
           return Verdict.Forward;
         },
-        set_buffer_transform: call => {
-          this.#surface(call.object).geometry.transform = call.int(0);
+        set_buffer_transform: ({ object, args }) => {
+          this.#surface(object).geometry.transform = args.transform;
           return Verdict.Forward;
         },
-        commit: call => this.#commit(call),
-        destroy: call => {
-          this.#surface(call.object).destroy();
+        commit: ({ object }) => this.#commit(object),
+        destroy: ({ object }) => {
+          this.#surface(object).destroy();
           return Verdict.Forward;
         },
       },
       wp_viewporter: {
-        get_viewport: call => {
-          const surface = call.relay.clientObject(call.uint(1));
-          if (surface?.interface.name === 'wl_surface') this.#viewports.set(call.uint(0), this.#surface(surface));
+        get_viewport: ({ args: { id, surface } }) => {
+          this.#viewports.set(id, this.#surface(surface));
           return Verdict.Forward;
         },
       },
       wp_viewport: {
-        set_source: call => {
-          const [x, y, width, height] = [call.fixed(0), call.fixed(1), call.fixed(2), call.fixed(3)];
-          const geometry = this.#viewports.get(call.object.clientId)?.geometry;
-          if (geometry !== undefined) geometry.source = width > 0 && height > 0 ? { x, y, width, height } : null;
+        set_source: ({ object, args: { x, y, width, height } }) => {
+          const geometry = this.#viewports.get(object.clientId)?.geometry;
+          if (geometry !== undefined) geometry.source = width > 0 && height > 0 ? { x, y, width, height } : undefined;
           return Verdict.Forward;
         },
-        set_destination: call => {
-          const [width, height] = [call.int(0), call.int(1)];
-          const geometry = this.#viewports.get(call.object.clientId)?.geometry;
-          if (geometry !== undefined) geometry.destination = width > 0 && height > 0 ? { width, height } : null;
+        set_destination: ({ object, args: { width, height } }) => {
+          const geometry = this.#viewports.get(object.clientId)?.geometry;
+          if (geometry !== undefined) geometry.destination = width > 0 && height > 0 ? { width, height } : undefined;
           return Verdict.Forward;
         },
-        destroy: call => {
-          const geometry = this.#viewports.get(call.object.clientId)?.geometry;
-          if (geometry !== undefined) geometry.source = geometry.destination = null;
-          this.#viewports.delete(call.object.clientId);
+        destroy: ({ object }) => {
+          const geometry = this.#viewports.get(object.clientId)?.geometry;
+          if (geometry !== undefined) geometry.source = geometry.destination = undefined;
+          this.#viewports.delete(object.clientId);
           return Verdict.Forward;
         },
       },
     };
   }
 
-  #eventHandlers(): Record<string, Handlers> {
+  #eventHandlers(): EventHandlers {
     return {
-      ...slabEvents,
       wl_callback: {
-        done: call => {
-          if (call.object.clientId !== 0) return Verdict.Forward;
-          (call.object.data as () => void)();
+        done: ({ object }) => {
+          if (object.clientId !== 0) return Verdict.Forward;
+          (object.data as () => void)();
           return Verdict.Drop;
         },
       },
       wl_shm: {
-        format: call => {
-          if (call.object.clientId === 0) return Verdict.Drop;
-          return bytesPerPixel(call.uint(0)) === undefined ? Verdict.Drop : Verdict.Forward;
+        format: ({ object, args: { format } }) => {
+          if (object.clientId === 0) return Verdict.Drop;
+          return bytesPerPixel(format) === undefined ? Verdict.Drop : Verdict.Forward;
         },
       },
       wl_buffer: {
-        release: call => {
-          if (call.object.clientId !== 0) return Verdict.Forward;
-          const { surface, buffer } = call.object.data as LinkBufferOwner;
+        release: ({ object }) => {
+          if (object.clientId !== 0) return Verdict.Forward;
+          const { surface, buffer } = object.data as LinkBufferOwner;
           surface.released(buffer);
           return Verdict.Drop;
         },
@@ -241,30 +239,29 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     };
   }
 
-  #surface(object: RelayObject): AppSurface {
+  #surface(object: RelayObject<'wl_surface'>): AppSurface {
     return (object.data ??= new AppSurface(this.#relay, this.#memory, this.counters)) as AppSurface;
   }
 
-  #attach(call: Call): Verdict {
-    const surface = this.#surface(call.object);
-    const id = call.uint(0);
-    const object = id === 0 ? undefined : call.relay.clientObject(id);
-    if (!(object?.data instanceof AppBuffer) || object.destroyed) {
+  #attach({ object, args }: Call<'wl_surface', RequestValues<'wl_surface', 'attach'>>): Verdict {
+    const surface = this.#surface(object);
+    const { buffer, x, y } = args;
+    if (!(buffer?.data instanceof AppBuffer)) {
       // None, or one without pixels of its own (wp_single_pixel_buffer): nothing to copy.
-      surface.attach(null);
+      surface.attach(undefined);
       return Verdict.Forward;
     }
-    surface.attach({ buffer: object.data, object, x: call.int(1), y: call.int(2) });
+    surface.attach({ buffer: buffer.data, object: buffer, x, y });
     return Verdict.Drop;
   }
 
-  #commit(call: Call): Verdict {
+  #commit(surface: RelayObject<'wl_surface'>): Verdict {
     let done: boolean;
     try {
-      done = this.#surface(call.object).commit(call.object);
+      done = this.#surface(surface).commit(surface);
     } catch (error) {
       if (error instanceof ProtocolError) throw error;
-      throw new ProtocolError(1, DisplayError.NoMemory, `virtwl: ${(error as Error).message}`);
+      throw new ProtocolError(1, WlDisplayError.no_memory, `virtwl: ${(error as Error).message}`);
     }
     return done ? Verdict.Forward : Verdict.Stall;
   }
@@ -275,4 +272,10 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#memory.close();
     this.emit('close', reason);
   }
+}
+
+/** A keyboard without a keymap has an fd with nothing in it. */
+function keymapForApp(call: Call, fd: OwnedFd): OwnedFd {
+  const { size } = call.args as EventValues<'wl_keyboard', 'keymap'>;
+  return size > 0 ? localKeymap(fd, size) : fd;
 }

@@ -5,15 +5,9 @@
  */
 import type { OwnedFd } from '../system/fd.js';
 import { native, type Mapping } from '../system/native.js';
-import { DisplayError, ProtocolError } from '../relay/call.js';
+import { ProtocolError, type RequestValues } from '../relay/call.js';
+import { WlDisplayError, WlShmError } from '../wayland/protocols/wayland.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
-
-/** wl_shm.error of the core protocol. */
-const enum ShmError {
-  InvalidFormat = 0,
-  InvalidStride = 1,
-  InvalidFd = 2,
-}
 
 const INT32_MAX = 0x7fffffff;
 
@@ -26,7 +20,7 @@ export const MAX_POOLS = 1024;
 
 /** A `wl_shm_pool` of the application. Lives as long as the pool object or a buffer of it. */
 export class AppPool {
-  #fd: OwnedFd | null;
+  #fd: OwnedFd | undefined;
   #mapping: Mapping;
   #size: number;
   #users = 1;
@@ -40,11 +34,11 @@ export class AppPool {
     this.#live = live;
     if (size <= 0) {
       fd.close();
-      throw new ProtocolError(shmId, ShmError.InvalidStride, `invalid pool size (${size})`);
+      throw new ProtocolError(shmId, WlShmError.invalid_stride, `invalid pool size (${size})`);
     }
     if (live.size >= MAX_POOLS) {
       fd.close();
-      throw new ProtocolError(1, DisplayError.NoMemory, `over ${MAX_POOLS} pools at a time`);
+      throw new ProtocolError(1, WlDisplayError.no_memory, `over ${MAX_POOLS} pools at a time`);
     }
     try {
       this.#mapping = native.map(fd.fd, 0, size, false);
@@ -52,7 +46,7 @@ export class AppPool {
       fd.close();
       throw new ProtocolError(
         shmId,
-        ShmError.InvalidFd,
+        WlShmError.invalid_fd,
         `failed mmap of a pool of ${size} bytes: ${(error as Error).message}`,
       );
     }
@@ -72,13 +66,17 @@ export class AppPool {
 
   /** Pools only grow. */
   resize(size: number, poolId: number): void {
-    if (size < this.#size) throw new ProtocolError(poolId, ShmError.InvalidFd, 'shrinking pool invalid');
-    if (size === this.#size || this.#fd === null) return;
+    if (size < this.#size) throw new ProtocolError(poolId, WlShmError.invalid_fd, 'shrinking pool invalid');
+    if (size === this.#size || this.#fd === undefined) return;
     let larger: Mapping;
     try {
       larger = native.map(this.#fd.fd, 0, size, false);
     } catch (error) {
-      throw new ProtocolError(poolId, ShmError.InvalidFd, `failed mmap of ${size} bytes: ${(error as Error).message}`);
+      throw new ProtocolError(
+        poolId,
+        WlShmError.invalid_fd,
+        `failed mmap of ${size} bytes: ${(error as Error).message}`,
+      );
     }
     this.#mapping.unmap();
     this.#mapping = larger;
@@ -88,7 +86,7 @@ export class AppPool {
   /** The pool object was destroyed: no resize can come, so the fd is not needed any more. */
   destroyed(): void {
     this.#fd?.close();
-    this.#fd = null;
+    this.#fd = undefined;
     this.release();
   }
 
@@ -104,7 +102,7 @@ export class AppPool {
   /** Gives everything back, whoever still uses it. Idempotent. */
   close(): void {
     this.#fd?.close();
-    this.#fd = null;
+    this.#fd = undefined;
     if (!this.#live.delete(this)) return;
     this.#mapping.unmap();
   }
@@ -130,15 +128,11 @@ export class AppBuffer {
   static create(
     pool: AppPool,
     poolId: number,
-    offset: number,
-    width: number,
-    height: number,
-    stride: number,
-    format: number,
+    { offset, width, height, stride, format }: RequestValues<'wl_shm_pool', 'create_buffer'>,
   ): AppBuffer {
     const bytes = bytesPerPixel(format);
     if (bytes === undefined) {
-      throw new ProtocolError(poolId, ShmError.InvalidFormat, `invalid format 0x${format.toString(16)}`);
+      throw new ProtocolError(poolId, WlShmError.invalid_format, `invalid format 0x${format.toString(16)}`);
     }
     if (
       offset < 0 ||
@@ -150,7 +144,7 @@ export class AppBuffer {
     ) {
       throw new ProtocolError(
         poolId,
-        ShmError.InvalidStride,
+        WlShmError.invalid_stride,
         `invalid width, height or stride (${width}x${height}, ${stride}) at offset ${offset} of a pool of ${pool.size} bytes`,
       );
     }

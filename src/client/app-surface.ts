@@ -7,18 +7,17 @@
  * since it was written last (`stale`), so that every byte that must be copied is copied once, and no other.
  */
 import { native } from '../system/native.js';
-import { DisplayError, ProtocolError } from '../relay/call.js';
+import { ProtocolError } from '../relay/call.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { AppBuffer } from './app-pool.js';
 import type { LinkMemory, Piece } from '../slabs/link-memory.js';
+import { WlDisplayError, WlShmError } from '../wayland/protocols/wayland.js';
 import { MAX_RECTS, Region, type Rect } from '../wayland/region.js';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
 
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
 const IDLE_LINK_BUFFERS = 2;
-/** wl_shm.error.invalid_fd: what a compositor answers when a pool's file is shorter than the pool. */
-const SHM_INVALID_FD = 2;
 /** Damage rectangles in surface coordinates that wait for a commit; past it, everything counts as damaged. */
 const MAX_PENDING_RECTS = 256;
 
@@ -34,7 +33,7 @@ export class LinkBuffer {
   retired = false;
 
   constructor(
-    readonly object: RelayObject,
+    readonly object: RelayObject<'wl_buffer'>,
     readonly piece: Piece,
     readonly width: number,
     readonly height: number,
@@ -51,7 +50,7 @@ const TRUNCATED = 'error accessing the buffer: the file of its pool is shorter t
 /** A buffer of the application as it was attached: its wl_buffer, which may be destroyed since, and the offset. */
 interface Attached {
   readonly buffer: AppBuffer;
-  readonly object: RelayObject;
+  readonly object: RelayObject<'wl_buffer'>;
   readonly x: number;
   readonly y: number;
 }
@@ -72,9 +71,9 @@ export class AppSurface {
   readonly #surfaceDamage: Rect[] = [];
   readonly #bufferDamage = new Region();
   /** What is to be attached by the next commit, retained. */
-  #pending: Attached | null = null;
-  /** The link buffer that the compositor was last given to show; null when it shows none. */
-  #current: LinkBuffer | null = null;
+  #pending: Attached | undefined;
+  /** The link buffer that the compositor was last given to show; undefined when it shows none. */
+  #current: LinkBuffer | undefined;
   /** Since the last commit, an attach of something else went to the compositor. */
   #forwarded = false;
 
@@ -84,12 +83,12 @@ export class AppSurface {
     this.#counters = counters;
   }
 
-  /** wl_surface.attach of one of the application's own buffers; null: of anything else, which is forwarded. */
-  attach(attached: Attached | null): void {
+  /** wl_surface.attach of one of the application's own buffers; undefined: of anything else, which is forwarded. */
+  attach(attached: Attached | undefined): void {
     this.#pending?.buffer.release();
     attached?.buffer.retain();
     this.#pending = attached;
-    if (attached === null) this.#forwarded = true;
+    if (attached === undefined) this.#forwarded = true;
   }
 
   /** wl_surface.damage */
@@ -111,9 +110,9 @@ export class AppSurface {
    * Returns false when there is no memory for it yet: commit again when {@link LinkMemory} says that it arrived.
    * Throws when there will be none, and when the pool's file is shorter than the application said.
    */
-  commit(surface: RelayObject): boolean {
+  commit(surface: RelayObject<'wl_surface'>): boolean {
     const pending = this.#pending;
-    if (pending === null) {
+    if (pending === undefined) {
       if (this.#forwarded) this.#showNone();
       this.#forwarded = false;
       this.#forgetDamage();
@@ -123,31 +122,31 @@ export class AppSurface {
     const damage = this.#damageOf(buffer);
     let target = this.#current;
     // A frame without damage shows what is shown already.
-    const same = target !== null && damage.empty && target.stale.empty && fits(target, buffer);
+    const same = target !== undefined && damage.empty && target.stale.empty && fits(target, buffer);
     const moved = pending.x !== 0 || pending.y !== 0 || this.#forwarded;
-    if (target === null || !same || (target.busy && moved)) {
+    if (target === undefined || !same || (target.busy && moved)) {
       target = this.#target(buffer);
-      if (target === null) return false;
+      if (target === undefined) return false;
       for (const other of this.#buffers) if (other !== target) other.stale.addRegion(damage);
       this.#copy(pending, target, damage);
     }
     // A buffer that is attached twice is released once or twice, nobody knows: what is shown already stays attached.
-    if (!target.busy) this.#relay.request(surface, 'attach', [target.object.serverId, pending.x, pending.y]);
-    this.#pending = null;
+    if (!target.busy) this.#relay.request(surface, 'attach', { buffer: target.object, x: pending.x, y: pending.y });
+    this.#pending = undefined;
     this.#forwarded = false;
     this.#forgetDamage();
     this.#counters.frames += 1;
     this.#current = target;
     target.busy = true;
-    if (!pending.object.destroyed) this.#relay.emitEvent(pending.object, 'release', []);
+    if (!pending.object.destroyed) this.#relay.emitEvent(pending.object, 'release', {});
     buffer.release();
     return true;
   }
 
   /** The application destroyed the surface. Buffers that the compositor still shows go when it lets go. */
   destroy(): void {
-    this.attach(null);
-    this.#current = null;
+    this.attach(undefined);
+    this.#current = undefined;
     for (const buffer of [...this.#buffers]) this.#retire(buffer);
   }
 
@@ -175,7 +174,7 @@ export class AppSurface {
 
   /** The compositor shows nothing of ours. Whatever comes next is new to it as a whole, damaged or not. */
   #showNone(): void {
-    this.#current = null;
+    this.#current = undefined;
     for (const { stale, width, height } of this.#buffers) stale.add({ x1: 0, y1: 0, x2: width, y2: height });
   }
 
@@ -185,26 +184,33 @@ export class AppSurface {
   }
 
   /** A link buffer that the compositor does not read, with the least to copy; a new one if there is none. */
-  #target(buffer: AppBuffer): LinkBuffer | null {
-    let best: LinkBuffer | null = null;
+  #target(buffer: AppBuffer): LinkBuffer | undefined {
+    let best: LinkBuffer | undefined;
     for (const candidate of [...this.#buffers]) {
       if (!fits(candidate, buffer)) {
         // The window has another size now: what has the old one serves nobody.
         this.#retire(candidate);
-      } else if (!candidate.busy && (best === null || candidate.stale.area < best.stale.area)) {
+      } else if (!candidate.busy && (best === undefined || candidate.stale.area < best.stale.area)) {
         best = candidate;
       }
     }
     return best ?? this.#newLinkBuffer(buffer);
   }
 
-  #newLinkBuffer(buffer: AppBuffer): LinkBuffer | null {
+  #newLinkBuffer(buffer: AppBuffer): LinkBuffer | undefined {
     const { width, height, format } = buffer;
     const stride = Math.ceil((width * buffer.bytesPerPixel) / 4) * 4; // not with bit operators: it may not fit an int
     const piece = this.#memory.take(stride * height);
-    if (piece === null) return null;
+    if (piece === undefined) return undefined;
     const object = this.#relay.inject('wl_buffer', 1);
-    this.#relay.request(piece.pool, 'create_buffer', [object.serverId, piece.offset, width, height, stride, format]);
+    this.#relay.request(piece.pool, 'create_buffer', {
+      id: object,
+      offset: piece.offset,
+      width,
+      height,
+      stride,
+      format,
+    });
     const made = new LinkBuffer(object, piece, width, height, stride, format);
     object.data = { surface: this, buffer: made } satisfies LinkBufferOwner;
     made.stale.add({ x1: 0, y1: 0, x2: width, y2: height });
@@ -231,15 +237,15 @@ export class AppSurface {
     if (count > 0) this.#counters.bytesCopied += native.copyRects(to.piece.mapping, from.pool.mapping, copyList, count);
     if (from.pool.mapping.faulted) {
       throw pending.object.destroyed
-        ? new ProtocolError(1, DisplayError.Implementation, TRUNCATED)
-        : new ProtocolError(pending.object.clientId, SHM_INVALID_FD, TRUNCATED);
+        ? new ProtocolError(1, WlDisplayError.implementation, TRUNCATED)
+        : new ProtocolError(pending.object.clientId, WlShmError.invalid_fd, TRUNCATED);
     }
     region.clear();
   }
 
   #retire(buffer: LinkBuffer): void {
     buffer.retired = true;
-    if (buffer === this.#current) this.#current = null;
+    if (buffer === this.#current) this.#current = undefined;
     const place = this.#buffers.indexOf(buffer);
     if (place >= 0) this.#buffers.splice(place, 1);
     if (!buffer.busy) this.#destroyLinkBuffer(buffer);
@@ -247,7 +253,7 @@ export class AppSurface {
 
   #destroyLinkBuffer(buffer: LinkBuffer): void {
     if (buffer.object.destroyed) return;
-    this.#relay.request(buffer.object, 'destroy', []);
+    this.#relay.request(buffer.object, 'destroy', {});
     buffer.piece.free();
   }
 }

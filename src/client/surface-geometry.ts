@@ -12,13 +12,13 @@ export interface SurfaceGeometry {
   /** wl_surface.set_buffer_transform: wl_output.transform, 0 to 7. */
   transform: number;
   /** wp_viewport.set_source, in surface units before the viewport, or null when unset. */
-  source: { readonly x: number; readonly y: number; readonly width: number; readonly height: number } | null;
+  source: { readonly x: number; readonly y: number; readonly width: number; readonly height: number } | undefined;
   /** wp_viewport.set_destination in surface units, or null when unset. */
-  destination: { readonly width: number; readonly height: number } | null;
+  destination: { readonly width: number; readonly height: number } | undefined;
 }
 
 export function initialGeometry(): SurfaceGeometry {
-  return { scale: 1, transform: 0, source: null, destination: null };
+  return { scale: 1, transform: 0, source: undefined, destination: undefined };
 }
 
 /** Largest coordinate that damage is taken seriously for; clients send INT32_MAX to mean "everything". */
@@ -37,7 +37,7 @@ export function surfaceToBuffer(
   const width = (turned ? bufferHeight : bufferWidth) / scale;
   const height = (turned ? bufferWidth : bufferHeight) / scale;
   let { x1, y1, x2, y2 } = rect;
-  if (source !== null || destination !== null) {
+  if (source !== undefined || destination !== undefined) {
     const from = source ?? { x: 0, y: 0, width, height };
     const to = destination ?? { width: from.width, height: from.height };
     const fx = from.width / to.width;

@@ -44,11 +44,11 @@ export class DirectClient extends EventEmitter<DirectClientEvents> {
   /** Where the memory comes from. */
   readonly source: DrawingMemory;
   /** @internal */
-  readonly memory: LinkMemory<WaylandObject>;
+  readonly memory: LinkMemory<WaylandObject<'wl_shm_pool'>>;
   /** The wl_compositor, version 4 or newer. */
-  readonly compositor: WaylandObject;
+  readonly compositor: WaylandObject<'wl_compositor'>;
   /** The xdg_wm_base; pings are answered. */
-  readonly wmBase: WaylandObject;
+  readonly wmBase: WaylandObject<'xdg_wm_base'>;
   readonly #surfaces = new Set<SharedSurface>();
 
   /**

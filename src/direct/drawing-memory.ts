@@ -16,7 +16,7 @@ import type { MemorySource, SlabGrant } from '../slabs/memory-source.js';
 export const MAX_SLAB_BYTES = 0x7ffff000;
 
 /** A source of slabs whose pools are a display's own objects. `name` is for people: reports and errors. */
-export interface DrawingMemory extends MemorySource<WaylandObject> {
+export interface DrawingMemory extends MemorySource<WaylandObject<'wl_shm_pool'>> {
   readonly name: string;
 }
 
@@ -24,7 +24,7 @@ export interface DrawingMemory extends MemorySource<WaylandObject> {
 export class GlueSlabs implements DrawingMemory {
   readonly name = 'glue';
   readonly #display: Display;
-  readonly #extension: WaylandObject;
+  readonly #extension: WaylandObject<'virtwl_memory_v1'>;
 
   /** @throws Error when the other end does not offer `virtwl_memory_v1` */
   constructor(display: Display) {
@@ -32,7 +32,7 @@ export class GlueSlabs implements DrawingMemory {
     this.#extension = display.bind('virtwl_memory_v1', 1);
   }
 
-  allocate(size: number): Promise<SlabGrant<WaylandObject>> {
+  allocate(size: number): Promise<SlabGrant<WaylandObject<'wl_shm_pool'>>> {
     return this.#display.until((resolve, reject) => {
       checkSlabSize(size);
       const slab = this.#extension.create('allocate', size);
@@ -65,7 +65,7 @@ export class GlueSlabs implements DrawingMemory {
 /** Slabs that this program makes and hands to the compositor as ordinary wl_shm pools. */
 export class OwnSlabs implements DrawingMemory {
   readonly #display: Display;
-  readonly #shm: WaylandObject;
+  readonly #shm: WaylandObject<'wl_shm'>;
   readonly #make: (size: number) => Memory;
 
   /**
@@ -82,7 +82,7 @@ export class OwnSlabs implements DrawingMemory {
     this.#make = make;
   }
 
-  async allocate(size: number): Promise<SlabGrant<WaylandObject>> {
+  async allocate(size: number): Promise<SlabGrant<WaylandObject<'wl_shm_pool'>>> {
     checkSlabSize(size);
     const memory = this.#make(size);
     try {

@@ -33,9 +33,9 @@ export class SharedBuffer {
    */
   readonly pixels: Uint32Array;
   /** @internal */
-  readonly wl: WaylandObject;
+  readonly wl: WaylandObject<'wl_buffer'>;
   /** @internal */
-  readonly piece: Piece<WaylandObject>;
+  readonly piece: Piece<WaylandObject<'wl_shm_pool'>>;
   /** 'free' to be drawn in, 'drawing' in the program's hands, 'shown' with the compositor. @internal */
   state: 'free' | 'drawing' | 'shown' = 'free';
   /** The number of the last commit that showed it; 0 when its contents are nobody's picture. @internal */
@@ -43,7 +43,13 @@ export class SharedBuffer {
   readonly #commits: () => number;
 
   /** @internal */
-  constructor(wl: WaylandObject, piece: Piece<WaylandObject>, width: number, height: number, commits: () => number) {
+  constructor(
+    wl: WaylandObject<'wl_buffer'>,
+    piece: Piece<WaylandObject<'wl_shm_pool'>>,
+    width: number,
+    height: number,
+    commits: () => number,
+  ) {
     this.wl = wl;
     this.piece = piece;
     this.width = width;
@@ -69,7 +75,7 @@ function pixelsOf(mapping: Mapping, offset: number, words: number): Uint32Array 
 /** A wl_surface and the buffers that it is shown from. Made by {@link DirectClient.createSurface}. */
 export class SharedSurface {
   /** The surface itself, for requests that this class does not know: regions, scale, a role. */
-  readonly wl: WaylandObject;
+  readonly wl: WaylandObject<'wl_surface'>;
   readonly #client: DirectClient;
   readonly #maxBuffers: number;
   #width = 0;
@@ -233,7 +239,7 @@ export class SharedSurface {
     const width = this.#width;
     const height = this.#height;
     const piece = this.#client.memory.take(width * height * BYTES_PER_PIXEL);
-    if (piece === null) return undefined;
+    if (piece === undefined) return undefined;
     const stride = width * BYTES_PER_PIXEL;
     const wl = piece.pool.create('create_buffer', piece.offset, width, height, stride, XRGB8888);
     const buffer = new SharedBuffer(wl, piece, width, height, () => this.#commits);

@@ -37,8 +37,8 @@ export class Window extends EventEmitter<WindowEvents> {
   /** What is drawn. Commit through the window, not through it. */
   readonly surface: SharedSurface;
   readonly #client: DirectClient;
-  readonly #xdgSurface: WaylandObject;
-  readonly #toplevel: WaylandObject;
+  readonly #xdgSurface: WaylandObject<'xdg_surface'>;
+  readonly #toplevel: WaylandObject<'xdg_toplevel'>;
   readonly #fixed: boolean;
   readonly #ownSize: { readonly width: number; readonly height: number };
   /** What the toplevel was last told, to be taken with the xdg_surface's configure that follows. */
@@ -83,7 +83,7 @@ export class Window extends EventEmitter<WindowEvents> {
   }
 
   /** The xdg_toplevel, for requests that this class does not know. */
-  get toplevel(): WaylandObject {
+  get toplevel(): WaylandObject<'xdg_toplevel'> {
     return this.#toplevel;
   }
 
@@ -106,7 +106,7 @@ export class Window extends EventEmitter<WindowEvents> {
 
   /** Asks for the whole output, or for an ordinary place again. The answer is a `resize`. */
   setFullscreen(fullscreen: boolean): void {
-    if (fullscreen) this.#toplevel.request('set_fullscreen', null);
+    if (fullscreen) this.#toplevel.request('set_fullscreen', undefined);
     else this.#toplevel.request('unset_fullscreen');
   }
 

@@ -11,9 +11,11 @@
  * - `xdg_toplevel_icon_manager_v1`: takes a buffer outside of any surface, which nothing copies yet;
  * - `zwp_keyboard_shortcuts_inhibit_manager_v1`: would let a VM keep the keys that switch away from it.
  */
-import { DisplayError, ProtocolError, Verdict, type Handlers } from './call.js';
+import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import { ProtocolError, Verdict } from './call.js';
+import { checkFdKinds } from './carriers.js';
+import type { Concern } from './chain.js';
 import { GlobalTable, type Global } from '../wayland/global-table.js';
-import type { Bind } from '../wayland/wire.js';
 
 /** Interfaces of globals that a client in another VM may see, with the newest version that is carried. */
 export const REMOTE_GLOBALS: ReadonlyMap<string, number> = new Map([
@@ -62,58 +64,61 @@ export function allowOnly(list: ReadonlyMap<string, number>): GlobalPolicy {
   return (interfaceName, version) => Math.min(list.get(interfaceName) ?? 0, version);
 }
 
+checkFdKinds([...REMOTE_GLOBALS.keys(), ...CAPTURE_GLOBALS.keys()]);
+
 /**
- * Handlers for wl_registry that let `policy` decide. Globals announced to a registry of the relay's own go to
- * `ownGlobal` instead, unfiltered.
+ * The concern that lets `policy` decide what registries announce. Globals announced to a registry of the relay's own go
+ * to `ownGlobal` instead, unfiltered.
  *
  * What may be bound is noted once for the whole connection: all its registries hear of the same globals, and a client
- * can make very many registries. `extra` are globals of the relay's own; whoever answers for them announces them. Removed
+ * can make very many registries. `extra` are globals of the relay's own; who answers for them announces them. Removed
  * globals stay noted for a while: a bind may be on its way.
  */
-export function registryHandlers(
+export function globalsConcern(
   policy: GlobalPolicy,
   ownGlobal: (global: Global) => void,
   extra: readonly Global[] = [],
-): { readonly requests: Handlers; readonly events: Handlers } {
+): Concern {
   const announced = new GlobalTable();
   for (const global of extra) announced.add(global);
   return {
+    name: 'globals',
     requests: {
-      bind(call) {
-        const [name, bind] = call.args() as [number, Bind];
-        const global = announced.get(name);
-        if (global?.interface !== bind.interface || bind.version < 1 || bind.version > global.version) {
+      wl_registry: {
+        bind({ object, args: { name, id: bind } }) {
+          const global = announced.get(name);
+          const fits = global?.interface === bind.interface && bind.version >= 1 && bind.version <= global.version;
+          if (fits) return Verdict.Forward;
           throw new ProtocolError(
-            call.object.clientId,
-            DisplayError.InvalidObject,
+            object.clientId,
+            WlDisplayError.invalid_object,
             `invalid global ${bind.interface} (name ${name}, version ${bind.version})`,
           );
-        }
-        return Verdict.Forward;
+        },
       },
     },
     events: {
-      global(call) {
-        const [name, interfaceName, offered] = call.args() as [number, string, number];
-        if (call.object.clientId === 0) {
-          ownGlobal({ name, interface: interfaceName, version: offered });
+      wl_registry: {
+        global({ relay, object, args }) {
+          if (object.clientId === 0) {
+            ownGlobal(args);
+            return Verdict.Drop;
+          }
+          const version = policy(args.interface, args.version);
+          if (version > 0) {
+            announced.add({ name: args.name, interface: args.interface, version });
+            relay.emitEvent(object, 'global', { ...args, version });
+          } else {
+            // The name may have been another global's.
+            announced.delete(args.name);
+          }
           return Verdict.Drop;
-        }
-        const version = policy(interfaceName, offered);
-        if (version > 0) {
-          announced.add({ name, interface: interfaceName, version });
-          call.relay.emitEvent(call.object, 'global', [name, interfaceName, version]);
-        } else {
-          // The name may have been another global's.
-          announced.delete(name);
-        }
-        return Verdict.Drop;
-      },
-      global_remove(call) {
-        const name = call.uint(0);
-        if (call.object.clientId === 0 || announced.get(name) === undefined) return Verdict.Drop;
-        announced.remove(name);
-        return Verdict.Forward;
+        },
+        global_remove({ object, args: { name } }) {
+          if (object.clientId === 0 || announced.get(name) === undefined) return Verdict.Drop;
+          announced.remove(name);
+          return Verdict.Forward;
+        },
       },
     },
   };

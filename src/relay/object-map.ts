@@ -4,11 +4,13 @@
  * - ordinary objects: made by the client, known to both;
  * - local objects (`serverId` 0): the relay answers for them, the compositor never hears of them;
  * - injected objects (`clientId` 0): the relay's own, the client never hears of them;
+ * - inert objects: local from some time on, since what they depended on is gone; nothing they say goes on;
  * - objects made by the compositor (ids from 0xff000000): the same id on both sides.
  * An object that the client destroyed stays here until the compositor confirms it (`wl_display.delete_id`), because
  * events for it may still be on their way.
  */
 import type { Interface } from '../wayland/interface.js';
+import type { Handler } from './call.js';
 
 /** First id that the compositor makes itself: WL_SERVER_ID_START of the wire protocol. */
 export const SERVER_ID_START = 0xff000000;
@@ -29,30 +31,52 @@ export interface ObjectAccount {
   givePlaces(count: number): void;
 }
 
-/** One object as the relay knows it. `data` belongs to the handlers of its interface. */
-export class RelayObject<Data = unknown> {
+/** Handlers of an interface by opcode; undefined for an interface that has none. */
+export type HandlerTable = readonly (Handler | undefined)[] | undefined;
+
+/** What a client is told that uses an object which has become inert; see {@link RelayObject.inert}. */
+export interface Inert {
+  /** The error for each request but the destructor. Without one, requests are dropped: the protocol says so. */
+  readonly code?: number | undefined;
+  readonly text: string;
+}
+
+/** One object as the relay knows it. `N` is its interface, where the code knows it. */
+export class RelayObject<N extends string = string> {
   /** The client destroyed it; it waits for the compositor's word. */
   destroyed = false;
-  data: Data | undefined = undefined;
+  /** Set once what it depended on is gone: the compositor knows it no more, and the client may only destroy it. */
+  inert: Inert | undefined;
+  /** Belongs to the one concern that answers for its interface. */
+  data: unknown;
+  /** Its place in the model of lives, where it has one. */
+  life: unknown;
 
-  readonly interface: Interface;
+  readonly interface: Interface & { readonly name: N };
 
   constructor(
     iface: Interface,
     readonly version: number,
     /** Id on the client's side; 0 for an injected object. */
     readonly clientId: number,
-    /** Id on the compositor's side; 0 for a local object. */
-    readonly serverId: number,
+    /** Id on the compositor's side; 0 for a local object, and for an inert one. */
+    public serverId: number,
     readonly requestHandlers: HandlerTable,
     readonly eventHandlers: HandlerTable,
   ) {
-    this.interface = iface;
+    this.interface = iface as Interface & { readonly name: N };
+  }
+
+  /** Whether it is of interface `name`. */
+  is<T extends string>(name: T): this is RelayObject<T> {
+    return this.interface.name === (name as string);
+  }
+
+  /** For errors: `wl_surface#5`, by the client's id. */
+  toString(): string {
+    return `${this.interface.name}#${this.clientId}`;
   }
 }
-
-/** Handlers of an interface by opcode; null for an interface that has none. Typed in `relay.ts`. */
-export type HandlerTable = readonly (((call: never) => unknown) | undefined)[] | null;
 
 /** Ids on one side. */
 export class ObjectMap {

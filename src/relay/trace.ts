@@ -96,7 +96,7 @@ export class Trace {
     message: Message,
     bytes: Uint8Array,
     offset: number,
-    fds: readonly (OwnedFd | undefined | null)[],
+    fds: readonly (OwnedFd | undefined)[],
   ): void {
     if (this.#shown.delete(arrow)) return;
     // Each gives its place among the arguments; it stays who it belongs to.
@@ -124,7 +124,7 @@ function argument({ kind, interface: iface = 'object' }: Arg, value: WireValue |
       return `fd ${(value as OwnedFd | undefined)?.fd ?? '?'}`;
     case 'object':
       // In messages of the relay's own, 0 is the null object.
-      return value === null || value === undefined || value === 0 ? 'nil' : `${iface}#${value as number}`;
+      return value === undefined || value === 0 ? 'nil' : `${iface}#${value as number}`;
     case 'new_id':
       return `new id ${iface}#${value as number}`;
     case 'bind': {
@@ -132,7 +132,7 @@ function argument({ kind, interface: iface = 'object' }: Arg, value: WireValue |
       return `${text(name)}, ${version}, new id ${printable(name.slice(0, MAX_STRING))}#${id}`;
     }
     case 'string':
-      return value === null || value === undefined ? 'nil' : text(value as string);
+      return value === undefined ? 'nil' : text(value as string);
     case 'array':
       return `array[${(value as Uint8Array).length}]`;
     case 'fixed':

@@ -35,7 +35,7 @@ interface Slab<Pool> {
 }
 
 /** A part of a slab, for one buffer. */
-export interface Piece<Pool = RelayObject> {
+export interface Piece<Pool = RelayObject<'wl_shm_pool'>> {
   readonly mapping: Mapping;
   /** The `wl_shm_pool` on the link. */
   readonly pool: Pool;
@@ -44,7 +44,7 @@ export interface Piece<Pool = RelayObject> {
   free(): void;
 }
 
-export class LinkMemory<Pool = RelayObject> {
+export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> {
   readonly #source: MemorySource<Pool>;
   readonly #arrived: () => void;
   readonly #timeoutMs: number;
@@ -52,7 +52,7 @@ export class LinkMemory<Pool = RelayObject> {
   #growing = false;
   /** Runs while a slab is on its way. */
   #timer: NodeJS.Timeout | undefined;
-  #failure: Error | null = null;
+  #failure: Error | undefined;
   #closed = false;
 
   /**
@@ -71,18 +71,18 @@ export class LinkMemory<Pool = RelayObject> {
   }
 
   /**
-   * A piece of `bytes` bytes, or null: not yet, a slab is on its way. Throws when no memory was to be had; a later
+   * A piece of `bytes` bytes, or undefined: not yet, a slab is on its way. Throws when no memory was to be had; a later
    * call tries again.
    */
-  take(bytes: number): Piece<Pool> | null {
+  take(bytes: number): Piece<Pool> | undefined {
     for (const slab of this.#slabs) {
       const offset = slab.ranges.allocate(bytes, PIECE_ALIGNMENT);
       if (offset === undefined) continue;
       return { mapping: slab.mapping, pool: slab.pool, offset, free: () => this.#free(slab, offset) };
     }
     const failure = this.#failure;
-    if (failure !== null) {
-      this.#failure = null;
+    if (failure !== undefined) {
+      this.#failure = undefined;
       throw failure;
     }
     if (!this.#growing) {
@@ -93,7 +93,7 @@ export class LinkMemory<Pool = RelayObject> {
       }
       this.#grow(slabBytes(bytes), bytes);
     }
-    return null;
+    return undefined;
   }
 
   /** Unmaps everything. The link's objects go with the link. */

@@ -6,13 +6,15 @@
  */
 import type { AllocatorClient } from '../allocator/client.js';
 import { Memory } from '../virtwl/vfd.js';
+import type { InterfaceName } from '../wayland/message-types.js';
 import type { Global } from '../wayland/global-table.js';
-import { Verdict, type Call, type Handlers } from '../relay/call.js';
+import { Verdict } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 
 /** One slab as a source gives it: the memory, and the `wl_shm_pool` over it on the link. */
-export interface SlabGrant<Pool = RelayObject> {
+export interface SlabGrant<Pool = RelayObject<'wl_shm_pool'>> {
   /** The caller's to close, after mapping it for instance. */
   readonly memory: Memory;
   /** A `wl_shm_pool` that begins at the first byte of the memory: a relay's object, or a client's own. */
@@ -22,7 +24,7 @@ export interface SlabGrant<Pool = RelayObject> {
 }
 
 /** Gives slabs for one relayed connection. */
-export interface MemorySource<Pool = RelayObject> {
+export interface MemorySource<Pool = RelayObject<'wl_shm_pool'>> {
   /** A slab of `size` bytes. Rejects with an error that says why there is none. */
   allocate(size: number): Promise<SlabGrant<Pool>>;
 }
@@ -37,12 +39,12 @@ function tooLarge(size: number): RangeError {
 /** Slabs of the glue at the other end. */
 export class GlueMemory implements MemorySource {
   readonly #relay: Relay;
-  readonly #extension: RelayObject;
+  readonly #extension: RelayObject<'virtwl_memory_v1'>;
 
   /** `global`: where the link's registry (`registry`, the relay's own) announced `virtwl_memory_v1`. */
-  constructor(relay: Relay, registry: RelayObject, global: Global) {
+  constructor(relay: Relay, registry: RelayObject<'wl_registry'>, global: Global) {
     this.#relay = relay;
-    this.#extension = bindGlobal(relay, registry, global, 1);
+    this.#extension = bindGlobal(relay, registry, global.name, 'virtwl_memory_v1', 1);
   }
 
   allocate(size: number): Promise<SlabGrant> {
@@ -51,30 +53,30 @@ export class GlueMemory implements MemorySource {
     return new Promise((resolve, reject) => {
       const answer: SlabAnswer = {
         memory: memory => {
-          let pool: RelayObject;
+          let pool: RelayObject<'wl_shm_pool'>;
           try {
             pool = relay.inject('wl_shm_pool', 1);
           } catch (error) {
             memory.close();
             throw error;
           }
-          relay.request(slab, 'create_pool', [pool.serverId]);
+          relay.request(slab, 'create_pool', { id: pool });
           resolve({
             memory,
             pool,
             release: () => {
-              relay.request(pool, 'destroy', []);
-              relay.request(slab, 'destroy', []);
+              relay.request(pool, 'destroy', {});
+              relay.request(slab, 'destroy', {});
             },
           });
         },
         refused: reason => {
-          relay.request(slab, 'destroy', []);
+          relay.request(slab, 'destroy', {});
           reject(new Error(reason));
         },
       };
       const slab = relay.inject('virtwl_slab_v1', 1, answer);
-      relay.request(this.#extension, 'allocate', [slab.serverId, size]);
+      relay.request(this.#extension, 'allocate', { id: slab, size });
       relay.flush();
     });
   }
@@ -85,27 +87,29 @@ interface SlabAnswer {
   refused(reason: string): void;
 }
 
-/** Who waits for the slab of the call. It is told once: another answer would be another memory that nobody closes. */
-function onlyAnswer(call: Call): SlabAnswer {
-  const answer = call.object.data as SlabAnswer | undefined;
+/** Who waits for the slab. It is told once: another answer would be another memory that nobody closes. */
+function onlyAnswer(slab: RelayObject): SlabAnswer {
+  const answer = slab.data as SlabAnswer | undefined;
   if (answer === undefined) throw new Error('the glue answered twice for one slab');
-  call.object.data = undefined;
+  slab.data = undefined;
   return answer;
 }
 
-/** Event handlers that {@link GlueMemory} needs in the relay's rules. */
-export const slabEvents: Readonly<Record<string, Handlers>> = {
-  virtwl_slab_v1: {
-    memory(call) {
-      if (!(call.peekFd(0) instanceof Memory)) throw new Error('the glue sent a slab that is no memory');
-      const answer = onlyAnswer(call);
-      answer.memory((call.takeFd(0) as Memory).withSize(call.uint(0)));
-      return Verdict.Drop;
-    },
-    refused(call) {
-      const [, text] = call.args() as [number, string];
-      onlyAnswer(call).refused(text);
-      return Verdict.Drop;
+/** What {@link GlueMemory} needs in the relay's rules. */
+export const slabAnswers: Concern = {
+  name: 'slab answers',
+  events: {
+    virtwl_slab_v1: {
+      memory(call) {
+        if (!(call.peekFd() instanceof Memory)) throw new Error('the glue sent a slab that is no memory');
+        const answer = onlyAnswer(call.object);
+        answer.memory((call.takeFd() as Memory).withSize(call.args.size));
+        return Verdict.Drop;
+      },
+      refused({ object, args }) {
+        onlyAnswer(object).refused(args.message);
+        return Verdict.Drop;
+      },
     },
   },
 };
@@ -114,13 +118,13 @@ export const slabEvents: Readonly<Record<string, Handlers>> = {
 export class AllocatorMemory implements MemorySource {
   readonly #relay: Relay;
   readonly #allocator: AllocatorClient;
-  readonly #shm: RelayObject;
+  readonly #shm: RelayObject<'wl_shm'>;
 
   /** `global`: where the link's registry announced `wl_shm`. The allocator connection is lent. */
-  constructor(relay: Relay, registry: RelayObject, global: Global, allocator: AllocatorClient) {
+  constructor(relay: Relay, registry: RelayObject<'wl_registry'>, global: Global, allocator: AllocatorClient) {
     this.#relay = relay;
     this.#allocator = allocator;
-    this.#shm = bindGlobal(relay, registry, global, 1);
+    this.#shm = bindGlobal(relay, registry, global.name, 'wl_shm', 1);
   }
 
   async allocate(size: number): Promise<SlabGrant> {
@@ -130,8 +134,8 @@ export class AllocatorMemory implements MemorySource {
     try {
       if (relay.closed) throw new Error('the connection closed while memory was on its way');
       const pool = relay.inject('wl_shm_pool', 1);
-      relay.request(this.#shm, 'create_pool', [pool.serverId, memory.share(), size]);
-      return { memory, pool, release: () => relay.request(pool, 'destroy', []) };
+      relay.request(this.#shm, 'create_pool', { id: pool, fd: memory.share(), size });
+      return { memory, pool, release: () => relay.request(pool, 'destroy', {}) };
     } catch (error) {
       memory.close();
       throw error;
@@ -139,9 +143,15 @@ export class AllocatorMemory implements MemorySource {
   }
 }
 
-/** Binds a global for the relay's own use. */
-export function bindGlobal(relay: Relay, registry: RelayObject, global: Global, version: number): RelayObject {
-  const object = relay.inject(global.interface, version);
-  relay.request(registry, 'bind', [global.name, { interface: global.interface, version, id: object.serverId }]);
+/** Binds a global for the relay's own use. `number` is the registry's name for it. */
+export function bindGlobal<N extends InterfaceName>(
+  relay: Relay,
+  registry: RelayObject<'wl_registry'>,
+  number: number,
+  name: N,
+  version: number,
+): RelayObject<N> {
+  const object = relay.inject(name, version);
+  relay.request(registry, 'bind', { name: number, id: { interface: name, version, id: object.serverId } });
   return object;
 }

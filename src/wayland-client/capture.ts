@@ -36,7 +36,7 @@ export interface CaptureOptions {
 export interface CaptureMemory {
   /** The capturer's to close. */
   readonly memory: Memory;
-  readonly pool: WaylandObject;
+  readonly pool: WaylandObject<'wl_shm_pool'>;
   /** Destroys the pool, when no buffer is needed any more. */
   release(): void;
 }
@@ -51,7 +51,7 @@ interface BufferKind {
 
 /** A wl_buffer with the memory under it. */
 interface CaptureBuffer extends BufferKind {
-  readonly object: WaylandObject;
+  readonly object: WaylandObject<'wl_buffer'>;
   readonly mapping: Mapping;
   release(): void;
 }
@@ -64,8 +64,8 @@ export class Capturer {
 
   private constructor(
     readonly display: Display,
-    private readonly manager: WaylandObject,
-    private readonly output: WaylandObject,
+    private readonly manager: WaylandObject<'zwlr_screencopy_manager_v1'>,
+    private readonly output: WaylandObject<'wl_output'>,
     private readonly overlayCursor: boolean,
     private readonly memory: (bytes: number) => Promise<CaptureMemory>,
   ) {}
@@ -107,7 +107,7 @@ export class Capturer {
   }
 
   /** Has the compositor fill our buffer; resolves to its flags. */
-  #fill(frame: WaylandObject): Promise<number> {
+  #fill(frame: WaylandObject<'zwlr_screencopy_frame_v1'>): Promise<number> {
     return this.display.until<number>((resolve, reject) => {
       const kinds: BufferKind[] = [];
       let flags = 0;
@@ -220,17 +220,17 @@ export async function captureOutput(display: Display, options: CaptureOptions = 
 }
 
 /** An output that was bound for its name or its picture. Older versions have no destructor. */
-function release(output: WaylandObject): void {
+function release(output: WaylandObject<'wl_output'>): void {
   if (output.version >= 3 && output.display.ended === undefined) output.request('release');
 }
 
 /** The output of that name; without a name the first one. The caller releases it. */
-async function findOutput(display: Display, wanted: string | undefined): Promise<WaylandObject> {
+async function findOutput(display: Display, wanted: string | undefined): Promise<WaylandObject<'wl_output'>> {
   const globals = display.globals.filter(global => global.interface === 'wl_output');
   if (globals.length === 0) throw new Error('the compositor has no output to capture');
-  if (wanted === undefined) return display.bind(globals[0]!, OUTPUT_NAME_VERSION);
+  if (wanted === undefined) return display.bind('wl_output', OUTPUT_NAME_VERSION);
   const outputs = globals.map(global => {
-    const object = display.bind(global, OUTPUT_NAME_VERSION);
+    const object = display.bind(global, OUTPUT_NAME_VERSION) as WaylandObject<'wl_output'>;
     const output = { object, name: '' };
     object.on('name', (name: string) => (output.name = name));
     return output;
@@ -250,8 +250,8 @@ async function findOutput(display: Display, wanted: string | undefined): Promise
 /** Before version 4 an output has no name of its own, only its xdg_output has. */
 function nameByXdgOutput(
   display: Display,
-  output: { readonly object: WaylandObject; name: string },
-): WaylandObject | undefined {
+  output: { readonly object: WaylandObject<'wl_output'>; name: string },
+): WaylandObject<'zxdg_output_v1'> | undefined {
   if (output.object.version >= OUTPUT_NAME_VERSION || display.find('zxdg_output_manager_v1') === undefined) {
     return undefined;
   }

@@ -17,6 +17,7 @@ import { UnixSocket } from '../system/unix-socket.js';
 import { Flow } from '../wayland/flow.js';
 import { GlobalTable, type Global } from '../wayland/global-table.js';
 import type { Interface, Message } from '../wayland/interface.js';
+import type { InterfaceName } from '../wayland/message-types.js';
 import { Outbox } from '../wayland/outbox.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import { WaylandObject, type ObjectOwner } from './wayland-object.js';
@@ -94,8 +95,8 @@ export class Display extends EventEmitter<DisplayEvents> {
   #ended: Error | undefined;
   #flushPlanned = false;
   readonly #owner: ObjectOwner;
-  readonly #displayObject: WaylandObject;
-  readonly #registry: WaylandObject;
+  readonly #displayObject: WaylandObject<'wl_display'>;
+  readonly #registry: WaylandObject<'wl_registry'>;
 
   /**
    * Connects, and resolves when the compositor has announced its globals.
@@ -131,7 +132,7 @@ export class Display extends EventEmitter<DisplayEvents> {
       broken: error => this.#fail(error),
     });
     this.#displayObject = this.#adopt(DISPLAY_ID, this.interfaceNamed('wl_display'), 1);
-    this.#displayObject.on('error', (object: WaylandObject | null, code: number, reason: string) => {
+    this.#displayObject.on('error', (object: WaylandObject | undefined, code, reason) => {
       this.#fail(new WaylandProtocolError(object?.interface.name ?? 'unknown', object?.id ?? 0, code, reason));
     });
     this.#displayObject.on('delete_id', (id: number) => this.#deleteId(id));
@@ -181,6 +182,8 @@ export class Display extends EventEmitter<DisplayEvents> {
    * @param version at most this; the result has the least of it, the compositor's and the tables'
    * @throws Error when the compositor does not offer it
    */
+  bind<N extends InterfaceName>(global: N, version?: number): WaylandObject<N>;
+  bind(global: Global, version?: number): WaylandObject;
   bind(global: string | Global, version = Infinity): WaylandObject {
     const found = typeof global === 'string' ? this.find(global) : global;
     if (found === undefined)
@@ -193,19 +196,19 @@ export class Display extends EventEmitter<DisplayEvents> {
    * As {@link bind}, but only the first time: for globals that are factories and that one object serves all. Later
    * calls return the same object, whatever their version.
    */
-  bindOnce(interfaceName: string, version = Infinity): WaylandObject {
+  bindOnce<N extends InterfaceName>(interfaceName: N, version = Infinity): WaylandObject<N> {
     const bound = this.#boundOnce.get(interfaceName);
-    if (bound !== undefined && !bound.destroyed) return bound;
+    if (bound !== undefined && !bound.destroyed) return bound as WaylandObject<N>;
     const object = this.bind(interfaceName, version);
     this.#boundOnce.set(interfaceName, object);
     return object;
   }
 
   /** The table of an interface. @internal */
-  interfaceNamed(name: string | undefined): Interface {
+  interfaceNamed<N extends string>(name: N | undefined): Interface & { name: N } {
     const found = name === undefined ? undefined : interfaces.get(name);
     if (found === undefined) throw new Error(`there is no protocol table for ${String(name)}`);
-    return found;
+    return found as Interface & { name: N };
   }
 
   /** Sends what was gathered, now. */
@@ -286,8 +289,8 @@ export class Display extends EventEmitter<DisplayEvents> {
     return this.#adopt(this.#freeIds.pop() ?? this.#nextId++, type, version);
   }
 
-  #adopt(id: number, type: Interface, version: number): WaylandObject {
-    const object = new WaylandObject(this, this.#owner, id, type, version);
+  #adopt<N extends string>(id: number, type: Interface & { name: N }, version: number): WaylandObject<N> {
+    const object = new WaylandObject<N>(this, this.#owner, id, type, version);
     this.#objects.set(id, object);
     return object;
   }
@@ -335,18 +338,18 @@ export class Display extends EventEmitter<DisplayEvents> {
       return true;
     }
     if (event.destructor) object.markDestroyed();
-    if (!object.emit(event.name, ...told)) closeAll(values.filter(isFd));
+    if (!object.tell(event.name, told)) closeAll(values.filter(isFd));
     return true;
   }
 
   /** Ids become objects. */
   #decode(parent: WaylandObject, event: Message, values: readonly WireValue[]): unknown[] {
     return event.args.map((arg, i) => {
-      const value = values[i]!;
+      const value = values[i];
       if (arg.kind === 'object') {
-        const target = value === null ? undefined : this.#objects.get(value as number);
+        const target = value === undefined ? undefined : this.#objects.get(value as number);
         // An error may name an object that is being destroyed; anything else about such a one is out of date.
-        return target === undefined || (target.destroyed && parent !== this.#displayObject) ? null : target;
+        return target === undefined || (target.destroyed && parent !== this.#displayObject) ? undefined : target;
       }
       if (arg.kind !== 'new_id') return value;
       const id = value as number;

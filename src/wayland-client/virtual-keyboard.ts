@@ -73,7 +73,7 @@ const ASCII: readonly string[] = ['\n', ...Array.from({ length: 0x5f }, (_, i) =
 
 /** A keyboard that types. */
 export class VirtualKeyboard {
-  readonly #keyboard: WaylandObject;
+  readonly #keyboard: WaylandObject<'zwp_virtual_keyboard_v1'>;
   /** What the keys type: key i + 1 the i-th of them. */
   #characters: string[] = [];
 

@@ -5,12 +5,48 @@
  */
 import { EventEmitter } from 'eventemitter3';
 import type { OwnedFd } from '../system/fd.js';
-import type { Display } from './display.js';
-import type { Arg, Interface, Message } from '../wayland/interface.js';
+import { messageNamed, type Arg, type Interface, type Message } from '../wayland/interface.js';
+import type {
+  ArgType,
+  EventArgs,
+  EventName,
+  InterfaceName,
+  RequestArgs,
+  RequestName,
+} from '../wayland/message-types.js';
 import type { Bind, WireValue } from '../wayland/wire.js';
+import type { Display } from './display.js';
 
-/** An argument of a request. fixed is a fraction; a null object or string is null; an fd is given away. */
-export type RequestArg = number | string | null | Uint8Array | WaylandObject | OwnedFd;
+/** An argument of a request. fixed is a fraction; a null object or string is undefined; an fd is given away. */
+export type RequestArg = number | string | undefined | Uint8Array | WaylandObject | OwnedFd;
+
+/** One argument as a program gives or gets it. */
+type Param<A extends ArgType> = A['kind'] extends 'object' | 'new_id'
+  ? WaylandObject<A['of']> | (A['nullable'] extends true ? undefined : never)
+  : A['kind'] extends 'string'
+    ? string | (A['nullable'] extends true ? undefined : never)
+    : A['kind'] extends 'array'
+      ? Uint8Array
+      : A['kind'] extends 'fd'
+        ? OwnedFd
+        : number;
+
+/** Arguments of a request in order, the object that it makes left out. */
+type RequestParams<Args> = Args extends readonly [infer First extends ArgType, ...infer Rest]
+  ? First['kind'] extends 'new_id'
+    ? RequestParams<Rest>
+    : [Param<First>, ...RequestParams<Rest>]
+  : [];
+type EventParams<Args> = Args extends readonly [infer First extends ArgType, ...infer Rest]
+  ? [Param<First>, ...EventParams<Rest>]
+  : [];
+/** The interface of the object that a request makes. */
+type Made<Args extends readonly ArgType[]> = Extract<Args[number], { readonly kind: 'new_id' }>['of'];
+
+/** What an object tells: a listener's parameters are those of the protocol's event. */
+export type WaylandEvents<N extends string> = N extends InterfaceName
+  ? { [M in EventName<N>]: (...args: EventParams<EventArgs<N, M>>) => void }
+  : Record<never, never>;
 
 /** What {@link WaylandObject} needs of its display, and nobody else may touch. */
 export interface ObjectOwner {
@@ -23,23 +59,10 @@ export interface ObjectOwner {
   retire(object: WaylandObject): void;
 }
 
-const messagesByName = new WeakMap<readonly Message[], Map<string, Message>>();
-
-function findMessage(messages: readonly Message[], name: string): Message | undefined {
-  let byName = messagesByName.get(messages);
-  if (byName === undefined) {
-    byName = new Map(messages.map(message => [message.name, message]));
-    messagesByName.set(messages, byName);
-  }
-  return byName.get(name);
-}
-
-// A listener's parameters are those of the protocol's event, which this file does not know one by one.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type WaylandEvents = Record<string, (...args: any[]) => void>;
-
-/** One protocol object. Made by {@link Display} and by {@link create}, never directly. */
-export class WaylandObject extends EventEmitter<WaylandEvents> {
+/**
+ * One protocol object, `N` its interface. Made by {@link Display} and by {@link create}, never directly.
+ */
+export class WaylandObject<N extends string = string> extends EventEmitter<WaylandEvents<N>> {
   readonly interface: Interface;
   readonly #owner: ObjectOwner;
   #destroyed = false;
@@ -74,16 +97,22 @@ export class WaylandObject extends EventEmitter<WaylandEvents> {
    * @throws Error when the object is destroyed, or its version has no such request, or the request makes an object
    * (that is {@link create}); WireError when the arguments do not fit; what broke the display when it is broken
    */
-  request(name: string, ...args: RequestArg[]): void {
-    this.#send(name, args, undefined);
+  request<M extends (N extends InterfaceName ? RequestName<N> : never)>(
+    name: M,
+    ...args: N extends InterfaceName ? RequestParams<RequestArgs<N, M>> : never
+  ): void {
+    this.#send(name, args as RequestArg[], undefined);
   }
 
   /**
    * Sends a request that makes an object, and returns the object. Its new_id argument is left out of `args`.
    * @throws as {@link request}
    */
-  create(name: string, ...args: RequestArg[]): WaylandObject {
-    return this.#send(name, args, this.version)!;
+  create<M extends (N extends InterfaceName ? RequestName<N> : never)>(
+    name: M,
+    ...args: N extends InterfaceName ? RequestParams<RequestArgs<N, M>> : never
+  ): WaylandObject<N extends InterfaceName ? Made<RequestArgs<N, M>> : never> {
+    return this.#send(name, args as RequestArg[], this.version)! as never;
   }
 
   /** wl_registry.bind: the one request whose new object has an interface and version of its own. @internal */
@@ -99,13 +128,19 @@ export class WaylandObject extends EventEmitter<WaylandEvents> {
     return object;
   }
 
+  /** Called by the display for an event; false where nobody listens. @internal */
+  tell(name: string, args: readonly unknown[]): boolean {
+    // What the table says of the event is what `args` holds; the compiler cannot know that here.
+    return (this.emit as (name: string, ...args: readonly unknown[]) => boolean).call(this, name, ...args);
+  }
+
   /** Called by the display when the compositor or a destructor ended the object. @internal */
   markDestroyed(): void {
     this.#destroyed = true;
   }
 
   #find(name: string): Message {
-    const message = findMessage(this.interface.requests, name);
+    const message = messageNamed(this.interface.requests, name);
     if (message === undefined) throw new Error(`${this.interface.name} has no request '${name}'`);
     if (message.since > this.version) {
       throw new Error(`${String(this)} has version ${this.version}; '${name}' came with ${message.since}`);

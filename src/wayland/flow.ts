@@ -34,7 +34,7 @@ export class Flow {
   readonly #sink: FlowSink;
   readonly #fds: OwnedFd[] = [];
   /** Bytes that could not be dispatched yet: an incomplete message, or what a stall holds up. */
-  #rest: Uint8Array | null = null;
+  #rest: Uint8Array | undefined;
   #stalled = false;
   #ended = false;
   #closed = false;
@@ -75,7 +75,7 @@ export class Flow {
     if (!this.#stalled || this.#closed) return;
     this.#stalled = false;
     const rest = this.#rest ?? new Uint8Array(0);
-    this.#rest = null;
+    this.#rest = undefined;
     this.#dispatchAll(rest, true);
     if (this.#stalled || this.#closed) return;
     if (this.#ended) this.#sink.end();
@@ -85,7 +85,7 @@ export class Flow {
   /** Drops what is held. The channel is its owner's to close. */
   close(): void {
     this.#closed = true;
-    this.#rest = null;
+    this.#rest = undefined;
     closeAll(this.#fds);
     this.#fds.length = 0;
   }
@@ -99,14 +99,14 @@ export class Flow {
     this.#fdsMayFollow = fds.length >= this.#channel.maxFds;
     if (this.#stalled) {
       // A last batch that was under way when the channel was paused.
-      this.#rest = this.#rest === null ? bytes.slice() : joined(this.#rest, bytes);
+      this.#rest = this.#rest === undefined ? bytes.slice() : joined(this.#rest, bytes);
       return;
     }
-    if (this.#rest === null) {
+    if (this.#rest === undefined) {
       this.#dispatchAll(bytes, false);
     } else {
       const all = joined(this.#rest, bytes);
-      this.#rest = null;
+      this.#rest = undefined;
       this.#dispatchAll(all, true);
     }
     if (!this.#closed && (this.#stalled || this.#backedUp())) this.#channel.pause();

@@ -40,12 +40,13 @@ export interface Message {
   /** The arguments that hold an object id, in order: object, new_id and bind. */
   readonly objectArgs: readonly Arg[];
   /**
-   * Where the id of each of `objectArgs` is, in bytes from the first byte of the message's header, or null where it
+   * Where the id of each of `objectArgs` is, in bytes from the first byte of the message's header; undefined where it
    * depends on the length of an argument before it.
    */
-  readonly objectOffsets: readonly number[] | null;
+  readonly objectOffsets: readonly number[] | undefined;
 }
 
+/** An interface as the code at run time knows it. */
 export interface Interface {
   readonly name: string;
   /** The newest version that the table describes. */
@@ -100,7 +101,7 @@ function parseMessage(line: string, opcode: number): Message {
   const args = rest.map(text => parseArg(text, line));
 
   const objectArgs: Arg[] = [];
-  let objectOffsets: number[] | null = [];
+  let objectOffsets: number[] | undefined = [];
   let size = 0;
   let fixed = true;
   for (const arg of args) {
@@ -110,7 +111,7 @@ function parseMessage(line: string, opcode: number): Message {
     if (hasId) {
       objectArgs.push(arg);
       if (fixed) objectOffsets?.push(HEADER_BYTES + size);
-      else objectOffsets = null;
+      else objectOffsets = undefined;
     }
     size += 4;
   }
@@ -148,4 +149,16 @@ export function defineInterface<
     events: (messages.events ?? []).map(parseMessage),
   };
   return built as TypedInterface<Name, Requests, Events>;
+}
+
+const byName = new WeakMap<readonly Message[], Map<string, Message>>();
+
+/** The message called `name` among an interface's requests or events; undefined where there is none. */
+export function messageNamed(messages: readonly Message[], name: string): Message | undefined {
+  let names = byName.get(messages);
+  if (names === undefined) {
+    names = new Map(messages.map(message => [message.name, message]));
+    byName.set(messages, names);
+  }
+  return names.get(name);
 }

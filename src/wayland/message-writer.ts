@@ -62,11 +62,11 @@ export class MessageWriter {
     const bytes = this.#bytes;
     const start = this.#length;
     const end = start + MAX_MESSAGE_BYTES;
-    let fds: OwnedFd[] | null = null;
+    let fds: OwnedFd[] | undefined;
     let at = start + HEADER_BYTES;
     for (let i = 0; i < args.length; i++) {
       const arg = message.args[i]!;
-      const value = args[i]!;
+      const value = args[i];
       switch (arg.kind) {
         case 'int':
           if (!isWord(value, -0x80000000, 0x7fffffff)) throw badValue(message, i, value);
@@ -83,10 +83,11 @@ export class MessageWriter {
           if (!isWord(value, 1, 0xffffffff)) throw badValue(message, i, value);
           break;
         case 'object':
-          if (value === null ? arg.nullable !== true : !isWord(value, 1, 0xffffffff)) throw badValue(message, i, value);
+          if (value === undefined ? arg.nullable !== true : !isWord(value, 1, 0xffffffff))
+            throw badValue(message, i, value);
           break;
         case 'string':
-          if (value === null && arg.nullable === true) break;
+          if (value === undefined && arg.nullable === true) break;
           if (typeof value !== 'string') throw badValue(message, i, value);
           at = putString(message, bytes, at, end, i, value);
           continue;
@@ -117,7 +118,7 @@ export class MessageWriter {
     writeUint(bytes, start, id);
     writeUint(bytes, start + 4, (message.opcode | ((at - start) << 16)) >>> 0);
     this.#length = at;
-    if (fds !== null) this.#fds.push(...fds);
+    if (fds !== undefined) this.#fds.push(...fds);
   }
 
   /**
@@ -155,13 +156,12 @@ function isWord(value: WireValue, min: number, max: number): boolean {
 }
 
 function isFd(value: WireValue): value is OwnedFd {
-  return typeof value === 'object' && value !== null && 'release' in value;
+  return typeof value === 'object' && 'release' in value;
 }
 
 function isBind(value: WireValue): value is Bind {
   return (
     typeof value === 'object' &&
-    value !== null &&
     'interface' in value &&
     typeof value.interface === 'string' &&
     isWord(value.version, 0, 0xffffffff) &&
@@ -197,7 +197,7 @@ function putBytes(
 
 function badValue(message: Message, index: number, value: WireValue): WireError {
   const arg = message.args[index]!;
-  const given = typeof value === 'number' || value === null ? String(value) : `a ${typeof value}`;
+  const given = typeof value === 'number' || value === undefined ? String(value) : `a ${typeof value}`;
   return new WireError('value', `'${message.name}': argument '${arg.name}' is a ${arg.kind}, given ${given}`);
 }
 

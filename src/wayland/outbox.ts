@@ -26,7 +26,7 @@ const spareWriters: MessageWriter[] = [];
 /** Gathers messages for one channel. */
 export class Outbox {
   /** Lent to this outbox while it holds something. */
-  #lent: MessageWriter | null = null;
+  #lent: MessageWriter | undefined;
   #backedUp = false;
   #closed = false;
 
@@ -51,14 +51,14 @@ export class Outbox {
   }
 
   /** Copies one whole message. Takes ownership of the fds. Returns where it begins in {@link bytes}. */
-  append(source: Uint8Array, offset: number, size: number, fds: readonly OwnedFd[] | null): number {
+  append(source: Uint8Array, offset: number, size: number, fds: readonly OwnedFd[] | undefined): number {
     if (this.#closed) {
-      if (fds !== null) closeAll(fds);
-      fds = null;
+      if (fds !== undefined) closeAll(fds);
+      fds = undefined;
       this.#writer.reset();
     }
     if (this.#writer.length + size > FLUSH_BYTES) this.flush();
-    if (fds !== null) {
+    if (fds !== undefined) {
       if (this.#writer.fds.length + fds.length > this.channel.maxFds) this.flush();
       for (const fd of fds) this.#writer.appendFd(fd);
     }
@@ -79,11 +79,11 @@ export class Outbox {
   /** Sends what was gathered: once per batch. */
   flush(): void {
     const writer = this.#lent;
-    if (writer === null) return;
+    if (writer === undefined) return;
     if (writer.length === 0) return this.discard();
     const { bytes, fds } = writer;
     writer.reset();
-    this.#lent = null;
+    this.#lent = undefined;
     try {
       if (this.#closed || this.channel.closed) closeAll(fds);
       else if (!this.channel.send(bytes, fds)) this.#backedUp = true;
@@ -96,8 +96,8 @@ export class Outbox {
   /** Drops what was gathered and closes its fds. */
   discard(): void {
     const writer = this.#lent;
-    if (writer === null) return;
-    this.#lent = null;
+    if (writer === undefined) return;
+    this.#lent = undefined;
     closeAll(writer.fds);
     writer.reset();
     giveBack(writer);

@@ -212,7 +212,7 @@ function checkString(
  */
 export function findObjects(message: Message, bytes: Uint8Array, offset: number, out: Int32Array): number {
   const { objectOffsets } = message;
-  if (objectOffsets !== null) {
+  if (objectOffsets !== undefined) {
     for (let i = 0; i < objectOffsets.length; i++) out[i] = offset + objectOffsets[i]!;
     return objectOffsets.length;
   }
@@ -250,8 +250,8 @@ export interface Bind {
   readonly id: number;
 }
 
-/** An argument as a value: ids as numbers, fixed as a fraction, a null string or object as null. */
-export type WireValue = number | string | null | Uint8Array | Bind | OwnedFd;
+/** An argument as a value: ids as numbers, fixed as a fraction, a null string or object as undefined. */
+export type WireValue = number | string | undefined | Uint8Array | Bind | OwnedFd;
 
 /** A byte order mark is a character like any other here: what is relayed must stay as it was. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -259,6 +259,11 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 /** The string whose length word is at `at`, without its NUL. */
 export function readString(bytes: Uint8Array, at: number): string {
   return decoder.decode(bytes.subarray(at + 4, at + 4 + readUint(bytes, at) - 1));
+}
+
+/** A copy of the array whose length word is at `at`. */
+export function readBytes(bytes: Uint8Array, at: number): Uint8Array {
+  return bytes.slice(at + 4, at + 4 + readUint(bytes, at));
 }
 
 /**
@@ -289,20 +294,19 @@ export function readArgs(message: Message, bytes: Uint8Array, offset: number, fd
         break;
       case 'object': {
         const id = readUint(bytes, at);
-        values.push(id === 0 ? null : id);
+        values.push(id === 0 ? undefined : id);
         at += 4;
         break;
       }
       case 'string': {
         const length = readUint(bytes, at);
-        values.push(length === 0 ? null : readString(bytes, at));
+        values.push(length === 0 ? undefined : readString(bytes, at));
         at += 4 + padded(length);
         break;
       }
       case 'array': {
-        const length = readUint(bytes, at);
-        values.push(bytes.slice(at + 4, at + 4 + length));
-        at += 4 + padded(length);
+        values.push(readBytes(bytes, at));
+        at += 4 + padded(readUint(bytes, at));
         break;
       }
       case 'bind': {

@@ -1,0 +1,123 @@
+/**
+ * The chain of handlers: what a relay does beside passing messages on is said by several {@link Concern}s (labels, the
+ * clipboard's policy, memory, the firewall), each in a file of its own. Here they are put together, once for each
+ * connection: for each message an ordered list of those that handle it. A message goes from one to the next until one of
+ * them has done with it.
+ *
+ * Two concerns that handle the same message without having said so are a mistake that is found at start: which of them
+ * comes first decides what the client may do.
+ */
+import type { Interface, Message } from '../wayland/interface.js';
+import type { InterfaceName } from '../wayland/message-types.js';
+import { interfaces } from '../wayland/protocols/index.js';
+import { Verdict, type Call, type EventHandlers, type Handler, type RequestHandlers } from './call.js';
+import type { HandlerTable, RelayObject } from './object-map.js';
+
+/** What one part of the code does with messages. */
+export interface Concern {
+  /** For errors, and for the `after` of others. */
+  readonly name: string;
+  /** The concerns that may handle a message before this one does, where both handle it. */
+  readonly after?: readonly string[];
+  readonly requests?: RequestHandlers;
+  readonly events?: EventHandlers;
+  /** Called when the client's current request (or the compositor's event) has made an object of that interface. */
+  readonly made?: { readonly [N in InterfaceName]?: (object: RelayObject<N>, call: Call<string, never>) => void };
+  /** Called when the client's destructor has gone through. */
+  readonly gone?: { readonly [N in InterfaceName]?: (object: RelayObject<N>) => void };
+}
+
+type Made = (object: RelayObject, call: Call) => void;
+type Gone = (object: RelayObject) => void;
+
+/** What concerns do with one interface. */
+export interface InterfaceChain {
+  readonly requests: HandlerTable;
+  readonly events: HandlerTable;
+  readonly made: readonly Made[];
+  readonly gone: readonly Gone[];
+}
+
+type Way = 'requests' | 'events';
+type Named = Readonly<Record<string, Handler | undefined>>;
+
+/** The chains of one connection, by interface. */
+export class Chains {
+  readonly #concerns: readonly Concern[];
+  readonly #built = new Map<Interface, InterfaceChain>();
+
+  /**
+   * @param concerns in the order in which they handle a message
+   * @throws Error for two that handle one message where the later one has not declared the earlier, for a name that two
+   * of them have, and for an interface or message that no table knows
+   */
+  constructor(concerns: readonly Concern[]) {
+    this.#concerns = concerns;
+    const names = new Set(concerns.map(({ name }) => name));
+    if (names.size !== concerns.length) throw new Error('two concerns of a relay have the same name');
+    for (const way of ['requests', 'events'] as const) checkOverlaps(concerns, way);
+  }
+
+  of(iface: Interface): InterfaceChain {
+    let chain = this.#built.get(iface);
+    if (chain === undefined) {
+      const name = iface.name as InterfaceName;
+      chain = {
+        requests: this.#table(iface.requests, name, 'requests'),
+        events: this.#table(iface.events, name, 'events'),
+        made: this.#concerns.flatMap(concern => (concern.made?.[name] as Made | undefined) ?? []),
+        gone: this.#concerns.flatMap(concern => (concern.gone?.[name] as Gone | undefined) ?? []),
+      };
+      this.#built.set(iface, chain);
+    }
+    return chain;
+  }
+
+  #table(messages: readonly Message[], name: InterfaceName, way: Way): HandlerTable {
+    const handled = this.#concerns.map(concern => concern[way]?.[name] as Named | undefined).filter(isThere);
+    if (handled.length === 0) return undefined;
+    return messages.map(message => inOrder(handled.map(handlers => handlers[message.name]).filter(isThere)));
+  }
+}
+
+const isThere = <T>(item: T | undefined): item is T => item !== undefined;
+
+/** One handler that asks each in turn. One that stalls is asked again itself, not those before it. */
+function inOrder(handlers: readonly Handler[]): Handler | undefined {
+  if (handlers.length <= 1) return handlers[0];
+  let from = 0;
+  return call => {
+    for (let i = from; i < handlers.length; i++) {
+      from = 0;
+      const verdict = handlers[i]!(call);
+      if (verdict === Verdict.Forward) continue;
+      if (verdict === Verdict.Stall) from = i;
+      return verdict;
+    }
+    return Verdict.Forward;
+  };
+}
+
+function checkOverlaps(concerns: readonly Concern[], way: Way): void {
+  const before = new Map<string, Concern[]>();
+  for (const concern of concerns) {
+    for (const [name, handlers] of Object.entries(concern[way] ?? {})) {
+      const table = interfaces.get(name);
+      if (table === undefined) throw new Error(`${concern.name}: no table for the interface ${name}`);
+      for (const message of Object.keys(handlers)) {
+        if (!table[way].some(known => known.name === message)) {
+          throw new Error(`${concern.name}: ${name} has no message '${message}'`);
+        }
+        const key = `${name}.${message}`;
+        const earlier = before.get(key) ?? [];
+        for (const other of earlier) {
+          if (concern.after?.includes(other.name) === true) continue;
+          throw new Error(
+            `both "${other.name}" and "${concern.name}" handle ${key}: "${concern.name}" has to say that it comes after`,
+          );
+        }
+        before.set(key, [...earlier, concern]);
+      }
+    }
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Both tables of objects of a relay, the client's and the compositor's, and what happens when an object comes or goes:
+ * its place is counted, the concerns that asked for it are told, and each side's ids become free when that side may use
+ * them again.
+ */
+import { messageNamed, type Interface } from '../wayland/interface.js';
+import type { InterfaceName } from '../wayland/message-types.js';
+import type { Outbox } from '../wayland/outbox.js';
+import { interfaces } from '../wayland/protocols/index.js';
+import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import { invalidObject, ProtocolError, type Call } from './call.js';
+import type { Chains } from './chain.js';
+import { ObjectMap, RelayObject, SERVER_ID_START, type Inert, type ObjectAccount } from './object-map.js';
+
+const DELETE_ID = messageNamed(interfaces.get('wl_display')!.events, 'delete_id')!;
+
+/** The objects of one relayed connection. */
+export class Objects {
+  readonly byClient = new ObjectMap();
+  readonly byServer = new ObjectMap();
+  /** wl_display: id 1 on both sides. */
+  readonly display: RelayObject<'wl_display'>;
+  readonly #chains: Chains;
+  readonly #account: ObjectAccount | undefined;
+  readonly #toClient: Outbox;
+  readonly #toServer: Outbox;
+  /** Places taken from the account. */
+  #taken = 0;
+  #closed = false;
+
+  constructor(chains: Chains, account: ObjectAccount | undefined, toClient: Outbox, toServer: Outbox) {
+    this.#chains = chains;
+    this.#account = account;
+    this.#toClient = toClient;
+    this.#toServer = toServer;
+    // The id after wl_display's is the first that may be given out, on either side.
+    this.display = this.#enter('wl_display', 1, this.byClient.allocate(), this.byServer.allocate());
+  }
+
+  /** An object of the relay's own on the compositor's side. */
+  inject<N extends InterfaceName>(name: N, version: number): RelayObject<N> {
+    return this.#enter(name, version, 0, this.#serverId());
+  }
+
+  /** The object that the client's current request calls `clientId`. `call` is that request. */
+  adopt<N extends InterfaceName>(
+    name: N,
+    version: number,
+    clientId: number,
+    local: boolean,
+    data: unknown,
+    call: Call,
+  ): RelayObject<N> {
+    this.checkNewId(clientId);
+    this.#takePlace(this.byClient, clientId);
+    const object = this.#enter(name, version, clientId, local ? 0 : this.#serverId());
+    object.data = data;
+    this.#tellMade(object, call);
+    return object;
+  }
+
+  /** The object that the compositor's current event calls `serverId`. `call` is that event. */
+  madeByServer(name: InterfaceName, version: number, serverId: number, call: Call): RelayObject {
+    if (serverId < SERVER_ID_START || !this.byServer.accepts(serverId)) {
+      throw new Error(`the compositor made an object with the id ${serverId}`);
+    }
+    this.#takePlace(this.byServer, serverId);
+    // The id may be in use again: the old entry waited only for late events.
+    const object = this.#enter(name, version, serverId, serverId);
+    this.#tellMade(object, call);
+    return object;
+  }
+
+  /** @throws ProtocolError for an id that the client may not give to a new object */
+  checkNewId(id: number): void {
+    if (id >= SERVER_ID_START || !this.byClient.accepts(id)) throw invalidObject(`invalid id ${id} for a new object`);
+  }
+
+  /**
+   * What the client calls an object that the compositor names: 0 for null, for objects of the relay's own, and for those
+   * that are gone. The client's libraries know a destroyed object by its id until that is confirmed, but only where they
+   * chose the id themselves.
+   */
+  clientIdOf(serverId: number): number {
+    const object = this.byServer.get(serverId);
+    if (object === undefined || (object.destroyed && serverId >= SERVER_ID_START)) return 0;
+    return object.clientId;
+  }
+
+  /** The client's destructor has gone through. */
+  destroyedByClient(object: RelayObject): void {
+    object.destroyed = true;
+    for (const gone of this.#chains.of(object.interface).gone) gone(object);
+    if (object.serverId >= SERVER_ID_START) {
+      // The compositor confirms nothing for its own ids, it just uses them again. The entry on its side stays, for
+      // events that are on their way, until then.
+      this.byClient.delete(object.clientId, false);
+    } else if (object.serverId === 0) {
+      this.byClient.delete(object.clientId, false);
+      if (object.clientId < SERVER_ID_START) this.#confirm(object.clientId);
+    }
+  }
+
+  /** The compositor confirms that an object is gone. */
+  confirmedByServer(id: number): void {
+    const object = this.byServer.get(id);
+    if (object === undefined || object === this.display || id >= SERVER_ID_START) return;
+    this.byServer.delete(id, true);
+    if (object.clientId === 0) return;
+    this.byClient.delete(object.clientId, false);
+    this.#confirm(object.clientId);
+  }
+
+  /** The relay has sent the destructor of an object of its own: an id of the compositor's choice is free at once. */
+  injectedIsGone(serverId: number): void {
+    if (serverId >= SERVER_ID_START) this.byServer.delete(serverId, false);
+  }
+
+  /** See `Relay.detach`. */
+  detach(object: RelayObject, inert: Inert): void {
+    object.inert = inert;
+    const { serverId } = object;
+    if (serverId === 0) return;
+    const destructor = object.interface.requests.find(message => message.destructor && message.args.length === 0);
+    if (destructor === undefined) throw new Error(`${object.interface.name} has no destructor`);
+    this.#toServer.write(serverId, destructor, []);
+    // Late events of it find an object that nobody knows, and the compositor's confirmation is not the client's business.
+    this.byServer.delete(serverId, false);
+    if (serverId < SERVER_ID_START) {
+      this.#enter(object.interface.name as InterfaceName, object.version, 0, serverId).destroyed = true;
+    }
+    object.serverId = 0;
+  }
+
+  /** The connection is over: its places are free. */
+  close(): void {
+    this.#closed = true;
+    this.#account?.givePlaces(this.#taken);
+    this.#taken = 0;
+  }
+
+  #confirm(clientId: number): void {
+    this.#toClient.write(1, DELETE_ID, [clientId]);
+  }
+
+  #serverId(): number {
+    const id = this.byServer.allocate();
+    if (id === 0) throw new ProtocolError(1, WlDisplayError.no_memory, 'too many objects');
+    return id;
+  }
+
+  /** Counts the place of a peer's new object, `id` in its own numbers. Places of the relay's own objects are few. */
+  #takePlace(table: ObjectMap, id: number): void {
+    if (this.#account === undefined || this.#closed || !table.grows(id)) return;
+    if (!this.#account.takePlace()) {
+      throw new ProtocolError(1, WlDisplayError.no_memory, 'too many objects of all clients together');
+    }
+    this.#taken += 1;
+  }
+
+  #tellMade(object: RelayObject, call: Call): void {
+    for (const made of this.#chains.of(object.interface).made) made(object, call);
+  }
+
+  #enter<N extends InterfaceName>(name: N, version: number, clientId: number, serverId: number): RelayObject<N> {
+    const iface: Interface | undefined = interfaces.get(name);
+    if (iface === undefined) throw new Error(`no table for the interface ${name}`);
+    const { requests, events } = this.#chains.of(iface);
+    const object = new RelayObject<N>(iface, version, clientId, serverId, requests, events);
+    if (clientId !== 0) this.byClient.set(clientId, object);
+    if (serverId !== 0) this.byServer.set(serverId, object);
+    return object;
+  }
+}
