@@ -43,9 +43,10 @@ export interface LinkedBuffer {
 
 /** What a surface shows at the far end, as of its last commit. */
 export interface LinkedSurface {
-  pending: number | null | undefined;
-  /** The id of the buffer; null: nothing. */
-  shown: number | null;
+  /** What the next commit shows; undefined where nothing was attached for it. */
+  pending: number | 'nothing' | undefined;
+  /** The id of the buffer; undefined: nothing. */
+  shown: number | undefined;
   commits: number;
 }
 
@@ -166,19 +167,19 @@ export class FarEnd {
         this.buffers.delete(id);
         break;
       case 'wl_compositor.create_surface':
-        this.surfaces.set(args[0]!, { pending: undefined, shown: null, commits: 0 });
+        this.surfaces.set(args[0]!, { pending: undefined, shown: undefined, commits: 0 });
         break;
       case 'wl_surface.attach':
-        this.surfaces.get(id)!.pending = args[0]!;
+        this.surfaces.get(id)!.pending = args[0] ?? 'nothing';
         break;
       case 'wl_surface.commit': {
         const surface = this.surfaces.get(id)!;
         surface.commits += 1;
         if (surface.pending === undefined) break;
-        surface.shown = surface.pending;
-        if (surface.pending !== null && this.buffers.has(surface.pending)) {
-          if (this.held.includes(surface.pending)) this.mistakes.push('a buffer attached that is held already');
-          else this.held.push(surface.pending);
+        surface.shown = surface.pending === 'nothing' ? undefined : surface.pending;
+        if (surface.shown !== undefined && this.buffers.has(surface.shown)) {
+          if (this.held.includes(surface.shown)) this.mistakes.push('a buffer attached that is held already');
+          else this.held.push(surface.shown);
         }
         surface.pending = undefined;
         break;

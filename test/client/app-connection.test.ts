@@ -32,11 +32,11 @@ interface Shown {
 function show(
   c: AppAndLink,
   s: Pick<Shown, 'surface' | 'buffer'>,
-  damage: readonly number[] | null,
+  damage: readonly number[] | undefined,
   offset = [0, 0],
 ): void {
   c.app.say(s.surface, 'attach', [s.buffer, ...offset]);
-  if (damage !== null) c.app.say(s.surface, 'damage_buffer', damage);
+  if (damage !== undefined) c.app.say(s.surface, 'damage_buffer', damage);
   c.app.say(s.surface, 'commit');
 }
 
@@ -54,9 +54,9 @@ function theirs(c: AppAndLink, index = 0): number {
 }
 
 /** What the compositor shows of the surface made as number `index`. */
-function pixels(c: AppAndLink, index = 0): Buffer | null {
+function pixels(c: AppAndLink, index = 0): Buffer | undefined {
   const { shown } = [...c.far.surfaces.values()][index]!;
-  return shown === null ? null : c.far.pixels(shown);
+  return shown === undefined ? undefined : c.far.pixels(shown);
 }
 
 async function fails(t: Test, c: AppAndLink, object: number, code: number, message: RegExp): Promise<void> {
@@ -170,18 +170,18 @@ withApp('a frame without damage shows what is shown, and copies nothing', async 
   await settle();
   const attaches = (): number => c.far.peer.all('wl_surface.attach').length;
   t.equal(attaches(), 1);
-  show(c, w, null);
+  show(c, w, undefined);
   await settle();
   t.equal(attaches(), 1, 'the compositor reads it still: it stays attached');
   t.equal(c.far.surfaces.get(theirs(c))!.commits, 2);
   t.equal(c.app.all('wl_buffer.release').length, 2);
   c.far.release(c.far.held[0]!);
   await settle();
-  show(c, w, null);
+  show(c, w, undefined);
   await settle();
   t.equal(attaches(), 2, 'it was released: it is attached anew');
   t.equal(c.connection.counters.bytesCopied, 400);
-  show(c, w, null, [5, -5]);
+  show(c, w, undefined, [5, -5]);
   await settle();
   t.match(c.far.peer.last('wl_surface.attach').args.slice(1), [5, -5], 'an offset has to be told');
   t.equal(c.far.buffers.size, 2, 'with another buffer');
@@ -222,23 +222,23 @@ withApp('after nothing was shown, everything is new, damaged or not', async (t, 
   const w = window(c);
   w.pool.bytes.fill(1);
   show(c, w, EVERYTHING);
-  c.app.say(w.surface, 'attach', [null, 0, 0]);
+  c.app.say(w.surface, 'attach', [undefined, 0, 0]);
   c.app.say(w.surface, 'commit');
   await settle();
-  t.equal(pixels(c), null);
+  t.equal(pixels(c), undefined);
   for (const id of [...c.far.held]) c.far.release(id);
   await settle();
   w.pool.bytes.fill(2);
-  show(c, w, null);
+  show(c, w, undefined);
   await settle();
   t.ok(pixels(c)!.equals(Buffer.alloc(400, 2)));
   w.pool.bytes.fill(3);
-  c.app.say(w.surface, 'attach', [null, 0, 0]);
+  c.app.say(w.surface, 'attach', [undefined, 0, 0]);
   show(c, w, EVERYTHING);
   await settle();
   t.ok(pixels(c)!.equals(Buffer.alloc(400, 3)), 'an attach of nothing that was never committed does not count');
-  c.app.say(w.surface, 'attach', [null, 0, 0]);
-  show(c, w, null);
+  c.app.say(w.surface, 'attach', [undefined, 0, 0]);
+  show(c, w, undefined);
   await settle();
   t.ok(pixels(c)!.equals(Buffer.alloc(400, 3)));
   w.pool.close();
@@ -265,7 +265,7 @@ withApp('a buffer without pixels passes through, and what follows it is new', as
   t.equal(c.app.last('wl_buffer.release').id, single);
   c.app.say(single, 'destroy');
   w.pool.bytes.fill(7);
-  show(c, w, null);
+  show(c, w, undefined);
   await settle();
   t.ok(pixels(c)!.equals(Buffer.alloc(400, 7)));
   t.equal(c.far.peer.last('wl_buffer.destroy').id, far);

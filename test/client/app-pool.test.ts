@@ -23,6 +23,18 @@ function memfd(size: number): OwnedFd {
   return new OwnedFd(native.memfd('virtwl-pool-test', size, 0));
 }
 
+/** A buffer of a pool, as the application's request describes it. */
+function bufferIn(
+  pool: AppPool,
+  offset: number,
+  width: number,
+  height: number,
+  stride: number,
+  format = ARGB8888,
+): AppBuffer {
+  return AppBuffer.create(pool, POOL, { id: 99, offset, width, height, stride, format });
+}
+
 function refused(
   t: Test,
   call: () => unknown,
@@ -50,8 +62,8 @@ t.test('a pool', async t => {
     t.equal(pool.size, 8192);
     t.equal(pool.mapping.length, 8192);
     t.equal(live.has(pool), true);
-    const one = AppBuffer.create(pool, POOL, 0, 16, 16, 64, ARGB8888);
-    const two = AppBuffer.create(pool, POOL, 1024, 16, 16, 64, ARGB8888);
+    const one = bufferIn(pool, 0, 16, 16, 64);
+    const two = bufferIn(pool, 1024, 16, 16, 64);
     pool.destroyed();
     t.equal(fd.closed, true, 'no resize can come: the fd is not needed');
     t.equal(pool.mapping.length, 8192);
@@ -69,7 +81,7 @@ t.test('a pool', async t => {
     const held = new Holdings();
     const live = new Set<AppPool>();
     const pool = new AppPool(memfd(4096), 4096, SHM, live);
-    const buffer = AppBuffer.create(pool, POOL, 0, 1, 1, 4, ARGB8888);
+    const buffer = bufferIn(pool, 0, 1, 1, 4);
     pool.close();
     pool.close();
     pool.destroyed();
@@ -138,7 +150,7 @@ t.test('a pool', async t => {
     const held = new Holdings();
     const fd = memfd(4096);
     const pool = new AppPool(fd, 4096, SHM, new Set());
-    const buffer = AppBuffer.create(pool, POOL, 0, 32, 32, 128, ARGB8888);
+    const buffer = bufferIn(pool, 0, 32, 32, 128);
     refused(t, () => pool.resize(4095, POOL), POOL, INVALID_FD, /shrinking/);
     refused(t, () => pool.resize(0, POOL), POOL, INVALID_FD, /shrinking/);
     refused(t, () => pool.resize(-1, POOL), POOL, INVALID_FD, /shrinking/);
@@ -146,14 +158,14 @@ t.test('a pool', async t => {
     const maps = native.counters().mmap;
     pool.resize(4096, POOL);
     t.equal(native.counters().mmap, maps, 'the same size is nothing to do');
-    refused(t, () => AppBuffer.create(pool, POOL, 4096, 32, 32, 128, ARGB8888), POOL, INVALID_STRIDE, /at offset 4096/);
+    refused(t, () => bufferIn(pool, 4096, 32, 32, 128), POOL, INVALID_STRIDE, /at offset 4096/);
     native.truncate(fd.fd, 3 * 4096);
     const drawn = native.map(fd.fd, 4096, 4096, true);
     new Uint8Array(drawn.buffer).fill(7);
     drawn.unmap();
     pool.resize(8192, POOL);
     t.equal(pool.size, 8192);
-    const second = AppBuffer.create(pool, POOL, 4096, 32, 32, 128, ARGB8888);
+    const second = bufferIn(pool, 4096, 32, 32, 128);
     t.equal(new Uint8Array(second.pool.mapping.buffer)[4096], 7);
     t.equal(buffer.pool.mapping, second.pool.mapping, 'older buffers are in the larger mapping too');
     for (const each of [buffer, second]) each.release();
@@ -183,7 +195,7 @@ t.test('a buffer', async t => {
   const pool = new AppPool(memfd(SIZE), SIZE, SHM, new Set());
   t.teardown(() => pool.close());
   const create = (offset: number, width: number, height: number, stride: number, format = ARGB8888): AppBuffer =>
-    AppBuffer.create(pool, POOL, offset, width, height, stride, format);
+    bufferIn(pool, offset, width, height, stride, format);
 
   t.test('lies inside its pool', async t => {
     for (const [what, args] of Object.entries({

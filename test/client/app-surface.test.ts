@@ -32,8 +32,8 @@ class ModelSurface {
   readonly geometry: { -readonly [K in keyof SurfaceGeometry]: SurfaceGeometry[K] } = {
     scale: 1,
     transform: 0,
-    source: null,
-    destination: null,
+    source: undefined,
+    destination: undefined,
   };
   #pool!: DrawnPool;
   #buffers: { id: number; offset: number }[] = [];
@@ -46,7 +46,7 @@ class ModelSurface {
   #links = new Map<LinkedBuffer, LinkModel>();
   /** Contents of what the compositor holds. */
   readonly #held = new Map<LinkedBuffer, Buffer>();
-  #shown: LinkedBuffer | null = null;
+  #shown: LinkedBuffer | undefined;
   /** The number of a pixel of the upright picture, by where it is in the buffer. */
   #places: number[] = [];
   #viewport: number | undefined;
@@ -123,12 +123,12 @@ class ModelSurface {
     app.say(
       this.#viewport,
       'set_source',
-      source === null ? [-1, -1, -1, -1] : [source.x, source.y, source.width, source.height],
+      source === undefined ? [-1, -1, -1, -1] : [source.x, source.y, source.width, source.height],
     );
     app.say(
       this.#viewport,
       'set_destination',
-      destination === null ? [-1, -1] : [destination.width, destination.height],
+      destination === undefined ? [-1, -1] : [destination.width, destination.height],
     );
   }
 
@@ -186,8 +186,8 @@ class ModelSurface {
 
     const shownId = far.surfaces.get(this.theirs)!.shown;
     const faults: string[] = [];
-    const shown = shownId === null ? undefined : far.buffers.get(shownId);
-    if (shownId === null || shown === undefined) {
+    const shown = shownId === undefined ? undefined : far.buffers.get(shownId);
+    if (shownId === undefined || shown === undefined) {
       t.fail('nothing is shown');
       return false;
     }
@@ -245,10 +245,10 @@ class ModelSurface {
 
   /** Shows nothing for one commit. */
   async hide(): Promise<void> {
-    this.c.app.say(this.id, 'attach', [null, 0, 0]);
+    this.c.app.say(this.id, 'attach', [undefined, 0, 0]);
     this.c.app.say(this.id, 'commit');
     await settle(8);
-    this.#shown = null;
+    this.#shown = undefined;
     for (const link of this.#links.values()) link.stale.fill(1);
   }
 
@@ -341,7 +341,7 @@ t.test('damage in surface coordinates', async t => {
           (turned ? surface.width : surface.height) / scale,
         ];
         for (let step = 0; step < 40; step++) {
-          if (step === 20) surface.setViewport(null, { width: 3 + random.below(20), height: 3 + random.below(20) });
+          if (step === 20) surface.setViewport(undefined, { width: 3 + random.below(20), height: 3 + random.below(20) });
           if (step === 30)
             surface.setViewport({ x: 0.5, y: 1.25, width: width - 1.5, height: height - 2 }, { width: 7, height: 9 });
           const shown = surface.geometry.destination ?? { width, height };

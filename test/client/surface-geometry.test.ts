@@ -7,8 +7,8 @@ import { numbered, stored, uprightPixels, type Picture } from './pictures.js';
 const SEED = Number(process.env.FUZZ_SEED ?? 11);
 
 /** The same pixels where they are in the buffer: their bounding box, and whether `box` holds them all. */
-function inBuffer(upright: ReadonlySet<number>, buffer: Picture): { bounds: Rect | null; missing(box: Rect): number } {
-  let bounds: { x1: number; y1: number; x2: number; y2: number } | null = null;
+function inBuffer(upright: ReadonlySet<number>, buffer: Picture): { bounds: Rect | undefined; missing(box: Rect): number } {
+  let bounds: { x1: number; y1: number; x2: number; y2: number } | undefined;
   const places: [number, number][] = [];
   buffer.forEach((row, y) =>
     row.forEach((name, x) => {
@@ -87,7 +87,7 @@ t.test('a rectangle of the surface is its pixels in the buffer, for every transf
         const { bounds } = inBuffer(uprightPixels(damage, geometry, width, height), buffer);
         const found = clipped(surfaceToBuffer(damage, geometry, bufferWidth, bufferHeight), bufferWidth, bufferHeight);
         const same =
-          bounds === null
+          bounds === undefined
             ? found.x1 >= found.x2 || found.y1 >= found.y2
             : bounds.x1 === found.x1 && bounds.y1 === found.y1 && bounds.x2 === found.x2 && bounds.y2 === found.y2;
         if (!same) {
@@ -138,7 +138,7 @@ t.test(`through a viewport no pixel is missing, and few are too many (seed ${SEE
         const sourceY = random.below(surfaceHeight * 256) / 256;
         const source =
           random.below(3) === 0
-            ? null
+            ? undefined
             : {
                 x: sourceX,
                 y: sourceY,
@@ -146,8 +146,8 @@ t.test(`through a viewport no pixel is missing, and few are too many (seed ${SEE
                 height: (1 + random.below((surfaceHeight - sourceY) * 256)) / 256,
               };
         const destination =
-          source !== null && random.below(3) === 0
-            ? null
+          source !== undefined && random.below(3) === 0
+            ? undefined
             : { width: 1 + random.below(20), height: 1 + random.below(20) };
         const geometry: SurfaceGeometry = { scale, transform, source, destination };
         const shown = destination ?? source!;
@@ -160,7 +160,7 @@ t.test(`through a viewport no pixel is missing, and few are too many (seed ${SEE
         const { bounds } = inBuffer(uprightPixels(damage, geometry, width, height, scale + 1), buffer);
         const cut = clipped(found, buffer[0]!.length, buffer.length);
         const tooMany =
-          bounds !== null &&
+          bounds !== undefined &&
           cut.x1 < cut.x2 &&
           cut.y1 < cut.y2 &&
           (cut.x1 < bounds.x1 || cut.y1 < bounds.y1 || cut.x2 > bounds.x2 || cut.y2 > bounds.y2);

@@ -39,10 +39,10 @@ interface Case {
 
 const cases: Case[] = [];
 for (let transform = 0; transform < 8; transform++) {
-  cases.push({ name: `transform ${transform}`, geometry: { scale: 1, transform, source: null, destination: null } });
+  cases.push({ name: `transform ${transform}`, geometry: { scale: 1, transform, source: undefined, destination: undefined } });
   cases.push({
     name: `transform ${transform}, scale 2`,
-    geometry: { scale: 2, transform, source: null, destination: null },
+    geometry: { scale: 2, transform, source: undefined, destination: undefined },
   });
   cases.push({
     name: `transform ${transform}, scale 2, a part of it at twice its size`,
@@ -65,15 +65,15 @@ function picture(random: Random, width: number, height: number, scale: number): 
 
 /** A window whose buffers hold what a test draws. */
 class TurnedWindow {
-  readonly #pool: WaylandObject;
+  readonly #pool: WaylandObject<'wl_shm_pool'>;
   readonly #mapping: Mapping;
-  readonly #buffers: WaylandObject[];
+  readonly #buffers: WaylandObject<'wl_buffer'>[];
   readonly #size: number;
   #turn = 0;
 
   private constructor(
     readonly display: Display,
-    readonly surface: WaylandObject,
+    readonly surface: WaylandObject<'wl_surface'>,
     readonly geometry: SurfaceGeometry,
     buffer: Picture,
   ) {
@@ -98,11 +98,11 @@ class TurnedWindow {
     xdg.on('configure', (serial: number) => xdg.request('ack_configure', serial));
     surface.request('set_buffer_transform', geometry.transform);
     surface.request('set_buffer_scale', geometry.scale);
-    if (geometry.source !== null || geometry.destination !== null) {
+    if (geometry.source !== undefined || geometry.destination !== undefined) {
       const viewport = display.bindOnce('wp_viewporter', 1).create('get_viewport', surface);
       const { source, destination } = geometry;
-      if (source !== null) viewport.request('set_source', source.x, source.y, source.width, source.height);
-      if (destination !== null) viewport.request('set_destination', destination.width, destination.height);
+      if (source !== undefined) viewport.request('set_source', source.x, source.y, source.width, source.height);
+      if (destination !== undefined) viewport.request('set_destination', destination.width, destination.height);
     }
     const window = new TurnedWindow(display, surface, geometry, stored(upright, geometry.transform));
     await window.show(upright, [0, 0, 1000, 1000]);
@@ -159,7 +159,7 @@ t.test('on sway', { timeout: 240_000 }, async t => {
       const { scale } = geometry;
       const first = picture(new Random(1), WIDTH / scale, HEIGHT / scale, scale);
       // What changes lies under this rectangle of the surface, and nothing else does.
-      const damage: [number, number, number, number] = geometry.destination === null ? [5, 9, 7, 4] : [10, 4, 8, 6];
+      const damage: [number, number, number, number] = geometry.destination === undefined ? [5, 9, 7, 4] : [10, 4, 8, 6];
       const second = changed(first, geometry, damage);
       const look = async (socket: UnixSocket): Promise<Picture> => {
         const display = await Display.connect(socket);

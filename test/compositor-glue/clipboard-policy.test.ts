@@ -1,7 +1,7 @@
 /** What a client of a VM that may not read the clipboard hears of it, and what is kept for it meanwhile. */
 import t, { type Test } from 'tap';
 import {
-  clipboardHandlers,
+  clipboardConcern,
   MAX_HELD_MIME_CHARACTERS,
   MAX_HELD_MIME_TYPES,
 } from '../../compositor-glue/clipboard-policy.js';
@@ -13,8 +13,7 @@ const OFFER = 0xff000000;
 
 /** A client with a data device, behind a policy without the right to read. */
 async function withheld(t: Test) {
-  const { requests, events } = clipboardHandlers({ ...DEFAULT_POLICY, readClipboard: false });
-  const b = await between(t, { requests, events });
+  const b = await between(t, { concerns: [clipboardConcern({ ...DEFAULT_POLICY, readClipboard: false })] });
   const manager = b.client.bind(b.registry, 1, 'wl_data_device_manager', 3);
   const seat = b.client.bind(b.registry, 2, 'wl_seat', 5);
   const surface = b.client.make(b.client.bind(b.registry, 3, 'wl_compositor', 4), 'create_surface');
@@ -51,7 +50,7 @@ t.test('of a selection it is told nothing, and nothing of it is kept', async t =
   t.equal(c.held(), 2, 'it might be a drag');
   c.select(OFFER);
   await settle();
-  t.same(c.client.last('wl_data_device.selection').args, [null]);
+  t.same(c.client.last('wl_data_device.selection').args, [undefined]);
   t.equal(c.held(), 0);
   c.more(OFFER, 'one/more');
   await settle();

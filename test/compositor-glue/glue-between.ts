@@ -104,7 +104,7 @@ export interface Remote {
 export class GlueBetween {
   readonly directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
   readonly device: Device;
-  readonly allocator: FakeAllocator | null;
+  readonly allocator: FakeAllocator | undefined;
   readonly glue: Glue;
   /** VM and reason of every client that left or was refused. */
   readonly left: { vm: string; reason: Error | undefined }[] = [];
@@ -121,7 +121,7 @@ export class GlueBetween {
       readonly globals?: typeof GLOBALS;
     } = {},
   ) {
-    this.allocator = options.withoutAllocator ? null : new FakeAllocator(join(this.directory, 'allocator'));
+    this.allocator = options.withoutAllocator ? undefined : new FakeAllocator(join(this.directory, 'allocator'));
     this.device = openDevice({ loopback: this.directory });
     this.#listener = UnixListener.listen(join(this.directory, 'compositor'));
     this.#listener.on('connection', socket => {

@@ -97,7 +97,7 @@ scene('a compositor that is started anew is told anew; another one without the p
 
 scene('a compositor without the protocol has none', async (t, path) => {
   const compositor = new Compositor(path, ['wl_seat']);
-  t.equal(await SecurityContexts.connect(path), null);
+  t.equal(await SecurityContexts.connect(path), undefined);
   compositor.close();
 });
 

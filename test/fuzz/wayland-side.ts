@@ -27,6 +27,8 @@ import type { TestChannel } from './test-channel.js';
 
 /** First id that the compositor makes. */
 const SERVER_IDS = 0xff000000;
+/** There is nothing that an argument could be. */
+const NONE_FITS = Symbol('none fits');
 
 const NUMBERS = [0, 1, 2, 3, 4, 16, 64, 256, 4096, 16384, 65536, 0x7fffffff, 0x80000000, 0xffffffff, 0x34325258];
 const STRINGS = ['', 'text/plain', 'a', 'xkb', 'x'.repeat(200), 'ä\u{1f600}', '%n%s', '../..', 'x'.repeat(3000)];
@@ -229,7 +231,7 @@ export class WaylandSide {
         if (id >= SERVER_IDS !== (this.role === 'client'))
           throw new Error(`${what}: the other side's id ${id} for a new object`);
         if (this.role === 'compositor' && this.objects.has(id)) throw new Error(`${what}: the id ${id} is taken`);
-      } else if (arg.kind === 'object' && value !== null) {
+      } else if (arg.kind === 'object' && value !== undefined) {
         const object = this.objects.get(value as number);
         const wrongType = arg.interface !== undefined && object?.type !== arg.interface;
         if (object === undefined || wrongType || (object.gone && this.role === 'compositor')) {
@@ -293,7 +295,7 @@ export class WaylandSide {
     const values: WireValue[] = [];
     for (const arg of message.args) {
       const value = this.#arg(draw, arg, of, wrong);
-      if (value === undefined) {
+      if (value === NONE_FITS) {
         this.#takeBack(message, values);
         return undefined;
       }
@@ -302,7 +304,7 @@ export class WaylandSide {
     return values;
   }
 
-  #arg(draw: Draw, arg: Arg, of: Thing, wrong: boolean): WireValue | undefined {
+  #arg(draw: Draw, arg: Arg, of: Thing, wrong: boolean): WireValue | typeof NONE_FITS {
     switch (arg.kind) {
       case 'int': {
         const number = draw.oneIn(4) ? draw.pick(NUMBERS) : draw.below(200);
@@ -314,7 +316,7 @@ export class WaylandSide {
       case 'fixed':
         return (draw.below(65536) - 32768) / 256;
       case 'string':
-        if (arg.nullable === true && draw.oneIn(4)) return null;
+        if (arg.nullable === true && draw.oneIn(4)) return undefined;
         if (of.type === 'wl_registry') return draw.pick([...interfaces.keys()]);
         return draw.oneIn(6)
           ? Buffer.from(draw.take(draw.below(20)))
@@ -329,12 +331,12 @@ export class WaylandSide {
         const fitting = [...this.objects].filter(
           ([, { type, gone }]) => wrong || (!gone && (arg.interface === undefined || type === arg.interface)),
         );
-        if (arg.nullable === true && (fitting.length === 0 || draw.oneIn(4))) return null;
-        return fitting.length === 0 ? undefined : draw.pick(fitting)[0];
+        if (arg.nullable === true && (fitting.length === 0 || draw.oneIn(4))) return undefined;
+        return fitting.length === 0 ? NONE_FITS : draw.pick(fitting)[0];
       }
       case 'bind': {
         const known = [...this.globals];
-        if (known.length === 0) return undefined;
+        if (known.length === 0) return NONE_FITS;
         const [, { type, version }] = draw.pick(known);
         return { interface: type, version: wrong ? draw.byte() : 1 + draw.below(version), id: this.newId() };
       }
@@ -345,5 +347,5 @@ export class WaylandSide {
 }
 
 function isFd(value: WireValue | undefined): value is OwnedFd {
-  return typeof value === 'object' && value !== null && 'release' in value;
+  return typeof value === 'object' && 'release' in value;
 }

@@ -1,10 +1,10 @@
 /** What a client in another VM gets to see, and what could reach it from there. */
 import t from 'tap';
-import { DisplayError } from '../../src/relay/call.js';
-import { allowOnly, registryHandlers, REMOTE_GLOBALS } from '../../src/relay/globals.js';
+import { allowOnly, globalsConcern, REMOTE_GLOBALS } from '../../src/relay/globals.js';
 import { GlobalTable, MAX_GLOBALS, MAX_REMOVED_GLOBALS, type Global } from '../../src/wayland/global-table.js';
 import type { Interface } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
+import { WlDisplayError } from '../../src/wayland/protocols/wayland.js';
 import { MAX_OBJECT_ARGS } from '../../src/wayland/wire.js';
 import { settle, type Peer } from './peer.js';
 import { between, madeBy } from './relay-between.js';
@@ -124,10 +124,8 @@ t.test('a policy takes the smaller version, and 0 for what is not on its list', 
 t.test('a registry', async t => {
   const connect = async (extra: readonly Global[] = []) => {
     const own: Global[] = [];
-    const handlers = registryHandlers(allowOnly(REMOTE_GLOBALS), global => own.push(global), extra);
     const b = await between(t, {
-      requests: { wl_registry: handlers.requests },
-      events: { wl_registry: handlers.events },
+      concerns: [globalsConcern(allowOnly(REMOTE_GLOBALS), global => own.push(global), extra)],
     });
     const theirs = madeBy(b.compositor, 'wl_display.get_registry');
     const say = (name: number, iface: string, version: number): void =>
@@ -186,7 +184,7 @@ t.test('a registry', async t => {
       await settle();
       b.client.bind(b.registry, name, iface, version);
       await b.client.isEnded();
-      t.match(b.client.last('wl_display.error').args, [b.registry, DisplayError.InvalidObject, /invalid global/]);
+      t.match(b.client.last('wl_display.error').args, [b.registry, WlDisplayError.invalid_object, /invalid global/]);
       t.same(b.compositor.all('wl_registry.bind'), []);
     });
   }
@@ -237,7 +235,7 @@ t.test('a registry', async t => {
   t.test('of the relay itself hears everything, and the client nothing of that', async t => {
     const b = await connect([{ name: 100, interface: 'virtwl_memory_v1', version: 1 }]);
     const mine = b.relay.inject('wl_registry', 1);
-    b.relay.request(b.relay.display, 'get_registry', [mine.serverId]);
+    b.relay.request(b.relay.display, 'get_registry', { registry: mine });
     b.relay.flush();
     await settle();
     b.compositor.say(mine.serverId, 'global', [1, 'zwlr_screencopy_manager_v1', 3]);

@@ -237,7 +237,7 @@ export class Peer {
     if (this.destroyed.has(id)) fault('the object is destroyed');
     if (message.since > (this.versions.get(id) ?? 1)) fault(`newer than version ${this.versions.get(id)}`);
     message.args.forEach((arg, i) => {
-      if (arg.kind === 'object' && args[i] !== null) {
+      if (arg.kind === 'object' && args[i] !== undefined) {
         const given = this.types.get(args[i] as number);
         if (given === undefined || this.destroyed.has(args[i] as number)) fault(`${arg.name} is no object`);
         else if (arg.interface !== undefined && given !== arg.interface) fault(`${arg.name} is a ${given}`);

@@ -1,5 +1,7 @@
 /** A relay with a client and a compositor at its ends, for the tests of what goes through it. */
 import type { Test } from 'tap';
+import type { Carriers } from '../../src/relay/carriers.js';
+import type { Concern } from '../../src/relay/chain.js';
 import type { Relay as RelayType, RelayRules } from '../../src/relay/relay.js';
 import { Relay } from '../../src/relay/relay.js';
 import { Peer, settle } from './peer.js';
@@ -22,6 +24,14 @@ export interface BetweenOptions extends Partial<RelayRules> {
   readonly injected?: number;
 }
 
+/** Every fd that may pass at all passes. */
+const AS_IT_IS: Carriers = { memory: (_call, fd) => fd, keymap: (_call, fd) => fd, sink: (_call, fd) => fd };
+
+/** The one concern of a test. */
+export function handling(handlers: Omit<Concern, 'name'>): Concern[] {
+  return [{ name: 'test', ...handlers }];
+}
+
 /** Connects both. The client has a registry, and the compositor answers what every compositor answers. */
 export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions = {}): Promise<Between> {
   const { channel: toClient, peer: client } = Peer.pair('client', options.clientReads ?? true);
@@ -31,10 +41,9 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
     for (const end of [client, compositor, toClient, toCompositor]) end.close();
   });
   const relay = new Relay(toClient, toCompositor, {
-    requests: options.requests ?? {},
-    events: options.events ?? {},
-    carryToServer: options.carryToServer ?? ((_call, fd) => fd),
-    carryToClient: options.carryToClient ?? ((_call, fd) => fd),
+    concerns: options.concerns ?? [],
+    toServer: options.toServer ?? AS_IT_IS,
+    toClient: options.toClient ?? AS_IT_IS,
     ...(options.objects && { objects: options.objects }),
     trace: options.trace,
   });
@@ -43,7 +52,7 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
   t.teardown(() => relay.close(undefined));
   for (let i = 0; i < (options.injected ?? 3); i++) {
     const object = relay.inject('wl_callback', 1);
-    relay.request(relay.display, 'sync', [object.serverId]);
+    relay.request(relay.display, 'sync', { callback: object });
   }
   relay.start();
   relay.flush();
@@ -55,6 +64,6 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
 /** The id by which the compositor knows what it heard being made last. */
 export function madeBy(compositor: Peer, name: string): number {
   const heard = compositor.last(name);
-  const made = heard.args.find(arg => typeof arg === 'object' && arg !== null && 'interface' in arg);
+  const made = heard.args.find(arg => typeof arg === 'object' && 'interface' in arg);
   return made === undefined ? (heard.args[0] as number) : (made as { id: number }).id;
 }

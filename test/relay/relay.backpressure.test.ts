@@ -6,7 +6,7 @@ import { HIGH_WATER_BYTES } from '../../src/system/unix-socket.js';
 import { Verdict } from '../../src/relay/call.js';
 import { Holdings } from '../holdings.js';
 import { settle, type Peer } from './peer.js';
-import { between, madeBy } from './relay-between.js';
+import { between, handling, madeBy } from './relay-between.js';
 
 const before = new Holdings();
 
@@ -78,14 +78,18 @@ t.test('a client that asks and asks and does not read the answers is not read ei
   const b = await between(t, {
     clientReads: false,
     // A request that we answer ourselves, with twenty times its size.
-    requests: {
-      wl_registry: {
-        bind: call => {
-          for (let i = 0; i < 20; i++) call.relay.emitEvent(call.object, 'global', [i, 'wl_output', 4]);
-          return Verdict.Drop;
+    concerns: handling({
+      requests: {
+        wl_registry: {
+          bind: ({ relay, object }) => {
+            for (let name = 0; name < 20; name++) {
+              relay.emitEvent(object, 'global', { name, interface: 'wl_output', version: 4 });
+            }
+            return Verdict.Drop;
+          },
         },
       },
-    },
+    }),
   });
   const { bytes } = b.client.encode(b.registry, 'bind', [1, { interface: 'wl_seat', version: 1, id: 77 }]);
   const batch = Buffer.concat(Array.from({ length: 300 }, () => bytes));
@@ -109,7 +113,7 @@ t.test("a stall and a compositor that does not read do not get in each other's w
   let open = false;
   const b = await between(t, {
     compositorReads: false,
-    requests: { wl_surface: { commit: () => (open ? Verdict.Forward : Verdict.Stall) } },
+    concerns: handling({ requests: { wl_surface: { commit: () => (open ? Verdict.Forward : Verdict.Stall) } } }),
   });
   const factory = b.client.bind(b.registry, 1, 'wl_compositor', 4);
   const surface = b.client.make(factory, 'create_surface');

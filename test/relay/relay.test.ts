@@ -3,10 +3,11 @@ import t, { type Test } from 'tap';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { Verdict } from '../../src/relay/call.js';
+import type { RelayObject } from '../../src/relay/object-map.js';
 import { WireError } from '../../src/wayland/wire.js';
 import { Holdings } from '../holdings.js';
 import { settle } from './peer.js';
-import { between, madeBy, type Between } from './relay-between.js';
+import { between, handling, madeBy, type Between } from './relay-between.js';
 
 const before = new Holdings();
 
@@ -48,14 +49,14 @@ t.test('ids', async t => {
     const id = b.client.make(factory, 'create_surface');
     const region = b.client.make(factory, 'create_region');
     b.client.say(id, 'set_input_region', [region]);
-    b.client.say(id, 'set_opaque_region', [null]);
-    b.client.say(id, 'attach', [null, 1, -2]);
+    b.client.say(id, 'set_opaque_region', [undefined]);
+    b.client.say(id, 'attach', [undefined, 1, -2]);
     await settle();
     const theirs = madeBy(b.compositor, 'wl_compositor.create_surface');
     const theirRegion = madeBy(b.compositor, 'wl_compositor.create_region');
     t.match(b.compositor.last('wl_surface.set_input_region'), { id: theirs, args: [theirRegion] });
-    t.match(b.compositor.last('wl_surface.set_opaque_region'), { id: theirs, args: [null] });
-    t.match(b.compositor.last('wl_surface.attach'), { id: theirs, args: [null, 1, -2] });
+    t.match(b.compositor.last('wl_surface.set_opaque_region'), { id: theirs, args: [undefined] });
+    t.match(b.compositor.last('wl_surface.attach'), { id: theirs, args: [undefined, 1, -2] });
     t.not(theirRegion, region);
 
     const { id: output, theirs: theirOutput } = await bind(b, 'wl_output');
@@ -84,10 +85,10 @@ t.test('ids', async t => {
     t.match(b.client.last('wl_data_offer.offer'), { id: offer, args: ['text/plain'] });
     t.match(b.client.last('wl_data_device.selection'), { id: device, args: [offer] });
 
-    b.client.say(offer, 'accept', [1, null]);
+    b.client.say(offer, 'accept', [1, undefined]);
     b.client.say(offer, 'receive', ['text/plain', memfd(12)]);
     await settle();
-    t.match(b.compositor.last('wl_data_offer.accept'), { id: offer, args: [1, null] });
+    t.match(b.compositor.last('wl_data_offer.accept'), { id: offer, args: [1, undefined] });
     t.equal((b.compositor.last('wl_data_offer.receive').args[1] as OwnedFd).info().size, 12);
 
     b.client.say(offer, 'destroy');
@@ -98,7 +99,7 @@ t.test('ids', async t => {
     b.compositor.say(theirDevice, 'selection', [offer]);
     await settle();
     t.equal(b.client.all('wl_data_offer.offer').length, 1);
-    t.match(b.client.last('wl_data_device.selection').args, [null]);
+    t.match(b.client.last('wl_data_device.selection').args, [undefined]);
 
     b.compositor.say(theirDevice, 'data_offer', [offer]);
     b.compositor.say(offer, 'offer', ['text/again']);
@@ -224,7 +225,7 @@ t.test('events for what the client has destroyed', async t => {
       b.client.heard.filter(item => item.name.startsWith('wl_data_offer')),
       [],
     );
-    t.match(b.client.last('wl_data_device.selection'), { id: other, args: [null] });
+    t.match(b.client.last('wl_data_device.selection'), { id: other, args: [undefined] });
     b.compositor.say(theirOther!, 'data_offer', [0xff000000]);
     await settle();
     t.match(b.client.last('wl_data_device.data_offer'), { id: other, args: [0xff000000] });
@@ -282,26 +283,27 @@ t.test('fds', async t => {
   t.test('may be replaced, taken or refused by a handler', async t => {
     let seen: OwnedFd | undefined;
     const b = await between(t, {
-      requests: {
-        wl_shm: {
-          create_pool: call => {
-            if (call.int(1) === 1) {
-              seen = call.takeFd(0);
-              t.throws(() => call.takeFd(0), /taken already/);
-              t.throws(() => call.peekFd(0), /taken already/);
-              call.relay.adopt('wl_shm_pool', 1, call.uint(0), true);
-              return Verdict.Drop;
-            }
-            if (call.int(1) === 2) {
-              call.takeFd(0).close();
-              call.replaceFd(0, memfd(222));
-            }
-            return call.int(1) === 3
-              ? (call.relay.adopt('wl_shm_pool', 1, call.uint(0), true), Verdict.Drop)
-              : Verdict.Forward;
+      concerns: handling({
+        requests: {
+          wl_shm: {
+            create_pool: call => {
+              const { id, size } = call.args;
+              if (size === 1) {
+                seen = call.takeFd(0);
+                t.throws(() => call.takeFd(0), /taken already/);
+                t.throws(() => call.peekFd(0), /taken already/);
+                call.relay.adopt('wl_shm_pool', 1, id, true);
+                return Verdict.Drop;
+              }
+              if (size === 2) {
+                call.takeFd(0).close();
+                call.replaceFd(0, memfd(222));
+              }
+              return size === 3 ? (call.relay.adopt('wl_shm_pool', 1, id, true), Verdict.Drop) : Verdict.Forward;
+            },
           },
         },
-      },
+      }),
     });
     const { id: shm } = await bind(b, 'wl_shm', 1);
     const held = new Holdings();
@@ -318,9 +320,11 @@ t.test('fds', async t => {
 
   t.test('that cannot be carried end this connection only', async t => {
     const b = await between(t, {
-      carryToServer: (_call, fd) => {
-        fd.close();
-        throw new Error('no pipe to be had');
+      toServer: {
+        memory: (_call, fd) => {
+          fd.close();
+          throw new Error('no pipe to be had');
+        },
       },
     });
     const { id: shm } = await bind(b, 'wl_shm', 1);
@@ -412,7 +416,9 @@ t.test('a handler', async t => {
     let open = false;
     let asked = 0;
     const b = await between(t, {
-      requests: { wl_surface: { commit: () => (asked++, open ? Verdict.Forward : Verdict.Stall) } },
+      concerns: handling({
+        requests: { wl_surface: { commit: () => (asked++, open ? Verdict.Forward : Verdict.Stall) } },
+      }),
     });
     const { id } = await surface(b);
     const { id: shm } = await bind(b, 'wl_shm', 1);
@@ -447,7 +453,7 @@ t.test('a handler', async t => {
   });
 
   t.test('that stalls is no reason to hold events', async t => {
-    const b = await between(t, { requests: { wl_surface: { commit: () => Verdict.Stall } } });
+    const b = await between(t, { concerns: handling({ requests: { wl_surface: { commit: () => Verdict.Stall } } }) });
     const { id } = await surface(b);
     const { id: output, theirs } = await bind(b, 'wl_output');
     b.client.say(id, 'commit');
@@ -460,7 +466,7 @@ t.test('a handler', async t => {
   t.test('whose client leaves in the meantime still lets it say what it said', async t => {
     let open = false;
     const b = await between(t, {
-      requests: { wl_surface: { commit: () => (open ? Verdict.Forward : Verdict.Stall) } },
+      concerns: handling({ requests: { wl_surface: { commit: () => (open ? Verdict.Forward : Verdict.Stall) } } }),
     });
     const { id } = await surface(b);
     b.client.say(id, 'commit');
@@ -478,7 +484,7 @@ t.test('a handler', async t => {
 
   t.test('that is never resumed keeps nothing when the compositor goes', async t => {
     const held = new Holdings();
-    const b = await between(t, { requests: { wl_shm: { create_pool: () => Verdict.Stall } } });
+    const b = await between(t, { concerns: handling({ requests: { wl_shm: { create_pool: () => Verdict.Stall } } }) });
     const { id: shm } = await bind(b, 'wl_shm', 1);
     for (let i = 0; i < 60; i++) b.client.make(shm, 'create_pool', ['new', memfd(), 4096]);
     await settle();
@@ -493,16 +499,18 @@ t.test('a handler', async t => {
   t.test('of an event may let stalled requests go on, and neither is mistaken for the other', async t => {
     let open = false;
     const b = await between(t, {
-      requests: { wl_shm: { create_pool: () => (open ? Verdict.Forward : Verdict.Stall) } },
-      events: {
-        wl_registry: {
-          global: call => {
-            open = true;
-            call.relay.resume('requests');
-            return Verdict.Forward;
+      concerns: handling({
+        requests: { wl_shm: { create_pool: () => (open ? Verdict.Forward : Verdict.Stall) } },
+        events: {
+          wl_registry: {
+            global: call => {
+              open = true;
+              call.relay.resume('requests');
+              return Verdict.Forward;
+            },
           },
         },
-      },
+      }),
     });
     const { id: shm } = await bind(b, 'wl_shm', 1);
     const { id: seat } = await bind(b, 'wl_seat', 5);
@@ -532,8 +540,10 @@ t.test('a handler', async t => {
     t.test(`that closes the relay leaves nothing behind, whatever it then says (${verdict})`, async t => {
       const held = new Holdings();
       const b = await between(t, {
-        requests: { wl_shm: { create_pool: call => (call.relay.close(new Error('enough')), verdict) } },
-        events: { wl_keyboard: { keymap: call => (call.relay.close(new Error('enough')), verdict) } },
+        concerns: handling({
+          requests: { wl_shm: { create_pool: call => (call.relay.close(new Error('enough')), verdict) } },
+          events: { wl_keyboard: { keymap: call => (call.relay.close(new Error('enough')), verdict) } },
+        }),
       });
       const { id: shm } = await bind(b, 'wl_shm', 1);
       const said = b.client.encode(shm, 'create_pool', [b.client.newId(), memfd(), 4096]);
@@ -547,7 +557,9 @@ t.test('a handler', async t => {
       b.compositor.close();
 
       const c = await between(t, {
-        events: { wl_keyboard: { keymap: call => (call.relay.close(new Error('enough')), verdict) } },
+        concerns: handling({
+          events: { wl_keyboard: { keymap: call => (call.relay.close(new Error('enough')), verdict) } },
+        }),
       });
       const { id: seat } = await bind(c, 'wl_seat');
       c.client.make(seat, 'get_keyboard');
@@ -564,13 +576,15 @@ t.test('a handler', async t => {
 
   t.test('that throws is told to the client as our mistake', async t => {
     const b = await between(t, {
-      requests: {
-        wl_surface: {
-          commit: () => {
-            throw new Error('x'.repeat(5000));
+      concerns: handling({
+        requests: {
+          wl_surface: {
+            commit: () => {
+              throw new Error('x'.repeat(5000));
+            },
           },
         },
-      },
+      }),
     });
     const { id } = await surface(b);
     b.client.say(id, 'commit');
@@ -579,10 +593,14 @@ t.test('a handler', async t => {
 
   t.test('may answer for objects of its own', async t => {
     const b = await between(t, {
-      requests: {
-        wl_shm: { create_pool: call => (call.relay.adopt('wl_shm_pool', 1, call.uint(0), true, 'mine'), Verdict.Drop) },
-        wl_shm_pool: { destroy: call => (t.equal(call.object.data, 'mine'), Verdict.Drop) },
-      },
+      concerns: handling({
+        requests: {
+          wl_shm: {
+            create_pool: ({ relay, args }) => (relay.adopt('wl_shm_pool', 1, args.id, true, 'mine'), Verdict.Drop),
+          },
+          wl_shm_pool: { destroy: call => (t.equal(call.object.data, 'mine'), Verdict.Drop) },
+        },
+      }),
     });
     const { id: shm } = await bind(b, 'wl_shm', 1);
     const pool = b.client.make(shm, 'create_pool', ['new', memfd(), 4096]);
@@ -603,9 +621,11 @@ t.test('a handler', async t => {
 
   t.test('that has none for a request of such an object is told to the client as our mistake', async t => {
     const b = await between(t, {
-      requests: {
-        wl_shm: { create_pool: call => (call.relay.adopt('wl_shm_pool', 1, call.uint(0), true), Verdict.Drop) },
-      },
+      concerns: handling({
+        requests: {
+          wl_shm: { create_pool: ({ relay, args }) => (relay.adopt('wl_shm_pool', 1, args.id, true), Verdict.Drop) },
+        },
+      }),
     });
     const { id: shm } = await bind(b, 'wl_shm', 1);
     const pool = b.client.make(shm, 'create_pool', ['new', memfd(), 4096]);
@@ -614,10 +634,8 @@ t.test('a handler', async t => {
   });
 
   t.test('is refused at once when it is for a message that there is not', async t => {
-    await t.rejects(
-      between(t, { requests: { wl_display: { nonsense: () => Verdict.Drop } } }),
-      /no message 'nonsense'/,
-    );
+    const requests: object = { wl_display: { nonsense: () => Verdict.Drop } };
+    await t.rejects(between(t, { concerns: handling({ requests }) }), /no message 'nonsense'/);
   });
 });
 
@@ -626,11 +644,12 @@ t.test('after the end', async t => {
     const held = new Holdings();
     const b = await between(t);
     const { id: shm } = await bind(b, 'wl_shm', 1);
-    const object = b.relay.clientObject(shm)!;
+    const object = b.relay.clientObject(shm)! as RelayObject<'wl_shm'>;
+    const pool = b.relay.inject('wl_shm_pool', 1);
     b.relay.close(undefined);
     b.relay.close(new Error('a second time'));
-    b.relay.request(object, 'create_pool', [9999, memfd(), 4096]);
-    b.relay.emitEvent(object, 'format', [0]);
+    b.relay.request(object, 'create_pool', { id: pool, fd: memfd(), size: 4096 });
+    b.relay.emitEvent(object, 'format', { format: 0 });
     b.relay.flush();
     b.relay.resume('requests');
     b.relay.fail(new WireError('size', 'late') as never);

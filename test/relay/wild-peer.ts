@@ -14,6 +14,8 @@ import type { Random } from '../wayland/random.js';
 const INTS = [0, 1, -1, 2, 3, 4, 7, 8, 16, 64, 256, 4095, 4096, 0x7fffffff, -0x80000000, 0x40000000, 65536];
 const UINTS = [0, 1, 2, 3, 4, 16, 255, 4096, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];
 const SERVER_IDS = 0xff000000;
+/** There is nothing that an argument could be. */
+const NONE_FITS = Symbol('none fits');
 
 export interface WildOptions {
   /** One in so many messages is broken; Infinity: none. */
@@ -98,8 +100,8 @@ export class WildPeer {
     const args: WireValue[] = [];
     for (const [i, arg] of message.args.entries()) {
       const value = sensible?.[i] ?? this.#value(arg, breaking);
-      if (value === undefined) {
-        // Nothing that would fit: not now.
+      if (value === NONE_FITS) {
+        // Not now.
         this.#takeBack(message, args);
         return;
       }
@@ -126,7 +128,7 @@ export class WildPeer {
   #takeBack(message: Message, args: readonly WireValue[]): void {
     args.forEach((arg, i) => {
       if (arg instanceof OwnedFd) arg.close();
-      const made = message.args[i]!.kind === 'new_id' ? (arg as number) : (arg as { id?: number } | null)?.id;
+      const made = message.args[i]!.kind === 'new_id' ? (arg as number) : (arg as { id?: number } | undefined)?.id;
       if (this.peer.role === 'client' && made !== undefined && made < this.#nextClientId && made > 1)
         this.#free.push(made);
       if (this.peer.role === 'compositor' && made === this.#nextServerId - 1) this.#nextServerId -= 1;
@@ -144,7 +146,7 @@ export class WildPeer {
     peer.raw(bytes.subarray(cut));
   }
 
-  #value(arg: Arg, breaking: boolean): WireValue | undefined {
+  #value(arg: Arg, breaking: boolean): WireValue | typeof NONE_FITS {
     const { random } = this;
     switch (arg.kind) {
       case 'int':
@@ -154,7 +156,7 @@ export class WildPeer {
       case 'fixed':
         return (random.below(0x20000) - 0x1000) / 256;
       case 'string':
-        return arg.nullable === true && random.below(4) === 0 ? null : this.#string();
+        return arg.nullable === true && random.below(4) === 0 ? undefined : this.#string();
       case 'array':
         return Uint8Array.from({ length: random.below(60) }, () => random.below(256));
       case 'object':
@@ -162,7 +164,7 @@ export class WildPeer {
       case 'new_id':
         return this.#newId(breaking);
       case 'bind': {
-        if (this.#globals.length === 0) return undefined;
+        if (this.#globals.length === 0) return NONE_FITS;
         const [, iface, version] = random.pick(this.#globals);
         return { interface: iface, version: 1 + random.below(version), id: this.#newId(breaking) };
       }
@@ -188,14 +190,14 @@ export class WildPeer {
     ).join('');
   }
 
-  #object(arg: Arg, breaking: boolean): WireValue | undefined {
+  #object(arg: Arg, breaking: boolean): WireValue | typeof NONE_FITS {
     const { random, peer } = this;
-    if (arg.nullable === true && random.below(5) === 0) return null;
+    if (arg.nullable === true && random.below(5) === 0) return undefined;
     if (breaking && random.below(2) === 0) return random.pick([1, 2, 3, 999, SERVER_IDS, 0xffffffff]);
     const fitting = [...peer.types].filter(
       ([id, type]) => !peer.destroyed.has(id) && (arg.interface === undefined || type === arg.interface),
     );
-    if (fitting.length === 0) return arg.nullable === true ? null : undefined;
+    if (fitting.length === 0) return arg.nullable === true ? undefined : NONE_FITS;
     return random.pick(fitting)[0];
   }
 

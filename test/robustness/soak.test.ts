@@ -14,7 +14,6 @@ import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { UnixSocket } from '../../src/system/unix-socket.js';
 import { openDevice } from '../../src/virtwl/device.js';
-import type { Memory } from '../../src/virtwl/vfd.js';
 import { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { DIRECT, House } from './house.js';
@@ -128,10 +127,10 @@ function memory(): OwnedFd {
   return new OwnedFd(native.memfd('soak', BYTES, 0));
 }
 
-async function slabPool(display: Display): Promise<WaylandObject> {
+async function slabPool(display: Display): Promise<WaylandObject<'wl_shm_pool'>> {
   const slab = display.bind('virtwl_memory_v1', 1).create('allocate', BYTES);
   await display.until<void>(resolve => {
-    slab.once('memory', (fd: Memory) => {
+    slab.once('memory', fd => {
       fd.close();
       resolve();
     });

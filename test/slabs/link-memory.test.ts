@@ -24,7 +24,7 @@ class FakeSource implements MemorySource<number> {
   largest = Infinity;
   /** Bytes that are missing from what is given. */
   short = 0;
-  waiting: (() => void)[] | null = null;
+  waiting: (() => void)[] | undefined;
   #pools = 0;
 
   allocate(size: number): Promise<SlabGrant<number>> {
@@ -36,7 +36,7 @@ class FakeSource implements MemorySource<number> {
       pool,
       release: () => this.released.push(pool),
     });
-    if (this.waiting === null) return Promise.resolve(grant());
+    if (this.waiting === undefined) return Promise.resolve(grant());
     return new Promise(resolve => this.waiting!.push(() => resolve(grant())));
   }
 }
@@ -50,14 +50,14 @@ function memory() {
 
 async function taken(m: LinkMemory<number>, bytes: number): Promise<Piece<number>> {
   const piece = m.take(bytes) ?? (await settle(2), m.take(bytes));
-  if (piece === null) throw new Error('no piece');
+  if (piece === undefined) throw new Error('no piece');
   return piece;
 }
 
 t.test('a slab is asked for once, with room for double buffering', async t => {
   const { source, memory: m, arrivals } = memory();
   source.waiting = [];
-  for (let i = 0; i < 5; i++) t.equal(m.take(1 << 20), null);
+  for (let i = 0; i < 5; i++) t.equal(m.take(1 << 20), undefined);
   t.same(source.asked, [BUFFERS_PER_SLAB << 20]);
   source.waiting.shift()!();
   await settle(2);
@@ -68,7 +68,7 @@ t.test('a slab is asked for once, with room for double buffering', async t => {
     [0, 1 << 20, 2 << 20],
   );
   t.equal(new Set(pieces.map(({ mapping }) => mapping)).size, 1);
-  t.equal(m.take(1), null, 'the fourth needs another');
+  t.equal(m.take(1), undefined, 'the fourth needs another');
   m.close();
 });
 
@@ -92,19 +92,19 @@ t.test('sizes are whole MiB, and roomy only within reason', async t => {
 t.test('what is refused is asked for smaller, and then told once', async t => {
   const { source, memory: m, arrivals } = memory();
   source.largest = 2 << 20;
-  t.equal(m.take(1 << 20), null);
+  t.equal(m.take(1 << 20), undefined);
   await settle(2);
   t.same(source.asked, [3 << 20, 1 << 20]);
   t.equal(arrivals.count, 1);
   const piece = m.take(1 << 20)!;
   t.equal(piece.offset, 0);
   source.largest = 0;
-  t.equal(m.take(1), null);
+  t.equal(m.take(1), undefined);
   await settle(2);
   t.equal(arrivals.count, 2);
   t.throws(() => m.take(1), /1048576 bytes are too many/);
   source.largest = Infinity;
-  t.equal(m.take(1), null, 'a later call tries again');
+  t.equal(m.take(1), undefined, 'a later call tries again');
   await settle(2);
   t.equal(m.take(1)!.offset, 0);
   m.close();
@@ -114,7 +114,7 @@ t.test('a slab that cannot be mapped is given back, and no memory', async t => {
   const held = new Holdings();
   const { source, memory: m } = memory();
   source.short = 4096;
-  t.equal(m.take(5000), null);
+  t.equal(m.take(5000), undefined);
   await settle(2);
   t.same(source.released, [1]);
   t.throws(() => m.take(5000), /cannot map/);
@@ -140,7 +140,7 @@ t.test('a slab that does not come is waited for so long, and given back when it 
   source.waiting = [];
   let arrivals = 0;
   const m = new LinkMemory<number>(source, () => (arrivals += 1), 20);
-  t.equal(m.take(MIN_SLAB_BYTES), null);
+  t.equal(m.take(MIN_SLAB_BYTES), undefined);
   await eventually('the end of the wait', () => arrivals === 1);
   t.throws(() => m.take(MIN_SLAB_BYTES), /no answer within 20 ms to the request for 3145728 bytes/);
   t.equal(source.asked.length, 1, 'and nothing smaller is asked for');
@@ -148,7 +148,7 @@ t.test('a slab that does not come is waited for so long, and given back when it 
   await settle(2);
   t.same(source.released, [1]);
   t.equal(m.slabCount, 0);
-  source.waiting = null;
+  source.waiting = undefined;
   await taken(m, MIN_SLAB_BYTES);
   t.equal(m.slabCount, 1, 'the next one is asked for as ever');
   m.close();

@@ -31,7 +31,7 @@ async function showWindow(
   const shell = display.bind('xdg_wm_base', 1);
   shell.on('ping', (serial: number) => shell.request('pong', serial));
   const xdgSurface = shell.create('get_xdg_surface', surface);
-  xdgSurface.create('get_toplevel').request('set_fullscreen', null);
+  xdgSurface.create('get_toplevel').request('set_fullscreen', undefined);
   const configured = display.until<void>(resolve => {
     xdgSurface.on('configure', (serial: number) => {
       xdgSurface.request('ack_configure', serial);

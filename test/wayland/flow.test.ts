@@ -144,9 +144,9 @@ t.test('reading goes on when everybody has room again, and not before', async t 
   const { made, channel, out, answers, held } = flow({ stallAt: 4 });
   const sinks = [out.channel as FakeChannel, answers.channel as FakeChannel];
   for (const sink of sinks) sink.room = false;
-  out.append(message(2), 0, 12, null);
+  out.append(message(2), 0, 12, undefined);
   out.flush();
-  answers.append(message(2), 0, 12, null);
+  answers.append(message(2), 0, 12, undefined);
   answers.flush();
   channel.emit('data', message(4), []);
   t.equal(channel.paused, true);

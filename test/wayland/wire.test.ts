@@ -57,7 +57,7 @@ t.test('the builder', async t => {
       fixedSize: -1,
       plain: false,
     });
-    t.equal(requests[1]!.objectOffsets, null, 'the id is behind a string');
+    t.equal(requests[1]!.objectOffsets, undefined, 'the id is behind a string');
     t.match(requests[2], { name: 'third', opcode: 2, fixedSize: 0, plain: true });
   });
 
@@ -93,7 +93,7 @@ t.test('the tables', async t => {
       surface.requests.slice(0, 7).map(item => item.name),
       ['destroy', 'attach', 'damage', 'frame', 'set_opaque_region', 'set_input_region', 'commit'],
     );
-    t.match(interfaces.get('wl_registry')!.requests[0], { name: 'bind', fixedSize: -1, objectOffsets: null });
+    t.match(interfaces.get('wl_registry')!.requests[0], { name: 'bind', fixedSize: -1, objectOffsets: undefined });
     t.match(interfaces.get('wl_keyboard')!.events[0], { name: 'keymap', fds: 1, fixedSize: 8 });
     t.match(interfaces.get('virtwl_slab_v1')!.events[0], { name: 'memory', fds: 1, fixedSize: 4 });
     t.match(interfaces.get('virtwl_slab_v1')!.requests[0], { destructor: true });
@@ -151,10 +151,10 @@ t.test('encoding', async t => {
       ['m v:uint', 0x100000000],
       ['m v:fixed', 0x800000],
       ['m v:fixed', NaN],
-      ['m v:string', null],
+      ['m v:string', undefined],
       ['m v:string', 'a\0b'],
       ['m v:string', 5],
-      ['m v:object', null],
+      ['m v:object', undefined],
       ['m v:object?', 0],
       ['m v:new_id', 0],
       ['m v:array', 'text'],
@@ -277,7 +277,7 @@ t.test('checking', async t => {
     }
     for (const line of ['m v:object?', 'm v:string?']) {
       checkMessage(message(line), bytes, 0, bytes.length);
-      t.same(readArgs(message(line), bytes, 0, []), [null]);
+      t.same(readArgs(message(line), bytes, 0, []), [undefined]);
     }
     const late = message('m s:string o:object');
     const body = encode(late, ['abc', 9]);
@@ -326,9 +326,9 @@ t.test('every message of every table', async t => {
       case 'new_id':
         return 1 + random.below(0xffffffff);
       case 'object':
-        return nullable && random.below(2) === 0 ? null : 1 + random.below(0xffffffff);
+        return nullable && random.below(2) === 0 ? undefined : 1 + random.below(0xffffffff);
       case 'string':
-        return nullable && random.below(2) === 0 ? null : 'é✓x'.repeat(random.below(20)) + 'a'.repeat(random.below(4));
+        return nullable && random.below(2) === 0 ? undefined : 'é✓x'.repeat(random.below(20)) + 'a'.repeat(random.below(4));
       case 'array':
         return Uint8Array.from({ length: random.below(70) }, () => random.below(256));
       case 'bind':
