@@ -4,6 +4,7 @@
  * may not write has its selections declined, as if another client had taken over at once.
  */
 import { Verdict, type Call, type EventHandlers, type RequestHandlers } from '../src/relay/call.js';
+import { FIREWALL } from '../src/firewall/firewall.js';
 import type { Concern } from '../src/relay/chain.js';
 import type { RelayObject } from '../src/relay/object-map.js';
 import type { VmPolicy } from './policy.js';
@@ -26,7 +27,7 @@ interface Offer {
 export function clipboardConcern(policy: VmPolicy): Concern {
   return {
     name: 'clipboard',
-    after: ['firewall'],
+    after: FIREWALL,
     requests: { ...(!policy.writeClipboard && noWriting), ...(!policy.readClipboard && noReading) },
     events: policy.readClipboard ? {} : nothingToRead,
   };

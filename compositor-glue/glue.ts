@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'eventemitter3';
 import { AllocatorClient } from '../src/allocator/client.js';
+import { SharedFirewall } from '../src/firewall/firewall.js';
 import type { Channel } from '../src/system/channel.js';
 import { UnixSocket } from '../src/system/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
@@ -52,6 +53,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   readonly #entrances = new Map<string, Promise<SecurityContext>>();
   readonly #accounts = new Map<string, VmAccount>();
   readonly #clients = new Set<RemoteClient>();
+  readonly #firewall = new SharedFirewall();
   #allocator: AllocatorClient | undefined;
   #closed = false;
   /** Clients let in so far. */
@@ -126,6 +128,7 @@ export class Glue extends EventEmitter<GlueEvents> {
     const client = new RemoteClient(link, compositor, {
       account,
       policy: this.#policies.of(vm),
+      shared: this.#firewall,
       device: this.#options.device,
       allocate: bytes => this.#allocate(bytes),
       trace: this.#options.trace?.connection(vm, number),

@@ -3,6 +3,7 @@
  * made of the pool: destroying the pool, or the slab under it, gives nothing back while there is one.
  */
 import { ProtocolError, Verdict } from '../src/relay/call.js';
+import { FIREWALL } from '../src/firewall/firewall.js';
 import type { Concern } from '../src/relay/chain.js';
 import type { RelayObject } from '../src/relay/object-map.js';
 import { WlShmError } from '../src/wayland/protocols/wayland.js';
@@ -32,7 +33,7 @@ export class PoolMemory {
 /** Follows pools and buffers from their making to their end. */
 export const poolConcern: Concern = {
   name: 'pools',
-  after: ['firewall'],
+  after: FIREWALL,
   made: {
     wl_buffer: (buffer, { object: pool }) => {
       const memory = memoryOf(pool);

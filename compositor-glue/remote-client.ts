@@ -10,6 +10,7 @@ import { native } from '../src/system/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
 import { ProtocolError, Verdict, type Call, type EventValues, type RequestValues } from '../src/relay/call.js';
+import { firewall, FIREWALL, type SharedFirewall } from '../src/firewall/firewall.js';
 import type { Concern } from '../src/relay/chain.js';
 import { globalsConcern } from '../src/relay/globals.js';
 import { type Global } from '../src/wayland/global-table.js';
@@ -34,6 +35,8 @@ export interface RemoteClientOptions {
   /** The client's VM, by the name that the host gave it. */
   readonly account: VmAccount;
   readonly policy: VmPolicy;
+  /** What the firewalls of all VMs share. Lent. */
+  readonly shared: SharedFirewall;
   /** Where memory is made that needs none of the allocator's. Lent. */
   readonly device: Device;
   /** Is told every message. */
@@ -60,11 +63,14 @@ export class RemoteClient {
       shm: () => this.#shm,
     });
     const { account, policy } = options;
+    const wall = firewall(account.firewall, options.shared);
     this.relay = new Relay(link, compositor, {
+      ...wall.rules,
       objects: account,
       trace: options.trace,
       concerns: [
         globalsConcern(globalsOf(policy), global => this.#ownGlobal(global), [MEMORY_GLOBAL]),
+        ...wall.concerns,
         clipboardConcern(policy),
         labelConcern(account.name, policy),
         fullscreenConcern(policy),
@@ -82,6 +88,7 @@ export class RemoteClient {
         sink: (_call, fd) => account.transfers.pipeForSink(fd),
       },
     });
+    wall.attach(this.relay);
     this.relay.on('close', () => {
       this.#slabs.close();
       for (const _ of this.#ownPools) account.credit(0);
@@ -97,7 +104,7 @@ export class RemoteClient {
   #concern(): Concern {
     return {
       name: 'client',
-      after: ['globals', 'firewall'],
+      after: ['globals', ...FIREWALL],
       requests: {
         wl_display: { get_registry: call => this.#getRegistry(call) },
         wl_registry: { bind: call => this.#bind(call) },

@@ -4,6 +4,7 @@
  * its clients were given.
  */
 import { createHash } from 'node:crypto';
+import { VmFirewall } from '../src/firewall/firewall.js';
 import type { Mapping } from '../src/system/native.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import type { Transfers } from '../src/relay/transfers.js';
@@ -31,6 +32,8 @@ export class VmAccount implements ObjectAccount {
   #objects = 0;
   /** Host memory with a keymap's bytes, by their hash. */
   readonly #keymaps = new Map<string, Memory>();
+  /** What its clients have in common at the firewall. */
+  readonly firewall: VmFirewall;
   /** Connections that this VM has now. */
   clients = 0;
 
@@ -40,7 +43,9 @@ export class VmAccount implements ObjectAccount {
     /** Clipboard pipes of this VM's clients. The account's to close. */
     readonly transfers: Transfers,
     readonly maxObjects = DEFAULT_OBJECTS_PER_VM,
-  ) {}
+  ) {
+    this.firewall = new VmFirewall(name);
+  }
 
   /** Places for objects that its connections take. */
   get objects(): number {

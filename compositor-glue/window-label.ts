@@ -3,6 +3,7 @@
  * neither a person nor a rule of the compositor takes one VM's window for another's. A client has no say in it.
  */
 import { Verdict } from '../src/relay/call.js';
+import { FIREWALL } from '../src/firewall/firewall.js';
 import type { Concern } from '../src/relay/chain.js';
 import type { VmPolicy } from './policy.js';
 
@@ -24,7 +25,7 @@ export function labelConcern(vm: string, policy: VmPolicy): Concern {
   if (!policy.prefixTitles) return { name: 'labels' };
   return {
     name: 'labels',
-    after: ['firewall'],
+    after: FIREWALL,
     requests: {
       xdg_surface: {
         // A window that never names itself is labelled too.
@@ -55,7 +56,7 @@ export function fullscreenConcern(policy: VmPolicy): Concern {
   if (policy.fullscreen) return { name: 'fullscreen' };
   return {
     name: 'fullscreen',
-    after: ['firewall'],
+    after: FIREWALL,
     requests: { xdg_toplevel: { set_fullscreen: () => Verdict.Drop } },
   };
 }

@@ -22,7 +22,7 @@ import { allowOnly, globalsConcern, REMOTE_GLOBALS } from '../relay/globals.js';
 import { type Global } from '../wayland/global-table.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
-import type { Trace } from '../src/relay/trace.js';
+import type { Trace } from '../relay/trace.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { AppBuffer, AppPool } from './app-pool.js';

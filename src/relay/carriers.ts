@@ -19,7 +19,7 @@ export type FdKind = 'memory' | 'keymap' | 'sink';
 export type Carrier = (call: Call, fd: OwnedFd) => OwnedFd;
 
 /** The carriers of one way, by what an fd is. Without one, such an fd does not pass. */
-export type Carriers = { readonly [K in FdKind]?: Carrier };
+export type Carriers = Readonly<Partial<Record<FdKind, Carrier>>>;
 
 /** Every message with an fd that a relay carries: each has exactly one. */
 const KINDS: Readonly<Record<string, FdKind>> = {

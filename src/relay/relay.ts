@@ -47,10 +47,7 @@ export interface RelayRules {
   readonly objects?: ObjectAccount;
   /** Is told every message. */
   readonly trace?: Trace | undefined;
-  /**
-   * Asked before each batch of requests goes on, and told what has gone: how much of this client the compositor may have
-   * before it at a time. Default: no bound.
-   */
+  /** How far the client may be ahead of the compositor. Default: no bound. */
   readonly pace?: Pace;
   /** Writes what is to be said to the compositor before the connection to it is closed, whoever closes it. */
   readonly leaving?: (relay: Relay) => void;
@@ -59,7 +56,9 @@ export interface RelayRules {
 /** Bounds how far a client may be ahead of the compositor. */
 export interface Pace {
   /** Whether one more request may go on now. When not, `Relay.resume('requests')` is called once it may. */
-  admit(object: RelayObject, message: Message): boolean;
+  admit(): boolean;
+  /** A request has been dealt with. */
+  passed(object: RelayObject, message: Message): void;
 }
 
 type SendValue<A extends ArgType> = A['kind'] extends 'object'

@@ -44,7 +44,7 @@ export class Requests extends Way {
       throw new ProtocolError(1, WlDisplayError.invalid_method, `invalid method ${opcode}, object ${String(object)}`);
     }
     checkMessage(message, bytes, offset, size);
-    if (this.#rules.pace?.admit(object, message) === false) return false;
+    if (this.#rules.pace?.admit() === false) return false;
     const call = this.prepare(object, message, bytes, offset, size, queue);
     const { trace } = this.#rules;
     if (trace !== undefined) trace.passing('->', object.interface.name, id, message, bytes, offset, call.fds);
@@ -66,6 +66,7 @@ export class Requests extends Way {
       if (verdict !== Verdict.Stall) this.finish(message, queue);
     }
     if (message.destructor) this.#objects.destroyedByClient(object);
+    this.#rules.pace?.passed(object, message);
     return true;
   }
 

@@ -317,7 +317,7 @@ export function readArgs(message: Message, bytes: Uint8Array, offset: number, fd
         break;
       }
       case 'fd':
-        values.push(fds.shift()!);
+        values.push(fds.shift());
         break;
     }
   }

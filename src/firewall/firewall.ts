@@ -1,0 +1,73 @@
+/**
+ * The firewall: what stands between the clients of other VMs and the compositor, so that the compositor sees only what a
+ * well-behaved client could have said. Every request passes it before anything else handles it; each of its rooms is one
+ * concern of the relay's chain, and they share one model of the objects (`life.ts`).
+ *
+ * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
+ * - `roles.ts`: roles are given once, parents and subsurfaces make trees
+ * - `serials.ts`: what needs an action of the user has one
+ * - `regions.ts`: regions and damage have few rectangles
+ * - `population.ts`: kinds of objects that cost more than others are counted
+ * - `pace.ts`: no VM is far ahead of the compositor
+ */
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import type { Relay, RelayRules } from '../relay/relay.js';
+import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
+import { VmPace } from './pace.js';
+import { Population, populationConcern } from './population.js';
+import { regionsConcern } from './regions.js';
+import { rolesConcern, type Exports } from './roles.js';
+import { serialsConcern } from './serials.js';
+
+/** The names of the firewall's concerns: what others say that they come after. */
+export const FIREWALL: readonly string[] = ['lifetimes', 'roles', 'serials', 'regions', 'population', 'pace'];
+
+/** What all clients of one VM share. */
+export class VmFirewall {
+  readonly pace = new VmPace();
+  readonly population: Population;
+
+  /** `limits`: numbers of a policy, by the names of kinds in `population.ts`. */
+  constructor(vm: string, limits?: Readonly<Record<string, number>>) {
+    this.population = new Population(vm, limits);
+  }
+}
+
+/** What the clients of all VMs share. */
+export class SharedFirewall {
+  /** Windows that were exported, by handle. */
+  readonly exports: Exports = new Map<string, RelayObject<'xdg_toplevel'>>();
+}
+
+/** The firewall of one connection. */
+export interface Firewall {
+  /** For the rules of its relay. The concerns come behind those that decide what there is at all (`globals`). */
+  readonly rules: Pick<RelayRules, 'pace' | 'leaving'>;
+  readonly concerns: readonly Concern[];
+  /** Once, when there is a relay, before it starts. */
+  attach(relay: Relay): void;
+}
+
+export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
+  const pace = vm.pace.connect();
+  const population = populationConcern(vm.population);
+  return {
+    rules: { pace, leaving: destroyInOrder },
+    concerns: [
+      lifetimesConcern(),
+      rolesConcern(shared.exports),
+      serialsConcern(),
+      regionsConcern(cost => pace.charge(cost)),
+      population.concern,
+      pace.concern,
+    ],
+    attach: relay => {
+      pace.attach(relay);
+      relay.on('close', () => {
+        pace.close();
+        population.close();
+      });
+    },
+  };
+}

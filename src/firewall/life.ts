@@ -1,0 +1,82 @@
+/**
+ * The model of one object's life: what it needs, what needs it, and for surfaces the role and the place in the tree. Kept
+ * by `lifetimes.ts`, read by the other rooms of the firewall. An object that nothing needs and that needs nothing has none.
+ */
+import type { RelayObject } from '../relay/object-map.js';
+import type { Gone } from './lives.js';
+
+/** Roles that a surface can have, by what gives them. */
+export type Role = 'xdg_toplevel' | 'xdg_popup' | 'subsurface' | 'cursor' | 'drag icon';
+
+/** One need of a living object. */
+export interface Tie {
+  readonly object: RelayObject;
+  readonly gone: Gone;
+}
+
+let made = 0;
+
+export class Life {
+  /** Grows with each life: what was made later may need what was made before, never the other way. */
+  readonly number = ++made;
+  readonly needs: Tie[] = [];
+  /** What needs this object, in the order of its making. */
+  readonly dependents = new Set<RelayObject>();
+  /** A surface's role: given once, kept for good. */
+  role: Role | undefined;
+  /** A surface's xdg_surface, an xdg_surface's toplevel or popup, a surface's subsurface: while that lives. */
+  roleObject: RelayObject | undefined;
+  /** The surface of an xdg_surface, toplevel, popup or subsurface. */
+  surface: RelayObject | undefined;
+  /** The parent of a toplevel, a popup (its parent's role object) or a subsurface (the parent's surface). */
+  parent: RelayObject | undefined;
+
+  constructor(readonly object: RelayObject) {}
+}
+
+/** The life of an object; it begins with the first question. */
+export function lifeOf(object: RelayObject): Life {
+  return (object.life ??= new Life(object)) as Life;
+}
+
+/** The life of an object, where it has one. */
+export function knownLife(object: RelayObject): Life | undefined {
+  return object.life as Life | undefined;
+}
+
+/** Ties `object` to what it needs. */
+export function tie(object: RelayObject, need: RelayObject, gone: Gone): void {
+  lifeOf(object).needs.push({ object: need, gone });
+  lifeOf(need).dependents.add(object);
+}
+
+/** The object is gone, or is not the compositor's any more: it needs nothing, and counts for nobody. */
+export function untie(object: RelayObject): void {
+  const life = knownLife(object);
+  if (life === undefined) return;
+  for (const { object: need } of life.needs) {
+    const other = knownLife(need);
+    other?.dependents.delete(object);
+    if (other?.roleObject === object) other.roleObject = undefined;
+  }
+  life.needs.length = 0;
+  // A surface that is no subsurface any more is the top of its own tree.
+  if (object.is('wl_subsurface') && life.surface !== undefined) lifeOf(life.surface).parent = undefined;
+}
+
+/** The toplevel of a surface, while there is one. */
+export function toplevelOf(surface: RelayObject): RelayObject<'xdg_toplevel'> | undefined {
+  const xdgSurface = knownLife(surface)?.roleObject;
+  const toplevel = xdgSurface && knownLife(xdgSurface)?.roleObject;
+  return toplevel?.is('xdg_toplevel') === true ? toplevel : undefined;
+}
+
+/** How many there are from `object` up to the top of its tree; `Infinity` where `without` is one of them. */
+export function depth(object: RelayObject | undefined, without?: RelayObject): number {
+  let count = 0;
+  for (let at = object; at !== undefined; at = knownLife(at)?.parent) {
+    if (at === without) return Infinity;
+    count += 1;
+  }
+  return count;
+}

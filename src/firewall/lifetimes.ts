@@ -1,0 +1,131 @@
+/**
+ * Keeps every object's life as the protocols have it (`lives.ts`), before the compositor sees anything of it. A request
+ * that would destroy what a living object needs is refused with the protocol's own error, or the dependent is taken away
+ * from the compositor first and is inert for the client. Roles are given once. Parents and subsurfaces make trees. A client
+ * that leaves has its objects destroyed newest first, which is an order that every protocol allows.
+ */
+import { ProtocolError, Verdict, type Call, type RequestHandlers } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import type { Relay } from '../relay/relay.js';
+import type { InterfaceName } from '../wayland/message-types.js';
+import { interfaces } from '../wayland/protocols/index.js';
+import { WlSurfaceError } from '../wayland/protocols/wayland.js';
+import { knownLife, tie, untie } from './life.js';
+import { LIVES, type Gone, type LifeRules } from './lives.js';
+
+/** Interfaces that something needs: their destructors are looked at. */
+const NEEDED: readonly InterfaceName[] = [
+  'wl_surface',
+  'xdg_wm_base',
+  'xdg_surface',
+  'xdg_toplevel',
+  'xdg_popup',
+  'wl_pointer',
+  'zwp_tablet_tool_v2',
+];
+
+/** The concern for one connection. */
+export function lifetimesConcern(): Concern {
+  return { name: 'lifetimes', after: ['globals'], made: madeHandlers, gone: goneHandlers, requests: destructors };
+}
+
+/** Destroys, newest first, what of a client the compositor has that is tied to anything. For `RelayRules.leaving`. */
+export function destroyInOrder(relay: Relay): void {
+  const tied = [...relay.objects()].flatMap(object => {
+    const life = knownLife(object);
+    const counts = life !== undefined && (life.needs.length > 0 || life.dependents.size > 0);
+    return counts && object.serverId !== 0 && !object.destroyed && hasDestructor(object) ? [life] : [];
+  });
+  tied.sort((a, b) => b.number - a.number);
+  for (const { object } of tied) relay.detach(object, { text: 'the client has left' });
+}
+
+function hasDestructor(object: RelayObject): boolean {
+  return object.interface.requests.some(({ destructor, args }) => destructor && args.length === 0);
+}
+
+// ---- needs -----------------------------------------------------------------------------------------------------
+
+const madeHandlers = Object.fromEntries(
+  Object.entries(LIVES).map(([name, rules]) => [
+    name,
+    (object: RelayObject, call: Call) => tieToNeeds(object, rules, call),
+  ]),
+) as NonNullable<Concern['made']>;
+
+const goneHandlers = Object.fromEntries(Object.keys(LIVES).map(name => [name, untie])) as NonNullable<Concern['gone']>;
+
+const destructors = Object.fromEntries(
+  NEEDED.map(name => {
+    const destructor = interfaces.get(name)!.requests.find(message => message.destructor)!;
+    return [name, { [destructor.name]: (call: Call) => release(call.relay, call.object) }];
+  }),
+) as RequestHandlers;
+
+function tieToNeeds(object: RelayObject, rules: LifeRules, call: Call): void {
+  const args = call.args as Readonly<Record<string, unknown>>;
+  for (const { by, gone } of rules.needs) {
+    const need = (by === 'maker' ? call.object : args[by]) as RelayObject | undefined;
+    if (need === undefined) continue;
+    const { only } = rules;
+    if (only?.per === by && hasOne(need, object.interface.name)) {
+      throw new ProtocolError(
+        call.object.clientId,
+        only.code,
+        `${String(need)} has a ${object.interface.name} already`,
+      );
+    }
+    tie(object, need, gone);
+  }
+}
+
+function hasOne(need: RelayObject, interfaceName: string): boolean {
+  for (const other of knownLife(need)?.dependents ?? []) if (other.interface.name === interfaceName) return true;
+  return false;
+}
+
+/** What needs `object` is refused to lose it, or loses it first. */
+function release(relay: Relay, object: RelayObject): Verdict {
+  const dependents = [...(knownLife(object)?.dependents ?? [])].reverse();
+  for (const dependent of dependents) refuseIfNeeded(object, dependent);
+  for (const dependent of dependents) takeAway(relay, dependent, goneOf(dependent, object));
+  return Verdict.Forward;
+}
+
+function refuseIfNeeded(object: RelayObject, dependent: RelayObject): void {
+  // A surface under an xdg_surface with a role is refused for the role, by the surface's own error.
+  if (object.is('wl_surface') && dependent.is('xdg_surface') && knownLife(dependent)?.roleObject !== undefined) {
+    throw new ProtocolError(
+      object.clientId,
+      WlSurfaceError.defunct_role_object,
+      `${String(object)} was destroyed before its role object, ${String(knownLife(dependent)?.roleObject)}`,
+    );
+  }
+  const gone = goneOf(dependent, object);
+  if (gone.then === 'refuse') throw new ProtocolError((gone.about ?? object).clientId, gone.code, gone.text);
+}
+
+function goneOf(dependent: RelayObject, need: RelayObject): Gone {
+  const tied = knownLife(dependent)?.needs.find(({ object }) => object === need);
+  return tied?.gone ?? { then: 'inert' };
+}
+
+/** Takes an object away from the compositor, and before it all that needs it. */
+function takeAway(relay: Relay, object: RelayObject, gone: Gone): void {
+  for (const dependent of [...(knownLife(object)?.dependents ?? [])].reverse()) {
+    takeAway(relay, dependent, { then: 'inert' });
+  }
+  if (object.inert !== undefined || object.destroyed) return;
+  if (gone.then === 'dismiss' && object.is('xdg_popup')) relay.emitEvent(object, 'popup_done', {});
+  relay.detach(object, {
+    code: gone.then === 'inert' ? gone.code : undefined,
+    text: (gone.then === 'inert' ? gone.text : undefined) ?? 'what it was made for is gone',
+  });
+  untie(object);
+}
+
+/** Dismisses a popup: the client is told that it is done, and the compositor destroys it. */
+export function dismiss(relay: Relay, popup: RelayObject<'xdg_popup'>): void {
+  takeAway(relay, popup, { then: 'dismiss' });
+}

@@ -1,0 +1,105 @@
+/**
+ * How many objects of one kind the clients of a VM may have at a time. Most kinds cost no more than any object, and the
+ * bound on all objects is enough; these cost a compositor more: a mapping, a surface that is drawn, a list that is walked
+ * for each event.
+ */
+import { ProtocolError } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import type { InterfaceName } from '../wayland/message-types.js';
+import { WlDisplayError } from '../wayland/protocols/wayland.js';
+
+/** A kind of object that is counted. */
+export interface Kind {
+  /** For errors, policy lines and counters. */
+  readonly name: string;
+  readonly most: number;
+  readonly interfaces: readonly InterfaceName[];
+}
+
+/** Kinds by default. A policy may say other numbers. */
+export const KINDS: readonly Kind[] = [
+  // Each is a mapping in the compositor, of which a process has 65,530, and half of them are for the other VMs.
+  { name: 'pools', most: 2_048, interfaces: ['wl_shm_pool'] },
+  // Each is drawn, and is walked for each frame and each motion of the pointer. A browser has some hundred.
+  { name: 'subsurfaces', most: 4_096, interfaces: ['wl_subsurface'] },
+  { name: 'surfaces', most: 16_384, interfaces: ['wl_surface'] },
+  // A person sees one chain of menus, and a tooltip for each program.
+  { name: 'popups', most: 256, interfaces: ['xdg_popup'] },
+  { name: 'windows', most: 1_024, interfaces: ['xdg_toplevel'] },
+  // Any of them is enough, and each is asked about each time.
+  { name: 'inhibitors', most: 64, interfaces: ['zwp_idle_inhibitor_v1'] },
+  { name: 'constraints', most: 64, interfaces: ['zwp_locked_pointer_v1', 'zwp_confined_pointer_v1'] },
+  // A registry is never destroyed, and each global is told to each.
+  { name: 'registries', most: 4_096, interfaces: ['wl_registry'] },
+  // Each gets its own copy of each event.
+  {
+    name: 'devices',
+    most: 4_096,
+    interfaces: ['wl_seat', 'wl_pointer', 'wl_keyboard', 'wl_touch', 'wl_data_device', 'zwp_relative_pointer_v1'],
+  },
+  { name: 'outputs', most: 4_096, interfaces: ['wl_output', 'zxdg_output_v1'] },
+  { name: 'sources', most: 1_024, interfaces: ['wl_data_source', 'zwp_primary_selection_source_v1'] },
+  { name: 'handles', most: 256, interfaces: ['zxdg_exported_v1', 'zxdg_exported_v2'] },
+  { name: 'tokens', most: 256, interfaces: ['xdg_activation_token_v1'] },
+];
+
+/** The counts of one VM. */
+export class Population {
+  readonly #counts = new Map<string, number>();
+  readonly #most: ReadonlyMap<string, number>;
+
+  /** `limits` are the numbers of a policy, by the names of kinds. */
+  constructor(
+    private readonly vm: string,
+    limits: Readonly<Record<string, number>> = {},
+  ) {
+    this.#most = new Map(KINDS.map(({ name, most }) => [name, limits[name] ?? most]));
+  }
+
+  /** How many there are of a kind. */
+  count(kind: string): number {
+    return this.#counts.get(kind) ?? 0;
+  }
+
+  /** @throws ProtocolError (no_memory) when there are as many as there may be */
+  add(kind: string): void {
+    const count = this.count(kind);
+    const most = this.#most.get(kind) ?? Infinity;
+    if (count >= most) {
+      const text = `virtwl: VM "${this.vm}" has ${most} ${kind} already, its policy allows no more`;
+      throw new ProtocolError(1, WlDisplayError.no_memory, text);
+    }
+    this.#counts.set(kind, count + 1);
+  }
+
+  remove(kind: string, count = 1): void {
+    this.#counts.set(kind, this.count(kind) - count);
+  }
+}
+
+/** The concern for one connection; `close` takes off what it still has. */
+export function populationConcern(population: Population): { readonly concern: Concern; close(): void } {
+  const own = new Map<string, number>();
+  const made: Record<string, (object: RelayObject) => void> = {};
+  const gone: Record<string, (object: RelayObject) => void> = {};
+  for (const { name, interfaces } of KINDS) {
+    for (const type of interfaces) {
+      made[type] = () => {
+        population.add(name);
+        own.set(name, (own.get(name) ?? 0) + 1);
+      };
+      gone[type] = () => {
+        population.remove(name);
+        own.set(name, own.get(name)! - 1);
+      };
+    }
+  }
+  return {
+    concern: { name: 'population', made: made, gone: gone },
+    close: () => {
+      for (const [name, count] of own) population.remove(name, count);
+      own.clear();
+    },
+  };
+}

@@ -1,0 +1,263 @@
+/**
+ * Which role a surface gets, and whose child it becomes. A role is given once, by the rules of each protocol; a popup has a
+ * living parent; toplevels and subsurfaces make trees, of bounded depth and without a loop, also where a handle of
+ * another VM's window (xdg_foreign) would close one.
+ */
+import { ProtocolError, Verdict, type Call, type RequestHandlers } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import { ZwpTabletToolV2Error } from '../wayland/protocols/tablet-v2.js';
+import {
+  WlDataDeviceError,
+  WlDisplayError,
+  WlPointerError,
+  WlSubcompositorError,
+} from '../wayland/protocols/wayland.js';
+import { ZxdgExporterV2Error, ZxdgImportedV2Error } from '../wayland/protocols/xdg-foreign-unstable-v2.js';
+import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
+import { depth, knownLife, lifeOf, tie, toplevelOf, type Role } from './life.js';
+
+/**
+ * Surfaces of a tree of subsurfaces above one another. Toolkits nest two or three, browsers up to ten; compositors walk
+ * the tree by recursion.
+ */
+export const MAX_SUBSURFACE_DEPTH = 32;
+/** Popups above one another, their window counted: menus of menus. */
+export const MAX_POPUP_DEPTH = 32;
+/** Windows of which each is a dialog of the next. */
+export const MAX_PARENT_DEPTH = 64;
+
+/** Windows that were exported, by handle, of all VMs: a handle is made to be passed on. */
+export type Exports = Map<string, RelayObject<'xdg_toplevel'>>;
+
+/** The concern for one connection; `exports` is of the whole compositor. */
+export function rolesConcern(exports: Exports): Concern {
+  return {
+    name: 'roles',
+    after: ['lifetimes'],
+    requests: { ...surfaceRoles, ...foreignRequests(exports) },
+    made: {
+      xdg_surface: (xdgSurface, { args }) => {
+        const { surface } = args as { surface: RelayObject };
+        lifeOf(xdgSurface).surface = surface;
+        lifeOf(surface).roleObject = xdgSurface;
+      },
+      xdg_toplevel: (toplevel, { object: xdgSurface }) => becomes(xdgSurface, toplevel),
+      xdg_popup: (popup, call) => {
+        becomes(call.object, popup);
+        const parent = knownLife((call.args as { parent: RelayObject }).parent)!.roleObject!;
+        lifeOf(popup).parent = parent;
+        tie(
+          popup,
+          parent,
+          parent.is('xdg_popup')
+            ? {
+                then: 'refuse',
+                code: XdgWmBaseError.not_the_topmost_popup,
+                text: `${String(parent)} was destroyed before ${String(popup)}, which is above it`,
+                about: wmBaseOf(call.object),
+              }
+            : { then: 'dismiss' },
+        );
+      },
+      wl_subsurface: (subsurface, { args }) => {
+        const { surface, parent } = args as { surface: RelayObject; parent: RelayObject };
+        lifeOf(subsurface).surface = surface;
+        lifeOf(surface).roleObject = subsurface;
+        lifeOf(surface).parent = parent;
+      },
+      zxdg_imported_v1: imported,
+      zxdg_imported_v2: imported,
+    },
+    gone: {
+      xdg_toplevel: toplevel => {
+        // Its children are its parent's now.
+        const parent = knownLife(toplevel)?.parent;
+        for (const child of children.get(toplevel) ?? []) setParent(child, parent);
+        setParent(toplevel, undefined);
+        for (const [handle, exported] of exports) if (exported === toplevel) exports.delete(handle);
+      },
+    },
+    events: {
+      zxdg_exported_v1: { handle: ({ object, args }) => remember(exports, args.handle, object) },
+      zxdg_exported_v2: { handle: ({ object, args }) => remember(exports, args.handle, object) },
+    },
+  };
+}
+
+// ---- surfaces --------------------------------------------------------------------------------------------------
+
+/** Gives a surface a role, which it keeps. `blamed` and `code` say whose error it is when it has another one. */
+function giveRole(surface: RelayObject, role: Role, blamed: RelayObject, code: number): void {
+  const life = lifeOf(surface);
+  if (life.role !== undefined && life.role !== role) {
+    throw new ProtocolError(blamed.clientId, code, `${String(surface)} has the role "${life.role}" already`);
+  }
+  life.role = role;
+}
+
+function becomes(xdgSurface: RelayObject, roleObject: RelayObject): void {
+  const life = lifeOf(xdgSurface);
+  life.roleObject = roleObject;
+  lifeOf(roleObject).surface = life.surface;
+}
+
+/** The xdg_wm_base that an xdg_surface was made by: errors of popups are told by it. */
+function wmBaseOf(xdgSurface: RelayObject): RelayObject {
+  return knownLife(xdgSurface)?.needs.find(({ object }) => object.is('xdg_wm_base'))?.object ?? xdgSurface;
+}
+
+/** Proves that an xdg_surface may get a toplevel or popup. */
+function construct(xdgSurface: RelayObject, role: Role): void {
+  const { roleObject, surface } = lifeOf(xdgSurface);
+  if (roleObject !== undefined) {
+    const text = `${String(xdgSurface)} has ${String(roleObject)} already`;
+    throw new ProtocolError(xdgSurface.clientId, XdgSurfaceError.already_constructed, text);
+  }
+  giveRole(surface!, role, wmBaseOf(xdgSurface), XdgWmBaseError.role);
+}
+
+function tooDeep(what: string, most: number): ProtocolError {
+  return new ProtocolError(1, WlDisplayError.no_memory, `virtwl: over ${most} ${what} above one another`);
+}
+
+/** Levels of subsurfaces from a surface down, itself counted. */
+function height(surface: RelayObject): number {
+  let most = 0;
+  for (const dependent of knownLife(surface)?.dependents ?? []) {
+    const child = dependent.is('wl_subsurface') ? knownLife(dependent)?.surface : undefined;
+    if (child !== undefined && child !== surface) most = Math.max(most, height(child));
+  }
+  return most + 1;
+}
+
+const surfaceRoles: RequestHandlers = {
+  wl_subcompositor: {
+    get_subsurface: ({ object, args: { surface, parent } }) => {
+      if (depth(parent, surface) === Infinity) {
+        const text = `${String(parent)} is ${String(surface)} itself, or below it`;
+        throw new ProtocolError(object.clientId, WlSubcompositorError.bad_parent, text);
+      }
+      if (depth(parent) + height(surface) > MAX_SUBSURFACE_DEPTH) throw tooDeep('subsurfaces', MAX_SUBSURFACE_DEPTH);
+      giveRole(surface, 'subsurface', object, WlSubcompositorError.bad_surface);
+      return Verdict.Forward;
+    },
+  },
+  xdg_wm_base: {
+    get_xdg_surface: ({ object, args: { surface } }) => {
+      const role = knownLife(surface)?.role;
+      if (role === undefined || role.startsWith('xdg_')) return Verdict.Forward;
+      throw new ProtocolError(
+        object.clientId,
+        XdgWmBaseError.role,
+        `${String(surface)} has the role "${role}" already`,
+      );
+    },
+  },
+  xdg_surface: {
+    get_toplevel: ({ object }) => {
+      construct(object, 'xdg_toplevel');
+      return Verdict.Forward;
+    },
+    get_popup: ({ object, args: { parent } }) => {
+      const above = parent && knownLife(parent)?.roleObject;
+      if (parent === undefined || above === undefined) {
+        // A parent may be named later by protocols that remote clients do not have.
+        const text =
+          parent === undefined ? 'a popup without a parent' : `${String(parent)} is no window or popup (yet)`;
+        throw new ProtocolError(wmBaseOf(object).clientId, XdgWmBaseError.invalid_popup_parent, text);
+      }
+      construct(object, 'xdg_popup');
+      if (depth(above) >= MAX_POPUP_DEPTH) throw tooDeep('popups', MAX_POPUP_DEPTH);
+      return Verdict.Forward;
+    },
+  },
+  xdg_toplevel: {
+    set_parent: ({ object, args: { parent } }) => {
+      if (depth(parent, object) === Infinity) {
+        const text = `${String(parent)} is ${String(object)} itself, or a child of it`;
+        throw new ProtocolError(object.clientId, XdgToplevelError.invalid_parent, text);
+      }
+      if (depth(parent) >= MAX_PARENT_DEPTH) throw tooDeep('windows', MAX_PARENT_DEPTH);
+      setParent(object, parent);
+      return Verdict.Forward;
+    },
+  },
+  wl_pointer: {
+    set_cursor: ({ object, args: { surface } }) => {
+      if (surface !== undefined) giveRole(surface, 'cursor', object, WlPointerError.role);
+      return Verdict.Forward;
+    },
+  },
+  zwp_tablet_tool_v2: {
+    set_cursor: ({ object, args: { surface } }) => {
+      if (surface !== undefined) giveRole(surface, 'cursor', object, ZwpTabletToolV2Error.role);
+      return Verdict.Forward;
+    },
+  },
+  wl_data_device: {
+    start_drag: ({ object, args: { icon } }) => {
+      if (icon !== undefined) giveRole(icon, 'drag icon', object, WlDataDeviceError.role);
+      return Verdict.Forward;
+    },
+  },
+};
+
+// ---- windows ---------------------------------------------------------------------------------------------------
+
+/** Toplevels by their parent. A handle that crosses VMs makes trees of several connections, so this is one table. */
+const children = new WeakMap<RelayObject, Set<RelayObject>>();
+
+/** Makes `parent` the parent of a toplevel; undefined: it has none. */
+function setParent(toplevel: RelayObject, parent: RelayObject | undefined): void {
+  const life = lifeOf(toplevel);
+  if (life.parent !== undefined) children.get(life.parent)?.delete(toplevel);
+  life.parent = parent;
+  if (parent === undefined) return;
+  const set = children.get(parent) ?? new Set();
+  children.set(parent, set.add(toplevel));
+}
+
+/** The exported window's handle, as the compositor tells it. */
+function remember(exports: Exports, handle: string, exported: RelayObject): Verdict {
+  const surface = knownLife(exported)?.needs.find(({ object }) => object.is('wl_surface'))?.object;
+  const toplevel = surface && toplevelOf(surface);
+  if (toplevel !== undefined) exports.set(handle, toplevel);
+  return Verdict.Forward;
+}
+
+/** Which handle an import is of. */
+const handles = new WeakMap<RelayObject, string>();
+
+function imported(object: RelayObject, { args }: Call<string, never>): void {
+  handles.set(object, (args as { handle: string }).handle);
+}
+
+function foreignRequests(exports: Exports): RequestHandlers {
+  const exportOf = (blamed: RelayObject, surface: RelayObject): Verdict => {
+    if (toplevelOf(surface) !== undefined) return Verdict.Forward;
+    throw new ProtocolError(blamed.clientId, ZxdgExporterV2Error.invalid_surface, `${String(surface)} is no window`);
+  };
+  const parentOf = (window: RelayObject, surface: RelayObject): Verdict => {
+    const toplevel = toplevelOf(surface);
+    if (toplevel === undefined) {
+      const text = `${String(surface)} is no window`;
+      throw new ProtocolError(window.clientId, ZxdgImportedV2Error.invalid_surface, text);
+    }
+    const parent = exports.get(handles.get(window) ?? '');
+    // Where the handle is of a client inside of this VM, the tree above is the compositor's own and has none of ours.
+    if (parent === undefined) return Verdict.Forward;
+    if (depth(parent, toplevel) >= MAX_PARENT_DEPTH) {
+      const text = `${String(surface)} would be a parent of itself, or over ${MAX_PARENT_DEPTH} windows deep`;
+      throw new ProtocolError(window.clientId, ZxdgImportedV2Error.invalid_surface, text);
+    }
+    setParent(toplevel, parent);
+    return Verdict.Forward;
+  };
+  return {
+    zxdg_exporter_v1: { export: ({ object, args }) => exportOf(object, args.surface) },
+    zxdg_exporter_v2: { export_toplevel: ({ object, args }) => exportOf(object, args.surface) },
+    zxdg_imported_v1: { set_parent_of: ({ object, args }) => parentOf(object, args.surface) },
+    zxdg_imported_v2: { set_parent_of: ({ object, args }) => parentOf(object, args.surface) },
+  };
+}
