@@ -26,7 +26,7 @@ const COSTS: Readonly<Record<string, number>> = {
   'wl_shm.create_pool': 16,
   'wl_shm_pool.resize': 16,
   // Every global is told.
-  'wl_display.get_registry': 32,
+  'wl_display.get_registry': 16,
   'wl_registry.bind': 4,
   // A screen is copied.
   'zwlr_screencopy_frame_v1.copy': 32,

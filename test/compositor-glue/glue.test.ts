@@ -606,35 +606,35 @@ withGlue(
     const [one, two, other] = [await g.arrive('work'), await g.arrive('work'), await g.arrive('play')];
     t.equal(g.glue.objectsOf('work'), 2, 'two registries');
     const factoryOf = (r: Remote): number => r.client.bind(r.registry, nameOf('wl_compositor'), 'wl_compositor', 6);
-    const regions = (r: Remote, factory: number, count: number): number[] =>
-      Array.from({ length: count }, () => r.client.make(factory, 'create_region'));
+    const surfaces = (r: Remote, factory: number, count: number): number[] =>
+      Array.from({ length: count }, () => r.client.make(factory, 'create_surface'));
     const factory = factoryOf(one);
-    const made = regions(one, factory, 60);
+    const made = surfaces(one, factory, 60);
     const factory2 = factoryOf(two);
-    regions(two, factory2, 36);
+    surfaces(two, factory2, 36);
     await settle(16);
     t.equal(g.glue.objectsOf('work'), 100);
     t.same(g.left, []);
-    regions(other, factoryOf(other), 98);
+    surfaces(other, factoryOf(other), 98);
     await settle(16);
     t.equal(g.glue.objectsOf('play'), 100);
     t.same(g.left, [], 'each VM has its own');
 
-    for (const region of made) one.client.say(region, 'destroy');
+    for (const surface of made) one.client.say(surface, 'destroy');
     await settle(16);
     t.equal(g.glue.objectsOf('work'), 100, 'what was needed once is kept, here and in the compositor');
-    for (const region of made) one.client.say(factory, 'create_region', [region]);
+    for (const surface of made) one.client.say(factory, 'create_surface', [surface]);
     await settle(16);
     t.same(g.left, [], 'for that client to use again');
-    t.equal(one.compositor.all('wl_compositor.create_region').length, 120);
+    t.equal(one.compositor.all('wl_compositor.create_surface').length, 120);
 
-    regions(two, factory2, 1);
+    surfaces(two, factory2, 1);
     await fails(t, two.client, 1, NO_MEMORY, /too many objects of all clients together/);
     await settle(16);
     t.notOk(one.client.ended, 'nobody else notices');
     t.equal(g.glue.objectsOf('work'), 62, 'and its places are back');
     const next = await g.arrive('work');
-    regions(next, factoryOf(next), 36);
+    surfaces(next, factoryOf(next), 36);
     await settle(16);
     t.same(
       g.left.map(({ vm }) => vm),

@@ -4,6 +4,7 @@
  */
 import { tmpdir } from 'node:os';
 import { RemoteClient } from '../../../compositor-glue/remote-client.js';
+import { SharedFirewall } from '../../../src/firewall/firewall.js';
 import { DEFAULT_POLICY, type VmPolicy } from '../../../compositor-glue/policy.js';
 import { VmAccount } from '../../../compositor-glue/vm-account.js';
 import type { AllocatorClient } from '../../../src/allocator/client.js';
@@ -87,7 +88,13 @@ function proxy(app: TestChannel, link: TestChannel, draw: Draw): Between {
 function glue(link: TestChannel, compositor: TestChannel, draw: Draw): Between {
   const policy = draw.oneIn(3) ? STRICT : DEFAULT_POLICY;
   const account = new VmAccount('vm', policy.memory, new Transfers(device));
-  const client = new RemoteClient(link, compositor, { account, policy, device, allocate: allocator(draw) });
+  const client = new RemoteClient(link, compositor, {
+    account,
+    policy,
+    device,
+    shared: new SharedFirewall(),
+    allocate: allocator(draw),
+  });
   let why: string | undefined;
   client.relay.on('close', reason => (why = brief(reason)));
   return {
