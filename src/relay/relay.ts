@@ -242,10 +242,14 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (this.#closed) return;
     const { objectId, code, message } = error;
     const told = messageNamed(this.display.interface.events, 'error')!;
+    const tell = (args: readonly WireValue[]): void => {
+      this.#rules.trace?.own('<=', 'wl_display', 1, told, args);
+      this.toClient.write(1, told, args);
+    };
     try {
-      this.toClient.write(1, told, [objectId, code, message]);
+      tell([objectId, code, message]);
     } catch {
-      this.toClient.write(1, told, [1, code, 'error too long to be told']);
+      tell([1, code, 'error too long to be told']);
     }
     this.close(error);
   }

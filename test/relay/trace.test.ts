@@ -8,7 +8,7 @@ import type { Interface, Message } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
 import { Holdings } from '../holdings.js';
 import { settle } from './peer.js';
-import { between, madeBy } from './relay-between.js';
+import { between, handling, madeBy } from './relay-between.js';
 
 const before = new Holdings();
 
@@ -34,7 +34,7 @@ t.test('both ways, with the numbers of the side that each came from', async t =>
   const factory = b.client.bind(b.registry, 1, 'wl_compositor', 4);
   await settle();
   const surface = b.client.make(factory, 'create_surface');
-  b.client.say(surface, 'attach', [null, 0, -1]);
+  b.client.say(surface, 'attach', [undefined, 0, -1]);
   await settle();
   const theirs = madeBy(b.compositor, 'wl_compositor.create_surface');
   const output1 = b.client.bind(b.registry, 2, 'wl_output', 1);
@@ -58,14 +58,16 @@ t.test("the relay's own messages, and an answer in the place of a request", asyn
   const { output, said } = tracing();
   const b = await between(t, {
     trace: output.connection('work', 1),
-    requests: {
-      wl_registry: {
-        bind: call => {
-          call.relay.emitEvent(call.object, 'global_remove', [7]);
-          return Verdict.Drop;
+    concerns: handling({
+      requests: {
+        wl_registry: {
+          bind: ({ relay, object }) => {
+            relay.emitEvent(object, 'global_remove', { name: 7 });
+            return Verdict.Drop;
+          },
         },
       },
-    },
+    }),
   });
   said();
   b.client.bind(b.registry, 1, 'wl_seat', 1);
@@ -90,7 +92,7 @@ t.test('a message that is held back is shown once, when it came', async t => {
   let wait = true;
   const b = await between(t, {
     trace: output.connection('work', 1),
-    requests: { wl_registry: { bind: () => (wait ? Verdict.Stall : Verdict.Forward) } },
+    concerns: handling({ requests: { wl_registry: { bind: () => (wait ? Verdict.Stall : Verdict.Forward) } } }),
   });
   said();
   b.client.bind(b.registry, 1, 'wl_shm', 1);
