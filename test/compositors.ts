@@ -47,6 +47,8 @@ export interface SwayOptions {
   readonly config?: string;
   /** Environment beside what a headless compositor needs. */
   readonly env?: NodeJS.ProcessEnv;
+  /** More of sway's own arguments, `-Dtxn-timeout=20` say. */
+  readonly flags?: readonly string[];
 }
 
 type Teardown = Pick<Test, 'teardown'>;
@@ -73,7 +75,7 @@ export async function startSway(t: Teardown, options: SwayOptions = {}): Promise
       '',
     ].join('\n'),
   );
-  const compositor = await start(t, ['sway', '-c', config], runtimeDir, options.env);
+  const compositor = await start(t, ['sway', ...(options.flags ?? []), '-c', config], runtimeDir, options.env);
   return {
     ...compositor,
     async message(...args) {

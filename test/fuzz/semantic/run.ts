@@ -1,0 +1,63 @@
+/**
+ * The semantic fuzzer by hand:
+ *
+ *   node dist/test/fuzz/semantic/run.js --compositor sway --direct --seed 1 --requests 1000000
+ *
+ * Options: --compositor sway|cage, --glue (the default) or --direct, --seed N, --requests N, --from CONNECTION (begins
+ * there), --findings N (goes on after a finding, until there are so many), --no-shorten. A finding is printed with its steps, and the exit status is 1.
+ */
+import { parseArgs } from 'node:util';
+import { attack, Finding, report, shortenFinding, type AttackOptions } from './attack.js';
+import type { CompositorName } from './ground.js';
+
+/** Connections between two lines of progress. */
+const TOLD_EVERY = 100;
+
+const { values } = parseArgs({
+  options: {
+    compositor: { type: 'string', default: 'sway' },
+    glue: { type: 'boolean', default: false },
+    direct: { type: 'boolean', default: false },
+    seed: { type: 'string', default: '1' },
+    requests: { type: 'string', default: '1000000' },
+    from: { type: 'string', default: '0' },
+    findings: { type: 'string', default: '1' },
+    'no-shorten': { type: 'boolean', default: false },
+  },
+});
+if (values.compositor !== 'sway' && values.compositor !== 'cage') throw new Error('--compositor is sway or cage');
+if (values.glue && values.direct) throw new Error('--glue and --direct are two ways, one at a time');
+
+const began = Date.now();
+const options: AttackOptions = {
+  compositor: values.compositor as CompositorName,
+  glue: !values.direct,
+  seed: Number(values.seed),
+  requests: Number(values.requests),
+  progress: ({ connections, requests }) => {
+    if (connections % TOLD_EVERY === 0)
+      console.log(`${connections} connections, ${requests} requests, ${((Date.now() - began) / 1000).toFixed(0)} s`);
+  },
+};
+/** Attacks from a connection on. Returns the number of the one after a finding, or undefined. */
+async function run(from: number): Promise<number | undefined> {
+  try {
+    const { connections, requests, errors, closed, silent } = await attack({ ...options, from });
+    for (const [text, count] of [...errors].sort((a, b) => b[1] - a[1]).slice(0, 40)) console.log(`${count} × ${text}`);
+    console.log(`${connections} connections, ${requests} requests, ${closed} closed without an error, ${silent} silent`);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Finding)) throw error;
+    console.log(error.message);
+    const finding = values['no-shorten']
+      ? error
+      : await shortenFinding(error, options, steps => process.stderr.write(`\r${steps} steps `));
+    console.log(`\n${report(finding)}`);
+    process.exitCode = 1;
+    return error.connection + 1;
+  }
+}
+
+let next: number | undefined = Number(values.from);
+for (let findings = Number(values.findings); findings > 0 && next !== undefined; findings--) next = await run(next);
+if (process.exitCode === undefined) console.log('nobody else lost anything');
