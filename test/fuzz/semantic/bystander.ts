@@ -3,10 +3,13 @@
  * that tells every place in it apart. What it must have at any time, whoever else is connected: answers, and its own
  * pixels on the screen once the others' windows are gone.
  */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OwnedFd } from '../../../src/system/fd.js';
 import { native } from '../../../src/system/native.js';
-import { COLOUR_MASK, type Picture } from '../../../src/frames/picture.js';
+import { COLOUR_MASK, encodePng, type Picture } from '../../../src/frames/picture.js';
 import { Display } from '../../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../../src/wayland-client/wayland-object.js';
 import { XRGB8888 } from '../../../src/wayland/shm-formats.js';
@@ -69,8 +72,10 @@ export class Bystander {
   async shown(capture: () => Promise<Picture>, timeoutMs: number): Promise<void> {
     const end = Date.now() + timeoutMs;
     for (let looks = 1; ; looks++) {
-      if (this.fills(await within(timeoutMs, 'no picture of the screen can be had', capture()))) return;
-      if (Date.now() > end) throw new Error("the screen does not show the bystander's window as it was drawn");
+      const picture = await within(timeoutMs, 'no picture of the screen can be had', capture());
+      if (this.fills(picture)) return;
+      if (Date.now() > end)
+        throw new Error(`the screen does not show the bystander's window as it was drawn; it is ${leave(picture)}`);
       await pause(LOOK_MS);
       // As a program that goes on drawing: cage, captured while it lays out a window, loses the damage of a frame.
       if (looks % LOOKS_A_FRAME === 0) this.#commit();
@@ -115,6 +120,13 @@ export class Bystander {
     this.surface.request('damage', 0, 0, this.#size.width, this.#size.height);
     this.surface.request('commit');
   }
+}
+
+/** Leaves a picture for whoever looks into it; returns the file's path. */
+function leave(picture: Picture): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'virtwl-failed-')), 'output.png');
+  writeFileSync(path, encodePng(picture));
+  return path;
 }
 
 function colourAt(x: number, y: number): number {

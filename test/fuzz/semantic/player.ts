@@ -186,13 +186,20 @@ export class Player {
     if (value === undefined) return arg.kind === 'string' || arg.kind === 'object' ? null : undefined;
     if (typeof value !== 'object' || value instanceof Uint8Array) return value;
     if ('slot' in value) return this.#slots.get(value.slot)?.id;
-    if ('configureOf' in value) return this.#configures.get(this.#slots.get(value.configureOf)?.id ?? 0) ?? 1;
+    if ('configureOf' in value) return this.#takeConfigure(this.#slots.get(value.configureOf)?.id ?? 0);
     if ('input' in value) return this.#serials.at(-1 - value.input) ?? 0;
     if ('memory' in value) return new OwnedFd(native.memfd('fuzz', value.memory, 0));
     if ('said' in value) return this.#said.get(value.said) ?? 'nothing was said';
     const [read, write] = native.pipe();
     native.close(read);
     return new OwnedFd(write);
+  }
+
+  /** A configure is acknowledged once, and not before there is one. */
+  #takeConfigure(id: number): number | undefined {
+    const serial = this.#configures.get(id);
+    this.#configures.delete(id);
+    return serial;
   }
 
   async #roundtrip(): Promise<boolean> {
@@ -270,7 +277,8 @@ export class Player {
       const value = values[i]!;
       if (value instanceof OwnedFd) value.close();
       else if (arg.kind === 'new_id') this.#serverMade(value as number, arg.interface!, held.version);
-      else if (arg.name === 'serial' && /^wl_(pointer|keyboard|touch)$/.test(held.type.name)) this.#serial(value as number);
+      else if (arg.name === 'serial' && /^wl_(pointer|keyboard|touch)$/.test(held.type.name))
+        this.#serial(value as number);
       else if (arg.kind === 'string' && typeof value === 'string') this.#said.set(message.name, value);
     }
     this.#understand(held, message.name, values);

@@ -189,7 +189,11 @@ function* offer(model: Model): Generator<void, void, void> {
 }
 
 /** Globals that make something of a surface, and the request that does. */
-const EXTRAS: readonly (readonly [global: string, request: string, needs: 'surface' | 'toplevel' | 'seat'])[] = [
+const EXTRAS: readonly (readonly [
+  global: string,
+  request: string,
+  needs: 'surface' | 'window' | 'toplevel' | 'seat',
+])[] = [
   ['wp_viewporter', 'get_viewport', 'surface'],
   ['wp_fractional_scale_manager_v1', 'get_fractional_scale', 'surface'],
   ['zwp_idle_inhibit_manager_v1', 'create_inhibitor', 'surface'],
@@ -197,8 +201,8 @@ const EXTRAS: readonly (readonly [global: string, request: string, needs: 'surfa
   ['wp_tearing_control_manager_v1', 'get_tearing_control', 'surface'],
   ['wp_alpha_modifier_v1', 'get_surface', 'surface'],
   ['org_kde_kwin_server_decoration_manager', 'create', 'surface'],
-  ['zxdg_exporter_v1', 'export', 'surface'],
-  ['zxdg_exporter_v2', 'export_toplevel', 'surface'],
+  ['zxdg_exporter_v1', 'export', 'window'],
+  ['zxdg_exporter_v2', 'export_toplevel', 'window'],
   ['zxdg_decoration_manager_v1', 'get_toplevel_decoration', 'toplevel'],
   ['xdg_wm_dialog_v1', 'get_xdg_dialog', 'toplevel'],
   ['zwp_text_input_manager_v3', 'get_text_input', 'seat'],
@@ -208,10 +212,12 @@ const EXTRAS: readonly (readonly [global: string, request: string, needs: 'surfa
 
 function* extra(model: Model): Generator<void, void, void> {
   const [name, request, needs] = model.random.pick(EXTRAS);
-  const on =
+  const found =
     needs === 'seat'
       ? model.global('wl_seat')
       : model.living(needs === 'surface' ? 'wl_surface' : 'xdg_toplevel').at(model.oneIn(2) ? -1 : 0);
+  const surface = needs === 'window' && found !== undefined ? model.surfaceOf(found) : found;
+  const on = surface?.alive === true ? surface : undefined;
   const manager = model.global(name);
   if (manager === undefined || on === undefined || on.had.has(request)) return;
   model.request(manager, request, { slot: on.slot });
@@ -224,14 +230,22 @@ function* twice(model: Model): Generator<void, void, void> {
   const again = model.steps.filter(step => step.kind === 'request' && step.makes !== undefined);
   if (again.length === 0) return;
   const step = model.random.pick(again);
-  if (step.kind !== 'request' || !model.thing(step.target).alive || !/^get_(pointer|keyboard|touch)/.test(step.name)) return;
+  if (step.kind !== 'request' || !model.thing(step.target).alive || !/^get_(pointer|keyboard|touch)/.test(step.name))
+    return;
   model.request(model.thing(step.target), step.name, ...step.args);
   yield;
 }
 
 /** Destroys what others stand on, and leaves them standing. */
 function* pull(model: Model): Generator<void, void, void> {
-  const under = model.random.pick(['wl_surface', 'wl_surface', 'xdg_surface', 'wl_seat', 'wl_buffer', 'wl_data_source']);
+  const under = model.random.pick([
+    'wl_surface',
+    'wl_surface',
+    'xdg_surface',
+    'wl_seat',
+    'wl_buffer',
+    'wl_data_source',
+  ]);
   const victims = model.living(under);
   if (victims.length === 0) return;
   const victim = model.random.pick(victims);

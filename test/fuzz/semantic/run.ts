@@ -7,7 +7,7 @@
  * there), --findings N (goes on after a finding, until there are so many), --no-shorten. A finding is printed with its steps, and the exit status is 1.
  */
 import { parseArgs } from 'node:util';
-import { attack, Finding, report, shortenFinding, type AttackOptions } from './attack.js';
+import { attack, Finding, report, shortenFinding, type AttackOptions, type AttackResult } from './attack.js';
 import type { CompositorName } from './ground.js';
 
 /** Connections between two lines of progress. */
@@ -29,12 +29,15 @@ if (values.compositor !== 'sway' && values.compositor !== 'cage') throw new Erro
 if (values.glue && values.direct) throw new Error('--glue and --direct are two ways, one at a time');
 
 const began = Date.now();
+let last: AttackResult | undefined;
 const options: AttackOptions = {
   compositor: values.compositor as CompositorName,
   glue: !values.direct,
   seed: Number(values.seed),
   requests: Number(values.requests),
-  progress: ({ connections, requests }) => {
+  progress: result => {
+    const { connections, requests } = result;
+    last = result;
     if (connections % TOLD_EVERY === 0)
       console.log(`${connections} connections, ${requests} requests, ${((Date.now() - began) / 1000).toFixed(0)} s`);
   },
@@ -42,12 +45,11 @@ const options: AttackOptions = {
 /** Attacks from a connection on. Returns the number of the one after a finding, or undefined. */
 async function run(from: number): Promise<number | undefined> {
   try {
-    const { connections, requests, errors, closed, silent } = await attack({ ...options, from });
-    for (const [text, count] of [...errors].sort((a, b) => b[1] - a[1]).slice(0, 40)) console.log(`${count} × ${text}`);
-    console.log(`${connections} connections, ${requests} requests, ${closed} closed without an error, ${silent} silent`);
+    tell(await attack({ ...options, from }));
     return undefined;
   } catch (error) {
     if (!(error instanceof Finding)) throw error;
+    if (last !== undefined) tell(last);
     console.log(error.message);
     const finding = values['no-shorten']
       ? error
@@ -56,6 +58,12 @@ async function run(from: number): Promise<number | undefined> {
     process.exitCode = 1;
     return error.connection + 1;
   }
+}
+
+/** What the attack was, and what the connections ended by. */
+function tell({ connections, requests, errors, closed, silent }: AttackResult): void {
+  for (const [text, count] of [...errors].sort((a, b) => b[1] - a[1]).slice(0, 40)) console.log(`${count} × ${text}`);
+  console.log(`${connections} connections, ${requests} requests, ${closed} closed without an error, ${silent} silent`);
 }
 
 let next: number | undefined = Number(values.from);

@@ -78,7 +78,8 @@ function surfacesFor(model: Model, target: Thing, message: Message, surfaces: re
     return surfaces.filter(surface => surface.role === 'xdg_surface');
   if (role === undefined) return [...surfaces];
   return surfaces.filter(
-    surface => surface.role === undefined || (surface.role === role && role !== 'xdg_surface' && role !== 'wl_subsurface'),
+    surface =>
+      surface.role === undefined || (surface.role === role && role !== 'xdg_surface' && role !== 'wl_subsurface'),
   );
 }
 
@@ -99,7 +100,8 @@ function drawValue(model: Model, target: Thing, message: Message, arg: Arg): Arg
       if (arg.name === 'lifetime') return random.below(2) + 1;
       return random.pick(wild ? WILD_WORDS : WORDS);
     default:
-      if (message.name === 'create_pool' || message.name === 'resize') return wild ? random.pick(WILD_SIZES) : POOL_BYTES;
+      if (message.name === 'create_pool' || message.name === 'resize')
+        return wild ? random.pick(WILD_SIZES) : POOL_BYTES;
       if (arg.name === 'scale') return wild ? random.pick([0, -1, 3, 1000]) : random.below(2) + 1;
       if (arg.name === 'transform') return wild ? random.pick([8, -1]) : random.pick(TRANSFORMS);
       if (/width|height|size/.test(arg.name)) return random.pick<number>(wild ? WILD_SIZES : SIZES);
