@@ -7,6 +7,7 @@ import { Display } from '../../../src/wayland-client/display.js';
 import { REMOTE_GLOBALS } from '../../../src/relay/globals.js';
 import { Random } from '../../wayland/random.js';
 import { drawSteps } from './draw-steps.js';
+import { withoutOrphans } from './gentle.js';
 import { Ground, type CompositorName } from './ground.js';
 import type { Offered } from './model.js';
 import { Player } from './player.js';
@@ -15,7 +16,9 @@ import { describe, type Step } from './step.js';
 /** Steps of a connection, at most. */
 const STEPS = 300;
 /** Times that steps are played in search of the few that matter. */
-const MOST_TRIES = 120;
+const MOST_TRIES = 150;
+/** How long the innocent may have to wait in such a try, in milliseconds: most that fail make them wait for ever. */
+const TRY_PATIENCE_MS = 3_000;
 
 export interface AttackOptions {
   readonly compositor: CompositorName;
@@ -28,6 +31,10 @@ export interface AttackOptions {
   readonly from?: number;
   /** Ends earlier, after so many milliseconds. */
   readonly milliseconds?: number;
+  /** Globals that are left alone. */
+  readonly without?: readonly string[];
+  /** Leaves out what a firewall of lifetimes would refuse. */
+  readonly gentle?: boolean;
   readonly progress?: (result: AttackResult) => void;
 }
 
@@ -67,9 +74,10 @@ export async function attack(options: AttackOptions): Promise<AttackResult> {
   const end = Date.now() + (options.milliseconds ?? Infinity);
   const ground = await Ground.open(options.compositor, options.glue);
   try {
-    const offered = await offeredAt(ground.entrance);
+    const offered = await offeredAt(ground.entrance, options.without ?? []);
     for (let number = options.from ?? 0; result.requests < options.requests && Date.now() < end; number++) {
-      const steps = stepsOf(options.seed, number, offered);
+      const drawn = stepsOf(options.seed, number, offered);
+      const steps = options.gentle === true ? withoutOrphans(drawn) : drawn;
       try {
         const outcome = await Player.play(ground.entrance, steps, ground.user);
         result.requests += outcome.requests;
@@ -107,12 +115,12 @@ function reasonOf(error: unknown, ground: Ground): Promise<string> {
 }
 
 /** What the entrance offers a client, as far as it may come from another VM. */
-async function offeredAt(entrance: string): Promise<Offered> {
+async function offeredAt(entrance: string, without: readonly string[]): Promise<Offered> {
   const display = await Display.connect(entrance);
   const offered = new Map<string, number>();
   for (const { interface: name, version } of display.globals) {
     const most = REMOTE_GLOBALS.get(name);
-    if (most !== undefined) offered.set(name, Math.min(version, most));
+    if (most !== undefined && !without.includes(name)) offered.set(name, Math.min(version, most));
   }
   display.close();
   return offered;
@@ -134,7 +142,7 @@ export async function shortenFinding(
     try {
       await Player.play(ground.entrance, steps, ground.user);
       await calm(ground);
-      await ground.prove();
+      await ground.prove(TRY_PATIENCE_MS);
       return '';
     } catch (error) {
       return await reasonOf(error, ground);

@@ -81,12 +81,12 @@ export class Ground {
     }
   }
 
-  /** Rejects, saying how, when the innocent have lost anything. */
-  async prove(): Promise<void> {
+  /** Rejects, saying how, when the innocent have lost anything, or wait for longer than `patienceMs` milliseconds. */
+  async prove(patienceMs = PATIENCE_MS): Promise<void> {
     try {
       this.#proveAlive();
-      await this.bystander.answered(PATIENCE_MS);
-      await this.bystander.shown(this.capture, PATIENCE_MS);
+      await this.bystander.answered(patienceMs);
+      await this.bystander.shown(this.capture, patienceMs);
     } catch (error) {
       // Its end is noticed by who is connected before it is by its parent: it may write a core first.
       await Promise.race([once(this.compositor.process, 'exit'), pause(END_MS)]);
@@ -117,12 +117,15 @@ async function seat(display: Display): Promise<User> {
   }
   await display.roundtrip();
   let time = 0;
+  let down = false;
   return {
     move(x, y) {
       pointer?.request('motion_absolute', ++time, x, y, EXTENT, EXTENT);
       pointer?.request('frame');
     },
     button(pressed) {
+      if (pressed === down) return; // a button has two states
+      down = pressed;
       pointer?.request('button', ++time, LEFT_BUTTON, pressed ? 1 : 0);
       pointer?.request('frame');
     },

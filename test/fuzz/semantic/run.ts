@@ -4,7 +4,8 @@
  *   node dist/test/fuzz/semantic/run.js --compositor sway --direct --seed 1 --requests 1000000
  *
  * Options: --compositor sway|cage, --glue (the default) or --direct, --seed N, --requests N, --from CONNECTION (begins
- * there), --findings N (goes on after a finding, until there are so many), --no-shorten. A finding is printed with its steps, and the exit status is 1.
+ * there), --findings N (goes on after a finding, until there are so many), --no-shorten,
+ * --without GLOBAL,... (does not touch those), --gentle (leaves out what a firewall of lifetimes would refuse). A finding is printed with its steps, and the exit status is 1.
  */
 import { parseArgs } from 'node:util';
 import { attack, Finding, report, shortenFinding, type AttackOptions, type AttackResult } from './attack.js';
@@ -22,6 +23,8 @@ const { values } = parseArgs({
     requests: { type: 'string', default: '1000000' },
     from: { type: 'string', default: '0' },
     findings: { type: 'string', default: '1' },
+    without: { type: 'string', default: '' },
+    gentle: { type: 'boolean', default: false },
     'no-shorten': { type: 'boolean', default: false },
   },
 });
@@ -35,6 +38,8 @@ const options: AttackOptions = {
   glue: !values.direct,
   seed: Number(values.seed),
   requests: Number(values.requests),
+  without: values.without.split(',').filter(Boolean),
+  gentle: values.gentle,
   progress: result => {
     const { connections, requests } = result;
     last = result;
