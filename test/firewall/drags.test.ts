@@ -8,7 +8,8 @@ import { native } from '../../src/system/native.js';
 import type { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { eventually } from '../eventually.js';
-import { against, answered, HOSTILE, Siege, VICTIM } from './siege.js';
+import { against } from './awaited.js';
+import { answered, HOSTILE, Siege, VICTIM } from './siege.js';
 import { Senses, Window } from './window.js';
 
 const TYPE = 'secret/type';

@@ -7,7 +7,8 @@ import t from 'tap';
 import type { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { eventually } from '../eventually.js';
-import { against, answered, HOSTILE, Siege, VICTIM } from './siege.js';
+import { against } from './awaited.js';
+import { answered, HOSTILE, Siege, VICTIM } from './siege.js';
 import { colourBuffer, newSurface, Senses, Window } from './window.js';
 
 /** Clicks into the victim's window while the hostile client opens popups. */

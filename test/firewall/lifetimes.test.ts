@@ -6,7 +6,8 @@
 import t from 'tap';
 import type { Display } from '../../src/wayland-client/display.js';
 import type { RequestArg, WaylandObject } from '../../src/wayland-client/wayland-object.js';
-import { against, answered, HOSTILE, Siege, VICTIM } from './siege.js';
+import { against } from './awaited.js';
+import { answered, HOSTILE, Siege, VICTIM } from './siege.js';
 import { newSurface, Window } from './window.js';
 
 /** What a hostile client does; its requests may end its connection at any point. */

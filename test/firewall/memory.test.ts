@@ -7,7 +7,8 @@ import type { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import type { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
-import { against, answered, HOSTILE, roundTrips, Siege, VICTIM } from './siege.js';
+import { against } from './awaited.js';
+import { answered, HOSTILE, roundTrips, Siege, VICTIM } from './siege.js';
 import { Window } from './window.js';
 
 const MIB = 1 << 20;

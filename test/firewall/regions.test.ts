@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
-import { against, answered, HOSTILE, roundTrips, Siege, VICTIM } from './siege.js';
+import { against } from './awaited.js';
+import { answered, HOSTILE, roundTrips, Siege, VICTIM } from './siege.js';
 import { Window } from './window.js';
 
 const RECTANGLES = 50_000;

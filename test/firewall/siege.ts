@@ -27,28 +27,6 @@ export const PATIENCE_MS = 15_000;
 /** How long a compositor that has crashed may take to be gone, in milliseconds. */
 const COMPOSITOR_END_MS = 2_000;
 
-/**
- * Kinds of attack that nothing holds off yet. Their tests are skipped, unless VIRTWL_FIREWALL is set in the environment;
- * who builds the defence strikes its line.
- */
-const AWAITED: ReadonlySet<string> = new Set([
-  'lifetimes',
-  'regions',
-  'grabs',
-  'spoofs',
-  'blocking pipes',
-  'pasters',
-  'slab growth',
-  'pools',
-  'passing drags',
-]);
-
-/** Options of a test of an attack: whether it is run at all, and how long it may take. */
-export function against(kind: string): { readonly skip?: string; readonly timeout: number } {
-  const skipped = AWAITED.has(kind) && process.env['VIRTWL_FIREWALL'] === undefined;
-  return { timeout: 180_000, ...(skipped && { skip: `awaits its defence: ${kind}` }) };
-}
-
 export interface SiegeOptions {
   readonly compositor?: 'sway' | 'cage';
   /** Policy files by VM. */

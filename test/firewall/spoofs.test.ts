@@ -6,7 +6,8 @@
 import t, { type Test } from 'tap';
 import type { Picture } from '../../src/frames/picture.js';
 import { COLOUR_MASK } from '../../src/frames/picture.js';
-import { against, HEIGHT, HOSTILE, Siege, VICTIM, WIDTH } from './siege.js';
+import { against } from './awaited.js';
+import { HEIGHT, HOSTILE, Siege, VICTIM, WIDTH } from './siege.js';
 import { colourBuffer, newSurface, Window } from './window.js';
 
 /** How far a shadow may reach, in pixels. */

@@ -10,7 +10,8 @@ import type { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { eventually } from '../eventually.js';
 import { within } from '../fuzz/semantic/bystander.js';
-import { against, answered, HOSTILE, PATIENCE_MS, Siege, VICTIM } from './siege.js';
+import { against } from './awaited.js';
+import { answered, HOSTILE, PATIENCE_MS, Siege, VICTIM } from './siege.js';
 import { Senses, Window } from './window.js';
 
 /** More than all pipes and buffers on the way hold together. */

@@ -117,13 +117,16 @@ function reasonOf(error: unknown, ground: Ground): Promise<string> {
 /** What the entrance offers a client, as far as it may come from another VM. */
 async function offeredAt(entrance: string, without: readonly string[]): Promise<Offered> {
   const display = await Display.connect(entrance);
-  const offered = new Map<string, number>();
+  const globals = new Map<string, number>();
   for (const { interface: name, version } of display.globals) {
     const most = REMOTE_GLOBALS.get(name);
-    if (most !== undefined && !without.includes(name)) offered.set(name, Math.min(version, most));
+    if (most !== undefined && !without.includes(name)) globals.set(name, Math.min(version, most));
   }
+  let capabilities = 0;
+  if (globals.has('wl_seat')) display.bind('wl_seat', 1).on('capabilities', (bits: number) => (capabilities = bits));
+  await display.roundtrip();
   display.close();
-  return offered;
+  return { globals, capabilities };
 }
 
 /**

@@ -16,7 +16,7 @@ const ENDING_EVERY = 40;
 
 export function drawSteps(random: Random, offered: Offered, count: number): Step[] {
   const model = new Model(random, offered);
-  for (const name of offered.keys()) if (!model.oneIn(3)) model.global(name);
+  for (const name of offered.globals.keys()) if (!model.oneIn(3)) model.global(name);
   const running: Generator<void, void, void>[] = [];
   while (model.requests < count) {
     if (running.length < AT_ONCE) running.push(random.pick(RECIPES)(model));

@@ -39,17 +39,19 @@ export function ends(model: Model, target: Thing, message: Message, args: readon
       if (name === 'reposition') return incomplete(model, [undefined, args[0]]);
       break;
     case 'wl_surface':
-      if (name === 'commit')
-        return model.living('xdg_surface').some(o => o.about[1] === target.slot && o.role === undefined);
+      if (name === 'commit') return model.isHalfMade(target);
       if (name === 'attach') return target.role === 'xdg_surface' && !target.ready && args[0] !== undefined;
       if (name === 'set_buffer_scale') return number(0) < 1;
       if (name === 'set_buffer_transform') return number(0) < 0 || number(0) > 7;
       break;
     case 'wl_seat':
-      return name === 'get_touch';
+      return !model.hasDevice(name);
     case 'wl_data_source':
       if (name === 'set_actions')
-        return number(0) > ALL_ACTIONS || target.had.has(name) || target.had.has('set_selection');
+        return (
+          number(0) > ALL_ACTIONS ||
+          ['set_actions', 'set_selection', 'start_drag'].some(before => target.had.has(before))
+        );
       break;
     case 'wl_data_offer':
       return name === 'finish' || name === 'set_actions';

@@ -25,6 +25,8 @@ const EXTENT = 1000;
 const PATIENCE_MS = 15_000;
 /** Windows of the hostile client that do not answer hold sway's layout up no longer than this, in milliseconds. */
 const LAYOUT_MS = 20;
+/** The user drags no window into another's place, which would not be its program's doing. */
+const SWAY_CONFIG = 'tiling_drag disable';
 /** How long a compositor that has crashed may take to be gone, in milliseconds. */
 const END_MS = 2_000;
 
@@ -54,7 +56,13 @@ export class Ground {
       const env = { MALLOC_PERTURB_: '165' }; // memory that was freed is not what it was
       const compositor =
         name === 'sway'
-          ? await startSway(t, { width: 400, height: 300, env, flags: [`-Dtxn-timeout=${LAYOUT_MS}`] })
+          ? await startSway(t, {
+              width: 400,
+              height: 300,
+              env,
+              config: SWAY_CONFIG,
+              flags: [`-Dtxn-timeout=${LAYOUT_MS}`],
+            })
           : await startCage(t, { env });
       let [entrance, bystanders] = [compositor.display, compositor.display];
       if (glue) {

@@ -23,8 +23,13 @@ export interface Thing {
   readonly had: Set<string>;
 }
 
-/** Interfaces of globals with the version that the compositor offers and the relay carries. */
-export type Offered = ReadonlyMap<string, number>;
+/** What a client finds when it comes. */
+export interface Offered {
+  /** Interfaces of globals with the version that the compositor offers and the relay carries. */
+  readonly globals: ReadonlyMap<string, number>;
+  /** wl_seat.capabilities: bits of a pointer, a keyboard, a touch screen. */
+  readonly capabilities: number;
+}
 
 export class Model {
   readonly steps: Step[] = [];
@@ -71,11 +76,25 @@ export class Model {
     return thing.alive && thing.about.some(slot => !this.thing(slot).alive);
   }
 
+  /** Whether the seat has the device that a request asks for. */
+  hasDevice(request: string): boolean {
+    const bit = ['get_pointer', 'get_keyboard', 'get_touch'].indexOf(request);
+    return bit < 0 || (this.offered.capabilities & (1 << bit)) !== 0;
+  }
+
+  /** Whether a surface with an xdg_surface has no role yet: to commit it is an error. */
+  isHalfMade(surface: Thing): boolean {
+    return this.things.some(
+      thing =>
+        thing.alive && thing.type.name === 'xdg_surface' && thing.about[1] === surface.slot && thing.role === undefined,
+    );
+  }
+
   /** The one binding of a global that recipes share; undefined where it is not offered. */
   global(name: string): Thing | undefined {
     const bound = this.#bound.get(name);
     if (bound?.alive) return bound;
-    const offered = this.offered.get(name);
+    const offered = this.offered.globals.get(name);
     if (offered === undefined) return undefined;
     const type = interfaceNamed(name);
     const version = Math.min(offered, type.version);
@@ -141,11 +160,11 @@ export class Model {
     if (message.destructor && target.slot !== DISPLAY_SLOT) target.alive = false;
     for (const slot of slotsOf(args)) {
       const surface = this.thing(slot);
+      surface.had.add(message.name);
       if (surface.type.name !== 'wl_surface') continue;
       const role = roleOf(message.name);
       // Of a subsurface and a drag the first surface gets the role (the icon, of a drag, is the second).
       if (role !== undefined && slot === roleSlot(message.name, args)) surface.role ??= role;
-      surface.had.add(message.name);
     }
     if (message.name === 'ack_configure') {
       const surface = this.surfaceOf(target);

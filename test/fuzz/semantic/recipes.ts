@@ -27,7 +27,8 @@ function buffer(model: Model): Thing | undefined {
 
 function show(model: Model, surface: Thing): void {
   const picture = buffer(model);
-  if (picture === undefined || !surface.alive) return;
+  if (picture === undefined || !surface.alive || model.isHalfMade(surface)) return;
+  if (surface.role === 'xdg_surface' && !surface.ready) return;
   model.request(surface, 'attach', { slot: picture.slot }, 0, 0);
   model.request(surface, 'damage', 0, 0, 200, 200);
   if (model.oneIn(3)) model.request(surface, 'frame');
@@ -93,15 +94,15 @@ function* subsurface(model: Model): Generator<void, void, void> {
   yield;
   show(model, surface);
   yield;
-  if (parent.alive) model.request(parent, 'commit');
+  if (parent.alive && !model.isHalfMade(parent)) model.request(parent, 'commit');
 }
 
 /** Input, as the person at the seat gives it, with something of ours that hears it. */
 function* input(model: Model): Generator<void, void, void> {
   const seat = model.global('wl_seat');
   if (seat === undefined) return;
-  if (model.living('wl_pointer').length === 0) model.make(seat, 'get_pointer');
-  if (model.living('wl_keyboard').length === 0) model.make(seat, 'get_keyboard');
+  if (model.hasDevice('get_pointer') && model.living('wl_pointer').length === 0) model.make(seat, 'get_pointer');
+  if (model.hasDevice('get_keyboard') && model.living('wl_keyboard').length === 0) model.make(seat, 'get_keyboard');
   yield;
   model.move(model.random.below(1000), model.random.below(1000));
   if (model.oneIn(2)) model.user('press');
@@ -220,6 +221,7 @@ function* extra(model: Model): Generator<void, void, void> {
   const on = surface?.alive === true ? surface : undefined;
   const manager = model.global(name);
   if (manager === undefined || on === undefined || on.had.has(request)) return;
+  if (request === 'get_toplevel_decoration' && model.surfaceOf(on)?.had.has('attach') === true) return;
   model.request(manager, request, { slot: on.slot });
   on.had.add(request);
   yield;
