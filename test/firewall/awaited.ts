@@ -17,6 +17,6 @@ const AWAITED: ReadonlySet<string> = new Set([
 
 /** Options of a test of an attack: whether it is run at all, and how long it may take. */
 export function against(kind: string): { readonly skip?: string; readonly timeout: number } {
-  const skipped = AWAITED.has(kind) && process.env['VIRTWL_FIREWALL'] === undefined;
+  const skipped = AWAITED.has(kind) && process.env.VIRTWL_FIREWALL === undefined;
   return { timeout: 180_000, ...(skipped && { skip: `awaits its defence: ${kind}` }) };
 }

@@ -11,11 +11,11 @@ import { eventually } from '../eventually.js';
 import { against } from './awaited.js';
 import { answered, HOSTILE, Siege, VICTIM } from './siege.js';
 import { Senses, Window } from './window.js';
+import { WlDataDeviceManagerDndAction } from '../../src/wayland/protocols/wayland.js';
 
 const TYPE = 'secret/type';
 const SECRET = Buffer.from('the secret');
-/** wl_data_device_manager.dnd_action.copy */
-const COPY = 1;
+const COPY = WlDataDeviceManagerDndAction.copy;
 
 /** What a client hears of drags. */
 class Target {

@@ -10,10 +10,9 @@ import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { against } from './awaited.js';
 import { answered, HOSTILE, roundTrips, Siege, VICTIM } from './siege.js';
 import { Window } from './window.js';
+import { WlDisplayError } from '../../src/wayland/protocols/wayland.js';
 
 const MIB = 1 << 20;
-/** wl_display.error.no_memory */
-const NO_MEMORY = 2;
 /** Mappings that Linux lets a process have by default (vm.max_map_count). */
 const MAPPINGS = 65_530;
 /** Connections that may try for pools, and pools of each. */
@@ -86,5 +85,9 @@ t.test('pools are bounded for each VM', against('pools'), async t => {
   t.ok(held < MAPPINGS / 2, `far fewer pools than a process may have mappings: ${held}`);
   t.ok(refusals.length > 0, 'who wants more is refused');
   for (const refusal of refusals.slice(0, 1))
-    t.match(refusal, { interfaceName: 'wl_display', code: NO_MEMORY }, 'and told that there is no memory for it');
+    t.match(
+      refusal,
+      { interfaceName: 'wl_display', code: WlDisplayError.no_memory },
+      'and told that there is no memory for it',
+    );
 });

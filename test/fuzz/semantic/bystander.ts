@@ -13,13 +13,12 @@ import { COLOUR_MASK, encodePng, type Picture } from '../../../src/frames/pictur
 import { Display } from '../../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../../src/wayland-client/wayland-object.js';
 import { XRGB8888 } from '../../../src/wayland/shm-formats.js';
+import { WlSeatCapability } from '../../../src/wayland/protocols/wayland.js';
 
 /** How often the screen is looked at while it is not yet what it should be, in milliseconds. */
 const LOOK_MS = 5;
 /** Looks in vain after which the bystander draws its picture once more. */
 const LOOKS_A_FRAME = 10;
-/** wl_seat.capability.pointer */
-const SEAT_POINTER = 1;
 
 export class Bystander {
   #size = { width: 320, height: 240 };
@@ -90,7 +89,7 @@ export class Bystander {
   #hideCursor(): void {
     const seat = this.display.bindOnce('wl_seat', 1);
     seat.once('capabilities', (capabilities: number) => {
-      if ((capabilities & SEAT_POINTER) === 0) return;
+      if ((capabilities & WlSeatCapability.pointer) === 0) return;
       const pointer = seat.create('get_pointer');
       pointer.on('enter', (serial: number) => pointer.request('set_cursor', serial, null, 0, 0));
     });

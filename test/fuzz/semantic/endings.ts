@@ -71,7 +71,7 @@ export function ends(model: Model, target: Thing, message: Message, args: readon
       if (name === 'create_buffer') return number(1) <= 0 || number(2) <= 0 || number(3) < number(1) * 4;
       break;
     case 'wp_viewport':
-      if (surface === undefined || !surface.alive) return false;
+      if (!surface?.alive) return false;
       return [...args].some(arg => typeof arg === 'number' && arg <= 0);
     case 'zwp_locked_pointer_v1':
     case 'zwp_pointer_constraints_v1':

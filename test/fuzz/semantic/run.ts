@@ -9,7 +9,6 @@
  */
 import { parseArgs } from 'node:util';
 import { attack, Finding, report, shortenFinding, type AttackOptions, type AttackResult } from './attack.js';
-import type { CompositorName } from './ground.js';
 
 /** Connections between two lines of progress. */
 const TOLD_EVERY = 100;
@@ -34,7 +33,7 @@ if (values.glue && values.direct) throw new Error('--glue and --direct are two w
 const began = Date.now();
 let last: AttackResult | undefined;
 const options: AttackOptions = {
-  compositor: values.compositor as CompositorName,
+  compositor: values.compositor,
   glue: !values.direct,
   seed: Number(values.seed),
   requests: Number(values.requests),
