@@ -12,11 +12,12 @@ import { Capturer } from '../../../src/wayland-client/capture.js';
 import { Display } from '../../../src/wayland-client/display.js';
 import { VirtualKeyboard } from '../../../src/wayland-client/virtual-keyboard.js';
 import type { WaylandObject } from '../../../src/wayland-client/wayland-object.js';
-import { startCage, startSway, type Compositor } from '../../compositors.js';
+import { startCage, startCommand, startSway, type Compositor } from '../../compositors.js';
 import { Bystander, within } from './bystander.js';
 import type { User } from './player.js';
 
-export type CompositorName = 'sway' | 'cage';
+/** The command line of a compositor; `sway` and `cage` alone are started as fits the fuzzer best. */
+export type CompositorName = string;
 
 /** BTN_LEFT of the kernel. */
 const LEFT_BUTTON = 0x110;
@@ -53,17 +54,7 @@ export class Ground {
       for (const end of ends.splice(0).reverse()) await end();
     };
     try {
-      const env = { MALLOC_PERTURB_: '165' }; // memory that was freed is not what it was
-      const compositor =
-        name === 'sway'
-          ? await startSway(t, {
-              width: 400,
-              height: 300,
-              env,
-              config: SWAY_CONFIG,
-              flags: [`-Dtxn-timeout=${LAYOUT_MS}`],
-            })
-          : await startCage(t, { env });
+      const compositor = await begin(t, name);
       let [entrance, bystanders] = [compositor.display, compositor.display];
       if (glue) {
         const stack = await LoopbackStack.start({
@@ -112,6 +103,14 @@ export class Ground {
   close(): Promise<void> {
     return this.closeAll();
   }
+}
+
+function begin(t: Parameters<typeof startSway>[0], name: CompositorName): Promise<Compositor> {
+  const env = { MALLOC_PERTURB_: '165' }; // memory that was freed is not what it was
+  if (name === 'cage') return startCage(t, { env });
+  if (name !== 'sway') return startCommand(t, name.split(/\s+/), env);
+  const flags = [`-Dtxn-timeout=${LAYOUT_MS}`];
+  return startSway(t, { width: 400, height: 300, env, config: SWAY_CONFIG, flags });
 }
 
 /** A keyboard and a pointer at the compositor itself, where it lets a client have them. */
