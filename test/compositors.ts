@@ -47,6 +47,8 @@ export interface SwayOptions {
   readonly config?: string;
   /** Environment beside what a headless compositor needs. */
   readonly env?: NodeJS.ProcessEnv;
+  /** More of sway's own arguments, `-Dtxn-timeout=20` say. */
+  readonly flags?: readonly string[];
 }
 
 type Teardown = Pick<Test, 'teardown'>;
@@ -73,7 +75,7 @@ export async function startSway(t: Teardown, options: SwayOptions = {}): Promise
       '',
     ].join('\n'),
   );
-  const compositor = await start(t, ['sway', '-c', config], runtimeDir, options.env);
+  const compositor = await start(t, ['sway', ...(options.flags ?? []), '-c', config], runtimeDir, options.env);
   return {
     ...compositor,
     async message(...args) {
@@ -100,6 +102,23 @@ export async function startCage(t: Teardown, options: CageOptions = {}): Promise
   return start(t, ['cage', '--', 'sh', '-c', script, 'sh', ...command], makeRuntimeDir(), env);
 }
 
+/** Starts any other compositor by its command line. It is ready as soon as there is a Wayland socket. */
+export async function startCommand(
+  t: Teardown,
+  command: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Compositor> {
+  return start(t, command, makeRuntimeDir(), env, directory =>
+    readdirSync(directory).find(name => /^wayland-\d+$/.test(name)),
+  );
+}
+
+/** What {@link ANNOUNCE} left. */
+function announced(directory: string): string | undefined {
+  const ready = join(directory, 'ready');
+  return existsSync(ready) ? readFileSync(ready, 'utf8').trim() : undefined;
+}
+
 function makeRuntimeDir(): string {
   return mkdtempSync(join(tmpdir(), 'virtwl-compositor-')); // mkdtemp gives mode 0700
 }
@@ -113,6 +132,8 @@ async function start(
   command: readonly string[],
   runtimeDir: string,
   env: NodeJS.ProcessEnv = {},
+  /** The name of its socket, once it is ready. */
+  socketOf: (runtimeDir: string) => string | undefined = announced,
 ): Promise<Compositor> {
   // Both exec what follows them, so that the child is the compositor itself and dies with the test.
   const asOther = ['unshare', '--user', '--map-user=1000', '--map-group=1000'];
@@ -161,15 +182,15 @@ async function start(
   }
   t.teardown(stop);
 
-  const ready = join(runtimeDir, 'ready');
-  for (const deadline = Date.now() + START_TIMEOUT_MS; !existsSync(ready);) {
+  let socket: string | undefined;
+  for (const deadline = Date.now() + START_TIMEOUT_MS; (socket = socketOf(runtimeDir)) === undefined;) {
     if (!running || Date.now() > deadline) {
       await stop();
       throw new Error(`${command[0]} did not start:\n${log}`);
     }
     await pause();
   }
-  const display = join(runtimeDir, readFileSync(ready, 'utf8').trim());
+  const display = join(runtimeDir, socket);
   return {
     display,
     runtimeDir,
