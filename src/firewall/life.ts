@@ -28,6 +28,10 @@ export class Life {
   roleObject: RelayObject | undefined;
   /** The surface of an xdg_surface, toplevel, popup or subsurface. */
   surface: RelayObject | undefined;
+  /** A surface: whether the next commit brings a buffer (false: takes it away); undefined when it leaves it as it is. */
+  attached: boolean | undefined;
+  /** A surface: whether a buffer was committed. */
+  shown = false;
   /** The parent of a toplevel, a popup (its parent's role object) or a subsurface (the parent's surface). */
   parent: RelayObject | undefined;
 

@@ -15,7 +15,7 @@ import {
 } from '../wayland/protocols/wayland.js';
 import { ZxdgExporterV2Error, ZxdgImportedV2Error } from '../wayland/protocols/xdg-foreign-unstable-v2.js';
 import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
-import { depth, knownLife, lifeOf, tie, toplevelOf, type Role } from './life.js';
+import { depth, knownLife, lifeOf, tie, toplevelOf, type Life, type Role } from './life.js';
 
 /**
  * Surfaces of a tree of subsurfaces above one another. Toolkits nest two or three, browsers up to ten; compositors walk
@@ -65,6 +65,10 @@ export function rolesConcern(exports: Exports): Concern {
         lifeOf(subsurface).surface = surface;
         lifeOf(surface).roleObject = subsurface;
         lifeOf(surface).parent = parent;
+      },
+      zwp_idle_inhibitor_v1: (inhibitor, { args }) => {
+        const toplevel = toplevelOf((args as { surface: RelayObject }).surface);
+        if (toplevel !== undefined) tie(inhibitor, toplevel, { then: 'inert' });
       },
       zxdg_imported_v1: imported,
       zxdg_imported_v2: imported,
@@ -117,6 +121,19 @@ function construct(xdgSurface: RelayObject, role: Role): void {
   giveRole(surface!, role, wmBaseOf(xdgSurface), XdgWmBaseError.role);
 }
 
+/** A popup shows nothing before its parent does. */
+function checkPopupParent({ roleObject: xdgSurface }: Life): void {
+  const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
+  const parent = popup && knownLife(popup)?.parent;
+  const surface = parent && knownLife(parent)?.surface;
+  if (surface === undefined || knownLife(surface)?.shown === true) return;
+  throw new ProtocolError(
+    wmBaseOf(xdgSurface!).clientId,
+    XdgWmBaseError.invalid_popup_parent,
+    `${String(popup)} was committed before its parent, ${String(parent)}, was shown`,
+  );
+}
+
 function tooDeep(what: string, most: number): ProtocolError {
   return new ProtocolError(1, WlDisplayError.no_memory, `virtwl: over ${most} ${what} above one another`);
 }
@@ -132,6 +149,27 @@ function height(surface: RelayObject): number {
 }
 
 const surfaceRoles: RequestHandlers = {
+  wl_surface: {
+    attach: ({ object, args: { buffer } }) => {
+      lifeOf(object).attached = buffer !== undefined;
+      return Verdict.Forward;
+    },
+    commit: ({ object }) => {
+      const life = lifeOf(object);
+      if (life.attached !== undefined) life.shown = life.attached;
+      life.attached = undefined;
+      if (life.role === 'xdg_popup') checkPopupParent(life);
+      return Verdict.Forward;
+    },
+  },
+  zwp_idle_inhibit_manager_v1: {
+    create_inhibitor: ({ relay, object, args: { id, surface } }) => {
+      if (toplevelOf(surface) !== undefined) return Verdict.Forward;
+      // What is no window is never looked at, so it keeps nobody awake; sway looks for its window all the same.
+      relay.adopt('zwp_idle_inhibitor_v1', object.version, id, true).inert = { text: 'its surface is no window' };
+      return Verdict.Drop;
+    },
+  },
   wl_subcompositor: {
     get_subsurface: ({ object, args: { surface, parent } }) => {
       if (depth(parent, surface) === Infinity) {

@@ -341,7 +341,8 @@ t.test('damage in surface coordinates', async t => {
           (turned ? surface.width : surface.height) / scale,
         ];
         for (let step = 0; step < 40; step++) {
-          if (step === 20) surface.setViewport(undefined, { width: 3 + random.below(20), height: 3 + random.below(20) });
+          if (step === 20)
+            surface.setViewport(undefined, { width: 3 + random.below(20), height: 3 + random.below(20) });
           if (step === 30)
             surface.setViewport({ x: 0.5, y: 1.25, width: width - 1.5, height: height - 2 }, { width: 7, height: 9 });
           const shown = surface.geometry.destination ?? { width, height };

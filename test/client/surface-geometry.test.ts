@@ -7,7 +7,10 @@ import { numbered, stored, uprightPixels, type Picture } from './pictures.js';
 const SEED = Number(process.env.FUZZ_SEED ?? 11);
 
 /** The same pixels where they are in the buffer: their bounding box, and whether `box` holds them all. */
-function inBuffer(upright: ReadonlySet<number>, buffer: Picture): { bounds: Rect | undefined; missing(box: Rect): number } {
+function inBuffer(
+  upright: ReadonlySet<number>,
+  buffer: Picture,
+): { bounds: Rect | undefined; missing(box: Rect): number } {
   let bounds: { x1: number; y1: number; x2: number; y2: number } | undefined;
   const places: [number, number][] = [];
   buffer.forEach((row, y) =>

@@ -39,7 +39,10 @@ interface Case {
 
 const cases: Case[] = [];
 for (let transform = 0; transform < 8; transform++) {
-  cases.push({ name: `transform ${transform}`, geometry: { scale: 1, transform, source: undefined, destination: undefined } });
+  cases.push({
+    name: `transform ${transform}`,
+    geometry: { scale: 1, transform, source: undefined, destination: undefined },
+  });
   cases.push({
     name: `transform ${transform}, scale 2`,
     geometry: { scale: 2, transform, source: undefined, destination: undefined },
@@ -159,7 +162,8 @@ t.test('on sway', { timeout: 240_000 }, async t => {
       const { scale } = geometry;
       const first = picture(new Random(1), WIDTH / scale, HEIGHT / scale, scale);
       // What changes lies under this rectangle of the surface, and nothing else does.
-      const damage: [number, number, number, number] = geometry.destination === undefined ? [5, 9, 7, 4] : [10, 4, 8, 6];
+      const damage: [number, number, number, number] =
+        geometry.destination === undefined ? [5, 9, 7, 4] : [10, 4, 8, 6];
       const second = changed(first, geometry, damage);
       const look = async (socket: UnixSocket): Promise<Picture> => {
         const display = await Display.connect(socket);

@@ -21,10 +21,10 @@ const COPY = WlDataDeviceManagerDndAction.copy;
 class Target {
   readonly heard: string[] = [];
   readonly types: string[] = [];
-  offer: WaylandObject | undefined;
+  offer: WaylandObject<'wl_data_offer'> | undefined;
   dropped = false;
-  constructor(device: WaylandObject) {
-    device.on('data_offer', (offer: WaylandObject) => {
+  constructor(device: WaylandObject<'wl_data_device'>) {
+    device.on('data_offer', offer => {
       this.heard.push('data_offer');
       this.offer = offer;
       offer.on('offer', (type: string) => this.types.push(type));
@@ -69,12 +69,12 @@ async function drag(siege: Siege, { display, senses, device, window }: Awaited<R
   });
   source.request('offer', TYPE);
   source.request('set_actions', COPY);
-  device.request('start_drag', source, window.surface, null, senses.buttonSerial);
+  device.request('start_drag', source, window.surface, undefined, senses.buttonSerial);
   await answered(display);
   return asked;
 }
 
-async function read(display: Display, offer: WaylandObject): Promise<string> {
+async function read(display: Display, offer: WaylandObject<'wl_data_offer'>): Promise<string> {
   const [reading, writing] = native.pipe();
   const fd = new OwnedFd(reading);
   offer.request('receive', TYPE, new OwnedFd(writing));

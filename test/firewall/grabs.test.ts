@@ -17,12 +17,12 @@ const CLICKS = 20;
 const GUESSES = 400;
 
 interface Popup {
-  readonly popup: WaylandObject;
+  readonly popup: WaylandObject<'xdg_popup'>;
   done: boolean;
 }
 
 /** A popup that grabs the seat with a serial. It gets its picture when it is configured. */
-function grab(display: Display, parent: Window, seat: WaylandObject, serial: number): Popup {
+function grab(display: Display, parent: Window, seat: WaylandObject<'wl_seat'>, serial: number): Popup {
   const base = display.bindOnce('xdg_wm_base');
   const place = base.create('create_positioner');
   place.request('set_size', 50, 50);

@@ -16,7 +16,7 @@ type Deed = (display: Display) => Promise<void> | void;
 const TOPLEVEL_REQUESTS: readonly (readonly [request: string, args: (display: Display) => RequestArg[]])[] = [
   ['set_title', () => ['x']],
   ['set_app_id', () => ['x']],
-  ['set_parent', () => [null]],
+  ['set_parent', () => [undefined]],
   ['show_window_menu', display => [display.bindOnce('wl_seat'), 0, 1, 1]],
   ['move', display => [display.bindOnce('wl_seat'), 0]],
   ['resize', display => [display.bindOnce('wl_seat'), 0, 1]],
@@ -24,7 +24,7 @@ const TOPLEVEL_REQUESTS: readonly (readonly [request: string, args: (display: Di
   ['set_min_size', () => [10, 10]],
   ['set_maximized', () => []],
   ['unset_maximized', () => []],
-  ['set_fullscreen', () => [null]],
+  ['set_fullscreen', () => [undefined]],
   ['unset_fullscreen', () => []],
   ['set_minimized', () => []],
 ];
@@ -37,21 +37,25 @@ async function windowWithoutSurface(display: Display): Promise<Window> {
 }
 
 /** A toplevel that never had a picture, and whose surface is gone. */
-function roleWithoutSurface(display: Display): WaylandObject {
+function roleWithoutSurface(display: Display): WaylandObject<'xdg_toplevel'> {
   const surface = newSurface(display);
   const toplevel = display.bindOnce('xdg_wm_base').create('get_xdg_surface', surface).create('get_toplevel');
   surface.request('destroy');
   return toplevel;
 }
 
-function positioner(display: Display): WaylandObject {
+function positioner(display: Display): WaylandObject<'xdg_positioner'> {
   const place = display.bindOnce('xdg_wm_base').create('create_positioner');
   place.request('set_size', 60, 40);
   place.request('set_anchor_rect', 0, 0, 10, 10);
   return place;
 }
 
-function subsurface(display: Display): { parent: WaylandObject; child: WaylandObject; role: WaylandObject } {
+function subsurface(display: Display): {
+  parent: WaylandObject<'wl_surface'>;
+  child: WaylandObject<'wl_surface'>;
+  role: WaylandObject<'wl_subsurface'>;
+} {
   const [parent, child] = [newSurface(display), newSurface(display)];
   return { parent, child, role: display.bindOnce('wl_subcompositor').create('get_subsurface', child, parent) };
 }
@@ -60,11 +64,12 @@ const DEEDS: readonly (readonly [name: string, deed: Deed])[] = [
   ...TOPLEVEL_REQUESTS.flatMap(([request, args]): [string, Deed][] => [
     [
       `xdg_toplevel.${request} of a window without its surface`,
-      async display => (await windowWithoutSurface(display)).toplevel.request(request, ...args(display)),
+      async display =>
+        (await windowWithoutSurface(display)).toplevel.request(request as never, ...(args(display) as never)),
     ],
     [
       `xdg_toplevel.${request} of a role without its surface`,
-      display => roleWithoutSurface(display).request(request, ...args(display)),
+      display => roleWithoutSurface(display).request(request as never, ...(args(display) as never)),
     ],
   ]),
   [
@@ -167,11 +172,13 @@ const DEEDS: readonly (readonly [name: string, deed: Deed])[] = [
     async display => {
       const { surface } = await Window.open(display);
       const pointer = display.bindOnce('wl_seat').create('get_pointer');
-      const lock = display.bindOnce('zwp_pointer_constraints_v1').create('lock_pointer', surface, pointer, null, 2);
+      const lock = display
+        .bindOnce('zwp_pointer_constraints_v1')
+        .create('lock_pointer', surface, pointer, undefined, 2);
       surface.request('destroy');
       pointer.request('release');
       lock.request('set_cursor_position_hint', 1, 1);
-      lock.request('set_region', null);
+      lock.request('set_region', undefined);
     },
   ],
   [
@@ -204,7 +211,7 @@ const DEEDS: readonly (readonly [name: string, deed: Deed])[] = [
       for (const { surface } of windows) surface.request('commit');
       await display.roundtrip();
       await display.roundtrip();
-      (await Window.open(display)).toplevel.request('set_fullscreen', null);
+      (await Window.open(display)).toplevel.request('set_fullscreen', undefined);
     },
   ]),
 ];

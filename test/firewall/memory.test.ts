@@ -20,7 +20,10 @@ const TRIES = 40;
 const POOLS_AT_ONCE = 8_000;
 
 /** A slab and its memory, which is the caller's; rejects with the reason of a refusal. */
-function allocate(display: Display, bytes: number): Promise<{ slab: WaylandObject; memory: OwnedFd }> {
+function allocate(
+  display: Display,
+  bytes: number,
+): Promise<{ slab: WaylandObject<'virtwl_slab_v1'>; memory: OwnedFd }> {
   const slab = display.bindOnce('virtwl_memory_v1').create('allocate', bytes);
   return display.until((resolve, reject) => {
     slab.on('memory', (memory: OwnedFd) => resolve({ slab, memory }));

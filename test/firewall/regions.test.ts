@@ -5,7 +5,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Display } from '../../src/wayland-client/display.js';
-import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { against } from './awaited.js';
 import { answered, HOSTILE, roundTrips, Siege, VICTIM } from './siege.js';
 import { Window } from './window.js';
@@ -35,7 +34,7 @@ async function flood(
 ): Promise<number> {
   let added = 0;
   try {
-    const region: WaylandObject = display.bindOnce('wl_compositor').create('create_region');
+    const region = display.bindOnce('wl_compositor').create('create_region');
     for (; added < count; added++) {
       region.request('add', ...at(added), 1, 1);
       if (added % 2_000 === 1_999) await display.roundtrip();

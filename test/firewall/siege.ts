@@ -40,7 +40,7 @@ export interface SiegeOptions {
 /** The person at the seat, where the compositor lets a client be one (cage does not). Positions are in pixels of the output. */
 export class User {
   readonly #keyboard: VirtualKeyboard | undefined;
-  readonly #pointer: WaylandObject | undefined;
+  readonly #pointer: WaylandObject<'zwlr_virtual_pointer_v1'> | undefined;
   #time = 0;
 
   constructor(private readonly display: Display) {

@@ -21,13 +21,13 @@ const PASTES = 140;
 
 /** A client with a window and a data device. */
 class Paster {
-  offer: WaylandObject | undefined;
+  offer: WaylandObject<'wl_data_offer'> | undefined;
   /** Asked of its own source. */
   readonly sends: OwnedFd[] = [];
   private constructor(
     readonly display: Display,
     readonly senses: Senses,
-    readonly device: WaylandObject,
+    readonly device: WaylandObject<'wl_data_device'>,
   ) {}
 
   static async open(siege: Siege, vm: string): Promise<Paster> {
@@ -35,7 +35,7 @@ class Paster {
     const senses = new Senses(display);
     const manager = display.bindOnce('wl_data_device_manager', 3);
     const paster = new Paster(display, senses, manager.create('get_data_device', senses.seat));
-    paster.device.on('selection', (offer: WaylandObject | null) => (paster.offer = offer ?? undefined));
+    paster.device.on('selection', offer => (paster.offer = offer));
     await Window.open(display, 0x406080, vm);
     await eventually(`VM "${vm}" has the keyboard`, () => senses.keyboardSerial > 0);
     return paster;

@@ -6,7 +6,12 @@ import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { XRGB8888 } from '../../src/wayland/shm-formats.js';
 
 /** A buffer of one colour in memory of its own. */
-export function colourBuffer(display: Display, width: number, height: number, colour: number): WaylandObject {
+export function colourBuffer(
+  display: Display,
+  width: number,
+  height: number,
+  colour: number,
+): WaylandObject<'wl_buffer'> {
   const bytes = width * height * 4;
   const fd = new OwnedFd(native.memfd('window', bytes, 0));
   const mapping = native.map(fd.fd, 0, bytes, true);
@@ -18,7 +23,7 @@ export function colourBuffer(display: Display, width: number, height: number, co
   return buffer;
 }
 
-export function newSurface(display: Display): WaylandObject {
+export function newSurface(display: Display): WaylandObject<'wl_surface'> {
   return display.bindOnce('wl_compositor', 4).create('create_surface');
 }
 
@@ -30,9 +35,9 @@ export class Window {
 
   private constructor(
     readonly display: Display,
-    readonly surface: WaylandObject,
-    readonly xdg: WaylandObject,
-    readonly toplevel: WaylandObject,
+    readonly surface: WaylandObject<'wl_surface'>,
+    readonly xdg: WaylandObject<'xdg_surface'>,
+    readonly toplevel: WaylandObject<'xdg_toplevel'>,
   ) {}
 
   /** Shows a window; resolves when the compositor has it. */
@@ -62,7 +67,7 @@ export class Window {
   }
 
   /** Attaches and commits a buffer, all of it damaged. */
-  show(buffer: WaylandObject, width: number, height: number): void {
+  show(buffer: WaylandObject<'wl_buffer'>, width: number, height: number): void {
     this.surface.request('attach', buffer, 0, 0);
     this.surface.request('damage', 0, 0, width, height);
     this.surface.request('commit');
@@ -76,7 +81,7 @@ export class Senses {
   buttonSerial = 0;
   keyboardSerial = 0;
   enterSerial = 0;
-  readonly seat: WaylandObject;
+  readonly seat: WaylandObject<'wl_seat'>;
 
   constructor(display: Display) {
     this.seat = display.bindOnce('wl_seat', 5);

@@ -328,7 +328,9 @@ t.test('every message of every table', async t => {
       case 'object':
         return nullable && random.below(2) === 0 ? undefined : 1 + random.below(0xffffffff);
       case 'string':
-        return nullable && random.below(2) === 0 ? undefined : 'é✓x'.repeat(random.below(20)) + 'a'.repeat(random.below(4));
+        return nullable && random.below(2) === 0
+          ? undefined
+          : 'é✓x'.repeat(random.below(20)) + 'a'.repeat(random.below(4));
       case 'array':
         return Uint8Array.from({ length: random.below(70) }, () => random.below(256));
       case 'bind':

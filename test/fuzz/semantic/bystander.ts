@@ -23,12 +23,12 @@ const LOOKS_A_FRAME = 10;
 export class Bystander {
   #size = { width: 320, height: 240 };
   #serial: number | undefined;
-  #buffer: WaylandObject | undefined;
+  #buffer: WaylandObject<'wl_buffer'> | undefined;
 
   private constructor(
     readonly display: Display,
-    private readonly surface: WaylandObject,
-    private readonly xdg: WaylandObject,
+    private readonly surface: WaylandObject<'wl_surface'>,
+    private readonly xdg: WaylandObject<'xdg_surface'>,
   ) {}
 
   /** Connects to the socket at `path` and shows its window. */
@@ -91,7 +91,7 @@ export class Bystander {
     seat.once('capabilities', (capabilities: number) => {
       if ((capabilities & WlSeatCapability.pointer) === 0) return;
       const pointer = seat.create('get_pointer');
-      pointer.on('enter', (serial: number) => pointer.request('set_cursor', serial, null, 0, 0));
+      pointer.on('enter', (serial: number) => pointer.request('set_cursor', serial, undefined, 0, 0));
     });
   }
 

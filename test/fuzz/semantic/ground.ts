@@ -117,7 +117,7 @@ function begin(t: Parameters<typeof startSway>[0], name: CompositorName): Promis
 async function seat(display: Display): Promise<User> {
   const keyboard =
     display.find('zwp_virtual_keyboard_manager_v1') === undefined ? undefined : new VirtualKeyboard(display);
-  let pointer: WaylandObject | undefined;
+  let pointer: WaylandObject<'zwlr_virtual_pointer_v1'> | undefined;
   if (display.find('zwlr_virtual_pointer_manager_v1') !== undefined) {
     const manager = display.bindOnce('zwlr_virtual_pointer_manager_v1', 1);
     pointer = manager.create('create_virtual_pointer', display.bindOnce('wl_seat', 1));

@@ -6,7 +6,7 @@
 import { OwnedFd } from '../../../src/system/fd.js';
 import { native } from '../../../src/system/native.js';
 import { UnixSocket } from '../../../src/system/unix-socket.js';
-import type { Arg, Interface } from '../../../src/wayland/interface.js';
+import type { Interface } from '../../../src/wayland/interface.js';
 import { MessageWriter } from '../../../src/wayland/message-writer.js';
 import {
   checkMessage,
@@ -168,8 +168,10 @@ export class Player {
         values.push(made.id);
         continue;
       }
-      const value = this.#value(arg, rest.shift());
-      if (value === undefined) {
+      const given = rest.shift();
+      const value = given === undefined ? undefined : this.#value(given);
+      const absent = given === undefined && arg.nullable !== true;
+      if (absent || (given !== undefined && value === undefined)) {
         for (const other of values) if (other instanceof OwnedFd) other.close();
         if (made !== undefined) this.#forget(made);
         return;
@@ -182,8 +184,7 @@ export class Player {
   }
 
   /** undefined where what it names never came about. */
-  #value(arg: Arg, value: Argument): WireValue | undefined {
-    if (value === undefined) return arg.kind === 'string' || arg.kind === 'object' ? null : undefined;
+  #value(value: NonNullable<Argument>): WireValue | undefined {
     if (typeof value !== 'object' || value instanceof Uint8Array) return value;
     if ('slot' in value) return this.#slots.get(value.slot)?.id;
     if ('configureOf' in value) return this.#takeConfigure(this.#slots.get(value.configureOf)?.id ?? 0);
