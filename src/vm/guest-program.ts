@@ -18,8 +18,6 @@ export interface ProgramState {
   readonly errors: string;
 }
 
-let count = 0;
-
 export class GuestProgram {
   private constructor(
     readonly machine: Machine,
@@ -34,17 +32,20 @@ export class GuestProgram {
    * @param command a shell command line
    */
   static async start(machine: Machine, name: string, command: string): Promise<GuestProgram> {
-    const directory = `/tmp/programs/${count++}`;
-    // The command is in a file of its own: nothing in it needs quoting.
+    // The command is in a file of its own: nothing in it needs quoting. A directory that no program had before: what
+    // is looked at there is never another one's. When "begun" is there, so are the session and the process to signal.
     const script = `
-      mkdir -p ${directory} && cd ${directory}
-      echo ${Buffer.from(command).toString('base64')} | base64 -d > command
+      mkdir -p /tmp/programs && directory=$(mktemp -d /tmp/programs/XXXXXX) || exit 1
+      chmod 755 $directory && cd $directory || exit 1
+      { echo ': > begun'; echo ${Buffer.from(command).toString('base64')} | base64 -d; } > command
       echo 'sh ./command > output 2> errors; echo $? > status.new; mv status.new status' > session
       setsid sh ./session < /dev/null > /dev/null 2>&1 &
-      echo $! > session.pid`;
+      echo $! > session.pid
+      until [ -e begun ]; do sleep 0.02; done
+      echo $directory`;
     const { status, output } = await machine.run(script);
     if (status !== 0) throw new Error(`cannot start ${name} in the VM "${machine.options.name}": ${output}`);
-    return new GuestProgram(machine, name, directory);
+    return new GuestProgram(machine, name, output.trim());
   }
 
   async state(): Promise<ProgramState> {

@@ -7,7 +7,7 @@
  * driver for it (`virtio_wl.ko`).
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { PACKAGE_ROOT } from '../sandbox/runtime-files.js';
 import { artifact, type Say } from './cache.js';
 import { run } from './command.js';
@@ -144,17 +144,27 @@ export async function guestKernel(
   };
 }
 
-/** A C program of one file for the guests, statically linked; it may include `virtwl_uapi.h`. Its path. `bits`: of its ABI. */
+/**
+ * A C program of one file for the guests, statically linked; it may include `virtwl_uapi.h` and the headers beside it. Its
+ * path. `bits`: of its ABI.
+ */
 export async function guestProgram(source: string, say: Say, bits: 32 | 64 = 64): Promise<string> {
   const system = await toolchain(say);
   const name = basename(source, '.c');
+  const beside = dirname(source);
+  const headers = [
+    UAPI_HEADER,
+    ...readdirSync(beside)
+      .filter(file => file.endsWith('.h'))
+      .sort()
+      .map(file => join(beside, file)),
+  ];
   const place = await artifact(
     {
       name: bits === 32 ? `program32-${name}` : `program-${name}`,
-      inputs: [basename(system), readFileSync(source), readFileSync(UAPI_HEADER)],
+      inputs: [basename(system), ...[source, ...headers].flatMap(path => [basename(path), readFileSync(path)])],
       build: async work => {
-        copyFileSync(source, join(work, `${name}.c`));
-        copyFileSync(UAPI_HEADER, join(work, basename(UAPI_HEADER)));
+        for (const path of [source, ...headers]) copyFileSync(path, join(work, basename(path)));
         const compile = [
           'gcc',
           '-Wall',
@@ -173,7 +183,7 @@ export async function guestProgram(source: string, say: Say, bits: 32 | 64 = 64)
           timeoutMs: BUILD_TIMEOUT_MS,
           say,
         });
-        rmSync(join(work, `${name}.c`));
+        for (const path of [source, ...headers]) rmSync(join(work, basename(path)));
       },
     },
     say,

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { GuestProgram } from '../../src/vm/guest-program.js';
 import { smallGuest } from './guests.js';
 import { LIAR_MEMORY_BYTES, LyingDevice, type Asked, type Told } from './lying-device.js';
 import {
@@ -35,6 +36,13 @@ t.teardown(() => device.close());
 async function victim(args: string): Promise<string[]> {
   const { output } = await machine.run(`/virtwl/victim ${args}`, TIMEOUT_MS);
   return output.trimEnd().split('\n');
+}
+
+/** A victim that waits to read. */
+async function waitingReader(): Promise<GuestProgram> {
+  const reader = await GuestProgram.start(machine, 'a reader', 'exec /virtwl/victim read');
+  await reader.until('word of being ready', ({ output }) => output === 'ready\n', TIMEOUT_MS);
+  return reader;
 }
 
 /** The answers to commands of this type, one after the other; all others are honest, and so is what comes after the last. */
@@ -231,12 +239,9 @@ t.test('who waits for an answer that never comes can be killed; who ends does no
   device.answer = asked => (asked.type === Command.Send ? 'none' : undefined);
   t.match(await kill('send'), 'ended with 137');
   device.answer = asked => (asked.type === Command.Close ? 'none' : undefined);
-  t.equal(
-    (
-      await victim('read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; kill $!; wait $!; echo ended')
-    ).at(-1),
-    'ended',
-  );
+  const reader = await waitingReader();
+  await reader.signalAlone('TERM');
+  t.equal((await reader.ended(TIMEOUT_MS)).status, 143, 'it ends');
   device.answer = () => undefined;
   t.same(await victim('hello 2'), ['2 of 2'], 'and the device may come to itself');
 });
@@ -287,11 +292,10 @@ t.test('a device that breaks the rules of a queue is as good as gone, until it i
       lie(asked);
       return 'none';
     };
-    const { output } = await machine.run(
-      `: > /tmp/read; /virtwl/victim read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; /virtwl/victim alloc; wait; cat /tmp/read; /virtwl/victim context`,
-      TIMEOUT_MS,
-    );
-    t.match(output, /^alloc: (ENODEV|EPROTO)\nready\nread: end\nopen: ENODEV\n$/, what);
+    const reader = await waitingReader();
+    t.match((await victim('alloc')).join(), /^alloc: (ENODEV|EPROTO)$/, what);
+    t.equal((await reader.ended(TIMEOUT_MS)).output, 'ready\nread: end\n', 'who waits reads the end');
+    t.same(await victim('context'), ['open: ENODEV']);
     device.answer = () => undefined;
     t.equal(
       (await machine.run(REBIND, TIMEOUT_MS)).output,
