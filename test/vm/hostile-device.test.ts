@@ -109,6 +109,21 @@ t.test('answers that are none', async t => {
   );
 });
 
+t.test('a device that answers as crosvm’s does: with the type alone, and a pipe without its direction', async t => {
+  device.terse = true;
+  t.same(await victim('hello 3'), ['3 of 3'], 'SEND and CLOSE work');
+  t.same(await victim('alloc 2'), ['alloc: works', 'alloc: works']);
+  t.same(
+    await victim('pipes'),
+    ['reading end: read only, write EBADF', 'writing end: write only, write works'],
+    'a pipe has the direction that was asked for',
+  );
+  t.same(await victim('image'), ['image: ENOTTY'], 'an error is that error');
+  lieTo(Command.Send, [() => message(numbers(Response.InvalidId)), () => message(numbers(Response.Ok).subarray(0, 3))]);
+  t.same(await victim('send 3'), ['send: ENOENT', 'send: EPROTO', 'send: works'], 'less than a type is no answer');
+  device.terse = false;
+});
+
 t.test('memory where none may be', async t => {
   const last = LIAR_MEMORY_BYTES / PFN_BYTES - 1;
   const lies = [

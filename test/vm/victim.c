@@ -4,6 +4,7 @@
  *   victim alloc COUNT       makes memory so many times, and touches what it gets
  *   victim context COUNT     makes contexts
  *   victim image COUNT       makes images
+ *   victim pipes             makes a pipe of either direction, and says what each end is for
  *   victim send COUNT        sends on one context, so many times, and prints what each SEND said
  *   victim hello COUNT       sends "hello" and must receive it, so many times; tries whatever vfds come along
  *   victim forgotten         has a context and memory; sends, and the device forgets both
@@ -113,6 +114,19 @@ static void forgotten(void) {
   printf("new: %s\n", outcome(hello(context())));
 }
 
+static void pipes(void) {
+  static const uint32_t types[] = {VIRTWL_IOCTL_NEW_PIPE_READ, VIRTWL_IOCTL_NEW_PIPE_WRITE};
+  static const char* const modes[] = {[O_RDONLY] = "read only", [O_WRONLY] = "write only", [O_RDWR] = "both"};
+  int i;
+
+  for (i = 0; i < 2; i++) {
+    int fd = make(types[i], NULL), mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+
+    printf("%s end: %s, write %s\n", i ? "writing" : "reading", modes[mode], outcome(write(fd, "x", 1)));
+    close(fd);
+  }
+}
+
 static void on_alarm(int number) { (void)number; }
 
 /* From now on a signal comes again and again, so that one comes while something waits. */
@@ -178,6 +192,10 @@ int main(int argc, char** argv) {
   if (wl < 0) return printf("open: %s\n", outcome(wl)), 1;
   if (!strcmp(what, "forgotten")) {
     forgotten();
+    return 0;
+  }
+  if (!strcmp(what, "pipes")) {
+    pipes();
     return 0;
   }
   if (!strcmp(what, "full")) {
