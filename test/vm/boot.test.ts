@@ -28,7 +28,7 @@ t.test('a VM without its wl device', async t => {
     const up = new Promise<void>((resolve, reject) => {
       child.stderr.setEncoding('utf8').on('data', (part: string) => {
         text += part;
-        if (/^up after /m.test(text)) resolve();
+        if (/(^|: )up after /m.test(text)) resolve();
       });
       void ended.then(() => reject(new Error(text)));
     });
