@@ -1,7 +1,7 @@
 /**
  * The test driver. What passes through it: the test files, each run as `node FILE` in a session of its own, two at a
- * time, those that boot real VMs one at a time; their TAP output, from which only the closing count is read; and what is
- * no tap test: the making of the guests, the sanitizer run and the API reference.
+ * time; their TAP output, from which only the closing count is read; and what is no tap test: the making of the guests,
+ * the linters, the sanitizer run and the API reference.
  *
  * A file fails when an assertion fails, when it ends otherwise than with status 0, when it runs longer than
  * {@link FILE_TIMEOUT_MS} ({@link VM_FILE_TIMEOUT_MS}), or when it leaves a process behind. tap's own runner knows the first two only, and rebuilds
@@ -11,14 +11,18 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 
 /** Two, since that is what the smallest machine we test on has cores; more would make waiting ends of tests starve. */
 const JOBS = 2;
 /** Longest run of one file in milliseconds. Ten times what the longest needs on a slow machine with both jobs busy. */
 const FILE_TIMEOUT_MS = 300_000;
 /** The same of a file that boots VMs: emulated guests are slow, and their processors are ours. */
-const VM_FILE_TIMEOUT_MS = 600_000;
+const VM_FILE_TIMEOUT_MS = 1_500_000;
+/** Tests in VMs that have to be alone: this one counts the whole machine's shared memory, of which guests are made. */
+const VM_ALONE: readonly string[] = ['greedy'];
+/** Tests in VMs that take longest: they are begun first, so that none of them is left to run by itself at the end. */
+const VM_LONGEST: readonly string[] = ['stack', 'two-vms', 'worst', 'suite'];
 /**
  * Longest run of a check in milliseconds. The sanitizer run compiles the addon anew; guests are made of some hundred
  * Debian packages each, by way of the network.
@@ -231,8 +235,20 @@ if (inVms.length > 0) {
     () =>
       runCheck('guests', process.execPath, ['dist/src/cli/main.js', 'vm', 'build'], text => process.stdout.write(text)),
   );
-  // One at a time: each has two guests or more, and a guest has two processors.
-  await stage(`tests in real VMs (${inVms.length} files, one at a time)`, () => runFiles(inVms, 1, VM_FILE_TIMEOUT_MS));
+  const nameOf = (file: string): string => basename(file, '.test.js');
+  if (inVms.some(file => nameOf(file) === 'driver')) {
+    await stage('the guest driver, as sparse and checkpatch see it', () =>
+      runCheck('driver lint', 'sh', ['src/setup/lint-driver.sh'], text => process.stdout.write(text)),
+    );
+  }
+  const alone = inVms.filter(file => VM_ALONE.includes(nameOf(file)));
+  const beside = inVms.filter(file => !alone.includes(file));
+  const longest = VM_LONGEST.flatMap(name => beside.filter(file => nameOf(file) === name));
+  const others = beside.filter(file => !longest.includes(file));
+  await stage(`tests in real VMs (${inVms.length} files, ${JOBS} at a time but for ${VM_ALONE.join()})`, async () => {
+    await runFiles(alone, 1, VM_FILE_TIMEOUT_MS);
+    await runFiles([...longest, ...others], JOBS, VM_FILE_TIMEOUT_MS);
+  });
 }
 if (named.length === 0) {
   await stage('how the code is written', () => runCheck('lint', 'sh', ['src/setup/lint.sh']));

@@ -1,13 +1,21 @@
 /** `virtwl vm`: guests for tests and demonstrations: makes their images, boots them, runs a command in one. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { Argument, InvalidArgumentError, type Command } from 'commander';
 import { cacheDirectory } from '../vm/cache.js';
 import { bootGuest, buildGuests, DEFAULT_MEMORY_BYTES, GUESTS, type GuestName } from '../vm/guest.js';
 import { findQemu } from '../vm/qemu.js';
+import { GuestProgram, type ProgramState } from '../vm/guest-program.js';
+import type { Machine } from '../vm/machine.js';
 import { processLog } from '../observe/process-log.js';
 import { printable } from '../observe/printable.js';
 import { parseBytes } from './bytes.js';
-import { addOptions, BYTES, flag, optional, TEXT, withDefault, type Values } from './option.js';
+import { addOptions, BYTES, COUNT, flag, optional, TEXT, withDefault, type Values } from './option.js';
 import { untilSignal } from './until-signal.js';
+
+/** How long a script of `--run` may take where nobody says otherwise: enough for a build in an emulated guest. */
+const DEFAULT_RUN_SECONDS = 300;
+/** Between two looks at what it has printed, in milliseconds. */
+const LOOK_INTERVAL_MS = 500;
 
 const BOOT_OPTIONS = {
   wl: optional(
@@ -15,7 +23,8 @@ const BOOT_OPTIONS = {
     'give it a wl device: the socket of "virtwl host --socket"; the VM ends with that',
     TEXT,
   ),
-  run: optional('--run <script>', 'run this there, print its output, and end with its status', TEXT),
+  run: optional('--run <script>', 'run this there, print its output as it comes, and end with its status', TEXT),
+  runSeconds: withDefault('--run-seconds <count>', 'how long that may take', COUNT, DEFAULT_RUN_SECONDS),
   memory: withDefault('--memory <size>', 'its memory', { ...BYTES, parse: parseMemory }, DEFAULT_MEMORY_BYTES),
   name: optional('--name <name>', 'as it shows in messages', TEXT),
   quiet: flag('-q, --quiet', 'do not show its console'),
@@ -53,9 +62,7 @@ export function register(program: Command): void {
       try {
         say(`up after ${(machine.bootMs / 1000).toFixed(1)} s (${machine.options.accelerator})`);
         if (options.run !== undefined) {
-          const { status, output } = await machine.run(options.run);
-          process.stdout.write(output);
-          process.exitCode = status;
+          process.exitCode = await runScript(machine, options.run, options.runSeconds);
         } else {
           await untilSignal(machine.ended());
           if (machine.lostDevice) {
@@ -93,4 +100,31 @@ function parseMemory(text: string): number {
 /** A line of a guest's console, which is the guest's word and not ours. */
 function consoleLine(name: string, line: string): void {
   processLog.plain('info', 'console', `[${name}] ${printable(line)}`, { vm: name, message: line });
+}
+
+/** Runs a shell script in the guest and prints whole lines as they come. Its status. Throws when its time is over. */
+async function runScript(machine: Machine, script: string, seconds: number): Promise<number> {
+  const program = await GuestProgram.start(machine, 'the script of --run', `cd /\n${script}`);
+  const printed = { output: 0, errors: 0 };
+  const print = (state: ProgramState, all: boolean): void => {
+    for (const stream of ['output', 'errors'] as const) {
+      const text = state[stream];
+      // The last line may be half of one, or of a letter.
+      const end = all ? text.length : text.lastIndexOf('\n') + 1;
+      (stream === 'output' ? process.stdout : process.stderr).write(text.slice(printed[stream], end));
+      printed[stream] = Math.max(printed[stream], end);
+    }
+  };
+  for (const end = Date.now() + seconds * 1000; ; await pause(LOOK_INTERVAL_MS)) {
+    const state = await program.state();
+    const late = Date.now() > end;
+    print(state, late || state.status !== undefined);
+    if (state.status !== undefined) return state.status;
+    if (late) {
+      throw new Error(
+        `the script of --run had not ended in the VM "${machine.options.name}" after ${seconds} s; what it has printed is above. ` +
+          'Give it longer with --run-seconds',
+      );
+    }
+  }
 }

@@ -6,10 +6,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from './machine.js';
 
-/** Between two looks at a program, in milliseconds: each starts some processes in the guest. */
-const LOOK_INTERVAL_MS = 250;
+/** Between two looks at a program, in milliseconds: each starts some processes in the guest, a tenth of an emulated one. */
+const LOOK_INTERVAL_MS = 400;
+/** What a look at a program says that has printed nothing since the last one, and goes on. */
+const SAME = '=';
 /** Last lines of a program's output that are told when it fails. */
 const SHOWN_LINES = 20;
+
+/** Where to look first for a number that no program of the guest has. */
+let count = 0;
 
 export interface ProgramState {
   /** Its exit status, 128 and more for signals; undefined while it runs. */
@@ -18,9 +23,9 @@ export interface ProgramState {
   readonly errors: string;
 }
 
-let count = 0;
-
 export class GuestProgram {
+  #seen: ProgramState = { status: undefined, output: '', errors: '' };
+
   private constructor(
     readonly machine: Machine,
     readonly name: string,
@@ -34,29 +39,39 @@ export class GuestProgram {
    * @param command a shell command line
    */
   static async start(machine: Machine, name: string, command: string): Promise<GuestProgram> {
-    const directory = `/tmp/programs/${count++}`;
-    // The command is in a file of its own: nothing in it needs quoting.
+    // The command is in a file of its own: nothing in it needs quoting. A directory that no program had before: what
+    // is looked at there is never another one's. When "pid" is there, so are the session and the process to signal.
     const script = `
-      mkdir -p ${directory} && cd ${directory}
-      echo ${Buffer.from(command).toString('base64')} | base64 -d > command
+      mkdir -p /tmp/programs || exit 1
+      number=${count++}
+      until mkdir /tmp/programs/$number; do number=$((number + 1)); done 2> /dev/null
+      directory=/tmp/programs/$number; cd $directory || exit 1
+      { echo 'echo $$ > pid'; echo ${Buffer.from(command).toString('base64')} | base64 -d; } > command
       echo 'sh ./command > output 2> errors; echo $? > status.new; mv status.new status' > session
       setsid sh ./session < /dev/null > /dev/null 2>&1 &
-      echo $! > session.pid`;
+      echo $! > session.pid
+      until [ -s pid ]; do sleep 0.02; done
+      echo $directory`;
     const { status, output } = await machine.run(script);
     if (status !== 0) throw new Error(`cannot start ${name} in the VM "${machine.options.name}": ${output}`);
-    return new GuestProgram(machine, name, directory);
+    return new GuestProgram(machine, name, output.trim());
   }
 
   async state(): Promise<ProgramState> {
-    const { output } = await this.machine.run(
-      `cd ${this.directory}; cat status 2>/dev/null; for file in output errors; do echo :; base64 $file; done`,
-    );
+    // Most looks see nothing new, and start no process for that. A file as old as "looked" may have grown since.
+    const { output } = await this.machine.run(`
+      cd ${this.directory}
+      [ -e looked ] && [ ! -e status ] && [ looked -nt output ] && [ looked -nt errors ] && { echo ${SAME}; exit; }
+      : > looked
+      cat status 2>/dev/null; for file in output errors; do echo :; base64 $file; done`);
+    if (output.trim() === SAME) return this.#seen;
     const [status = '', text = '', errors = ''] = output.split(':\n');
-    return {
+    this.#seen = {
       status: status === '' ? undefined : Number(status),
       output: Buffer.from(text, 'base64').toString(),
       errors: Buffer.from(errors, 'base64').toString(),
     };
+    return this.#seen;
   }
 
   /**
@@ -85,7 +100,7 @@ export class GuestProgram {
 
   /** Signals the program alone: what it has started hears of it by its end only. Its status comes as ever. */
   async signalAlone(name: 'TERM' | 'KILL' | 'USR2'): Promise<void> {
-    await this.machine.run(`pkill -${name} -P $(cat ${this.directory}/session.pid)`);
+    await this.machine.run(`kill -${name} $(cat ${this.directory}/pid)`);
   }
 
   #failure(what: string, { output, errors }: ProgramState): Error {

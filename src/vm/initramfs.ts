@@ -53,15 +53,15 @@ done
 echo "${READY_LINE} $(cut -d' ' -f1 /proc/uptime)"
 exec 3<>$port
 # A line in: a number, and a script in base64. A line out: the number, the script's status, its output in base64.
-# Until the host is there, reading finds the end.
+# Until the host is there, reading finds the end. A guest that restarts may have left half a line: it is ended first.
+mkdir -p /agent $root/agent
 while :; do
   read -r number script <&3 || { sleep 0.1; continue; }
-  mkdir -p /agent $root/agent
   echo "$script" | base64 -d > $root/agent/script
   if [ -n "$root" ]; then chroot $root /bin/sh /agent/script > /agent/output 2>&1 3>&- < /dev/null
   else sh /agent/script > /agent/output 2>&1 3>&- < /dev/null; fi
   status=$?
-  { printf '%s %s ' "$number" "$status"; base64 /agent/output | tr -d '\\n'; echo; } >&3
+  { printf '\\n%s %s ' "$number" "$status"; base64 /agent/output | tr -d '\\n'; echo; } >&3
 done
 `;
 

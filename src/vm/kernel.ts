@@ -6,8 +6,8 @@
  * and `VIRTWL_GUEST_KERNEL` a directory with one that was built by hand (`bzImage`, with what a guest needs built in) and the
  * driver for it (`virtio_wl.ko`).
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { PACKAGE_ROOT } from '../sandbox/runtime-files.js';
 import { artifact, type Say } from './cache.js';
 import { run } from './command.js';
@@ -76,7 +76,8 @@ export interface GuestKernel {
 export const DRIVER_FOLDER = join(PACKAGE_ROOT, 'bindings/kernel/virtio_wl');
 const UAPI_HEADER = join(PACKAGE_ROOT, 'bindings/virtwl_uapi.h');
 
-function driverSources(): string[] {
+/** The driver's sources, and the header that it shares with programs: all that a build of it takes. */
+export function driverSources(): string[] {
   return [
     ...readdirSync(DRIVER_FOLDER)
       .filter(name => /\.[ch]$|^Kbuild$|^Makefile$/.test(name))
@@ -85,13 +86,16 @@ function driverSources(): string[] {
   ];
 }
 
+function noKernel(system: string): never {
+  throw new Error(`${system} has no kernel: remove that directory to have it made anew`);
+}
+
 /** Where the kernel package's modules are, by its release: a part of the system's path. */
-function kernelModules(system: string): { release: string; directory: string } {
+export function kernelModules(system: string): { release: string; directory: string } {
   // Debian 12 has them in /lib, which is a link in a whole system and is none in an unpacked package.
   const directory = ['kernel/usr/lib/modules', 'kernel/lib/modules'].find(path => existsSync(join(system, path)));
   const [release] = directory === undefined ? [] : readdirSync(join(system, directory));
-  if (directory === undefined || release === undefined)
-    throw new Error(`${system} has no kernel: remove that directory to have it made anew`);
+  if (directory === undefined || release === undefined) return noKernel(system);
   return { release, directory: join('/', directory, release) };
 }
 
@@ -138,23 +142,33 @@ export async function guestKernel(
     release,
     image:
       [`kernel/boot/vmlinuz-${release}`, `${directory}/vmlinuz`].map(path => join(system, path)).find(existsSync) ??
-      join(system, directory),
+      noKernel(system),
     busybox,
     modules: [...BOOT_MODULES, 'virtio_wl'].map(name => join(place, `${name}.ko`)).filter(path => existsSync(path)),
   };
 }
 
-/** A C program of one file for the guests, statically linked; it may include `virtwl_uapi.h`. Its path. `bits`: of its ABI. */
+/**
+ * A C program of one file for the guests, statically linked; it may include `virtwl_uapi.h` and the headers beside it. Its
+ * path. `bits`: of its ABI.
+ */
 export async function guestProgram(source: string, say: Say, bits: 32 | 64 = 64): Promise<string> {
   const system = await toolchain(say);
   const name = basename(source, '.c');
+  const beside = dirname(source);
+  const headers = [
+    UAPI_HEADER,
+    ...readdirSync(beside)
+      .filter(file => file.endsWith('.h'))
+      .sort()
+      .map(file => join(beside, file)),
+  ];
   const place = await artifact(
     {
       name: bits === 32 ? `program32-${name}` : `program-${name}`,
-      inputs: [basename(system), readFileSync(source), readFileSync(UAPI_HEADER)],
+      inputs: [basename(system), ...[source, ...headers].flatMap(path => [basename(path), readFileSync(path)])],
       build: async work => {
-        copyFileSync(source, join(work, `${name}.c`));
-        copyFileSync(UAPI_HEADER, join(work, basename(UAPI_HEADER)));
+        for (const path of [source, ...headers]) copyFileSync(path, join(work, basename(path)));
         const compile = [
           'gcc',
           '-Wall',
@@ -173,20 +187,10 @@ export async function guestProgram(source: string, say: Say, bits: 32 | 64 = 64)
           timeoutMs: BUILD_TIMEOUT_MS,
           say,
         });
-        rmSync(join(work, `${name}.c`));
+        for (const path of [source, ...headers]) rmSync(join(work, basename(path)));
       },
     },
     say,
   );
   return join(place, name);
-}
-
-/** Runs sparse over the driver, in a directory of its own. Its complaints, none if it is clean. */
-export async function sparse(work: string, say: Say): Promise<string> {
-  const system = await toolchain(say);
-  mkdirSync(work, { recursive: true });
-  for (const path of driverSources()) copyFileSync(path, join(work, basename(path)));
-  const [release = ''] = readdirSync(join(system, 'kernel/usr/lib/modules'));
-  const script = `make -s -C /lib/modules/${release}/build M=/mnt C=2 CF=-D__CHECK_ENDIAN__ modules 2>&1 | grep -F /mnt/ || true`;
-  return run(insideSystem(system, work, ['sh', '-c', script]), { doing: 'sparse', timeoutMs: BUILD_TIMEOUT_MS, say });
 }

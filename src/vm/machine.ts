@@ -199,7 +199,11 @@ export class Machine {
     return this.#ended ?? '';
   }
 
-  /** Runs a shell script in the guest, one at a time. Throws where the machine ends meanwhile, or the time is over. */
+  /**
+   * Runs a shell script in the guest, one at a time. Throws where the machine ends meanwhile, or the time is over: what
+   * the script has printed is lost then, so what may take long is a `GuestProgram`'s.
+   * @param timeoutMs in milliseconds, five minutes by default
+   */
   run(script: string, timeoutMs = 300_000): Promise<ScriptResult> {
     const number = ++this.#number;
     const first = script.trim().split('\n')[0] ?? '';
@@ -212,7 +216,7 @@ export class Machine {
       };
       const ending = (): void => settle(() => reject(this.#failure(`while it ran "${first}"`)));
       const timer = setTimeout(() => {
-        settle(() => reject(this.#failure(`did not finish "${first}" in ${timeoutMs / 1000} s`)));
+        settle(() => reject(this.#failure(`did not finish "${first}" within ${timeoutMs / 1000} s`)));
       }, timeoutMs);
       if (!this.running || this.#agent === undefined) return ending();
       this.#endings.add(ending);

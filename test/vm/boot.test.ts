@@ -1,4 +1,7 @@
-/** `virtwl vm boot`: that it ends, and says why, when the host process that is the VM's wl device has gone. */
+/**
+ * `virtwl vm boot`: that it ends, and says why, when the host process that is the VM's wl device has gone; and what it runs
+ * in the VM.
+ */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +28,7 @@ t.test('a VM without its wl device', async t => {
     const up = new Promise<void>((resolve, reject) => {
       child.stderr.setEncoding('utf8').on('data', (part: string) => {
         text += part;
-        if (/^up after /m.test(text)) resolve();
+        if (/(^|: )up after /m.test(text)) resolve();
       });
       void ended.then(() => reject(new Error(text)));
     });
@@ -51,4 +54,25 @@ t.test('a VM without its wl device', async t => {
     /virtwl: the VM "test" has to end: its host process is gone: .*\/wl .*Start that again, then this/,
     'and says so',
   );
+});
+
+t.test('a script in a VM', async t => {
+  const run = async (...more: string[]): Promise<{ status: number | null; output: string; errors: string }> => {
+    const child = spawn(process.execPath, [VIRTWL, 'vm', 'boot', 'test', '--quiet', ...more], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    t.teardown(() => child.kill('SIGKILL'));
+    const text = { output: '', errors: '' };
+    child.stdout.setEncoding('utf8').on('data', (part: string) => (text.output += part));
+    child.stderr.setEncoding('utf8').on('data', (part: string) => (text.errors += part));
+    const status = await new Promise<number | null>(resolve => child.once('close', resolve));
+    return { status, ...text };
+  };
+
+  const ended = await run('--run', 'echo one; echo two >&2; printf "three €"; exit 3');
+  t.match(ended, { status: 3, output: 'one\nthree €', errors: /^two$/m }, 'what it prints, and its status');
+
+  const late = await run('--run-seconds', '2', '--run', 'printf "one\ntwo"; sleep 1000');
+  t.match(late, { status: 1, output: 'one\ntwo' }, 'one that does not end is given up, and what it printed is there');
+  t.match(late.errors, /^virtwl: the script of --run had not ended in the VM "test" after 2 s; .*--run-seconds$/m);
 });

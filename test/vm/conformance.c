@@ -25,17 +25,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "virtwl_uapi.h"
+#define TXN_DATA 16384
+#include "guest.h"
 
-#define PAGE 4096u
 /* How long a message may take through a device that is emulated slowly, in milliseconds. */
 #define PATIENCE_MS 20000
-#define MAX_DATA 16384
-
-struct txn {
-  struct virtwl_ioctl_txn head;
-  uint8_t data[MAX_DATA];
-};
 
 static const char* device_path = "/dev/wl0";
 static const char* echo_name = "echo";
@@ -69,30 +63,9 @@ static int refused(long result, int with, const char* what) {
   return right;
 }
 
-static int new_vfd(uint32_t type, uint32_t size, const char* name) {
-  struct virtwl_ioctl_new arg;
-
-  memset(&arg, 0, sizeof(arg));
-  arg.type = type;
-  arg.fd = -1;
-  if (name)
-    strncpy(arg.name, name, sizeof(arg.name) - 1);
-  else
-    arg.size = size;
-  return ioctl(wl, VIRTWL_IOCTL_NEW, &arg) ? -1 : arg.fd;
-}
+static int new_vfd(uint32_t type, uint32_t size, const char* name) { return make_vfd(wl, type, size, name); }
 
 static int context(void) { return new_vfd(VIRTWL_IOCTL_NEW_CTX_NAMED, 0, echo_name); }
-
-static int send_txn(int fd, const void* data, uint32_t length, const int* fds, unsigned int count) {
-  struct txn txn;
-  unsigned int i;
-
-  for (i = 0; i < VIRTWL_SEND_MAX_ALLOCS; i++) txn.head.fds[i] = i < count ? fds[i] : -1;
-  txn.head.len = length;
-  memcpy(txn.data, data, length);
-  return ioctl(fd, VIRTWL_IOCTL_SEND, &txn);
-}
 
 static int recv_txn(int fd, struct txn* txn, uint32_t room) {
   memset(txn, 0xee, sizeof(*txn));
@@ -207,7 +180,7 @@ static void memory(void) {
 
 static void streams(void) {
   int fd = context(), flags, i, good;
-  static uint8_t sent[MAX_DATA], came[MAX_DATA];
+  static uint8_t sent[TXN_DATA], came[TXN_DATA];
   struct txn txn;
 
   if (!check(fd >= 0, "NEW_CTX_NAMED")) return;
@@ -247,9 +220,9 @@ static void streams(void) {
   for (i = 0; i < 3; i++) send_txn(fd, "12345678", 8, NULL, 0);
   check(recv_all(fd, came, 24, NULL, 0) == 0 && !memcmp(came, "123456781234567812345678", 24),
         "three messages are one stream");
-  for (i = 0; i < MAX_DATA; i++) sent[i] = (uint8_t)(i * 7 + i / 251);
-  check(send_txn(fd, sent, MAX_DATA, NULL, 0) == 0, "SEND of 16 KiB at once");
-  check(recv_all(fd, came, MAX_DATA, NULL, 0) == 0 && !memcmp(sent, came, MAX_DATA), "which comes back whole");
+  for (i = 0; i < TXN_DATA; i++) sent[i] = (uint8_t)(i * 7 + i / 251);
+  check(send_txn(fd, sent, TXN_DATA, NULL, 0) == 0, "SEND of 16 KiB at once");
+  check(recv_all(fd, came, TXN_DATA, NULL, 0) == 0 && !memcmp(sent, came, TXN_DATA), "which comes back whole");
   if (strict) {
     struct txn large = {.head = {.len = UINT32_MAX}};
 
@@ -377,7 +350,7 @@ static void pipes(void) {
 /* One context is written to and not read; another one works meanwhile, and nothing is lost. */
 static void a_slow_reader(void) {
   int slow = context(), other = context(), good = 1;
-  static uint8_t piece[MAX_DATA];
+  static uint8_t piece[TXN_DATA];
   uint32_t sent = 0, read_back = 0, i;
   struct txn txn;
   uint8_t byte;
@@ -398,7 +371,7 @@ static void a_slow_reader(void) {
   check(good, "another context goes on meanwhile");
   good = 1;
   while (read_back < sent && good) {
-    good = (ready(slow, POLLIN, PATIENCE_MS) & POLLIN) && recv_txn(slow, &txn, MAX_DATA) == 0 && txn.head.len > 0;
+    good = (ready(slow, POLLIN, PATIENCE_MS) & POLLIN) && recv_txn(slow, &txn, TXN_DATA) == 0 && txn.head.len > 0;
     for (i = 0; i < txn.head.len && good; i++) good = txn.data[i] == (uint8_t)((read_back + i) / 5);
     read_back += txn.head.len;
   }

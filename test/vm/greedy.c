@@ -30,16 +30,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "virtwl_uapi.h"
+#include "guest.h"
 
-#define PAGE 4096u
 #define MOST 1024
 #define PATIENCE_MS 60000
-
-struct txn {
-  struct virtwl_ioctl_txn head;
-  uint8_t data[64];
-};
 
 enum source { ALLOC, ALLOCATOR, SOURCES };
 
@@ -58,30 +52,16 @@ static unsigned int piece_count, context_count, child_count;
 static char why[32];
 
 static int new_vfd(uint32_t type, uint32_t size, const char* name) {
-  struct virtwl_ioctl_new arg;
+  int fd = make_vfd(wl, type, size, name);
 
-  memset(&arg, 0, sizeof(arg));
-  arg.type = type;
-  arg.fd = -1;
-  if (name)
-    strncpy(arg.name, name, sizeof(arg.name) - 1);
-  else
-    arg.size = size;
-  if (ioctl(wl, VIRTWL_IOCTL_NEW, &arg)) {
-    snprintf(why, sizeof(why), "%s", strerrorname_np(errno));
-    return -1;
-  }
-  return arg.fd;
+  if (fd < 0) snprintf(why, sizeof(why), "%s", outcome(fd));
+  return fd;
 }
 
 static int ask(int context, uint64_t size) {
-  struct txn txn;
   uint64_t words[2] = {1, size};
 
-  memset(&txn.head.fds, 0xff, sizeof(txn.head.fds));
-  txn.head.len = sizeof(words);
-  memcpy(txn.data, words, sizeof(words));
-  return ioctl(context, VIRTWL_IOCTL_SEND, &txn);
+  return send_txn(context, words, sizeof(words), NULL, 0);
 }
 
 /* The allocator's answer: a descriptor, or -1 and why. The status comes as one byte. */
@@ -171,15 +151,7 @@ static int map_piece(struct piece* piece, int with) {
   return 0;
 }
 
-static int send_piece(struct piece* piece, int context) {
-  struct txn txn;
-
-  memset(&txn.head.fds, 0xff, sizeof(txn.head.fds));
-  txn.head.fds[0] = piece->fd;
-  txn.head.len = 1;
-  txn.data[0] = 'm';
-  return ioctl(context, VIRTWL_IOCTL_SEND, &txn);
-}
+static int send_piece(struct piece* piece, int context) { return send_txn(context, "m", 1, &piece->fd, 1); }
 
 static int leave_piece(struct piece* piece, int with) {
   (void)piece;

@@ -13,6 +13,7 @@ import { Status } from '../../src/allocator/protocol.js';
 import { closeAll, type OwnedFd } from '../../src/system/fd.js';
 import { type UnixSocket } from '../../src/system/unix-socket.js';
 import { UnixListener } from '../../src/system/unix-listener.js';
+import { OrderTaker } from './order-taker.js';
 import { WorstVm } from './worst-vm.js';
 
 const MIB = 2 ** 20;
@@ -67,26 +68,9 @@ const vm = await WorstVm.start(t, {
 });
 const before = shmem();
 
-/** Starts the program in the guest, anew. */
-async function start(): Promise<void> {
-  const { output } = await vm.machine.run(`
-    [ -e /tmp/order ] || mkfifo /tmp/order
-    # Holds the pipe open for writing, whoever else comes and goes.
-    [ -e /tmp/holder ] || { sleep 100000 > /tmp/order & echo $! > /tmp/holder; }
-    /virtwl/greedy < /tmp/order > /tmp/answers 2>&1 &
-    echo $! > /tmp/greedy
-    until [ -s /tmp/answers ]; do sleep 0.1; done; cat /tmp/answers`);
-  if (output.trim() !== 'ready') throw new Error(`the program cannot begin: ${output}`);
-}
-
-/** Gives the program an order; its answer. */
-async function tell(order: string): Promise<string> {
-  const { output } = await vm.machine.run(`
-    count=$(wc -l < /tmp/answers)
-    echo ${order} > /tmp/order
-    until [ $(wc -l < /tmp/answers) -gt $count ]; do sleep 0.05; done; tail -n 1 /tmp/answers`);
-  return output.trim();
-}
+const start = (): Promise<OrderTaker> => OrderTaker.start(vm.machine, 'greedy', '/virtwl/greedy');
+let greedy = await start();
+const tell = (order: string): Promise<string> => greedy.tell(order);
 
 async function books(): Promise<{ alloc: number; allocator: number }> {
   const { device, allocator } = await vm.status();
@@ -116,8 +100,6 @@ async function hasBack(t: Test, pieces: number): Promise<void> {
   t.equal(await tell(`take alloc ${PIECE}`), `${pieces} ENOMEM`);
   t.equal(await tell(`take allocator ${PIECE}`), `${pieces} status${Status.OverBudget}`);
 }
-
-await start();
 
 t.test('all of its budgets, and not a byte more', async t => {
   await hasBack(t, PIECES);
@@ -173,11 +155,10 @@ t.test('what it lets go is all there again, and can be had once', async t => {
 });
 
 t.test('a device that is reset under its users, with memory mapped, has all of it back', async t => {
-  const { status, output } = await vm.machine.run(`
-    /virtwl/raw_ring --seconds 3 --seed 1 --moods m; status=$?
-    kill -9 $(cat /tmp/greedy); exit $status`);
+  const { status, output } = await vm.machine.run('/virtwl/raw_ring --seconds 3 --seed 1 --moods m');
   t.equal(status, 0, output);
-  await start();
+  await greedy.kill();
+  greedy = await start();
   await hasBack(t, PIECES);
   await isBound(t);
   t.equal(await tell('drop'), 'OK');

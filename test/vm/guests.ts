@@ -11,6 +11,7 @@ import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { WlDeviceServer } from '../../src/host/wl-device/server.js';
 import type { WlLimits } from '../../src/host/wl-device/limits.js';
+import { GuestProgram } from '../../src/vm/guest-program.js';
 import { accelerator } from '../../src/vm/accelerator.js';
 import { guestFiles, initramfs } from '../../src/vm/initramfs.js';
 import { guestKernel, guestProgram } from '../../src/vm/kernel.js';
@@ -80,4 +81,14 @@ export async function smallGuest(
   t.teardown(() => machine.stop());
   t.comment(`${options.name}: up after ${(machine.bootMs / 1000).toFixed(1)} s (${machine.options.accelerator})`);
   return { machine, device };
+}
+
+/** How long a program may take to have what it holds, in milliseconds. */
+const HOLDING_MS = 120_000;
+
+/** Starts `holder`, which must be among the guest's programs, and resolves when it holds the device. */
+export async function holding(machine: Machine): Promise<GuestProgram> {
+  const holder = await GuestProgram.start(machine, 'holder', 'exec /virtwl/holder');
+  await holder.until('word of holding it', ({ output }) => output.includes('ready\n'), HOLDING_MS);
+  return holder;
 }

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { GuestProgram } from '../../src/vm/guest-program.js';
 import { smallGuest } from './guests.js';
 import { LIAR_MEMORY_BYTES, LyingDevice, type Asked, type Told } from './lying-device.js';
 import {
@@ -35,6 +36,13 @@ t.teardown(() => device.close());
 async function victim(args: string): Promise<string[]> {
   const { output } = await machine.run(`/virtwl/victim ${args}`, TIMEOUT_MS);
   return output.trimEnd().split('\n');
+}
+
+/** A victim that waits to read. */
+async function waitingReader(): Promise<GuestProgram> {
+  const reader = await GuestProgram.start(machine, 'a reader', 'exec /virtwl/victim read');
+  await reader.until('word of being ready', ({ output }) => output === 'ready\n', TIMEOUT_MS);
+  return reader;
 }
 
 /** The answers to commands of this type, one after the other; all others are honest, and so is what comes after the last. */
@@ -99,6 +107,21 @@ t.test('answers that are none', async t => {
     ['send: EPROTO', 'send: EPROTO', 'send: EPROTO', 'send: EPROTO', 'send: works', 'send: works'],
     'a length beyond the buffer is the buffer’s',
   );
+});
+
+t.test('a device that answers as crosvm’s does: with the type alone, and a pipe without its direction', async t => {
+  device.terse = true;
+  t.same(await victim('hello 3'), ['3 of 3'], 'SEND and CLOSE work');
+  t.same(await victim('alloc 2'), ['alloc: works', 'alloc: works']);
+  t.same(
+    await victim('pipes'),
+    ['reading end: read only, write EBADF', 'writing end: write only, write works'],
+    'a pipe has the direction that was asked for',
+  );
+  t.same(await victim('image'), ['image: ENOTTY'], 'an error is that error');
+  lieTo(Command.Send, [() => message(numbers(Response.InvalidId)), () => message(numbers(Response.Ok).subarray(0, 3))]);
+  t.same(await victim('send 3'), ['send: ENOENT', 'send: EPROTO', 'send: works'], 'less than a type is no answer');
+  device.terse = false;
 });
 
 t.test('memory where none may be', async t => {
@@ -231,12 +254,9 @@ t.test('who waits for an answer that never comes can be killed; who ends does no
   device.answer = asked => (asked.type === Command.Send ? 'none' : undefined);
   t.match(await kill('send'), 'ended with 137');
   device.answer = asked => (asked.type === Command.Close ? 'none' : undefined);
-  t.equal(
-    (
-      await victim('read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; kill $!; wait $!; echo ended')
-    ).at(-1),
-    'ended',
-  );
+  const reader = await waitingReader();
+  await reader.signalAlone('TERM');
+  t.equal((await reader.ended(TIMEOUT_MS)).status, 143, 'it ends');
   device.answer = () => undefined;
   t.same(await victim('hello 2'), ['2 of 2'], 'and the device may come to itself');
 });
@@ -287,11 +307,10 @@ t.test('a device that breaks the rules of a queue is as good as gone, until it i
       lie(asked);
       return 'none';
     };
-    const { output } = await machine.run(
-      `: > /tmp/read; /virtwl/victim read > /tmp/read & until grep -q ready /tmp/read; do sleep 0.1; done; /virtwl/victim alloc; wait; cat /tmp/read; /virtwl/victim context`,
-      TIMEOUT_MS,
-    );
-    t.match(output, /^alloc: (ENODEV|EPROTO)\nready\nread: end\nopen: ENODEV\n$/, what);
+    const reader = await waitingReader();
+    t.match((await victim('alloc')).join(), /^alloc: (ENODEV|EPROTO)$/, what);
+    t.equal((await reader.ended(TIMEOUT_MS)).output, 'ready\nread: end\n', 'who waits reads the end');
+    t.same(await victim('context'), ['open: ENODEV']);
     device.answer = () => undefined;
     t.equal(
       (await machine.run(REBIND, TIMEOUT_MS)).output,

@@ -31,7 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096u
+#include "guest.h"
+
 /* virtio's vendor, and its devices 30 and 63. */
 #define VENDOR 0x1af4
 #define DEVICE_BASE 0x1040
@@ -110,7 +111,6 @@ static unsigned char busy[SLOTS];
 static uint32_t known[KNOWN];
 static unsigned int known_next;
 
-static uint64_t state;
 static unsigned long lives, started, offered, answered, made, refused, messages, kicks, stuck;
 
 static void die(const char* format, ...) {
@@ -121,25 +121,6 @@ static void die(const char* format, ...) {
   va_end(list);
   fprintf(stderr, " (%s)\n", strerror(errno));
   exit(1);
-}
-
-/* xorshift64*: the same numbers from the same seed, everywhere. */
-static uint64_t draw(void) {
-  state ^= state >> 12;
-  state ^= state << 25;
-  state ^= state >> 27;
-  return state * 0x2545f4914f6cdd1dull;
-}
-
-static uint32_t below(uint32_t bound) { return (uint32_t)((draw() >> 32) % bound); }
-
-static int one_in(uint32_t bound) { return below(bound) == 0; }
-
-static double now(void) {
-  struct timespec time;
-
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 static void barrier(void) { __sync_synchronize(); }
@@ -919,7 +900,7 @@ int main(int argc, char** argv) {
   }
   setvbuf(stdout, NULL, _IOLBF, 0);
   printf("seed %llu\n", (unsigned long long)seed);
-  state = seed ? seed : 1;
+  draw_state = seed ? seed : 1;
   find_device(address, sizeof(address));
   map_device();
   make_pages();

@@ -9,7 +9,7 @@ import t from 'tap';
 import { READY_LINE } from '../../src/vm/initramfs.js';
 import { eventually } from '../eventually.js';
 import { echoServer } from './echo-server.js';
-import { smallGuest } from './guests.js';
+import { holding, smallGuest } from './guests.js';
 
 /** How long a guest may take to be there again, in milliseconds. */
 const BOOT_MS = 180_000;
@@ -31,7 +31,7 @@ t.test('a guest restarts', async t => {
     ['once more', 'echo b > /proc/sysrq-trigger'],
   ] as const) {
     await t.test(what, async t => {
-      await machine.run('/virtwl/holder > /tmp/holder & until grep -q ready /tmp/holder; do sleep 0.1; done');
+      await holding(machine);
       t.ok((device?.counts?.mappings ?? 0) > 0, 'it has memory mapped');
       const before = lives;
       // The answer may get out, or not.

@@ -4,6 +4,7 @@
  *   victim alloc COUNT       makes memory so many times, and touches what it gets
  *   victim context COUNT     makes contexts
  *   victim image COUNT       makes images
+ *   victim pipes             makes a pipe of either direction, and says what each end is for
  *   victim send COUNT        sends on one context, so many times, and prints what each SEND said
  *   victim hello COUNT       sends "hello" and must receive it, so many times; tries whatever vfds come along
  *   victim forgotten         has a context and memory; sends, and the device forgets both
@@ -27,53 +28,31 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "virtwl_uapi.h"
+#include "guest.h"
 
-#define PAGE 4096u
 /* Longer than anything takes; a program that hangs all the same ends by this alarm, and is seen to. In seconds. */
 #define PATIENCE 120
 
-struct txn {
-  struct virtwl_ioctl_txn head;
-  uint8_t data[PAGE];
-};
-
 static int wl;
 
-static const char* result(long value) { return value < 0 ? strerrorname_np(errno) : "works"; }
-
 static int make(uint32_t type, const char* name) {
-  struct virtwl_ioctl_new arg;
+  struct virtwl_ioctl_new image = {.type = VIRTWL_IOCTL_NEW_DMABUF, .dmabuf = {.width = 16, .height = 16}};
 
-  memset(&arg, 0, sizeof(arg));
-  arg.type = type;
-  if (name)
-    strcpy(arg.name, name);
-  else if (type == VIRTWL_IOCTL_NEW_DMABUF)
-    arg.dmabuf.width = arg.dmabuf.height = 16;
-  else
-    arg.size = PAGE;
-  return ioctl(wl, VIRTWL_IOCTL_NEW, &arg) ? -1 : arg.fd;
+  if (type == VIRTWL_IOCTL_NEW_DMABUF) return ioctl(wl, VIRTWL_IOCTL_NEW, &image) ? -1 : image.fd;
+  return make_vfd(wl, type, PAGE, name);
 }
 
 static int context(void) {
   int fd = make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any");
 
   if (fd < 0) {
-    printf("context: %s\n", result(fd));
+    printf("context: %s\n", outcome(fd));
     exit(1);
   }
   return fd;
 }
 
-static int say(int fd, const char* text) {
-  struct txn txn;
-
-  memset(&txn, 0xff, sizeof(txn.head));
-  txn.head.len = strlen(text);
-  memcpy(txn.data, text, txn.head.len);
-  return ioctl(fd, VIRTWL_IOCTL_SEND, &txn);
-}
+static int say(int fd, const char* text) { return send_txn(fd, text, (uint32_t)strlen(text), NULL, 0); }
 
 /* Whatever came, nothing that can be done with it may harm. */
 static void try(int fd) {
@@ -112,12 +91,6 @@ static int hello(int fd) {
   return strcmp(came, "hello") ? -1 : 0;
 }
 
-static void on_bus(int number) {
-  (void)number;
-  write(1, "memory: SIGBUS\n", 15);
-  _exit(0);
-}
-
 static void forgotten(void) {
   int fd = context(), memory = make(VIRTWL_IOCTL_NEW_ALLOC, NULL);
   volatile char* map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
@@ -129,15 +102,29 @@ static void forgotten(void) {
   printf("read: %s\n", read(fd, &byte, 1) == 0 ? "end" : "no end");
   fflush(stdout);
   if (!fork()) {
+    said_on_bus = "memory: SIGBUS\n";
     signal(SIGBUS, on_bus);
     map[1] = 2;
     printf("memory: there\n");
     _exit(0);
   }
   wait(NULL);
-  printf("send: %s\n", result(say(fd, "x")));
-  printf("mmap: %s\n", result(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, memory, 0) == MAP_FAILED ? -1 : 0));
-  printf("new: %s\n", result(hello(context())));
+  printf("send: %s\n", outcome(say(fd, "x")));
+  printf("mmap: %s\n", outcome(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, memory, 0) == MAP_FAILED ? -1 : 0));
+  printf("new: %s\n", outcome(hello(context())));
+}
+
+static void pipes(void) {
+  static const uint32_t types[] = {VIRTWL_IOCTL_NEW_PIPE_READ, VIRTWL_IOCTL_NEW_PIPE_WRITE};
+  static const char* const modes[] = {[O_RDONLY] = "read only", [O_WRONLY] = "write only", [O_RDWR] = "both"};
+  int i;
+
+  for (i = 0; i < 2; i++) {
+    int fd = make(types[i], NULL), mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+
+    printf("%s end: %s, write %s\n", i ? "writing" : "reading", modes[mode], outcome(write(fd, "x", 1)));
+    close(fd);
+  }
 }
 
 static void on_alarm(int number) { (void)number; }
@@ -163,15 +150,15 @@ static void full(void) {
     if (fd < 0) break;
     fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
     while (say(fd, "x") == 0) sent++;
-    if (sent == 16) printf("one: 16, then %s\n", result(-1));
+    if (sent == 16) printf("one: 16, then %s\n", outcome(-1));
   } while (sent > before && sent < 10000);
-  printf("all: %s, then %s\n", sent >= 64 ? "many" : "few", result(-1));
+  printf("all: %s, then %s\n", sent >= 64 ? "many" : "few", outcome(-1));
   fcntl(wl, F_SETFL, O_RDWR);
   writable.fd = last;
   printf("poll: %s\n", poll(&writable, 1, 0) ? "writable" : "not writable");
   interrupt();
-  printf("send: %s\n", result(say(last, "x")));
-  printf("new: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
+  printf("send: %s\n", outcome(say(last, "x")));
+  printf("new: %s\n", outcome(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
 }
 
 /* Only for a device that answers no CLOSE. */
@@ -184,13 +171,13 @@ static void ids(void) {
     last = fd;
     count++;
   }
-  printf("%d, then %s\n", count, result(-1));
+  printf("%d, then %s\n", count, outcome(-1));
   fcntl(last, F_SETFL, O_RDWR | O_NONBLOCK);
   close(last);
   interrupt();
-  printf("one more: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
+  printf("one more: %s\n", outcome(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
   fcntl(wl, F_SETFL, O_RDWR | O_NONBLOCK);
-  printf("without waiting: %s\n", result(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
+  printf("without waiting: %s\n", outcome(make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any")));
 }
 
 int main(int argc, char** argv) {
@@ -202,9 +189,13 @@ int main(int argc, char** argv) {
   alarm(PATIENCE);
   setvbuf(stdout, NULL, _IOLBF, 0);
   wl = open("/dev/wl0", O_RDWR);
-  if (wl < 0) return printf("open: %s\n", result(wl)), 1;
+  if (wl < 0) return printf("open: %s\n", outcome(wl)), 1;
   if (!strcmp(what, "forgotten")) {
     forgotten();
+    return 0;
+  }
+  if (!strcmp(what, "pipes")) {
+    pipes();
     return 0;
   }
   if (!strcmp(what, "full")) {
@@ -219,14 +210,14 @@ int main(int argc, char** argv) {
     fd = context();
     printf("ready\n");
     i = read(fd, &byte, 1);
-    printf("read: %s\n", i == 0 ? "end" : result(i));
+    printf("read: %s\n", i == 0 ? "end" : outcome(i));
     return 0;
   }
   fd = !strcmp(what, "send") || !strcmp(what, "hello") ? context() : -1;
   for (i = 0; i < count; i++) {
     if (!strcmp(what, "alloc")) {
       fd = make(VIRTWL_IOCTL_NEW_ALLOC, NULL);
-      printf("alloc: %s\n", result(fd));
+      printf("alloc: %s\n", outcome(fd));
       memory = fd < 0 ? MAP_FAILED : mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
       if (memory != MAP_FAILED) {
         memory[0]++;
@@ -235,14 +226,14 @@ int main(int argc, char** argv) {
       if (fd >= 0) close(fd);
     } else if (!strcmp(what, "context") || !strcmp(what, "image")) {
       fd = *what == 'c' ? make(VIRTWL_IOCTL_NEW_CTX_NAMED, "any") : make(VIRTWL_IOCTL_NEW_DMABUF, NULL);
-      printf("%s: %s\n", what, result(fd));
+      printf("%s: %s\n", what, outcome(fd));
       if (fd >= 0) close(fd);
     } else if (!strcmp(what, "send")) {
-      printf("send: %s\n", result(say(fd, "x")));
+      printf("send: %s\n", outcome(say(fd, "x")));
     } else {
       int ret = hello(fd);
 
-      if (ret) printf("hello %d: %s\n", i, result(ret));
+      if (ret) printf("hello %d: %s\n", i, outcome(ret));
       good += !ret;
     }
   }

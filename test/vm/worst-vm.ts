@@ -14,6 +14,18 @@ import { smallGuest } from './guests.js';
 
 /** Lines of the host process that are kept. A guest that does its worst causes many. */
 const KEPT_LINES = 2000;
+/** Of them, those that are shown when it ends and nobody has asked for that. */
+const SHOWN_LINES = 40;
+
+/**
+ * How long a guest is to do its worst, in its own seconds: VIRTWL_WORST_SECONDS, else this long. The test command's are
+ * short, and their seeds always the same; whoever looks for what is rare gives it an hour.
+ */
+export function worstSeconds(otherwise: number): number {
+  const seconds = Number(process.env.VIRTWL_WORST_SECONDS ?? otherwise);
+  if (!(seconds >= 1)) throw new Error('VIRTWL_WORST_SECONDS has to be a number of seconds, at least 1');
+  return seconds;
+}
 
 export interface WorstVmOptions {
   readonly name: string;
@@ -59,6 +71,13 @@ export class WorstVm {
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );
+    host.once('exit', (status, signal) => {
+      if (host.killed) return;
+      t.comment(
+        `the host process of "${name}" ended with ${status ?? signal}. It said last:`,
+        lines.slice(-SHOWN_LINES),
+      );
+    });
     t.teardown(() => ended(host));
     const lines: string[] = [];
     await new Promise<void>((resolve, reject) => {

@@ -29,20 +29,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "virtwl_uapi.h"
+#define TXN_DATA 65536
+#include "guest.h"
 
-#define PAGE 4096u
 #define MAX_PROCESSES 16
 #define THREADS 2
 /* Descriptors and mappings that one process holds on to. */
 #define FDS 64
 #define MAPS 40
-#define MAX_DATA 65536
-
-struct txn {
-  struct virtwl_ioctl_txn head;
-  uint8_t data[MAX_DATA];
-};
 
 struct map {
   uint8_t* at;
@@ -96,26 +90,7 @@ enum kind { MEMORY, CONTEXT, PIPE, KINDS };
 static int fds[FDS];
 static struct map maps[MAPS];
 static volatile double end;
-static __thread uint64_t state;
 static __thread struct txn txn;
-
-static uint64_t draw(void) {
-  state ^= state >> 12;
-  state ^= state << 25;
-  state ^= state >> 27;
-  return state * 0x2545f4914f6cdd1dull;
-}
-
-static uint32_t below(uint32_t bound) { return (uint32_t)((draw() >> 32) % bound); }
-
-static int one_in(uint32_t bound) { return below(bound) == 0; }
-
-static double now(void) {
-  struct timespec time;
-
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static unsigned int place(enum kind kind) { return (unsigned int)kind * (FDS / KINDS) + below(FDS / KINDS); }
 
@@ -151,18 +126,10 @@ static int keep(int fd, enum kind kind) {
 }
 
 static int new_vfd(uint32_t type, uint32_t size, const char* name) {
-  struct virtwl_ioctl_new arg;
+  int fd = make_vfd(fds[0] != wl && one_in(10) ? any() : wl, type, size, name);
 
-  memset(&arg, 0, sizeof(arg));
-  arg.type = type;
-  arg.fd = -1;
-  if (name)
-    strncpy(arg.name, name, sizeof(arg.name) - 1);
-  else
-    arg.size = size;
-  if (ioctl(fds[0] != wl && one_in(10) ? any() : wl, VIRTWL_IOCTL_NEW, &arg)) return -1;
-  if (type == VIRTWL_IOCTL_NEW_ALLOC) __atomic_fetch_add(&counts->memories, 1, __ATOMIC_RELAXED);
-  return arg.fd;
+  if (fd >= 0 && type == VIRTWL_IOCTL_NEW_ALLOC) __atomic_fetch_add(&counts->memories, 1, __ATOMIC_RELAXED);
+  return fd;
 }
 
 static uint32_t a_size(void) {
@@ -226,7 +193,7 @@ static int touch_one(void) {
 }
 
 static int send_one(void) {
-  uint32_t length = one_in(20) ? (uint32_t)draw() : one_in(6) ? below(MAX_DATA) : below(200), i, count;
+  uint32_t length = one_in(20) ? (uint32_t)draw() : one_in(6) ? below(TXN_DATA) : below(200), i, count;
   int on = some(one_in(4) ? PIPE : CONTEXT);
 
   for (i = 0; i < VIRTWL_SEND_MAX_ALLOCS; i++) txn.head.fds[i] = -1;
@@ -253,15 +220,15 @@ static int send_one(void) {
       break;
   }
   txn.head.len = length;
-  if (one_in(6) && length <= MAX_DATA) return write(on, txn.data, length) >= 0;
+  if (one_in(6) && length <= TXN_DATA) return write(on, txn.data, length) >= 0;
   return !ioctl(on, VIRTWL_IOCTL_SEND, &txn);
 }
 
 static int receive_one(void) {
   unsigned int i;
 
-  txn.head.len = one_in(20) ? (uint32_t)draw() >> 8 : below(MAX_DATA);
-  if (txn.head.len > MAX_DATA) txn.head.len = MAX_DATA;
+  txn.head.len = one_in(20) ? (uint32_t)draw() >> 8 : below(TXN_DATA);
+  if (txn.head.len > TXN_DATA) txn.head.len = TXN_DATA;
   if (one_in(6)) return read(some(PIPE), txn.data, txn.head.len) > 0;
   if (ioctl(some(CONTEXT), VIRTWL_IOCTL_RECV, &txn)) return 0;
   for (i = 0; i < VIRTWL_SEND_MAX_ALLOCS; i++)
@@ -382,7 +349,7 @@ static int act(enum action action) {
 static void* work(void* argument) {
   unsigned int sum = 0, i;
 
-  state = *(uint64_t*)argument;
+  draw_state = *(uint64_t*)argument;
   for (i = 0; i < ACTIONS; i++) sum += weights[i];
   while (now() < end) {
     unsigned int at = below(sum), action = 0;
@@ -453,7 +420,7 @@ int main(int argc, char** argv) {
     perror("/dev/wl0");
     return 1;
   }
-  state = seed * 2 + 1;
+  draw_state = seed * 2 + 1;
   if (argc == 2 && !strcmp(argv[1], "check")) {
     fds[0] = wl;
     return check();

@@ -12,9 +12,9 @@ import t, { type Test } from 'tap';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
 import { startSway } from '../compositors.js';
 import { framesJson } from '../frames/run-frames.js';
-import { WorstVm } from './worst-vm.js';
+import { WorstVm, worstSeconds } from './worst-vm.js';
 
-const SECONDS = Number(process.env.VIRTWL_WORST_SECONDS ?? 120);
+const SECONDS = worstSeconds(40);
 const SEED = Number(process.env.VIRTWL_WORST_SEED ?? 1);
 /** Of the neighbour, in one run. A guest that does its worst leaves it a part of a processor. */
 const FRAMES = 20;

@@ -10,6 +10,7 @@
  * once, and then checked.
  */
 
+#include <linux/lockdep.h>
 #include <linux/overflow.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
@@ -105,8 +106,10 @@ static void wl_in_new(struct wl_device *wl, const struct wl_new *new, unsigned i
 /* The vfd with this id, with a reference, unless it is being closed. Under vfds_lock. */
 static struct wl_vfd *wl_vfd_find(struct wl_device *wl, u32 id)
 {
-	struct wl_vfd *vfd = idr_find(&wl->vfds, id);
+	struct wl_vfd *vfd;
 
+	lockdep_assert_held(&wl->vfds_lock);
+	vfd = idr_find(&wl->vfds, id);
 	return vfd && kref_get_unless_zero(&vfd->ref) ? vfd : NULL;
 }
 

@@ -108,6 +108,11 @@ static int wl_new_answer(struct wl_vfd *vfd, const struct wl_request *req,
 	vfd->flags = le32_to_cpu(new->flags);
 	if (arg->type != VIRTWL_IOCTL_NEW_ALLOC && !dmabuf) {
 		vfd->flags &= WL_VFD_READ | WL_VFD_WRITE;
+		/* crosvm's device says nothing of a pipe's direction: it is what was asked for. */
+		if (!vfd->flags && arg->type == VIRTWL_IOCTL_NEW_PIPE_READ)
+			vfd->flags = WL_VFD_READ;
+		if (!vfd->flags && arg->type == VIRTWL_IOCTL_NEW_PIPE_WRITE)
+			vfd->flags = WL_VFD_WRITE;
 		return 0;
 	}
 	if (dmabuf) {

@@ -10,6 +10,7 @@
  */
 
 #include <linux/file.h>
+#include <linux/lockdep.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
@@ -72,14 +73,18 @@ void wl_request_put(struct wl_request *req)
 	kref_put(&req->ref, wl_request_free);
 }
 
-/* The queue's part in the request ends. Under out_lock. */
+/*
+ * The queue's part in the request ends. Under out_lock. Only a NEW's answer must be longer
+ * than its type: crosvm's device writes no more of the others.
+ */
 void wl_request_answered(struct wl_request *req, unsigned int written, int error)
 {
 	struct wl_device *wl = req->wl;
 
+	lockdep_assert_held(&wl->out_lock);
 	list_del_init(&req->link);
 	req->written = min(written, req->answer_size);
-	if (!error && req->written < sizeof(req->answer.header))
+	if (!error && req->written < sizeof(req->answer.header.type))
 		error = -EPROTO;
 	if (!error)
 		error = wl_answer_error(le32_to_cpu(READ_ONCE(req->answer.header.type)),
@@ -108,6 +113,7 @@ int wl_request_add(struct wl_device *wl, struct wl_request *req)
 	struct scatterlist out, in, *sgs[] = { &out, &in };
 	int ret;
 
+	lockdep_assert_held(&wl->out_lock);
 	if (wl->gone)
 		return -ENODEV;
 	sg_init_one(&out, req->body, req->length);
@@ -199,6 +205,7 @@ void wl_request_break(struct wl_device *wl)
 {
 	struct wl_request *req;
 
+	lockdep_assert_held(&wl->out_lock);
 	if (wl->gone)
 		return;
 	dev_err(&wl->dev, "the device broke a queue, and is not used any more\n");

@@ -5,6 +5,7 @@
  */
 
 #include <linux/file.h>
+#include <linux/lockdep.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -23,13 +24,14 @@ static bool wl_message_spent(const struct wl_message *message)
 }
 
 /*
- * The message after this one, or the first one, or NULL. Only the holder of read_lock
- * takes messages away.
+ * The message after this one, or the first one, or NULL. Under read_lock: only its
+ * holder takes messages away.
  */
 static struct wl_message *wl_message_next(struct wl_vfd *vfd, struct wl_message *message)
 {
 	struct list_head *next;
 
+	lockdep_assert_held(&vfd->read_lock);
 	spin_lock(&vfd->in_lock);
 	next = message ? message->link.next : vfd->in_queue.next;
 	spin_unlock(&vfd->in_lock);
@@ -46,13 +48,14 @@ struct wl_take {
 /*
  * Copies what is queued, up to room, and lists the vfds. A vfd comes with the
  * first byte of its message or before it, never after; read(2), which cannot
- * take vfds, passes by them as it does on a socket.
+ * take vfds, passes by them as it does on a socket. Under read_lock.
  */
 static int wl_take_copy(struct wl_vfd *vfd, struct wl_take *take, u8 __user *data, size_t room,
 			bool with_fds)
 {
 	struct wl_message *message = NULL;
 
+	lockdep_assert_held(&vfd->read_lock);
 	while ((message = wl_message_next(vfd, message))) {
 		unsigned int i = message->fds_taken;
 		size_t left = message->length - message->taken;
@@ -75,13 +78,14 @@ static int wl_take_copy(struct wl_vfd *vfd, struct wl_take *take, u8 __user *dat
 	return 0;
 }
 
-/* Takes away what wl_take_copy() copied and listed. */
+/* Takes away what wl_take_copy() copied and listed. Under the same read_lock. */
 static void wl_take_commit(struct wl_vfd *vfd, const struct wl_take *take, bool with_fds)
 {
 	size_t bytes = take->bytes;
 	unsigned int fds = take->fd_count;
 	struct wl_message *message;
 
+	lockdep_assert_held(&vfd->read_lock);
 	while ((message = wl_message_next(vfd, NULL))) {
 		size_t take_bytes = min_t(size_t, message->length - message->taken, bytes);
 		unsigned int take_fds = min(message->fd_count - message->fds_taken, fds);
