@@ -82,16 +82,21 @@ export class Chains {
 
 const isThere = <T>(item: T | undefined): item is T => item !== undefined;
 
-/** One handler that asks each in turn. One that stalls is asked again itself, not those before it. */
+/**
+ * One handler that asks each in turn. One that stalls is asked again itself, not those before it, unless the message does
+ * not come back: its object may have become inert meanwhile.
+ */
 function inOrder(handlers: readonly Handler[]): Handler | undefined {
   if (handlers.length <= 1) return handlers[0];
   let from = 0;
+  let stalled: RelayObject | undefined;
   return call => {
-    for (let i = from; i < handlers.length; i++) {
-      from = 0;
+    const first = stalled === call.object ? from : 0;
+    stalled = undefined;
+    for (let i = first; i < handlers.length; i++) {
       const verdict = handlers[i]!(call);
       if (verdict === Verdict.Forward) continue;
-      if (verdict === Verdict.Stall) from = i;
+      if (verdict === Verdict.Stall) [from, stalled] = [i, call.object];
       return verdict;
     }
     return Verdict.Forward;

@@ -119,16 +119,17 @@ export class Objects {
   /** See `Relay.detach`. */
   detach(object: RelayObject, inert: Inert): void {
     object.inert = inert;
-    const { serverId } = object;
-    if (serverId === 0) return;
-    const destructor = object.interface.requests.find(message => message.destructor && message.args.length === 0);
-    if (destructor === undefined) throw new Error(`${object.interface.name} has no destructor`);
+    const { serverId, interface: iface, version } = object;
+    // What the client has destroyed is on its way out already: a second destructor would be a mistake of ours.
+    if (serverId === 0 || object.destroyed) return;
+    const destructor = iface.requests.find(message => message.destructor && message.args.length === 0);
+    if (destructor === undefined) throw new Error(`${iface.name} has no destructor`);
     this.#toServer.write(serverId, destructor, []);
-    // Late events of it find an object that nobody knows, and the compositor's confirmation is not the client's business.
-    this.byServer.delete(serverId, false);
-    if (serverId < SERVER_ID_START) {
-      this.#enter(object.interface.name as InterfaceName, object.version, 0, serverId).destroyed = true;
-    }
+    // Late events of it find an object that nobody knows and no handler is asked about (it would take it for one of the
+    // relay's own), and the compositor's confirmation is not the client's business.
+    const late = new RelayObject(iface, version, 0, serverId, undefined, undefined);
+    late.destroyed = true;
+    this.byServer.set(serverId, late);
     object.serverId = 0;
   }
 
