@@ -117,7 +117,7 @@ class TurnedWindow {
     const at = this.#turn++ % 2;
     const words = new Uint32Array(this.#mapping.buffer, at * this.#size, this.#size / 4);
     words.set(stored(upright, this.geometry.transform).flat());
-    this.surface.request('attach', this.#buffers[at]!, 0, 0);
+    this.surface.request('attach', this.#buffers[at], 0, 0);
     this.surface.request('damage', ...damage);
     const frame = this.surface.create('frame');
     this.surface.request('commit');

@@ -352,7 +352,7 @@ t.test('every message of every table', async t => {
       t.fail(`${name}: size`);
     }
     const decoded = readArgs(item, writer.bytes, 1, [...writer.fds]);
-    if (!decoded.every((value, i) => equal(value, args[i]!))) t.same(decoded, args, name);
+    if (!decoded.every((value, i) => equal(value, args[i]))) t.same(decoded, args, name);
 
     const ids = item.args.flatMap((arg, i) => {
       if (arg.kind === 'object' || arg.kind === 'new_id') return [args[i] ?? 0];
