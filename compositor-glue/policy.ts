@@ -7,6 +7,10 @@
  *     title       prefixed       # or free
  *     fullscreen  no             # or yes
  *     capture     no             # or yes: it may read the whole screen
+ *     focus       hold           # or free: its windows appear while the user types elsewhere
+ *     activation  own            # or any: tokens of every VM activate its windows
+ *     pointer     lock no        # or yes: it may lock and confine the pointer
+ *     shortcuts   keep           # or inhibit: its windows may ask for the compositor's own keys
  *     memory      256M           # host memory for buffers
  *     clients     64             # connections at the same time
  *     objects     20000          # objects of all of them together
@@ -18,7 +22,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkVmName } from '../src/broker/protocol.js';
-import { allowOnly, CAPTURE_GLOBALS, REMOTE_GLOBALS, type GlobalPolicy } from '../src/relay/globals.js';
+import {
+  allowOnly,
+  CAPTURE_GLOBALS,
+  REMOTE_GLOBALS,
+  SHORTCUTS_GLOBALS,
+  type GlobalPolicy,
+} from '../src/relay/globals.js';
 import { DEFAULT_OBJECTS_PER_VM, DEFAULT_VM_SHARE } from './vm-account.js';
 
 /**
@@ -42,6 +52,14 @@ export interface VmPolicy {
   readonly fullscreen: boolean;
   /** Whether they may capture what the compositor shows: the windows of every VM. */
   readonly capture: boolean;
+  /** Whether its windows wait with appearing while the user types into another VM's. */
+  readonly holdsFocus: boolean;
+  /** Whether activation tokens that clients of other VMs were given are good for its windows. */
+  readonly foreignTokens: boolean;
+  /** Whether its windows may lock and confine the pointer. */
+  readonly pointerLock: boolean;
+  /** Whether its windows may ask for the keys that are shortcuts of the compositor. */
+  readonly inhibitShortcuts: boolean;
   /** Bytes of host memory. */
   readonly memory: number;
   readonly clients: number;
@@ -57,6 +75,10 @@ export const DEFAULT_POLICY: VmPolicy = {
   prefixTitles: true,
   fullscreen: true,
   capture: false,
+  holdsFocus: true,
+  foreignTokens: false,
+  pointerLock: true,
+  inhibitShortcuts: false,
   memory: DEFAULT_VM_SHARE,
   clients: DEFAULT_CLIENTS_PER_VM,
   objects: DEFAULT_OBJECTS_PER_VM,
@@ -153,6 +175,19 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
       case 'capture':
         policy.capture = choice(values, { yes: true, no: false }, fail);
         break;
+      case 'focus':
+        policy.holdsFocus = choice(values, { hold: true, free: false }, fail);
+        break;
+      case 'activation':
+        policy.foreignTokens = choice(values, { own: false, any: true }, fail);
+        break;
+      case 'pointer':
+        if (values[0] !== 'lock') fail('pointer: give lock yes, or lock no');
+        policy.pointerLock = choice(values.slice(1), { yes: true, no: false }, fail);
+        break;
+      case 'shortcuts':
+        policy.inhibitShortcuts = choice(values, { keep: false, inhibit: true }, fail);
+        break;
       case 'memory':
         policy.memory = size(values, fail);
         break;
@@ -192,11 +227,18 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
   return policy;
 }
 
-/** Every global that clients under a policy see, capture included. */
-export function globalsOf({ globals, capture }: VmPolicy): GlobalPolicy {
-  if (!capture) return globals;
-  const forCapture = allowOnly(CAPTURE_GLOBALS);
-  return (name, version) => forCapture(name, version) || globals(name, version);
+/** What locks and confines the pointer. */
+const POINTER_LOCK = 'zwp_pointer_constraints_v1';
+
+/** Every global that clients under a policy see, with what other settings than `allow` and `deny` give and take. */
+export function globalsOf({ globals, capture, pointerLock, inhibitShortcuts }: VmPolicy): GlobalPolicy {
+  const more = allowOnly(
+    new Map([...(capture ? CAPTURE_GLOBALS : []), ...(inhibitShortcuts ? SHORTCUTS_GLOBALS : [])]),
+  );
+  return (name, version) => {
+    if (name === POINTER_LOCK && !pointerLock) return 0;
+    return more(name, version) || globals(name, version);
+  };
 }
 
 type Fail = (problem: string) => never;

@@ -10,6 +10,8 @@ import { native } from '../src/system/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
 import { ProtocolError, Verdict, type Call, type EventValues, type RequestValues } from '../src/relay/call.js';
+import { activationConcern } from '../src/firewall/activation.js';
+import { focusConcern } from '../src/firewall/focus.js';
 import { firewall, FIREWALL, type SharedFirewall } from '../src/firewall/firewall.js';
 import type { Concern } from '../src/relay/chain.js';
 import { globalsConcern } from '../src/relay/globals.js';
@@ -30,6 +32,9 @@ import { fullscreenConcern, labelConcern } from './window-label.js';
  * away from them.
  */
 const MEMORY_GLOBAL = { name: 0x76776c00, interface: 'virtwl_memory_v1', version: 1 } as const satisfies Global;
+
+/** Concerns that handle a request before it may be kept on account of the focus. */
+const BEFORE_FOCUS: readonly string[] = [...FIREWALL, 'labels', 'fullscreen', 'activation'];
 
 export interface RemoteClientOptions {
   /** The client's VM, by the name that the host gave it. */
@@ -74,9 +79,11 @@ export class RemoteClient {
         clipboardConcern(policy),
         labelConcern(account.name, policy),
         fullscreenConcern(policy),
+        activationConcern(account.name, options.shared.tokens, policy.foreignTokens, FIREWALL),
         poolConcern,
         this.#slabs.concern,
         this.#concern(),
+        focusConcern(account.name, options.shared.focus, policy.holdsFocus, BEFORE_FOCUS),
       ],
       toServer: {
         memory: (_call, fd) => fd,

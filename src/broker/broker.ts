@@ -8,7 +8,8 @@
  * and is out of the way; else it relays (`compositor-links.ts`). Clients wait while there is no compositor
  * (`waiting-clients.ts`).
  *
- * A connection on the control socket speaks for one VM, and what it registered ends with it. Whoever reaches that socket
+ * A connection on the control socket speaks for one VM, and what it registered ends with it; as long as it is there, no
+ * other speaks for that VM. Whoever reaches that socket
  * is believed which VM it speaks for: so no process that reads from a guest may reach it, and it is the processes outside
  * of the sandbox that register (`brokered-servers.ts`). While no broker runs, connections wait in the listening sockets,
  * which those keep.
@@ -18,7 +19,16 @@ import { closeAll, OwnedFd } from '../system/fd.js';
 import { SILENT, type Log } from '../observe/log.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { AcceptingSocket } from '../system/accepting-socket.js';
-import { checkVmName, encodeRecord, Kind, Mode, RecordReader, Role, type BrokerRecord } from './protocol.js';
+import {
+  decodeRegistrant,
+  encodeRecord,
+  Kind,
+  Mode,
+  moment,
+  RecordReader,
+  Role,
+  type BrokerRecord,
+} from './protocol.js';
 import { CompositorLinks, type LinkOptions } from './compositor-links.js';
 import { makePrivateDirectory } from '../system/private-directory.js';
 import { BoundSocket } from '../system/private-listener.js';
@@ -54,6 +64,9 @@ interface Registration {
   /** Descriptors that came and whose records have not. */
   readonly fds: OwnedFd[];
   vm: string | undefined;
+  /** Its process, by its own word. */
+  pid: number | undefined;
+  readonly since: Date;
   wayland: AcceptingSocket | undefined;
   compositor: AcceptingSocket | undefined;
 }
@@ -140,6 +153,8 @@ export class Broker {
       reader: new RecordReader(),
       fds: [],
       vm: undefined,
+      pid: undefined,
+      since: new Date(),
       wayland: undefined,
       compositor: undefined,
     };
@@ -167,35 +182,32 @@ export class Broker {
   #register(registration: Registration, record: BrokerRecord): void {
     const listening = registration.fds.shift();
     if (listening === undefined) throw new Error('a registration came without its listening socket');
-    let refusal: string | undefined;
+    let refusal: Error | undefined;
     try {
       this.#accept(registration, record, listening);
     } catch (error) {
       listening.close();
-      refusal = (error as Error).message;
+      refusal = error as Error;
     }
-    const what = `${roleName(record.detail)} of VM ${JSON.stringify(record.text)}`;
+    const [vm] = record.text.split('\n');
+    const what = `${roleName(record.detail)} of VM ${JSON.stringify(vm)}`;
     if (refusal === undefined) this.#log.info(`${what} registered`);
-    else this.#log.warning(`${what} refused: ${refusal}`);
-    registration.socket.send(
-      encodeRecord({
-        kind: refusal === undefined ? Kind.Accepted : Kind.Refused,
-        detail: record.detail,
-        text: refusal ?? record.text,
-      }),
-    );
+    else this.#log.warning(`${what} refused: ${refusal.message}`);
+    const answer = refusal === undefined ? Kind.Accepted : refusal instanceof NameTaken ? Kind.Taken : Kind.Refused;
+    registration.socket.send(encodeRecord({ kind: answer, detail: record.detail, text: refusal?.message ?? vm! }));
   }
 
   /** Takes ownership of `listening`; throws what the host process is to be told. */
   #accept(registration: Registration, record: BrokerRecord, listening: OwnedFd): void {
     if (record.kind !== Kind.Register) throw new Error(`a record of kind ${record.kind} is none of a host process`);
-    const vm = record.text;
-    checkVmName(vm);
+    const { vm, pid } = decodeRegistrant(record.text);
     if (registration.vm !== undefined && registration.vm !== vm) {
       throw new Error(`this connection speaks for VM "${registration.vm}"`);
     }
     const failed = (error: Error): void => this.#log.causedBy(vm).error(error.message);
     const others = [...this.#registrations].filter(other => other !== registration);
+    const speaker = others.find(other => other.vm === vm);
+    if (speaker !== undefined) throw new NameTaken(vm, speaker);
     switch (record.detail) {
       case Role.Wayland: {
         if (registration.wayland !== undefined) throw new Error('its wayland server is registered already');
@@ -208,7 +220,6 @@ export class Broker {
         const holder = others.find(other => other.compositor !== undefined && other.vm !== vm);
         if (holder !== undefined) throw new Error(`VM "${holder.vm}" is the compositor VM already`);
         if (registration.compositor !== undefined) throw new Error('its compositor server is registered already');
-        // Its links, should there be an earlier registration of this VM, end with that one, below.
         registration.compositor = new AcceptingSocket(
           listening,
           fd => {
@@ -223,13 +234,7 @@ export class Broker {
         throw new Error(`unknown role ${record.detail}`);
     }
     registration.vm = vm;
-    // A host process that was replaced may not have been seen to end yet: the newest speaks for the VM.
-    for (const other of others) {
-      const replaced = other.vm === vm && (record.detail === Role.Wayland ? other.wayland : other.compositor);
-      if (!replaced) continue;
-      this.#log.about(vm).info('registered anew: the earlier host process is dropped');
-      this.#drop(other);
-    }
+    registration.pid = pid;
     if (record.detail !== Role.Wayland) {
       this.#links = new CompositorLinks(
         record.detail === Role.CompositorRelay ? Mode.Relay : Mode.Handover,
@@ -273,6 +278,16 @@ export class Broker {
   /** Gives waiting clients to links as long as there are both. */
   #pair(): void {
     while (this.#waiting.size > 0 && this.#links?.hasRoom) this.#links.give(this.#waiting.take()!);
+  }
+}
+
+/** Another host process speaks for the VM. */
+class NameTaken extends Error {
+  constructor(vm: string, { pid, since }: Registration) {
+    const which = pid === undefined ? '' : `process ${pid}, `;
+    super(
+      `VM "${vm}" has a host process already (${which}since ${moment(since)}): end that one, or choose another name`,
+    );
   }
 }
 

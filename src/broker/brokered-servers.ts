@@ -31,6 +31,8 @@ export interface BrokeredServersOptions {
   /** The broker's directory. */
   readonly broker?: string | undefined;
   readonly log: Log;
+  /** Told, once, when another process speaks for the VM and stays. Default: it is logged. */
+  readonly taken?: ((why: string) => void) | undefined;
 }
 
 /** Which of the brokered servers a VM has, by name. */
@@ -57,7 +59,7 @@ export class BrokeredServers {
         const role = name === WAYLAND ? Role.Wayland : compositor === 'relay' ? Role.CompositorRelay : Role.Compositor;
         return { role, socket: bound.socket };
       });
-      this.#registration = new BrokerRegistration(broker, vm, servers, options.log);
+      this.#registration = new BrokerRegistration(broker, vm, servers, options.log, options.taken);
     } catch (error) {
       this.close();
       throw error;

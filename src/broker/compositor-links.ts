@@ -6,21 +6,25 @@
  * offer carries the client's socket, and the link is free for the next one when it was taken. In mode relay the link is
  * a seat for one client, and from the answer on the broker carries the bytes.
  *
- * The newest free link gets the client. An older one stays as a fallback, so that two glues do not keep throwing each
- * other out, and one that hangs loses to the one that replaces it.
+ * A VM has one glue. A connection that comes while there is a free link waits until that has been asked whether its glue is
+ * alive: if so, it is turned away with the reason, so that two glues neither share clients nor throw each other out; a glue
+ * that is gone or hangs loses to the one that replaces it.
  */
 import { closeAll, OwnedFd } from '../system/fd.js';
 import { native, POLL_DISCONNECT, type Poll } from '../system/native.js';
 import { UnixSocket } from '../system/unix-socket.js';
-import { encodeRecord, GO, Kind, Mode, PROTOCOL_VERSION } from './protocol.js';
+import { ALIVE, encodeRecord, GO, Kind, Mode, moment, PROTOCOL_VERSION } from './protocol.js';
 import { relaySockets } from './socket-relay.js';
 import type { ArrivedClient } from './waiting-clients.js';
 
-/** Links of a compositor VM in mode handover: one glue needs one. The oldest goes when one more comes. */
-export const MAX_LINKS = 8;
-
-/** Seats in mode relay that wait for a client. The oldest goes when one more comes. */
+/** Seats in mode relay that are there at a time, all but one with an offer. The oldest goes when one more comes. */
 export const MAX_SEATS = 64;
+
+/** Connections that wait while a glue is asked whether it is alive. Further ones are closed. */
+export const MAX_CANDIDATES = 8;
+
+/** How long a glue may take to say that it is alive, in milliseconds: a guest in software emulation may be busy. */
+export const DEFAULT_ALIVE_TIMEOUT_MS = 10_000;
 
 /** Clients relayed at a time, two descriptors each: within the usual limit of 1,024 open files. */
 export const DEFAULT_MAX_RELAYED = 256;
@@ -33,6 +37,8 @@ export interface LinkOptions {
   readonly maxRelayed?: number | undefined;
   /** Default: {@link DEFAULT_GO_TIMEOUT_MS}. */
   readonly goTimeoutMs?: number | undefined;
+  /** Default: {@link DEFAULT_ALIVE_TIMEOUT_MS}. */
+  readonly aliveTimeoutMs?: number | undefined;
 }
 
 /** What the links tell the broker. */
@@ -54,6 +60,13 @@ interface Offer {
 interface Link {
   readonly socket: UnixSocket;
   offer: Offer | undefined;
+  readonly since: Date;
+}
+
+/** A link was asked whether its glue is alive. */
+interface Question {
+  readonly link: Link;
+  readonly timer: NodeJS.Timeout;
 }
 
 export class CompositorLinks {
@@ -62,6 +75,10 @@ export class CompositorLinks {
   readonly #relayed = new Set<() => void>();
   readonly #maxRelayed: number;
   readonly #goTimeoutMs: number;
+  readonly #aliveTimeoutMs: number;
+  /** Connections that wait for the answer. */
+  #candidates: UnixSocket[] = [];
+  #question: Question | undefined;
   #closed = false;
 
   constructor(
@@ -71,6 +88,7 @@ export class CompositorLinks {
   ) {
     this.#maxRelayed = options.maxRelayed ?? DEFAULT_MAX_RELAYED;
     this.#goTimeoutMs = options.goTimeoutMs ?? DEFAULT_GO_TIMEOUT_MS;
+    this.#aliveTimeoutMs = options.aliveTimeoutMs ?? DEFAULT_ALIVE_TIMEOUT_MS;
   }
 
   get size(): number {
@@ -84,9 +102,71 @@ export class CompositorLinks {
 
   /** A new connection of the compositor VM. Takes ownership. */
   add(fd: OwnedFd): void {
-    const link: Link = { socket: new UnixSocket(fd), offer: undefined };
-    const { socket } = link;
+    const socket = new UnixSocket(fd);
+    if (this.#candidates.length >= MAX_CANDIDATES) {
+      this.events.log(`a compositor link was closed: ${MAX_CANDIDATES} wait already while the glue there is asked`);
+      socket.close();
+      return;
+    }
+    const leave = (): void => {
+      this.#candidates = this.#candidates.filter(other => other !== socket);
+      socket.close();
+    };
+    this.#candidates.push(socket);
+    // It has nothing to say before it is greeted.
+    socket.on('data', (_bytes, fds) => {
+      closeAll(fds);
+      this.events.log('a compositor link was closed: it spoke before it was greeted');
+      leave();
+    });
+    socket.on('end', leave);
+    socket.on('error', leave);
+    socket.start();
+    this.#decide();
+  }
+
+  /** Lets the next candidate in where no other glue can be there, else asks that one. */
+  #decide(): void {
+    while (this.#question === undefined && this.#candidates.length > 0) {
+      // In mode relay a link with an offer may have been taken this moment, and the next connection be its glue's.
+      const there = this.#links.find(link => this.mode === Mode.Handover || link.offer === undefined);
+      if (there === undefined) {
+        const socket = this.#candidates.shift()!;
+        socket.removeAllListeners();
+        this.#admit(socket);
+        continue;
+      }
+      const timer = setTimeout(() => {
+        this.events.log(`a compositor link was closed: its glue did not answer within ${this.#aliveTimeoutMs} ms`);
+        this.#drop(there);
+      }, this.#aliveTimeoutMs);
+      this.#question = { link: there, timer };
+      there.socket.send(encodeRecord({ kind: Kind.Ping, detail: 0, text: '' }));
+    }
+  }
+
+  /** The glue of a link is alive: those that wait are others, and are told so. */
+  #turnAway(link: Link): void {
+    clearTimeout(this.#question?.timer);
+    this.#question = undefined;
+    const since = this.mode === Mode.Handover ? ` since ${moment(link.since)}` : '';
+    const text = `another "virtwl compositor" has served the clients of this VM${since}: end that one first`;
+    for (const socket of this.#candidates.splice(0)) {
+      this.events.log(`a compositor link was refused: ${text}`);
+      socket.removeAllListeners();
+      socket.send(encodeRecord({ kind: Kind.Taken, detail: 0, text }));
+      socket.closeWhenDrained();
+    }
+  }
+
+  #admit(socket: UnixSocket): void {
+    const link: Link = { socket, offer: undefined, since: new Date() };
     socket.on('data', (bytes, fds) => {
+      if (bytes[0] === ALIVE && this.#question?.link === link) {
+        this.#turnAway(link);
+        bytes = bytes.subarray(1);
+        if (bytes.length === 0 && fds.length === 0) return;
+      }
       if (link.offer !== undefined && bytes[0] === GO) {
         if (this.mode === Mode.Relay) {
           this.#seat(link, link.offer, bytes.subarray(1), fds);
@@ -108,10 +188,8 @@ export class CompositorLinks {
       this.#drop(link);
     });
     this.#links.push(link);
-    socket.start();
     socket.send(encodeRecord({ kind: Kind.Welcome, detail: PROTOCOL_VERSION, text: '' }));
-    const most = this.mode === Mode.Relay ? MAX_SEATS : MAX_LINKS;
-    if (this.#links.length > most) this.#drop(this.#links[0]!);
+    if (this.#links.length > MAX_SEATS) this.#drop(this.#links[0]!);
     this.events.ready();
   }
 
@@ -147,6 +225,7 @@ export class CompositorLinks {
   /** Closes all links; relayed clients go on, or end too with `relayed`. */
   close(relayed: boolean): void {
     this.#closed = true;
+    for (const socket of this.#candidates.splice(0)) socket.close();
     for (const link of [...this.#links]) this.#drop(link);
     if (relayed) for (const end of [...this.#relayed]) end();
   }
@@ -160,6 +239,7 @@ export class CompositorLinks {
   #seat(link: Link, offer: Offer, rest: Uint8Array, fds: OwnedFd[]): void {
     this.#takeOffer(link);
     this.#links = this.#links.filter(other => other !== link);
+    this.#unask(link);
     const { socket } = link;
     socket.removeAllListeners();
     const client = new UnixSocket(offer.client.fd);
@@ -193,5 +273,14 @@ export class CompositorLinks {
     const offer = this.#takeOffer(link);
     link.socket.close();
     if (offer !== undefined) this.events.returned(offer.client);
+    this.#unask(link);
+  }
+
+  /** The link is none any more: if it was asked, somebody else has to be. */
+  #unask(link: Link): void {
+    if (this.#question?.link !== link) return;
+    clearTimeout(this.#question.timer);
+    this.#question = undefined;
+    this.#decide();
   }
 }

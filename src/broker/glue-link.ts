@@ -8,7 +8,7 @@
 import { EventEmitter } from 'eventemitter3';
 import { closeAll, OwnedFd } from '../system/fd.js';
 import { Backoff } from '../system/backoff.js';
-import { GO, Kind, Mode, PROTOCOL_VERSION, RecordError, RecordReader, type BrokerRecord } from './protocol.js';
+import { ALIVE, GO, Kind, Mode, PROTOCOL_VERSION, RecordError, RecordReader, type BrokerRecord } from './protocol.js';
 import { SocketVfd, type Context, type Device } from '../virtwl/device.js';
 
 /**
@@ -24,6 +24,8 @@ export interface BrokerLinkEvents {
   up: () => void;
   /** The broker is not there (any more), and why. Told once per change; the link keeps trying. */
   down: (reason: Error) => void;
+  /** Another glue serves this VM's clients, and why it is not us. The link is closed. Not once it has been up. */
+  taken: (reason: Error) => void;
 }
 
 export interface BrokerLinkOptions {
@@ -42,6 +44,7 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
   #records: BrokerRecord[] = [];
   #fds: OwnedFd[] = [];
   #up = false;
+  #everUp = false;
   #trouble: string | undefined;
   #closed = false;
 
@@ -104,6 +107,11 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
       const record = this.#records[0]!;
       if (record.kind === Kind.Welcome) {
         this.#welcome(record);
+      } else if (record.kind === Kind.Ping) {
+        context.send(Uint8Array.of(ALIVE));
+      } else if (record.kind === Kind.Taken) {
+        this.#taken(new Error(record.text));
+        return;
       } else if (record.kind !== Kind.Client) {
         throw new RecordError(`a record of kind ${record.kind} is none for a compositor`);
       } else if (record.detail === Mode.Relay) {
@@ -131,7 +139,16 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
     this.#trouble = undefined;
     if (this.#up) return;
     this.#up = true;
+    this.#everUp = true;
     this.emit('up');
+  }
+
+  /** Who has been up came first: the other one is to end, or has taken over from us while we hung. */
+  #taken(reason: Error): void {
+    if (this.#everUp) throw reason;
+    const listeners = this.listeners('taken');
+    this.close();
+    for (const listener of listeners) listener(reason);
   }
 
   #receive(vm: string, fd: OwnedFd): void {

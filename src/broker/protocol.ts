@@ -6,17 +6,22 @@
  * or a sentence for people. A record that carries an fd sends it with its first byte.
  *
  * Control socket: a host process sends {@link Kind.Register} with a listening socket for each server that the broker is
- * to accept on, and the broker answers each, in order, with {@link Kind.Accepted} or {@link Kind.Refused}. What was
- * registered lasts as long as the connection. All registrations of one connection are for one VM.
+ * to accept on, and the broker answers each, in order, with {@link Kind.Accepted}, {@link Kind.Refused}, or
+ * {@link Kind.Taken} where another process speaks for the VM. What was registered lasts as long as the connection. All
+ * registrations of one connection are for one VM. Behind the VM's name a line break and the number of the process may
+ * stand, to be named to others.
  *
  * `compositor` server: the broker greets with {@link Kind.Welcome}. It then offers a client with {@link Kind.Client},
  * and the glue takes it by answering {@link GO} before it reads anything of it; a client that was not taken is offered
  * elsewhere. In mode {@link Mode.Handover} the client's connected socket comes with the record, and the connection stays
  * for the next one. In mode {@link Mode.Relay} no fd comes: after the answer the connection itself is the client's, and
  * the next client needs a new one.
+ *
+ * A VM has one glue. When a second one connects, the broker asks the first by {@link Kind.Ping}, and where that answers
+ * with {@link ALIVE} the second gets {@link Kind.Taken}.
  */
 
-export const Kind = { Register: 1, Accepted: 2, Refused: 3, Welcome: 4, Client: 5 } as const;
+export const Kind = { Register: 1, Accepted: 2, Refused: 3, Welcome: 4, Client: 5, Taken: 6, Ping: 7 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
 /** Detail of {@link Kind.Register}: what the listening socket is. */
@@ -28,10 +33,13 @@ export const Mode = { Handover: 1, Relay: 2 } as const;
 export type Mode = (typeof Mode)[keyof typeof Mode];
 
 /** Detail of {@link Kind.Welcome}: the version of this protocol. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** The byte with which the glue takes the client that it was offered. */
 export const GO = 0x47;
+
+/** The byte with which the glue answers {@link Kind.Ping}. */
+export const ALIVE = 0x41;
 
 export const RECORD_HEADER_BYTES = 4;
 
@@ -59,6 +67,23 @@ export function checkVmName(name: string): void {
     `${JSON.stringify(name.slice(0, 100))} cannot be the name of a VM: use 1 to ${MAX_VM_NAME_BYTES} of the ` +
       'characters A-Z a-z 0-9 . _ -',
   );
+}
+
+/** The text of a registration: of which VM, and by which process. */
+export function encodeRegistrant(vm: string, pid: number): string {
+  return `${vm}\n${pid}`;
+}
+
+/** @throws RangeError for a name that none can be; a process that is none is left out */
+export function decodeRegistrant(text: string): { readonly vm: string; readonly pid: number | undefined } {
+  const [vm, pid] = text.split('\n', 2);
+  checkVmName(vm!);
+  return { vm: vm!, pid: pid !== undefined && /^\d{1,10}$/.test(pid) ? Number(pid) : undefined };
+}
+
+/** A moment as sentences for people have it, by the clock of the world. */
+export function moment(date: Date): string {
+  return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
 /** The bytes of a record. Text beyond {@link MAX_TEXT_BYTES} is cut off. */

@@ -9,7 +9,10 @@ import { native } from '../system/native.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { Backoff } from '../system/backoff.js';
 import { CONTROL_SOCKET } from './broker.js';
-import { encodeRecord, Kind, RecordReader, Role, type BrokerRecord } from './protocol.js';
+import { encodeRecord, encodeRegistrant, Kind, RecordReader, Role, type BrokerRecord } from './protocol.js';
+
+/** How long the name of a VM may be found taken until it counts, in milliseconds: by a process that has just ended. */
+const TAKEN_GRACE_MS = 1_000;
 
 /** A listening socket that the broker is to accept on. */
 export interface BrokeredServer {
@@ -24,14 +27,22 @@ export class BrokerRegistration {
   #accepted = 0;
   /** The last trouble that was logged: the same one again is not news. */
   #trouble: string | undefined;
+  /** It was accepted once: whoever has the name then came later, and is the one to end. */
+  #everRegistered = false;
+  /** Since when another process has been found to speak for the VM, of `performance.now()`. */
+  #takenSince: number | undefined;
   #closed = false;
 
-  /** Starts at once, and keeps trying until `close()`. `directory` is the broker's. */
+  /**
+   * Starts at once, and keeps trying until `close()`. `directory` is the broker's. `taken` is told, once, when another
+   * process speaks for the VM and does not go away; nothing is tried any more then.
+   */
   constructor(
     private readonly directory: string,
     private readonly vm: string,
     private readonly servers: readonly BrokeredServer[],
     private readonly log: Log,
+    private readonly taken: (why: string) => void = why => log.error(why),
   ) {
     this.#connect();
   }
@@ -67,7 +78,9 @@ export class BrokerRegistration {
     socket.on('data', (bytes, fds) => {
       closeAll(fds);
       try {
-        for (const record of reader.push(bytes)) this.#answered(record);
+        for (const record of reader.push(bytes)) {
+          if (this.#socket === socket) this.#answered(record);
+        }
       } catch (error) {
         this.#lost(`the broker at ${path} was left: ${(error as Error).message}`);
       }
@@ -76,19 +89,39 @@ export class BrokerRegistration {
     socket.on('error', error => this.#lost(`the connection to the broker at ${path} broke: ${error.message}`));
     socket.start();
     for (const { role, socket: listening } of this.servers) {
-      const record = encodeRecord({ kind: Kind.Register, detail: role, text: this.vm });
+      const record = encodeRecord({ kind: Kind.Register, detail: role, text: encodeRegistrant(this.vm, process.pid) });
       socket.send(record, [new OwnedFd(native.dup(listening.fd))]);
     }
   }
 
   #answered(record: BrokerRecord): void {
+    if (record.kind === Kind.Taken) {
+      this.#another(record.text);
+      return;
+    }
     if (record.kind === Kind.Refused) throw new Error(`it refused this VM: ${record.text}`);
     if (record.kind !== Kind.Accepted) throw new Error(`it sent a record of kind ${record.kind}`);
     this.#accepted++;
     if (!this.registered) return;
     this.#backoff.reset();
     this.#trouble = undefined;
+    this.#everRegistered = true;
+    this.#takenSince = undefined;
     this.log.info(`registered with the broker in ${this.directory}`);
+  }
+
+  /** The one before us may have died this moment, and the broker not have noticed. */
+  #another(why: string): void {
+    if (this.#everRegistered) throw new Error(why);
+    this.#takenSince ??= performance.now();
+    this.#socket?.close();
+    this.#socket = undefined;
+    if (performance.now() - this.#takenSince < TAKEN_GRACE_MS) {
+      this.#backoff.schedule(() => this.#connect());
+      return;
+    }
+    this.close();
+    this.taken(why);
   }
 
   #lost(trouble: string): void {

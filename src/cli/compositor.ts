@@ -71,6 +71,7 @@ export function register(program: Command): void {
       broker.on('client', (vm, link) => glue.serve(vm, link));
       broker.on('down', reason => log.warning(`the broker is not there: ${reason.message}`));
       broker.on('up', () => log.info('clients can come'));
+      const taken = new Promise<Error>(resolve => broker.on('taken', resolve));
       broker.start();
       process.stdout.write(`WAYLAND_DISPLAY=${display}\n`);
 
@@ -84,10 +85,13 @@ export function register(program: Command): void {
       const signalled = new Promise<undefined>(resolve => {
         for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(undefined));
       });
-      const status = await Promise.race([signalled, ...(compositor === undefined ? [] : [compositor.ended])]);
-      if (status !== undefined) log.write(status === 0 ? 'info' : 'error', `${command[0]} ended with status ${status}`);
+      const status = await Promise.race([signalled, taken, ...(compositor === undefined ? [] : [compositor.ended])]);
+      if (status instanceof Error) log.error(status.message);
+      else if (status !== undefined) {
+        log.write(status === 0 ? 'info' : 'error', `${command[0]} ended with status ${status}`);
+      }
       await shutDown();
-      process.exitCode = status ?? 0;
+      process.exitCode = status instanceof Error ? 1 : (status ?? 0);
       // Channels that drain for a moment must not keep us.
       setTimeout(() => process.exit(), 1_500).unref();
     });

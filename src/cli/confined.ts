@@ -31,6 +31,8 @@ export interface ConfinedRun extends Omit<Confinement, 'command' | 'value'> {
   readonly options: unknown;
   /** Undoes, at the end, what was set up outside for it. */
   readonly cleanUp?: () => void;
+  /** Resolves where it is of no use, with the reason: it is ended then. */
+  readonly ends?: Promise<string>;
 }
 
 /**
@@ -44,11 +46,15 @@ export async function ranConfined(sandbox: SandboxChoice, describe: () => Confin
     log.warning('--no-sandbox: a guest that takes this process over has your rights');
     return false;
   }
-  const { subcommand, options, cleanUp, ...confinement } = describe();
+  const { subcommand, options, cleanUp, ends, ...confinement } = describe();
   const { level, format } = processLog;
   const value: ConfinedValue = { subcommand, log: { level, format }, options };
+  let why: string | undefined;
+  void ends?.then(reason => (why = reason));
   try {
-    const { status, signal } = await runConfined({ ...confinement, command: [CONFINED_MAIN], value }, { sandbox, log });
+    const run = { ...confinement, command: [CONFINED_MAIN], value };
+    const { status, signal } = await runConfined(run, { sandbox, log, ends });
+    if (why !== undefined) throw new Error(why);
     if (signal !== undefined) log.error(`the ${confinement.name} was ended by ${signal}`);
     process.exitCode = status;
   } finally {

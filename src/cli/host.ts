@@ -186,6 +186,7 @@ export async function serve(options: HostOptions): Promise<void> {
   const bound = device !== undefined && inherited === undefined ? bindDevice(device) : undefined;
   const socket = inherited === undefined ? bound?.socket : new OwnedFd(inherited);
   const log = processLog.log('host');
+  const another = new AnotherProcess();
   try {
     const host = new VmHost({
       vm: options.vm,
@@ -210,6 +211,7 @@ export async function serve(options: HostOptions): Promise<void> {
           ? undefined
           : { socket, limits: limitsOf(options), memory: memory === undefined ? undefined : new OwnedFd(memory) },
       log,
+      taken: another.found,
     });
     if (serversOf(options).length === 0) {
       log.about(options.vm).warning('no server is turned on for this VM: it reaches nothing; see "virtwl host --help"');
@@ -217,10 +219,11 @@ export async function serve(options: HostOptions): Promise<void> {
     answerStatus(countersOf(host), () => ({ vm: options.vm }));
     serveLockedDown();
     // Whoever is told that it serves may end it the next moment.
-    const ended = untilSignal();
+    const ended = untilSignal(another.known);
     process.stdout.write(`ready: ${device ?? options.loopback}\n`);
     await ended;
     host.close();
+    if (another.why !== undefined) throw new Error(another.why);
   } finally {
     bound?.remove();
   }
@@ -230,6 +233,23 @@ function countersOf(host: VmHost): Counters {
   return processCounters()
     .provideBelow('allocator', () => host.allocator?.counts)
     .provideBelow('device', () => host.wlDevice && { connected: host.wlDevice.connected, ...host.wlDevice.counts });
+}
+
+/** Another process that speaks for this VM at the broker, should there be one. */
+class AnotherProcess {
+  why: string | undefined;
+  readonly found: (why: string) => void;
+  /** Resolves when it is found. */
+  readonly known: Promise<void>;
+
+  constructor() {
+    let resolve!: () => void;
+    this.known = new Promise(done => (resolve = done));
+    this.found = why => {
+      this.why = why;
+      resolve();
+    };
+  }
 }
 
 /**
@@ -319,7 +339,9 @@ export function confinedHost(options: HostOptions): ConfinedRun {
     // Last: from here on the broker may send clients.
     const { compositor, wayland } = options;
     const log = processLog.log('host').about(vm);
-    const brokered = new BrokeredServers({ vm, directory: loopback, compositor, wayland, broker, log });
+    const another = new AnotherProcess();
+    const taken = another.found;
+    const brokered = new BrokeredServers({ vm, directory: loopback, compositor, wayland, broker, log, taken });
     undo.push(() => brokered.close());
     return {
       name: `host process of VM "${vm}"`,
@@ -329,6 +351,7 @@ export function confinedHost(options: HostOptions): ConfinedRun {
       readable,
       fds,
       cleanUp,
+      ends: another.known.then(() => another.why!),
     };
   } catch (error) {
     closeAll(Object.values(fds));

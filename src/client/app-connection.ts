@@ -18,7 +18,7 @@ import {
   type RequestValues,
 } from '../relay/call.js';
 import type { Transfers } from '../relay/transfers.js';
-import { allowOnly, globalsConcern, REMOTE_GLOBALS } from '../relay/globals.js';
+import { allowOnly, globalsConcern, REMOTE_GLOBALS, SHORTCUTS_GLOBALS } from '../relay/globals.js';
 import { type Global } from '../wayland/global-table.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
@@ -30,6 +30,9 @@ import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surfa
 import { localKeymap } from '../relay/keymap.js';
 import { LinkMemory, SLAB_TIMEOUT_MS } from '../slabs/link-memory.js';
 import { AllocatorMemory, GlueMemory, slabAnswers, type MemorySource } from '../slabs/memory-source.js';
+
+/** What an application may see, as far as the glue announces it. */
+const APPLICATION_GLOBALS: ReadonlyMap<string, number> = new Map([...REMOTE_GLOBALS, ...SHORTCUTS_GLOBALS]);
 
 export interface AppConnectionOptions {
   /** What goes through pipes. Lent. */
@@ -80,7 +83,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#relay = new Relay(app, link, {
       trace: options.trace,
       concerns: [
-        globalsConcern(allowOnly(REMOTE_GLOBALS), global => {
+        globalsConcern(allowOnly(APPLICATION_GLOBALS), global => {
           if (MEMORY_GLOBALS.includes(global.interface)) this.#globals.set(global.interface, global);
         }),
         slabAnswers,

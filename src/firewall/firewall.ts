@@ -9,10 +9,14 @@
  * - `regions.ts`: regions and damage have few rectangles
  * - `population.ts`: kinds of objects that cost more than others are counted
  * - `pace.ts`: no VM is far ahead of the compositor
+ *
+ * `focus.ts` and `activation.ts` depend on a VM's policy and are added where that is known.
  */
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay, RelayRules } from '../relay/relay.js';
+import { Tokens } from './activation.js';
+import { Focus } from './focus.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
 import { VmPace } from './pace.js';
 import { Population, populationConcern } from './population.js';
@@ -38,6 +42,10 @@ export class VmFirewall {
 export class SharedFirewall {
   /** Windows that were exported, by handle. */
   readonly exports: Exports = new Map<string, RelayObject<'xdg_toplevel'>>();
+  /** Where the user's keys go. */
+  readonly focus = new Focus();
+  /** Activation tokens that were given. */
+  readonly tokens = new Tokens();
 }
 
 /** The firewall of one connection. */

@@ -60,6 +60,8 @@ export interface VmHostOptions {
   readonly sockets?: ReadonlyMap<string, string> | undefined;
   /** Makes this process the VM's wl device, by vhost-user. */
   readonly wlDevice?: WlDeviceOptions | undefined;
+  /** Told, once, when another process speaks for this VM at the broker and stays: this one is of no use. */
+  readonly taken?: ((why: string) => void) | undefined;
   /** Default: nobody listens. */
   readonly log?: Log | undefined;
 }

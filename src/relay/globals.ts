@@ -2,14 +2,13 @@
  * Which globals pass a relay. A registry announces everything that a compositor has; on the way to a client in another
  * VM only what is on the list below remains, at most in the version given there. The list holds what the relay can
  * carry (it knows every message, and has a way for every fd) and what such a client may have. What a privileged client
- * uses (virtual input, clipboard managers, layer shell, session lock, output management) is not on it; screen capture has a
- * list of its own, for VMs whose policy allows it.
+ * uses (virtual input, clipboard managers, layer shell, session lock, output management) is not on it; screen capture, and
+ * keeping the compositor's shortcuts, have lists of their own, for VMs whose policy allows them.
  *
  * Left out although harmless:
  * - `wp_presentation`: its time stamps are those of the compositor VM's clock, and mean nothing in another VM;
  * - `zwp_linux_dmabuf_v1`, `wp_linux_drm_syncobj_manager_v1`: buffers that are no memory of the host's allocator;
- * - `xdg_toplevel_icon_manager_v1`: takes a buffer outside of any surface, which nothing copies yet;
- * - `zwp_keyboard_shortcuts_inhibit_manager_v1`: would let a VM keep the keys that switch away from it.
+ * - `xdg_toplevel_icon_manager_v1`: takes a buffer outside of any surface, which nothing copies yet.
  */
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { ProtocolError, Verdict } from './call.js';
@@ -56,6 +55,11 @@ export const REMOTE_GLOBALS: ReadonlyMap<string, number> = new Map([
 /** What a client sees beside those when it may capture the screen. A proxy that copies pixels cannot carry it. */
 export const CAPTURE_GLOBALS: ReadonlyMap<string, number> = new Map([['zwlr_screencopy_manager_v1', 3]]);
 
+/** What a client sees beside those when it may get the keys that are the compositor's shortcuts. */
+export const SHORTCUTS_GLOBALS: ReadonlyMap<string, number> = new Map([
+  ['zwp_keyboard_shortcuts_inhibit_manager_v1', 1],
+]);
+
 /** The version in which a global may be announced; 0: not at all. */
 export type GlobalPolicy = (interfaceName: string, version: number) => number;
 
@@ -64,7 +68,7 @@ export function allowOnly(list: ReadonlyMap<string, number>): GlobalPolicy {
   return (interfaceName, version) => Math.min(list.get(interfaceName) ?? 0, version);
 }
 
-checkFdKinds([...REMOTE_GLOBALS.keys(), ...CAPTURE_GLOBALS.keys()]);
+checkFdKinds([...REMOTE_GLOBALS.keys(), ...CAPTURE_GLOBALS.keys(), ...SHORTCUTS_GLOBALS.keys()]);
 
 /**
  * The concern that lets `policy` decide what registries announce. Globals announced to a registry of the relay's own go

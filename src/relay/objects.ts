@@ -71,6 +71,12 @@ export class Objects {
     return object;
   }
 
+  /** See `Relay.introduce`. */
+  introduce(object: RelayObject): void {
+    object.destroyed = false;
+    this.byClient.set(object.clientId, object);
+  }
+
   /** @throws ProtocolError for an id that the client may not give to a new object */
   checkNewId(id: number): void {
     if (id >= SERVER_ID_START || !this.byClient.accepts(id)) throw invalidObject(`invalid id ${id} for a new object`);

@@ -184,6 +184,14 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   /**
+   * An object that the compositor has made, and whose making a handler kept from the client (`Verdict.Drop`), is the
+   * client's from now on. The caller sends the event that makes it, on the client's side.
+   */
+  introduce(object: RelayObject): void {
+    this.#objects.introduce(object);
+  }
+
+  /**
    * Takes an object away from the compositor, which destroys it, and leaves the client's as it is, inert. What the client
    * says to it from now on ends here.
    */

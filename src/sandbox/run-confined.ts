@@ -55,6 +55,8 @@ export interface RunOptions {
   readonly log?: Log | undefined;
   /** Default: {@link ASK_TIME_MS}. */
   readonly askTimeMs?: number | undefined;
+  /** Ends the process when it resolves, as SIGTERM does. */
+  readonly ends?: Promise<unknown> | undefined;
 }
 
 /**
@@ -63,7 +65,7 @@ export interface RunOptions {
  * @throws Error where it cannot be started, saying why and what to do
  */
 export async function runConfined(confinement: Confinement, options: RunOptions = {}): Promise<ConfinedEnd> {
-  const { sandbox = defaultSandbox() } = options;
+  const { sandbox = defaultSandbox(), ends } = options;
   const { name } = confinement;
   let confined: ConfinedProcess | undefined;
   const forward = (signal: NodeJS.Signals): void => void confined?.signal(signal);
@@ -72,6 +74,7 @@ export async function runConfined(confinement: Confinement, options: RunOptions 
   try {
     const launched = startConfined(confinement, sandbox);
     confined = new ConfinedProcess(launched, options);
+    void ends?.then(() => forward('SIGTERM'));
     const status = launched.confinedStatus(await endOf(launched, name));
     if (confined.killedBy !== undefined) {
       return { status: 128 + constants.signals[confined.killedBy], signal: undefined };

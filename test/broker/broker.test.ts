@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { native } from '../../src/system/native.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
-import { Broker } from '../../src/broker/broker.js';
+import { Broker, CONTROL_SOCKET } from '../../src/broker/broker.js';
+import { MAX_CANDIDATES } from '../../src/broker/compositor-links.js';
 import { encodeRecord, Kind, Role } from '../../src/broker/protocol.js';
 import { UnixSocket } from '../../src/system/unix-socket.js';
 import { describeDescriptors, openDescriptors } from '../descriptors.js';
@@ -268,18 +269,76 @@ t.test('how long one may wait', async t => {
   t.equal(broker.waiting, 0);
 });
 
-t.test('the newest glue gets the clients, and an older one again when it goes', async t => {
+for (const mode of ['handover', 'relay'] as const) {
+  t.test(`mode ${mode}: a second glue is told that there is one, and the first goes on`, async t => {
+    const house = new House(t);
+    const broker = house.broker();
+    house.host('compositor', { compositor: mode });
+    house.host('work', { wayland: true });
+    const first = await house.glue().up();
+    const second = house.glue();
+    await eventually('the second to be turned away', () => second.taken.length === 1);
+    t.match(second.taken[0], /another "virtwl compositor" has served the clients of this VM.*: end that one first/);
+    if (mode === 'handover') t.match(second.taken[0], / since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/);
+    t.same([broker.links, second.downs], [1, []]);
+    for (let round = 0; round < 3; round++) await house.client('work').hears('hello');
+    t.same([first.clients.length, second.clients.length], [3, 0]);
+    first.close();
+    const third = await house.glue().up();
+    await house.client('work').hears('hello');
+    t.equal(third.clients.length, 1, 'the next one has its turn when the first has ended');
+  });
+
+  t.test(`mode ${mode}: a glue that hangs loses to the one that replaces it`, async t => {
+    const house = new House(t);
+    const broker = house.broker({ aliveTimeoutMs: 50 });
+    const compositor = house.host('compositor', { compositor: mode });
+    house.host('work', { wayland: true });
+    await eventually('the compositor VM to be registered', () => compositor.registered);
+    const hanging = house.keep(house.device('compositor').connect('compositor'));
+    hanging.start();
+    await eventually('its link', () => broker.links === 1);
+    const second = await house.glue().up();
+    await house.logged('its glue did not answer within 50 ms');
+    await house.client('work').hears('hello');
+    t.equal(second.clients.length, 1);
+  });
+}
+
+t.test('a glue that has been up does not give way: it waits for its turn', async t => {
   const house = new House(t);
+  const broker = house.broker();
+  const compositor = house.host('compositor', { compositor: 'handover' });
+  const first = await house.glue().up();
+  broker.close();
+  await eventually('the link to be down', () => !first.link.up);
+  await eventually('the host to notice', () => !compositor.registered);
   house.broker();
-  house.host('compositor', { compositor: 'handover' });
-  house.host('work', { wayland: true });
-  const older = await house.glue().up();
-  const newer = await house.glue().up();
-  await house.client('work').hears('hello');
-  t.same([older.clients.length, newer.clients.length], [0, 1]);
-  newer.close();
-  await house.client('work').hears('hello');
-  t.same([older.clients.length, newer.clients.length], [1, 1]);
+  const raced = house.glue();
+  await eventually('either to be up', () => first.link.up || raced.link.up);
+  await eventually('an end', () => raced.taken.length === 1 || first.downs.some(down => down.includes('another')));
+  t.same(first.taken, []);
+});
+
+t.test('so many connections wait while a glue is asked', async t => {
+  const house = new House(t);
+  const broker = house.broker();
+  const compositor = house.host('compositor', { compositor: 'handover' });
+  await eventually('the compositor VM to be registered', () => compositor.registered);
+  const silent = house.keep(house.device('compositor').connect('compositor'));
+  silent.start();
+  await eventually('its link', () => broker.links === 1);
+  let ended = 0;
+  for (let i = 0; i <= MAX_CANDIDATES; i++) {
+    const candidate = house.keep(house.device('compositor').connect('compositor'));
+    candidate.on('end', () => (ended += 1));
+    candidate.start();
+  }
+  await house.logged(`${MAX_CANDIDATES} wait already`);
+  await eventually('the end of one', () => ended === 1);
+  silent.close();
+  await eventually('one of the others to be let in', () => broker.links === 1);
+  t.equal(ended, 1);
 });
 
 t.test('a glue that does not take what it was offered in mode relay loses its seat, not the client', async t => {
@@ -326,14 +385,56 @@ t.test('a second compositor VM is refused while there is one, and gets its turn 
   await eventually('the second to be registered', () => second.registered);
 });
 
-t.test('a host process that comes anew replaces the one before', async t => {
+t.test('a second host process of a VM is told of the first, which goes on', async t => {
   const house = new House(t);
   const broker = house.broker();
   const first = house.host('work', { wayland: true });
   await eventually('the first to be registered', () => first.registered);
-  const second = house.host('work', { wayland: true, loopback: house.loopback('again') });
-  await eventually('the second to be registered', () => second.registered);
+  const taken: string[] = [];
+  const again = { wayland: true, loopback: house.loopback('again'), taken: (why: string) => taken.push(why) };
+  const second = house.host('work', again);
+  await eventually('the second to give up', () => taken.length === 1);
+  t.match(taken[0], /^VM "work" has a host process already \(process \d+, since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)/);
+  t.ok(taken[0]!.includes(`process ${process.pid},`));
+  t.ok(first.registered);
+  t.notOk(second.registered);
   t.same(broker.vms, ['work']);
+  first.close();
+  const third = house.host('work', { wayland: true });
+  await eventually('one that comes when the first has ended to be registered', () => third.registered);
+  t.equal(taken.length, 1, 'and the second has not tried again');
+});
+
+t.test('a host process that comes while the one before is ending takes its place', async t => {
+  const house = new House(t);
+  house.broker();
+  const first = house.host('work', { wayland: true });
+  await eventually('the first to be registered', () => first.registered);
+  const taken: string[] = [];
+  const again = { wayland: true, loopback: house.loopback('again'), taken: (why: string) => taken.push(why) };
+  const second = house.host('work', again);
+  await house.logged('refused: VM "work" has a host process already');
+  first.close();
+  await eventually('the second to be registered', () => second.registered);
+  t.same(taken, []);
+});
+
+t.test('a host process that was registered before does not give way', async t => {
+  const house = new House(t);
+  const broker = house.broker();
+  const taken: string[] = [];
+  const first = house.host('work', { wayland: true, taken: why => taken.push(why) });
+  await eventually('it to be registered', () => first.registered);
+  broker.close();
+  await eventually('it to notice', () => !first.registered);
+  house.broker();
+  const other = house.keep(UnixSocket.connect(join(house.brokerDirectory, CONTROL_SOCKET)));
+  const fd = new OwnedFd(native.listenUnix(join(house.directory, 'other'), 1));
+  other.send(encodeRecord({ kind: Kind.Register, detail: Role.Wayland, text: 'work' }), [fd]);
+  await house.logged('VM "work" has a host process already (since');
+  other.close();
+  await eventually('it to be registered again', () => first.registered);
+  t.same(taken, []);
 });
 
 t.test('only its owner can reach the control socket, and one broker has it', async t => {

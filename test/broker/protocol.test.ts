@@ -1,5 +1,7 @@
 import t from 'tap';
 import {
+  decodeRegistrant,
+  encodeRegistrant,
   checkVmName,
   encodeRecord,
   Kind,
@@ -54,7 +56,7 @@ t.test('the longest text, and one that is longer', async t => {
 
 t.test('what is no record', async t => {
   t.throws(() => new RecordReader().push(Uint8Array.of(0, 0, 0, 0)), /unknown kind 0/);
-  t.throws(() => new RecordReader().push(Uint8Array.of(6, 0, 0, 0)), /unknown kind 6/);
+  t.throws(() => new RecordReader().push(Uint8Array.of(8, 0, 0, 0)), /unknown kind 8/);
   t.throws(() => new RecordReader().push(Uint8Array.of(1, Role.Wayland, 2, 0, 0xc3, 0x28)), /not UTF-8/);
   t.same(new RecordReader().push(Uint8Array.of(1, 0, 0)), [], 'half a header is nothing yet');
 });
@@ -77,4 +79,15 @@ t.test('names of VMs', async t => {
   for (const name of ['', 'x'.repeat(MAX_VM_NAME_BYTES + 1), 'a b', 'a/b', 'a\nb', 'ä', '"', '\0']) {
     t.throws(() => checkVmName(name), RangeError, JSON.stringify(name));
   }
+});
+
+t.test('who speaks for a VM', async t => {
+  t.same(decodeRegistrant(encodeRegistrant('work', 1234)), { vm: 'work', pid: 1234 });
+  t.same(decodeRegistrant('work'), { vm: 'work', pid: undefined });
+  for (const odd of ['', 'no number', '12345678901', '-1', '1\n2x']) {
+    t.match(decodeRegistrant(`work\n${odd}`), { vm: 'work' });
+  }
+  t.equal(decodeRegistrant('work\n12345678901').pid, undefined);
+  t.throws(() => decodeRegistrant('\n1'), RangeError);
+  t.throws(() => decodeRegistrant('a b\n1'), RangeError);
 });

@@ -26,6 +26,10 @@ t.test('every setting', async t => {
       'title free',
       'fullscreen no',
       'capture yes',
+      'focus free',
+      'activation any',
+      'pointer lock no',
+      'shortcuts inhibit',
       'memory 256M',
       'clients 64',
       'objects 20000',
@@ -39,6 +43,10 @@ t.test('every setting', async t => {
     prefixTitles: false,
     fullscreen: false,
     capture: true,
+    holdsFocus: false,
+    foreignTokens: true,
+    pointerLock: false,
+    inhibitShortcuts: true,
     memory: 256 << 20,
     clients: 64,
     objects: 20_000,
@@ -56,6 +64,17 @@ t.test('the screen can be captured only where it says so', async t => {
   const globals = globalsOf(parse('capture yes\ndeny wl_seat'));
   t.equal(globals('zwlr_screencopy_manager_v1', 4), 3, 'as far as it is carried');
   t.equal(globals('wl_seat', 7), 0, 'what is denied stays denied');
+});
+
+t.test('the pointer is locked, and shortcuts are kept from the compositor, only where it says so', async t => {
+  const lock = 'zwp_pointer_constraints_v1';
+  const inhibit = 'zwp_keyboard_shortcuts_inhibit_manager_v1';
+  t.equal(globalsOf(DEFAULT_POLICY)(lock, 1), 1);
+  t.equal(globalsOf(DEFAULT_POLICY)(inhibit, 1), 0);
+  t.equal(globalsOf(parse('pointer lock no'))(lock, 1), 0);
+  t.equal(globalsOf(parse(`pointer lock yes\ndeny ${lock}`))(lock, 1), 0, 'what is denied stays denied');
+  t.equal(globalsOf(parse('shortcuts inhibit'))(inhibit, 1), 1);
+  t.equal(globalsOf(parse('shortcuts keep'))(inhibit, 1), 0);
 });
 
 t.test('a VM file builds on default.policy, which builds on what the command line says', async t => {
@@ -77,6 +96,11 @@ t.test('mistakes name file and line', async t => {
     ['memory 12X', /:2: give one size/],
     ['memory 0', /:2: give one size/],
     ['memory 99999999999999999999G', /:2: give one size/],
+    ['pointer yes', /:2: pointer: give lock yes/],
+    ['pointer lock', /:2: give one of yes, no/],
+    ['focus yes', /:2: give one of hold, free/],
+    ['activation', /:2: give one of own, any/],
+    ['shortcuts yes', /:2: give one of keep, inhibit/],
     ['clients 0', /:2: give one number from 1/],
     ['clients many', /:2: give one number/],
     ['clients', /:2: give one number/],

@@ -109,6 +109,8 @@ export class Conversation {
 export class GlueStandIn {
   readonly clients: { vm: string; conversation: Conversation }[] = [];
   readonly downs: string[] = [];
+  /** Why it was turned away. */
+  readonly taken: string[] = [];
   readonly link: BrokerLink;
 
   constructor(device: Device) {
@@ -117,6 +119,7 @@ export class GlueStandIn {
       this.clients.push({ vm, conversation: new Conversation(context) });
       context.send(Buffer.from(`hello ${vm}`));
     });
+    this.link.on('taken', reason => this.taken.push(reason.message));
     this.link.on('down', reason => this.downs.push(reason.message));
     this.link.start();
   }

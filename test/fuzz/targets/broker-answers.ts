@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OwnedFd } from '../../../src/system/fd.js';
 import { CONTROL_SOCKET } from '../../../src/broker/broker.js';
-import { encodeRecord, Kind, RecordReader, Role } from '../../../src/broker/protocol.js';
+import { decodeRegistrant, encodeRecord, Kind, RecordReader, Role } from '../../../src/broker/protocol.js';
 import { BrokerRegistration } from '../../../src/broker/registration.js';
 import { native } from '../../../src/system/native.js';
 import { Draw } from '../draw.js';
@@ -49,7 +49,7 @@ export const brokerAnswers: Target = {
     Uint8Array.of(1, 0, 0, 1, 4, 0),
     Uint8Array.of(0, 2, 5, 2, 0, 4, 2, 3, 0, 0, 1, 4),
   ],
-  dictionary: [Kind.Accepted, Kind.Refused].map(kind => encodeRecord({ kind, detail: 1, text: 'vm' })),
+  dictionary: [Kind.Accepted, Kind.Refused, Kind.Taken].map(kind => encodeRecord({ kind, detail: 1, text: 'vm' })),
   async run(input) {
     house ??= new House();
     const draw = new Draw(input);
@@ -151,7 +151,7 @@ function registrationsOf(broker: OwnedFd, count: number): void {
     if (length <= 0) break;
     records += reader
       .push(buffer.subarray(0, length))
-      .filter(({ kind, text }) => kind === Kind.Register && text === 'vm').length;
+      .filter(({ kind, text }) => kind === Kind.Register && decodeRegistrant(text).vm === 'vm').length;
   }
   if (records !== count) throw new Error(`${records} registrations of ${count}`);
 }

@@ -80,7 +80,7 @@ class HostProcess {
     }
     for (const { kind } of this.#reader.push(bytes)) {
       if (kind === Kind.Accepted) this.accepted += 1;
-      else if (kind === Kind.Refused) this.refused += 1;
+      else if (kind === Kind.Refused || kind === Kind.Taken) this.refused += 1;
       else throw new Error(`a host process was sent a record of kind ${kind}`);
     }
     if (this.accepted + this.refused > this.records && !this.broken) {

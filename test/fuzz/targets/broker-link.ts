@@ -7,6 +7,7 @@ import {
   encodeRecord,
   Kind,
   Mode,
+  PROTOCOL_VERSION,
   RecordError,
   RecordReader,
   type BrokerRecord,
@@ -33,7 +34,7 @@ export const brokerLink: Target = {
     Uint8Array.of(0, 0, 1, 2, 4, 0, 1, 2, 3),
     Uint8Array.of(2, 8, 4, 1, 0, 0, 5, 1, 1, 0, 3, 1),
   ],
-  dictionary: [Kind.Welcome, Kind.Client, Kind.Accepted, Kind.Refused].flatMap(kind =>
+  dictionary: [Kind.Welcome, Kind.Client, Kind.Accepted, Kind.Refused, Kind.Taken, Kind.Ping].flatMap(kind =>
     [1, 2, 3].map(detail => encodeRecord({ kind, detail, text: 'vm' })),
   ),
   async run(input) {
@@ -71,7 +72,10 @@ export const brokerLink: Target = {
     while (!draw.done) {
       switch (draw.below(5)) {
         case 0:
-          say(encodeRecord({ kind: Kind.Welcome, detail: draw.oneIn(8) ? draw.byte() : 1, text: '' }), 0);
+          say(
+            encodeRecord({ kind: Kind.Welcome, detail: draw.oneIn(8) ? draw.byte() : PROTOCOL_VERSION, text: '' }),
+            0,
+          );
           break;
         case 1: {
           const detail = draw.oneIn(8) ? draw.byte() : draw.pick([Mode.Handover, Mode.Relay]);
