@@ -84,3 +84,10 @@ export function depth(object: RelayObject | undefined, without?: RelayObject): n
   }
   return count;
 }
+
+/** Whether what a popup is above was shown: nothing of a popup may come before. */
+export function parentIsShown(popup: RelayObject): boolean {
+  const parent = knownLife(popup)?.parent;
+  const surface = parent && knownLife(parent)?.surface;
+  return surface !== undefined && knownLife(surface)?.shown === true;
+}

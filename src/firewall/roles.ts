@@ -15,7 +15,7 @@ import {
 } from '../wayland/protocols/wayland.js';
 import { ZxdgExporterV2Error, ZxdgImportedV2Error } from '../wayland/protocols/xdg-foreign-unstable-v2.js';
 import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
-import { depth, knownLife, lifeOf, tie, toplevelOf, type Life, type Role } from './life.js';
+import { depth, knownLife, lifeOf, parentIsShown, tie, toplevelOf, type Life, type Role } from './life.js';
 
 /**
  * Surfaces of a tree of subsurfaces above one another. Toolkits nest two or three, browsers up to ten; compositors walk
@@ -124,13 +124,11 @@ function construct(xdgSurface: RelayObject, role: Role): void {
 /** A popup shows nothing before its parent does. */
 function checkPopupParent({ roleObject: xdgSurface }: Life): void {
   const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
-  const parent = popup && knownLife(popup)?.parent;
-  const surface = parent && knownLife(parent)?.surface;
-  if (surface === undefined || knownLife(surface)?.shown === true) return;
+  if (popup === undefined || parentIsShown(popup)) return;
   throw new ProtocolError(
     wmBaseOf(xdgSurface!).clientId,
     XdgWmBaseError.invalid_popup_parent,
-    `${String(popup)} was committed before its parent, ${String(parent)}, was shown`,
+    `${String(popup)} was committed before its parent was shown`,
   );
 }
 

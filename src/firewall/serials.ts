@@ -10,6 +10,7 @@ import { Verdict, type Call, type EventHandlers, type RequestHandlers } from '..
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { WlKeyboardKeyState, WlPointerButtonState } from '../wayland/protocols/wayland.js';
+import { knownLife, parentIsShown } from './life.js';
 import { dismiss } from './lifetimes.js';
 
 /** What a serial was given for. */
@@ -74,12 +75,23 @@ const ANY: readonly SerialKind[] = ['press', 'release', 'enter', 'focus', 'drag'
 /** The concern for one connection. */
 export function serialsConcern(serials = new Serials()): Concern {
   const seats = new Seats();
+  /** Popups with a grab that was granted and goes on: one above another needs no new action of the user. */
+  const grabbing = new Set<RelayObject>();
   return {
     name: 'serials',
     after: ['lifetimes', 'roles'],
     made: seats.made,
-    events: givers(serials, seats),
-    requests: takers(serials, seats),
+    gone: { xdg_popup: popup => grabbing.delete(popup) },
+    events: {
+      ...givers(serials, seats),
+      xdg_popup: {
+        popup_done: ({ object }) => {
+          grabbing.delete(object);
+          return Verdict.Forward;
+        },
+      },
+    },
+    requests: takers(serials, seats, grabbing),
   };
 }
 
@@ -150,9 +162,7 @@ function givers(serials: Serials, seats: Seats): EventHandlers {
 }
 
 /** Requests that need one. */
-function takers(serials: Serials, seats: Seats): RequestHandlers {
-  /** Popups with a grab that was granted: one above another needs no new action of the user. */
-  const grabbing = new Set<RelayObject>();
+function takers(serials: Serials, seats: Seats, grabbing: Set<RelayObject>): RequestHandlers {
   const acted = (seat: RelayObject, serial: number): Verdict =>
     serials.find(serial, seats.of(seat), ACTIONS, USER_ACTION_MS) === undefined ? Verdict.Drop : Verdict.Forward;
   const entered = (device: RelayObject, serial: number): Verdict =>
@@ -162,10 +172,12 @@ function takers(serials: Serials, seats: Seats): RequestHandlers {
   return {
     xdg_popup: {
       grab: ({ relay, object, args: { seat, serial } }) => {
-        for (const popup of grabbing) if (popup.destroyed || popup.inert !== undefined) grabbing.delete(popup);
-        const nested = grabbing.size > 0;
+        const parent = knownLife(object)?.parent;
+        const nested = parent !== undefined && grabbing.has(parent);
         const action = serials.find(serial, seats.of(seat), ACTIONS, nested ? Infinity : USER_ACTION_MS);
-        if (action === undefined || (!nested && ++action.grabs > GRABS_PER_ACTION)) {
+        // wlroots 0.15 keeps a pointer to a popup that grabs over what was never shown.
+        const refused = action === undefined || !parentIsShown(object);
+        if (refused || (!nested && ++action.grabs > GRABS_PER_ACTION)) {
           dismiss(relay, object);
           return Verdict.Drop;
         }
