@@ -10,6 +10,7 @@
 #include "arguments.h"
 #include "environment.h"
 #include "errors.h"
+#include "nonblocking.h"
 
 namespace virtwl {
 
@@ -20,10 +21,7 @@ NAN_METHOD(Read) {
   int fd;
   Bytes bytes;
   if (!arguments.Fd(0, "fd", &fd) || !arguments.WritableBytes(1, "buffer", &bytes)) return;
-  ssize_t count;
-  do {
-    count = read(fd, bytes.data(), bytes.length());
-  } while (count < 0 && errno == EINTR);
+  const ssize_t count = ReadNow(fd, bytes.data(), bytes.length());
   if (count < 0 && errno != EAGAIN) return ThrowFdError(errno, "read", fd);
   info.GetReturnValue().Set(static_cast<double>(count));
 }
@@ -33,11 +31,7 @@ NAN_METHOD(Write) {
   int fd;
   Bytes bytes;
   if (!arguments.Fd(0, "fd", &fd) || !arguments.ByteRange(1, "data", &bytes)) return;
-  ssize_t count;
-  do {
-    // Node.js ignores SIGPIPE from its start, so a pipe without readers is an EPIPE and nothing else.
-    count = write(fd, bytes.data(), bytes.length());
-  } while (count < 0 && errno == EINTR);
+  const ssize_t count = WriteNow(fd, bytes.data(), bytes.length());
   if (count < 0 && errno != EAGAIN) return ThrowFdError(errno, "write", fd);
   info.GetReturnValue().Set(static_cast<double>(count));
 }
@@ -45,7 +39,8 @@ NAN_METHOD(Write) {
 NAN_METHOD(Pipe) {
   Environment& environment = Environment::Of(info);
   int fds[2];
-  if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) return ThrowSystemError(errno, "pipe2");
+  // Blocking, as whoever is given an end of it expects; what is read and written here does not wait in any case.
+  if (pipe2(fds, O_CLOEXEC) < 0) return ThrowSystemError(errno, "pipe2");
   environment.counters.fdsOpened += 2;
   v8::Local<v8::Array> ends = Nan::New<v8::Array>(2);
   Nan::Set(ends, 0, Nan::New(fds[0])).Check();

@@ -3,7 +3,7 @@
  *
  * Everything here is a thin system call: no policy, no protocol, no ownership. File descriptors are plain numbers and
  * belong to the caller unless a function says otherwise; {@link OwnedFd} in `fd.ts` is where ownership begins. All fds
- * made here are close-on-exec; all sockets and pipes are non-blocking.
+ * made here are close-on-exec; all sockets are non-blocking.
  *
  * A system call that fails throws an `Error` with `code` ('ENOENT'), `errno` (2, positive) and `syscall` ('connect'),
  * with `path` where there is one, and the path or fd in the message. "Would block" is no error: it is the return value
@@ -163,11 +163,17 @@ export interface Native {
   unread(fd: number): number;
 
   // ---- any fd --------------------------------------------------------------------------------------------------
-  /** Bytes, 0 at the end, -1 when it would block. The buffer has at least one byte. */
+  /**
+   * Bytes, 0 at the end, -1 when it would block: it does not, whatever the flags of the open file, which others may
+   * share. Only a regular file is read as it comes. The buffer has at least one byte.
+   */
   read(fd: number, buffer: Uint8Array): number;
-  /** Bytes written of data[offset, offset+length), -1 when it would block. EPIPE is an error; SIGPIPE never comes. */
+  /**
+   * Bytes written of data[offset, offset+length), -1 when it would block, as {@link Native.read}. EPIPE is an error;
+   * SIGPIPE never comes.
+   */
   write(fd: number, data: Uint8Array, offset: number, length: number): number;
-  /** [read end, write end], both non-blocking. */
+  /** [read end, write end]. Blocking for whoever is given one; {@link Native.read} and `write` never wait. */
   pipe(): [number, number];
   /**
    * eventfd(2) with count 0, non-blocking. {@link Native.read} of 8 bytes or more takes the count (a u64) and leaves 0;
