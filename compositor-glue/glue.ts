@@ -10,7 +10,7 @@ import { UnixSocket } from '../src/system/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import type { TraceOutput } from '../src/relay/trace.js';
-import { Transfers } from '../src/relay/transfers.js';
+import { ReaderPipes, Transfers } from '../src/relay/transfers.js';
 import { messageNamed } from '../src/wayland/interface.js';
 import { Outbox } from '../src/wayland/outbox.js';
 import { interfaces } from '../src/wayland/protocols/index.js';
@@ -54,6 +54,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   readonly #accounts = new Map<string, VmAccount>();
   readonly #clients = new Set<RemoteClient>();
   readonly #firewall = new SharedFirewall();
+  readonly #readerPipes = new ReaderPipes();
   #allocator: AllocatorClient | undefined;
   #closed = false;
   /** Clients let in so far. */
@@ -170,6 +171,7 @@ export class Glue extends EventEmitter<GlueEvents> {
     for (const client of [...this.#clients]) client.relay.close(undefined);
     for (const account of this.#accounts.values()) account.close();
     this.#accounts.clear();
+    this.#readerPipes.close();
     this.#allocator?.close();
     this.#allocator = undefined;
   }
@@ -178,7 +180,12 @@ export class Glue extends EventEmitter<GlueEvents> {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
       const { memory, objects } = this.#policies.of(vm);
-      account = new VmAccount(vm, memory, new Transfers(this.#options.device), objects);
+      account = new VmAccount(
+        vm,
+        memory,
+        new Transfers(this.#options.device, { readerPipes: this.#readerPipes }),
+        objects,
+      );
       this.#accounts.set(vm, account);
     }
     return account;

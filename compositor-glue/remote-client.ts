@@ -80,8 +80,8 @@ export class RemoteClient {
       ],
       toServer: {
         memory: (_call, fd) => fd,
-        // What came over the link is a vfd, and a vfd is a descriptor like any other to the compositor.
-        sink: (_call, fd) => fd,
+        // What is to be written to goes through a pipe of ours: no descriptor of this VM's gets to the VM that writes.
+        sink: (_call, fd) => account.transfers.pipeToReader(fd),
       },
       toClient: {
         keymap: (_call, fd) => fd,

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { VmFirewall } from '../src/firewall/firewall.js';
 import type { Mapping } from '../src/system/native.js';
 import type { Memory } from '../src/virtwl/vfd.js';
+import { MAX_KEYMAP_BYTES } from '../src/relay/keymap.js';
 import type { Transfers } from '../src/relay/transfers.js';
 import type { ObjectAccount } from '../src/relay/object-map.js';
 
@@ -25,6 +26,11 @@ export const MAX_SLABS_PER_VM = 128;
 export const DEFAULT_OBJECTS_PER_VM = 100_000;
 /** Keymaps kept per VM: a layout switch brings a new one, and a seat has few. */
 export const MAX_KEYMAPS = 8;
+/**
+ * Their bytes together, which are no part of the VM's share. A keymap has some 60 KiB; the largest that is carried, 4 MiB,
+ * is kept as well, alone.
+ */
+export const MAX_KEPT_KEYMAP_BYTES = MAX_KEYMAP_BYTES;
 
 export class VmAccount implements ObjectAccount {
   #bytes = 0;
@@ -94,14 +100,20 @@ export class VmAccount implements ObjectAccount {
     return this.#keymaps.get(hash);
   }
 
-  /** Takes ownership of `memory`; the oldest one goes when there are too many. */
+  /** Takes ownership of `memory`; the oldest ones go when there are too many or too large. */
   keepKeymap(hash: string, memory: Memory): void {
     this.#keymaps.get(hash)?.close();
     this.#keymaps.set(hash, memory);
-    if (this.#keymaps.size <= MAX_KEYMAPS) return;
-    const [oldest, old] = this.#keymaps.entries().next().value!;
-    old.close();
-    this.#keymaps.delete(oldest);
+    for (const [oldest, old] of this.#keymaps) {
+      if (this.#keymaps.size <= MAX_KEYMAPS && this.keymapBytes <= MAX_KEPT_KEYMAP_BYTES) break;
+      old.close();
+      this.#keymaps.delete(oldest);
+    }
+  }
+
+  /** Bytes of the keymaps that are kept. */
+  get keymapBytes(): number {
+    return [...this.#keymaps.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   /** The VM has no client any more. Transfers go on: what a client wrote before it left is to arrive. */
