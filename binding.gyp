@@ -49,6 +49,7 @@
         'bindings/environment.cc',
         'bindings/errors.cc',
         'bindings/file.cc',
+        'bindings/held_memory.cc',
         'bindings/mapping.cc',
         'bindings/memory.cc',
         'bindings/nonblocking.cc',

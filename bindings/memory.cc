@@ -74,10 +74,12 @@ NAN_METHOD(Reserve) {
   const Arguments arguments("reserve", info);
   int fd;
   uint64_t size = 0;
+  uint64_t offset = 0;
   if (!arguments.Fd(0, "fd", &fd) || !arguments.Integer(1, "size", 1, kMaxSafeInteger, &size)) return;
+  if (!info[2]->IsUndefined() && !arguments.Integer(2, "offset", 0, kMaxSafeInteger - size, &offset)) return;
   int result;
   do {
-    result = fallocate(fd, 0, 0, static_cast<off_t>(size));
+    result = fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(size));
   } while (result < 0 && errno == EINTR);
   if (result < 0) ThrowFdError(errno, "fallocate", fd);
 }

@@ -94,6 +94,8 @@ const TABLE = {
   memfd_create: [319, 279],
   statx: [332, 291],
   rseq: [334, 293],
+  name_to_handle_at: [303, 264],
+  fanotify_mark: [301, 263],
   splice: [275, 76],
   preadv2: [327, 286],
   pwritev2: [328, 287],

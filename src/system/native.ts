@@ -198,8 +198,24 @@ export interface Native {
   seals(fd: number): number;
   /** F_ADD_SEALS. EPERM when SEAL_SEAL is set; EBUSY for SEAL_WRITE while somebody maps it writable. */
   addSeals(fd: number, seals: number): void;
-  /** fallocate(fd, 0, 0, size): memory that exists, not a promise that faults later. ENOSPC when there is no room. */
-  reserve(fd: number, size: number): void;
+  /**
+   * fallocate(fd, 0, offset, size): memory that exists, not a promise that faults later. ENOSPC when there is no room.
+   * `offset` is 0 unless given.
+   */
+  reserve(fd: number, size: number, offset?: number): void;
+  /**
+   * A descriptor by which the kernel tells when memory is held by nobody any more: it becomes readable then. ENOSYS,
+   * EINVAL or EPERM where there is no fanotify for unprivileged processes (before Linux 5.13), EMFILE over
+   * fs.fanotify.max_user_groups.
+   */
+  memoryWatch(): number;
+  /**
+   * Watches a memfd, which `watch` does not hold. Returns its key: no other file has the same as long as anybody holds this
+   * one.
+   */
+  watchMemory(watch: number, fd: number): string;
+  /** Keys of watched memory that is gone, each once. */
+  goneMemory(watch: number): string[];
   /** ftruncate: sets the size, either way. */
   truncate(fd: number, size: number): void;
   /** An unnamed file (O_TMPFILE) in the directory `directoryFd`, truncated to 0. */
