@@ -70,8 +70,8 @@ bool Ready(int fd, short events) {
 ssize_t ReadPipeBySplice(int fd, void* data, size_t length) {
   const OwnPipe own;
   if (!own.made()) return -1;
-  const ssize_t moved =
-      Repeated([&] { return splice(fd, nullptr, own.writer(), nullptr, std::min(length, kPipeBytes), SPLICE_F_NONBLOCK); });
+  const ssize_t moved = Repeated(
+      [&] { return splice(fd, nullptr, own.writer(), nullptr, std::min(length, kPipeBytes), SPLICE_F_NONBLOCK); });
   if (moved <= 0) return moved;
   size_t taken = 0;
   while (taken < static_cast<size_t>(moved)) {

@@ -6,6 +6,7 @@
  */
 import type { Channel } from '../src/system/channel.js';
 import { MAX_KEYMAP_BYTES } from '../src/relay/keymap.js';
+import type { Loan } from '../src/allocator/client.js';
 import { native } from '../src/system/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
@@ -42,7 +43,7 @@ export interface RemoteClientOptions {
   /** Is told every message. */
   readonly trace?: Trace | undefined;
   /** Host memory; rejects with the reason for a refusal. */
-  allocate(bytes: number): Promise<Memory>;
+  allocate(bytes: number): Promise<Loan>;
 }
 
 /** Relays between `link` and `compositor`; owns both. */
@@ -186,7 +187,7 @@ export class RemoteClient {
     }
     this.#options
       .allocate(size)
-      .then(memory => {
+      .then(({ memory }) => {
         try {
           const copy = memory.map(size, true);
           try {

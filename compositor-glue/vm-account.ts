@@ -4,6 +4,7 @@
  * its clients were given.
  */
 import { createHash } from 'node:crypto';
+import type { AllocatorClient } from '../src/allocator/client.js';
 import { VmFirewall } from '../src/firewall/firewall.js';
 import type { Mapping } from '../src/system/native.js';
 import type { Memory } from '../src/virtwl/vfd.js';
@@ -24,6 +25,11 @@ export const MAX_SLABS_PER_VM = 128;
  * covers: 200 MiB at most.
  */
 export const DEFAULT_OBJECTS_PER_VM = 100_000;
+/**
+ * How long a request waits for memory that this VM's clients have given up and somebody still holds, in milliseconds: a
+ * client that replaces a slab by another asks before the compositor has unmapped the first. Who keeps it is refused then.
+ */
+export const RELEASE_WAIT_MS = 1000;
 /** Keymaps kept per VM: a layout switch brings a new one, and a seat has few. */
 export const MAX_KEYMAPS = 8;
 /**
@@ -42,6 +48,15 @@ export class VmAccount implements ObjectAccount {
   readonly firewall: VmFirewall;
   /** Connections that this VM has now. */
   clients = 0;
+  /** Bytes of {@link bytes} that were given up and somebody still holds. */
+  #leaving = 0;
+  #leavingSlabs = 0;
+  /** Told whenever something was taken off the account. */
+  readonly #waiting = new Set<() => void>();
+  /** Called when nothing is on the account any more that was. */
+  whenIdle: () => void = () => undefined;
+  /** The way to the host's memory, for this VM alone: so its requests take turns with those of others. */
+  allocator: AllocatorClient | undefined;
 
   constructor(
     readonly name: string,
@@ -94,6 +109,47 @@ export class VmAccount implements ObjectAccount {
   credit(bytes: number): void {
     this.#bytes -= bytes;
     this.#slabs -= 1;
+    for (const told of [...this.#waiting]) told();
+    if (this.idle) this.whenIdle();
+  }
+
+  /**
+   * Takes a slab off the account that was given up, once nobody holds it: a client VM may have kept it. At once, where
+   * nobody tells.
+   */
+  creditWhen(gone: Promise<void> | undefined, bytes: number): void {
+    if (gone === undefined) {
+      this.credit(bytes);
+      return;
+    }
+    this.#leaving += bytes;
+    this.#leavingSlabs += 1;
+    void gone.then(() => {
+      this.#leaving -= bytes;
+      this.#leavingSlabs -= 1;
+      this.credit(bytes);
+    });
+  }
+
+  /**
+   * As {@link charge}, of what could not be charged now: waits for what is about to leave, at most `waitMs` milliseconds.
+   * Undefined where that would not be enough.
+   */
+  chargeSoon(bytes: number, waitMs = RELEASE_WAIT_MS): Promise<boolean> | undefined {
+    const left = this.#bytes - this.#leaving;
+    if (left + bytes > this.share || this.#slabs - this.#leavingSlabs >= MAX_SLABS_PER_VM) return undefined;
+    return new Promise(resolve => {
+      const end = (charged: boolean): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(told);
+        resolve(charged);
+      };
+      const told = (): void => {
+        if (this.charge(bytes)) end(true);
+      };
+      const timer = setTimeout(() => end(false), waitMs);
+      this.#waiting.add(told);
+    });
   }
 
   keymap(hash: string): Memory | undefined {
@@ -125,6 +181,8 @@ export class VmAccount implements ObjectAccount {
   close(): void {
     this.forgetKeymaps();
     this.transfers.close();
+    this.allocator?.close();
+    this.allocator = undefined;
   }
 }
 

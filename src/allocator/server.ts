@@ -13,10 +13,21 @@ import { SILENT, type Log } from '../observe/log.js';
 import type { UnixSocketOptions } from '../system/unix-socket.js';
 import { RequestRate } from './request-rate.js';
 import { STEP_BYTES, Turns } from './turns.js';
-import { decodeRequest, describeStatus, REQUEST_BYTES, Status, type Request } from './protocol.js';
+import {
+  decodeRequest,
+  describeStatus,
+  encodeNotice,
+  NOTICES_REQUEST,
+  REQUEST_BYTES,
+  Status,
+  type Request,
+} from './protocol.js';
 
-/** Connections at a time: a compositor VM needs one for its glue, and one for each program that allocates itself. */
-export const DEFAULT_MAX_CONNECTIONS = 64;
+/**
+ * Connections at a time: a compositor VM's glue has one for each client VM, of which there are 256 at most, so that they
+ * take turns; and each program that allocates itself has one.
+ */
+export const DEFAULT_MAX_CONNECTIONS = 320;
 
 /** How long the rest of a request may take, in milliseconds: it is 16 bytes, sent at once by any honest client. */
 export const DEFAULT_PARTIAL_TIMEOUT_MS = 10_000;
@@ -107,6 +118,11 @@ export class AllocatorServer {
   }
 }
 
+/** A request that may have been granted. */
+interface Asked extends Request {
+  granted: boolean;
+}
+
 /** One client. */
 class Connection {
   /** Bytes received and not yet answered: less than one `data` and one request. */
@@ -115,6 +131,8 @@ class Connection {
   #turn: NodeJS.Immediate | undefined;
   /** Set while requests wait for the rate to allow them. */
   #rateTimer: NodeJS.Timeout | undefined;
+  /** The client wants to know what is gone. */
+  #notices = false;
   /** A large request that is being answered, in steps. */
   #reservation: Reservation | undefined;
   /** Bytes that may still be reserved at once. */
@@ -207,20 +225,32 @@ class Connection {
   }
 
   #reply(request: Request): void {
-    const begun = this.server.budget.begin(request.size);
+    if (request.id === NOTICES_REQUEST.id && request.size === NOTICES_REQUEST.size) {
+      this.#notices = true;
+      this.#full = !this.channel.send(Uint8Array.of(Status.Notices));
+      return;
+    }
+    const asked = { ...request, granted: false };
+    const begun = this.server.budget.begin(request.size, () => this.#gone(asked));
     if (!(begun instanceof Reservation)) {
-      this.#say(request, begun);
+      this.#say(asked, begun);
     } else if (begun.bytes <= this.#stepLeft) {
       this.#stepLeft -= begun.bytes;
-      this.#say(request, begun.advance(begun.bytes)!);
+      this.#say(asked, begun.advance(begun.bytes)!);
     } else {
       this.#reservation = begun;
-      this.server.turns.add(() => this.#step(request, begun));
+      this.server.turns.add(() => this.#step(asked, begun));
     }
   }
 
+  /** Nobody holds what was granted any more. There are fewer of these than pieces at a time, so none has to wait. */
+  #gone(request: Asked): void {
+    if (!this.#notices || !request.granted || this.channel.closed) return;
+    if (!this.channel.send(encodeNotice(request.id))) this.#full = true;
+  }
+
   /** A large request's turn. */
-  #step(request: Request, reservation: Reservation): boolean {
+  #step(request: Asked, reservation: Reservation): boolean {
     // Closed meanwhile.
     if (this.#reservation !== reservation) return false;
     const grant = reservation.advance(STEP_BYTES);
@@ -231,7 +261,7 @@ class Connection {
     return false;
   }
 
-  #say(request: Request, grant: Grant): void {
+  #say(request: Asked, grant: Grant): void {
     if (grant.status !== Status.Ok) {
       this.server.refused++;
       this.server.log(
@@ -241,6 +271,7 @@ class Connection {
       return;
     }
     this.server.granted++;
+    request.granted = true;
     this.#full = !this.channel.send(Uint8Array.of(Status.Ok), [grant.memory]);
   }
 }

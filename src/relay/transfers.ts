@@ -76,7 +76,7 @@ export interface TransfersOptions {
   readonly limit?: number;
   /** Default: {@link TRANSFER_IDLE_MS}. */
   readonly idleTimeoutMs?: number;
-  /** Shared by the transfers of all VMs that one compositor serves. Lent. Default: none, all is on this account. */
+  /** Shared by the transfers of all VMs that one compositor serves. Lent. Default: shared with nobody. */
   readonly readerPipes?: ReaderPipes | undefined;
 }
 
@@ -85,7 +85,7 @@ export class Transfers {
   readonly #device: Device;
   readonly #limit: number;
   readonly #idleTimeoutMs: number;
-  readonly #readerPipes: ReaderPipes | undefined;
+  readonly #readerPipes: ReaderPipes;
   readonly #running = new Set<Splice>();
   #charged = 0;
 
@@ -94,7 +94,7 @@ export class Transfers {
     this.#device = device;
     this.#limit = options.limit ?? MAX_TRANSFERS;
     this.#idleTimeoutMs = options.idleTimeoutMs ?? TRANSFER_IDLE_MS;
-    this.#readerPipes = options.readerPipes;
+    this.#readerPipes = options.readerPipes ?? new ReaderPipes();
   }
 
   /** Transfers that run now, those that others pay for included. */
@@ -116,7 +116,7 @@ export class Transfers {
     let pair;
     let payer: ReturnType<ReaderPipes['claim']>;
     try {
-      payer = this.#readerPipes?.claim(sink) ?? 'unknown';
+      payer = this.#readerPipes.claim(sink);
       pair = this.#device.pipe('read');
     } catch (error) {
       sink.close();
@@ -127,7 +127,7 @@ export class Transfers {
       pair.local.close();
       return pair.remote;
     }
-    this.#start(pair.local, sink, payer === 'unknown');
+    void this.#start(pair.local, sink, payer === 'unknown');
     return pair.remote;
   }
 
@@ -138,14 +138,13 @@ export class Transfers {
    * system.
    */
   pipeToReader(sink: OwnedFd): OwnedFd {
-    const readerPipes = this.#readerPipes!;
     try {
       if (this.#charged >= this.#limit || sink.info().type === 'regular') {
         sink.close();
-        return readerPipes.deadEnd();
+        return this.#readerPipes.deadEnd();
       }
       const [read, write] = native.pipe().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
-      const gone = readerPipes.add(write);
+      const gone = this.#readerPipes.add(write);
       void this.#start(read, sink, true).then(gone);
       return write;
     } catch (error) {

@@ -251,6 +251,60 @@ withGlue(
   { policy: { memory: 4 * 4096 } },
 );
 
+withGlue(
+  'a slab is on the account of its VM until the host says that nobody holds it',
+  async (t, g) => {
+    g.allocator!.notices = true;
+    const r = await g.arrive('work');
+    const memory = memoryOf(r);
+    const slab = r.client.make(memory, 'allocate', ['new', 3 * MIB]);
+    const kept = r.client.takeFd((await r.client.hears('virtwl_slab_v1.memory')).args[0]);
+    r.client.say(slab, 'destroy');
+    r.client.make(memory, 'allocate', ['new', 2 * MIB]);
+    await r.client.roundtrip();
+    t.equal(g.glue.bytesOf('work'), 3 * MIB, 'the client has destroyed it, and somebody holds it');
+    t.equal(g.allocator!.asked.length, 1, 'what is asked for now waits');
+    g.allocator!.tellGone();
+    await r.client.hears('virtwl_slab_v1.memory', 2);
+    t.equal(g.glue.bytesOf('work'), 2 * MIB);
+
+    r.client.close();
+    await eventually('it left', () => g.glue.clientCount === 0);
+    t.equal(g.glue.bytesOf('work'), 2 * MIB, 'also when the client has left');
+    g.allocator!.tellGone();
+    await eventually('nothing to be on any account', () => Object.keys(g.glue.bytesByVm()).length === 0);
+    kept.close();
+  },
+  { policy: { memory: 4 * MIB } },
+);
+
+withGlue(
+  'a VM that keeps what it gave back is refused more, after a moment',
+  async (t, g) => {
+    g.allocator!.notices = true;
+    const r = await g.arrive('work');
+    const memory = memoryOf(r);
+    const slab = r.client.make(memory, 'allocate', ['new', 3 * MIB]);
+    await r.client.hears('virtwl_slab_v1.memory');
+    r.client.say(slab, 'destroy');
+    r.client.make(memory, 'allocate', ['new', 2 * MIB]);
+    const { args } = await r.client.hears('virtwl_slab_v1.refused');
+    t.match(args, [2, /it uses 3145728 of 4194304 bytes/]);
+    g.allocator!.tellGone();
+    await eventually('it to be gone', () => g.glue.bytesOf('work') === 0);
+  },
+  { policy: { memory: 4 * MIB } },
+);
+
+withGlue('each VM has its own connection to the allocator', async (t, g) => {
+  for (const vm of ['work', 'play']) {
+    const r = await g.arrive(vm);
+    r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
+    await r.client.hears('virtwl_slab_v1.memory');
+  }
+  t.equal(g.allocator!.connections, 2);
+});
+
 withGlue('what the allocator refuses is refused with its reason', async (t, g) => {
   g.allocator!.mode = 'refuse';
   const r = await g.arrive('work');

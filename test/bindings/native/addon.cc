@@ -1,6 +1,7 @@
 /**
- * What tests do to the kernel's objects and the product never does: build/Release/virtwl-test.node, which is not shipped.
- * Arguments are the tests' own and not checked further than their type. A call that fails throws an Error with `code`.
+ * What tests do to the kernel's objects and the product never does: build/Release/virtwl-test.node, which is not
+ * shipped. Arguments are the tests' own and not checked further than their type. A call that fails throws an Error with
+ * `code`.
  */
 #include <fcntl.h>
 #include <nan.h>
