@@ -1,7 +1,6 @@
 #include "file.h"
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,13 +45,6 @@ NAN_METHOD(Pipe) {
   Nan::Set(ends, 0, Nan::New(fds[0])).Check();
   Nan::Set(ends, 1, Nan::New(fds[1])).Check();
   info.GetReturnValue().Set(ends);
-}
-
-NAN_METHOD(Eventfd) {
-  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) return ThrowSystemError(errno, "eventfd");
-  Environment::Of(info).counters.fdsOpened++;
-  info.GetReturnValue().Set(fd);
 }
 
 NAN_METHOD(Close) {
@@ -133,7 +125,6 @@ void InitializeFiles(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "read", Read, data);
   Nan::SetMethod(target, "write", Write, data);
   Nan::SetMethod(target, "pipe", Pipe, data);
-  Nan::SetMethod(target, "eventfd", Eventfd, data);
   Nan::SetMethod(target, "close", Close, data);
   Nan::SetMethod(target, "dup", Dup, data);
   Nan::SetMethod(target, "setNonblocking", SetNonblocking, data);

@@ -154,8 +154,6 @@ export interface Native {
   recv(fd: number, buffer: Uint8Array, fds: number[]): number;
   /** Who called connect, listen or socketpair at the other end (SO_PEERCRED). ENOTCONN when there is no other end. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
-  /** shutdown(fd, SHUT_WR). */
-  shutdownWrite(fd: number): void;
   /**
    * What was sent and the peer has not read yet, in bytes of the kernel's memory; 0 when it has read all (SO_MEMINFO).
    * A message counts whole until its last byte was read.
@@ -175,11 +173,6 @@ export interface Native {
   write(fd: number, data: Uint8Array, offset: number, length: number): number;
   /** [read end, write end]. Blocking for whoever is given one; {@link Native.read} and `write` never wait. */
   pipe(): [number, number];
-  /**
-   * eventfd(2) with count 0, non-blocking. {@link Native.read} of 8 bytes or more takes the count (a u64) and leaves 0;
-   * {@link Native.write} of 8 bytes adds to it.
-   */
-  eventfd(): number;
   /** EBUSY while a {@link Poll} of this thread watches it: libuv would abort. Never retried. */
   close(fd: number): void;
   /** A second descriptor (close-on-exec) of the same open file. */
@@ -216,8 +209,6 @@ export interface Native {
   watchMemory(watch: number, fd: number): string;
   /** Keys of watched memory that is gone, each once. */
   goneMemory(watch: number): string[];
-  /** ftruncate: sets the size, either way. */
-  truncate(fd: number, size: number): void;
   /** An unnamed file (O_TMPFILE) in the directory `directoryFd`, truncated to 0. */
   temporaryFile(directoryFd: number): number;
   /**
@@ -269,8 +260,6 @@ export interface Native {
   virtwlSend(fd: number, data: Uint8Array, offset: number, length: number, fds: readonly number[]): number;
   /** VIRTWL_IOCTL_RECV. As {@link Native.recv}, at most 28 fds and 1 MiB at once; 0 bytes with no fds is the end. */
   virtwlRecv(fd: number, buffer: Uint8Array, fds: number[]): number;
-  /** VIRTWL_IOCTL_DMABUF_SYNC on a dmabuf vfd. */
-  virtwlDmabufSync(fd: number, flags: number): void;
 
   // ---- confinement ---------------------------------------------------------------------------------------------
   /** setrlimit(resource, {limit, limit}): both the soft and the hard limit. Resources by number: RLIMIT_* of Linux. */
