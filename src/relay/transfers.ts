@@ -86,6 +86,7 @@ export class Transfers {
   readonly #limit: number;
   readonly #idleTimeoutMs: number;
   readonly #readerPipes: ReaderPipes;
+  readonly #lentPipes: ReaderPipes | undefined;
   readonly #running = new Set<Splice>();
   #charged = 0;
 
@@ -94,6 +95,7 @@ export class Transfers {
     this.#device = device;
     this.#limit = options.limit ?? MAX_TRANSFERS;
     this.#idleTimeoutMs = options.idleTimeoutMs ?? TRANSFER_IDLE_MS;
+    this.#lentPipes = options.readerPipes;
     this.#readerPipes = options.readerPipes ?? new ReaderPipes();
   }
 
@@ -156,6 +158,7 @@ export class Transfers {
   /** Ends every transfer. */
   close(): void {
     for (const transfer of this.#running) transfer.close();
+    if (this.#readerPipes !== this.#lentPipes) this.#readerPipes.close();
   }
 
   /** Settles when it has ended. */

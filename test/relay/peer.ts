@@ -169,7 +169,7 @@ export class Peer {
   answerBasics(heard: Heard): void {
     if (heard.name === 'wl_display.sync') {
       this.say(heard.args[0] as number, 'done', [this.#serial++]);
-      this.say(1, 'delete_id', [heard.args[0] as number]);
+      this.say(1, 'delete_id', [heard.args[0]]);
     } else if (/\.(destroy|release)$/.test(heard.name) && heard.id < 0xff000000) {
       this.say(1, 'delete_id', [heard.id]);
     }
