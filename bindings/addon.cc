@@ -8,6 +8,7 @@
 #include "copy.h"
 #include "environment.h"
 #include "file.h"
+#include "held_memory.h"
 #include "mapping.h"
 #include "memory.h"
 #include "poll.h"
@@ -45,6 +46,7 @@ void Initialize(v8::Local<v8::Object> target, v8::Local<v8::Object> module) {
   InitializeSockets(*environment, target);
   InitializeFiles(*environment, target);
   InitializeMemory(*environment, target);
+  InitializeHeldMemory(*environment, target);
   InitializeTmpfs(*environment, target);
   InitializeMapping(*environment, target);
   InitializeCopy(*environment, target);

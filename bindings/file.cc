@@ -1,7 +1,6 @@
 #include "file.h"
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include "arguments.h"
 #include "environment.h"
 #include "errors.h"
+#include "nonblocking.h"
 
 namespace virtwl {
 
@@ -20,10 +20,7 @@ NAN_METHOD(Read) {
   int fd;
   Bytes bytes;
   if (!arguments.Fd(0, "fd", &fd) || !arguments.WritableBytes(1, "buffer", &bytes)) return;
-  ssize_t count;
-  do {
-    count = read(fd, bytes.data(), bytes.length());
-  } while (count < 0 && errno == EINTR);
+  const ssize_t count = ReadNow(fd, bytes.data(), bytes.length());
   if (count < 0 && errno != EAGAIN) return ThrowFdError(errno, "read", fd);
   info.GetReturnValue().Set(static_cast<double>(count));
 }
@@ -33,11 +30,7 @@ NAN_METHOD(Write) {
   int fd;
   Bytes bytes;
   if (!arguments.Fd(0, "fd", &fd) || !arguments.ByteRange(1, "data", &bytes)) return;
-  ssize_t count;
-  do {
-    // Node.js ignores SIGPIPE from its start, so a pipe without readers is an EPIPE and nothing else.
-    count = write(fd, bytes.data(), bytes.length());
-  } while (count < 0 && errno == EINTR);
+  const ssize_t count = WriteNow(fd, bytes.data(), bytes.length());
   if (count < 0 && errno != EAGAIN) return ThrowFdError(errno, "write", fd);
   info.GetReturnValue().Set(static_cast<double>(count));
 }
@@ -45,19 +38,13 @@ NAN_METHOD(Write) {
 NAN_METHOD(Pipe) {
   Environment& environment = Environment::Of(info);
   int fds[2];
-  if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) return ThrowSystemError(errno, "pipe2");
+  // Blocking, as whoever is given an end of it expects; what is read and written here does not wait in any case.
+  if (pipe2(fds, O_CLOEXEC) < 0) return ThrowSystemError(errno, "pipe2");
   environment.counters.fdsOpened += 2;
   v8::Local<v8::Array> ends = Nan::New<v8::Array>(2);
   Nan::Set(ends, 0, Nan::New(fds[0])).Check();
   Nan::Set(ends, 1, Nan::New(fds[1])).Check();
   info.GetReturnValue().Set(ends);
-}
-
-NAN_METHOD(Eventfd) {
-  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) return ThrowSystemError(errno, "eventfd");
-  Environment::Of(info).counters.fdsOpened++;
-  info.GetReturnValue().Set(fd);
 }
 
 NAN_METHOD(Close) {
@@ -138,7 +125,6 @@ void InitializeFiles(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "read", Read, data);
   Nan::SetMethod(target, "write", Write, data);
   Nan::SetMethod(target, "pipe", Pipe, data);
-  Nan::SetMethod(target, "eventfd", Eventfd, data);
   Nan::SetMethod(target, "close", Close, data);
   Nan::SetMethod(target, "dup", Dup, data);
   Nan::SetMethod(target, "setNonblocking", SetNonblocking, data);

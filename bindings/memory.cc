@@ -74,24 +74,14 @@ NAN_METHOD(Reserve) {
   const Arguments arguments("reserve", info);
   int fd;
   uint64_t size = 0;
+  uint64_t offset = 0;
   if (!arguments.Fd(0, "fd", &fd) || !arguments.Integer(1, "size", 1, kMaxSafeInteger, &size)) return;
+  if (!info[2]->IsUndefined() && !arguments.Integer(2, "offset", 0, kMaxSafeInteger - size, &offset)) return;
   int result;
   do {
-    result = fallocate(fd, 0, 0, static_cast<off_t>(size));
+    result = fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(size));
   } while (result < 0 && errno == EINTR);
   if (result < 0) ThrowFdError(errno, "fallocate", fd);
-}
-
-NAN_METHOD(Truncate) {
-  const Arguments arguments("truncate", info);
-  int fd;
-  uint64_t size = 0;
-  if (!arguments.Fd(0, "fd", &fd) || !arguments.Integer(1, "size", 0, kMaxSafeInteger, &size)) return;
-  int result;
-  do {
-    result = ftruncate(fd, static_cast<off_t>(size));
-  } while (result < 0 && errno == EINTR);
-  if (result < 0) ThrowFdError(errno, "ftruncate", fd);
 }
 
 NAN_METHOD(TemporaryFile) {
@@ -137,7 +127,6 @@ void InitializeMemory(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "seals", Seals, data);
   Nan::SetMethod(target, "addSeals", AddSeals, data);
   Nan::SetMethod(target, "reserve", Reserve, data);
-  Nan::SetMethod(target, "truncate", Truncate, data);
   Nan::SetMethod(target, "temporaryFile", TemporaryFile, data);
   Nan::SetMethod(target, "usage", Usage, data);
 }

@@ -226,13 +226,6 @@ NAN_METHOD(PeerCredentials) {
   info.GetReturnValue().Set(object);
 }
 
-NAN_METHOD(ShutdownWrite) {
-  const Arguments arguments("shutdownWrite", info);
-  int fd;
-  if (!arguments.Fd(0, "fd", &fd)) return;
-  if (shutdown(fd, SHUT_WR) < 0) ThrowFdError(errno, "shutdown", fd);
-}
-
 NAN_METHOD(Unread) {
   const Arguments arguments("unread", info);
   int fd;
@@ -255,7 +248,6 @@ void InitializeSockets(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "send", Send, data);
   Nan::SetMethod(target, "recv", Recv, data);
   Nan::SetMethod(target, "peerCredentials", PeerCredentials, data);
-  Nan::SetMethod(target, "shutdownWrite", ShutdownWrite, data);
   Nan::SetMethod(target, "unread", Unread, data);
 }
 

@@ -164,15 +164,6 @@ NAN_METHOD(VirtwlRecv) {
   info.GetReturnValue().Set(static_cast<double>(length));
 }
 
-NAN_METHOD(VirtwlDmabufSync) {
-  const Arguments arguments("virtwlDmabufSync", info);
-  int fd;
-  uint64_t flags = 0;
-  if (!arguments.Fd(0, "fd", &fd) || !arguments.Integer(1, "flags", 0, UINT32_MAX, &flags)) return;
-  virtwl_ioctl_dmabuf_sync request = {static_cast<uint32_t>(flags)};
-  if (Ioctl(fd, VIRTWL_IOCTL_DMABUF_SYNC, &request) < 0) ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_DMABUF_SYNC)", fd);
-}
-
 }  // namespace
 
 void InitializeVirtwl(Environment& environment, v8::Local<v8::Object> target) {
@@ -181,7 +172,6 @@ void InitializeVirtwl(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "virtwlNew", VirtwlNew, data);
   Nan::SetMethod(target, "virtwlSend", VirtwlSend, data);
   Nan::SetMethod(target, "virtwlRecv", VirtwlRecv, data);
-  Nan::SetMethod(target, "virtwlDmabufSync", VirtwlDmabufSync, data);
 }
 
 }  // namespace virtwl

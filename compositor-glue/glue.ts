@@ -3,14 +3,13 @@
  * with the name of its VM; memory comes from the host's allocator, which only this VM may ask.
  */
 import { EventEmitter } from 'eventemitter3';
-import { AllocatorClient } from '../src/allocator/client.js';
+import { AllocatorClient, type Loan } from '../src/allocator/client.js';
 import { SharedFirewall } from '../src/firewall/firewall.js';
 import type { Channel } from '../src/system/channel.js';
 import { UnixSocket } from '../src/system/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
-import type { Memory } from '../src/virtwl/vfd.js';
 import type { TraceOutput } from '../src/relay/trace.js';
-import { Transfers } from '../src/relay/transfers.js';
+import { ReaderPipes, Transfers } from '../src/relay/transfers.js';
 import { messageNamed } from '../src/wayland/interface.js';
 import { Outbox } from '../src/wayland/outbox.js';
 import { interfaces } from '../src/wayland/protocols/index.js';
@@ -54,7 +53,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   readonly #accounts = new Map<string, VmAccount>();
   readonly #clients = new Set<RemoteClient>();
   readonly #firewall = new SharedFirewall();
-  #allocator: AllocatorClient | undefined;
+  readonly #readerPipes = new ReaderPipes();
   #closed = false;
   /** Clients let in so far. */
   #admitted = 0;
@@ -130,7 +129,7 @@ export class Glue extends EventEmitter<GlueEvents> {
       policy: this.#policies.of(vm),
       shared: this.#firewall,
       device: this.#options.device,
-      allocate: bytes => this.#allocate(bytes),
+      allocate: bytes => this.#allocate(account, bytes),
       trace: this.#options.trace?.connection(vm, number),
     });
     this.#clients.add(client);
@@ -170,15 +169,20 @@ export class Glue extends EventEmitter<GlueEvents> {
     for (const client of [...this.#clients]) client.relay.close(undefined);
     for (const account of this.#accounts.values()) account.close();
     this.#accounts.clear();
-    this.#allocator?.close();
-    this.#allocator = undefined;
+    this.#readerPipes.close();
   }
 
   #account(vm: string): VmAccount {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
       const { memory, objects } = this.#policies.of(vm);
-      account = new VmAccount(vm, memory, new Transfers(this.#options.device), objects);
+      account = new VmAccount(
+        vm,
+        memory,
+        new Transfers(this.#options.device, { readerPipes: this.#readerPipes }),
+        objects,
+      );
+      account.whenIdle = () => this.#forgetIdleAccounts();
       this.#accounts.set(vm, account);
     }
     return account;
@@ -186,10 +190,11 @@ export class Glue extends EventEmitter<GlueEvents> {
 
   /** A VM without clients keeps its account while memory for them is on its way, or a transfer still runs. */
   #forgetIdleAccounts(): void {
-    for (const { idle, name } of this.#accounts.values()) {
-      if (!idle) continue;
-      this.#accounts.delete(name);
-      this.#closeEntrance(name);
+    for (const account of this.#accounts.values()) {
+      if (!account.idle) continue;
+      this.#accounts.delete(account.name);
+      account.close();
+      this.#closeEntrance(account.name);
     }
   }
 
@@ -201,12 +206,12 @@ export class Glue extends EventEmitter<GlueEvents> {
     this.#entrances.delete(vm);
   }
 
-  /** The connection to the allocator is made when it is needed, and again after it was lost. */
-  async #allocate(bytes: number): Promise<Memory> {
-    if (this.#allocator === undefined || this.#allocator.closed) {
-      this.#allocator = new AllocatorClient(this.#options.device.connect('allocator'));
+  /** A VM's connection to the allocator is made when it is needed, and again after it was lost. */
+  async #allocate(account: VmAccount, bytes: number): Promise<Loan> {
+    if (account.allocator === undefined || account.allocator.closed) {
+      account.allocator = new AllocatorClient(this.#options.device.connect('allocator'), { notices: true });
     }
-    return this.#allocator.allocate(bytes);
+    return account.allocator.lend(bytes);
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import type { Channel } from '../src/system/channel.js';
 import { MAX_KEYMAP_BYTES } from '../src/relay/keymap.js';
+import type { Loan } from '../src/allocator/client.js';
 import { native } from '../src/system/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
@@ -47,7 +48,7 @@ export interface RemoteClientOptions {
   /** Is told every message. */
   readonly trace?: Trace | undefined;
   /** Host memory; rejects with the reason for a refusal. */
-  allocate(bytes: number): Promise<Memory>;
+  allocate(bytes: number): Promise<Loan>;
 }
 
 /** Relays between `link` and `compositor`; owns both. */
@@ -87,8 +88,8 @@ export class RemoteClient {
       ],
       toServer: {
         memory: (_call, fd) => fd,
-        // What came over the link is a vfd, and a vfd is a descriptor like any other to the compositor.
-        sink: (_call, fd) => fd,
+        // What is to be written to goes through a pipe of ours: no descriptor of this VM's gets to the VM that writes.
+        sink: (_call, fd) => account.transfers.pipeToReader(fd),
       },
       toClient: {
         keymap: (_call, fd) => fd,
@@ -193,7 +194,7 @@ export class RemoteClient {
     }
     this.#options
       .allocate(size)
-      .then(memory => {
+      .then(({ memory }) => {
         try {
           const copy = memory.map(size, true);
           try {

@@ -1,12 +1,13 @@
 /**
  * The private extension of the link, `virtwl_memory_v1`: a remote client asks the glue for slabs of host memory. Each is
  * charged to the client's VM, given to the client as memory and, by `create_pool`, to the compositor as a `wl_shm_pool`
- * over the same bytes. The compositor never hears of the extension's own objects. A slab is charged until it is destroyed
- * and nothing of it is left in the compositor.
+ * over the same bytes. The compositor never hears of the extension's own objects. A slab is charged until it is destroyed,
+ * nothing of it is left in the compositor, and the host says that nobody holds its memory: neither the client's VM.
  */
 import { ProtocolError, Verdict, type Call, type RequestValues } from '../src/relay/call.js';
 import type { Concern } from '../src/relay/chain.js';
 import type { RelayObject } from '../src/relay/object-map.js';
+import type { Loan } from '../src/allocator/client.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import { PoolMemory } from './pool-memory.js';
 import { MAX_SLABS_PER_VM, type VmAccount } from './vm-account.js';
@@ -30,7 +31,7 @@ export const MAX_SLABS_PER_CLIENT = 32;
 export interface SlabContext {
   readonly account: VmAccount;
   /** Host memory; rejects with the reason for a refusal. */
-  allocate(bytes: number): Promise<Memory>;
+  allocate(bytes: number): Promise<Loan>;
   /** The glue's own `wl_shm` on this client's connection to the compositor; undefined until it was announced. */
   shm(): RelayObject<'wl_shm'> | undefined;
 }
@@ -41,6 +42,8 @@ const MAX_REASON = 1000;
 /** A `virtwl_slab_v1` and what it owns. */
 class Slab {
   memory: Memory | undefined;
+  /** Resolves when nobody holds the memory any more; undefined where nobody tells. */
+  gone: Promise<void> | undefined;
   /** It is on the account of its VM. */
   charged = false;
   /** The allocator was asked and has not answered. */
@@ -101,22 +104,58 @@ export class ClientSlabs {
       refuse(Refused.BadSize, `a slab of ${size} bytes: 1 to ${MAX_SLAB_BYTES} may be asked for`);
       return Verdict.Drop;
     }
-    if (this.#slabs.size >= MAX_SLABS_PER_CLIENT || !account.charge(size)) {
+    const overShare = (): void =>
       refuse(
         Refused.OverShare,
         `${size} bytes more than VM "${account.name}" may have: it uses ${account.bytes} of ${account.share} bytes and ` +
           `${account.slabs} of ${MAX_SLABS_PER_VM} slabs, this client ${this.#slabs.size} of ${MAX_SLABS_PER_CLIENT} slabs`,
       );
+    const lend = (): void => {
+      slab.charged = true;
+      slab.arriving = true;
+      this.#lend(slab, object, relay, refuse);
+    };
+    const fits = this.#slabs.size < MAX_SLABS_PER_CLIENT;
+    if (fits && account.charge(size)) {
+      this.#slabs.add(slab);
+      lend();
       return Verdict.Drop;
     }
-    slab.charged = true;
-    slab.arriving = true;
+    const soon = fits ? account.chargeSoon(size) : undefined;
+    if (soon === undefined) {
+      overShare();
+      return Verdict.Drop;
+    }
     this.#slabs.add(slab);
+    void soon.then(charged => {
+      if (object.destroyed || relay.closed) {
+        this.#slabs.delete(slab);
+        if (charged) account.credit(size);
+      } else if (charged) {
+        lend();
+      } else {
+        this.#slabs.delete(slab);
+        overShare();
+        relay.flush();
+      }
+    });
+    return Verdict.Drop;
+  }
+
+  /** Asks the host for the memory of a slab that is charged, and answers the client. */
+  #lend(
+    slab: Slab,
+    object: RelayObject<'virtwl_slab_v1'>,
+    relay: Call['relay'],
+    refuse: (reason: number, text: string) => void,
+  ): void {
+    const { size } = slab;
     this.#context
       .allocate(size)
-      .then(memory => {
+      .then(({ memory, gone }) => {
         slab.arriving = false;
         slab.memory = memory;
+        slab.gone = gone;
         if (object.destroyed || relay.closed) {
           this.#free(slab);
           return;
@@ -131,7 +170,6 @@ export class ClientSlabs {
         refuse(Refused.Allocator, error.message);
         relay.flush();
       });
-    return Verdict.Drop;
   }
 
   #createPool(call: Call<'virtwl_slab_v1', RequestValues<'virtwl_slab_v1', 'create_pool'>>): Verdict {
@@ -158,7 +196,7 @@ export class ClientSlabs {
     this.#slabs.delete(slab);
     slab.memory?.close();
     slab.memory = undefined;
-    if (slab.charged) this.#context.account.credit(slab.size);
+    if (slab.charged) this.#context.account.creditWhen(slab.gone, slab.size);
     slab.charged = false;
   }
 }

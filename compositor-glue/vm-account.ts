@@ -4,9 +4,11 @@
  * its clients were given.
  */
 import { createHash } from 'node:crypto';
+import type { AllocatorClient } from '../src/allocator/client.js';
 import { VmFirewall } from '../src/firewall/firewall.js';
 import type { Mapping } from '../src/system/native.js';
 import type { Memory } from '../src/virtwl/vfd.js';
+import { MAX_KEYMAP_BYTES } from '../src/relay/keymap.js';
 import type { Transfers } from '../src/relay/transfers.js';
 import type { ObjectAccount } from '../src/relay/object-map.js';
 
@@ -23,8 +25,18 @@ export const MAX_SLABS_PER_VM = 128;
  * covers: 200 MiB at most.
  */
 export const DEFAULT_OBJECTS_PER_VM = 100_000;
+/**
+ * How long a request waits for memory that this VM's clients have given up and somebody still holds, in milliseconds: a
+ * client that replaces a slab by another asks before the compositor has unmapped the first. Who keeps it is refused then.
+ */
+export const RELEASE_WAIT_MS = 1000;
 /** Keymaps kept per VM: a layout switch brings a new one, and a seat has few. */
 export const MAX_KEYMAPS = 8;
+/**
+ * Their bytes together, which are no part of the VM's share. A keymap has some 60 KiB; the largest that is carried, 4 MiB,
+ * is kept as well, alone.
+ */
+export const MAX_KEPT_KEYMAP_BYTES = MAX_KEYMAP_BYTES;
 
 export class VmAccount implements ObjectAccount {
   #bytes = 0;
@@ -36,6 +48,15 @@ export class VmAccount implements ObjectAccount {
   readonly firewall: VmFirewall;
   /** Connections that this VM has now. */
   clients = 0;
+  /** Bytes of {@link bytes} that were given up and somebody still holds. */
+  #leaving = 0;
+  #leavingSlabs = 0;
+  /** Told whenever something was taken off the account. */
+  readonly #waiting = new Set<() => void>();
+  /** Called when nothing is on the account any more that was. */
+  whenIdle: () => void = () => undefined;
+  /** The way to the host's memory, for this VM alone: so its requests take turns with those of others. */
+  allocator: AllocatorClient | undefined;
 
   constructor(
     readonly name: string,
@@ -88,20 +109,67 @@ export class VmAccount implements ObjectAccount {
   credit(bytes: number): void {
     this.#bytes -= bytes;
     this.#slabs -= 1;
+    for (const told of [...this.#waiting]) told();
+    if (this.idle) this.whenIdle();
+  }
+
+  /**
+   * Takes a slab off the account that was given up, once nobody holds it: a client VM may have kept it. At once, where
+   * nobody tells.
+   */
+  creditWhen(gone: Promise<void> | undefined, bytes: number): void {
+    if (gone === undefined) {
+      this.credit(bytes);
+      return;
+    }
+    this.#leaving += bytes;
+    this.#leavingSlabs += 1;
+    void gone.then(() => {
+      this.#leaving -= bytes;
+      this.#leavingSlabs -= 1;
+      this.credit(bytes);
+    });
+  }
+
+  /**
+   * As {@link charge}, of what could not be charged now: waits for what is about to leave, at most `waitMs` milliseconds.
+   * Undefined where that would not be enough.
+   */
+  chargeSoon(bytes: number, waitMs = RELEASE_WAIT_MS): Promise<boolean> | undefined {
+    const left = this.#bytes - this.#leaving;
+    if (left + bytes > this.share || this.#slabs - this.#leavingSlabs >= MAX_SLABS_PER_VM) return undefined;
+    return new Promise(resolve => {
+      const end = (charged: boolean): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(told);
+        resolve(charged);
+      };
+      const told = (): void => {
+        if (this.charge(bytes)) end(true);
+      };
+      const timer = setTimeout(() => end(false), waitMs);
+      this.#waiting.add(told);
+    });
   }
 
   keymap(hash: string): Memory | undefined {
     return this.#keymaps.get(hash);
   }
 
-  /** Takes ownership of `memory`; the oldest one goes when there are too many. */
+  /** Takes ownership of `memory`; the oldest ones go when there are too many or too large. */
   keepKeymap(hash: string, memory: Memory): void {
     this.#keymaps.get(hash)?.close();
     this.#keymaps.set(hash, memory);
-    if (this.#keymaps.size <= MAX_KEYMAPS) return;
-    const [oldest, old] = this.#keymaps.entries().next().value!;
-    old.close();
-    this.#keymaps.delete(oldest);
+    for (const [oldest, old] of this.#keymaps) {
+      if (this.#keymaps.size <= MAX_KEYMAPS && this.keymapBytes <= MAX_KEPT_KEYMAP_BYTES) break;
+      old.close();
+      this.#keymaps.delete(oldest);
+    }
+  }
+
+  /** Bytes of the keymaps that are kept. */
+  get keymapBytes(): number {
+    return [...this.#keymaps.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   /** The VM has no client any more. Transfers go on: what a client wrote before it left is to arrive. */
@@ -113,6 +181,8 @@ export class VmAccount implements ObjectAccount {
   close(): void {
     this.forgetKeymaps();
     this.transfers.close();
+    this.allocator?.close();
+    this.allocator = undefined;
   }
 }
 

@@ -1,25 +1,23 @@
 /**
- * How much host memory one VM may hold, kept by the kernel.
+ * How much host memory one VM may hold.
  *
- * The budget is a tmpfs of that size, mounted nowhere; every grant is an unnamed file in it, with all its pages
- * reserved. So the bound holds whoever has the files: the room comes back when the last holder, in whatever process,
- * lets go, and what the tmpfs says is used is exactly what is out. Reserving first also means that nobody faults later
- * on memory that was promised and is not there.
+ * Every grant is a memfd with all its pages reserved, and sealed: whoever holds it can neither grow nor shrink it. It is on
+ * the books from before its first page until the kernel says that nobody holds it ({@link MemoryWatch}), in whatever
+ * process, so what is out is what was granted, and never more than the budget. Reserving first also means that nobody
+ * faults later on memory that was promised and is not there.
  */
 import { OwnedFd } from '../system/fd.js';
-import { native } from '../system/native.js';
+import { native, SEAL_GROW, SEAL_SEAL, SEAL_SHRINK } from '../system/native.js';
 import { MAX_ALLOCATION_BYTES } from '../virtwl/limits.js';
+import { MemoryWatch } from './memory-watch.js';
 import { MAX_REPRESENTABLE_BYTES, Status } from './protocol.js';
 
-/**
- * The largest single grant in bytes unless told otherwise: a 4K slab of eight buffers is 253 MiB, and reserving it
- * keeps the host process busy for a tenth of a second.
- */
+/** The largest single grant in bytes unless told otherwise: a 4K slab of eight buffers is 253 MiB. */
 export const DEFAULT_REQUEST_LIMIT = 256 * 1024 * 1024;
 
 /**
  * Most pieces that are out at a time. Each costs the host an inode and, once it is mapped into a VM, one of some 500
- * memory slots of the VMM; honest clients hold a few dozen slabs.
+ * memory slots of the VMM; honest clients hold a few dozen slabs. The kernel's queue of what has gone holds 16,384.
  */
 export const DEFAULT_MAX_PIECES = 4096;
 
@@ -30,25 +28,64 @@ export interface BudgetOptions {
   readonly requestLimit?: number | undefined;
   /** Most grants out at a time. Default: {@link DEFAULT_MAX_PIECES}. */
   readonly maxPieces?: number | undefined;
-  /**
-   * A directory on a tmpfs that serves nothing else, instead of a private one. The kernel then keeps that file system's
-   * bound, and only this process keeps the budget's. The budget takes ownership.
-   */
-  readonly directory?: OwnedFd | undefined;
+}
+
+/** What became of a request that was refused. */
+export interface Refusal {
+  readonly status: Exclude<Status, typeof Status.Ok>;
+  /** Why, for the log. */
+  readonly reason: string;
 }
 
 /** What became of a request. */
 export type Grant =
   | { readonly status: typeof Status.Ok; /** The caller's. */ readonly memory: OwnedFd; readonly bytes: number }
-  | { readonly status: Exclude<Status, typeof Status.Ok>; /** Why, for the log. */ readonly reason: string };
+  | Refusal;
+
+/** Memory on its way: on the books already, its pages not all there. */
+export class Reservation {
+  #reserved = 0;
+
+  constructor(
+    /** In whole pages. */
+    readonly bytes: number,
+    private readonly file: OwnedFd,
+  ) {}
+
+  /**
+   * Reserves at most `bytes` bytes more, a multiple of the page size. Returns what became of the request once that is
+   * known. Never throws.
+   */
+  advance(bytes: number): Grant | undefined {
+    try {
+      const step = Math.min(bytes, this.bytes - this.#reserved);
+      native.reserve(this.file.fd, step, this.#reserved);
+      this.#reserved += step;
+      if (this.#reserved < this.bytes) return undefined;
+      native.addSeals(this.file.fd, SEAL_GROW | SEAL_SHRINK | SEAL_SEAL);
+      return { status: Status.Ok, memory: this.file, bytes: this.bytes };
+    } catch (error) {
+      this.file.close();
+      return outOfMemory(error);
+    }
+  }
+
+  /** Nobody wants it any more. Not after it was granted. */
+  abandon(): void {
+    this.file.close();
+  }
+}
 
 export class Budget {
   readonly bytes: number;
   readonly requestLimit: number;
   readonly maxPieces: number;
-  #directory: OwnedFd;
+  readonly #watch: MemoryWatch;
+  #closed = false;
+  #used = 0;
+  #pieces = 0;
 
-  /** Makes the tmpfs. Throws where the kernel refuses one, telling what is missing. */
+  /** Throws where the kernel cannot tell who holds memory, telling what is missing. */
   constructor(options: BudgetOptions) {
     this.bytes = roundUpToPages(checkedBytes(options.bytes, 'a budget'));
     this.requestLimit = Math.min(
@@ -56,21 +93,32 @@ export class Budget {
       MAX_ALLOCATION_BYTES,
     );
     this.maxPieces = options.maxPieces ?? DEFAULT_MAX_PIECES;
-    this.#directory = options.directory ?? privateTmpfs(this.bytes);
+    this.#watch = MemoryWatch.acquire();
   }
 
-  /** Bytes that are out, in whatever process. */
+  /** Bytes that are out, in whatever process, or on their way. */
   get used(): number {
-    return native.usage(this.#directory.fd).used;
+    this.#look();
+    return this.#used;
   }
 
-  /** Grants that are out, in whatever process. */
+  /** Grants that are out, in whatever process, or on their way. */
   get pieces(): number {
-    return Math.max(0, native.usage(this.#directory.fd).inodes - 1);
+    this.#look();
+    return this.#pieces;
   }
 
   /** Memory of `size` bytes, rounded up to pages, readable and writable, all pages there; or why not. Never throws. */
   grant(size: bigint): Grant {
+    const begun = this.begin(size);
+    return begun instanceof Reservation ? begun.advance(begun.bytes)! : begun;
+  }
+
+  /**
+   * The same, to be finished by the caller, step by step. `gone` is called once nobody holds the memory any more, also
+   * where it was never granted. Never throws.
+   */
+  begin(size: bigint, gone?: () => void): Reservation | Refusal {
     if (size === 0n || size > MAX_REPRESENTABLE_BYTES) {
       return { status: Status.BadSize, reason: size === 0n ? 'size 0' : 'no file can have this size' };
     }
@@ -78,45 +126,45 @@ export class Budget {
       return { status: Status.OverRequestLimit, reason: `over the limit of ${this.requestLimit} bytes a request` };
     }
     const bytes = roundUpToPages(Number(size));
+    const { used, pieces } = this;
+    if (bytes > this.bytes - used) {
+      return { status: Status.OverBudget, reason: `${used} of ${this.bytes} bytes are out` };
+    }
+    if (pieces >= this.maxPieces) {
+      return { status: Status.OverBudget, reason: `${pieces} pieces are out, the most there may be` };
+    }
     let file: OwnedFd | undefined;
     try {
-      const used = this.used;
-      if (bytes > this.bytes - used) {
-        return { status: Status.OverBudget, reason: `${used} of ${this.bytes} bytes are out` };
-      }
-      const { pieces } = this;
-      if (pieces >= this.maxPieces) {
-        return { status: Status.OverBudget, reason: `${pieces} pieces are out, the most there may be` };
-      }
-      file = new OwnedFd(native.temporaryFile(this.#directory.fd));
-      native.reserve(file.fd, bytes);
-      return { status: Status.Ok, memory: file, bytes };
+      file = new OwnedFd(native.memfd('virtwl-memory', bytes, 0));
+      this.#watch.add(file, () => {
+        this.#used -= bytes;
+        this.#pieces -= 1;
+        gone?.();
+      });
+      this.#used += bytes;
+      this.#pieces += 1;
+      return new Reservation(bytes, file);
     } catch (error) {
       file?.close();
-      return { status: Status.HostOutOfMemory, reason: error instanceof Error ? error.message : String(error) };
+      return outOfMemory(error);
     }
   }
 
-  /** Lets go of the tmpfs; it lives on while grants do. Idempotent. */
+  /** Grants nothing more. Memory that is out stays valid. Idempotent. */
   close(): void {
-    this.#directory.close();
+    if (this.#closed) return;
+    this.#look();
+    this.#closed = true;
+    this.#watch.release();
+  }
+
+  #look(): void {
+    if (!this.#closed) this.#watch.look();
   }
 }
 
-/** A tmpfs of `bytes` bytes, a multiple of the page size, mounted nowhere. The caller's. */
-export function privateTmpfs(bytes: number): OwnedFd {
-  try {
-    return new OwnedFd(native.createTmpfs(bytes));
-  } catch (cause) {
-    const { code, errno, message } = cause as NodeJS.ErrnoException;
-    throw Object.assign(
-      new Error(
-        `the allocator cannot make a tmpfs of ${bytes} bytes for its budget: ${message}; ` +
-          'it needs CAP_SYS_ADMIN or permission to make user namespaces',
-      ),
-      { code, errno, cause },
-    );
-  }
+function outOfMemory(error: unknown): Refusal {
+  return { status: Status.HostOutOfMemory, reason: error instanceof Error ? error.message : String(error) };
 }
 
 /** What `bytes` bytes take in whole pages. */

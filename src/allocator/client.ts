@@ -5,7 +5,7 @@
 import type { Channel } from '../system/channel.js';
 import { closeAll, OwnedFd } from '../system/fd.js';
 import { Memory } from '../virtwl/vfd.js';
-import { describeStatus, encodeRequest, Status } from './protocol.js';
+import { describeStatus, encodeRequest, NOTICE_BYTES, NOTICES_REQUEST, Status } from './protocol.js';
 
 /** How long a reply may take in milliseconds: reserving 4 GiB takes seconds on a slow host. */
 export const DEFAULT_REPLY_TIMEOUT_MS = 30_000;
@@ -30,21 +30,42 @@ function advice(status: number): string {
   return '';
 }
 
+/** Memory, and when it is gone. */
+export interface Loan {
+  /** The caller's. */
+  readonly memory: Memory;
+  /**
+   * Resolves when nobody holds the memory any more, in whatever process or VM, and when the connection to the allocator is
+   * lost, since nobody will tell then. Undefined where the allocator does not tell.
+   */
+  readonly gone: Promise<void> | undefined;
+}
+
 interface Waiting {
+  readonly id: bigint;
   readonly bytes: number;
-  resolve(memory: Memory): void;
+  resolve(loan: Loan): void;
   reject(error: Error): void;
 }
 
 export interface AllocatorClientOptions {
   /** Default: {@link DEFAULT_REPLY_TIMEOUT_MS}. */
   readonly replyTimeoutMs?: number | undefined;
+  /** Asks to be told when memory is gone: see {@link AllocatorClient.lend}. Default: false. */
+  readonly notices?: boolean | undefined;
 }
 
 export class AllocatorClient {
   readonly #channel: Channel;
   readonly #waiting: Waiting[] = [];
-  readonly #statuses: number[] = [];
+  /** What came and is not whole yet, or waits for its descriptor. */
+  #received: Uint8Array = new Uint8Array(0);
+  /** Asked for, and not answered. */
+  #asksForNotices: boolean;
+  /** The allocator tells what is gone. */
+  #notices = false;
+  /** Whom to tell, by the id of the request. */
+  readonly #gone = new Map<bigint, () => void>();
   readonly #fds: OwnedFd[] = [];
   readonly #replyTimeoutMs: number;
   #timer: NodeJS.Timeout | undefined;
@@ -56,7 +77,7 @@ export class AllocatorClient {
     this.#channel = channel;
     this.#replyTimeoutMs = options.replyTimeoutMs ?? DEFAULT_REPLY_TIMEOUT_MS;
     channel.on('data', (bytes, fds) => {
-      this.#statuses.push(...bytes);
+      this.#received = this.#received.length === 0 ? bytes.slice() : Buffer.concat([this.#received, bytes]);
       this.#fds.push(...fds);
       this.#settle();
     });
@@ -65,6 +86,8 @@ export class AllocatorClient {
     );
     channel.on('error', error => this.#fail(error));
     channel.start();
+    this.#asksForNotices = options.notices ?? false;
+    if (this.#asksForNotices) channel.send(encodeRequest(NOTICES_REQUEST));
   }
 
   /** Requests without a reply yet. */
@@ -81,14 +104,20 @@ export class AllocatorClient {
    * Asks for `bytes` bytes. The memory is the caller's; the host rounds it up to pages, all of which exist. Rejects
    * with {@link AllocationRefused} where the host says no, and with another Error where the connection is lost.
    */
-  allocate(bytes: number): Promise<Memory> {
+  async allocate(bytes: number): Promise<Memory> {
+    return (await this.lend(bytes)).memory;
+  }
+
+  /** The same, and says when the memory is gone, if this client was made to ask for that. */
+  lend(bytes: number): Promise<Loan> {
     if (!Number.isSafeInteger(bytes) || bytes < 0) {
       return Promise.reject(new RangeError(`an allocation of ${bytes} bytes: the size must be a positive integer`));
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ bytes, resolve, reject });
-      this.#channel.send(encodeRequest({ id: this.#nextId++, size: BigInt(bytes) }));
+      const id = this.#nextId++;
+      this.#waiting.push({ id, bytes, resolve, reject });
+      this.#channel.send(encodeRequest({ id, size: BigInt(bytes) }));
       if (this.#timer === undefined) this.#restartTimer();
     });
   }
@@ -100,8 +129,23 @@ export class AllocatorClient {
 
   #settle(): void {
     let settled = false;
-    while (this.#statuses.length > 0) {
-      const status = this.#statuses[0]!;
+    while (this.#received.length > 0) {
+      const status = this.#received[0]!;
+      if (this.#asksForNotices) {
+        this.#asksForNotices = false;
+        this.#notices = status === Status.Notices;
+        this.#taken(1);
+        continue;
+      }
+      if (this.#notices && status === Status.Gone) {
+        if (this.#received.length < NOTICE_BYTES) break;
+        const { buffer, byteOffset } = this.#received;
+        const id = new DataView(buffer, byteOffset + 1, NOTICE_BYTES - 1).getBigUint64(0, true);
+        this.#taken(NOTICE_BYTES);
+        this.#gone.get(id)?.();
+        this.#gone.delete(id);
+        continue;
+      }
       const waiting = this.#waiting[0];
       if (waiting === undefined) {
         this.#fail(new Error(`the allocator sent a reply (status ${status}) that nobody asked for`));
@@ -109,7 +153,7 @@ export class AllocatorClient {
       }
       // Where more fds were queued than one transaction carries, a byte can come before its fd.
       if (status === Status.Ok && this.#fds.length === 0) break;
-      this.#statuses.shift();
+      this.#taken(1);
       this.#waiting.shift();
       settled = true;
       if (status !== Status.Ok) {
@@ -118,17 +162,23 @@ export class AllocatorClient {
       }
       const fd = this.#fds.shift()!;
       if (fd instanceof Memory) {
-        waiting.resolve(fd.withSize(waiting.bytes));
+        const { id } = waiting;
+        const gone = this.#notices ? new Promise<void>(resolve => this.#gone.set(id, resolve)) : undefined;
+        waiting.resolve({ memory: fd.withSize(waiting.bytes), gone });
       } else {
         fd.close();
         waiting.reject(new Error('the allocator sent a descriptor that is no memory'));
       }
     }
-    if (this.#fds.length > 0 && this.#statuses.length === 0) {
+    if (this.#fds.length > 0 && this.#received.length === 0) {
       this.#fail(new Error('the allocator sent a descriptor that nobody asked for'));
     } else if (settled) {
       this.#restartTimer();
     }
+  }
+
+  #taken(bytes: number): void {
+    this.#received = this.#received.subarray(bytes);
   }
 
   #restartTimer(): void {
@@ -148,5 +198,7 @@ export class AllocatorClient {
     closeAll(this.#fds);
     this.#fds.length = 0;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+    for (const gone of this.#gone.values()) gone();
+    this.#gone.clear();
   }
 }

@@ -5,6 +5,9 @@
  * little-endian. A reply is one status byte; where it is {@link Status.Ok}, one memory fd travels with it. Replies come
  * in the order of the requests, and requests may be pipelined. There is no version and no end marker: what follows a
  * request is the next one.
+ *
+ * Who sends {@link NOTICES_REQUEST} is told from then on when memory that was granted on this connection is held by nobody
+ * any more: a {@link Status.Gone} byte and the `u64 id` of its request, between replies.
  */
 
 /** Bytes of one request. */
@@ -25,6 +28,10 @@ export const Status = {
   OverBudget: 3,
   /** The host itself has no memory (or descriptors) for it now. */
   HostOutOfMemory: 4,
+  /** The answer to {@link NOTICES_REQUEST}; a server that does not know it answers {@link Status.BadSize}. */
+  Notices: 5,
+  /** No reply: the memory of the request whose id comes behind this byte is gone. */
+  Gone: 6,
 } as const;
 export type Status = (typeof Status)[keyof typeof Status];
 
@@ -41,9 +48,22 @@ export function describeStatus(status: number): string {
       return "over the VM's budget";
     case Status.HostOutOfMemory:
       return 'the host is out of memory';
+    case Status.Notices:
+      return 'notices are given';
     default:
       return `unknown status ${status}`;
   }
+}
+
+/** Bytes of a notice: {@link Status.Gone} and an id. */
+export const NOTICE_BYTES = 9;
+
+/** That `id`'s memory is gone. */
+export function encodeNotice(id: bigint): Uint8Array {
+  const bytes = new Uint8Array(NOTICE_BYTES);
+  bytes[0] = Status.Gone;
+  new DataView(bytes.buffer).setBigUint64(1, id, true);
+  return bytes;
 }
 
 export interface Request {
@@ -51,6 +71,9 @@ export interface Request {
   /** In bytes. */
   readonly size: bigint;
 }
+
+/** Asks for notices: a request that no server grants. */
+export const NOTICES_REQUEST: Request = { id: 2n ** 64n - 1n, size: 0n };
 
 /** The bytes of one request. */
 export function encodeRequest(request: Request): Uint8Array {

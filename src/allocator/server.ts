@@ -1,21 +1,33 @@
 /**
  * The allocator's server: requests come in, memory goes out, for one VM and within its budget.
  *
- * Requests of a connection are answered strictly in order. Each is looked at only while the connection's reply queue is
+ * Requests of a connection are answered strictly in order, large ones in turns with those of other connections. Each is looked at only while the connection's reply queue is
  * short, and no more is read meanwhile, so a client that asks without reading costs a few queued replies. A request
  * that stays incomplete ends its connection after a while. Every refusal is logged with the VM and the client's id for
  * the request, up to a rate that keeps a broken client from filling the disk (`observe/log-limit.ts`).
  */
 import type { Channel } from '../system/channel.js';
 import { closeAll } from '../system/fd.js';
-import { Budget, type BudgetOptions } from './budget.js';
+import { Budget, Reservation, type BudgetOptions, type Grant } from './budget.js';
 import { SILENT, type Log } from '../observe/log.js';
 import type { UnixSocketOptions } from '../system/unix-socket.js';
 import { RequestRate } from './request-rate.js';
-import { decodeRequest, describeStatus, REQUEST_BYTES, Status, type Request } from './protocol.js';
+import { STEP_BYTES, Turns } from './turns.js';
+import {
+  decodeRequest,
+  describeStatus,
+  encodeNotice,
+  NOTICES_REQUEST,
+  REQUEST_BYTES,
+  Status,
+  type Request,
+} from './protocol.js';
 
-/** Connections at a time: a compositor VM needs one for its glue, and one for each program that allocates itself. */
-export const DEFAULT_MAX_CONNECTIONS = 64;
+/**
+ * Connections at a time: a compositor VM's glue has one for each client VM, of which there are 256 at most, so that they
+ * take turns; and each program that allocates itself has one.
+ */
+export const DEFAULT_MAX_CONNECTIONS = 320;
 
 /** How long the rest of a request may take, in milliseconds: it is 16 bytes, sent at once by any honest client. */
 export const DEFAULT_PARTIAL_TIMEOUT_MS = 10_000;
@@ -54,6 +66,7 @@ export class AllocatorServer {
   readonly #maxConnections: number;
   readonly partialTimeoutMs: number;
   readonly rate: RequestRate;
+  readonly turns = new Turns();
   readonly #log: Log;
 
   /** Makes the budget. Throws where that fails. */
@@ -99,9 +112,15 @@ export class AllocatorServer {
   /** Ends all connections and lets go of the budget; memory that is out stays valid. Idempotent. */
   close(): void {
     for (const connection of this.#connections) connection.close();
+    this.turns.close();
     this.budget.close();
     this.#log.output.forget(this.vm);
   }
+}
+
+/** A request that may have been granted. */
+interface Asked extends Request {
+  granted: boolean;
 }
 
 /** One client. */
@@ -112,6 +131,12 @@ class Connection {
   #turn: NodeJS.Immediate | undefined;
   /** Set while requests wait for the rate to allow them. */
   #rateTimer: NodeJS.Timeout | undefined;
+  /** The client wants to know what is gone. */
+  #notices = false;
+  /** A large request that is being answered, in steps. */
+  #reservation: Reservation | undefined;
+  /** Bytes that may still be reserved at once. */
+  #stepLeft = STEP_BYTES;
   /** Replies are queued beyond the high-water mark; no request is looked at before they have left. */
   #full = false;
 
@@ -124,11 +149,11 @@ class Connection {
       // Nobody sends fds to an allocator; they are closed so that they cost nothing.
       closeAll(fds);
       this.#pending = this.#pending.length === 0 ? bytes.slice() : Buffer.concat([this.#pending, bytes]);
-      if (this.#rateTimer === undefined) this.#answer();
+      if (!this.#busy) this.#answer();
     });
     channel.on('drain', () => {
       this.#full = false;
-      if (this.#rateTimer === undefined) this.#answer();
+      if (!this.#busy) this.#answer();
     });
     channel.on('end', () => {
       if (this.#pending.length % REQUEST_BYTES !== 0) {
@@ -147,14 +172,22 @@ class Connection {
     clearTimeout(this.#partialTimer);
     clearImmediate(this.#turn);
     clearTimeout(this.#rateTimer);
+    this.#reservation?.abandon();
+    this.#reservation = undefined;
     this.channel.close();
     this.closed();
   }
 
+  /** Whether a request is being answered, or has to wait for the rate: the next is not looked at before. */
+  get #busy(): boolean {
+    return this.#rateTimer !== undefined || this.#reservation !== undefined;
+  }
+
   #answer(): void {
     let offset = 0;
+    this.#stepLeft = STEP_BYTES;
     for (let count = 0; count < REQUESTS_PER_TURN; count++) {
-      if (this.#pending.length - offset < REQUEST_BYTES || this.#full) break;
+      if (this.#pending.length - offset < REQUEST_BYTES || this.#full || this.#busy) break;
       const wait = this.server.rate.take();
       if (wait > 0) {
         this.#rateTimer = setTimeout(() => {
@@ -175,9 +208,9 @@ class Connection {
       this.#partialTimer = undefined;
     }
 
-    if (this.#pending.length >= REQUEST_BYTES) {
+    if (this.#pending.length >= REQUEST_BYTES || this.#reservation !== undefined) {
       this.channel.pause();
-      if (!this.#full && this.#rateTimer === undefined) this.#turn = setImmediate(() => this.#answer());
+      if (!this.#full && !this.#busy) this.#turn = setImmediate(() => this.#answer());
       return;
     }
     this.channel.resume();
@@ -192,7 +225,43 @@ class Connection {
   }
 
   #reply(request: Request): void {
-    const grant = this.server.budget.grant(request.size);
+    if (request.id === NOTICES_REQUEST.id && request.size === NOTICES_REQUEST.size) {
+      this.#notices = true;
+      this.#full = !this.channel.send(Uint8Array.of(Status.Notices));
+      return;
+    }
+    const asked = { ...request, granted: false };
+    const begun = this.server.budget.begin(request.size, () => this.#gone(asked));
+    if (!(begun instanceof Reservation)) {
+      this.#say(asked, begun);
+    } else if (begun.bytes <= this.#stepLeft) {
+      this.#stepLeft -= begun.bytes;
+      this.#say(asked, begun.advance(begun.bytes)!);
+    } else {
+      this.#reservation = begun;
+      this.server.turns.add(() => this.#step(asked, begun));
+    }
+  }
+
+  /** Nobody holds what was granted any more. There are fewer of these than pieces at a time, so none has to wait. */
+  #gone(request: Asked): void {
+    if (!this.#notices || !request.granted || this.channel.closed) return;
+    if (!this.channel.send(encodeNotice(request.id))) this.#full = true;
+  }
+
+  /** A large request's turn. */
+  #step(request: Asked, reservation: Reservation): boolean {
+    // Closed meanwhile.
+    if (this.#reservation !== reservation) return false;
+    const grant = reservation.advance(STEP_BYTES);
+    if (grant === undefined) return true;
+    this.#reservation = undefined;
+    this.#say(request, grant);
+    if (!this.channel.closed) this.#answer();
+    return false;
+  }
+
+  #say(request: Asked, grant: Grant): void {
     if (grant.status !== Status.Ok) {
       this.server.refused++;
       this.server.log(
@@ -202,6 +271,7 @@ class Connection {
       return;
     }
     this.server.granted++;
+    request.granted = true;
     this.#full = !this.channel.send(Uint8Array.of(Status.Ok), [grant.memory]);
   }
 }

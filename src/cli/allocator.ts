@@ -5,7 +5,7 @@
  * all, and the directory may be one that others use too.
  */
 import type { Command } from 'commander';
-import { DEFAULT_MAX_PIECES, DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
+import { DEFAULT_MAX_PIECES, DEFAULT_REQUEST_LIMIT } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
@@ -32,9 +32,8 @@ export type AllocatorOptions = Values<typeof OPTIONS>;
 /** Connections that may wait to be accepted. The kernel refuses more. */
 const BACKLOG = 64;
 
-/** The descriptors that a confined allocator inherits: its listening socket, and the tmpfs it may not mount itself. */
+/** The descriptor that a confined allocator inherits: its listening socket. */
 const SOCKET_FD = 'socket';
-const BUDGET_FD = 'budget';
 
 export function register(program: Command): void {
   const command = program
@@ -64,14 +63,12 @@ export async function serve(options: AllocatorOptions): Promise<void> {
 
 /** Takes ownership of the listening socket. */
 async function serveOn(options: AllocatorOptions, socket: OwnedFd): Promise<void> {
-  const directory = inheritedFd(BUDGET_FD);
   const log = processLog.log('allocator');
   const server = new AllocatorServer({
     vm: options.vm,
     bytes: options.budget,
     requestLimit: options.request,
     maxPieces: options.pieces,
-    directory: directory === undefined ? undefined : new OwnedFd(directory),
     log,
   });
   const counters = processCounters().provideBelow('allocator', () => server.counts);
@@ -90,24 +87,18 @@ async function serveOn(options: AllocatorOptions, socket: OwnedFd): Promise<void
   server.close();
 }
 
-/** The same allocator as it runs confined: with its listening socket and the memory it may hand out, and no directory. */
+/** The same allocator as it runs confined: with its listening socket, and no directory. */
 export function confinedAllocator(options: AllocatorOptions): ConfinedRun {
-  const budget = privateTmpfs(roundUpToPages(options.budget));
-  try {
-    const bound = bindSocket(options.socket);
-    return {
-      name: `allocator of VM "${options.vm}"`,
-      subcommand: 'allocator',
-      options,
-      writable: [],
-      readable: [],
-      fds: { [SOCKET_FD]: bound.socket, [BUDGET_FD]: budget },
-      cleanUp: () => bound.remove(),
-    };
-  } catch (error) {
-    budget.close();
-    throw error;
-  }
+  const bound = bindSocket(options.socket);
+  return {
+    name: `allocator of VM "${options.vm}"`,
+    subcommand: 'allocator',
+    options,
+    writable: [],
+    readable: [],
+    fds: { [SOCKET_FD]: bound.socket },
+    cleanUp: () => bound.remove(),
+  };
 }
 
 function bindSocket(path: string): BoundSocket {

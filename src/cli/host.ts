@@ -9,7 +9,7 @@ import { realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { DEFAULT_REQUESTS_PER_SECOND } from '../allocator/request-rate.js';
-import { DEFAULT_REQUEST_LIMIT, privateTmpfs, roundUpToPages } from '../allocator/budget.js';
+import { DEFAULT_REQUEST_LIMIT } from '../allocator/budget.js';
 import { closeAll, OwnedFd } from '../system/fd.js';
 import { BrokeredServers, COMPOSITOR, WAYLAND } from '../broker/brokered-servers.js';
 import { ALLOCATOR, PROBE, VmHost } from '../host/host.js';
@@ -179,8 +179,6 @@ export function register(program: Command): void {
 
 /** Serves until a signal comes. */
 export async function serve(options: HostOptions): Promise<void> {
-  const directory = inheritedFd(BUDGET_FD);
-  const memory = inheritedFd(MEMORY_FD);
   const inherited = inheritedFd(DEVICE_FD);
   const device = options.socket?.device;
   const bound = device !== undefined && inherited === undefined ? bindDevice(device) : undefined;
@@ -198,7 +196,6 @@ export async function serve(options: HostOptions): Promise<void> {
               bytes: options.allocator,
               requestLimit: options.allocatorRequest,
               requestsPerSecond: options.allocatorRate,
-              directory: directory === undefined ? undefined : new OwnedFd(directory),
             },
       compositor: options.compositor,
       wayland: options.wayland,
@@ -206,10 +203,7 @@ export async function serve(options: HostOptions): Promise<void> {
       broker: options.broker,
       brokeredElsewhere: isConfined(),
       sockets: new Map(Object.entries(options.socket?.servers ?? {})),
-      wlDevice:
-        socket === undefined
-          ? undefined
-          : { socket, limits: limitsOf(options), memory: memory === undefined ? undefined : new OwnedFd(memory) },
+      wlDevice: socket === undefined ? undefined : { socket, limits: limitsOf(options) },
       log,
       taken: another.found,
     });
@@ -252,12 +246,7 @@ class AnotherProcess {
   }
 }
 
-/**
- * Descriptors of a confined host process: the tmpfs of the allocator and the one of the guest's own memory, which it may
- * not mount itself, and the socket for the VMM, whose directory it does not have.
- */
-const BUDGET_FD = 'budget';
-const MEMORY_FD = 'memory';
+/** The descriptor that a confined host process inherits: the socket for the VMM, whose directory it does not have. */
 const DEVICE_FD = 'device';
 
 /** Front-ends that may wait to be accepted; there is one. */
@@ -326,9 +315,7 @@ export function confinedHost(options: HostOptions): ConfinedRun {
     for (const each of undo.splice(0).reverse()) each();
   };
   try {
-    if (options.allocator !== undefined) fds[BUDGET_FD] = privateTmpfs(roundUpToPages(options.allocator));
     if (device !== undefined) {
-      fds[MEMORY_FD] = privateTmpfs(roundUpToPages(options.guestMemory));
       const bound = bindDevice(device);
       fds[DEVICE_FD] = bound.socket;
       undo.push(() => bound.remove());

@@ -1,5 +1,5 @@
 /**
- * Whether the kernel keeps a budget of memory: a private tmpfs is made, filled, overfilled, and emptied again.
+ * Whether a budget of memory holds: it is granted, more is asked for, and the kernel has to tell when nobody holds it.
  */
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
@@ -37,11 +37,15 @@ export async function checkBudget(): Promise<Finding> {
       budget.close();
     }
   } catch (error) {
-    return { name, state: 'fails', detail: `Linux ${release()}: ${messageOf(error)}`, advice: NAMESPACES_ADVICE };
+    return { name, state: 'fails', detail: `Linux ${release()}: ${messageOf(error)}`, advice: WATCH_ADVICE };
   }
   const detail = `Linux ${release()} keeps it: all of it was had, a byte more was not, all came back`;
   return { name, state: 'holds', detail };
 }
+
+const WATCH_ADVICE =
+  'the kernel needs fanotify for unprivileged processes (Linux 5.13, CONFIG_FANOTIFY) and room in ' +
+  'fs.fanotify.max_user_groups; a container may forbid it';
 
 /** What to do where namespaces are forbidden; see docs/troubleshooting.md. */
 export const NAMESPACES_ADVICE =

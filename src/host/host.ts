@@ -35,8 +35,6 @@ export interface WlDeviceOptions {
   readonly socket: OwnedFd;
   /** What the guest may use at most. */
   readonly limits?: Partial<WlLimits> | undefined;
-  /** A directory on a tmpfs for the guest's own memory, instead of a private one. Given away. */
-  readonly memory?: OwnedFd | undefined;
 }
 
 /** Everything is off unless it is given. */
@@ -90,7 +88,6 @@ export class VmHost {
       this.#setUp(options);
     } catch (error) {
       options.wlDevice?.socket.close();
-      options.wlDevice?.memory?.close();
       this.close();
       throw error;
     }

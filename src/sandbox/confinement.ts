@@ -96,6 +96,8 @@ const FIONBIO = 0x5421;
 const FIOCLEX = 0x5451;
 const FIONREAD = 0x541b;
 const TCGETS = 0x5401;
+const FAN_MARK_ADD = 1;
+const AT_EMPTY_PATH = 0x1000;
 const PR_SET_NAME = 15;
 const PR_SET_VMA = 0x53564d41;
 const RLIMIT_READ_ONLY = 0;
@@ -113,6 +115,9 @@ export const SERVER_RULES: readonly Rule[] = [
     'writev',
     'pread64',
     'pwrite64',
+    'preadv2',
+    'pwritev2',
+    'splice',
     'close',
     'fstat',
     'newfstatat',
@@ -198,6 +203,9 @@ export const SERVER_RULES: readonly Rule[] = [
   { call: 'clone', when: { argument: 0, oneOf: [THREAD, THREAD_MUSL] } },
   { call: 'socket', when: { argument: 0, oneOf: [AF_UNIX] } },
   { call: 'socketpair', when: { argument: 0, oneOf: [AF_UNIX] } },
+  // To learn when memory is held by nobody any more: by its descriptor.
+  { call: 'fanotify_mark', when: { argument: 1, oneOf: [FAN_MARK_ADD] } },
+  { call: 'name_to_handle_at', when: { argument: 4, oneOf: [AT_EMPTY_PATH] } },
   { call: 'ioctl', when: { argument: 1, oneOf: [FIONBIO, FIOCLEX, FIONREAD, TCGETS] } },
   { call: 'prctl', when: { argument: 0, oneOf: [PR_SET_NAME, PR_SET_VMA] } },
   // Reading limits is harmless; setting them needs a pointer in the third argument.

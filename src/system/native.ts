@@ -3,7 +3,7 @@
  *
  * Everything here is a thin system call: no policy, no protocol, no ownership. File descriptors are plain numbers and
  * belong to the caller unless a function says otherwise; {@link OwnedFd} in `fd.ts` is where ownership begins. All fds
- * made here are close-on-exec; all sockets and pipes are non-blocking.
+ * made here are close-on-exec; all sockets are non-blocking.
  *
  * A system call that fails throws an `Error` with `code` ('ENOENT'), `errno` (2, positive) and `syscall` ('connect'),
  * with `path` where there is one, and the path or fd in the message. "Would block" is no error: it is the return value
@@ -154,8 +154,6 @@ export interface Native {
   recv(fd: number, buffer: Uint8Array, fds: number[]): number;
   /** Who called connect, listen or socketpair at the other end (SO_PEERCRED). ENOTCONN when there is no other end. */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
-  /** shutdown(fd, SHUT_WR). */
-  shutdownWrite(fd: number): void;
   /**
    * What was sent and the peer has not read yet, in bytes of the kernel's memory; 0 when it has read all (SO_MEMINFO).
    * A message counts whole until its last byte was read.
@@ -163,17 +161,18 @@ export interface Native {
   unread(fd: number): number;
 
   // ---- any fd --------------------------------------------------------------------------------------------------
-  /** Bytes, 0 at the end, -1 when it would block. The buffer has at least one byte. */
-  read(fd: number, buffer: Uint8Array): number;
-  /** Bytes written of data[offset, offset+length), -1 when it would block. EPIPE is an error; SIGPIPE never comes. */
-  write(fd: number, data: Uint8Array, offset: number, length: number): number;
-  /** [read end, write end], both non-blocking. */
-  pipe(): [number, number];
   /**
-   * eventfd(2) with count 0, non-blocking. {@link Native.read} of 8 bytes or more takes the count (a u64) and leaves 0;
-   * {@link Native.write} of 8 bytes adds to it.
+   * Bytes, 0 at the end, -1 when it would block: it does not, whatever the flags of the open file, which others may
+   * share. Only a regular file is read as it comes. The buffer has at least one byte.
    */
-  eventfd(): number;
+  read(fd: number, buffer: Uint8Array): number;
+  /**
+   * Bytes written of data[offset, offset+length), -1 when it would block, as {@link Native.read}. EPIPE is an error;
+   * SIGPIPE never comes.
+   */
+  write(fd: number, data: Uint8Array, offset: number, length: number): number;
+  /** [read end, write end]. Blocking for whoever is given one; {@link Native.read} and `write` never wait. */
+  pipe(): [number, number];
   /** EBUSY while a {@link Poll} of this thread watches it: libuv would abort. Never retried. */
   close(fd: number): void;
   /** A second descriptor (close-on-exec) of the same open file. */
@@ -192,10 +191,24 @@ export interface Native {
   seals(fd: number): number;
   /** F_ADD_SEALS. EPERM when SEAL_SEAL is set; EBUSY for SEAL_WRITE while somebody maps it writable. */
   addSeals(fd: number, seals: number): void;
-  /** fallocate(fd, 0, 0, size): memory that exists, not a promise that faults later. ENOSPC when there is no room. */
-  reserve(fd: number, size: number): void;
-  /** ftruncate: sets the size, either way. */
-  truncate(fd: number, size: number): void;
+  /**
+   * fallocate(fd, 0, offset, size): memory that exists, not a promise that faults later. ENOSPC when there is no room.
+   * `offset` is 0 unless given.
+   */
+  reserve(fd: number, size: number, offset?: number): void;
+  /**
+   * A descriptor by which the kernel tells when memory is held by nobody any more: it becomes readable then. ENOSYS,
+   * EINVAL or EPERM where there is no fanotify for unprivileged processes (before Linux 5.13), EMFILE over
+   * fs.fanotify.max_user_groups.
+   */
+  memoryWatch(): number;
+  /**
+   * Watches a memfd, which `watch` does not hold. Returns its key: no other file has the same as long as anybody holds this
+   * one.
+   */
+  watchMemory(watch: number, fd: number): string;
+  /** Keys of watched memory that is gone, each once. */
+  goneMemory(watch: number): string[];
   /** An unnamed file (O_TMPFILE) in the directory `directoryFd`, truncated to 0. */
   temporaryFile(directoryFd: number): number;
   /**
@@ -247,8 +260,6 @@ export interface Native {
   virtwlSend(fd: number, data: Uint8Array, offset: number, length: number, fds: readonly number[]): number;
   /** VIRTWL_IOCTL_RECV. As {@link Native.recv}, at most 28 fds and 1 MiB at once; 0 bytes with no fds is the end. */
   virtwlRecv(fd: number, buffer: Uint8Array, fds: number[]): number;
-  /** VIRTWL_IOCTL_DMABUF_SYNC on a dmabuf vfd. */
-  virtwlDmabufSync(fd: number, flags: number): void;
 
   // ---- confinement ---------------------------------------------------------------------------------------------
   /** setrlimit(resource, {limit, limit}): both the soft and the hard limit. Resources by number: RLIMIT_* of Linux. */

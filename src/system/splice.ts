@@ -3,7 +3,8 @@
  * application or compositor and that of virtio_wl.
  *
  * One buffer, filled only when it is empty, so a reader that never reads costs {@link SPLICE_BUFFER_BYTES} and no more.
- * Pipes and sockets are set to non-blocking and polled; regular files are always ready.
+ * Pipes and sockets are polled, and never waited for, whatever their other holders do to them; regular files, which are
+ * always ready, have to be files of somebody who may let us wait.
  */
 import { codeOf } from './errno.js';
 import { type OwnedFd } from './fd.js';
@@ -88,7 +89,6 @@ class RunningSplice implements Splice {
       throw Object.assign(new Error(`a splice was given a ${type} that cannot be ${use} (EBADF)`), { code: 'EBADF' });
     }
     if (type === 'regular') return undefined;
-    native.setNonblocking(fd.fd);
     return new native.Poll(fd.fd, callback);
   }
 

@@ -16,7 +16,12 @@ import { eventually } from '../eventually.js';
 const PAGE = native.pageSize;
 
 /** A client over a loopback context, and whatever serves it. */
-function connect(t: Test, serve: (socket: UnixSocket) => void, replyTimeoutMs?: number): AllocatorClient {
+function connect(
+  t: Test,
+  serve: (socket: UnixSocket) => void,
+  replyTimeoutMs?: number,
+  notices = false,
+): AllocatorClient {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
   const listener = UnixListener.listen(join(directory, 'allocator'), { socket: ALLOCATOR_SOCKET });
   const sockets: UnixSocket[] = [];
@@ -24,7 +29,10 @@ function connect(t: Test, serve: (socket: UnixSocket) => void, replyTimeoutMs?: 
     sockets.push(socket);
     serve(socket);
   });
-  const client = new AllocatorClient(openDevice({ loopback: directory }).connect('allocator'), { replyTimeoutMs });
+  const client = new AllocatorClient(openDevice({ loopback: directory }).connect('allocator'), {
+    replyTimeoutMs,
+    notices,
+  });
   t.teardown(() => {
     client.close();
     listener.close();
@@ -91,6 +99,60 @@ t.test('sizes that no request can carry', async t => {
   const { client } = withServer(t, PAGE);
   for (const size of [-1, 0.5, NaN, Infinity]) await t.rejects(client.allocate(size), RangeError);
   t.equal(client.pending, 0);
+});
+
+t.test('a client that asks for it hears when memory is held by nobody any more', async t => {
+  const server = new AllocatorServer({ vm: 'test', bytes: 64 * PAGE });
+  t.teardown(() => server.close());
+  const client = connect(t, socket => server.serve(socket), undefined, true);
+  const loans = await Promise.all([client.lend(PAGE), client.lend(2 * PAGE), client.lend(3 * PAGE)]);
+  await t.rejects(client.lend(65 * PAGE), { name: 'AllocationRefused', status: Status.OverBudget });
+  const told: number[] = [];
+  loans.forEach(({ gone }, i) => void gone!.then(() => told.push(i)));
+
+  const mapping = loans[1].memory.map(PAGE, false);
+  loans[1].memory.close();
+  loans[2].memory.close();
+  await eventually('the third', () => told.length > 0);
+  t.same(told, [2], 'a mapping holds the second');
+  mapping.unmap();
+  await eventually('the second', () => told.length > 1);
+  t.same(told, [2, 1]);
+  client.close();
+  await eventually('the first: nobody will tell any more', () => told.length > 2);
+  loans[0].memory.close();
+});
+
+t.test('a server without notices, and a client that does not ask', async t => {
+  const plain = withServer(t, 8 * PAGE);
+  const unasked = await plain.client.lend(PAGE);
+  t.equal(unasked.gone, undefined);
+  unasked.memory.close();
+
+  const old = connect(
+    t,
+    socket => socket.on('data', bytes => void socket.send(new Uint8Array(bytes.length / 16).fill(1))).start(),
+    undefined,
+    true,
+  );
+  await t.rejects(old.lend(PAGE), { name: 'AllocationRefused', status: Status.BadSize });
+});
+
+t.test('notices that make no sense', async t => {
+  for (const [what, bytes, error] of [
+    ['of memory that nobody has', [Status.Notices, Status.Gone, 9, 0, 0, 0, 0, 0, 0, 0, Status.OverBudget], /budget/],
+    ['without having been asked for', [Status.BadSize, Status.Gone], /unknown status 6/],
+  ] as const) {
+    await t.test(what, async t => {
+      const client = connect(
+        t,
+        socket => socket.on('data', () => void socket.send(Uint8Array.from(bytes))).start(),
+        undefined,
+        true,
+      );
+      await t.rejects(client.lend(1), error);
+    });
+  }
 });
 
 t.test('a server that goes away fails what is pending, and all that comes later', async t => {

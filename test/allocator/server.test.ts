@@ -10,6 +10,7 @@ import {
 } from '../../src/allocator/server.js';
 import { UnixSocket } from '../../src/system/unix-socket.js';
 import { describeDescriptors, openDescriptors } from '../descriptors.js';
+import { testNative } from '../test-native.js';
 import { eventually } from '../eventually.js';
 import { Random } from '../wayland/random.js';
 import { logTo } from '../log-lines.js';
@@ -152,14 +153,63 @@ t.test('memory counts until its last holder lets go, even one that only maps it'
   t.equal(await scene.connect().status(4 * PAGE), Status.Ok);
 });
 
-t.test('a client cannot make its memory larger than the budget', async t => {
+t.test('a client can make its memory neither larger nor smaller', async t => {
   const scene = new Scene(t, { bytes: 4 * PAGE });
   const client = scene.connect();
-  client.ask(PAGE);
+  client.ask(2 * PAGE);
   await client.answered(1);
-  native.reserve(client.fds[0]!.fd, 4 * PAGE);
-  t.throws(() => native.reserve(client.fds[0]!.fd, 5 * PAGE), { code: 'ENOSPC' });
-  t.equal(await client.status(1), Status.OverBudget, 'what it took itself counts as well');
+  const memory = client.fds[0]!.fd;
+  t.throws(() => testNative.allocate(memory, 0, 0, 3 * PAGE), { code: 'EPERM' });
+  t.throws(() => testNative.truncate(memory, 3 * PAGE), { code: 'EPERM' });
+  t.throws(() => testNative.truncate(memory, PAGE), { code: 'EPERM' });
+  t.throws(() => native.addSeals(memory, 8), { code: 'EPERM' }, 'nor seal it for others');
+  t.equal(scene.server.budget.used, 2 * PAGE);
+  t.equal(await client.status(2 * PAGE), Status.Ok, 'the rest of the budget is there');
+});
+
+t.test('small requests are not held up by a large one of another connection', async t => {
+  const scene = new Scene(t, { bytes: 512 * MIB, requestLimit: 256 * MIB });
+  const large = scene.connect();
+  const small = scene.connect();
+  const order: string[] = [];
+  large.socket.on('data', () => order.push('large'));
+  small.socket.on('data', bytes => bytes.forEach(() => order.push('small')));
+  large.ask(256 * MIB);
+  await eventually('the large one to be begun', () => scene.server.budget.used === 256 * MIB);
+  for (let i = 0; i < 20; i++) {
+    small.ask(PAGE);
+    await small.answered(1);
+  }
+  await large.answered(1);
+  t.same(order, [...Array<string>(20).fill('small'), 'large']);
+  t.equal(large.fds[0]!.info().size, 256 * MIB);
+});
+
+t.test('two large ones take turns, and what is asked behind one is answered behind it', async t => {
+  const scene = new Scene(t, { bytes: 512 * MIB });
+  const clients = [scene.connect(), scene.connect()];
+  const order: string[] = [];
+  clients.forEach(({ socket }, i) => socket.on('data', bytes => bytes.forEach(() => order.push(String(i)))));
+  clients[0]!.ask(128 * MIB, PAGE);
+  clients[1]!.ask(8 * MIB, 0);
+  t.same(await clients[0]!.answered(2), [Status.Ok, Status.Ok]);
+  t.same(await clients[1]!.answered(2), [Status.Ok, Status.BadSize]);
+  t.same(order, ['1', '1', '0', '0'], 'the shorter one is there first');
+});
+
+t.test('a client that leaves while a large request is on its way: its memory is free again', async t => {
+  const scene = new Scene(t, { bytes: 256 * MIB });
+  const client = scene.connect();
+  const { reserve } = native;
+  t.teardown(() => (native.reserve = reserve));
+  let steps = 0;
+  native.reserve = (fd, bytes, offset) => {
+    reserve(fd, bytes, offset);
+    if (++steps === 2) client.close();
+  };
+  client.ask(256 * MIB);
+  await eventually('it to be begun', () => steps > 0);
+  await eventually('it to come back', () => scene.server.budget.used === 0);
 });
 
 t.test('how many pieces may be out', async t => {
@@ -173,13 +223,19 @@ t.test('how many pieces may be out', async t => {
 });
 
 t.test('no room on the host: out of memory, and the server goes on', async t => {
-  // A small tmpfs of somebody else, with a budget that promises more.
-  const directory = new OwnedFd(native.createTmpfs(4 * PAGE));
-  const scene = new Scene(t, { bytes: MIB, directory });
+  const scene = new Scene(t, { bytes: 64 * MIB });
   const client = scene.connect();
-  t.equal(await client.status(5 * PAGE), Status.HostOutOfMemory);
-  t.match(scene.lines.at(-1), /the host is out of memory \(.*ENOSPC/);
-  t.equal(scene.server.budget.used, 0, 'what was reserved in vain is given back');
+  const { reserve } = native;
+  for (const size of [MIB, 8 * MIB]) {
+    native.reserve = (fd, bytes, offset) => {
+      if ((offset ?? 0) + bytes === size) throw new Error('ENOSPC: no space left on device');
+      reserve(fd, bytes, offset);
+    };
+    t.equal(await client.status(size), Status.HostOutOfMemory);
+    native.reserve = reserve;
+    t.match(scene.lines.at(-1), /the host is out of memory \(.*ENOSPC/);
+    t.equal(scene.server.budget.used, 0, 'what was reserved in vain is given back');
+  }
   t.equal(await client.status(4 * PAGE), Status.Ok);
 });
 

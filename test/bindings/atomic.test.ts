@@ -1,6 +1,7 @@
 import t from 'tap';
 import { native, type Mapping } from '../../src/system/native.js';
 import { closeFds, leavesNothing, MEMFD } from './held.js';
+import { testNative } from '../test-native.js';
 
 function withMapping(length: number, use: (writable: Mapping, readable: Mapping) => void): void {
   const fd = native.memfd(MEMFD, length, 0);
@@ -51,7 +52,7 @@ t.test('memory that went away reads as zero', async t => {
   const fd = native.memfd(MEMFD, 4096, 0);
   const mapping = native.map(fd, 0, 4096, true);
   native.storeRelease16(mapping, 8, 7);
-  native.truncate(fd, 0);
+  testNative.truncate(fd, 0);
   t.equal(native.loadAcquire16(mapping, 8), 0);
   t.ok(mapping.faulted);
   mapping.unmap();
@@ -60,7 +61,7 @@ t.test('memory that went away reads as zero', async t => {
 
 t.test('an eventfd counts what is written until it is read', async t => {
   leavesNothing(t, () => {
-    const fd = native.eventfd();
+    const fd = testNative.eventfd();
     const buffer = new Uint8Array(8);
     t.equal(native.read(fd, buffer), -1, 'nothing yet');
     for (let i = 0; i < 3; i++) t.equal(native.write(fd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 0, 8), 8);

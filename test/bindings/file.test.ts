@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { native } from '../../src/system/native.js';
+import { testNative } from '../test-native.js';
 import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-file-'));
@@ -23,6 +25,84 @@ t.test('a pipe carries bytes one way and blocks nobody', async t => {
     native.close(writer);
     t.equal(native.read(reader, buffer), 0, 'the end');
     native.close(reader);
+  });
+});
+
+/** A full and an empty pipe, socket and FIFO, of which somebody else has cleared O_NONBLOCK. */
+const blocking: Record<string, () => [number, number]> = {
+  pipe: () => native.pipe(),
+  socket: () => native.socketpair(),
+  // Of these, the kernel knows no RWF_NOWAIT up to today.
+  FIFO: () => {
+    const path = join(directory, 'fifo');
+    execFileSync('mkfifo', [path]);
+    const fd = openSync(path, 'r+');
+    rmSync(path);
+    return [fd, native.dup(fd)];
+  },
+};
+for (const [what, make] of Object.entries(blocking)) {
+  t.test(`a ${what} whose O_NONBLOCK somebody else has cleared makes nobody wait`, async t => {
+    leavesNothing(t, () => {
+      const [reader, writer] = make();
+      testNative.setBlocking(reader);
+      testNative.setBlocking(writer);
+      const chunk = new Uint8Array(65536).fill(7);
+      t.equal(native.read(reader, chunk), -1, 'empty');
+      let written = 0;
+      for (let count = 0; count >= 0; count = native.write(writer, chunk, 0, chunk.length)) written += count;
+      t.equal(native.write(writer, chunk, 0, chunk.length), -1, 'full');
+      let got = 0;
+      for (let count = 0; count >= 0; count = native.read(reader, chunk)) got += count;
+      t.equal(got, written, 'all that was written came out');
+      closeFds(reader, writer);
+    });
+  });
+}
+
+t.test('an eventfd whose O_NONBLOCK somebody else has cleared makes nobody wait', async t => {
+  const fd = testNative.eventfd();
+  testNative.setBlocking(fd);
+  const count = new Uint8Array(8);
+  t.equal(native.read(fd, count), -1, 'nothing to take');
+  t.equal(native.write(fd, new Uint8Array(8).fill(0xff).fill(0xfe, 0, 1), 0, 8), 8);
+  t.equal(native.write(fd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 0, 8), -1, 'no room for one more');
+  t.equal(native.read(fd, count), 8);
+  native.close(fd);
+});
+
+t.test('a pipe on a kernel without RWF_NOWAIT for pipes: spliced, and never waited for', async t => {
+  leavesNothing(t, () => {
+    const [reader, writer] = native.pipe();
+    const text = Buffer.from('by splice');
+    const buffer = new Uint8Array(100);
+    t.equal(testNative.readPipeBySplice(reader, buffer), -1, 'empty');
+    t.equal(testNative.writePipeBySplice(writer, text), text.length);
+    t.equal(testNative.readPipeBySplice(reader, buffer), text.length);
+    t.equal(Buffer.from(buffer.subarray(0, text.length)).toString(), 'by splice');
+    const chunk = new Uint8Array(100_000).map((_, at) => at % 251);
+    let written = 0;
+    for (let count = 0; count >= 0; count = testNative.writePipeBySplice(writer, chunk.subarray(written % 251)))
+      written += count;
+    const all: number[] = [];
+    const part = new Uint8Array(5000);
+    for (let count = 0; count >= 0; count = testNative.readPipeBySplice(reader, part))
+      all.push(...part.subarray(0, count));
+    t.equal(all.length, written);
+    t.ok(
+      all.every((byte, at) => byte === at % 251),
+      'in order, nothing lost and nothing twice',
+    );
+    native.close(writer);
+    t.equal(testNative.readPipeBySplice(reader, part), 0, 'the end');
+    native.close(reader);
+    const [none, alone] = native.pipe();
+    native.close(none);
+    t.match(
+      thrownBy(t, () => testNative.writePipeBySplice(alone, text)),
+      { code: 'EPIPE' },
+    );
+    native.close(alone);
   });
 });
 
@@ -57,19 +137,18 @@ t.test('a descriptor is closed once', async t => {
     () => native.send(reader, new Uint8Array(1), 0, 1, []),
     () => native.recv(reader, new Uint8Array(1), []),
     () => native.accept(reader),
-    () => native.shutdownWrite(reader),
+    () => testNative.shutdownWrite(reader),
     () => native.peerCredentials(reader),
     () => native.seals(reader),
     () => native.addSeals(reader, 0),
     () => native.reserve(reader, 1),
-    () => native.truncate(reader, 1),
+    () => testNative.truncate(reader, 1),
     () => native.usage(reader),
     () => native.temporaryFile(reader),
     () => native.map(reader, 0, 1, false),
     () => native.virtwlNew(reader, 0, 0, ''),
     () => native.virtwlSend(reader, new Uint8Array(1), 0, 1, []),
     () => native.virtwlRecv(reader, new Uint8Array(1), []),
-    () => native.virtwlDmabufSync(reader, 0),
     () => new native.Poll(reader, () => {}),
   ]) {
     t.match(thrownBy(t, call), { code: 'EBADF' }, call.toString());
@@ -97,20 +176,27 @@ t.test('a copy is another descriptor of the same file', async t => {
   const copy = native.dup(memory);
   t.not(copy, memory);
   native.close(memory);
-  native.truncate(copy, 100);
+  testNative.truncate(copy, 100);
   t.equal(native.info(copy).size, 100);
   native.close(copy);
 });
 
-t.test('every descriptor made here is close-on-exec, and no socket or pipe blocks', async t => {
+t.test('every descriptor made here is close-on-exec, and no socket blocks', async t => {
   leavesNothing(t, () => {
     const path = join(directory, 'listener');
     const listener = native.listenUnix(path, 1);
     const client = native.connectUnix(path);
     const tmpfs = native.createTmpfs(native.pageSize);
     const memory = native.memfd(MEMFD, 0, 0);
-    const streams = [listener, client, native.accept(listener), ...native.socketpair(), ...native.pipe()];
-    const files = [tmpfs, memory, native.temporaryFile(tmpfs), native.dup(memory), native.openDevice('/dev/null')];
+    const streams = [listener, client, native.accept(listener), ...native.socketpair()];
+    const files = [
+      ...native.pipe(),
+      tmpfs,
+      memory,
+      native.temporaryFile(tmpfs),
+      native.dup(memory),
+      native.openDevice('/dev/null'),
+    ];
     const fds: number[] = [];
     native.send(streams[3]!, new Uint8Array(1), 0, 1, [memory]);
     native.recv(streams[4]!, new Uint8Array(1), fds);

@@ -80,13 +80,13 @@ const argument = () => {
 /** Plausible arguments by function, each spoiled now and then. */
 const shapes = {
   socketpair: [], connectUnix: ['path'], listenUnix: ['path', size], accept: [fd], send: [fd, bytes, size, size, list],
-  recv: [fd, bytes, list], peerCredentials: [fd], shutdownWrite: [fd], unread: [fd], read: [fd, bytes], write: [fd, bytes, size, size],
+  recv: [fd, bytes, list], peerCredentials: [fd], unread: [fd], read: [fd, bytes], write: [fd, bytes, size, size],
   pipe: [], close: ['closable'], dup: [fd], setNonblocking: [fd], info: [fd], memfd: ['name', size, size], seals: [fd],
-  addSeals: ['scratch', size], reserve: ['scratch', 'noSize'], truncate: [fd, size], temporaryFile: [fd],
-  createTmpfs: [odd], usage: [fd], map: [fd, size, size, odd], copyRects: ['mapping', 'mapping', bytes, size],
-  loadAcquire16: ['mapping', size], storeRelease16: ['mapping', size, size], fence: [], eventfd: [],
+  addSeals: ['scratch', size], reserve: ['scratch', 'noSize'], temporaryFile: [fd],
+  createTmpfs: [odd], memoryWatch: [], watchMemory: [fd, 'scratch'], goneMemory: [fd], usage: [fd], map: [fd, size, size, odd], copyRects: ['mapping', 'mapping', bytes, size],
+  loadAcquire16: ['mapping', size], storeRelease16: ['mapping', size, size], fence: [],
   openDevice: ['path'], virtwlNew: [fd, size, size, 'name'], virtwlSend: [fd, bytes, size, size, list],
-  virtwlRecv: [fd, bytes, list], virtwlDmabufSync: [fd, size], Poll: [fd, odd], counters: [],
+  virtwlRecv: [fd, bytes, list], Poll: [fd, odd], counters: [],
   // What a process gives up is gone for good, so these get only what they must refuse.
   setResourceLimit: ['noResource', size], installFilter: ['noProgram'], closeOnExecFrom: [fd],
   newSession: [], dieWithParent: [],
@@ -113,7 +113,7 @@ const keep = (value) => {
   if (Array.isArray(value)) value.forEach(keep);
   else if (typeof value === 'number' && value > 2) made.push(value);
 };
-const makesFds = new Set(['socketpair', 'pipe', 'eventfd', 'dup', 'memfd', 'accept', 'temporaryFile', 'createTmpfs', 'virtwlNew',
+const makesFds = new Set(['socketpair', 'pipe', 'dup', 'memfd', 'memoryWatch', 'accept', 'temporaryFile', 'createTmpfs', 'virtwlNew',
   'openDevice', 'connectUnix', 'listenUnix']);
 const names = Object.keys(shapes);
 let call = 0;

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { native, type Mapping } from '../../src/system/native.js';
 import { leavesNothing, MEMFD, thrownBy } from './held.js';
+import { testNative } from '../test-native.js';
 
 // It starts processes or threads, which a busy machine may take its time for. In milliseconds.
 t.setTimeout(240_000);
@@ -23,7 +24,7 @@ t.test('what the file lost reads as zeros, the rest stays, and the mapping says 
   leavesNothing(t, () => {
     const { fd, mapping } = onesOf(4);
     const bytes = new Uint8Array(mapping.buffer);
-    native.truncate(fd, 2 * PAGE);
+    testNative.truncate(fd, 2 * PAGE);
     t.equal(bytes[2 * PAGE - 1], 1);
     t.equal(mapping.faulted, false, 'nothing lost was touched yet');
     t.equal(bytes[3 * PAGE], 0);
@@ -38,13 +39,13 @@ t.test('what the file lost reads as zeros, the rest stays, and the mapping says 
 
 t.test('lost memory can be written to, and the file sees nothing of it', async t => {
   const { fd, mapping } = onesOf(2);
-  native.truncate(fd, 0);
+  testNative.truncate(fd, 0);
   const bytes = new Uint8Array(mapping.buffer);
   bytes[PAGE] = 5;
   t.equal(bytes[PAGE], 5);
   t.equal(mapping.faulted, true);
   t.equal(native.info(fd).size, 0);
-  native.truncate(fd, 2 * PAGE);
+  testNative.truncate(fd, 2 * PAGE);
   t.equal(bytes[PAGE], 5, 'from the place of the fault on, the mapping is private');
   mapping.unmap();
   native.close(fd);
@@ -54,7 +55,7 @@ t.test('only the mapping that was touched is marked', async t => {
   const { fd, mapping } = onesOf(1);
   const second = native.map(fd, 0, PAGE, false);
   const neighbour = onesOf(1);
-  native.truncate(fd, 0);
+  testNative.truncate(fd, 0);
   t.equal(new Uint8Array(second.buffer)[0], 0);
   t.same([mapping.faulted, second.faulted, neighbour.mapping.faulted], [false, true, false]);
   t.equal(new Uint8Array(neighbour.mapping.buffer)[0], 1);
@@ -78,7 +79,7 @@ t.test('a mapping longer than its file is found out when it is touched', async t
 t.test('the last page of a length that is no whole page is guarded too', async t => {
   const fd = native.memfd(MEMFD, PAGE + 10, 0);
   const mapping = native.map(fd, 0, PAGE + 10, false);
-  native.truncate(fd, 0);
+  testNative.truncate(fd, 0);
   t.equal(new Uint8Array(mapping.buffer)[PAGE + 9], 0);
   t.equal(mapping.faulted, true);
   mapping.unmap();
@@ -89,7 +90,7 @@ t.test('a copy out of lost memory is zeros, and goes on to its end', async t => 
   leavesNothing(t, () => {
     const src = onesOf(8);
     const dst = onesOf(8);
-    native.truncate(src.fd, 3 * PAGE);
+    testNative.truncate(src.fd, 3 * PAGE);
     t.equal(
       native.copyRects(dst.mapping, src.mapping, Float64Array.of(0, 8 * PAGE, 0, 8 * PAGE, 8 * PAGE, 1), 1),
       8 * PAGE,
@@ -114,7 +115,7 @@ t.test('a copy out of lost memory is zeros, and goes on to its end', async t => 
 t.test('a copy into lost memory harms nobody', async t => {
   const src = onesOf(2);
   const dst = onesOf(2);
-  native.truncate(dst.fd, 0);
+  testNative.truncate(dst.fd, 0);
   t.equal(native.copyRects(dst.mapping, src.mapping, Float64Array.of(0, PAGE, 0, PAGE, PAGE, 2), 1), 2 * PAGE);
   t.same([src.mapping.faulted, dst.mapping.faulted], [false, true]);
   for (const { fd, mapping } of [src, dst]) {
@@ -125,7 +126,7 @@ t.test('a copy into lost memory harms nobody', async t => {
 
 t.test('a call into the kernel with lost memory is EFAULT', async t => {
   const { fd, mapping } = onesOf(1);
-  native.truncate(fd, 0);
+  testNative.truncate(fd, 0);
   const [a, b] = native.socketpair();
   t.match(
     thrownBy(t, () => native.send(a, new Uint8Array(mapping.buffer), 0, PAGE, [])),
@@ -140,7 +141,7 @@ t.test('a call into the kernel with lost memory is EFAULT', async t => {
 t.test('memory without room for it in its tmpfs is lost memory', async t => {
   const tmpfs = native.createTmpfs(2 * PAGE);
   const file = native.temporaryFile(tmpfs);
-  native.truncate(file, 3 * PAGE);
+  testNative.truncate(file, 3 * PAGE);
   const mapping = native.map(file, 0, 3 * PAGE, true);
   const bytes = new Uint8Array(mapping.buffer);
   bytes[0] = 1;
@@ -157,9 +158,9 @@ t.test('touching lost memory here and there does not use mappings up', async t =
   // The kernel allows a process 65,530 mappings; a replacement page by page would take one for each of these.
   const pages = 20_000;
   const fd = native.memfd(MEMFD, PAGE, 0);
-  native.truncate(fd, pages * PAGE);
+  testNative.truncate(fd, pages * PAGE);
   const mapping = native.map(fd, 0, pages * PAGE, false);
-  native.truncate(fd, 0);
+  testNative.truncate(fd, 0);
   const bytes = new Uint8Array(mapping.buffer);
   const count = () => readFileSync('/proc/self/maps', 'utf8').split('\n').length;
   const before = count();
@@ -176,7 +177,7 @@ t.test('nor does touching it from its end to its start', async t => {
   const pages = 2000;
   const fd = native.memfd(MEMFD, pages * PAGE, 0);
   const mapping = native.map(fd, 0, pages * PAGE, true);
-  native.truncate(fd, 0);
+  testNative.truncate(fd, 0);
   const bytes = new Uint8Array(mapping.buffer);
   const count = () => readFileSync('/proc/self/maps', 'utf8').split('\n').length;
   const before = count();
@@ -195,7 +196,7 @@ t.test('entries of the guard are used again: a thousand mappings, then a fault',
   }
   const many = Array.from({ length: 50 }, () => onesOf(1));
   const hit = many[25]!;
-  native.truncate(hit.fd, 0);
+  testNative.truncate(hit.fd, 0);
   t.equal(new Uint8Array(hit.mapping.buffer)[0], 0);
   t.same(
     many.filter(({ mapping }) => mapping.faulted),
@@ -215,6 +216,7 @@ function runApart(script: string): { status: number | null; signal: string | nul
       '--input-type=module',
       '-e',
       `const { native } = await import(${JSON.stringify(new URL('../../src/system/native.js', import.meta.url).href)});
+       const { testNative } = await import(${JSON.stringify(new URL('../test-native.js', import.meta.url).href)});
        const map = () => native.map(native.memfd('${MEMFD}', 4096, 0), 0, 4096, true);
        ${script}`,
     ],
@@ -253,7 +255,7 @@ t.test('a fault in the mapping of another guard goes to that guard', async t => 
     const fd = native.memfd('${MEMFD}', 4096, 0);
     const first = native.map(fd, 0, 4096, false);
     const second = copy.map(fd, 0, 4096, false);
-    native.truncate(fd, 0);
+    testNative.truncate(fd, 0);
     console.log(new Uint8Array(first.buffer)[0], first.faulted, second.faulted);
     console.log(new Uint8Array(second.buffer)[0], second.faulted);`);
   t.same({ stdout, status }, { stdout: '0 true false\n0 true\n', status: 0 });

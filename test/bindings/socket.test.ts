@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { native } from '../../src/system/native.js';
 import { closeFds, leavesNothing, MEMFD, thrownBy } from './held.js';
+import { testNative } from '../test-native.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-socket-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
@@ -74,7 +75,7 @@ t.test('what is sent lies within its array', async t => {
 t.test('the end of the stream is 0, also after shutdownWrite', async t => {
   const [a, b] = native.socketpair();
   native.send(a, bytes('x'), 0, 1, []);
-  native.shutdownWrite(a);
+  testNative.shutdownWrite(a);
   const buffer = new Uint8Array(8);
   t.equal(native.recv(b, buffer, []), 1);
   t.equal(native.recv(b, buffer, []), 0);
@@ -136,7 +137,7 @@ t.test('descriptors go with the bytes, and are new, close-on-exec and of the sam
     t.equal(fds.length, 4, 'they are appended');
     t.equal(fds[0], 123456);
     t.equal(new Set([...fds, a, b, memory]).size, 7, 'they are new numbers');
-    native.truncate(memory, 8192);
+    testNative.truncate(memory, 8192);
     t.equal(native.info(fds[1]!).size, 8192);
     t.equal(native.info(fds[2]!).type, 'socket');
     const { stdout } = spawnSync('ls', ['/proc/self/fd'], { encoding: 'utf8' });

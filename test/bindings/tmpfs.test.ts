@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { native } from '../../src/system/native.js';
 import { leavesNothing, thrownBy } from './held.js';
+import { testNative } from '../test-native.js';
 
 // It starts processes or threads, which a busy machine may take its time for. In milliseconds.
 t.setTimeout(240_000);
@@ -17,7 +18,7 @@ const BUDGET = 64 * PAGE;
 function allocate(tmpfs: number, size: number): number {
   const file = native.temporaryFile(tmpfs);
   try {
-    native.truncate(file, size);
+    testNative.truncate(file, size);
     native.reserve(file, size);
   } catch (error) {
     native.close(file);

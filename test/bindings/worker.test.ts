@@ -12,12 +12,16 @@ import { mappingsHeld, MEMFD } from './held.js';
 t.setTimeout(240_000);
 
 const MODULE = new URL('../../src/system/native.js', import.meta.url).href;
+const TEST_MODULE = new URL('../test-native.js', import.meta.url).href;
 
-/** A thread that runs `script`, with `native`, `port` (parentPort) and `data` (workerData). */
+/** A thread that runs `script`, with `native`, `testNative`, `port` (parentPort) and `data` (workerData). */
 function start(script: string, data?: unknown): Worker {
   return new Worker(
     `const { parentPort: port, workerData: data } = require('node:worker_threads');
-     import(${JSON.stringify(MODULE)}).then(async ({ native }) => { ${script} });`,
+     import(${JSON.stringify(TEST_MODULE)}).then(async ({ testNative }) => {
+       const { native } = await import(${JSON.stringify(MODULE)});
+       ${script}
+     });`,
     { eval: true, workerData: data },
   );
 }
@@ -116,7 +120,7 @@ t.test('faults in several threads at once', async t => {
           const other = native.map(memory, 0, 65536, true);
           const bytes = new Uint8Array(mapping.buffer);
           bytes.fill(1);
-          native.truncate(memory, 32768);
+          testNative.truncate(memory, 32768);
           if (bytes[65535] === 0 && bytes[0] === 1 && mapping.faulted && !other.faulted) count++;
           mapping.unmap();
           other.unmap();
@@ -135,10 +139,11 @@ t.test('the library stays when the only thread that loaded it has gone', async t
     import { once } from 'node:events';
     import { readFileSync } from 'node:fs';
     const worker = new Worker(\`
-      import(${JSON.stringify(MODULE)}).then(({ native }) => {
+      import(${JSON.stringify(TEST_MODULE)}).then(async ({ testNative }) => {
+        const { native } = await import(${JSON.stringify(MODULE)});
         const memory = native.memfd('${MEMFD}', 4096, 0);
         globalThis.kept = native.map(memory, 0, 4096, true);
-        native.truncate(memory, 0);
+        testNative.truncate(memory, 0);
         new Uint8Array(kept.buffer)[0] = 1;
         native.close(memory);
       });\`, { eval: true });

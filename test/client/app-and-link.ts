@@ -16,6 +16,7 @@ import { openDevice, type Device } from '../../src/virtwl/device.js';
 import { SocketVfd } from '../../src/virtwl/vfd.js';
 import { Transfers } from '../../src/relay/transfers.js';
 import { Peer, settle, type Heard } from '../relay/peer.js';
+import { testNative } from '../test-native.js';
 
 /** What the far end announces, by name. */
 export const LINK_GLOBALS: readonly (readonly [string, number])[] = [
@@ -281,7 +282,7 @@ export class DrawnPool {
 
   /** Grows file and pool. */
   resize(size: number): void {
-    native.truncate(this.#fd.fd, size);
+    testNative.truncate(this.#fd.fd, size);
     this.#mapping.unmap();
     this.#mapping = native.map(this.#fd.fd, 0, size, true);
     this.link.app.say(this.id, 'resize', [size]);
@@ -289,7 +290,7 @@ export class DrawnPool {
 
   /** Cuts the file off, and tells nobody. */
   truncate(size: number): void {
-    native.truncate(this.#fd.fd, size);
+    testNative.truncate(this.#fd.fd, size);
   }
 
   /** Gives up the test's own hold of it. */

@@ -15,6 +15,7 @@ import { settle, type Heard, type Peer } from '../relay/peer.js';
 import { Random } from '../wayland/random.js';
 import { WildPeer, type WildOptions } from '../relay/wild-peer.js';
 import { connectApp, LINK_GLOBALS, nameOf, type AppAndLink } from './app-and-link.js';
+import { testNative } from '../test-native.js';
 
 /** Of each of the two ways, in the test command: two seconds of an idle machine. */
 const INPUTS = Number(process.env.VIRTWL_FUZZ_INPUTS ?? 12_000);
@@ -144,7 +145,7 @@ async function round(
     if (c.far.slabAnswer === 'wait' && random.below(10) === 0 && granted < c.far.asked.length)
       c.far.grant(c.far.asked[granted++]!.id);
     if (truncated.length > 0 && random.below(20) === 0)
-      native.truncate(random.pick(truncated).fd, random.below(2) * 4096);
+      testNative.truncate(random.pick(truncated).fd, random.below(2) * 4096);
   }
   await settle(3);
   // Either of them goes first.

@@ -8,6 +8,7 @@ import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { ProtocolError } from '../../src/relay/call.js';
 import { Holdings } from '../holdings.js';
+import { testNative } from '../test-native.js';
 
 const before = new Holdings();
 
@@ -159,7 +160,7 @@ t.test('a pool', async t => {
     pool.resize(4096, POOL);
     t.equal(native.counters().mmap, maps, 'the same size is nothing to do');
     refused(t, () => bufferIn(pool, 4096, 32, 32, 128), POOL, INVALID_STRIDE, /at offset 4096/);
-    native.truncate(fd.fd, 3 * 4096);
+    testNative.truncate(fd.fd, 3 * 4096);
     const drawn = native.map(fd.fd, 4096, 4096, true);
     new Uint8Array(drawn.buffer).fill(7);
     drawn.unmap();

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Glue } from '../../compositor-glue/glue.js';
 import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/policy.js';
-import { Status } from '../../src/allocator/protocol.js';
+import { encodeNotice, Status } from '../../src/allocator/protocol.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { UnixSocket } from '../../src/system/unix-socket.js';
@@ -35,6 +35,9 @@ export function nameOf(iface: string): number {
 /** The host's allocator: grants, refuses, or lets wait. */
 export class FakeAllocator {
   mode: 'grant' | 'refuse' | 'wait' = 'grant';
+  /** Whether it tells what is gone: by {@link tellGone}. */
+  notices = false;
+  readonly #granted: { readonly socket: UnixSocket; readonly id: bigint }[] = [];
   /** Sizes that were asked for. */
   readonly asked: number[] = [];
   readonly #sockets = new Set<UnixSocket>();
@@ -48,7 +51,8 @@ export class FakeAllocator {
       let rest = Buffer.alloc(0);
       socket.on('data', bytes => {
         rest = Buffer.concat([rest, bytes]);
-        for (; rest.length >= 16; rest = rest.subarray(16)) this.#answer(socket, Number(rest.readBigUInt64LE(8)));
+        for (; rest.length >= 16; rest = rest.subarray(16))
+          this.#answer(socket, rest.readBigUInt64LE(0), Number(rest.readBigUInt64LE(8)));
       });
       socket.on('end', () => this.#drop(socket));
       socket.start();
@@ -59,7 +63,12 @@ export class FakeAllocator {
     return this.#sockets.size;
   }
 
-  #answer(socket: UnixSocket, size: number): void {
+  #answer(socket: UnixSocket, id: bigint, size: number): void {
+    if (size === 0) {
+      socket.send(Uint8Array.of(this.notices ? Status.Notices : Status.BadSize));
+      return;
+    }
+    this.#granted.push({ socket, id });
     this.asked.push(size);
     const grant = (): void => {
       if (!socket.closed)
@@ -68,6 +77,12 @@ export class FakeAllocator {
     if (this.mode === 'grant') grant();
     else if (this.mode === 'refuse') socket.send(Uint8Array.of(Status.OverBudget));
     else this.#waiting.push(grant);
+  }
+
+  /** Says of the oldest memory that nobody holds it any more. */
+  tellGone(): void {
+    const { socket, id } = this.#granted.shift()!;
+    socket.send(encodeNotice(id));
   }
 
   /** Grants what waits. */

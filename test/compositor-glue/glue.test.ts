@@ -251,6 +251,60 @@ withGlue(
   { policy: { memory: 4 * 4096 } },
 );
 
+withGlue(
+  'a slab is on the account of its VM until the host says that nobody holds it',
+  async (t, g) => {
+    g.allocator!.notices = true;
+    const r = await g.arrive('work');
+    const memory = memoryOf(r);
+    const slab = r.client.make(memory, 'allocate', ['new', 3 * MIB]);
+    const kept = r.client.takeFd((await r.client.hears('virtwl_slab_v1.memory')).args[0]);
+    r.client.say(slab, 'destroy');
+    r.client.make(memory, 'allocate', ['new', 2 * MIB]);
+    await r.client.roundtrip();
+    t.equal(g.glue.bytesOf('work'), 3 * MIB, 'the client has destroyed it, and somebody holds it');
+    t.equal(g.allocator!.asked.length, 1, 'what is asked for now waits');
+    g.allocator!.tellGone();
+    await r.client.hears('virtwl_slab_v1.memory', 2);
+    t.equal(g.glue.bytesOf('work'), 2 * MIB);
+
+    r.client.close();
+    await eventually('it left', () => g.glue.clientCount === 0);
+    t.equal(g.glue.bytesOf('work'), 2 * MIB, 'also when the client has left');
+    g.allocator!.tellGone();
+    await eventually('nothing to be on any account', () => Object.keys(g.glue.bytesByVm()).length === 0);
+    kept.close();
+  },
+  { policy: { memory: 4 * MIB } },
+);
+
+withGlue(
+  'a VM that keeps what it gave back is refused more, after a moment',
+  async (t, g) => {
+    g.allocator!.notices = true;
+    const r = await g.arrive('work');
+    const memory = memoryOf(r);
+    const slab = r.client.make(memory, 'allocate', ['new', 3 * MIB]);
+    await r.client.hears('virtwl_slab_v1.memory');
+    r.client.say(slab, 'destroy');
+    r.client.make(memory, 'allocate', ['new', 2 * MIB]);
+    const { args } = await r.client.hears('virtwl_slab_v1.refused');
+    t.match(args, [2, /it uses 3145728 of 4194304 bytes/]);
+    g.allocator!.tellGone();
+    await eventually('it to be gone', () => g.glue.bytesOf('work') === 0);
+  },
+  { policy: { memory: 4 * MIB } },
+);
+
+withGlue('each VM has its own connection to the allocator', async (t, g) => {
+  for (const vm of ['work', 'play']) {
+    const r = await g.arrive(vm);
+    r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
+    await r.client.hears('virtwl_slab_v1.memory');
+  }
+  t.equal(g.allocator!.connections, 2);
+});
+
 withGlue('what the allocator refuses is refused with its reason', async (t, g) => {
   g.allocator!.mode = 'refuse';
   const r = await g.arrive('work');
@@ -578,6 +632,71 @@ withGlue(
     for (const fd of [...readEnds, read]) native.close(fd);
   },
 );
+
+/** An offer of the selection to the client: its id there. */
+async function offer(r: Remote): Promise<number> {
+  const manager = r.client.bind(r.registry, nameOf('wl_data_device_manager'), 'wl_data_device_manager', 3);
+  const seat = r.client.bind(r.registry, nameOf('wl_seat'), 'wl_seat', 8);
+  r.client.make(manager, 'get_data_device', ['new', seat]);
+  await settle(16);
+  const device = r.compositor.last('wl_data_device_manager.get_data_device').args[0] as number;
+  const id = 0xff000000;
+  r.compositor.types.set(id, 'wl_data_offer');
+  r.compositor.say(device, 'data_offer', [id]);
+  return (await r.client.hears('wl_data_device.data_offer')).args[0] as number;
+}
+
+withGlue('what one VM does not read of another is on its own account', async (t, g) => {
+  const reader = await g.arrive('work');
+  const writer = await g.arrive('play');
+  const offered = await offer(reader);
+  const sourceId = await source(writer);
+  const readEnds: number[] = [];
+  const rounds = MAX_TRANSFERS + 40;
+  for (let i = 0; i < rounds; i++) {
+    const [read, write] = native.pipe();
+    readEnds.push(read);
+    reader.client.say(offered, 'receive', ['text/plain', new OwnedFd(write)]);
+    const { args } = await reader.compositor.hears('wl_data_offer.receive', i + 1);
+    // The compositor hands the pipe on, as wlroots does.
+    writer.compositor.say(sourceId, 'send', ['text/plain', reader.compositor.takeFd(args[1])]);
+  }
+  await writer.client.hears('wl_data_source.send', rounds);
+  const buffer = new Uint8Array(100);
+  t.equal(readEnds.filter(fd => native.read(fd, buffer) === -1).length, MAX_TRANSFERS, 'the reader has its number');
+
+  const text = Buffer.from('mine');
+  const [read, write] = native.pipe();
+  writer.compositor.say(sourceId, 'send', ['text/plain', new OwnedFd(write)]);
+  const own = writer.client.takeFd((await writer.client.hears('wl_data_source.send', rounds + 1)).args[1]);
+  native.write(own.fd, text, 0, text.length);
+  let got = 0;
+  await eventually('the writer’s own paste', () => (got = Math.max(got, native.read(read, buffer))) > 0);
+  t.equal(got, text.length);
+
+  const first = writer.client.takeFd(writer.client.all('wl_data_source.send')[0]!.args[1]);
+  native.write(first.fd, text, 0, text.length);
+  await eventually('the reader’s first paste', () => native.read(readEnds[0]!, buffer) === text.length);
+  first.close();
+  await eventually('its end', () => native.read(readEnds[0]!, buffer) === 0);
+  own.close();
+  for (const fd of [...readEnds, read]) native.close(fd);
+});
+
+withGlue('the compositor is given no descriptor of a VM’s to write to', async (t, g) => {
+  const r = await g.arrive('work');
+  const offered = await offer(r);
+  const [read, write] = native.pipe().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+  const { inode } = write.info();
+  r.client.say(offered, 'receive', ['text/plain', write]);
+  const given = r.compositor.takeFd((await r.compositor.hears('wl_data_offer.receive')).args[1]);
+  t.not(given.info().inode, inode);
+  r.client.say(offered, 'receive', ['text/plain', new OwnedFd(native.memfd('virtwl-test', 4096, 0))]);
+  const file = r.compositor.takeFd((await r.compositor.hears('wl_data_offer.receive', 2)).args[1]);
+  t.equal(file.info().type, 'pipe');
+  t.throws(() => native.write(file.fd, Buffer.from('x'), 0, 1), { code: 'EPIPE' }, 'a file is not written to');
+  for (const fd of [given, file, read]) fd.close();
+});
 
 // ---- coming and going ------------------------------------------------------------------------------------------
 

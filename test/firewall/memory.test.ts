@@ -11,6 +11,7 @@ import { against } from './awaited.js';
 import { answered, HOSTILE, roundTrips, Siege, VICTIM } from './siege.js';
 import { Window } from './window.js';
 import { WlDisplayError } from '../../src/wayland/protocols/wayland.js';
+import { testNative } from '../test-native.js';
 
 const MIB = 1 << 20;
 /** Mappings that Linux lets a process have by default (vm.max_map_count). */
@@ -40,7 +41,7 @@ t.test('a slab keeps its size, whoever holds it', against('slab growth'), async 
   t.equal(memory.info().size, 4096);
   t.throws(() => native.reserve(memory.fd, 60 * MIB), 'pages cannot be had behind its end');
   try {
-    native.truncate(memory.fd, 60 * MIB);
+    testNative.truncate(memory.fd, 60 * MIB);
   } catch {
     // It may be forbidden already.
   }

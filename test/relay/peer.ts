@@ -19,6 +19,7 @@ import {
   type WireValue,
 } from '../../src/wayland/wire.js';
 import { eventually } from '../eventually.js';
+import { testNative } from '../test-native.js';
 
 /** Where the ids begin that a compositor makes. */
 const SERVER_IDS = 0xff000000;
@@ -188,7 +189,7 @@ export class Peer {
   /** Hangs up for its own part, and goes on to read. */
   halfClose(): void {
     if (this.#fd === null) throw new Error('made of a socket that somebody else owns');
-    native.shutdownWrite(this.#fd.fd);
+    testNative.shutdownWrite(this.#fd.fd);
   }
 
   /** Hangs up. */

@@ -6,6 +6,7 @@ import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { splice, SPLICE_BUFFER_BYTES } from '../../src/system/splice.js';
 import { openDescriptors } from '../descriptors.js';
+import { testNative } from '../test-native.js';
 import { eventually } from '../eventually.js';
 
 function pipe(t: Test): { read: OwnedFd; write: OwnedFd } {
@@ -89,6 +90,24 @@ t.test('regular files, from and to', async t => {
   const back = splice(read, new OwnedFd(openSync(join(directory, 'to'), 'w')));
   t.same(await Promise.all([out.done, back.done]), Array(2).fill({ bytes: text.length, reason: 'end' }));
   t.equal(readFileSync(join(directory, 'to'), 'utf8'), text);
+});
+
+t.test('a reader that does not read, and clears O_NONBLOCK of the pipe that it shares: nobody waits', async t => {
+  const source = pipe(t);
+  const sink = pipe(t);
+  const shared = native.dup(sink.write.fd);
+  const running = splice(source.read, sink.write);
+  testNative.setBlocking(shared);
+  const block = new Uint8Array(SPLICE_BUFFER_BYTES);
+  const full = (): boolean => native.write(source.write.fd, block, 0, block.length) < 0;
+  await eventually('both pipes to be full', () => full() && running.bytes === block.length);
+  testNative.setBlocking(shared);
+  // A turn of the event loop: whoever waits in write(2) has none.
+  await new Promise(resolve => setImmediate(resolve));
+  t.equal(native.read(sink.read.fd, block), block.length);
+  await eventually('more to come', () => running.bytes > block.length);
+  running.close();
+  native.close(shared);
 });
 
 t.test('close stops it and closes both', async t => {

@@ -8,6 +8,7 @@ import { native } from '../../src/system/native.js';
 import type { Stream } from '../../src/system/stream.js';
 import { Memory } from '../../src/virtwl/vfd.js';
 import { openDescriptors } from '../descriptors.js';
+import { testNative } from '../test-native.js';
 
 export interface Scene {
   readonly channel: Stream;
@@ -148,7 +149,7 @@ export function streamContract(t: Test, kind: StreamKind): void {
     channel.start();
     sendRaw(peer, 'x', [file]);
     sendRaw(peer, 'y', [file]);
-    native.shutdownWrite(peer.fd);
+    testNative.shutdownWrite(peer.fd);
     await next(channel, 'end');
     file.close();
     t.pass('which the count of descriptors shows');
@@ -429,7 +430,7 @@ export function streamContract(t: Test, kind: StreamKind): void {
 
   t.test('a peer that has only stopped writing', async t => {
     check(t, `what is sent to it then is ${kind.afterEnd}`, async (t, { channel, peer }) => {
-      native.shutdownWrite(peer.fd);
+      testNative.shutdownWrite(peer.fd);
       channel.start();
       await next(channel, 'end');
       t.equal(channel.send(Buffer.from('answer')), true);
@@ -444,7 +445,7 @@ export function streamContract(t: Test, kind: StreamKind): void {
         const sent = fill(channel);
         const queued = channel.queuedBytes;
         const drained = next(channel, 'drain').then(() => true);
-        native.shutdownWrite(peer.fd);
+        testNative.shutdownWrite(peer.fd);
         await next(channel, 'end');
         let got = 0;
         while (channel.queuedBytes > 0) {

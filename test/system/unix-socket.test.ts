@@ -16,6 +16,7 @@ import {
 import { UnixListener } from '../../src/system/unix-listener.js';
 import { openDescriptors } from '../descriptors.js';
 import { memory, next, sendRaw, streamContract } from './stream-contract.js';
+import { testNative } from '../test-native.js';
 
 /** A socket and the raw fd of its peer, which does only what a test makes it do. */
 function connect(options?: UnixSocketOptions): { channel: UnixSocket; peer: OwnedFd } {
@@ -55,7 +56,7 @@ t.test('it carries as many descriptors as libwayland sends, of any kind', async 
   const arrived = next(b, 'data');
   b.start();
   const [read, write] = native.pipe();
-  a.send(Buffer.from('x'), [new OwnedFd(read), new OwnedFd(write), new OwnedFd(native.eventfd())]);
+  a.send(Buffer.from('x'), [new OwnedFd(read), new OwnedFd(write), new OwnedFd(testNative.eventfd())]);
   const { fds } = await arrived;
   t.same(
     fds.map(fd => fd.info().type),

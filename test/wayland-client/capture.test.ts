@@ -7,6 +7,7 @@ import type { Image } from '../../src/wayland-client/image.js';
 import { startCage, startSway } from '../compositors.js';
 import { mappingsOf, openDescriptors } from '../descriptors.js';
 import { connectFake } from '../wayland/fake-compositor.js';
+import { testNative } from '../test-native.js';
 
 async function connect(t: Test, path: string): Promise<Display> {
   const display = await Display.connect(path);
@@ -180,7 +181,7 @@ async function fakeScreen(
     } else if (request === 'wl_shm.create_pool') {
       memory?.close();
       const pool = (memory = args[1] as OwnedFd);
-      t.throws(() => native.truncate(pool.fd, 1), { code: 'EPERM' }, 'a compositor cannot take it away under us');
+      t.throws(() => testNative.truncate(pool.fd, 1), { code: 'EPERM' }, 'a compositor cannot take it away under us');
     } else if (request === 'zwlr_screencopy_frame_v1.copy') {
       if (pixels.length === 0) {
         compositor.event(id, 'failed');

@@ -22,8 +22,6 @@ export interface WlDeviceServerOptions {
   readonly servers: ReadonlySet<string>;
   /** Default: {@link DEFAULT_WL_LIMITS}, each. */
   readonly limits?: Partial<WlLimits> | undefined;
-  /** A directory on a tmpfs for the guest's own memory, instead of a private one; becomes the server's. */
-  readonly memory?: OwnedFd | undefined;
   /** Receives one line an event that the VM caused. */
   readonly log: (line: string, level?: Level) => void;
 }

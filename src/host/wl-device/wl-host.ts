@@ -23,8 +23,6 @@ export interface VmResourcesOptions {
   readonly servers: ReadonlySet<string>;
   /** Bytes of memory that the guest may make itself, for as long as it is held anywhere. */
   readonly allocBytes: number;
-  /** A directory on a tmpfs for that memory, instead of a private one. Given away, also when the constructor throws. */
-  readonly memory?: OwnedFd | undefined;
   /** Receives one line an event that the VM caused. */
   readonly log: (line: string) => void;
 }
@@ -35,12 +33,7 @@ export class VmResources implements WlHost {
 
   constructor(private readonly options: VmResourcesOptions) {
     const { allocBytes } = options;
-    try {
-      this.#memory = new Budget({ bytes: allocBytes, requestLimit: allocBytes, directory: options.memory });
-    } catch (error) {
-      options.memory?.close();
-      throw error;
-    }
+    this.#memory = new Budget({ bytes: allocBytes, requestLimit: allocBytes });
   }
 
   /** Bytes that the guest has made and that are still held. */

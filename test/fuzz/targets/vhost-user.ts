@@ -28,6 +28,7 @@ import { turn, turnsUntil } from '../held.js';
 import { FuzzServers } from '../servers.js';
 import type { Target } from '../target.js';
 import { FuzzVmm } from '../vmm.js';
+import { testNative } from '../../test-native.js';
 
 const FEATURES = BACKEND_FEATURES | DEVICE_FEATURES;
 
@@ -107,9 +108,9 @@ export const vhostUser: Target = {
       const { descriptors, available, used } = ringsOf(ring);
       const at = (address: number): bigint => BigInt(address - GUEST_ADDRESS + FRONT_END_ADDRESS);
       vmm.say(FrontEnd.SetVringAddr, encodeU64(BigInt(index), at(descriptors), at(used), at(available), 0n));
-      vmm.say(FrontEnd.SetVringCall, encodeU64(BigInt(index)), [new OwnedFd(native.eventfd())]);
+      vmm.say(FrontEnd.SetVringCall, encodeU64(BigInt(index)), [new OwnedFd(testNative.eventfd())]);
       kicks[index]?.close();
-      kicks[index] = new OwnedFd(native.eventfd());
+      kicks[index] = new OwnedFd(testNative.eventfd());
       vmm.say(FrontEnd.SetVringKick, encodeU64(BigInt(index)), [new OwnedFd(native.dup(kicks[index].fd))]);
       vmm.say(FrontEnd.SetVringEnable, state(index, 1));
     };
@@ -189,7 +190,7 @@ export const vhostUser: Target = {
             } else if (draw.oneIn(4)) {
               // The memory goes away while it is in use.
               guest.spoiled = true;
-              native.truncate(guest.fd.fd, draw.pick([0, 4096, MEMORY_OFFSET + MEMORY_BYTES / 2]));
+              testNative.truncate(guest.fd.fd, draw.pick([0, 4096, MEMORY_OFFSET + MEMORY_BYTES / 2]));
             }
         }
         // What comes back is not checked for what the guest got: queues may have been moved at any time.
@@ -280,7 +281,7 @@ function sayAnything(draw: Draw, vmm: FuzzVmm): void {
   }
   if (draw.oneIn(16)) payload = payload.subarray(0, draw.below(payload.length + 1));
   const fds = Array.from({ length: draw.pick([0, 1, 1, 1, 2, 8, 12]) }, () => {
-    if (kinds === 'event' && !draw.oneIn(4)) return new OwnedFd(native.eventfd());
+    if (kinds === 'event' && !draw.oneIn(4)) return new OwnedFd(testNative.eventfd());
     if (kinds === 'memory' && !draw.oneIn(4))
       return new OwnedFd(native.memfd('fuzz', draw.pick([4096, 8192, MEMORY_BYTES]), 0));
     return drawFd(draw);

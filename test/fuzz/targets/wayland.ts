@@ -2,6 +2,7 @@
  * Wayland connections through the client proxy and through the glue, each with one end that does anything and one that is
  * honest. The honest one never hears what the protocol forbids; both channels are closed in the end; nothing is held.
  */
+import type { Loan } from '../../../src/allocator/client.js';
 import { tmpdir } from 'node:os';
 import { RemoteClient } from '../../../compositor-glue/remote-client.js';
 import { SharedFirewall } from '../../../src/firewall/firewall.js';
@@ -88,12 +89,14 @@ function proxy(app: TestChannel, link: TestChannel, draw: Draw): Between {
 function glue(link: TestChannel, compositor: TestChannel, draw: Draw): Between {
   const policy = draw.oneIn(3) ? STRICT : DEFAULT_POLICY;
   const account = new VmAccount('vm', policy.memory, new Transfers(device));
+  const give = allocator(draw);
+  const allocate = async (bytes: number): Promise<Loan> => ({ memory: await give(bytes), gone: undefined });
   const client = new RemoteClient(link, compositor, {
     account,
     policy,
     device,
     shared: new SharedFirewall(),
-    allocate: allocator(draw),
+    allocate,
   });
   let why: string | undefined;
   client.relay.on('close', reason => (why = brief(reason)));

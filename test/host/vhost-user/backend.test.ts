@@ -18,6 +18,7 @@ import { eventually } from '../../eventually.js';
 import { FRONT_END_ADDRESS, GUEST_ADDRESS, GUEST_BYTES, state } from '../wl-device/front-end.js';
 import { allocCommand, contextCommand, GuestDriver, pipeCommand, sendCommand } from '../wl-device/guest-driver.js';
 import { withHouse, type House } from '../wl-device/house.js';
+import { testNative } from '../../test-native.js';
 
 const number = (payload: Buffer): bigint => payload.readBigUInt64LE(0);
 
@@ -284,7 +285,7 @@ withHouse(t, 'an answer that nobody asked for ends the connection', {}, async (t
 withHouse(t, 'a VMM that takes its memory away is left', {}, async (t, house) => {
   const guest = await house.guest();
   await connected(house, guest, 1);
-  native.truncate(guest.frontEnd.memoryFd.fd, 0);
+  testNative.truncate(guest.frontEnd.memoryFd.fd, 0);
   guest.frontEnd.kick(1);
   await eventually('it to be left', () => guest.frontEnd.ended);
   t.ok(house.logged('took away memory'));

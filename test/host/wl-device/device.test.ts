@@ -21,6 +21,7 @@ import {
   type GuestDriver,
 } from './guest-driver.js';
 import { withHouse, type House } from './house.js';
+import { testNative } from '../../test-native.js';
 
 const WRITE = 1;
 const READ = 2;
@@ -411,7 +412,7 @@ withHouse(t, 'more than 28 vfds in one message of a server come in several', {},
 withHouse(t, 'what cannot be a vfd hangs the connection up', {}, async (t, house) => {
   const guest = await house.guest();
   for (const [id, make] of [
-    [1, () => native.eventfd()],
+    [1, () => testNative.eventfd()],
     [2, () => native.memfd('virtwl-test', 2 ** 33, 0)],
   ] as const) {
     const server = await connect(t, house, guest, id);

@@ -19,6 +19,7 @@ import {
   VERSION,
 } from '../../../src/host/vhost-user/message.js';
 import { eventually } from '../../eventually.js';
+import { testNative } from '../../test-native.js';
 
 /** Where the test guest's memory is, by its own and by its VMM's addresses. */
 export const GUEST_ADDRESS = 0x10_0000;
@@ -240,7 +241,7 @@ export class TestFrontEnd {
       [FrontEnd.SetVringKick, this.kicks],
     ] as const) {
       fds[index]?.close();
-      fds[index] = new OwnedFd(native.eventfd());
+      fds[index] = new OwnedFd(testNative.eventfd());
       this.tell(request, encodeU64(BigInt(index)), [new OwnedFd(native.dup(fds[index].fd))]);
     }
     this.tell(FrontEnd.SetVringEnable, state(index, 1));

@@ -15,6 +15,7 @@ import { Random } from '../../wayland/random.js';
 import { FRONT_END_ADDRESS, GUEST_ADDRESS, GUEST_BYTES } from './front-end.js';
 import { contextCommand, numbers, pipeCommand, type GuestDriver } from './guest-driver.js';
 import { withHouse, type House } from './house.js';
+import { testNative } from '../../test-native.js';
 
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
 const INPUTS = Number(process.env.VIRTWL_FUZZ_INPUTS ?? 3_000);
@@ -80,7 +81,7 @@ function randomFd(random: Random): OwnedFd {
     case 1:
       return one(native.socketpair());
     case 2:
-      return new OwnedFd(native.eventfd());
+      return new OwnedFd(testNative.eventfd());
     default:
       return new OwnedFd(native.memfd('virtwl-test', random.pick([0, 1, 4096, 10_000, 65536, 2 ** 33]), 0));
   }
@@ -343,7 +344,7 @@ function vmmFd(random: Random): OwnedFd {
     case 1:
       return new OwnedFd(native.memfd('virtwl-test', random.pick([0, 4096, 8192, GUEST_BYTES]), 0));
     default: {
-      const fd = new OwnedFd(native.eventfd());
+      const fd = new OwnedFd(testNative.eventfd());
       if (random.below(2) === 0) native.write(fd.fd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 0, 8);
       return fd;
     }
