@@ -85,9 +85,14 @@ export function depth(object: RelayObject | undefined, without?: RelayObject): n
   return count;
 }
 
+/** Whether a toplevel or popup has a buffer to show. */
+export function isShown(roleObject: RelayObject): boolean {
+  const surface = knownLife(roleObject)?.surface;
+  return surface !== undefined && knownLife(surface)?.shown === true;
+}
+
 /** Whether what a popup is above was shown: nothing of a popup may come before. */
 export function parentIsShown(popup: RelayObject): boolean {
   const parent = knownLife(popup)?.parent;
-  const surface = parent && knownLife(parent)?.surface;
-  return surface !== undefined && knownLife(surface)?.shown === true;
+  return parent !== undefined && isShown(parent);
 }

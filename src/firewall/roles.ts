@@ -15,6 +15,8 @@ import {
 } from '../wayland/protocols/wayland.js';
 import { ZxdgExporterV2Error, ZxdgImportedV2Error } from '../wayland/protocols/xdg-foreign-unstable-v2.js';
 import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
+import type { Relay } from '../relay/relay.js';
+import { dismiss } from './lifetimes.js';
 import { depth, knownLife, lifeOf, parentIsShown, tie, toplevelOf, type Life, type Role } from './life.js';
 
 /**
@@ -121,15 +123,23 @@ function construct(xdgSurface: RelayObject, role: Role): void {
   giveRole(surface!, role, wmBaseOf(xdgSurface), XdgWmBaseError.role);
 }
 
-/** A popup shows nothing before its parent does. */
-function checkPopupParent({ roleObject: xdgSurface }: Life): void {
+/**
+ * A commit of a popup's surface. One that was dismissed shows nothing any more, and its client may not know yet; one that
+ * comes before its parent is shown is dismissed.
+ */
+function commitPopup(relay: Relay, { roleObject: xdgSurface }: Life): Verdict {
   const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
-  if (popup === undefined || parentIsShown(popup)) return;
-  throw new ProtocolError(
-    wmBaseOf(xdgSurface!).clientId,
-    XdgWmBaseError.invalid_popup_parent,
-    `${String(popup)} was committed before its parent was shown`,
-  );
+  if (popup?.is('xdg_popup') !== true) return Verdict.Drop;
+  if (parentIsShown(popup)) return Verdict.Forward;
+  dismiss(relay, popup);
+  return Verdict.Drop;
+}
+
+/** A request to an xdg_surface whose popup was dismissed says nothing any more. */
+function unlessDismissed({ object }: { readonly object: RelayObject }): Verdict {
+  const life = knownLife(object);
+  const wasPopup = life?.surface !== undefined && knownLife(life.surface)?.role === 'xdg_popup';
+  return wasPopup && life.roleObject === undefined ? Verdict.Drop : Verdict.Forward;
 }
 
 function tooDeep(what: string, most: number): ProtocolError {
@@ -152,12 +162,12 @@ const surfaceRoles: RequestHandlers = {
       lifeOf(object).attached = buffer !== undefined;
       return Verdict.Forward;
     },
-    commit: ({ object }) => {
+    commit: ({ relay, object }) => {
       const life = lifeOf(object);
-      if (life.attached !== undefined) life.shown = life.attached;
+      const verdict = life.role === 'xdg_popup' ? commitPopup(relay, life) : Verdict.Forward;
+      if (verdict === Verdict.Forward && life.attached !== undefined) life.shown = life.attached;
       life.attached = undefined;
-      if (life.role === 'xdg_popup') checkPopupParent(life);
-      return Verdict.Forward;
+      return verdict;
     },
   },
   zwp_idle_inhibit_manager_v1: {
@@ -191,6 +201,8 @@ const surfaceRoles: RequestHandlers = {
     },
   },
   xdg_surface: {
+    ack_configure: unlessDismissed,
+    set_window_geometry: unlessDismissed,
     get_toplevel: ({ object }) => {
       construct(object, 'xdg_toplevel');
       return Verdict.Forward;

@@ -10,7 +10,7 @@ import { Verdict, type Call, type EventHandlers, type RequestHandlers } from '..
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { WlKeyboardKeyState, WlPointerButtonState } from '../wayland/protocols/wayland.js';
-import { knownLife, parentIsShown } from './life.js';
+import { isShown, knownLife, parentIsShown } from './life.js';
 import { dismiss } from './lifetimes.js';
 
 /** What a serial was given for. */
@@ -177,7 +177,10 @@ function takers(serials: Serials, seats: Seats, grabbing: Set<RelayObject>): Req
         const action = serials.find(serial, seats.of(seat), ACTIONS, nested ? Infinity : USER_ACTION_MS);
         // wlroots 0.15 keeps a pointer to a popup that grabs over what was never shown.
         const refused = action === undefined || !parentIsShown(object);
-        if (refused || (!nested && ++action.grabs > GRABS_PER_ACTION)) {
+        // One above the other: a second chain beside one that grabs, or one popup twice, is what 0.15 loses count of.
+        const top = [...grabbing].at(-1);
+        const outOfOrder = grabbing.has(object) || (top !== undefined && top !== parent) || isShown(object);
+        if (refused || outOfOrder || (!nested && ++action.grabs > GRABS_PER_ACTION)) {
           dismiss(relay, object);
           return Verdict.Drop;
         }

@@ -8,7 +8,7 @@ import { native } from '../../src/system/native.js';
 import type { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { eventually } from '../eventually.js';
-import { against } from './awaited.js';
+import { SIEGE } from './siege.js';
 import { answered, HOSTILE, Siege, VICTIM } from './siege.js';
 import { Senses, Window } from './window.js';
 import { WlDataDeviceManagerDndAction } from '../../src/wayland/protocols/wayland.js';
@@ -88,7 +88,7 @@ async function read(display: Display, offer: WaylandObject<'wl_data_offer'>): Pr
   return Buffer.from(buffer.subarray(0, Math.max(length, 0))).toString();
 }
 
-t.test('drags over a VM that may not read the clipboard', against('passing drags'), async t => {
+t.test('drags over a VM that may not read the clipboard', SIEGE, async t => {
   const siege = await Siege.begin(t, { policies: { [HOSTILE]: 'clipboard write\n' } });
   const hostile = await client(siege, HOSTILE, 0xa02020);
   const victim = await client(siege, VICTIM, 0x2040a0);

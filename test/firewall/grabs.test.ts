@@ -7,7 +7,7 @@ import t from 'tap';
 import type { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { eventually } from '../eventually.js';
-import { against } from './awaited.js';
+import { SIEGE } from './siege.js';
 import { answered, HOSTILE, Siege, VICTIM } from './siege.js';
 import { colourBuffer, newSurface, Senses, Window } from './window.js';
 
@@ -63,7 +63,7 @@ async function click(siege: Siege, victim: Display, senses: Senses, x: number): 
   return senses.buttons;
 }
 
-t.test('grabs', against('grabs'), async t => {
+t.test('grabs', SIEGE, async t => {
   const siege = await Siege.begin(t);
   const { hostile, hostileSenses, window, victim, senses } = await both(siege);
   t.equal(await click(siege, victim, senses, 600), 2, 'a click into a window arrives there');

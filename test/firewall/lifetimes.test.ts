@@ -6,7 +6,7 @@
 import t from 'tap';
 import type { Display } from '../../src/wayland-client/display.js';
 import type { RequestArg, WaylandObject } from '../../src/wayland-client/wayland-object.js';
-import { against } from './awaited.js';
+import { SIEGE } from './siege.js';
 import { answered, HOSTILE, Siege, VICTIM } from './siege.js';
 import { colourBuffer, newSurface, Window } from './window.js';
 
@@ -230,7 +230,7 @@ async function commit(siege: Siege, deed: Deed): Promise<void> {
 }
 
 for (const compositor of ['sway', 'cage'] as const) {
-  t.test(`lifetimes on ${compositor}`, against('lifetimes'), async all => {
+  t.test(`lifetimes on ${compositor}`, SIEGE, async all => {
     let siege = await Siege.begin(all, { compositor });
     let lost = false;
     let victim: Display | undefined;

@@ -7,7 +7,7 @@ import type { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import type { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
-import { against } from './awaited.js';
+import { SIEGE } from './siege.js';
 import { answered, HOSTILE, roundTrips, Siege, VICTIM } from './siege.js';
 import { Window } from './window.js';
 import { WlDisplayError } from '../../src/wayland/protocols/wayland.js';
@@ -32,7 +32,7 @@ function allocate(
   });
 }
 
-t.test('a slab keeps its size, whoever holds it', against('slab growth'), async t => {
+t.test('a slab keeps its size, whoever holds it', SIEGE, async t => {
   const siege = await Siege.begin(t, { budget: '64M' });
   const hostile = await siege.connect(HOSTILE);
   const victim = await siege.connect(VICTIM);
@@ -53,7 +53,7 @@ t.test('a slab keeps its size, whoever holds it', against('slab growth'), async 
   memory.close();
 });
 
-t.test('pools are bounded for each VM', against('pools'), async t => {
+t.test('pools are bounded for each VM', SIEGE, async t => {
   const siege = await Siege.begin(t);
   const victim = await siege.connect(VICTIM);
   await Window.open(victim, 0x2040a0, 'victim');

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import type { Display } from '../../src/wayland-client/display.js';
-import { against } from './awaited.js';
+import { SIEGE } from './siege.js';
 import { answered, HOSTILE, roundTrips, Siege, VICTIM } from './siege.js';
 import { Window } from './window.js';
 
@@ -54,7 +54,7 @@ async function flood(
 const scattered = (i: number): [number, number] => [((i * 7919) % 4000) * 2, ((i * 104_729) % 4000) * 2];
 const together = (): [number, number] => [0, 0];
 
-t.test('regions', against('regions'), async t => {
+t.test('regions', SIEGE, async t => {
   const siege = await Siege.begin(t);
   const victim = await siege.connect(VICTIM);
   await Window.open(victim);

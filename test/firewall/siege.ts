@@ -16,6 +16,8 @@ import { within } from '../fuzz/semantic/bystander.js';
 import { Screen } from '../loopback/screen.js';
 
 export const HOSTILE = 'work';
+/** Options of a test of an attack: the longest starts the stack anew for each thing that is tried, when it fails. */
+export const SIEGE = { timeout: 180_000 };
 export const VICTIM = 'private';
 /** Size of the output under sway. */
 export const WIDTH = 800;

@@ -6,7 +6,7 @@
 import t, { type Test } from 'tap';
 import type { Picture } from '../../src/frames/picture.js';
 import { COLOUR_MASK } from '../../src/frames/picture.js';
-import { against } from './awaited.js';
+import { SIEGE } from './siege.js';
 import { HEIGHT, HOSTILE, Siege, VICTIM, WIDTH } from './siege.js';
 import { colourBuffer, newSurface, Window } from './window.js';
 
@@ -75,7 +75,7 @@ for (const [how, config] of [
   ['tiled', ''],
   ['floating', 'for_window [app_id="work:false"] floating enable, resize set 200 150, move position 300 250'],
 ] as const) {
-  t.test(`spoofs, ${how}`, against('spoofs'), async t => {
+  t.test(`spoofs, ${how}`, SIEGE, async t => {
     await t.test('a surface far larger than its window geometry', async t => {
       const { siege, hostile } = await twoWindows(t, config);
       const { surface, xdg, display, width, height } = hostile;

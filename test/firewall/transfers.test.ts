@@ -10,7 +10,7 @@ import type { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { eventually } from '../eventually.js';
 import { within } from '../fuzz/semantic/bystander.js';
-import { against } from './awaited.js';
+import { SIEGE } from './siege.js';
 import { answered, HOSTILE, PATIENCE_MS, Siege, VICTIM } from './siege.js';
 import { Senses, Window } from './window.js';
 
@@ -105,7 +105,7 @@ async function siegeOf(t: Test): Promise<Siege> {
   return Siege.begin(t);
 }
 
-t.test('a pipe that is made to block holds nobody else up', against('blocking pipes'), async t => {
+t.test('a pipe that is made to block holds nobody else up', SIEGE, async t => {
   const siege = await siegeOf(t);
   const victim = await siege.connect(VICTIM);
   await Window.open(victim);
@@ -138,7 +138,7 @@ t.test('a pipe that is made to block holds nobody else up', against('blocking pi
   await writing;
 });
 
-t.test('who pastes and does not read keeps nobody from pasting', against('pasters'), async t => {
+t.test('who pastes and does not read keeps nobody from pasting', SIEGE, async t => {
   const siege = await siegeOf(t);
   const data = new Uint8Array(MANY_BYTES);
   const owner = await Paster.open(siege, VICTIM);

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
-import { against } from '../../firewall/awaited.js';
+import { SIEGE } from '../../firewall/siege.js';
 import { attack, Finding, report } from './attack.js';
 import { drawSteps } from './draw-steps.js';
 import { describe } from './step.js';
@@ -18,7 +18,7 @@ const SEED = 22;
 const ENOUGH = 20_000;
 
 for (const compositor of ['sway', 'cage'] as const) {
-  t.test(`well-formed requests to ${compositor}, through virtwl`, against('well-formed requests'), async t => {
+  t.test(`well-formed requests to ${compositor}, through virtwl`, SIEGE, async t => {
     try {
       const { connections, requests } = await attack({
         compositor,
