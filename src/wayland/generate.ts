@@ -6,62 +6,15 @@
  * with `apt-get download`, unpack them into ROOT with `dpkg-deb -x`, note their versions in `index()` below, and lay the result out with `npm run lint -- --fix`.
  *
  *     node dist/src/wayland/generate.js ROOT/usr/share/wayland ROOT/usr/share/wayland-protocols src/wayland/protocols
+ *
+ * Names of XML files behind that (without .xml) add their tables.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { XMLParser } from 'fast-xml-parser';
 
-/** Protocols by their file in the directory of wayland-protocols. The table is named after the protocol. */
-const PROTOCOLS = [
-  'stable/linux-dmabuf/linux-dmabuf-v1.xml',
-  'stable/presentation-time/presentation-time.xml',
-  'stable/tablet/tablet-v2.xml',
-  'stable/viewporter/viewporter.xml',
-  'stable/xdg-shell/xdg-shell.xml',
-  'staging/alpha-modifier/alpha-modifier-v1.xml',
-  'staging/color-management/color-management-v1.xml',
-  'staging/color-representation/color-representation-v1.xml',
-  'staging/commit-timing/commit-timing-v1.xml',
-  'staging/content-type/content-type-v1.xml',
-  'staging/cursor-shape/cursor-shape-v1.xml',
-  'staging/ext-background-effect/ext-background-effect-v1.xml',
-  'staging/ext-data-control/ext-data-control-v1.xml',
-  'staging/ext-foreign-toplevel-list/ext-foreign-toplevel-list-v1.xml',
-  'staging/ext-idle-notify/ext-idle-notify-v1.xml',
-  'staging/ext-image-capture-source/ext-image-capture-source-v1.xml',
-  'staging/ext-image-copy-capture/ext-image-copy-capture-v1.xml',
-  'staging/ext-session-lock/ext-session-lock-v1.xml',
-  'staging/ext-workspace/ext-workspace-v1.xml',
-  'staging/fifo/fifo-v1.xml',
-  'staging/fractional-scale/fractional-scale-v1.xml',
-  'staging/linux-drm-syncobj/linux-drm-syncobj-v1.xml',
-  'staging/pointer-warp/pointer-warp-v1.xml',
-  'staging/security-context/security-context-v1.xml',
-  'staging/single-pixel-buffer/single-pixel-buffer-v1.xml',
-  'staging/tearing-control/tearing-control-v1.xml',
-  'staging/xdg-activation/xdg-activation-v1.xml',
-  'staging/xdg-dialog/xdg-dialog-v1.xml',
-  'staging/xdg-session-management/xdg-session-management-v1.xml',
-  'staging/xdg-system-bell/xdg-system-bell-v1.xml',
-  'staging/xdg-toplevel-drag/xdg-toplevel-drag-v1.xml',
-  'staging/xdg-toplevel-icon/xdg-toplevel-icon-v1.xml',
-  'staging/xdg-toplevel-tag/xdg-toplevel-tag-v1.xml',
-  'staging/xwayland-shell/xwayland-shell-v1.xml',
-  'unstable/idle-inhibit/idle-inhibit-unstable-v1.xml',
-  'unstable/input-timestamps/input-timestamps-unstable-v1.xml',
-  'unstable/keyboard-shortcuts-inhibit/keyboard-shortcuts-inhibit-unstable-v1.xml',
-  'unstable/linux-explicit-synchronization/linux-explicit-synchronization-unstable-v1.xml',
-  'unstable/pointer-constraints/pointer-constraints-unstable-v1.xml',
-  'unstable/pointer-gestures/pointer-gestures-unstable-v1.xml',
-  'unstable/primary-selection/primary-selection-unstable-v1.xml',
-  'unstable/relative-pointer/relative-pointer-unstable-v1.xml',
-  'unstable/text-input/text-input-unstable-v1.xml',
-  'unstable/text-input/text-input-unstable-v3.xml',
-  'unstable/xdg-decoration/xdg-decoration-unstable-v1.xml',
-  'unstable/xdg-foreign/xdg-foreign-unstable-v1.xml',
-  'unstable/xdg-foreign/xdg-foreign-unstable-v2.xml',
-  'unstable/xdg-output/xdg-output-unstable-v1.xml',
-] as const;
+/** The first words of a generated table; others are written by hand, and stay as they are. */
+const GENERATED = '/** The wire facts of ';
 
 /** What the parser makes of the XML: attributes with '@' before their name. */
 interface XmlArg {
@@ -134,7 +87,7 @@ function table(file: string): string {
   });
   const enums = protocol.interface.flatMap(item => (item.enum ?? []).map(entries => enumTable(item['@name'], entries)));
   return [
-    `/** The wire facts of ${basename(file)}. Written by generate.ts: change that, not this. */\n`,
+    `${GENERATED}${basename(file)}. Written by generate.ts: change that, not this. */\n`,
     "import { defineInterface } from '../interface.js';\n\n",
     `export const interfaces = [\n${interfaces.join('')}];\n`,
     ...enums,
@@ -166,13 +119,25 @@ function index(directory: string): string {
   ].join('');
 }
 
-const [wayland, protocols, target] = process.argv.slice(2);
+/** Every table that is generated, and the new ones, by the names of their XML files without the ending. */
+function tables(directory: string, added: readonly string[]): string[] {
+  const generated = readdirSync(directory)
+    .filter(name => readFileSync(join(directory, name), 'utf8').startsWith(GENERATED))
+    .map(name => basename(name, '.ts'));
+  return [...new Set([...generated, ...added])];
+}
+
+const [wayland, protocols, target, ...added] = process.argv.slice(2);
 if (wayland === undefined || protocols === undefined || target === undefined) {
-  console.error('usage: generate.js DIRECTORY-OF-WAYLAND.XML DIRECTORY-OF-WAYLAND-PROTOCOLS TARGET-DIRECTORY');
+  console.error('usage: generate.js DIRECTORY-OF-WAYLAND.XML DIRECTORY-OF-WAYLAND-PROTOCOLS TARGET-DIRECTORY [NEW...]');
   process.exitCode = 2;
 } else {
-  for (const file of [join(wayland, 'wayland.xml'), ...PROTOCOLS.map(path => join(protocols, path))]) {
-    writeFileSync(join(target, `${basename(file, '.xml')}.ts`), table(file));
+  const known = readdirSync(protocols, { recursive: true, encoding: 'utf8' });
+  for (const name of tables(target, added)) {
+    const path = known.find(file => basename(file) === `${name}.xml`);
+    const file = name === 'wayland' ? join(wayland, 'wayland.xml') : path && join(protocols, path);
+    if (file === undefined) throw new Error(`there is no ${name}.xml below ${protocols}`);
+    writeFileSync(join(target, `${name}.ts`), table(file));
   }
   writeFileSync(join(target, 'index.ts'), index(target));
 }

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import t from 'tap';
 
 const pages = [
+  'CONTRIBUTING.md',
   'README.md',
   'CHANGELOG.md',
   ...readdirSync('docs')
