@@ -130,8 +130,32 @@ function parseMessage(line: string, opcode: number): Message {
 }
 
 /**
+ * An interface whose lines are read when its first object is made: a process knows some 200 interfaces and meets thirty.
+ * A class, and not getters of each object, so that looking a message up is the same code for all.
+ */
+class Table implements Interface {
+  #requests: readonly Message[] | undefined;
+  #events: readonly Message[] | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly version: number,
+    private readonly requestLines: readonly string[],
+    private readonly eventLines: readonly string[],
+  ) {}
+
+  get requests(): readonly Message[] {
+    return (this.#requests ??= this.requestLines.map(parseMessage));
+  }
+
+  get events(): readonly Message[] {
+    return (this.#events ??= this.eventLines.map(parseMessage));
+  }
+}
+
+/**
  * Builds an interface from one line per message, in the order of their opcodes.
- * @throws SyntaxError for a line that does not follow the grammar above.
+ * @throws SyntaxError, when its messages are first asked for, for a line that does not follow the grammar above.
  */
 export function defineInterface<
   const Name extends string,
@@ -142,12 +166,7 @@ export function defineInterface<
   version: number,
   messages: { readonly requests?: readonly Requests[]; readonly events?: readonly Events[] } = {},
 ): TypedInterface<Name, Requests, Events> {
-  const built: Interface = {
-    name,
-    version,
-    requests: (messages.requests ?? []).map(parseMessage),
-    events: (messages.events ?? []).map(parseMessage),
-  };
+  const built: Interface = new Table(name, version, messages.requests ?? [], messages.events ?? []);
   return built as TypedInterface<Name, Requests, Events>;
 }
 
