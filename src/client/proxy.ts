@@ -39,7 +39,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly #server: string;
   readonly #listener: UnixListener;
   readonly #connections = new Set<AppConnection>();
-  #allocator: AllocatorClient | null = null;
+  #allocator: AllocatorClient | undefined;
   readonly #trace: TraceOutput | undefined;
   /** Connections so far. */
   #accepted = 0;
@@ -77,7 +77,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     for (const connection of [...this.#connections]) connection.close();
     this.#transfers.close();
     this.#allocator?.close();
-    this.#allocator = null;
+    this.#allocator = undefined;
   }
 
   #accept(app: UnixSocket): void {
@@ -106,7 +106,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   }
 
   #ownAllocator(): AllocatorClient {
-    if (this.#allocator === null || this.#allocator.closed) {
+    if (this.#allocator === undefined || this.#allocator.closed) {
       this.#allocator = new AllocatorClient(this.#device.connect('allocator'));
     }
     return this.#allocator;
