@@ -175,13 +175,10 @@ export class Glue extends EventEmitter<GlueEvents> {
   #account(vm: string): VmAccount {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
-      const { memory, objects } = this.#policies.of(vm);
-      account = new VmAccount(
-        vm,
-        memory,
-        new Transfers(this.#options.device, { readerPipes: this.#readerPipes }),
-        objects,
-      );
+      const policy = this.#policies.of(vm);
+      const { memory, objects, limits } = policy;
+      const transfers = new Transfers(this.#options.device, { readerPipes: this.#readerPipes });
+      account = new VmAccount(vm, memory, transfers, objects, limits, policy);
       account.whenIdle = () => this.#forgetIdleAccounts();
       this.#accounts.set(vm, account);
     }

@@ -5,6 +5,9 @@
  *
  *     clipboard   write          # none, read, write, or read write
  *     title       prefixed       # or free
+ *     app-id      plain          # or prefixed, suffixed
+ *     shadow      64             # around a window, in surface units
+ *     cursor      512            # widest and highest, in surface units
  *     fullscreen  no             # or yes
  *     capture     no             # or yes: it may read the whole screen
  *     focus       hold           # or free: its windows appear while the user types elsewhere
@@ -14,6 +17,7 @@
  *     memory      256M           # host memory for buffers
  *     clients     64             # connections at the same time
  *     objects     20000          # objects of all of them together
+ *     limit       popups 32      # objects of one kind
  *     deny        zxdg_exporter_v2
  *     allow       xdg_wm_base 3  # at most in version 3
  *
@@ -21,6 +25,9 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DEFAULT_SHADOW } from '../src/firewall/geometry.js';
+import { DEFAULT_CURSOR } from '../src/firewall/pointer-images.js';
+import { KINDS } from '../src/firewall/population.js';
 import { checkVmName } from '../src/broker/protocol.js';
 import {
   allowOnly,
@@ -30,12 +37,17 @@ import {
   type GlobalPolicy,
 } from '../src/relay/globals.js';
 import { DEFAULT_OBJECTS_PER_VM, DEFAULT_VM_SHARE } from './vm-account.js';
+import type { AppIdForm } from './window-label.js';
 
 /**
  * Connections of one VM at the same time: a desktop has dozens. One whose client asks much and reads nothing costs the
  * glue some 2 MiB of messages that wait, and each is two descriptors here and one in the compositor.
  */
 export const DEFAULT_CLIENTS_PER_VM = 256;
+/** Widest shadow and largest cursor that a policy may allow, in surface units: a screen's height. */
+export const MAX_POLICY_UNITS = 4096;
+/** The largest number of objects that a policy may allow, of one kind or altogether. */
+export const MAX_LIMIT = 10_000_000;
 /** The largest policy file that is read, in bytes. */
 export const MAX_POLICY_BYTES = 64 * 1024;
 
@@ -47,8 +59,14 @@ export interface VmPolicy {
   readonly readClipboard: boolean;
   /** Whether they may put something there. */
   readonly writeClipboard: boolean;
-  /** Whether the VM's name stands before their titles and in their app ids. */
+  /** Whether the VM's name stands before their titles. */
   readonly prefixTitles: boolean;
+  /** Where it stands in their app ids. */
+  readonly appId: AppIdForm;
+  /** Widest shadow on each side of a window, in surface units. */
+  readonly shadow: number;
+  /** Widest and highest cursor, in surface units. */
+  readonly cursor: number;
   readonly fullscreen: boolean;
   /** Whether they may capture what the compositor shows: the windows of every VM. */
   readonly capture: boolean;
@@ -65,6 +83,8 @@ export interface VmPolicy {
   readonly clients: number;
   /** Objects of all its connections together. */
   readonly objects: number;
+  /** Objects of one kind, by the names in `src/firewall/population.ts`; the kinds that are not here have their defaults. */
+  readonly limits: Readonly<Record<string, number>>;
 }
 
 /** What holds where no file says anything else. */
@@ -73,6 +93,9 @@ export const DEFAULT_POLICY: VmPolicy = {
   readClipboard: true,
   writeClipboard: true,
   prefixTitles: true,
+  appId: 'plain',
+  shadow: DEFAULT_SHADOW,
+  cursor: DEFAULT_CURSOR,
   fullscreen: true,
   capture: false,
   holdsFocus: true,
@@ -82,6 +105,7 @@ export const DEFAULT_POLICY: VmPolicy = {
   memory: DEFAULT_VM_SHARE,
   clients: DEFAULT_CLIENTS_PER_VM,
   objects: DEFAULT_OBJECTS_PER_VM,
+  limits: {},
 };
 
 /** A mistake in a policy file. */
@@ -143,10 +167,14 @@ export class Policies {
   }
 }
 
+/** Settings of which a file may have more than one line. */
+const REPEATABLE: ReadonlySet<string> = new Set(['allow', 'deny', 'limit']);
+
 /** Parses one file. `file` is its name in errors; what it does not mention is as in `base`. */
 export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT_POLICY): VmPolicy {
   const policy: { -readonly [Key in keyof VmPolicy]: VmPolicy[Key] } = { ...base };
   const versions = new Map<string, number>();
+  const limits = new Map<string, number>();
   const seen = new Set<string>();
   text.split(/\r?\n/).forEach((whole, index) => {
     const [setting, ...values] = whole.replace(/#.*/, '').trim().split(/\s+/);
@@ -154,8 +182,7 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
     const fail = (problem: string): never => {
       throw new PolicyError(file, index + 1, problem);
     };
-    const repeatable = setting === 'allow' || setting === 'deny';
-    if (!repeatable && seen.has(setting)) fail(`"${setting}" is set twice`);
+    if (!REPEATABLE.has(setting) && seen.has(setting)) fail(`"${setting}" is set twice`);
     seen.add(setting);
     switch (setting) {
       case 'clipboard': {
@@ -168,6 +195,15 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
       }
       case 'title':
         policy.prefixTitles = choice(values, { prefixed: true, free: false }, fail);
+        break;
+      case 'app-id':
+        policy.appId = choice<AppIdForm>(values, { plain: 'plain', prefixed: 'prefixed', suffixed: 'suffixed' }, fail);
+        break;
+      case 'shadow':
+        policy.shadow = count(values, 0, MAX_POLICY_UNITS, fail);
+        break;
+      case 'cursor':
+        policy.cursor = count(values, 1, MAX_POLICY_UNITS, fail);
         break;
       case 'fullscreen':
         policy.fullscreen = choice(values, { yes: true, no: false }, fail);
@@ -195,8 +231,18 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
         policy.clients = count(values, 1, 100_000, fail);
         break;
       case 'objects':
-        policy.objects = count(values, 1, 10_000_000, fail);
+        policy.objects = count(values, 1, MAX_LIMIT, fail);
         break;
+      case 'limit': {
+        const [kind, ...most] = values;
+        if (kind === undefined || !KINDS.some(({ name }) => name === kind)) {
+          fail(`limit: ${kind ?? 'nothing'} is not counted: give one of ${KINDS.map(({ name }) => name).join(', ')}`);
+          return;
+        }
+        if (limits.has(kind)) fail(`${kind} are limited twice`);
+        limits.set(kind, count(most, 1, MAX_LIMIT, fail));
+        break;
+      }
       case 'allow':
       case 'deny': {
         const [name, ...version] = values;
@@ -218,6 +264,7 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
         fail(`unknown setting "${setting}"`);
     }
   });
+  policy.limits = { ...base.limits, ...Object.fromEntries(limits) };
   if (versions.size > 0) {
     const { globals } = policy;
     // "allow" brings back what a default policy denied; neither goes beyond what is carried.
@@ -243,13 +290,12 @@ export function globalsOf({ globals, capture, pointerLock, inhibitShortcuts }: V
 
 type Fail = (problem: string) => never;
 
-function choice(values: readonly string[], choices: Readonly<Record<string, boolean>>, fail: Fail): boolean {
+function choice<T>(values: readonly string[], choices: Readonly<Record<string, T>>, fail: Fail): T {
   const [value] = values;
-  const chosen = value === undefined ? undefined : choices[value];
-  if (values.length !== 1 || chosen === undefined || !Object.hasOwn(choices, value!)) {
+  if (values.length !== 1 || !Object.hasOwn(choices, value!)) {
     return fail(`give one of ${Object.keys(choices).join(', ')}`);
   }
-  return chosen;
+  return choices[value!]!;
 }
 
 function count(values: readonly string[], least: number, most: number, fail: Fail): number {

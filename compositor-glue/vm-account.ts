@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { AllocatorClient } from '../src/allocator/client.js';
 import { VmFirewall } from '../src/firewall/firewall.js';
+import type { PixelBounds } from '../src/firewall/geometry.js';
 import type { Mapping } from '../src/system/native.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import { MAX_KEYMAP_BYTES } from '../src/relay/keymap.js';
@@ -64,8 +65,11 @@ export class VmAccount implements ObjectAccount {
     /** Clipboard pipes of this VM's clients. The account's to close. */
     readonly transfers: Transfers,
     readonly maxObjects = DEFAULT_OBJECTS_PER_VM,
+    /** Objects of one kind, where they are not as by default. */
+    limits?: Readonly<Record<string, number>>,
+    pixels?: PixelBounds,
   ) {
-    this.firewall = new VmFirewall(name);
+    this.firewall = new VmFirewall(name, limits, pixels);
   }
 
   /** Places for objects that its connections take. */

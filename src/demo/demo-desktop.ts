@@ -27,8 +27,8 @@ export const TERMINAL = { background: 0x14181e, foreground: 0xd7dae0 };
 /** Colours for headings and for what is one's own, 0xRRGGBB. */
 const ACCENT = { blue: 0x7cb7ff, green: 0x9fd58b };
 
-/** sway's configuration: two windows beside each other. The glue has put the name of its VM into each one's title
- * and app id. */
+/** sway's configuration: two windows beside each other. The glue has put the name of its VM before each one's
+ * title. */
 export function swayConfig(): string {
   const { width, height } = OUTPUT;
   return `
@@ -42,8 +42,8 @@ client.unfocused         #4c6a92 #4c6a92 #ffffff #4c6a92 #4c6a92
 focus_follows_mouse no
 seat * hide_cursor 1
 for_window [app_id=".*"] floating enable
-for_window [app_id=":foot$"] resize set 598 652, move position 27 33
-for_window [app_id=":virtwl-frames$"] border normal 3, move position 655 33
+for_window [app_id="^foot$"] resize set 598 652, move position 27 33
+for_window [app_id="^virtwl-frames$"] border normal 3, move position 655 33
 `;
 }
 

@@ -5,9 +5,9 @@
 import type { Picture } from '../frames/picture.js';
 import { TERMINAL, type Rect } from './demo-desktop.js';
 
-/** The app ids of the demonstration's windows; the glue has put the name of the VM before each. */
-export const terminalWindow = (appId: string): boolean => appId.endsWith(':foot');
-export const framesWindow = (appId: string): boolean => appId.endsWith(':virtwl-frames');
+/** The app ids of the demonstration's windows. */
+export const terminalWindow = (appId: string): boolean => appId === 'foot';
+export const framesWindow = (appId: string): boolean => appId === 'virtwl-frames';
 
 /** What is used here of a node of sway's tree (sway-ipc(7), GET_TREE). */
 export interface TreeNode {

@@ -7,6 +7,7 @@
  * - `roles.ts`: roles are given once, parents and subsurfaces make trees
  * - `serials.ts`: what needs an action of the user has one
  * - `regions.ts`: regions and damage have few rectangles
+ * - `geometry.ts`: windows show nothing outside of themselves, cursors are small
  * - `population.ts`: kinds of objects that cost more than others are counted
  * - `pace.ts`: no VM is far ahead of the compositor
  *
@@ -17,6 +18,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay, RelayRules } from '../relay/relay.js';
 import { Tokens } from './activation.js';
 import { Focus } from './focus.js';
+import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geometry.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
 import { VmPace } from './pace.js';
 import { Population, populationConcern } from './population.js';
@@ -25,7 +27,15 @@ import { rolesConcern, type Exports } from './roles.js';
 import { serialsConcern } from './serials.js';
 
 /** The names of the firewall's concerns: what others say that they come after. */
-export const FIREWALL: readonly string[] = ['lifetimes', 'roles', 'serials', 'regions', 'population', 'pace'];
+export const FIREWALL: readonly string[] = [
+  'lifetimes',
+  'roles',
+  'serials',
+  'regions',
+  'geometry',
+  'population',
+  'pace',
+];
 
 /** What all clients of one VM share. */
 export class VmFirewall {
@@ -33,7 +43,11 @@ export class VmFirewall {
   readonly population: Population;
 
   /** `limits`: numbers of a policy, by the names of kinds in `population.ts`. */
-  constructor(vm: string, limits?: Readonly<Record<string, number>>) {
+  constructor(
+    vm: string,
+    limits?: Readonly<Record<string, number>>,
+    readonly pixels: PixelBounds = DEFAULT_PIXEL_BOUNDS,
+  ) {
     this.population = new Population(vm, limits);
   }
 }
@@ -67,6 +81,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       rolesConcern(shared.exports),
       serialsConcern(),
       regionsConcern(cost => pace.charge(cost)),
+      geometryConcern(vm.pixels, cost => pace.charge(cost)),
       population.concern,
       pace.concern,
     ],

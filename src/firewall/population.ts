@@ -15,33 +15,90 @@ export interface Kind {
   readonly name: string;
   readonly most: number;
   readonly interfaces: readonly InterfaceName[];
+  /** Why no more: docs/policy.md tells it. */
+  readonly reason: string;
 }
 
-/** Kinds by default. A policy may say other numbers. */
+/** Kinds by default. A policy may say other numbers (`limit pools 4096`). */
 export const KINDS: readonly Kind[] = [
-  // Each is a mapping in the compositor, of which a process has 65,530, and half of them are for the other VMs.
-  { name: 'pools', most: 2_048, interfaces: ['wl_shm_pool'] },
-  // Each is drawn, and is walked for each frame and each motion of the pointer. A browser has some hundred.
-  { name: 'subsurfaces', most: 4_096, interfaces: ['wl_subsurface'] },
-  { name: 'surfaces', most: 16_384, interfaces: ['wl_surface'] },
-  // A person sees one chain of menus, and a tooltip for each program.
-  { name: 'popups', most: 256, interfaces: ['xdg_popup'] },
-  { name: 'windows', most: 1_024, interfaces: ['xdg_toplevel'] },
-  // Any of them is enough, and each is asked about each time.
-  { name: 'inhibitors', most: 64, interfaces: ['zwp_idle_inhibitor_v1'] },
-  { name: 'constraints', most: 64, interfaces: ['zwp_locked_pointer_v1', 'zwp_confined_pointer_v1'] },
-  // A registry is never destroyed, and each global is told to each.
-  { name: 'registries', most: 4_096, interfaces: ['wl_registry'] },
-  // Each gets its own copy of each event.
+  {
+    name: 'pools',
+    most: 2_048,
+    interfaces: ['wl_shm_pool'],
+    reason: 'Each is a mapping in the compositor, of which a process has 65,530; half of them are for the other VMs.',
+  },
+  {
+    name: 'subsurfaces',
+    most: 4_096,
+    interfaces: ['wl_subsurface'],
+    reason: 'Each is drawn, and is walked for each frame and each motion of the pointer. A browser has some hundred.',
+  },
+  {
+    name: 'surfaces',
+    most: 16_384,
+    interfaces: ['wl_surface'],
+    reason: 'Windows, popups, subsurfaces, cursors and icons together, and as many again in the making.',
+  },
+  {
+    name: 'popups',
+    most: 256,
+    interfaces: ['xdg_popup'],
+    reason: 'A person sees one chain of menus, and a tooltip for each program.',
+  },
+  {
+    name: 'windows',
+    most: 1_024,
+    interfaces: ['xdg_toplevel'],
+    reason: 'Each has a place in the layout and a title that is drawn. A person has some dozens.',
+  },
+  {
+    name: 'inhibitors',
+    most: 64,
+    interfaces: ['zwp_idle_inhibitor_v1'],
+    reason: 'Any of them is enough, and each is asked about each time.',
+  },
+  {
+    name: 'constraints',
+    most: 64,
+    interfaces: ['zwp_locked_pointer_v1', 'zwp_confined_pointer_v1'],
+    reason: 'One holds at a time, and each is looked for when the pointer moves to another surface.',
+  },
+  {
+    name: 'registries',
+    most: 4_096,
+    interfaces: ['wl_registry'],
+    reason: 'A registry is never destroyed, and each global is told to each.',
+  },
   {
     name: 'devices',
     most: 4_096,
     interfaces: ['wl_seat', 'wl_pointer', 'wl_keyboard', 'wl_touch', 'wl_data_device', 'zwp_relative_pointer_v1'],
+    reason: 'Each gets its own copy of each event.',
   },
-  { name: 'outputs', most: 4_096, interfaces: ['wl_output', 'zxdg_output_v1'] },
-  { name: 'sources', most: 1_024, interfaces: ['wl_data_source', 'zwp_primary_selection_source_v1'] },
-  { name: 'handles', most: 256, interfaces: ['zxdg_exported_v1', 'zxdg_exported_v2'] },
-  { name: 'tokens', most: 256, interfaces: ['xdg_activation_token_v1'] },
+  {
+    name: 'outputs',
+    most: 4_096,
+    interfaces: ['wl_output', 'zxdg_output_v1'],
+    reason: 'Each is told each change of a screen.',
+  },
+  {
+    name: 'sources',
+    most: 1_024,
+    interfaces: ['wl_data_source', 'zwp_primary_selection_source_v1'],
+    reason: 'One is the clipboard, one the selection and one is dragged; toolkits leave old ones behind.',
+  },
+  {
+    name: 'handles',
+    most: 256,
+    interfaces: ['zxdg_exported_v1', 'zxdg_exported_v2'],
+    reason: 'A window is exported while a dialog of another program is open over it.',
+  },
+  {
+    name: 'tokens',
+    most: 256,
+    interfaces: ['xdg_activation_token_v1'],
+    reason: 'One is used for each program that is started, at once.',
+  },
 ];
 
 /** The counts of one VM. */

@@ -24,6 +24,11 @@ t.test('every setting', async t => {
     [
       'clipboard write   # but not read',
       'title free',
+      'app-id suffixed',
+      'shadow 0',
+      'cursor 64',
+      'limit popups 32',
+      'limit pools 4096',
       'fullscreen no',
       'capture yes',
       'focus free',
@@ -41,6 +46,10 @@ t.test('every setting', async t => {
     readClipboard: false,
     writeClipboard: true,
     prefixTitles: false,
+    appId: 'suffixed',
+    shadow: 0,
+    cursor: 64,
+    limits: { popups: 32, pools: 4096 },
     fullscreen: false,
     capture: true,
     holdsFocus: false,
@@ -90,6 +99,13 @@ t.test('a VM file builds on default.policy, which builds on what the command lin
   t.equal(policies.of('anything').globals('wl_data_device_manager', 3), 0);
 });
 
+t.test('limits of kinds add up over files, and the rest have their defaults', async t => {
+  const base = parse('limit popups 32\nlimit pools 4096');
+  t.same(parsePolicy('limit popups 8', 'work.policy', base).limits, { popups: 8, pools: 4096 });
+  t.same(base.limits, { popups: 32, pools: 4096 }, 'a file changes no other');
+  t.same(parse('shadow 4096\ncursor 4096\nlimit pools 10000000').limits, { pools: 10_000_000 }, 'as much as may be');
+});
+
 t.test('mistakes name file and line', async t => {
   const mistakes: [string, RegExp][] = [
     ['memory', /^work\.policy:2: give one size/],
@@ -108,6 +124,19 @@ t.test('mistakes name file and line', async t => {
     ['clipboard', /:2: clipboard: give none/],
     ['clipboard none read', /:2: clipboard: give none/],
     ['clipboard maybe', /:2: clipboard: give none/],
+    ['app-id yes', /:2: give one of plain, prefixed, suffixed/],
+    ['app-id toString', /:2: give one of plain/],
+    ['shadow -1', /:2: give one number from 0 to 4096/],
+    ['shadow 4097', /:2: give one number from 0 to 4096/],
+    ['cursor 0', /:2: give one number from 1 to 4096/],
+    ['limit', /:2: limit: nothing is not counted: give one of pools, subsurfaces,/],
+    ['limit windowpanes 3', /:2: limit: windowpanes is not counted/],
+    ['limit __proto__ 3', /:2: limit: __proto__ is not counted/],
+    ['limit popups', /:2: give one number from 1 to/],
+    ['limit popups 0', /:2: give one number from 1 to/],
+    ['limit popups 10000001', /:2: give one number from 1 to 10000000/],
+    ['limit popups 3 4', /:2: give one number from 1 to/],
+    ['limit popups 3\nlimit popups 3', /:3: popups are limited twice/],
     ['title __proto__', /:2: give one of prefixed, free/],
     ['fullscreen', /:2: give one of yes, no/],
     ['capture maybe', /:2: give one of yes, no/],
@@ -150,6 +179,10 @@ t.test('whatever is in a file, it is a policy or a PolicyError', async t => {
     'title',
     'memory',
     'clients',
+    'limit',
+    'popups',
+    'app-id',
+    'shadow',
     'clipboard',
     'fullscreen',
     'wl_seat',

@@ -22,8 +22,8 @@ output HEADLESS-1 mode 320x120@60Hz position 0 0 scale 1
 default_border none
 default_floating_border none
 focus_follows_mouse no
-for_window [app_id="^${DIRECT}:"] floating enable, move position 8 8
-for_window [app_id="^${COPIED}:"] floating enable, move position 168 8
+for_window [title="^\\[${DIRECT}\\]"] floating enable, move position 8 8
+for_window [title="^\\[${COPIED}\\]"] floating enable, move position 168 8
 `;
 
 /** The processes of a part, outermost first. What is confined runs below bwrap, which runs below what a user starts. */

@@ -26,8 +26,8 @@ output HEADLESS-1 mode 200x96@2Hz position 0 0 scale 1
 default_border none
 default_floating_border none
 focus_follows_mouse no
-for_window [app_id="^office:"] floating enable, move position 8 8
-for_window [app_id="^lab:"] floating enable, move position 104 8
+for_window [title="^\\[office\\]"] floating enable, move position 8 8
+for_window [title="^\\[lab\\]"] floating enable, move position 104 8
 `;
 
 /** A stack whose clients may capture, so that they look at their own frames. It ends with the test. */

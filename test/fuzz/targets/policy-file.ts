@@ -1,5 +1,6 @@
 /** Policy files: text that is a policy, or an error that names its line. */
 import { DEFAULT_POLICY, parsePolicy, PolicyError } from '../../../compositor-glue/policy.js';
+import { KINDS } from '../../../src/firewall/population.js';
 import { REMOTE_GLOBALS } from '../../../src/relay/globals.js';
 import type { Target } from '../target.js';
 
@@ -11,6 +12,10 @@ const words = [
     'memory',
     'clients',
     'objects',
+    'limit',
+    'app-id',
+    'shadow',
+    'cursor',
     'allow',
     'deny',
     'none',
@@ -36,6 +41,7 @@ const words = [
     ' ',
     '\u00a0',
   ],
+  ...['popups 32', 'pools', 'suffixed', 'plain'],
   ...['wl_seat 5', 'xdg_wm_base 3', 'zxdg_exporter_v2', 'wl_output'],
 ];
 
@@ -46,6 +52,7 @@ export const policyFile: Target = {
     'clipboard write # a comment\ntitle free\nfullscreen no\nmemory 256M\nclients 64\ndeny zxdg_exporter_v2\nallow wl_seat 5\n',
     'clipboard read write\r\nallow xdg_wm_base\r\n',
     'clipboard none',
+    'app-id suffixed\nshadow 0\ncursor 64\nlimit popups 32\nlimit pools 4096\n',
   ].map(text => Buffer.from(text)),
   dictionary: words.map(word => Buffer.from(word)),
   run(input) {
@@ -59,15 +66,22 @@ export const policyFile: Target = {
       if (error.line < 1 || error.line > lines)
         throw new Error(`an error in line ${error.line} of ${lines}`, { cause: error });
       return [
-        /set twice|clipboard: give|give one of|no global|denied twice|a name only|unknown setting|one number|one size/.exec(
+        /set twice|clipboard: give|give one of|no global|denied twice|a name only|unknown setting|is not counted|limited twice|one number|one size/.exec(
           error.message,
         )?.[0] ?? 'else',
       ];
     }
-    const { memory, clients, objects, globals, ...switches } = policy;
+    const { memory, clients, objects, globals, appId, shadow, cursor, limits, ...switches } = policy;
     if (!Number.isSafeInteger(memory) || memory < 1) throw new Error(`${memory} bytes of memory`);
     if (!Number.isInteger(clients) || clients < 1 || clients > 100_000) throw new Error(`${clients} clients`);
     if (!Number.isInteger(objects) || objects < 1 || objects > 10_000_000) throw new Error(`${objects} objects`);
+    if (!['plain', 'prefixed', 'suffixed'].includes(appId)) throw new Error('app ids of no known form');
+    for (const [name, value] of [['shadow', shadow] as const, ['cursor', cursor] as const, ...Object.entries(limits)]) {
+      if (!Number.isInteger(value) || value < 0) throw new Error(`${name} ${value}`);
+    }
+    for (const name of Object.keys(limits)) {
+      if (!KINDS.some(kind => kind.name === name)) throw new Error(`a limit of ${name}`);
+    }
     for (const value of Object.values(switches))
       if (typeof value !== 'boolean') throw new Error(`a switch that is ${String(value)}`);
     for (const [name, newest] of REMOTE_GLOBALS) {

@@ -1,0 +1,361 @@
+/**
+ * A window shows nothing outside of itself. By the protocol a window may draw beyond its window geometry, for a shadow, and
+ * a compositor leaves room for the geometry alone: what is beyond covers title bars and the windows of others. Here each
+ * window's geometry, as the compositor is told it, grows until no more than a shadow is outside: on the sides where a
+ * window may have one at all. Layout, borders and the title with the VM's name then go around what is really drawn. The
+ * client's own geometry stays what it thinks it is, and its popups stay where it wants them.
+ *
+ * In: sizes of buffers, scales, viewports, places of subsurfaces, commits. Out: `xdg_surface.set_window_geometry`.
+ */
+import { ProtocolError, Verdict, type Call, type EventHandlers, type RequestHandlers } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import type { Relay } from '../relay/relay.js';
+import type { Rect } from '../wayland/region.js';
+import { XdgSurfaceError, XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
+import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
+import { DEFAULT_CURSOR, pointerImages } from './pointer-images.js';
+import { PopupPlaces } from './popup-places.js';
+import type { Size } from './surface-state.js';
+import { ShellWindow, Surfaces, type Node } from './surfaces.js';
+
+/**
+ * The widest shadow on each side of a window, in surface units. GTK 3 draws up to 51 (the shadow of an active window and
+ * its offset), GTK 4 up to 50, libdecor 24, weston's toolkit 32; the rest is a margin.
+ */
+export const DEFAULT_SHADOW = 64;
+/**
+ * How far a window may reach on either axis when its geometry has to grow, in surface units: more than the largest
+ * arrangement of screens. Nobody draws that by mistake.
+ */
+export const MAX_REACH = 32_768;
+/** `org_kde_kwin_server_decoration.mode`: the compositor draws the title bar. */
+const KDE_MODE_SERVER = 2;
+
+/** What a VM may show beside the insides of its windows. */
+export interface PixelBounds {
+  /** Of a window's shadow, on each side, in surface units. */
+  readonly shadow: number;
+  /** Width and height of a cursor or of what is dragged, in surface units. */
+  readonly cursor: number;
+}
+
+export const DEFAULT_PIXEL_BOUNDS: PixelBounds = { shadow: DEFAULT_SHADOW, cursor: DEFAULT_CURSOR };
+
+type Sides = Rect;
+
+/**
+ * The concern for one connection.
+ * @param charge what the compositor is told beyond the request itself, in requests
+ */
+export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => void): Concern {
+  const surfaces = new Surfaces();
+  const keeper = new GeometryKeeper(bounds, surfaces, charge);
+  const images = pointerImages(bounds.cursor, surfaces);
+  const popups = new PopupPlaces(surfaces);
+  const state = stateRequests(surfaces);
+  return {
+    name: 'geometry',
+    after: ['lifetimes', 'roles', 'serials', 'regions'],
+    made: { ...madeHandlers(surfaces), ...keeper.made },
+    gone: {
+      wl_surface: surface => surfaces.of(surface).destroy(),
+      wl_subsurface: subsurface => nodeOfPart.get(subsurface)?.leave(),
+      wp_viewport: viewport => {
+        const state = nodeOfPart.get(viewport)?.state;
+        if (state !== undefined) state.source = state.destination = undefined;
+      },
+      xdg_surface: xdgSurface => {
+        const window = surfaces.windowOf(xdgSurface);
+        if (window !== undefined) surfaces.of(window.surface).window = undefined;
+      },
+    },
+    requests: {
+      ...images.requests,
+      ...popups.requests,
+      wl_surface: {
+        ...state.wl_surface,
+        ...images.surfaceRequests,
+        commit: call => {
+          const node = surfaces.of(call.object);
+          node.commit();
+          images.commit(call, node);
+          return keeper.commit(call, node);
+        },
+      },
+      wl_subsurface: { ...state.wl_subsurface, set_desync: call => keeper.setDesync(call) },
+      wp_viewport: state.wp_viewport!,
+      xdg_surface: {
+        ...popups.requests.xdg_surface,
+        set_window_geometry: ({ object, args }) => {
+          surfaces.windowOf(object)?.setGeometry(args);
+          return Verdict.Forward;
+        },
+      },
+    },
+    events: { ...keeper.events, ...popups.events },
+  };
+}
+
+/** The surfaces that subsurfaces and viewports are about. */
+const nodeOfPart = new WeakMap<RelayObject, Node>();
+
+function madeHandlers(surfaces: Surfaces): NonNullable<Concern['made']> {
+  return {
+    wl_buffer: (buffer, { args }) => {
+      const { width, height } = args as Partial<Size>;
+      // Others than those of pools have one pixel.
+      if (width !== undefined && height !== undefined) surfaces.setBufferSize(buffer, { width, height });
+    },
+    wl_subsurface: (subsurface, { args }) => {
+      const { surface, parent } = args as { surface: RelayObject; parent: RelayObject };
+      const node = surfaces.of(surface);
+      node.become(surfaces.of(parent));
+      nodeOfPart.set(subsurface, node);
+    },
+    wp_viewport: (viewport, { args }) => {
+      nodeOfPart.set(viewport, surfaces.of((args as { surface: RelayObject }).surface));
+    },
+    xdg_surface: (xdgSurface, { args }) => {
+      const { surface } = args as { surface: RelayObject<'wl_surface'> };
+      const window = new ShellWindow(xdgSurface, surface);
+      surfaces.of(surface).window = window;
+      surfaces.setWindow(xdgSurface, window);
+    },
+  };
+}
+
+/** Requests that say something of a surface's size. */
+function stateRequests(surfaces: Surfaces): RequestHandlers {
+  return {
+    wl_surface: {
+      set_buffer_scale: ({ object, args: { scale } }) => {
+        // A compositor refuses others.
+        if (scale > 0) surfaces.of(object).state.scale = scale;
+        return Verdict.Forward;
+      },
+      set_buffer_transform: ({ object, args: { transform } }) => {
+        surfaces.of(object).state.transform = transform;
+        return Verdict.Forward;
+      },
+    },
+    wp_viewport: {
+      set_source: ({ object, args: { x, y, width, height } }) => {
+        const node = nodeOfPart.get(object);
+        const unset = x === -1 && y === -1 && width === -1 && height === -1;
+        if (node !== undefined) node.state.source = unset ? undefined : { width, height };
+        return Verdict.Forward;
+      },
+      set_destination: ({ object, args: { width, height } }) => {
+        const node = nodeOfPart.get(object);
+        if (node !== undefined) node.state.destination = width === -1 ? undefined : { width, height };
+        return Verdict.Forward;
+      },
+    },
+    wl_subsurface: {
+      set_position: ({ object, args: { x, y } }) => {
+        nodeOfPart.get(object)?.move(x, y);
+        return Verdict.Forward;
+      },
+      set_sync: ({ object }) => {
+        const node = nodeOfPart.get(object);
+        if (node?.parent !== undefined) node.synchronized = true;
+        return Verdict.Forward;
+      },
+    },
+  };
+}
+
+/** Tells the compositor the geometries. */
+class GeometryKeeper {
+  /** Surfaces around which the compositor draws a title bar, by its word. */
+  readonly #decorated = new WeakSet<RelayObject>();
+  /** The surface that a decoration is of. */
+  readonly #surfaceOf = new WeakMap<RelayObject, RelayObject>();
+
+  constructor(
+    private readonly bounds: PixelBounds,
+    private readonly surfaces: Surfaces,
+    private readonly charge: (cost: number) => void,
+  ) {}
+
+  readonly made: NonNullable<Concern['made']> = {
+    xdg_toplevel: (toplevel, { object }) => this.#becomes(object, toplevel),
+    xdg_popup: (popup, { object }) => this.#becomes(object, popup),
+    zxdg_toplevel_decoration_v1: (decoration, { args }) => {
+      const window = this.surfaces.windowOf((args as { toplevel: RelayObject }).toplevel);
+      if (window !== undefined) this.#surfaceOf.set(decoration, window.surface);
+    },
+    org_kde_kwin_server_decoration: (decoration, { args }) => {
+      this.#surfaceOf.set(decoration, (args as { surface: RelayObject }).surface);
+    },
+  };
+
+  readonly events: EventHandlers = {
+    xdg_toplevel: {
+      configure: ({ object, args: { states } }) => {
+        const window = this.surfaces.windowOf(object);
+        if (window !== undefined) window.tiled = tiledSides(states);
+        return Verdict.Forward;
+      },
+    },
+    // A decoration that its client destroys leaves the title bar where it is, as far as we know.
+    zxdg_toplevel_decoration_v1: {
+      configure: ({ object, args: { mode } }) =>
+        this.#decorate(object, mode === ZxdgToplevelDecorationV1Mode.server_side),
+    },
+    org_kde_kwin_server_decoration: {
+      mode: ({ object, args: { mode } }) => this.#decorate(object, mode === KDE_MODE_SERVER),
+    },
+  };
+
+  /** A surface has been committed, and the compositor does not know it yet. */
+  commit({ relay, object }: Call<'wl_surface'>, node: Node): Verdict {
+    const { top } = node;
+    if (node === top) {
+      this.#tell(relay, top);
+      if (top.window !== undefined) top.window.settled = top.sure();
+      return Verdict.Forward;
+    }
+    if (!node.immediate || !this.#isWrong(top)) return Verdict.Forward;
+    // The compositor looks at the geometry at a commit of the window itself: that has to come after this one.
+    relay.request(object, 'commit', {});
+    this.#mend(relay, top);
+    return Verdict.Drop;
+  }
+
+  /** What has waited for the parent's commit is shown now. */
+  setDesync({ relay, object }: Call<'wl_subsurface'>): Verdict {
+    const node = nodeOfPart.get(object);
+    if (node === undefined) return Verdict.Forward;
+    node.desynchronize();
+    if (!node.immediate || !this.#isWrong(node.top)) return Verdict.Forward;
+    relay.request(object, 'set_desync', {});
+    this.#mend(relay, node.top);
+    return Verdict.Drop;
+  }
+
+  /** Whether something is seen outside of the geometry that the compositor has looked at, or it is a needless one. */
+  #isWrong(top: Node): boolean {
+    const { window } = top;
+    const extents = top.extents();
+    // A window without a picture of its own is not shown.
+    if (window?.role === undefined || top.size.width === 0 || extents === undefined) return false;
+    if (this.#wanted(top) !== undefined) return true;
+    const { told, settled } = window;
+    if (settled === undefined) return true;
+    const seen = (told && intersection(told, settled)) ?? settled;
+    return grown(seen, extents, this.#sidesOf(window)) !== seen;
+  }
+
+  /** Has the compositor look at the right geometry, without the client's having committed the window. */
+  #mend(relay: Relay, top: Node): void {
+    const window = top.window!;
+    this.#tell(relay, top);
+    relay.request(window.surface, 'commit', {});
+    top.commit();
+    window.settled = top.sure();
+    this.charge(COMMIT_COST);
+  }
+
+  /** Tells the geometry that holds from the window's next commit on, if it is another one. */
+  #tell(relay: Relay, top: Node): void {
+    const wanted = this.#wanted(top);
+    if (wanted === undefined) return;
+    const window = top.window!;
+    window.told = wanted;
+    const { x1, y1, x2, y2 } = wanted;
+    relay.request(window.object, 'set_window_geometry', { x: x1, y: y1, width: x2 - x1, height: y2 - y1 });
+    this.charge(1);
+  }
+
+  /**
+   * The geometry that the compositor has to be told; undefined where it knows it, or none is needed.
+   * @throws ProtocolError (xdg_surface.invalid_size) for a window that reaches over {@link MAX_REACH}
+   */
+  #wanted(top: Node): Rect | undefined {
+    const { window } = top;
+    // Without a geometry of the client's, the window is all that is drawn. Without a picture nothing is.
+    if (window?.geometry === undefined || window.role === undefined || top.size.width === 0) return undefined;
+    const { geometry, told, object, surface } = window;
+    const extents = top.extents();
+    const wanted = extents === undefined ? geometry : grown(geometry, extents, this.#sidesOf(window));
+    if (told !== undefined && isSame(told, wanted)) return undefined;
+    if (wanted !== geometry && Math.max(wanted.x2 - wanted.x1, wanted.y2 - wanted.y1) > MAX_REACH) {
+      const text = `virtwl: ${String(surface)} draws outside of its window geometry, over ${MAX_REACH} units wide or high`;
+      throw new ProtocolError(object.clientId, XdgSurfaceError.invalid_size, text);
+    }
+    return wanted;
+  }
+
+  /** How far the window may draw beyond its geometry. */
+  #sidesOf(window: ShellWindow): Sides {
+    const { shadow } = this.bounds;
+    const { role, surface, tiled } = window;
+    if (!role!.is('xdg_toplevel')) return { x1: shadow, y1: shadow, x2: shadow, y2: shadow };
+    if (this.#decorated.has(surface)) return { x1: 0, y1: 0, x2: 0, y2: 0 };
+    const side = (is: boolean): number => (is ? 0 : shadow);
+    return { x1: side(tiled.left), y1: side(tiled.top), x2: side(tiled.right), y2: side(tiled.bottom) };
+  }
+
+  #becomes(xdgSurface: RelayObject, role: RelayObject): void {
+    const window = this.surfaces.windowOf(xdgSurface);
+    if (window === undefined) return;
+    window.role = role;
+    this.surfaces.setWindow(role, window);
+  }
+
+  #decorate(decoration: RelayObject, byServer: boolean): Verdict {
+    const surface = this.#surfaceOf.get(decoration);
+    if (surface !== undefined) {
+      if (byServer) this.#decorated.add(surface);
+      else this.#decorated.delete(surface);
+    }
+    return Verdict.Forward;
+  }
+}
+
+/** What a commit costs; see `pace.ts`. */
+const COMMIT_COST = 4;
+
+/** The geometry, with as much of the extents in it as leaves `sides` outside. */
+function grown(geometry: Rect, extents: Rect, sides: Sides): Rect {
+  // A compositor takes what geometry and extents have in common.
+  const inside = intersection(geometry, extents) ?? extents;
+  const rect = {
+    x1: Math.min(inside.x1, extents.x1 + sides.x1),
+    y1: Math.min(inside.y1, extents.y1 + sides.y1),
+    x2: Math.max(inside.x2, extents.x2 - sides.x2),
+    y2: Math.max(inside.y2, extents.y2 - sides.y2),
+  };
+  return isSame(rect, inside) && inside !== extents ? geometry : rect;
+}
+
+function intersection(a: Rect, b: Rect): Rect | undefined {
+  const x1 = Math.max(a.x1, b.x1);
+  const y1 = Math.max(a.y1, b.y1);
+  const x2 = Math.min(a.x2, b.x2);
+  const y2 = Math.min(a.y2, b.y2);
+  return x1 < x2 && y1 < y2 ? { x1, y1, x2, y2 } : undefined;
+}
+
+function isSame(a: Rect, b: Rect): boolean {
+  return a.x1 === b.x1 && a.y1 === b.y1 && a.x2 === b.x2 && a.y2 === b.y2;
+}
+
+/**
+ * Sides without a shadow, by the states of `xdg_toplevel.configure`. A client of version 1, like GTK 3, has no word for tiled
+ * sides; compositors that tile tell it that it is maximized.
+ */
+function tiledSides(states: Uint8Array): ShellWindow['tiled'] {
+  const told = new Set<number>();
+  const view = new DataView(states.buffer, states.byteOffset, states.byteLength);
+  for (let at = 0; at + 4 <= states.byteLength; at += 4) told.add(view.getUint32(at, true));
+  const all = told.has(XdgToplevelState.maximized) || told.has(XdgToplevelState.fullscreen);
+  return {
+    left: all || told.has(XdgToplevelState.tiled_left),
+    top: all || told.has(XdgToplevelState.tiled_top),
+    right: all || told.has(XdgToplevelState.tiled_right),
+    bottom: all || told.has(XdgToplevelState.tiled_bottom),
+  };
+}

@@ -1,0 +1,44 @@
+/**
+ * How large a surface is. In: what a client says of its buffer, its scale, its transform and its viewport, in the order in
+ * which it says it. Out, at each commit: width and height in surface units. What this model cannot know exactly it takes
+ * for larger, never for smaller.
+ */
+
+/** Width and height; in pixels for a buffer, in surface units for a surface. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+const NOTHING: Size = { width: 0, height: 0 };
+
+/** The state of a surface that decides on its size, as the client has said it up to now. */
+export class SurfaceState {
+  /** Undefined: without a buffer, it shows nothing. */
+  buffer: Size | undefined;
+  /** `wl_surface.set_buffer_scale` */
+  scale = 1;
+  /** `wl_surface.set_buffer_transform`: wl_output.transform. Odd ones turn it by a quarter. */
+  transform = 0;
+  /** `wp_viewport.set_source`, in surface units before the viewport; undefined: all of the buffer. */
+  source: Size | undefined;
+  /** `wp_viewport.set_destination`, in surface units; undefined: as large as the source. */
+  destination: Size | undefined;
+
+  /** The size that a commit gives to the surface. */
+  get size(): Size {
+    const { buffer, scale, transform, source, destination } = this;
+    if (buffer === undefined) return NOTHING;
+    if (destination !== undefined) return destination;
+    if (source !== undefined) return roundedUp(source);
+    const turned = (transform & 1) === 1;
+    return roundedUp({
+      width: (turned ? buffer.height : buffer.width) / scale,
+      height: (turned ? buffer.width : buffer.height) / scale,
+    });
+  }
+}
+
+function roundedUp({ width, height }: Size): Size {
+  return { width: Math.ceil(width), height: Math.ceil(height) };
+}

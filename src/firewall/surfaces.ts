@@ -1,0 +1,72 @@
+/**
+ * The surfaces of one connection as the rooms about pixels know them: their trees (`surface-tree.ts`), the windows and
+ * popups that they are, and the sizes of buffers.
+ */
+import type { RelayObject } from '../relay/object-map.js';
+import type { Rect } from '../wayland/region.js';
+import type { Size } from './surface-state.js';
+import { SurfaceNode } from './surface-tree.js';
+
+/** What is known of an xdg_surface. */
+export class ShellWindow {
+  /** By the client; undefined where it has never said any: all of the surfaces is the window. */
+  geometry: Rect | undefined;
+  /** As the compositor was told. */
+  told: Rect | undefined;
+  /** What of the surfaces was surely there at the last commit of the window: a compositor looks at its geometry then. */
+  settled: Rect | undefined;
+  /** The toplevel or popup. */
+  role: RelayObject | undefined;
+  /** Sides on which the compositor has said that there is no shadow. */
+  tiled = { left: false, top: false, right: false, bottom: false };
+
+  constructor(
+    readonly object: RelayObject<'xdg_surface'>,
+    readonly surface: RelayObject<'wl_surface'>,
+  ) {}
+
+  /** `xdg_surface.set_window_geometry`, which goes on to the compositor; one without an inside is refused there. */
+  setGeometry({ x, y, width, height }: Size & { readonly x: number; readonly y: number }): void {
+    if (width <= 0 || height <= 0) return;
+    this.told = this.geometry = { x1: x, y1: y, x2: x + width, y2: y + height };
+  }
+
+  /** How far the client's geometry begins inside of what the compositor was told. */
+  get shift(): { readonly x: number; readonly y: number } {
+    const { geometry, told } = this;
+    if (geometry === undefined || told === undefined) return { x: 0, y: 0 };
+    return { x: geometry.x1 - told.x1, y: geometry.y1 - told.y1 };
+  }
+}
+
+export type Node = SurfaceNode<ShellWindow>;
+
+/** What is known of the surfaces of one connection. */
+export class Surfaces {
+  readonly #nodes = new WeakMap<RelayObject, Node>();
+  readonly #windows = new WeakMap<RelayObject, ShellWindow>();
+  readonly #buffers = new WeakMap<RelayObject, Size>();
+
+  of(surface: RelayObject): Node {
+    let node = this.#nodes.get(surface);
+    if (node === undefined) this.#nodes.set(surface, (node = new SurfaceNode(surface)));
+    return node;
+  }
+
+  /** The window that a toplevel, a popup or an xdg_surface is of. */
+  windowOf(object: RelayObject): ShellWindow | undefined {
+    return this.#windows.get(object);
+  }
+
+  setWindow(object: RelayObject, window: ShellWindow): void {
+    this.#windows.set(object, window);
+  }
+
+  bufferSize(buffer: RelayObject): Size {
+    return this.#buffers.get(buffer) ?? { width: 1, height: 1 };
+  }
+
+  setBufferSize(buffer: RelayObject, size: Size): void {
+    this.#buffers.set(buffer, size);
+  }
+}

@@ -1,0 +1,110 @@
+/** One client behind a glue with what its windows are made of, and a compositor that does what a test tells it. */
+import type { Test } from 'tap';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
+import type { VmPolicy } from '../../compositor-glue/policy.js';
+import { GlueBetween, type Remote } from '../compositor-glue/glue-between.js';
+import { settle } from '../relay/peer.js';
+import { madeBy } from '../relay/relay-between.js';
+
+const GLOBALS = [
+  ['wl_compositor', 6],
+  ['wl_shm', 1],
+  ['wl_seat', 8],
+  ['wl_subcompositor', 1],
+  ['xdg_wm_base', 6],
+  ['wp_viewporter', 1],
+  ['wp_single_pixel_buffer_manager_v1', 1],
+  ['zxdg_decoration_manager_v1', 1],
+  ['wl_data_device_manager', 3],
+] as const;
+
+/** A client with what its windows are made of. */
+export class Desk {
+  readonly #made = new Map<string, number>();
+
+  private constructor(readonly remote: Remote) {}
+
+  static async open(t: Test, policy: Partial<VmPolicy> = {}): Promise<Desk> {
+    const between = new GlueBetween({ policy, globals: GLOBALS });
+    t.teardown(() => between.close());
+    return new Desk(await between.arrive('work'));
+  }
+
+  get client() {
+    return this.remote.client;
+  }
+
+  get compositor() {
+    return this.remote.compositor;
+  }
+
+  /** The client's object of a global. */
+  global(name: (typeof GLOBALS)[number][0]): number {
+    let id = this.#made.get(name);
+    if (id === undefined) {
+      const at = GLOBALS.findIndex(([known]) => known === name);
+      id = this.client.bind(this.remote.registry, at + 1, name, GLOBALS[at]![1]);
+      this.#made.set(name, id);
+    }
+    return id;
+  }
+
+  surface(): number {
+    return this.client.make(this.global('wl_compositor'), 'create_surface');
+  }
+
+  /** A buffer of memory of the client's own. */
+  buffer(width: number, height: number): number {
+    const bytes = width * height * 4;
+    const memory = new OwnedFd(native.memfd('virtwl-geometry-test', 4096, 0));
+    const pool = this.client.make(this.global('wl_shm'), 'create_pool', ['new', memory, bytes]);
+    const buffer = this.client.make(pool, 'create_buffer', ['new', 0, width, height, width * 4, 0]);
+    this.client.say(pool, 'destroy');
+    return buffer;
+  }
+
+  /** Attaches a buffer of a size and commits. */
+  show(surface: number, width: number, height: number): void {
+    this.client.say(surface, 'attach', [this.buffer(width, height), 0, 0]);
+    this.client.say(surface, 'commit');
+  }
+
+  subsurface(surface: number, parent: number): number {
+    return this.client.make(this.global('wl_subcompositor'), 'get_subsurface', ['new', surface, parent]);
+  }
+
+  window(): { surface: number; xdgSurface: number; toplevel: number } {
+    const surface = this.surface();
+    const xdgSurface = this.client.make(this.global('xdg_wm_base'), 'get_xdg_surface', ['new', surface]);
+    const toplevel = this.client.make(xdgSurface, 'get_toplevel');
+    return { surface, xdgSurface, toplevel };
+  }
+
+  geometry(xdgSurface: number, ...box: readonly [x: number, y: number, width: number, height: number]): void {
+    this.client.say(xdgSurface, 'set_window_geometry', box);
+  }
+
+  /** What the compositor has heard last of a window's geometry, at its last commit. */
+  async told(): Promise<unknown> {
+    await settle(24);
+    return this.compositor.all('xdg_surface.set_window_geometry').at(-1)?.args;
+  }
+
+  /** Names of what the compositor has heard since the last time, geometry and commits only. */
+  #heard = 0;
+  async order(): Promise<string[]> {
+    await settle(24);
+    const names = this.compositor.heard.slice(this.#heard).map(({ name }) => name);
+    this.#heard = this.compositor.heard.length;
+    return names.filter(name => /commit$|set_window_geometry|set_desync/.test(name));
+  }
+
+  /** The compositor says which states a window has. */
+  async configure(...states: readonly number[]): Promise<void> {
+    await settle(24);
+    const toplevel = madeBy(this.compositor, 'xdg_surface.get_toplevel');
+    this.compositor.say(toplevel, 'configure', [0, 0, new Uint8Array(Uint32Array.from(states).buffer)]);
+    await settle(24);
+  }
+}

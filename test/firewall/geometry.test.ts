@@ -1,0 +1,264 @@
+/** Windows show nothing outside of themselves: what a compositor is told of their geometry, whatever their client says. */
+import t, { type Test } from 'tap';
+import { DEFAULT_SHADOW, MAX_REACH } from '../../src/firewall/geometry.js';
+import { XdgSurfaceError, XdgToplevelState } from '../../src/wayland/protocols/xdg-shell.js';
+import { settle } from '../relay/peer.js';
+import { madeBy } from '../relay/relay-between.js';
+import { Desk } from './desk.js';
+
+t.test('a shadow of the width that is allowed is none of our business', async t => {
+  const desk = await Desk.open(t);
+  const { surface, xdgSurface } = desk.window();
+  desk.geometry(xdgSurface, DEFAULT_SHADOW, DEFAULT_SHADOW, 600, 400);
+  desk.show(surface, 600 + 2 * DEFAULT_SHADOW, 400 + 2 * DEFAULT_SHADOW);
+  t.same(await desk.told(), [DEFAULT_SHADOW, DEFAULT_SHADOW, 600, 400]);
+  t.equal(desk.compositor.all('xdg_surface.set_window_geometry').length, 1, 'said once, by the client');
+});
+
+t.test('a wider one is inside of the window', async t => {
+  const desk = await Desk.open(t);
+  const { surface, xdgSurface } = desk.window();
+  desk.geometry(xdgSurface, DEFAULT_SHADOW + 1, DEFAULT_SHADOW, 600, 400);
+  desk.show(surface, 601 + 2 * DEFAULT_SHADOW, 402 + 2 * DEFAULT_SHADOW);
+  t.same(await desk.told(), [DEFAULT_SHADOW, DEFAULT_SHADOW, 601, 402]);
+  t.same((await desk.order()).slice(-2), ['xdg_surface.set_window_geometry', 'wl_surface.commit'], 'with that commit');
+
+  desk.client.say(surface, 'commit');
+  t.same(await desk.order(), ['wl_surface.commit'], 'it is not said again');
+
+  desk.show(surface, 600 + 2 * DEFAULT_SHADOW, 400 + 2 * DEFAULT_SHADOW);
+  t.same(await desk.told(), [DEFAULT_SHADOW, DEFAULT_SHADOW, 601, 400], 'what it says is what it draws again');
+});
+
+t.test('the policy says how wide', async t => {
+  const desk = await Desk.open(t, { shadow: 10 });
+  const { surface, xdgSurface } = desk.window();
+  desk.geometry(xdgSurface, 250, 60, 600, 600);
+  desk.show(surface, 900, 760);
+  t.same(await desk.told(), [10, 10, 880, 740]);
+});
+
+t.test('a window without a geometry of its own is what it draws', async t => {
+  const desk = await Desk.open(t);
+  const { surface } = desk.window();
+  desk.show(surface, 900, 760);
+  t.equal(await desk.told(), undefined);
+});
+
+t.test('sides without a shadow', async t => {
+  const { tiled_left, tiled_top, maximized } = XdgToplevelState;
+  t.test('those that are tiled, from when the compositor says so', async t => {
+    const desk = await Desk.open(t);
+    const { surface, xdgSurface } = desk.window();
+    desk.geometry(xdgSurface, 20, 20, 600, 400);
+    desk.show(surface, 640, 440);
+    await desk.configure(tiled_left, tiled_top);
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [0, 0, 620, 420]);
+    await desk.configure();
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [20, 20, 600, 400], 'and not when it floats');
+  });
+  t.test('all of a window that fills the screen', async t => {
+    const desk = await Desk.open(t);
+    const { surface, xdgSurface } = desk.window();
+    await desk.configure(maximized);
+    desk.geometry(xdgSurface, 20, 20, 600, 400);
+    desk.show(surface, 640, 440);
+    t.same(await desk.told(), [0, 0, 640, 440]);
+  });
+  t.test('all where the compositor draws the title bar', async t => {
+    const desk = await Desk.open(t);
+    const { surface, xdgSurface, toplevel } = desk.window();
+    const manager = desk.global('zxdg_decoration_manager_v1');
+    const decoration = desk.client.make(manager, 'get_toplevel_decoration', ['new', toplevel]);
+    await settle(24);
+    const theirs = madeBy(desk.compositor, 'zxdg_decoration_manager_v1.get_toplevel_decoration');
+    desk.compositor.say(theirs, 'configure', [2]);
+    await settle(24);
+    // Without it, the title bar may stay.
+    desk.client.say(decoration, 'destroy');
+    desk.geometry(xdgSurface, 20, 20, 600, 400);
+    desk.show(surface, 640, 440);
+    t.same(await desk.told(), [0, 0, 640, 440]);
+  });
+});
+
+t.test('how large a surface is', async t => {
+  const cases: readonly [name: string, say: (desk: Desk, surface: number) => void, told: readonly number[]][] = [
+    [
+      'by its scale',
+      (desk, surface) => {
+        desk.client.say(surface, 'set_buffer_scale', [2]);
+        desk.show(surface, 1000, 800);
+      },
+      [64, 64, 372, 272],
+    ],
+    [
+      'turned',
+      (desk, surface) => {
+        desk.client.say(surface, 'set_buffer_transform', [5]);
+        desk.show(surface, 400, 1000);
+      },
+      [64, 64, 872, 272],
+    ],
+    [
+      'by what a viewport makes of one pixel',
+      (desk, surface) => {
+        const viewport = desk.client.make(desk.global('wp_viewporter'), 'get_viewport', ['new', surface]);
+        desk.client.say(viewport, 'set_destination', [1000, 800]);
+        const manager = desk.global('wp_single_pixel_buffer_manager_v1');
+        const buffer = desk.client.make(manager, 'create_u32_rgba_buffer', ['new', 1, 2, 3, 4]);
+        desk.client.say(surface, 'attach', [buffer, 0, 0]);
+        desk.client.say(surface, 'commit');
+      },
+      [64, 64, 872, 672],
+    ],
+    [
+      'by what a viewport takes',
+      (desk, surface) => {
+        const viewport = desk.client.make(desk.global('wp_viewporter'), 'get_viewport', ['new', surface]);
+        desk.client.say(viewport, 'set_source', [0, 0, 500, 300]);
+        desk.show(surface, 1000, 800);
+      },
+      [64, 64, 372, 172],
+    ],
+  ];
+  for (const [name, say, told] of cases) {
+    t.test(name, async t => {
+      const desk = await Desk.open(t);
+      const { surface, xdgSurface } = desk.window();
+      desk.geometry(xdgSurface, 200, 100, 10, 10);
+      say(desk, surface);
+      t.same(await desk.told(), told);
+    });
+  }
+});
+
+t.test('subsurfaces', async t => {
+  /** A window of 600 by 400 with a subsurface. */
+  const withChild = async (t: Test) => {
+    const desk = await Desk.open(t);
+    const window = desk.window();
+    desk.geometry(window.xdgSurface, 0, 0, 600, 400);
+    desk.show(window.surface, 600, 400);
+    const child = desk.surface();
+    const subsurface = desk.subsurface(child, window.surface);
+    return { desk, ...window, child, subsurface };
+  };
+
+  t.test('count with their places', async t => {
+    const { desk, surface, child, subsurface } = await withChild(t);
+    desk.client.say(subsurface, 'set_position', [-250, -160]);
+    desk.show(child, 900, 660);
+    t.same(await desk.told(), [0, 0, 600, 400], 'nothing of it is seen before the window is committed');
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [-186, -96, 786, 532]);
+    desk.client.say(subsurface, 'destroy');
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [0, 0, 600, 400], 'until they are gone');
+  });
+
+  t.test('that are shown without the window have it looked at again', async t => {
+    const { desk, surface, child, subsurface } = await withChild(t);
+    desk.client.say(subsurface, 'set_desync');
+    desk.client.say(subsurface, 'set_position', [-250, -160]);
+    desk.client.say(surface, 'commit');
+    await desk.order();
+    desk.show(child, 900, 660);
+    t.same(await desk.order(), ['wl_surface.commit', 'xdg_surface.set_window_geometry', 'wl_surface.commit']);
+    t.same(await desk.told(), [-186, -96, 786, 532]);
+    desk.client.say(child, 'commit');
+    t.same(await desk.order(), ['wl_surface.commit'], 'once');
+  });
+
+  t.test('also where the window has no geometry, and where it has a larger one than it draws', async t => {
+    for (const large of [false, true]) {
+      const desk = await Desk.open(t);
+      const { surface, xdgSurface } = desk.window();
+      if (large) desk.geometry(xdgSurface, -1000, -1000, 4000, 4000);
+      desk.show(surface, 600, 400);
+      const child = desk.surface();
+      const subsurface = desk.subsurface(child, surface);
+      desk.client.say(subsurface, 'set_desync');
+      desk.client.say(subsurface, 'set_position', [-250, -160]);
+      desk.client.say(surface, 'commit');
+      await desk.order();
+      desk.show(child, 900, 660);
+      t.same(await desk.order(), ['wl_surface.commit', 'wl_surface.commit'], large ? 'larger' : 'none');
+    }
+  });
+
+  t.test('that have waited are shown when they stop to be synchronized', async t => {
+    const { desk, surface, child, subsurface } = await withChild(t);
+    desk.client.say(subsurface, 'set_position', [-250, -160]);
+    desk.client.say(surface, 'commit');
+    desk.show(child, 900, 660);
+    await desk.order();
+    desk.client.say(subsurface, 'set_desync');
+    t.same(await desk.order(), ['wl_subsurface.set_desync', 'xdg_surface.set_window_geometry', 'wl_surface.commit']);
+  });
+
+  t.test('of subsurfaces, whatever waits for whom', async t => {
+    const { desk, surface, child } = await withChild(t);
+    const grandchild = desk.surface();
+    const below = desk.subsurface(grandchild, child);
+    desk.client.say(below, 'set_position', [-500, 0]);
+    desk.show(grandchild, 100, 100);
+    desk.show(child, 100, 100);
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [-436, 0, 1036, 400]);
+    // What is smaller is not seen before both above have been committed.
+    desk.client.say(below, 'set_position', [0, 0]);
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [-436, 0, 1036, 400], 'not yet');
+    desk.client.say(child, 'commit');
+    t.same(await desk.told(), [-436, 0, 1036, 400], 'nor yet');
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [0, 0, 600, 400]);
+  });
+});
+
+t.test('popups are where their client wants them, whatever the compositor takes for their window', async t => {
+  const desk = await Desk.open(t);
+  const { surface, xdgSurface } = desk.window();
+  desk.geometry(xdgSurface, 100, 90, 600, 400);
+  desk.show(surface, 700, 490);
+  t.same(await desk.told(), [64, 64, 636, 426]);
+  const positioner = desk.client.make(desk.global('xdg_wm_base'), 'create_positioner');
+  desk.client.say(positioner, 'set_size', [50, 50]);
+  desk.client.say(positioner, 'set_anchor_rect', [5, 6, 1, 1]);
+  const popupSurface = desk.surface();
+  const popupXdg = desk.client.make(desk.global('xdg_wm_base'), 'get_xdg_surface', ['new', popupSurface]);
+  const popup = desk.client.make(popupXdg, 'get_popup', ['new', xdgSurface, positioner]);
+  await settle(24);
+  const heard = desk.compositor.heard.map(({ name, args }) => ({ name, args }));
+  const at = heard.findIndex(({ name }) => name === 'xdg_surface.get_popup');
+  t.match(heard[at - 1], { name: 'xdg_positioner.set_anchor_rect', args: [5 + 36, 6 + 26, 1, 1] });
+  t.match(heard[at + 1], { name: 'xdg_positioner.set_anchor_rect', args: [5, 6, 1, 1] }, 'the positioner is as it was');
+  const theirs = madeBy(desk.compositor, 'xdg_surface.get_popup');
+  desk.compositor.say(theirs, 'configure', [41, 32, 50, 50]);
+  t.match(await desk.client.hears('xdg_popup.configure'), { id: popup, args: [5, 6, 50, 50] });
+  // A popup's own shadow has the same bound.
+  desk.geometry(popupXdg, 100, 10, 50, 50);
+  desk.show(popupSurface, 160, 70);
+  t.same(await desk.told(), [64, 10, 86, 50]);
+});
+
+t.test('a window that reaches further than any screen ends its client', async t => {
+  const desk = await Desk.open(t);
+  const { surface, xdgSurface } = desk.window();
+  desk.geometry(xdgSurface, 0, 0, 10, 10);
+  const viewport = desk.client.make(desk.global('wp_viewporter'), 'get_viewport', ['new', surface]);
+  desk.client.say(viewport, 'set_destination', [MAX_REACH + DEFAULT_SHADOW, 10]);
+  desk.show(surface, 10, 10);
+  t.same(await desk.told(), [0, 0, MAX_REACH, 10], 'as far as that');
+  desk.client.say(viewport, 'set_destination', [MAX_REACH + DEFAULT_SHADOW + 1, 10]);
+  desk.client.say(surface, 'commit');
+  await desk.client.isEnded();
+  t.match(desk.client.last('wl_display.error').args, [
+    xdgSurface,
+    XdgSurfaceError.invalid_size,
+    /outside of its window/,
+  ]);
+});

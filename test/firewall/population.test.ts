@@ -1,0 +1,55 @@
+/** Kinds of objects are counted: by VM, up to what its policy says, and as the documentation tells. */
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { DEFAULT_POLICY } from '../../compositor-glue/policy.js';
+import { KINDS, Population } from '../../src/firewall/population.js';
+import { WlDisplayError } from '../../src/wayland/protocols/wayland.js';
+import { GlueBetween, nameOf } from '../compositor-glue/glue-between.js';
+import { settle } from '../relay/peer.js';
+
+t.test('each kind has as many as its limit, and not one more', async t => {
+  for (const { name, most } of KINDS) {
+    const population = new Population('work');
+    for (let i = 0; i < most; i++) population.add(name);
+    t.throws(() => population.add(name), { code: WlDisplayError.no_memory, message: `has ${most} ${name} already` });
+    population.remove(name);
+    t.doesNotThrow(() => population.add(name), `${name}: one that is gone makes room`);
+  }
+});
+
+t.test('a policy says how many, of all clients of its VM', async t => {
+  const between = new GlueBetween({ policy: { limits: { surfaces: 3 } } });
+  t.teardown(() => between.close());
+  const surfaces = async (vm: string, count: number) => {
+    const { client, registry } = await between.arrive(vm);
+    const compositor = client.bind(registry, nameOf('wl_compositor'), 'wl_compositor', 6);
+    const made = Array.from({ length: count }, () => client.make(compositor, 'create_surface'));
+    await settle(24);
+    return { client, compositor, made };
+  };
+  const first = await surfaces('work', 2);
+  const second = await surfaces('work', 1);
+  t.notOk(first.client.ended);
+  t.notOk(second.client.ended, 'three together');
+  const other = await surfaces('play', 3);
+  t.notOk(other.client.ended, 'another VM has its own');
+
+  second.client.make(second.compositor, 'create_surface');
+  await second.client.isEnded();
+  const [id, code, text] = second.client.last('wl_display.error').args;
+  t.match([id, code], [1, WlDisplayError.no_memory]);
+  t.match(text, /VM "work" has 3 surfaces already/);
+
+  first.client.make(first.compositor, 'create_surface');
+  await settle(24);
+  t.notOk(first.client.ended, 'what the other one had is free again');
+});
+
+t.test('docs/policy.md has every kind, its default and the reason', async t => {
+  const page = readFileSync('docs/policy.md', 'utf8');
+  for (const { name, most, reason } of KINDS) {
+    t.ok(page.includes(`| \`${name}\` | ${most.toLocaleString('en')} | ${reason} |`), name);
+  }
+  t.equal(page.split('## Limits')[1]!.split('\n## ')[0]!.match(/^\| `/gm)!.length, KINDS.length, 'and no other');
+  t.same(DEFAULT_POLICY.limits, {}, 'which are the defaults');
+});
