@@ -14,7 +14,7 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlKeyboardKeyState, WlPointerButtonState } from '../wayland/protocols/wayland.js';
-import { knownLife, toplevelOf } from './life.js';
+import { knownLife, lifeOf, toplevelOf } from './life.js';
 import { dismiss } from './lifetimes.js';
 
 /**
@@ -191,6 +191,7 @@ class Windows {
     if (shown === undefined) return;
     shown.callOff?.();
     shown.callOff = undefined;
+    lifeOf(surface!).withheld = false;
     shown.as = undefined;
   };
 
@@ -279,8 +280,11 @@ class Windows {
       show();
       return Verdict.Forward;
     }
+    const life = lifeOf(surface);
+    life.withheld = true;
     shown.callOff = this.focus.hold(this.vm, () => {
       shown.callOff = undefined;
+      life.withheld = false;
       show();
       relay.request(surface, 'commit', {});
       relay.flush();

@@ -14,6 +14,7 @@ import type { Relay } from '../relay/relay.js';
 import type { Rect } from '../wayland/region.js';
 import { XdgSurfaceError, XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
 import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
+import { knownLife } from './life.js';
 import { DEFAULT_CURSOR, pointerImages } from './pointer-images.js';
 import { PopupPlaces } from './popup-places.js';
 import type { Size } from './surface-state.js';
@@ -57,7 +58,14 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
   return {
     name: 'geometry',
     after: ['lifetimes', 'roles', 'serials', 'regions'],
-    made: { ...madeHandlers(surfaces), ...keeper.made },
+    made: {
+      ...madeHandlers(surfaces),
+      ...keeper.made,
+      xdg_popup: (popup, call) => {
+        keeper.becomes(call.object, popup);
+        popups.made(popup, call);
+      },
+    },
     gone: {
       wl_surface: surface => surfaces.of(surface).destroy(),
       wl_subsurface: subsurface => nodeOfPart.get(subsurface)?.leave(),
@@ -180,8 +188,7 @@ class GeometryKeeper {
   ) {}
 
   readonly made: NonNullable<Concern['made']> = {
-    xdg_toplevel: (toplevel, { object }) => this.#becomes(object, toplevel),
-    xdg_popup: (popup, { object }) => this.#becomes(object, popup),
+    xdg_toplevel: (toplevel, { object }) => this.becomes(object, toplevel),
     zxdg_toplevel_decoration_v1: (decoration, { args }) => {
       const window = this.surfaces.windowOf((args as { toplevel: RelayObject }).toplevel);
       if (window !== undefined) this.#surfaceOf.set(decoration, window.surface);
@@ -252,6 +259,11 @@ class GeometryKeeper {
   #mend(relay: Relay, top: Node): void {
     const window = top.window!;
     this.#tell(relay, top);
+    if (knownLife(window.surface)?.withheld === true) {
+      // What it draws is not shown before its own commit is, which takes the geometry with it.
+      window.settled = undefined;
+      return;
+    }
     relay.request(window.surface, 'commit', {});
     top.commit();
     window.settled = top.sure();
@@ -298,7 +310,8 @@ class GeometryKeeper {
     return { x1: side(tiled.left), y1: side(tiled.top), x2: side(tiled.right), y2: side(tiled.bottom) };
   }
 
-  #becomes(xdgSurface: RelayObject, role: RelayObject): void {
+  /** An xdg_surface has become a toplevel or popup. */
+  becomes(xdgSurface: RelayObject, role: RelayObject): void {
     const window = this.surfaces.windowOf(xdgSurface);
     if (window === undefined) return;
     window.role = role;

@@ -26,6 +26,8 @@ export class Life {
   role: Role | undefined;
   /** A surface's xdg_surface, an xdg_surface's toplevel or popup, a surface's subsurface: while that lives. */
   roleObject: RelayObject | undefined;
+  /** A surface's commit is kept back for now: no other may be said for it. */
+  withheld = false;
   /** The surface of an xdg_surface, toplevel, popup or subsurface. */
   surface: RelayObject | undefined;
   /** A surface: whether the next commit brings a buffer (false: takes it away); undefined when it leaves it as it is. */

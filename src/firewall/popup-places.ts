@@ -8,49 +8,61 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { Surfaces } from './surfaces.js';
 
-interface Anchor {
+interface Place {
   readonly x: number;
   readonly y: number;
+}
+
+interface Anchor extends Place {
   readonly width: number;
   readonly height: number;
 }
 
+/** What a positioner's popup is anchored to. */
+interface Anchors {
+  /** By the client. */
+  readonly own: Anchor;
+  /** As the compositor was told last. */
+  told: Anchor;
+}
+
 export class PopupPlaces {
-  /** What a positioner's popup is anchored to. */
-  readonly #anchors = new WeakMap<RelayObject, Anchor>();
+  readonly #anchors = new WeakMap<RelayObject, Anchors>();
   readonly #parents = new WeakMap<RelayObject, RelayObject>();
 
   constructor(private readonly surfaces: Surfaces) {}
 
+  /** A popup has been made. */
+  made(popup: RelayObject<'xdg_popup'>, { args }: Call<string, never>): void {
+    const { parent } = args as { parent?: RelayObject };
+    if (parent !== undefined) this.#parents.set(popup, parent);
+  }
+
   readonly requests: RequestHandlers = {
     xdg_positioner: {
       set_anchor_rect: ({ object, args }) => {
-        this.#anchors.set(object, args);
+        this.#anchors.set(object, { own: args, told: args });
         return Verdict.Forward;
       },
     },
     xdg_surface: {
-      get_popup: ({ relay, object, args: { id, parent, positioner } }) => {
-        const popup = relay.adopt('xdg_popup', object.version, id, false);
-        if (parent !== undefined) this.#parents.set(popup, parent);
-        this.#shifted(relay, popup, positioner, () =>
-          relay.request(object, 'get_popup', { id: popup, parent, positioner }),
-        );
-        return Verdict.Drop;
+      get_popup: ({ relay, args: { parent, positioner } }) => {
+        this.#anchor(relay, positioner, parent);
+        return Verdict.Forward;
       },
     },
     xdg_popup: {
-      reposition: ({ relay, object, args }) => {
-        this.#shifted(relay, object, args.positioner, () => relay.request(object, 'reposition', args));
-        return Verdict.Drop;
+      reposition: ({ relay, object, args: { positioner } }) => {
+        this.#anchor(relay, positioner, this.#parents.get(object));
+        return Verdict.Forward;
       },
     },
   };
 
   readonly events: EventHandlers = {
     xdg_popup: {
-      configure: ({ relay, object, args }: Call<'xdg_popup', Anchor>) => {
-        const { x, y } = this.#shiftOf(object);
+      configure: ({ relay, object, args }) => {
+        const { x, y } = this.#shiftOf(this.#parents.get(object));
         if (x === 0 && y === 0) return Verdict.Forward;
         relay.emitEvent(object, 'configure', { ...args, x: args.x - x, y: args.y - y });
         return Verdict.Drop;
@@ -58,18 +70,19 @@ export class PopupPlaces {
     },
   };
 
-  #shiftOf(popup: RelayObject): { readonly x: number; readonly y: number } {
-    const parent = this.#parents.get(popup);
+  #shiftOf(parent: RelayObject | undefined): Place {
     return (parent && this.surfaces.windowOf(parent)?.shift) ?? { x: 0, y: 0 };
   }
 
-  /** Says something with the positioner as the compositor has to understand it. */
-  #shifted(relay: Relay, popup: RelayObject, positioner: RelayObject<'xdg_positioner'>, say: () => void): void {
-    const { x, y } = this.#shiftOf(popup);
-    const anchor = this.#anchors.get(positioner);
-    const shifted = anchor !== undefined && (x !== 0 || y !== 0);
-    if (shifted) relay.request(positioner, 'set_anchor_rect', { ...anchor, x: anchor.x + x, y: anchor.y + y });
-    say();
-    if (shifted) relay.request(positioner, 'set_anchor_rect', anchor);
+  /** Has the positioner say the place in the parent as the compositor knows that. */
+  #anchor(relay: Relay, positioner: RelayObject<'xdg_positioner'>, parent: RelayObject | undefined): void {
+    const anchors = this.#anchors.get(positioner);
+    if (anchors === undefined) return;
+    const { own, told } = anchors;
+    const shift = this.#shiftOf(parent);
+    const wanted = { ...own, x: own.x + shift.x, y: own.y + shift.y };
+    if (wanted.x === told.x && wanted.y === told.y) return;
+    anchors.told = wanted;
+    relay.request(positioner, 'set_anchor_rect', wanted);
   }
 }

@@ -23,12 +23,15 @@ const GLOBALS = [
 export class Desk {
   readonly #made = new Map<string, number>();
 
-  private constructor(readonly remote: Remote) {}
+  private constructor(
+    readonly remote: Remote,
+    private readonly between: GlueBetween,
+  ) {}
 
   static async open(t: Test, policy: Partial<VmPolicy> = {}): Promise<Desk> {
     const between = new GlueBetween({ policy, globals: GLOBALS });
     t.teardown(() => between.close());
-    return new Desk(await between.arrive('work'));
+    return new Desk(await between.arrive('work'), between);
   }
 
   get client() {
@@ -98,6 +101,16 @@ export class Desk {
     const names = this.compositor.heard.slice(this.#heard).map(({ name }) => name);
     this.#heard = this.compositor.heard.length;
     return names.filter(name => /commit$|set_window_geometry|set_desync/.test(name));
+  }
+
+  /** The user presses a key in a window of another VM. */
+  async typeElsewhere(): Promise<void> {
+    const { client, compositor, registry } = await this.between.arrive('other');
+    const seat = GLOBALS.findIndex(([name]) => name === 'wl_seat') + 1;
+    client.make(client.bind(registry, seat, 'wl_seat', 8), 'get_keyboard');
+    await settle(24);
+    compositor.say(madeBy(compositor, 'wl_seat.get_keyboard'), 'key', [1, 0, 30, 1]);
+    await settle(24);
   }
 
   /** The compositor says which states a window has. */

@@ -73,7 +73,7 @@ async function twoWindows(t: Test, config: string): Promise<{ siege: Siege; host
 
 for (const [how, config] of [
   ['tiled', ''],
-  ['floating', 'for_window [app_id="work:false"] floating enable, resize set 200 150, move position 300 250'],
+  ['floating', 'for_window [title="^\\[work\\] false"] floating enable, resize set 200 150, move position 300 250'],
 ] as const) {
   t.test(`spoofs, ${how}`, SIEGE, async t => {
     await t.test('a surface far larger than its window geometry', async t => {
