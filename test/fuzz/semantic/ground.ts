@@ -96,8 +96,10 @@ export class Ground {
 
   #proveAlive(): void {
     const { exitCode, signalCode } = this.compositor.process;
-    if (exitCode !== null || signalCode !== null)
-      throw new Error(`the compositor has ended: ${signalCode ?? `status ${exitCode}`}`);
+    if (exitCode === null && signalCode === null) return;
+    // An assertion is the last that it said.
+    const said = this.compositor.log().trim().split('\n').at(-1);
+    throw new Error(`the compositor has ended: ${signalCode ?? `status ${exitCode}`}, having said: ${said}`);
   }
 
   close(): Promise<void> {
