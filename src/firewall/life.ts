@@ -34,6 +34,8 @@ export class Life {
   attached: boolean | undefined;
   /** A surface: whether a buffer was committed. */
   shown = false;
+  /** A popup: whether its surface was committed since it was made. */
+  committed = false;
   /** The parent of a toplevel, a popup (its parent's role object) or a subsurface (the parent's surface). */
   parent: RelayObject | undefined;
 

@@ -38,7 +38,25 @@ export function destroyInOrder(relay: Relay): void {
     return counts && object.serverId !== 0 && !object.destroyed && hasDestructor(object) ? [life] : [];
   });
   tied.sort((a, b) => b.number - a.number);
-  for (const { object } of tied) relay.detach(object, { text: 'the client has left' });
+  for (const { object } of tied) {
+    commitFirst(relay, object);
+    relay.detach(object, { text: 'the client has left' });
+  }
+}
+
+/**
+ * Commits a popup that never was, without a picture, before it is destroyed. wlroots 0.15 tells a compositor of a popup
+ * as soon as it is made, and of its end only if it was committed: sway and cage keep one that is freed otherwise.
+ */
+function commitFirst(relay: Relay, popup: RelayObject): void {
+  const life = knownLife(popup);
+  const surface = life?.surface;
+  if (!popup.is('xdg_popup') || life?.committed !== false || surface?.is('wl_surface') !== true) return;
+  if (popup.inert !== undefined || surface.inert !== undefined || surface.destroyed) return;
+  life.committed = true;
+  // What was attached is not to be shown, and before a configure it would be an error of the client's.
+  relay.request(surface, 'attach', { buffer: undefined, x: 0, y: 0 });
+  relay.request(surface, 'commit', {});
 }
 
 function hasDestructor(object: RelayObject): boolean {
@@ -90,6 +108,7 @@ function release(relay: Relay, object: RelayObject): Verdict {
   const dependents = [...(knownLife(object)?.dependents ?? [])].reverse();
   for (const dependent of dependents) refuseIfNeeded(object, dependent);
   for (const dependent of dependents) takeAway(relay, dependent, goneOf(dependent, object));
+  commitFirst(relay, object);
   return Verdict.Forward;
 }
 
@@ -118,6 +137,7 @@ function takeAway(relay: Relay, object: RelayObject, gone: Gone): void {
   }
   if (object.inert !== undefined || object.destroyed) return;
   if (gone.then === 'dismiss' && object.is('xdg_popup')) relay.emitEvent(object, 'popup_done', {});
+  commitFirst(relay, object);
   relay.detach(object, {
     code: gone.then === 'inert' ? gone.code : undefined,
     text: (gone.then === 'inert' ? gone.text : undefined) ?? 'what it was made for is gone',

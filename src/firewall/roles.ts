@@ -130,7 +130,10 @@ function construct(xdgSurface: RelayObject, role: Role): void {
 function commitPopup(relay: Relay, { roleObject: xdgSurface }: Life): Verdict {
   const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
   if (popup?.is('xdg_popup') !== true) return Verdict.Drop;
-  if (parentIsShown(popup)) return Verdict.Forward;
+  if (parentIsShown(popup)) {
+    lifeOf(popup).committed = true;
+    return Verdict.Forward;
+  }
   dismiss(relay, popup);
   return Verdict.Drop;
 }

@@ -111,6 +111,27 @@ const DEEDS: readonly (readonly [name: string, deed: Deed])[] = [
       above.request('commit');
     },
   ],
+  [
+    'popups that are destroyed before their first commit, and their window after them',
+    async display => {
+      const { xdg, toplevel, surface } = await Window.open(display);
+      const base = display.bindOnce('xdg_wm_base');
+      for (let i = 0; i < 20; i++) {
+        const above = newSurface(display);
+        const role = base.create('get_xdg_surface', above);
+        role.create('get_popup', xdg, positioner(display)).request('destroy');
+        role.request('destroy');
+        above.request('destroy');
+      }
+      await display.roundtrip();
+      // What is freed is used for something else.
+      for (let i = 0; i < 20; i++) base.create('get_xdg_surface', newSurface(display)).create('get_toplevel');
+      await display.roundtrip();
+      toplevel.request('destroy');
+      xdg.request('destroy');
+      surface.request('destroy');
+    },
+  ],
   ...(['place_above', 'place_below'] as const).map((request): [string, Deed] => [
     `wl_subsurface.${request} of itself, without its parent`,
     display => {
