@@ -17,7 +17,7 @@ import { ZxdgExporterV2Error, ZxdgImportedV2Error } from '../wayland/protocols/x
 import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
 import type { Relay } from '../relay/relay.js';
 import { dismiss } from './lifetimes.js';
-import { depth, knownLife, lifeOf, parentIsShown, tie, toplevelOf, type Life, type Role } from './life.js';
+import { depth, isShown, knownLife, lifeOf, parentIsShown, tie, toplevelOf, type Life, type Role } from './life.js';
 
 /**
  * Surfaces of a tree of subsurfaces above one another. Toolkits nest two or three, browsers up to ten; compositors walk
@@ -129,7 +129,7 @@ function construct(xdgSurface: RelayObject, role: Role): void {
  */
 function commitPopup(relay: Relay, { roleObject: xdgSurface }: Life): Verdict {
   const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
-  if (popup?.is('xdg_popup') !== true) return Verdict.Drop;
+  if (popup?.is('xdg_popup') !== true || popup.inert !== undefined) return Verdict.Drop;
   if (parentIsShown(popup)) {
     lifeOf(popup).committed = true;
     return Verdict.Forward;
@@ -142,7 +142,8 @@ function commitPopup(relay: Relay, { roleObject: xdgSurface }: Life): Verdict {
 function unlessDismissed({ object }: { readonly object: RelayObject }): Verdict {
   const life = knownLife(object);
   const wasPopup = life?.surface !== undefined && knownLife(life.surface)?.role === 'xdg_popup';
-  return wasPopup && life.roleObject === undefined ? Verdict.Drop : Verdict.Forward;
+  const popup = life?.roleObject;
+  return wasPopup && (popup === undefined || popup.inert !== undefined) ? Verdict.Drop : Verdict.Forward;
 }
 
 function tooDeep(what: string, most: number): ProtocolError {
@@ -210,7 +211,7 @@ const surfaceRoles: RequestHandlers = {
       construct(object, 'xdg_toplevel');
       return Verdict.Forward;
     },
-    get_popup: ({ object, args: { parent } }) => {
+    get_popup: ({ relay, object, args: { id, parent } }) => {
       const above = parent && knownLife(parent)?.roleObject;
       if (parent === undefined || above === undefined) {
         // A parent may be named later by protocols that remote clients do not have.
@@ -220,7 +221,12 @@ const surfaceRoles: RequestHandlers = {
       }
       construct(object, 'xdg_popup');
       if (depth(above) >= MAX_POPUP_DEPTH) throw tooDeep('popups', MAX_POPUP_DEPTH);
-      return Verdict.Forward;
+      if (isShown(above)) return Verdict.Forward;
+      // What is above nothing is dismissed at once. wlroots 0.15 reads what a window has only when it is shown.
+      const popup = relay.adopt('xdg_popup', object.version, id, true);
+      popup.inert = { text: 'its parent was not shown' };
+      relay.emitEvent(popup, 'popup_done', {});
+      return Verdict.Drop;
     },
   },
   xdg_toplevel: {
