@@ -54,8 +54,9 @@ export function knownLife(object: RelayObject): Life | undefined {
 
 /** Ties `object` to what it needs. */
 export function tie(object: RelayObject, need: RelayObject, gone: Gone): void {
-  lifeOf(object).needs.push({ object: need, gone });
+  // In this order: what is needed was there before.
   lifeOf(need).dependents.add(object);
+  lifeOf(object).needs.push({ object: need, gone });
 }
 
 /** The object is gone, or is not the compositor's any more: it needs nothing, and counts for nobody. */

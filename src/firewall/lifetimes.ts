@@ -30,18 +30,26 @@ export function lifetimesConcern(): Concern {
   return { name: 'lifetimes', after: ['globals'], made: madeHandlers, gone: goneHandlers, requests: destructors };
 }
 
-/** Destroys, newest first, what of a client the compositor has that is tied to anything. For `RelayRules.leaving`. */
+/**
+ * Destroys what of a client the compositor has that is tied to anything: each object after all that need it, the newest
+ * first. For `RelayRules.leaving`.
+ */
 export function destroyInOrder(relay: Relay): void {
-  const tied = [...relay.objects()].flatMap(object => {
-    const life = knownLife(object);
-    const counts = life !== undefined && (life.needs.length > 0 || life.dependents.size > 0);
-    return counts && object.serverId !== 0 && !object.destroyed && hasDestructor(object) ? [life] : [];
-  });
-  tied.sort((a, b) => b.number - a.number);
-  for (const { object } of tied) {
+  const done = new Set<RelayObject>();
+  const destroy = (object: RelayObject): void => {
+    if (done.has(object)) return;
+    done.add(object);
+    for (const dependent of [...(knownLife(object)?.dependents ?? [])].reverse()) destroy(dependent);
+    if (object.serverId === 0 || object.destroyed || !hasDestructor(object)) return;
     commitFirst(relay, object);
     relay.detach(object, { text: 'the client has left' });
-  }
+  };
+  const tied = [...relay.objects()].flatMap(object => {
+    const life = knownLife(object);
+    return life !== undefined && (life.needs.length > 0 || life.dependents.size > 0) ? [life] : [];
+  });
+  tied.sort((a, b) => b.number - a.number);
+  for (const { object } of tied) destroy(object);
 }
 
 /**

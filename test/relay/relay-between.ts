@@ -45,6 +45,8 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
     toServer: options.toServer ?? AS_IT_IS,
     toClient: options.toClient ?? AS_IT_IS,
     ...(options.objects && { objects: options.objects }),
+    ...(options.pace && { pace: options.pace }),
+    ...(options.leaving && { leaving: options.leaving }),
     trace: options.trace,
   });
   const ends: (Error | undefined)[] = [];

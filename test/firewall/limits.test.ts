@@ -1,0 +1,254 @@
+/** The firewall's limits on both of their sides, and what a client leaves behind. The compositor is a stand-in. */
+import t, { type Test } from 'tap';
+import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
+import { VM_WINDOW } from '../../src/firewall/pace.js';
+import { MAX_DAMAGE_RECTS, MAX_REGION_STEPS } from '../../src/firewall/regions.js';
+import { MAX_PARENT_DEPTH, MAX_POPUP_DEPTH, MAX_SUBSURFACE_DEPTH } from '../../src/firewall/roles.js';
+import { GRABS_PER_ACTION, MAX_SERIALS, Serials, USER_ACTION_MS } from '../../src/firewall/serials.js';
+import { WlDisplayError, WlSubcompositorError } from '../../src/wayland/protocols/wayland.js';
+import { XdgToplevelError } from '../../src/wayland/protocols/xdg-shell.js';
+import { settle, type Peer } from '../relay/peer.js';
+import { between } from '../relay/relay-between.js';
+
+const GLOBALS = [
+  ['wl_compositor', 4],
+  ['wl_subcompositor', 1],
+  ['xdg_wm_base', 3],
+  ['wl_seat', 7],
+  ['wp_single_pixel_buffer_manager_v1', 1],
+] as const;
+
+/** A client of VM "work" behind a firewall. */
+async function walled(t: Test, vm = new VmFirewall('work')) {
+  const wall = firewall(vm, new SharedFirewall());
+  const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
+  wall.attach(b.relay);
+  const { client } = b;
+  const bound = Object.fromEntries(
+    GLOBALS.map(([name, version], i) => [name, client.bind(b.registry, i + 1, name, version)]),
+  ) as Record<(typeof GLOBALS)[number][0], number>;
+  const surface = (): number => client.make(bound.wl_compositor, 'create_surface');
+  const buffer = client.make(bound.wp_single_pixel_buffer_manager_v1, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
+  const pointer = client.make(bound.wl_seat, 'get_pointer');
+  const xdg = (of: number): number => client.make(bound.xdg_wm_base, 'get_xdg_surface', ['new', of]);
+  const positioner = client.make(bound.xdg_wm_base, 'create_positioner');
+  const show = (of: number): void => {
+    client.say(of, 'attach', [buffer, 0, 0]);
+    client.say(of, 'commit');
+  };
+  const window = (): { surface: number; xdg: number; toplevel: number } => {
+    const of = surface();
+    const xdgSurface = xdg(of);
+    return { surface: of, xdg: xdgSurface, toplevel: client.make(xdgSurface, 'get_toplevel') };
+  };
+  const popup = (parent: number): { surface: number; xdg: number; popup: number } => {
+    const of = surface();
+    const xdgSurface = xdg(of);
+    return { surface: of, xdg: xdgSurface, popup: client.make(xdgSurface, 'get_popup', ['new', parent, positioner]) };
+  };
+  return { ...b, bound, surface, show, window, popup, pointer };
+}
+
+const count = (peer: Peer, name: string): number => peer.all(name).length;
+const errorCode = (peer: Peer): unknown => peer.all('wl_display.error').at(-1)?.args[1];
+
+t.test('subsurfaces of subsurfaces', async t => {
+  const { client, bound, surface, compositor } = await walled(t);
+  let parent = surface();
+  const under = (): void => {
+    const child = surface();
+    client.make(bound.wl_subcompositor, 'get_subsurface', ['new', child, parent]);
+    parent = child;
+  };
+  for (let i = 1; i < MAX_SUBSURFACE_DEPTH; i++) under();
+  await settle(20);
+  t.equal(count(compositor, 'wl_subcompositor.get_subsurface'), MAX_SUBSURFACE_DEPTH - 1);
+  t.equal(errorCode(client), undefined);
+  under();
+  await client.isEnded();
+  t.equal(errorCode(client), WlDisplayError.no_memory);
+});
+
+t.test('a surface is not below itself', async t => {
+  const { client, bound, surface } = await walled(t);
+  const [above, below] = [surface(), surface()];
+  client.make(bound.wl_subcompositor, 'get_subsurface', ['new', below, above]);
+  await settle(10);
+  t.equal(errorCode(client), undefined);
+  client.make(bound.wl_subcompositor, 'get_subsurface', ['new', above, below]);
+  await client.isEnded();
+  t.equal(errorCode(client), WlSubcompositorError.bad_parent);
+});
+
+t.test('windows of windows', async t => {
+  const { client, window, compositor } = await walled(t);
+  let parent = window().toplevel;
+  const above = (): void => {
+    const child = window().toplevel;
+    client.say(child, 'set_parent', [parent]);
+    parent = child;
+  };
+  for (let i = 1; i < MAX_PARENT_DEPTH; i++) above();
+  await settle(40);
+  t.equal(count(compositor, 'xdg_toplevel.set_parent'), MAX_PARENT_DEPTH - 1);
+  t.equal(errorCode(client), undefined);
+  above();
+  await client.isEnded();
+  t.equal(errorCode(client), WlDisplayError.no_memory);
+});
+
+t.test('no window is its own parent, over others neither', async t => {
+  const { client, window } = await walled(t);
+  const [one, two, three] = [window(), window(), window()].map(({ toplevel }) => toplevel) as [number, number, number];
+  client.say(one, 'set_parent', [two]);
+  client.say(two, 'set_parent', [three]);
+  await settle(10);
+  t.equal(errorCode(client), undefined);
+  client.say(three, 'set_parent', [one]);
+  await client.isEnded();
+  t.equal(errorCode(client), XdgToplevelError.invalid_parent);
+});
+
+t.test('popups above popups', async t => {
+  const { client, window, popup, show, compositor } = await walled(t);
+  const first = window();
+  show(first.surface);
+  let parent = first.xdg;
+  const above = (): void => {
+    const child = popup(parent);
+    show(child.surface);
+    parent = child.xdg;
+  };
+  for (let i = 1; i < MAX_POPUP_DEPTH; i++) above();
+  await settle(40);
+  t.equal(count(compositor, 'xdg_surface.get_popup'), MAX_POPUP_DEPTH - 1);
+  t.equal(errorCode(client), undefined);
+  above();
+  await client.isEnded();
+  t.equal(errorCode(client), WlDisplayError.no_memory);
+});
+
+t.test('an input region is exact up to a number of steps, an opaque one may shrink', async t => {
+  const { client, bound, surface, compositor } = await walled(t);
+  const of = surface();
+  const region = client.make(bound.wl_compositor, 'create_region');
+  for (let i = 0; i < MAX_REGION_STEPS; i++) client.say(region, 'add', [i, 0, 1, 1]);
+  await settle(40);
+  t.equal(count(compositor, 'wl_region.add'), 0, 'nobody needs it yet');
+  client.say(of, 'set_input_region', [region]);
+  client.say(of, 'set_opaque_region', [region]);
+  await settle(40);
+  t.equal(count(compositor, 'wl_region.add'), MAX_REGION_STEPS, 'told once for both');
+  client.say(region, 'add', [0, 1, 1, 1]);
+  client.say(of, 'set_opaque_region', [region]);
+  await settle(20);
+  t.equal(count(compositor, 'wl_region.add'), MAX_REGION_STEPS, 'nothing of it is opaque');
+  t.equal(count(compositor, 'wl_surface.set_opaque_region'), 2);
+  client.say(of, 'set_input_region', [region]);
+  await client.isEnded();
+  t.equal(errorCode(client), WlDisplayError.no_memory);
+});
+
+t.test('of damage, what is too much becomes one rectangle', async t => {
+  const { client, surface, compositor } = await walled(t);
+  const of = surface();
+  for (let i = 0; i < MAX_DAMAGE_RECTS; i++) client.say(of, 'damage', [i, 0, 1, 1]);
+  client.say(of, 'commit');
+  await settle(20);
+  t.equal(count(compositor, 'wl_surface.damage'), MAX_DAMAGE_RECTS);
+  for (let i = 0; i < MAX_DAMAGE_RECTS + 10; i++) client.say(of, 'damage', [i, i, 1, 1]);
+  client.say(of, 'commit');
+  await settle(20);
+  t.equal(count(compositor, 'wl_surface.damage'), 2 * MAX_DAMAGE_RECTS + 1);
+  t.same(compositor.last('wl_surface.damage').args, [MAX_DAMAGE_RECTS, MAX_DAMAGE_RECTS, 10, 10]);
+});
+
+t.test('a serial counts for its kind, its seat and a while', async t => {
+  let now = 0;
+  const serials = new Serials(() => now);
+  serials.give(7, 'press', 3);
+  t.ok(serials.find(7, 3, ['press'], USER_ACTION_MS));
+  t.notOk(serials.find(7, 4, ['press'], USER_ACTION_MS), 'of another seat');
+  t.notOk(serials.find(7, 3, ['enter'], USER_ACTION_MS), 'of another kind');
+  t.notOk(serials.find(8, 3, ['press'], USER_ACTION_MS), 'never given');
+  now = USER_ACTION_MS;
+  t.ok(serials.find(7, 3, ['press'], USER_ACTION_MS));
+  now += 1;
+  t.notOk(serials.find(7, 3, ['press'], USER_ACTION_MS), 'too long ago');
+  t.ok(serials.find(7, 3, ['press']), 'where time does not matter');
+  for (let i = 1; i < MAX_SERIALS; i++) serials.give(100 + i, 'enter', 3);
+  t.ok(serials.find(7, 3, ['press']));
+  serials.give(99, 'enter', 3);
+  t.notOk(serials.find(7, 3, ['press']), 'the oldest is forgotten');
+});
+
+t.test('one click opens so many menus', async t => {
+  const { client, bound, window, popup, show, compositor, pointer } = await walled(t);
+  const first = window();
+  show(first.surface);
+  await settle(10);
+  t.ok(pointer > 0);
+  compositor.say(compositor.last('wl_seat.get_pointer').args[0] as number, 'button', [55, 0, 0x110, 1]);
+  await settle(10);
+  const menu = async (): Promise<void> => {
+    const child = popup(first.xdg);
+    client.say(child.popup, 'grab', [bound.wl_seat, 55]);
+    show(child.surface);
+    await settle(10);
+    client.say(child.popup, 'destroy');
+    client.say(child.xdg, 'destroy');
+    client.say(child.surface, 'destroy');
+    await settle(10);
+  };
+  for (let i = 0; i < GRABS_PER_ACTION; i++) await menu();
+  t.equal(count(compositor, 'xdg_popup.grab'), GRABS_PER_ACTION);
+  t.equal(count(client, 'xdg_popup.popup_done'), 0);
+  await menu();
+  t.equal(count(compositor, 'xdg_popup.grab'), GRABS_PER_ACTION);
+  t.equal(count(client, 'xdg_popup.popup_done'), 1);
+  t.equal(errorCode(client), undefined);
+});
+
+t.test('a compositor that does not get there has so much before it, of all connections of a VM', async t => {
+  const vm = new VmFirewall('work');
+  const [one, two] = [await walled(t, vm), await walled(t, vm)];
+  const other = await walled(t);
+  await settle(10);
+  for (const { compositor } of [one, two]) compositor.answer = () => undefined;
+  const heard = (): number => one.compositor.heard.length + two.compositor.heard.length;
+  const before = heard();
+  for (const { client, bound } of [one, two]) {
+    for (let i = 0; i < 4 * VM_WINDOW; i++) client.say(bound.xdg_wm_base, 'pong', [i]);
+  }
+  await settle(40);
+  const asked = count(one.compositor, 'wl_display.sync') + count(two.compositor, 'wl_display.sync');
+  t.ok(heard() - before <= VM_WINDOW + asked, `${heard() - before} of ${8 * VM_WINDOW}`);
+  t.ok(heard() > before, 'some went through');
+  for (let i = 0; i < 4 * VM_WINDOW; i++) other.client.say(other.bound.xdg_wm_base, 'pong', [i]);
+  await settle(60);
+  t.equal(count(other.compositor, 'xdg_wm_base.pong'), 4 * VM_WINDOW, 'another VM does not wait');
+});
+
+t.test('what a client leaves is destroyed newest first', async t => {
+  const { client, window, popup, show, compositor } = await walled(t);
+  const first = window();
+  show(first.surface);
+  const menu = popup(first.xdg);
+  show(menu.surface);
+  await settle(10);
+  const before = compositor.heard.length;
+  client.close();
+  await settle(20);
+  const said = compositor.heard.slice(before).map(({ name }) => name);
+  t.same(
+    said.filter(name => /^(wl_surface|xdg_(surface|toplevel|popup))\.destroy$/.test(name)),
+    [
+      'xdg_popup.destroy',
+      'xdg_surface.destroy',
+      'wl_surface.destroy',
+      'xdg_toplevel.destroy',
+      'xdg_surface.destroy',
+      'wl_surface.destroy',
+    ],
+  );
+});
