@@ -198,7 +198,7 @@ export class Display extends EventEmitter<DisplayEvents> {
    */
   bindOnce<N extends InterfaceName>(interfaceName: N, version = Infinity): WaylandObject<N> {
     const bound = this.#boundOnce.get(interfaceName);
-    if (bound !== undefined && !bound.destroyed) return bound as WaylandObject<N>;
+    if (bound !== undefined && !bound.destroyed) return bound;
     const object = this.bind(interfaceName, version);
     this.#boundOnce.set(interfaceName, object);
     return object;

@@ -46,7 +46,7 @@ type Made<Args extends readonly ArgType[]> = Extract<Args[number], { readonly ki
 /** What an object tells: a listener's parameters are those of the protocol's event. */
 export type WaylandEvents<N extends string> = N extends InterfaceName
   ? { [M in EventName<N>]: (...args: EventParams<EventArgs<N, M>>) => void }
-  : Record<never, never>;
+  : object;
 
 /** What {@link WaylandObject} needs of its display, and nobody else may touch. */
 export interface ObjectOwner {
@@ -101,7 +101,7 @@ export class WaylandObject<N extends string = string> extends EventEmitter<Wayla
     name: M,
     ...args: N extends InterfaceName ? RequestParams<RequestArgs<N, M>> : never
   ): void {
-    this.#send(name, args as RequestArg[], undefined);
+    this.#send(name, args, undefined);
   }
 
   /**
@@ -112,7 +112,7 @@ export class WaylandObject<N extends string = string> extends EventEmitter<Wayla
     name: M,
     ...args: N extends InterfaceName ? RequestParams<RequestArgs<N, M>> : never
   ): WaylandObject<N extends InterfaceName ? Made<RequestArgs<N, M>> : never> {
-    return this.#send(name, args as RequestArg[], this.version)! as never;
+    return this.#send(name, args, this.version)!;
   }
 
   /** wl_registry.bind: the one request whose new object has an interface and version of its own. @internal */
@@ -164,7 +164,7 @@ export class WaylandObject<N extends string = string> extends EventEmitter<Wayla
           return child.id;
         }
         if (rest.length === 0) throw new Error(`${this.interface.name}.${name}: argument '${arg.name}' is missing`);
-        return this.#toWire(name, arg, rest.shift()!);
+        return this.#toWire(name, arg, rest.shift());
       });
       if (rest.length > 0) throw new Error(`${this.interface.name}.${name}: ${rest.length} arguments too many`);
       this.#owner.write(this, message, values);
