@@ -29,7 +29,7 @@ const END_GRACE_MS = 4_000;
 const SIGNAL_INTERVAL_MS = 50;
 
 /** How long a question (SIGUSR2) waits for a confined process that has just been started to catch it, in milliseconds. */
-const ASK_TIME_MS = 10_000;
+export const ASK_TIME_MS = 10_000;
 
 /** What to do where there is no program to confine with, or it is not allowed to work. */
 const ADVICE = 'see "virtwl doctor"; for debugging only, --no-sandbox runs without';
