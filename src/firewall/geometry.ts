@@ -33,6 +33,12 @@ export const MAX_REACH = 32_768;
 /** `org_kde_kwin_server_decoration.mode`: the compositor draws the title bar. */
 const KDE_MODE_SERVER = 2;
 
+/**
+ * The same on tiled sides: GTK 3's theme keeps a transparent border of this width there, for resizing. `shadow` in a policy
+ * bounds this as well.
+ */
+export const TILED_SHADOW = 20;
+
 /** What a VM may show beside the insides of its windows. */
 export interface PixelBounds {
   /** Of a window's shadow, on each side, in surface units. */
@@ -202,7 +208,7 @@ class GeometryKeeper {
     xdg_toplevel: {
       configure: ({ object, args: { states } }) => {
         const window = this.surfaces.windowOf(object);
-        if (window !== undefined) window.tiled = tiledSides(states);
+        if (window !== undefined) Object.assign(window, layoutOf(states));
         return Verdict.Forward;
       },
     },
@@ -303,10 +309,10 @@ class GeometryKeeper {
   /** How far the window may draw beyond its geometry. */
   #sidesOf(window: ShellWindow): Sides {
     const { shadow } = this.bounds;
-    const { role, surface, tiled } = window;
+    const { role, surface, tiled, full } = window;
     if (!role!.is('xdg_toplevel')) return { x1: shadow, y1: shadow, x2: shadow, y2: shadow };
-    if (this.#decorated.has(surface)) return { x1: 0, y1: 0, x2: 0, y2: 0 };
-    const side = (is: boolean): number => (is ? 0 : shadow);
+    if (full || this.#decorated.has(surface)) return { x1: 0, y1: 0, x2: 0, y2: 0 };
+    const side = (is: boolean): number => (is ? Math.min(shadow, TILED_SHADOW) : shadow);
     return { x1: side(tiled.left), y1: side(tiled.top), x2: side(tiled.right), y2: side(tiled.bottom) };
   }
 
@@ -357,18 +363,20 @@ function isSame(a: Rect, b: Rect): boolean {
 }
 
 /**
- * Sides without a shadow, by the states of `xdg_toplevel.configure`. A client of version 1, like GTK 3, has no word for tiled
- * sides; compositors that tile tell it that it is maximized.
+ * Sides with a narrow shadow and windows with none, by the states of `xdg_toplevel.configure`. A client of version 1 has no
+ * word for tiled sides; compositors that tile tell it that it is maximized.
  */
-function tiledSides(states: Uint8Array): ShellWindow['tiled'] {
+function layoutOf(states: Uint8Array): Pick<ShellWindow, 'tiled' | 'full'> {
   const told = new Set<number>();
   const view = new DataView(states.buffer, states.byteOffset, states.byteLength);
   for (let at = 0; at + 4 <= states.byteLength; at += 4) told.add(view.getUint32(at, true));
-  const all = told.has(XdgToplevelState.maximized) || told.has(XdgToplevelState.fullscreen);
   return {
-    left: all || told.has(XdgToplevelState.tiled_left),
-    top: all || told.has(XdgToplevelState.tiled_top),
-    right: all || told.has(XdgToplevelState.tiled_right),
-    bottom: all || told.has(XdgToplevelState.tiled_bottom),
+    full: told.has(XdgToplevelState.maximized) || told.has(XdgToplevelState.fullscreen),
+    tiled: {
+      left: told.has(XdgToplevelState.tiled_left),
+      top: told.has(XdgToplevelState.tiled_top),
+      right: told.has(XdgToplevelState.tiled_right),
+      bottom: told.has(XdgToplevelState.tiled_bottom),
+    },
   };
 }

@@ -19,6 +19,8 @@ export class ShellWindow {
   role: RelayObject | undefined;
   /** Sides on which the compositor has said that there is no shadow. */
   tiled = { left: false, top: false, right: false, bottom: false };
+  /** Maximized or full screen. */
+  full = false;
 
   constructor(
     readonly object: RelayObject<'xdg_surface'>,

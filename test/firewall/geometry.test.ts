@@ -55,10 +55,13 @@ t.test('sides without a shadow', async t => {
     desk.show(surface, 640, 440);
     await desk.configure(tiled_left, tiled_top);
     desk.client.say(surface, 'commit');
-    t.same(await desk.told(), [0, 0, 620, 420]);
+    t.same(await desk.told(), [20, 20, 600, 400], 'a border for resizing');
+    desk.geometry(xdgSurface, 50, 50, 540, 340);
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [20, 20, 570, 370], 'and no shadow');
     await desk.configure();
     desk.client.say(surface, 'commit');
-    t.same(await desk.told(), [20, 20, 600, 400], 'and not when it floats');
+    t.same(await desk.told(), [50, 50, 540, 340], 'which it has when it floats');
   });
   t.test('all of a window that fills the screen', async t => {
     const desk = await Desk.open(t);
