@@ -19,10 +19,6 @@ const JOBS = 2;
 const FILE_TIMEOUT_MS = 300_000;
 /** The same of a file that boots VMs: emulated guests are slow, and their processors are ours. */
 const VM_FILE_TIMEOUT_MS = 1_500_000;
-/** Tests in VMs that have to be alone: this one counts the whole machine's shared memory, of which guests are made. */
-const VM_ALONE: readonly string[] = ['greedy'];
-/** Tests in VMs that take longest: they are begun first, so that none of them is left to run by itself at the end. */
-const VM_LONGEST: readonly string[] = ['stack', 'two-vms', 'worst', 'suite'];
 /**
  * Longest run of a check in milliseconds. The sanitizer run compiles the addon anew; guests are made of some hundred
  * Debian packages each, by way of the network.
@@ -241,14 +237,8 @@ if (inVms.length > 0) {
       runCheck('driver lint', 'sh', ['src/setup/lint-driver.sh'], text => process.stdout.write(text)),
     );
   }
-  const alone = inVms.filter(file => VM_ALONE.includes(nameOf(file)));
-  const beside = inVms.filter(file => !alone.includes(file));
-  const longest = VM_LONGEST.flatMap(name => beside.filter(file => nameOf(file) === name));
-  const others = beside.filter(file => !longest.includes(file));
-  await stage(`tests in real VMs (${inVms.length} files, ${JOBS} at a time but for ${VM_ALONE.join()})`, async () => {
-    await runFiles(alone, 1, VM_FILE_TIMEOUT_MS);
-    await runFiles([...longest, ...others], JOBS, VM_FILE_TIMEOUT_MS);
-  });
+  // One at a time: each has two guests or more, and two at once leave QEMU so little time that its own races show.
+  await stage(`tests in real VMs (${inVms.length} files, one at a time)`, () => runFiles(inVms, 1, VM_FILE_TIMEOUT_MS));
 }
 if (named.length === 0) {
   await stage('how the code is written', () => runCheck('lint', 'sh', ['src/setup/lint.sh']));
