@@ -218,11 +218,10 @@ setInterval(() => {
 }, PROGRESS_MS).unref();
 
 /**
- * VM tests that the whole command leaves out, and says so: they have not been seen green often enough. `stack` finds one
- * grant of memory more after a client proxy was killed, `worst` has seen QEMU end by SIGSEGV once in three runs. Named on
- * the command line they run.
+ * VM tests that the whole command leaves out, and says so: they have not been seen green often enough. `worst` has seen
+ * QEMU end by SIGSEGV once in three runs. Named on the command line they run.
  */
-const BY_HAND: readonly string[] = ['stack', 'worst'];
+const BY_HAND: readonly string[] = ['worst'];
 
 const named = process.argv.slice(2);
 const all = [...new Set((named.length > 0 ? named : ['test']).flatMap(testFiles))];

@@ -124,6 +124,11 @@ for name in node sway; do
   done
 done`;
 
+/** An allocator's accounts without its totals, which only grow. */
+function held({ budget, used, pieces, connections }: Record<string, number>): Record<string, number | undefined> {
+  return { budget, used, pieces, connections };
+}
+
 /**
  * Descriptors and mappings of every process on the host, accounts of devices and of the allocator; with `glue`, also what
  * glue and compositor hold in their VM.
@@ -136,7 +141,7 @@ export async function holdings(stack: VmStack, glue?: GuestProgram): Promise<Sta
       all[`${name}: ${i} ${programOf(pid)}`] = holdingsOf(pid);
     if (name === 'broker') continue;
     const { allocator, device } = await stack.status(name);
-    all[`${name}: accounts`] = { allocator, device };
+    all[`${name}: accounts`] = { allocator: allocator && held(allocator as Record<string, number>), device };
   }
   if (glue !== undefined) {
     const { clients, bytes } = await stack.statusOf(glue);
