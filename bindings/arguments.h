@@ -1,6 +1,7 @@
 /**
- * Arguments of native functions, checked. Whatever JavaScript passes, a function gets a value in range or it throws a
- * TypeError (wrong type) or a RangeError (right type, impossible value) that names the function and the argument.
+ * Arguments of native functions, checked. For anything that JavaScript passes, a function gets a value in range or
+ * throws a TypeError (wrong type) or a RangeError (right type, impossible value) that names the function and the
+ * argument.
  *
  * Two rules keep this safe. Reading an array can run JavaScript (a getter), so arrays are read before anything that
  * points into memory. And what points into memory is good for the rest of the one call only.

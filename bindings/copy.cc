@@ -40,7 +40,7 @@ NAN_METHOD(CopyRects) {
     return arguments.ThrowRange("count", "at most the rectangles that rects has room for");
   }
 
-  // Kept as they were checked: `rects` itself may lie in memory that somebody else writes to.
+  // Kept as they were checked: `rects` itself may lie in memory that a peer writes to.
   std::vector<Rectangle>& rectangles = environment.rectangles;
   rectangles.clear();
   for (size_t i = 0; i < count; i++) {

@@ -38,7 +38,7 @@ NAN_METHOD(Write) {
 NAN_METHOD(Pipe) {
   Environment& environment = Environment::Of(info);
   int fds[2];
-  // Blocking, as whoever is given an end of it expects; what is read and written here does not wait in any case.
+  // Blocking, as the process that is given an end of it expects; our own reads and writes never wait anyway.
   if (pipe2(fds, O_CLOEXEC) < 0) return ThrowSystemError(errno, "pipe2");
   environment.counters.fdsOpened += 2;
   v8::Local<v8::Array> ends = Nan::New<v8::Array>(2);
@@ -58,7 +58,7 @@ NAN_METHOD(Close) {
     context.advice = "a Poll watches it, close that first";
     return ThrowSystemError(EBUSY, "close", context);
   }
-  // Not repeated after EINTR: Linux has closed the descriptor by then, and the number may be somebody else's already.
+  // Not repeated after EINTR: Linux has closed the descriptor by then, and another thread may have the number already.
   if (close(fd) < 0 && errno != EINTR) return ThrowFdError(errno, "close", fd);
   environment.counters.fdsClosed++;
 }

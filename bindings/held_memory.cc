@@ -29,7 +29,7 @@ constexpr size_t kReadBytes = 16 * 1024;
 constexpr size_t kHandleBytes = 128;
 
 constexpr char kAdvice[] =
-    "the kernel has to tell when memory is held by nobody: fanotify, Linux 5.13 (CONFIG_FANOTIFY; at most "
+    "the kernel has to tell when nobody holds memory any more: fanotify, Linux 5.13 (CONFIG_FANOTIFY; at most "
     "fs.fanotify.max_user_groups processes of one user)";
 
 /** A handle as text: the same for the same file, as long as there is that file. */

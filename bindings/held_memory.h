@@ -1,6 +1,6 @@
 /**
- * Learning from the kernel that nobody holds a piece of memory any more: no descriptor, no mapping, no message that is
- * on its way, in whatever process. See held_memory.cc for how.
+ * Learning from the kernel that nobody holds a memfd any more: no descriptor, no mapping and no message on its way, in
+ * any process. See held_memory.cc for how.
  */
 #ifndef VIRTWL_BINDINGS_HELD_MEMORY_H_
 #define VIRTWL_BINDINGS_HELD_MEMORY_H_

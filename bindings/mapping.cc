@@ -99,7 +99,7 @@ v8::Local<v8::Value> DetachKey(Environment& environment) {
   return environment.detachKey.IsEmpty() ? v8::Local<v8::Value>() : Nan::New(environment.detachKey);
 }
 
-/** Keeps everybody but unmap() from detaching the buffer, as far as this Node.js can. False after throwing. */
+/** Lets nothing but unmap() detach the buffer, as far as this Node.js can. False after throwing. */
 bool ProtectBuffer(Environment& environment, v8::Local<v8::Object> mapping, v8::Local<v8::ArrayBuffer> buffer) {
   if (!environment.detachKey.IsEmpty()) {
     buffer->SetDetachKey(DetachKey(environment));
@@ -117,7 +117,7 @@ v8::Local<v8::ArrayBuffer> BufferOf(const Nan::FunctionCallbackInfo<v8::Value>& 
 NAN_METHOD(GetBuffer) {
   if (Receiver(info).region() == nullptr) return Nan::ThrowError("the mapping was unmapped");
   v8::Local<v8::ArrayBuffer> buffer = BufferOf(info);
-  if (buffer->WasDetached()) return Nan::ThrowError("the buffer of the mapping was transferred to somebody else");
+  if (buffer->WasDetached()) return Nan::ThrowError("the buffer of the mapping was transferred to another owner");
   info.GetReturnValue().Set(buffer);
 }
 
@@ -133,7 +133,7 @@ NAN_METHOD(Unmap) {
   MappingObject& mapping = Receiver(info);
   if (mapping.region() == nullptr) return Nan::ThrowError("the mapping was unmapped already");
   v8::Local<v8::ArrayBuffer> buffer = BufferOf(info);
-  // Whoever called markAsUntransferable() with the buffer has put another key in the place of ours.
+  // A program that calls markAsUntransferable() with the buffer puts another key in the place of ours.
   if (!environment.detachKey.IsEmpty()) buffer->SetDetachKey(DetachKey(environment));
   // A buffer that was transferred holds the region for itself: the memory stays as long as the taker's buffer.
   if (!buffer->WasDetached() && !buffer->Detach(DetachKey(environment)).FromMaybe(false)) return;
@@ -195,11 +195,11 @@ void SetGetter(v8::Local<v8::FunctionTemplate> type, const char* name, Nan::Func
 }  // namespace
 
 /**
- * The ways are two. A detach key, which V8 compares whenever somebody wants to detach the buffer, keeps it from all of
- * them; but Node.js 20 aborts in structuredClone(), and Node.js 22 in ArrayBuffer.prototype.transfer(), when they meet
- * one. So there the buffer is only marked as untransferable, which keeps it from postMessage() and structuredClone();
- * where it is taken away all the same, the reference that it holds keeps its memory in place. The Node.js that can
- * cope with keys is the one whose own markAsUntransferable() sets one.
+ * There are two ways. A detach key, which V8 compares before it detaches the buffer, protects it from every caller; but
+ * Node.js 20 aborts in structuredClone(), and Node.js 22 in ArrayBuffer.prototype.transfer(), when they meet one. So
+ * there the buffer is only marked as untransferable, which protects it from postMessage() and structuredClone(); if it
+ * is transferred all the same, the reference that it holds keeps its memory in place. The Node.js that can cope with
+ * keys is the one whose own markAsUntransferable() sets one.
  */
 bool PrepareBufferProtection(Environment& environment, v8::Local<v8::Object> module) {
   v8::Local<v8::Value> require;

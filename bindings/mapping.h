@@ -1,7 +1,7 @@
 /**
  * Shared memory as an ArrayBuffer. A region is one mmap(2). Two hold it: the JavaScript Mapping, until unmap() or the
- * garbage collector, and the ArrayBuffer's backing store, until the buffer is detached or collected; the last to let
- * go calls munmap(2), in whatever order the collector finds them.
+ * garbage collector, and the ArrayBuffer's backing store, until the buffer is detached or collected; the last to let go
+ * calls munmap(2), in any order in which the collector finds them.
  *
  * What a Mapping and its methods do is documented in src/system/native.ts.
  */

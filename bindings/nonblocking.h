@@ -1,8 +1,8 @@
 /**
  * Reading and writing without ever waiting, whatever the flags of the open file say. O_NONBLOCK belongs to the open
- * file and not to the descriptor: whoever else holds that file can clear it at any moment, between a poll and a write
- * for instance, and one wait in the event loop is a wait for everybody. So each kind of file is asked in a way in which
- * the call itself says that it must not wait.
+ * file and not to the descriptor: every other process that holds that file can clear it at any moment, between a poll
+ * and a write for instance, and one wait in the event loop stops all connections. So for each kind of file there is a
+ * call that itself says that it must not wait.
  */
 #ifndef VIRTWL_BINDINGS_NONBLOCKING_H_
 #define VIRTWL_BINDINGS_NONBLOCKING_H_

@@ -34,7 +34,7 @@ const char* CheckRectangle(const double numbers[kRectangleNumbers], size_t dstLe
   }
   *rectangle = {sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]};
   if (rectangle->rows == 0 || rectangle->rowBytes == 0) {
-    // Its offsets were not checked: nobody is to add them to an address.
+    // Its offsets were not checked: they must not be added to an address.
     *rectangle = {};
     return nullptr;
   }

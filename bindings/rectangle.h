@@ -30,7 +30,7 @@ constexpr size_t kRectangleNumbers = 6;
 const char* CheckRectangle(const double numbers[kRectangleNumbers], size_t dstLength, size_t srcLength,
                            Rectangle* rectangle);
 
-/** Copies what was checked. Source and destination may be the same memory: each row is moved as if by way of a copy. */
+/** Copies what was checked. Source and destination may be the same memory: each row is moved as memmove does. */
 void CopyRectangle(const Rectangle& rectangle, uint8_t* dst, const uint8_t* src);
 
 }  // namespace virtwl

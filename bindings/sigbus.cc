@@ -71,7 +71,7 @@ void PassOn(int signal, siginfo_t* info, void* context) {
   const bool sent = info->si_code <= 0;
   if (sent && previousAction.sa_handler == SIG_IGN) return;
   // The default is to die of it, and a real fault cannot be ignored. The access is repeated when this handler returns;
-  // a signal that somebody sent has to be sent again.
+  // a signal that a process sent has to be sent again.
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
   sigaction(SIGBUS, &action, nullptr);

@@ -131,7 +131,7 @@ struct OutcomeMessage {
     outcome = Failure(Step::kUnshare);
   } else if (!WriteFile("/proc/self/setgroups", "deny") || !WriteFile("/proc/self/uid_map", parameters.uidMap) ||
              !WriteFile("/proc/self/gid_map", parameters.gidMap)) {
-    // Files in the tmpfs belong to whoever makes them, so the namespace must know this one user and group.
+    // Files in the tmpfs belong to the user who makes them, so the namespace must know this one user and group.
     outcome = Failure(Step::kIdMap);
   } else {
     outcome = MountTmpfs(parameters);
@@ -210,8 +210,8 @@ NAN_METHOD(CreateTmpfs) {
   if (size % pageSize != 0) return arguments.ThrowRange("size", "a multiple of the page size");
 
   Parameters parameters;
-  // Every file with memory in it holds a page at least, so this many inodes never run out before the memory does;
-  // 1,024 more are for files that are just being made. Inodes are the kernel's own memory: hence a bound at all.
+  // Every file with memory in it holds a page at least, so this many inodes never run out before the memory does; 1,024
+  // more are for files that are just being made. Inodes take the kernel's own memory, hence the bound.
   const unsigned long long inodes = size / pageSize + 1024;
   std::snprintf(parameters.size, sizeof parameters.size, "%llu", static_cast<unsigned long long>(size));
   std::snprintf(parameters.inodes, sizeof parameters.inodes, "%llu", inodes);

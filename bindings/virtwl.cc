@@ -92,7 +92,7 @@ NAN_METHOD(VirtwlNew) {
   }
   if (name.length() >= VIRTWL_NAME_SIZE) return arguments.ThrowRange("name", "at most 31 bytes long");
   if (type == VIRTWL_IOCTL_NEW_DMABUF) {
-    // An image needs a width, a height and a format, and nobody here makes one.
+    // An image needs a width, a height and a format, and nothing here makes one.
     return arguments.ThrowRange("type", "another one than DMABUF");
   }
 

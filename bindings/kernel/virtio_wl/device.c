@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The device's coming and going, and its node, /dev/wl0. Whoever has a vfd holds
- * the struct wl_device; what is left of it after the device was taken away says
- * ENODEV.
+ * The device's coming and going, and its node, /dev/wl0. Each vfd holds the struct
+ * wl_device; after the device was taken away, what is left of it answers ENODEV.
  */
 
 #include <linux/io.h>
@@ -156,7 +155,7 @@ static int wl_probe(struct virtio_device *vdev)
 		ret = -EBUSY;
 		if (!devm_request_mem_region(&vdev->dev, wl->region.addr, wl->region.len,
 					     KBUILD_MODNAME)) {
-			dev_err(&vdev->dev, "the shared memory at %#llx is somebody else's\n",
+			dev_err(&vdev->dev, "the shared memory at %#llx belongs to another driver\n",
 				wl->region.addr);
 			goto put;
 		}
@@ -210,7 +209,7 @@ static void wl_remove(struct virtio_device *vdev)
 	ida_free(&wl_minors, wl->minor);
 	wl_memory_close_all(wl);
 
-	/* From here on nobody touches the queues but us. */
+	/* From here on only we touch the queues. */
 	spin_lock_irq(&wl->out_lock);
 	wl->gone = true;
 	spin_unlock_irq(&wl->out_lock);
@@ -228,12 +227,12 @@ static void wl_remove(struct virtio_device *vdev)
 	wl_in_free(wl);
 	vdev->config->del_vqs(vdev);
 
-	/* Ends every vfd: hang-ups for readers, faults for whoever has memory mapped. */
+	/* Ends every vfd: hang-ups for readers, faults for processes with memory mapped. */
 	wl_vfds_forget(wl);
 	wl_schedule(wl, &wl->reap_work);
 	wake_up_all(&wl->out_wait);
 	/* Files that are still open hold wl; each vfd ends with its own. */
-	/* The region is somebody else's from now on; nothing maps it any more. */
+	/* From now on another driver may have the region; nothing maps it any more. */
 	if (wl->region_map)
 		memunmap(wl->region_map);
 	wl->region_map = NULL;

@@ -208,7 +208,7 @@ static bool wl_in_recv(struct wl_device *wl, struct wl_transaction *recv, unsign
 	}
 	if (wanted)
 		return keep;
-	/* It is for somebody who closed the vfd while it was on its way, or for nobody. */
+	/* Its vfd was closed while it was on its way, or never existed. */
 	if (message) {
 		message->buffer = NULL;
 		wl_message_free(wl, message);

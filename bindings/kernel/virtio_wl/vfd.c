@@ -147,8 +147,8 @@ static void wl_vfd_close(struct wl_vfd *vfd)
 }
 
 /*
- * Ends vfds: those let go, those whose CLOSE was answered, those made for somebody who was
- * killed meanwhile, and all of a device that is broken.
+ * Ends vfds: those let go, those whose CLOSE was answered, those made for a process that
+ * was killed meanwhile, and all of a broken device.
  */
 void wl_reap(struct work_struct *work)
 {
@@ -207,7 +207,7 @@ void wl_vfds_forget(struct wl_device *wl)
 		spin_unlock(&vfd->in_lock);
 	}
 	wl->unclaimed = 0;
-	/* Whoever is told of the end below finds no memory any more. */
+	/* A process that learns of the end below finds no memory any more. */
 	wl_memory_unmap_all(wl);
 	idr_for_each_entry(&wl->vfds, vfd, id) {
 		if (!vfd->lost)

@@ -63,7 +63,7 @@ struct wl_device {
 	spinlock_t out_lock;		/* out and all down to out_wait */
 	struct virtqueue *out;
 	bool gone;
-	bool starved;			/* somebody found no room in out */
+	bool starved;			/* a request found no room in out */
 	struct list_head backlog;	/* closes that found no room */
 	struct list_head answered;	/* requests for wl_reap() */
 	struct list_head dying;		/* vfds for wl_reap() */
