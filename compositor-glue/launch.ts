@@ -13,7 +13,7 @@ import { makeRuntimeDirectory } from '../src/system/runtime-directory.js';
 
 /** How long a compositor may take to make its socket, in milliseconds: a cold start in an emulated VM takes 20 s. */
 export const DEFAULT_START_TIMEOUT_MS = 60_000;
-/** How often the runtime directory is looked at while waiting, in milliseconds. */
+/** How often the runtime directory is read while waiting, in milliseconds. */
 const LOOK_INTERVAL_MS = 30;
 /** Whom a compositor runs as when we are root: the first ordinary user of a Debian system. */
 const ORDINARY_UID = 1000;
@@ -163,7 +163,7 @@ async function socketOf(
   throw new Error(`${program} made no Wayland socket in ${runtimeDir} within ${timeoutMs / 1000} s`);
 }
 
-/** Whether whoever listens at `path` belongs to the process group `group`. */
+/** Whether the process that listens at `path` belongs to the process group `group`. */
 function listensIn(path: string, group: number): boolean {
   let socket: OwnedFd;
   try {

@@ -130,7 +130,7 @@ export class RemoteClient {
     this.relay.resume('requests');
   }
 
-  /** Every registry of the client hears of our own global first. */
+  /** Our own global is the first that each registry of the client announces. */
   #getRegistry({ args }: Call<'wl_display', RequestValues<'wl_display', 'get_registry'>>): Verdict {
     const registry = this.relay.adopt('wl_registry', 1, args.registry, false);
     this.relay.request(this.relay.display, 'get_registry', { registry });

@@ -1,8 +1,9 @@
 /**
  * Telling the compositor itself whose clients are sandboxed: `wp_security_context_v1`, which wlroots has from 0.17 on.
  * For each client VM the glue makes a socket that the compositor accepts connections on, tagged with the VM's name; the
- * clients of that VM come in there. The compositor then hides its privileged globals from them by its own rules too, and
- * shows the tag to whoever asks. Where the compositor does not know the protocol, its ordinary socket serves.
+ * clients of that VM come in there. The compositor then hides its privileged globals from them by its own rules too,
+ * and shows the tag to programs that ask for it. Where the compositor does not know the protocol, its ordinary socket
+ * serves.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

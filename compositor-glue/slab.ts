@@ -1,8 +1,9 @@
 /**
- * The private extension of the link, `virtwl_memory_v1`: a remote client asks the glue for slabs of host memory. Each is
- * charged to the client's VM, given to the client as memory and, by `create_pool`, to the compositor as a `wl_shm_pool`
- * over the same bytes. The compositor never hears of the extension's own objects. A slab is charged until it is destroyed,
- * nothing of it is left in the compositor, and the host says that nobody holds its memory: neither the client's VM.
+ * The private extension of the link, `virtwl_memory_v1`: a remote client asks the glue for slabs of host memory. Each
+ * is charged to the client's VM, given to the client as memory and, by `create_pool`, to the compositor as a
+ * `wl_shm_pool` over the same bytes. The compositor never sees the extension's own objects. A slab is charged until it
+ * is destroyed, nothing of it is left in the compositor, and the host says that nobody holds its memory, not even the
+ * client's VM.
  */
 import { ProtocolError, Verdict, type Call, type RequestValues } from '../src/relay/call.js';
 import type { Concern } from '../src/relay/chain.js';
@@ -42,7 +43,7 @@ const MAX_REASON = 1000;
 /** A `virtwl_slab_v1` and what it owns. */
 class Slab {
   memory: Memory | undefined;
-  /** Resolves when nobody holds the memory any more; undefined where nobody tells. */
+  /** Resolves when nobody holds the memory any more; undefined where the allocator does not tell. */
   gone: Promise<void> | undefined;
   /** It is on the account of its VM. */
   charged = false;
@@ -190,8 +191,8 @@ export class ClientSlabs {
   }
 
   #free(slab: Slab): void {
-    // The host is about to lend it, or has already: it counts until it is here and closed, or whoever asks and destroys
-    // over and over would have much more lent at a time than the share.
+    // The host is about to lend it, or has already: it counts until it is here and closed. Otherwise a client that asks
+    // and destroys over and over could be lent much more at a time than its share.
     if (slab.arriving) return;
     this.#slabs.delete(slab);
     slab.memory?.close();

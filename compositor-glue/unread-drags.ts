@@ -1,8 +1,8 @@
 /**
  * Drags over the windows of a VM that may not read the clipboard. What only passes is none of its business, and what is
  * dropped is its own. A compositor delivers a drop only where the one under it has accepted one of the kinds before, so
- * as long as something hovers, the glue accepts in the client's place and the client hears nothing; with the drop it is
- * told all at once: the offer with its kinds, that it entered, and that it was dropped.
+ * as long as something hovers, the glue accepts in the client's place and the client gets no event; with the drop it
+ * gets them all at once: the offer with its kinds, that it entered, and that it was dropped.
  *
  * The action is chosen here too: to copy, else to move, else to ask, of what the source offers.
  */
@@ -19,7 +19,7 @@ export const MAX_HELD_MIME_CHARACTERS = 16 * 1024;
 /** Since which version offers have actions. */
 const ACTIONS_SINCE = 3;
 
-/** What is known of a wl_data_offer whose making the client was not told of. */
+/** What is known of a wl_data_offer that was not announced to the client. */
 interface Offer {
   /** Kinds of data. */
   readonly mimeTypes: string[];
@@ -52,7 +52,7 @@ export function wasDropped(offer: RelayObject): boolean {
   return offerOf(offer).dropped;
 }
 
-/** The compositor may forget an offer that the client was never told of. */
+/** The compositor may forget an offer that was never announced to the client. */
 export function discard(relay: Relay, offer: RelayObject<'wl_data_offer'>): void {
   const { mimeTypes } = offerOf(offer);
   mimeTypes.length = 0;
@@ -128,7 +128,7 @@ export const unreadDragEvents: EventHandlers = {
   },
 };
 
-/** What hovered does so no more. False where nothing did that the client was not told of. */
+/** What hovered has left. False where nothing hovered that was kept from the client. */
 function leave(relay: Relay, device: RelayObject<'wl_data_device'>): boolean {
   const hover = hovers.get(device);
   if (hover === undefined) return false;

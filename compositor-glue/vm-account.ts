@@ -27,8 +27,9 @@ export const MAX_SLABS_PER_VM = 128;
  */
 export const DEFAULT_OBJECTS_PER_VM = 100_000;
 /**
- * How long a request waits for memory that this VM's clients have given up and somebody still holds, in milliseconds: a
- * client that replaces a slab by another asks before the compositor has unmapped the first. Who keeps it is refused then.
+ * How long a request waits for memory that this VM's clients have given up and that is still held, in milliseconds: a
+ * client that replaces a slab by another asks before the compositor has unmapped the first. A client that keeps the old
+ * one is refused then.
  */
 export const RELEASE_WAIT_MS = 1000;
 /** Keymaps kept per VM: a layout switch brings a new one, and a seat has few. */
@@ -49,7 +50,7 @@ export class VmAccount implements ObjectAccount {
   readonly firewall: VmFirewall;
   /** Connections that this VM has now. */
   clients = 0;
-  /** Bytes of {@link bytes} that were given up and somebody still holds. */
+  /** Bytes of {@link bytes} that were given up and are still held. */
   #leaving = 0;
   #leavingSlabs = 0;
   /** Told whenever something was taken off the account. */
@@ -96,7 +97,7 @@ export class VmAccount implements ObjectAccount {
     return this.#slabs;
   }
 
-  /** Whether nothing is on the account any more, and nobody uses it. */
+  /** Whether nothing is on the account any more, and no client uses it. */
   get idle(): boolean {
     return this.clients === 0 && this.#slabs === 0 && this.transfers.count === 0;
   }
@@ -119,7 +120,7 @@ export class VmAccount implements ObjectAccount {
 
   /**
    * Takes a slab off the account that was given up, once nobody holds it: a client VM may have kept it. At once, where
-   * nobody tells.
+   * the allocator does not tell.
    */
   creditWhen(gone: Promise<void> | undefined, bytes: number): void {
     if (gone === undefined) {
