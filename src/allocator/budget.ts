@@ -1,10 +1,10 @@
 /**
  * How much host memory one VM may hold.
  *
- * Every grant is a memfd with all its pages reserved, and sealed: whoever holds it can neither grow nor shrink it. It is on
- * the books from before its first page until the kernel says that nobody holds it ({@link MemoryWatch}), in whatever
- * process, so what is out is what was granted, and never more than the budget. Reserving first also means that nobody
- * faults later on memory that was promised and is not there.
+ * Every grant is a memfd with all its pages reserved, and sealed: no holder can grow or shrink it. It is on the books
+ * from before its first page until the kernel says that no process holds it ({@link MemoryWatch}), so what is out is
+ * what was granted, and never more than the budget. Reserving first also means that nobody faults later on memory that
+ * was promised and is not there.
  */
 import { OwnedFd } from '../system/fd.js';
 import { native, SEAL_GROW, SEAL_SEAL, SEAL_SHRINK } from '../system/native.js';
@@ -96,13 +96,13 @@ export class Budget {
     this.#watch = MemoryWatch.acquire();
   }
 
-  /** Bytes that are out, in whatever process, or on their way. */
+  /** Bytes that are out, in any process, or on their way. */
   get used(): number {
     this.#look();
     return this.#used;
   }
 
-  /** Grants that are out, in whatever process, or on their way. */
+  /** Grants that are out, in any process, or on their way. */
   get pieces(): number {
     this.#look();
     return this.#pieces;

@@ -35,7 +35,7 @@ export interface Loan {
   /** The caller's. */
   readonly memory: Memory;
   /**
-   * Resolves when nobody holds the memory any more, in whatever process or VM, and when the connection to the allocator is
+   * Resolves when nobody holds the memory any more, in any process or VM, and when the connection to the allocator is
    * lost, since nobody will tell then. Undefined where the allocator does not tell.
    */
   readonly gone: Promise<void> | undefined;

@@ -1,6 +1,6 @@
 /**
- * Who holds memory that was given away: the kernel says when a piece is held by nobody any more, in whatever process, by
- * descriptor, mapping or message. All budgets of a process share one watch, since a user may have but some hundred
+ * Who holds memory that was given away: the kernel says when no process holds a piece any more, by descriptor, mapping
+ * or message. All budgets of a process share one watch, since a user may have but some hundred
  * (fs.fanotify.max_user_groups); it is there as long as a budget is.
  */
 import { OwnedFd } from '../system/fd.js';

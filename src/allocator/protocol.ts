@@ -6,8 +6,8 @@
  * in the order of the requests, and requests may be pipelined. There is no version and no end marker: what follows a
  * request is the next one.
  *
- * Who sends {@link NOTICES_REQUEST} is told from then on when memory that was granted on this connection is held by nobody
- * any more: a {@link Status.Gone} byte and the `u64 id` of its request, between replies.
+ * A client that sends {@link NOTICES_REQUEST} is told from then on when nobody holds memory any more that was granted
+ * on this connection: a {@link Status.Gone} byte and the `u64 id` of its request, between replies.
  */
 
 /** Bytes of one request. */

@@ -1,10 +1,11 @@
 /**
  * The allocator's server: requests come in, memory goes out, for one VM and within its budget.
  *
- * Requests of a connection are answered strictly in order, large ones in turns with those of other connections. Each is looked at only while the connection's reply queue is
- * short, and no more is read meanwhile, so a client that asks without reading costs a few queued replies. A request
- * that stays incomplete ends its connection after a while. Every refusal is logged with the VM and the client's id for
- * the request, up to a rate that keeps a broken client from filling the disk (`observe/log-limit.ts`).
+ * Requests of a connection are answered strictly in order, large ones in turns with those of other connections. Each is
+ * handled only while the connection's reply queue is short, and no more is read meanwhile, so a client that asks
+ * without reading costs a few queued replies. A request that stays incomplete ends its connection after a while. Every
+ * refusal is logged with the VM and the client's id for the request, up to a rate that keeps a broken client from
+ * filling the disk (`observe/log-limit.ts`).
  */
 import type { Channel } from '../system/channel.js';
 import { closeAll } from '../system/fd.js';
@@ -84,7 +85,7 @@ export class AllocatorServer {
     this.#log.warning(line);
   }
 
-  /** What there is and was, for whoever asks how the process is. */
+  /** What there is and was, for the status of the process. */
   get counts(): Record<'budget' | 'used' | 'pieces' | 'connections' | 'granted' | 'refused', number> {
     const { bytes: budget, used, pieces } = this.budget;
     return { budget, used, pieces, connections: this.connections, granted: this.granted, refused: this.refused };
@@ -137,7 +138,7 @@ class Connection {
   #reservation: Reservation | undefined;
   /** Bytes that may still be reserved at once. */
   #stepLeft = STEP_BYTES;
-  /** Replies are queued beyond the high-water mark; no request is looked at before they have left. */
+  /** Replies are queued beyond the high-water mark; no request is handled before they have left. */
   #full = false;
 
   constructor(
@@ -178,7 +179,7 @@ class Connection {
     this.closed();
   }
 
-  /** Whether a request is being answered, or has to wait for the rate: the next is not looked at before. */
+  /** Whether a request is being answered, or has to wait for the rate: the next is not handled before. */
   get #busy(): boolean {
     return this.#rateTimer !== undefined || this.#reservation !== undefined;
   }

@@ -7,7 +7,7 @@
 /** Bytes that are reserved in one step: a quarter of a millisecond, and as much as the smallest slab of an application. */
 export const STEP_BYTES = 1 << 20;
 
-/** Somebody whose turn it is. Returns whether it wants another one. */
+/** Does one turn. Returns whether another one is wanted. */
 export type Step = () => boolean;
 
 export class Turns {

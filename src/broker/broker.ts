@@ -9,10 +9,9 @@
  * (`waiting-clients.ts`).
  *
  * A connection on the control socket speaks for one VM, and what it registered ends with it; as long as it is there, no
- * other speaks for that VM. Whoever reaches that socket
- * is believed which VM it speaks for: so no process that reads from a guest may reach it, and it is the processes outside
- * of the sandbox that register (`brokered-servers.ts`). While no broker runs, connections wait in the listening sockets,
- * which those keep.
+ * other speaks for that VM. A process that reaches that socket is believed which VM it speaks for. So no process that
+ * reads from a guest may reach it; the processes outside of the sandbox register (`brokered-servers.ts`). While no
+ * broker runs, connections wait in the listening sockets, which those keep.
  */
 import { join } from 'node:path';
 import { closeAll, OwnedFd } from '../system/fd.js';

@@ -2,10 +2,11 @@
  * The servers of one VM that lead to the compositor VM or, on that VM, bring it its clients: their sockets are bound here
  * and registered with the broker, which accepts on them itself.
  *
- * The broker believes whoever reaches its control socket which VM it speaks for. So this is not done by the process that
- * reads what the guest says: where that one is confined, the one outside does it, from its own command line, and the
- * confined one has no way to the control socket. Which VM it is, and whether it is the compositor VM, is settled then
- * before there is a guest, and for as long as the process runs. Nothing is ever read from the sockets here.
+ * The broker believes every process that reaches its control socket which VM it speaks for. So this is not done by the
+ * process that reads what the guest says: where that one is confined, the one outside does it, from its own command
+ * line, and the confined one has no way to the control socket. Which VM it is, and whether it is the compositor VM, is
+ * settled then before there is a guest, and for as long as the process runs. Nothing is ever read from the sockets
+ * here.
  */
 import type { Log } from '../observe/log.js';
 import { join } from 'node:path';

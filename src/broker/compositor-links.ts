@@ -276,7 +276,7 @@ export class CompositorLinks {
     this.#unask(link);
   }
 
-  /** The link is none any more: if it was asked, somebody else has to be. */
+  /** The link is none any more: if it was asked, another link has to be. */
   #unask(link: Link): void {
     if (this.#question?.link !== link) return;
     clearTimeout(this.#question.timer);

@@ -27,7 +27,7 @@ export class BrokerRegistration {
   #accepted = 0;
   /** The last trouble that was logged: the same one again is not news. */
   #trouble: string | undefined;
-  /** It was accepted once: whoever has the name then came later, and is the one to end. */
+  /** It was accepted once: a process that has the name then came later, and is the one to end. */
   #everRegistered = false;
   /** Since when another process has been found to speak for the VM, of `performance.now()`. */
   #takenSince: number | undefined;

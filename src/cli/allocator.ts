@@ -79,7 +79,7 @@ async function serveOn(options: AllocatorOptions, socket: OwnedFd): Promise<void
     fd => server.serve(new UnixSocket(fd, ALLOCATOR_SOCKET)),
     error => log.about(options.vm).error(error.message),
   );
-  // Whoever is told that it serves may end it the next moment.
+  // The program that reads "ready" may end us the next moment.
   const ended = untilSignal();
   process.stdout.write(`ready: ${options.socket}\n`);
   await ended;

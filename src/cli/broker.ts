@@ -67,7 +67,7 @@ export async function serve(options: BrokerOptions): Promise<void> {
     () => ({ vms: broker.vms }),
   );
   serveLockedDown();
-  // Whoever is told that it serves may end it the next moment.
+  // The program that reads "ready" may end us the next moment.
   const ended = untilSignal();
   process.stdout.write(`ready: ${broker.path}\n`);
   await ended;

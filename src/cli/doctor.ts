@@ -27,7 +27,7 @@ export function register(program: Command): void {
     .command('doctor')
     .summary('tell what holds on this machine, what does not, and what to do')
     .description(
-      'Looks at everything that virtwl needs of this machine, and tries what can be tried: a memory budget is ' +
+      'Checks everything that virtwl needs of this machine, and tries what can be tried: a memory budget is ' +
         'filled and overfilled, a process is confined and tries to get out. The exit status is 0 when everything that ' +
         'the role needs holds, else 1.',
     )

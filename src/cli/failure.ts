@@ -1,7 +1,7 @@
 /** How a command that cannot do what it was told says so: its last word, and its exit status. */
 import { processLog } from '../observe/process-log.js';
 
-/** Names the place in the code that an error came from, for whoever has set this. */
+/** When this is set, an error names the place in the code that it came from. */
 const DEBUG_ENV = 'VIRTWL_DEBUG';
 
 /** Tells the error, and makes it the exit status. */

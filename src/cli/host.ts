@@ -212,7 +212,7 @@ export async function serve(options: HostOptions): Promise<void> {
     }
     answerStatus(countersOf(host), () => ({ vm: options.vm }));
     serveLockedDown();
-    // Whoever is told that it serves may end it the next moment.
+    // The program that reads "ready" may end us the next moment.
     const ended = untilSignal(another.known);
     process.stdout.write(`ready: ${device ?? options.loopback}\n`);
     await ended;
@@ -370,7 +370,7 @@ function removeIfEmpty(directory: string): void {
   try {
     rmdirSync(directory);
   } catch {
-    // Somebody put files there meanwhile: they are theirs.
+    // Another program put files there meanwhile: they are not ours to remove.
   }
 }
 

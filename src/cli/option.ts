@@ -79,7 +79,7 @@ export function required<T>(flags: string, help: string, kind: Kind<T>): Declare
   return { flags, help, kind: kind as Kind<NonNullable<T>>, required: true };
 }
 
-/** An option with a value for whoever does not give it. */
+/** An option with a default value. */
 export function withDefault<T>(flags: string, help: string, kind: Kind<T>, value: T): Declared<T> {
   return { flags, help, kind: kind as Kind<NonNullable<T>>, value };
 }

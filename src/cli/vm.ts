@@ -14,7 +14,7 @@ import { untilSignal } from './until-signal.js';
 
 /** How long a script of `--run` may take where nobody says otherwise: enough for a build in an emulated guest. */
 const DEFAULT_RUN_SECONDS = 300;
-/** Between two looks at what it has printed, in milliseconds. */
+/** How often what it has printed is read, in milliseconds. */
 const LOOK_INTERVAL_MS = 500;
 
 const BOOT_OPTIONS = {

@@ -74,7 +74,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       this.#sourceReady = resolve;
       this.#sourceFailed = reject;
     });
-    source.catch(() => {}); // whoever allocates hears of it
+    source.catch(() => {}); // the allocation that waits for it rejects
     this.#memory = new LinkMemory(
       { allocate: async size => (this.#source ?? (await source)).allocate(size) },
       () => this.#relay.resume('requests'),

@@ -99,7 +99,7 @@ export class AppPool {
     if (this.#users === 0) this.close();
   }
 
-  /** Gives everything back, whoever still uses it. Idempotent. */
+  /** Gives everything back, even while buffers still use it. Idempotent. */
   close(): void {
     this.#fd?.close();
     this.#fd = undefined;

@@ -25,7 +25,10 @@ export interface ClientProxyOptions {
 }
 
 export interface ClientProxyEvents {
-  /** A connection ended for a reason that somebody should read: not when an application just leaves. `client` is its number, from 1 on. */
+  /**
+   * A connection ended for a reason that the user should read: not when an application just leaves. `client` is its
+   * number, from 1 on.
+   */
   problem: (error: Error, client?: number) => void;
   connection: (connection: AppConnection) => void;
 }

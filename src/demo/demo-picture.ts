@@ -41,8 +41,8 @@ export function showsTerminal(picture: Picture, rect: Rect): boolean {
 }
 
 /**
- * Whether a window shows frames of the checker, whichever: in each pixel of theirs red and blue are at least 129 apart,
- * which nothing else on this desktop comes near. Whether they are the right ones is the checker's own judgement.
+ * Whether a window shows any frame of the checker: in each of its pixels red and blue are at least 129 apart, which
+ * nothing else on this desktop comes near. Whether it is the right one is the checker's own judgement.
  */
 export function showsFrames(picture: Picture, rect: Rect): boolean {
   return share(picture, rect, colour => Math.abs((colour >>> 16) - (colour & 0xff)) >= 129) > 0.99;

@@ -1,7 +1,8 @@
 /**
- * The demonstration: the whole path of virtwl on one machine, looked at. It brings up the stack of `loopback-stack.ts`
- * with a headless sway, starts an unmodified terminal in one client VM and the frame checker in another, makes a picture
- * of the compositor's own output while both run, and proves that both windows are on it. Says each step as it is done.
+ * The demonstration: the whole path of virtwl on one machine, to be seen. It brings up the stack of `loopback-stack.ts`
+ * with a headless sway, starts an unmodified terminal in one client VM and the frame checker in another, makes a
+ * picture of the compositor's own output while both run, and proves that both windows are on it. Says each step as it
+ * is done.
  */
 import { execFile, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -30,7 +31,7 @@ const WINDOW_TIMEOUT_MS = 60_000;
 /** How long the frame checker may take until its report, in milliseconds: it starts, and each frame takes its time. */
 const FRAMES_TIMEOUT_MS = 60_000;
 const FRAME_TIMEOUT_MS = 1_000;
-/** Between two looks at what is not there yet, in milliseconds. */
+/** How often it is checked whether what is awaited is there, in milliseconds. */
 const LOOK_INTERVAL_MS = 50;
 /** Lines of a program's errors that are shown when it fails. */
 const KEPT_LINES = 12;
@@ -257,7 +258,7 @@ export function tellReport(output: string, otherwise: string, say: (line: string
   const latency = report.latency.captured ?? report.latency.callback;
   const shownAfter = latency === undefined ? '' : `, on the output after ${latency.p50.toFixed(1)} ms (median)`;
   say(
-    `frames: ${sent} sent, ${checked} looked at, ${shown} shown as drawn, ${wrong} wrong, ${missing} missing${shownAfter}`,
+    `frames: ${sent} sent, ${checked} checked, ${shown} shown as drawn, ${wrong} wrong, ${missing} missing${shownAfter}`,
   );
   if (report.pass) return;
   const why = report.error ?? report.failures[0]?.detail ?? 'no reason was given';
@@ -269,7 +270,7 @@ function requirePrograms(): void {
     ['sway', 'sway'],
     ['swaymsg', 'sway'],
     ['foot', 'foot'],
-    // sway refuses to run as root; bubblewrap runs it as somebody else.
+    // sway refuses to run as root; bubblewrap runs it as another user.
     ...(process.getuid?.() === 0 ? ([['bwrap', 'bubblewrap']] as const) : []),
   ]);
   const missing = [...needed].filter(([program]) => !isInstalled(program));

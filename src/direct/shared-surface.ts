@@ -223,13 +223,14 @@ export class SharedSurface {
     if (display.ended !== undefined) return;
     this.wl.request('destroy');
     for (const { wl } of buffers) wl.request('destroy');
-    // Until the compositor has heard of it, it may read them; whoever gets these pieces next must not be seen in them.
+    // Until the compositor has handled this, it may read them; what is drawn in these pieces next must not be seen
+    // here.
     display.sync(() => {
       for (const { piece } of buffers) piece.free();
     });
   }
 
-  /** Memory has arrived, or will not: whoever waits shall look again. @internal */
+  /** Memory has arrived, or will not: those that wait check again. @internal */
   wake(): void {
     this.#wake();
   }

@@ -27,7 +27,7 @@ export async function checkBudget(): Promise<Finding> {
         whole.memory.close();
         return wrong(`a budget of ${bytes} bytes gave more`);
       }
-      // Another descriptor keeps what the first one gives up: what counts is what anybody holds.
+      // Another descriptor keeps what the first one gives up: what counts is what any descriptor holds.
       const second = new OwnedFd(native.dup(whole.memory.fd));
       whole.memory.close();
       const held = budget.used;

@@ -19,7 +19,7 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
 }
 
-/** Looks at everything that matters to a role; `told` gets each finding as it comes. Never throws for what it finds. */
+/** Checks everything that matters to a role; `told` gets each finding as it comes. Never throws for what it finds. */
 export async function diagnose(role: Role, told: (finding: Finding) => void = () => {}): Promise<Diagnosis> {
   const findings: Finding[] = [];
   const look = async (check: Check): Promise<boolean> => {

@@ -11,7 +11,7 @@
 export type State = 'holds' | 'fails' | 'lacks' | 'note';
 
 export interface Finding {
-  /** What was looked at. */
+  /** What was checked. */
   readonly name: string;
   readonly state: State;
   /** What was seen, and if it is not as it has to be, why. */
@@ -20,7 +20,7 @@ export interface Finding {
   readonly advice?: string;
 }
 
-/** Looks at one thing. Never throws: what goes wrong is what it finds. Leaves nothing behind. */
+/** Checks one thing. Never throws: what goes wrong is what it finds. Leaves nothing behind. */
 export type Check = () => Finding | Promise<Finding>;
 
 /** The message of whatever was thrown. */

@@ -18,8 +18,8 @@ import { knownLife, lifeOf, toplevelOf } from './life.js';
 import { dismiss } from './lifetimes.js';
 
 /**
- * How long after the last key somebody still types, in milliseconds. Slow typists have 400 ms between keys; who has paused
- * for longer can look.
+ * How long after the last key the user still counts as typing, in milliseconds. Slow typists have 400 ms between keys;
+ * who has paused for longer can look.
  */
 export const TYPING_MS = 500;
 /** The longest that anything waits, in milliseconds: a window that does not come for longer is taken for broken. */

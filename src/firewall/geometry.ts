@@ -231,7 +231,7 @@ class GeometryKeeper {
       return Verdict.Forward;
     }
     if (!node.immediate || !this.#isWrong(top)) return Verdict.Forward;
-    // The compositor looks at the geometry at a commit of the window itself: that has to come after this one.
+    // The compositor reads the geometry at a commit of the window itself: that has to come after this one.
     relay.request(object, 'commit', {});
     this.#mend(relay, top);
     return Verdict.Drop;
@@ -248,7 +248,7 @@ class GeometryKeeper {
     return Verdict.Drop;
   }
 
-  /** Whether something is seen outside of the geometry that the compositor has looked at, or it is a needless one. */
+  /** Whether something is seen outside of the geometry that the compositor has read, or it is a needless one. */
   #isWrong(top: Node): boolean {
     const { window } = top;
     const extents = top.extents();

@@ -14,7 +14,7 @@ import { WlSurfaceError } from '../wayland/protocols/wayland.js';
 import { knownLife, tie, untie } from './life.js';
 import { LIVES, type Gone, type LifeRules } from './lives.js';
 
-/** Interfaces that something needs: their destructors are looked at. */
+/** Interfaces that something needs: their destructors are checked. */
 const NEEDED: readonly InterfaceName[] = [
   'wl_surface',
   'xdg_wm_base',

@@ -20,7 +20,7 @@ const SYNC_EVERY = 32;
 
 /** What costs more than a request, by interface and message. */
 const COSTS: Readonly<Record<string, number>> = {
-  // Pixels are looked at, damage is worked out for each output.
+  // Pixels are read, damage is worked out for each output.
   'wl_surface.commit': 4,
   // A mapping is made or made anew.
   'wl_shm.create_pool': 16,

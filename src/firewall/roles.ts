@@ -177,7 +177,8 @@ const surfaceRoles: RequestHandlers = {
   zwp_idle_inhibit_manager_v1: {
     create_inhibitor: ({ relay, object, args: { id, surface } }) => {
       if (toplevelOf(surface) !== undefined) return Verdict.Forward;
-      // What is no window is never looked at, so it keeps nobody awake; sway looks for its window all the same.
+      // A surface that is no window is not shown, so it must not keep the screen on; sway searches for its window all
+      // the same.
       relay.adopt('zwp_idle_inhibitor_v1', object.version, id, true).inert = { text: 'its surface is no window' };
       return Verdict.Drop;
     },

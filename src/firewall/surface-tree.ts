@@ -1,6 +1,7 @@
 /**
- * How far a window reaches: the sizes of its surfaces and the places of its subsurfaces, as the compositor has them or may
- * have them at any moment. In: what `geometry.ts` hears. Out: the extents of a tree, in units of its top surface.
+ * How far a window reaches: the sizes of its surfaces and the places of its subsurfaces, as the compositor has them or
+ * may have them at any moment. In: what `geometry.ts` passes on. Out: the extents of a tree, in units of its top
+ * surface.
  *
  * What a commit of a synchronized subsurface says is shown later, when its parent's commit is; until then what is shown and
  * what is about to be both count. So do all places that a subsurface has had since they were last settled. The extents

@@ -13,7 +13,7 @@ export class ShellWindow {
   geometry: Rect | undefined;
   /** As the compositor was told. */
   told: Rect | undefined;
-  /** What of the surfaces was surely there at the last commit of the window: a compositor looks at its geometry then. */
+  /** What of the surfaces was surely there at the last commit of the window: a compositor reads its geometry then. */
   settled: Rect | undefined;
   /** The toplevel or popup. */
   role: RelayObject | undefined;

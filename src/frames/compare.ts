@@ -77,7 +77,7 @@ export type Verdict =
 /**
  * Compares a capture with the pattern's current frame.
  *
- * @param near where the window was in an earlier capture; looked at first
+ * @param near where the window was in an earlier capture; tried first
  */
 export function compare(captured: Picture, pattern: Pattern, near?: Point): Verdict {
   const expected = pattern.picture();

@@ -28,7 +28,7 @@ export interface Fault {
  * Reads `pixel`, `stale@3` and so on.
  *
  * @param frames how many frames the run has
- * @param every which of them are captured: a fault in a frame that nobody looks at would prove nothing. Without a
+ * @param every which of them are captured: a fault in a frame that is not captured would prove nothing. Without a
  *   frame of its own the fault goes into the captured frame in the middle of the run.
  * @throws RangeError when the text is no fault, or its frame is not one that is captured and, for `stale`, has one
  *   before it

@@ -1,8 +1,8 @@
 /**
  * What a run of the frame checker found: counted frame by frame in {@link RunReport}, then told as text or as JSON.
  *
- * Of the frames sent, those that were looked at are shown (every pixel right), wrong, or missing; the run passes when
- * all frames asked for were sent, or it was told to stop before, at least one was looked at, and all of those were shown.
+ * Of the frames sent, those that were checked are shown (every pixel right), wrong, or missing; the run passes when all
+ * frames asked for were sent, or it was told to stop before, at least one was checked, and all of those were shown.
  */
 import { describe, type Verdict } from './compare.js';
 

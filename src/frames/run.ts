@@ -1,6 +1,6 @@
 /**
  * The run of the frame checker: draws one numbered frame after another into a window's shared buffers and, in step with
- * it, looks at what the compositor shows. A frame goes through draw, commit, frame callback, capture and comparison
+ * it, checks what the compositor shows. A frame goes through draw, commit, frame callback, capture and comparison
  * before the next one begins, so each capture has one frame that it must show.
  *
  * A capture that shows an old picture is not final: the compositor may be about to show the new one. It is taken again

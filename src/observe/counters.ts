@@ -1,7 +1,7 @@
 /**
- * What our processes can be asked for in numbers: every counter and every gauge that there is, each named once, with what
- * it counts. A process provides those that it has, by functions that read them; whoever wants them (the answer to
- * SIGUSR2, later metrics) reads them by these names. Nothing is counted here.
+ * What our processes can be asked for in numbers: every counter and every gauge that there is, each named once, with
+ * what it counts. A process provides those that it has, by functions that read them; the answer to SIGUSR2 (and later
+ * metrics) reads them by these names. Nothing is counted here.
  */
 
 /** A counter only grows, from 0 at the start of the process; a gauge is what is there at the moment. */

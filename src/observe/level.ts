@@ -1,6 +1,6 @@
 /** How much a line of the log matters, and from which level on lines are printed. */
 
-/** From what somebody has to act on to what only helps in looking for a fault. */
+/** From what the operator has to act on to what only helps in finding a fault. */
 export const LEVELS = ['error', 'warning', 'info', 'debug'] as const;
 export type Level = (typeof LEVELS)[number];
 

@@ -9,8 +9,8 @@ import { LogLimit } from './log-limit.js';
 import { DEFAULT_LEVEL, isPrinted, PRIORITIES, type Level } from './level.js';
 
 /**
- * How long an event may come again before it is told how often, in milliseconds: long enough to be a pause, short enough
- * that whoever watches sees that it goes on.
+ * How long an event may come again before it is told how often, in milliseconds: long enough to be a pause, short
+ * enough that the operator sees that it goes on.
  */
 export const REPEAT_INTERVAL_MS = 10_000;
 
@@ -151,7 +151,7 @@ export class Log {
     return new Log(this.output, this.component, { vm, client }, true);
   }
 
-  /** Something was to be done and cannot be, and somebody has to see to it. */
+  /** Something was to be done and cannot be, and the operator has to see to it. */
   error(message: string): void {
     this.write('error', message);
   }
@@ -161,7 +161,7 @@ export class Log {
     this.write('warning', message);
   }
 
-  /** Something came or went that whoever looks after the process wants to know. */
+  /** Something came or went that the operator wants to know. */
   info(message: string): void {
     this.write('info', message);
   }

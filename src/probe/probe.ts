@@ -31,7 +31,7 @@ export interface ProbeOptions extends DeviceOptions {
   readonly bytes?: number | undefined;
   /** Default: {@link DEFAULT_PROBE_TIMEOUT_MS}. */
   readonly timeoutMs?: number | undefined;
-  /** Told of each step as it ends. */
+  /** Called with each step as it ends. */
   readonly step?: ((step: ProbeStep) => void) | undefined;
 }
 

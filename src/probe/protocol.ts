@@ -10,7 +10,7 @@
 export const PROBE_REQUEST_BYTES = 12;
 export const PROBE_REPLY_BYTES = 9;
 
-/** The largest memory that the host looks at: checking it keeps the host process busy for a tenth of a second. */
+/** The largest memory that the host checks: checking it keeps the host process busy for a tenth of a second. */
 export const MAX_PROBE_BYTES = 64 * 1024 * 1024;
 
 export const Verdict = { Match: 0, Mismatch: 1, BadSize: 2, NoMemory: 3, CannotMap: 4 } as const;

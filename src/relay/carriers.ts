@@ -40,7 +40,7 @@ export function fdKind(interfaceName: string, message: string): FdKind | undefin
 }
 
 /**
- * Proves that every fd which can come by way of `globals` has a kind: of the interfaces that are bound by them, and of
+ * Proves that every fd that can come through `globals` has a kind: of the interfaces that are bound by them, and of
  * those that these make.
  * @throws Error that names the message
  */

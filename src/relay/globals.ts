@@ -74,7 +74,7 @@ checkFdKinds([...REMOTE_GLOBALS.keys(), ...CAPTURE_GLOBALS.keys(), ...SHORTCUTS_
  * The concern that lets `policy` decide what registries announce. Globals announced to a registry of the relay's own go
  * to `ownGlobal` instead, unfiltered.
  *
- * What may be bound is noted once for the whole connection: all its registries hear of the same globals, and a client
+ * What may be bound is noted once for the whole connection: all its registries announce the same globals, and a client
  * can make very many registries. `extra` are globals of the relay's own; who answers for them announces them. Removed
  * globals stay noted for a while: a bind may be on its way.
  */

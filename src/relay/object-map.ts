@@ -2,8 +2,8 @@
  * The objects of one relayed connection. A relay stands between a client and a compositor and has its own objects on
  * both sides, so an object may have another id on either side, or exist on one side only:
  * - ordinary objects: made by the client, known to both;
- * - local objects (`serverId` 0): the relay answers for them, the compositor never hears of them;
- * - injected objects (`clientId` 0): the relay's own, the client never hears of them;
+ * - local objects (`serverId` 0): the relay answers for them, the compositor never sees them;
+ * - injected objects (`clientId` 0): the relay's own, the client never sees them;
  * - inert objects: local from some time on, since what they depended on is gone; nothing they say goes on;
  * - objects made by the compositor (ids from 0xff000000): the same id on both sides.
  * An object that the client destroyed stays here until the compositor confirms it (`wl_display.delete_id`), because

@@ -49,7 +49,7 @@ export interface RelayRules {
   readonly trace?: Trace | undefined;
   /** How far the client may be ahead of the compositor. Default: no bound. */
   readonly pace?: Pace;
-  /** Writes what is to be said to the compositor before the connection to it is closed, whoever closes it. */
+  /** Writes what is to be said to the compositor before the connection to it is closed, by either side. */
   readonly leaving?: (relay: Relay) => void;
 }
 

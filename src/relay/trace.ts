@@ -27,7 +27,7 @@ export const MAX_STRING = 256;
 
 const ALL = '*';
 
-/** Arguments that tell what is typed, or give whoever knows them a right, by interface and message. */
+/** Arguments that tell what is typed, or give a right to a client that knows them, by interface and message. */
 export const SECRETS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   wl_keyboard: { key: ['key'], enter: ['keys'], modifiers: [ALL] },
   zwp_virtual_keyboard_v1: { key: ['key'], modifiers: [ALL] },

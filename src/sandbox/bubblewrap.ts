@@ -4,8 +4,9 @@
  * of the machine is there: no /etc, no /home, no /dev, no /proc; only what {@link runtimeFiles} names and what the
  * {@link Confinement} does.
  *
- * There is no /proc because Node.js does without, and because of root: without a single capability, whoever is root
- * outside still owns /proc/sys, and a word in core_pattern makes a program of its choice run outside with all rights.
+ * There is no /proc because Node.js does without, and because of root: even without a single capability, a user who is
+ * root outside still owns /proc/sys, and a word in core_pattern makes a program of its choice run outside with all
+ * rights.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { realpathSync } from 'node:fs';

@@ -55,8 +55,8 @@ export function inheritedFd(name: string): number | undefined {
 export const VALUE_FD = 'value';
 
 /**
- * What the process outside said that this one is to know. It comes as a file in memory, which has no bound on its size as
- * arguments and environment have, and is shown to nobody who looks at processes. It can be asked for once.
+ * What the process outside said that this one is to know. It comes as a file in memory, which has no bound on its size
+ * as arguments and environment have, and is not shown in lists of processes. It can be asked for once.
  */
 export function inheritedValue(): unknown {
   const fd = inheritedFd(VALUE_FD);
@@ -203,7 +203,7 @@ export const SERVER_RULES: readonly Rule[] = [
   { call: 'clone', when: { argument: 0, oneOf: [THREAD, THREAD_MUSL] } },
   { call: 'socket', when: { argument: 0, oneOf: [AF_UNIX] } },
   { call: 'socketpair', when: { argument: 0, oneOf: [AF_UNIX] } },
-  // To learn when memory is held by nobody any more: by its descriptor.
+  // To learn when nobody holds memory any more: by its descriptor.
   { call: 'fanotify_mark', when: { argument: 1, oneOf: [FAN_MARK_ADD] } },
   { call: 'name_to_handle_at', when: { argument: 4, oneOf: [AT_EMPTY_PATH] } },
   { call: 'ioctl', when: { argument: 1, oneOf: [FIONBIO, FIOCLEX, FIONREAD, TCGETS] } },

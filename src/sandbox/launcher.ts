@@ -19,7 +19,9 @@ export const FIRST_INHERITED_FD = 5;
 /** What Node.js can be told about its heap and stack. Other flags name files, ports or modules: nothing that is there inside. */
 const ENGINE_FLAG = /^--(?:[a-z-]*(?:heap|space|stack)[a-z-]*=\d+|jitless|expose-gc|trace-gc)$/;
 
-/** The flags of this Node.js that the confined one gets too: those of the command's first line, or of whoever started it. */
+/**
+ * The flags of this Node.js that the confined one gets too: those of the command's first line, or of its parent's call.
+ */
 export function engineFlags(flags: readonly string[] = process.execArgv): string[] {
   return flags.filter(flag => ENGINE_FLAG.test(flag.replaceAll('_', '-')));
 }

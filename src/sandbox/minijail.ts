@@ -55,7 +55,7 @@ export function minijailArguments(confinement: Confinement, filter: number, { ui
   return [
     // User, PID, mount, network, IPC, UTS and cgroup namespaces; nobody inside, who is the user outside.
     ...['-U', `-m${CONFINED_UID} ${uid} 1`, `-M${CONFINED_UID} ${gid} 1`, '-p', '-v', '-e', '-l', '--uts=virtwl', '-N'],
-    // Whoever makes a user namespace without privileges may not drop groups. They are nobody's inside.
+    // A process that makes a user namespace without privileges may not drop groups. They are nobody's inside.
     ...['-u', String(CONFINED_UID), '-g', String(CONFINED_UID), '-y'],
     // The first process of its namespace itself; everything is set up before the program is started, not by a library
     // that is put into it (static); no capabilities.
@@ -121,7 +121,7 @@ class Minijail implements Launched {
     status?.on('error', () => {});
     status?.once('data', () => {
       this.ran = true;
-      // The confined process goes on when it hears that minijail0 is still there: from here on its end ends both.
+      // The confined process goes on when it learns that minijail0 is still there: from here on its end ends both.
       if (process.exitCode === null && process.signalCode === null) status.end('.');
       else status.destroy();
     });

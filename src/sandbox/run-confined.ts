@@ -25,7 +25,7 @@ const FORWARDED_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const sa
 /** How long a process has to end in an orderly way, in milliseconds; longer than removing a few sockets takes. */
 const END_GRACE_MS = 4_000;
 
-/** How often it is looked at whether a signal can be passed on, or has to be once more, in milliseconds. */
+/** How often it is checked whether a signal can be passed on, or has to be once more, in milliseconds. */
 const SIGNAL_INTERVAL_MS = 50;
 
 /** How long a question (SIGUSR2) waits for a confined process that has just been started to catch it, in milliseconds. */
@@ -169,7 +169,7 @@ class ConfinedProcess {
     this.#kill(signal);
   }
 
-  /** A question has time until there is somebody to answer it, but not for ever. */
+  /** A question waits until the confined process can answer it, but not for ever. */
   async #ask(signal: NodeJS.Signals): Promise<void> {
     if (this.#asking) return;
     this.#asking = true;

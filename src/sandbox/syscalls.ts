@@ -104,7 +104,7 @@ const TABLE = {
   pkey_free: [331, 290],
   membarrier: [324, 283],
   epoll_pwait2: [441, 441],
-  /** Refused with ENOSYS and not EPERM: its flags cannot be looked at, and the C library then uses clone. */
+  /** Refused with ENOSYS and not EPERM: its flags cannot be filtered, and the C library then uses clone. */
   clone3: [435, 435],
   io_uring_setup: [425, 425],
   io_uring_enter: [426, 426],

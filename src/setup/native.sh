@@ -31,7 +31,7 @@ elif [ $# -gt 0 ]; then
 fi
 
 target=build/$name/virtwl.node
-# What only the tests load is built where the tests are: in a checkout, and not in somebody's project.
+# What only the tests load is built where the tests are: in a checkout, and not in a user's project.
 test_sources=test/bindings/native
 if [ -d "$test_sources" ] && [ $sanitize -eq 0 ]; then tests=1; else tests=0; fi
 # An addon works for one version of Node.js's binary interface; the number is kept beside it.
@@ -74,7 +74,7 @@ if [ -z "$nodedir" ]; then
   fail "no headers for Node.js $(node -v) (NODE_MODULE_VERSION $abi) beside $(command -v node), in /usr/include/node or in" \
     "/usr/include/nodejs; install libnode-dev (Debian's own Node.js), or name a directory with include/node in NODE_HEADERS"
 fi
-# In somebody's project, npm puts it beside this package and not below it.
+# In a user's project, npm puts it beside this package and not below it.
 gyp=$(node -p 'require.resolve("node-gyp/bin/node-gyp.js")' 2>/dev/null) || fail "node-gyp is missing; run npm ci first"
 command -v c++ >/dev/null 2>&1 || fail "no C++ compiler; install build-essential and python3"
 # Level 3 of _FORTIFY_SOURCE is a warning to a compiler or C library that knows only 2 (before GCC 12, glibc 2.35).

@@ -82,7 +82,7 @@ needs() {
     case $profile in
     demo | bench | test)
         echo "sway sway"
-        # sway refuses to run as root; bubblewrap runs it as somebody else.
+        # sway refuses to run as root; bubblewrap runs it as another user.
         echo "bwrap bubblewrap"
         echo "/usr/share/X11/xkb/rules/evdev xkb-data"
         ;;

@@ -20,8 +20,8 @@ export const MAX_ROOMY_SLAB_BYTES = 128 << 20;
  */
 export const MAX_SLABS = 64;
 /**
- * How long a slab may be on its way, in milliseconds: the glue gives its allocator 30 seconds. Whoever waits for it is
- * told then that there is no memory.
+ * How long a slab may be on its way, in milliseconds: the glue gives its allocator 30 seconds. The one that waits for
+ * it is told then that there is no memory.
  */
 export const SLAB_TIMEOUT_MS = 60_000;
 /** Pieces begin on a page, so that rows of one buffer never share a cache line with another's. */

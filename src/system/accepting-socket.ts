@@ -17,8 +17,8 @@ export class AcceptingSocket {
   #pause: NodeJS.Timeout | undefined;
 
   /**
-   * Takes ownership of `socket`, also when it throws: which it does (EINVAL, ENOTSOCK) when that is no listening socket.
-   * `connection` owns what it is given; `failed` is told of errors, after which accepting goes on.
+   * Takes ownership of `socket`, also when it throws: which it does (EINVAL, ENOTSOCK) when that is no listening
+   * socket. `connection` owns what it is given; `failed` is called with errors, after which accepting goes on.
    */
   constructor(
     private readonly socket: OwnedFd,

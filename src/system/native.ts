@@ -44,9 +44,9 @@ export interface TmpfsUsage {
  * A shared file mapping, made by {@link Native.map}, and owned by who made it: {@link Mapping.unmap} ends it. Dropped
  * without that, the memory goes when both this object and its ArrayBuffer are garbage.
  *
- * Memory that the file no longer has, because somebody shrank it, reads as zeros and sets `faulted`; nobody is killed
- * by it (SIGBUS). From the place of the first fault to its end, the mapping then shows private zeros and no longer the
- * file, so a mapping that faulted is of no further use.
+ * Memory that the file no longer has, because another process shrank it, reads as zeros and sets `faulted`; SIGBUS does
+ * not kill the process. From the place of the first fault to its end, the mapping then shows private zeros and no
+ * longer the file, so a mapping that faulted is of no further use.
  */
 export interface Mapping {
   /**
@@ -171,13 +171,13 @@ export interface Native {
    * SIGPIPE never comes.
    */
   write(fd: number, data: Uint8Array, offset: number, length: number): number;
-  /** [read end, write end]. Blocking for whoever is given one; {@link Native.read} and `write` never wait. */
+  /** [read end, write end]. Blocking for the process that is given one; {@link Native.read} and `write` never wait. */
   pipe(): [number, number];
   /** EBUSY while a {@link Poll} of this thread watches it: libuv would abort. Never retried. */
   close(fd: number): void;
   /** A second descriptor (close-on-exec) of the same open file. */
   dup(fd: number): number;
-  /** O_NONBLOCK, which belongs to the open file: whoever else holds it gets it too. */
+  /** O_NONBLOCK, which belongs to the open file: all other holders get it too. */
   setNonblocking(fd: number): void;
   info(fd: number): FdInfo;
 
@@ -189,7 +189,7 @@ export interface Native {
   memfd(name: string, size: number, seals: number): number;
   /** F_GET_SEALS. EINVAL for what cannot have any. */
   seals(fd: number): number;
-  /** F_ADD_SEALS. EPERM when SEAL_SEAL is set; EBUSY for SEAL_WRITE while somebody maps it writable. */
+  /** F_ADD_SEALS. EPERM when SEAL_SEAL is set; EBUSY for SEAL_WRITE while a process maps it writable. */
   addSeals(fd: number, seals: number): void;
   /**
    * fallocate(fd, 0, offset, size): memory that exists, not a promise that faults later. ENOSPC when there is no room.
@@ -197,14 +197,14 @@ export interface Native {
    */
   reserve(fd: number, size: number, offset?: number): void;
   /**
-   * A descriptor by which the kernel tells when memory is held by nobody any more: it becomes readable then. ENOSYS,
-   * EINVAL or EPERM where there is no fanotify for unprivileged processes (before Linux 5.13), EMFILE over
+   * A descriptor by which the kernel tells when nobody holds memory any more: it becomes readable then. ENOSYS, EINVAL
+   * or EPERM where there is no fanotify for unprivileged processes (before Linux 5.13), EMFILE over
    * fs.fanotify.max_user_groups.
    */
   memoryWatch(): number;
   /**
-   * Watches a memfd, which `watch` does not hold. Returns its key: no other file has the same as long as anybody holds this
-   * one.
+   * Watches a memfd, which `watch` does not hold. Returns its key: no other file has the same as long as this one is
+   * held.
    */
   watchMemory(watch: number, fd: number): string;
   /** Keys of watched memory that is gone, each once. */
@@ -213,9 +213,9 @@ export interface Native {
   temporaryFile(directoryFd: number): number;
   /**
    * A tmpfs of `size` bytes (a multiple of the page size) that is mounted nowhere and lives as long as this fd and the
-   * files made in it. The kernel keeps the bound, whoever holds the files. Without CAP_SYS_ADMIN it is made in a user
-   * namespace of a short-lived child and the fd is handed back; where that is forbidden too: EPERM, and the message
-   * names the settings. Needs Linux 5.2 (ENOSYS).
+   * files made in it. The kernel keeps the bound, no matter who holds the files. Without CAP_SYS_ADMIN it is made in a
+   * user namespace of a short-lived child and the fd is handed back; where that is forbidden too: EPERM, and the
+   * message names the settings. Needs Linux 5.2 (ENOSYS).
    */
   createTmpfs(size: number): number;
   /** fstatvfs of any file or directory fd. */

@@ -1,11 +1,11 @@
 /**
- * Directories that hold sockets: whoever may write there could put sockets of their own in place of ours.
+ * Directories that hold sockets: a user who may write there could put sockets of their own in place of ours.
  */
 import { mkdirSync, statSync } from 'node:fs';
 
 /**
- * Makes the directory with mode 0700, or checks one that is there. The directory that it is in must exist. Returns whether it
- * was made. Throws where it belongs to somebody else or others may write in it.
+ * Makes the directory with mode 0700, or checks one that is there. The directory that it is in must exist. Returns
+ * whether it was made. Throws where it belongs to another user or others may write in it.
  */
 export function makePrivateDirectory(path: string): boolean {
   try {

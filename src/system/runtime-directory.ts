@@ -22,7 +22,8 @@ function removeLeftOver(kind: string, parent: string): void {
     if (of !== kind || isAlive(Number(pid))) continue;
     const directory = join(parent, name);
     try {
-      // In a directory that all may write to, one of this name may be anybody's, and what is in it may be about to change.
+      // In a directory that all may write to, one of this name may be any user's, and what is in it may be about to
+      // change.
       const { uid } = lstatSync(directory);
       if (uid !== process.getuid?.()) continue;
       // The number may be that of a process that cannot be seen from here, in a container for instance.
@@ -43,7 +44,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether somebody listens on a socket. */
+/** Whether a process listens on a socket. */
 function isServed(path: string): boolean {
   if (!lstatSync(path).isSocket()) return false;
   try {

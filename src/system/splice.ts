@@ -4,7 +4,7 @@
  *
  * One buffer, filled only when it is empty, so a reader that never reads costs {@link SPLICE_BUFFER_BYTES} and no more.
  * Pipes and sockets are polled, and never waited for, whatever their other holders do to them; regular files, which are
- * always ready, have to be files of somebody who may let us wait.
+ * always ready, have to belong to a user who may let us wait.
  */
 import { codeOf } from './errno.js';
 import { type OwnedFd } from './fd.js';

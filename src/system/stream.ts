@@ -363,7 +363,7 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
   }
 
   #tell(error: Error): void {
-    // A listener that was told of the end knows already that nothing more comes.
+    // A listener that got the end knows already that nothing more comes.
     if (this.#ended || this.#silent) return;
     if (this.#held) {
       this.#unheard = error;

@@ -27,7 +27,7 @@ const EXCEPTIONS: readonly { readonly file: string; readonly type: string; reado
   {
     file: 'compat.h',
     type: 'CONSTANT_COMPARISON',
-    why: 'it takes LINUX_VERSION_CODE for a constant, in the order that everybody writes such a check in',
+    why: 'it takes LINUX_VERSION_CODE for a constant, in the order that such a check is always written in',
   },
 ];
 

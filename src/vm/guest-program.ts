@@ -6,7 +6,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from './machine.js';
 
-/** Between two looks at a program, in milliseconds: each starts some processes in the guest, a tenth of an emulated one. */
+/**
+ * How often a program is checked, in milliseconds: each starts some processes in the guest, a tenth of an emulated one.
+ */
 const LOOK_INTERVAL_MS = 400;
 /** What a look at a program says that has printed nothing since the last one, and goes on. */
 const SAME = '=';
@@ -39,8 +41,8 @@ export class GuestProgram {
    * @param command a shell command line
    */
   static async start(machine: Machine, name: string, command: string): Promise<GuestProgram> {
-    // The command is in a file of its own: nothing in it needs quoting. A directory that no program had before: what
-    // is looked at there is never another one's. When "pid" is there, so are the session and the process to signal.
+    // The command is in a file of its own: nothing in it needs quoting. A directory that no program had before: what is
+    // read there is never another one's. When "pid" is there, so are the session and the process to signal.
     const script = `
       mkdir -p /tmp/programs || exit 1
       number=${count++}
@@ -98,7 +100,7 @@ export class GuestProgram {
     await this.machine.run(`pkill -${name} -s $(cat ${this.directory}/session.pid)`);
   }
 
-  /** Signals the program alone: what it has started hears of it by its end only. Its status comes as ever. */
+  /** Signals the program alone: what it has started learns of it only by its end. Its status comes as ever. */
   async signalAlone(name: 'TERM' | 'KILL' | 'USR2'): Promise<void> {
     await this.machine.run(`kill -${name} $(cat ${this.directory}/pid)`);
   }

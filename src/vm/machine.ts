@@ -72,7 +72,7 @@ export interface ScriptResult {
 function qemuArguments(options: MachineOptions, directory: string): string[] {
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio'],
-    // Whoever waits for a guest wants to hear of its end.
+    // A caller that waits for a guest has to learn that it ended.
     ...(options.mayRestart === true ? [] : ['-no-reboot']),
     ...['-accel', options.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
     ...['-cpu', options.accelerator === 'kvm' ? 'host' : 'max', '-smp', String(options.processors ?? 2)],
@@ -154,7 +154,7 @@ export class Machine {
     try {
       wl = options.wlSocket === undefined ? undefined : new WlConnection(options.wlSocket);
       writeFileSync(join(directory, 'initramfs'), options.initramfs);
-      // Whoever is killed at once cannot end QEMU any more: the kernel does it then.
+      // When we are killed we cannot end QEMU any more: the kernel does it then.
       const child = spawn(
         'setpriv',
         ['--pdeathsig', 'KILL', '--', ...options.qemu.command, ...qemuArguments(options, directory)],

@@ -1,7 +1,7 @@
 /**
  * The connection of a VM's QEMU to the host process that is its wl device. We make it and give QEMU a copy, so that its
  * end can be seen here too: QEMU goes on when its device has gone, tells nobody, and never gets it back. What the guest
- * then asks of the device is never answered, so whoever runs QEMU has to know.
+ * then asks of the device is never answered, so the program that runs QEMU has to know.
  *
  * Nothing is read or written here. The host process sees the end of QEMU only when our copy is closed as well.
  */

@@ -16,7 +16,7 @@ export interface Image {
   readonly data: Uint8Array;
 }
 
-/** Pixels as somebody else laid them out. */
+/** Pixels as a compositor laid them out. */
 export interface ImageLayout {
   readonly width: number;
   readonly height: number;

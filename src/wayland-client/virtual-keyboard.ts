@@ -5,8 +5,8 @@
  * The keyboard has one key per character and no modifiers, so its keymap is made to measure: what is typed says what the
  * keymap holds, and a character that is new to it brings a new keymap before its key is pressed. It begins with ASCII.
  *
- * A headless compositor has no keyboard but this one. An application learns of it as of any keyboard that is plugged in,
- * and what is typed before it has is lost: add the keyboard first, then start the application.
+ * A headless compositor has no keyboard but this one. It is announced to an application like any keyboard that is
+ * plugged in, and what is typed before it has is lost: add the keyboard first, then start the application.
  */
 import { OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';

@@ -10,8 +10,8 @@ import { checkSize, HEADER_BYTES, readSize, WireError } from './wire.js';
 
 /**
  * Most fds that may wait for their messages. libwayland sends at most 28 with one write and never before the writes of
- * the messages ahead, so a batch or two of them can wait; whoever sends more without messages to own them fills our table
- * of descriptors.
+ * the messages ahead, so a batch or two of them can wait; a peer that sends more without messages to own them fills our
+ * table of descriptors.
  */
 export const MAX_WAITING_FDS = 128;
 
@@ -44,7 +44,7 @@ export class Flow {
 
   /**
    * `out` is where this flow's messages leave: while it is backed up, nothing is read. `answers`, where it is given, is
-   * where answers to them leave: whoever does not read those may not ask for more.
+   * where answers to them leave: a peer that does not read those may not ask for more.
    */
   constructor(channel: Channel, out: Outbox, sink: FlowSink, answers?: Outbox) {
     this.#channel = channel;
@@ -145,8 +145,8 @@ export class Flow {
       this.#stalled = true;
       return false;
     } catch (error) {
-      // A context hands over bytes as they come but only so many fds at once (the RECV of virtio_wl): it is told of the
-      // rest next.
+      // A context hands over bytes as they come but only so many fds at once (the RECV of virtio_wl): the rest comes
+      // next.
       if (this.#fdsMayFollow && error instanceof WireError && error.kind === 'fd') return false;
       throw error;
     }

@@ -1,10 +1,10 @@
 /**
- * The globals that a compositor has announced, with those remembered that it has just removed. Whoever follows a registry
- * keeps one: a relay, and a client of our own. What a compositor can make us remember is bounded here.
+ * The globals that a compositor has announced, with those remembered that it has just removed. Each follower of a
+ * registry keeps one: a relay, and a client of our own. What a compositor can make us remember is bounded here.
  */
 /**
  * Globals of one compositor at a time. A desktop has some 60, of which outputs and seats are the only ones that come in
- * numbers; each costs whoever remembers it some 200 bytes.
+ * numbers; each costs some 200 bytes in a table.
  */
 export const MAX_GLOBALS = 1024;
 

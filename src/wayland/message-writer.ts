@@ -42,7 +42,7 @@ export class MessageWriter {
     return this.#fds;
   }
 
-  /** Forgets bytes and fds. Fds are not closed: whoever sent them has given them away. */
+  /** Forgets bytes and fds. Fds are not closed: the send has given them away. */
   reset(): void {
     this.#length = 0;
     if (this.#fds.length > 0) this.#fds = [];

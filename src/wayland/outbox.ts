@@ -1,7 +1,7 @@
 /**
  * What is to be said on one channel, gathered: messages of one batch are written behind one another and leave in one
  * send. A send takes a limited number of fds, so a message whose fds would not fit any more sends what came before it
- * first; the fds of a message thereby never travel after its bytes.
+ * first; so the fds of a message never travel after its bytes.
  *
  * Between batches an outbox has nothing to hold, so it has no buffer then: all of a process take turns with a few. A
  * client costs no buffers of its own, and the heap does not fill with those of clients that are gone.

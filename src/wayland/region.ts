@@ -1,8 +1,8 @@
 /**
  * Regions of pixels: what is damaged, and what of a link buffer is out of date. A region is a set of rectangles that
- * never overlap, so that whoever copies a region copies no byte twice. It is kept small on purpose: a client may send
- * thousands of damage rectangles, and past {@link MAX_RECTS} they are merged into their bounding box, which copies
- * more but costs a fixed amount of book-keeping.
+ * never overlap, so that a copy of a region copies no byte twice. It is kept small on purpose: a client may send
+ * thousands of damage rectangles, and past {@link MAX_RECTS} they are merged into their bounding box, which copies more
+ * but costs a fixed amount of book-keeping.
  */
 
 /** Rectangles that a region holds before it falls back to its bounding box: more cost more to keep than to copy. */

@@ -4,8 +4,8 @@
  * not in the bytes, they come beside them, in the order of the messages that own them.
  *
  * Bytes come from peers that nobody trusts, so {@link checkMessage} comes first: it proves a message's body against its
- * signature, and the other functions here may only be given what it has passed. Nothing in this file knows which objects
- * exist: that is the object map of whoever uses it.
+ * signature, and the other functions here may only be given what it has passed. Nothing in this file knows which
+ * objects exist: that is the caller's object map.
  *
  * A relay forwards tens of thousands of messages a second. Checking and finding ids therefore allocates nothing, and
  * words are put together from bytes because a message may lie at any offset of a receive buffer.
@@ -19,7 +19,7 @@ import type { Message } from './interface.js';
 export const HEADER_BYTES = 8;
 /**
  * The most bytes of one message, header included. The size field could say 65,535, but libwayland's buffers hold 4,096
- * by default (connection.c), so a longer message kills the connection of whoever is behind us.
+ * by default (connection.c), so a longer message kills the connection of the peer behind us.
  */
 export const MAX_MESSAGE_BYTES = 4096;
 /** wl_display, the one object that exists from the start. */

@@ -261,7 +261,7 @@ function outQueue({ queues }: DeviceStart): Virtqueue {
   return queues[OUT_QUEUE]!.queue;
 }
 
-/** What tells one of the driver's buffers from the others, whichever descriptor it comes with. */
+/** What tells one of the driver's buffers from the others, with any descriptor. */
 function addressOf(chain: Chain): number {
   return chain.writable[0]?.address ?? -1;
 }

@@ -4,13 +4,13 @@
  */
 
 export interface WlLimits {
-  /** Vfds at a time, of whatever kind, the guest's and the device's. */
+  /** Vfds at a time, of any kind, the guest's and the device's. */
   readonly vfds: number;
   /** Connections at a time: contexts that the guest opened and sockets that were handed over to it. */
   readonly connections: number;
   /** Pipes at a time. Each takes two descriptors until its remote end was sent. */
   readonly pipes: number;
-  /** Bytes of memory that the guest made itself (NEW_ALLOC) and that are still held by anybody. */
+  /** Bytes of memory that the guest made itself (NEW_ALLOC) and that are still held, by the guest or by a process. */
   readonly allocBytes: number;
   /**
    * Bytes of memory that came from servers and that the guest has not closed. What a client VM is given is the compositor
@@ -53,7 +53,7 @@ export const MAX_COMMAND_BYTES = 2 ** 20 + 4096;
 
 /**
  * Bytes of one connection that wait for its server before the guest's SEND is left unanswered, which holds the sender
- * back. Below it, a busy server does not hold up anybody.
+ * back. Below it, a busy server does not hold up the guest.
  */
 export const MAX_UNSENT_BYTES = 256 * 1024;
 

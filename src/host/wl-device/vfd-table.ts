@@ -111,7 +111,7 @@ export class VfdTable {
     return true;
   }
 
-  /** Closes a vfd that the guest was never told of. */
+  /** Closes a vfd that was never announced to the guest. */
   drop(vfd: HostVfd): void {
     if (this.#vfds.get(vfd.id) === vfd) this.#vfds.delete(vfd.id);
     vfd.end();

@@ -40,7 +40,7 @@ export class MemoryVfd {
 
 export type HostVfd = ContextVfd | PipeVfd | MemoryVfd;
 
-/** As the guest is told of it. `transitional`: flags say READ and WRITE (VIRTIO_WL_F_TRANS_FLAGS). */
+/** As it is announced to the guest. `transitional`: flags say READ and WRITE (VIRTIO_WL_F_TRANS_FLAGS). */
 export function describe(vfd: HostVfd, transitional: boolean): VfdDescription {
   const { id } = vfd;
   const flags = vfd.flags(transitional);

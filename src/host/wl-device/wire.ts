@@ -160,7 +160,7 @@ export function encodeResponse(type: Response): Uint8Array {
   return encodeNumbers(HEADER_BYTES, type, 0);
 }
 
-/** A vfd as the guest is told of it. */
+/** A vfd as it is announced to the guest. */
 export interface VfdDescription {
   readonly id: number;
   readonly flags: number;
