@@ -49,7 +49,7 @@ export async function startStack(
   return stack;
 }
 
-/** A client that draws and checks every frame until it is told to stop. It draws already: the glue has given it memory. */
+/** A client that draws and checks every frame until it is told to stop. It draws already: the glue gave it memory. */
 export async function drawing(stack: VmStack, vm: string, more: readonly string[] = []): Promise<GuestProgram> {
   const given = async (): Promise<number> =>
     ((await stack.statusOf(stack.compositor)).bytes as Record<string, number>)[vm] ?? 0;

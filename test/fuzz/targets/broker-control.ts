@@ -1,7 +1,7 @@
 /**
- * The broker among host processes, clients and glues that do anything, all over real sockets. A peer that registers with
- * one whole record has one answer; numbers keep within their limits; when all are gone the broker holds nothing of them,
- * and the next host process is served.
+ * The broker among host processes, clients and glues that do anything, all over real sockets. A peer that registers
+ * with one whole record has one answer; numbers keep within their limits; when all are gone the broker holds nothing of
+ * them, and the next host process is served.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
