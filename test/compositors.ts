@@ -1,7 +1,7 @@
 /**
  * Starts real compositors for tests: headless, drawn by pixman, without GPU, seat or Xwayland, each in a runtime directory
  * of its own that goes with the test. wlroots' compositors refuse to run as root, so for root they run in a user
- * namespace as somebody else; the files they make are root's all the same.
+ * namespace as another user; the files they make are root's all the same.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

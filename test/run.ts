@@ -21,7 +21,7 @@ const FILE_TIMEOUT_MS = 300_000;
 const VM_FILE_TIMEOUT_MS = 1_500_000;
 /**
  * Longest run of a check in milliseconds. The sanitizer run compiles the addon anew; guests are made of some hundred
- * Debian packages each, by way of the network.
+ * Debian packages each, fetched from the network.
  */
 const CHECK_TIMEOUT_MS = 1_800_000;
 /** How long a killed process group, or the last children of a finished file, may take to vanish, in milliseconds. */

@@ -15,7 +15,7 @@ export interface TestNative {
   allocate(fd: number, mode: number, offset: number, length: number): void;
   /** VIRTWL_IOCTL_DMABUF_SYNC. */
   dmabufSync(fd: number, flags: number): void;
-  /** Clears O_NONBLOCK of the open file, as anybody may who shares it. */
+  /** Clears O_NONBLOCK of the open file, as any process that shares it can. */
   setBlocking(fd: number): void;
   /** How natives read and write a pipe where the kernel knows no RWF_NOWAIT for it; -1 when it would block. */
   readPipeBySplice(fd: number, buffer: Uint8Array): number;

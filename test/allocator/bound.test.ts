@@ -22,7 +22,7 @@ const PIECE = 64 * MIB;
 /** Shared memory in bytes that other programs may take or give back while this runs: compositors of other tests. */
 const NOISE = 400 * MIB;
 
-/** Bytes of shared memory on this machine: tmpfs files, memfds, whoever holds them. */
+/** Bytes of shared memory on this machine: tmpfs files, memfds, in whatever process. */
 function shmem(): number {
   return Number(/^Shmem:\s*(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024;
 }

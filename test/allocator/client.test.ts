@@ -101,7 +101,7 @@ t.test('sizes that no request can carry', async t => {
   t.equal(client.pending, 0);
 });
 
-t.test('a client that asks for it hears when memory is held by nobody any more', async t => {
+t.test('a client that asks for it is told when nobody holds its memory any more', async t => {
   const server = new AllocatorServer({ vm: 'test', bytes: 64 * PAGE });
   t.teardown(() => server.close());
   const client = connect(t, socket => server.serve(socket), undefined, true);

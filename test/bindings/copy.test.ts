@@ -194,7 +194,7 @@ t.test('a read-only mapping is no destination', async t => {
   readOnly.unmap();
 });
 
-t.test('numbers that somebody else can change are read once', async t => {
+t.test('numbers that another thread can change are read once', async t => {
   const shared = mapNew(PAGE);
   const rects = new Float64Array(shared.buffer, 0, 6);
   rects.set([0, 16, 0, 16, 16, 2]);

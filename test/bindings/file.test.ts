@@ -28,7 +28,7 @@ t.test('a pipe carries bytes one way and blocks nobody', async t => {
   });
 });
 
-/** A full and an empty pipe, socket and FIFO, of which somebody else has cleared O_NONBLOCK. */
+/** A full and an empty pipe, socket and FIFO. Another process that shares them may have cleared O_NONBLOCK. */
 const blocking: Record<string, () => [number, number]> = {
   pipe: () => native.pipe(),
   socket: () => native.socketpair(),
@@ -42,7 +42,7 @@ const blocking: Record<string, () => [number, number]> = {
   },
 };
 for (const [what, make] of Object.entries(blocking)) {
-  t.test(`a ${what} whose O_NONBLOCK somebody else has cleared makes nobody wait`, async t => {
+  t.test(`a ${what} whose O_NONBLOCK a sharer has cleared makes nobody wait`, async t => {
     leavesNothing(t, () => {
       const [reader, writer] = make();
       testNative.setBlocking(reader);
@@ -60,7 +60,7 @@ for (const [what, make] of Object.entries(blocking)) {
   });
 }
 
-t.test('an eventfd whose O_NONBLOCK somebody else has cleared makes nobody wait', async t => {
+t.test('an eventfd whose O_NONBLOCK a sharer has cleared makes nobody wait', async t => {
   const fd = testNative.eventfd();
   testNative.setBlocking(fd);
   const count = new Uint8Array(8);
@@ -250,7 +250,7 @@ t.test('info tells what a descriptor is', async t => {
   }
 });
 
-t.test('a file is known by its device and inode, whichever descriptor it is', async t => {
+t.test('a file is known by its device and inode, through any of its descriptors', async t => {
   const [one, other] = [native.memfd(MEMFD, 4096, 0), native.memfd(MEMFD, 4096, 0)];
   const copy = native.dup(one);
   const file = (fd: number): string => `${native.info(fd).device}:${native.info(fd).inode}`;

@@ -149,7 +149,7 @@ t.test('nobody gets a buffer by transferring it', async t => {
   for (const worker of workers) await worker.terminate();
 });
 
-t.test('a buffer that somebody else marks as untransferable is unmapped all the same', async t => {
+t.test('a buffer that other code marks as untransferable is unmapped all the same', async t => {
   leavesNothing(t, () => {
     const mapping = mapNew(PAGE);
     const { buffer } = mapping;

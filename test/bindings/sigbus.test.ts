@@ -224,7 +224,7 @@ function runApart(script: string): { status: number | null; signal: string | nul
   );
 }
 
-t.test('a SIGBUS that somebody sends is deadly, as it always was', async t => {
+t.test('a SIGBUS that a process sends is deadly, as without the guard', async t => {
   const { signal, status, stdout } = runApart(`
     map();
     process.kill(process.pid, 'SIGBUS');

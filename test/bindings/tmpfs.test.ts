@@ -45,7 +45,7 @@ t.test('a tmpfs holds its size, not a page more, and gets the room back', async 
   });
 });
 
-t.test('memory counts as long as anybody holds it: a descriptor, a message, a mapping', async t => {
+t.test('memory counts as long as it is held: a descriptor, a message, a mapping', async t => {
   leavesNothing(t, () => {
     const tmpfs = native.createTmpfs(BUDGET);
     const file = allocate(tmpfs, BUDGET);
@@ -114,8 +114,8 @@ t.test('sizes are whole pages', async t => {
   });
 });
 
-/** The test of the bound, run by this program as somebody else; prints what it found. */
-const AS_SOMEBODY_ELSE = `
+/** The test of the bound, run by this program as another user; prints what it found. */
+const AS_ANOTHER_USER = `
   const { native } = await import(process.env.NATIVE_MODULE);
   const { readdirSync, readFileSync } = await import('node:fs');
   const found = { uid: process.getuid() };
@@ -150,7 +150,7 @@ const AS_SOMEBODY_ELSE = `
   console.log(JSON.stringify(found));
 `;
 
-/** A copy of what is run as somebody else: the checkout may be in a directory that only its owner can enter. */
+/** A copy of what another user runs: the checkout may be in a directory that only its owner can enter. */
 function readableByAll(): { NATIVE_MODULE: string; VIRTWL_NATIVE: string } {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-readable-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
@@ -168,7 +168,7 @@ function readableByAll(): { NATIVE_MODULE: string; VIRTWL_NATIVE: string } {
 
 function runAs(command: readonly string[]): { status: number | null; stderr: string; stdout: string } {
   const [name = '', ...args] = command;
-  const full = [...args, process.execPath, '--input-type=module', '-e', AS_SOMEBODY_ELSE];
+  const full = [...args, process.execPath, '--input-type=module', '-e', AS_ANOTHER_USER];
   const env = { ...process.env, ...readableByAll() };
   return spawnSync(name, full, { encoding: 'utf8', env });
 }
@@ -192,7 +192,7 @@ t.test('nobody gets one too, through user namespaces', { skip: !isRoot && 'needs
 });
 
 t.test('where neither is allowed, the error says what to change', { skip: !isRoot && 'needs root' }, async t => {
-  // A user namespace of its own whose limit of further ones is 0, left by setpriv to somebody without capabilities.
+  // A user namespace of its own whose limit of further ones is 0, in which setpriv leaves the program no capabilities.
   const limit = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
   const { stdout, stderr } = runAs([
     'unshare',

@@ -385,7 +385,7 @@ t.test('a second compositor VM is refused while there is one, and gets its turn 
   await eventually('the second to be registered', () => second.registered);
 });
 
-t.test('a second host process of a VM is told of the first, which goes on', async t => {
+t.test('a second host process of a VM is told that there is a first, which goes on', async t => {
   const house = new House(t);
   const broker = house.broker();
   const first = house.host('work', { wayland: true });

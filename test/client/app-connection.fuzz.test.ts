@@ -1,6 +1,6 @@
 /**
  * Throws whatever a seed decides at an application's connection, from either end: mostly right messages about objects
- * that mostly exist, and broken ones. Whatever comes, the process lives, the honest end hears nothing that is wrong, the
+ * that mostly exist, and broken ones. Whatever comes, the process lives, the honest end receives nothing wrong, the
  * connection ends when its peers do, and nothing is held afterwards.
  *
  * VIRTWL_FUZZ_INPUTS: how many messages, for long runs. FUZZ_SEED: where to begin.
@@ -156,7 +156,7 @@ async function round(
   await eventually('the connection ends when its peers are gone', () => c.ends.length === 1);
   for (const fd of truncated) fd.close();
   if (process.env.WHY) console.error(who, app.said, c.ends[0]?.message?.replace(/\d+/g, 'N'));
-  // What a wild peer itself hears proves nothing: it does not know all that it has said.
+  // What a wild peer itself receives proves nothing: it does not know all that it has said.
   const faults = who === 'app' ? [...c.far.mistakes, ...c.far.peer.faults] : [];
   return { said: app.said + link.said, faults, frames: c.connection.counters.frames };
 }

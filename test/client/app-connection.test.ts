@@ -788,7 +788,7 @@ for (const [what, options, message] of [
     /no wl_shm/,
   ],
 ] as const) {
-  t.test(`a client ${what} hears of it when it shows something`, async t => {
+  t.test(`a client ${what} gets an error when it shows something`, async t => {
     const held = new Holdings();
     const cleanups: (() => void)[] = [];
     const c = await connectApp({ teardown: (work: () => void) => cleanups.unshift(work) }, options);

@@ -140,7 +140,7 @@ t.test('the server may have another name', async t => {
   });
 });
 
-t.test('without a glue at the other end and without an allocator, an application hears so', async t => {
+t.test('without a glue at the other end and without an allocator, an application gets an error', async t => {
   const globals = LINK_GLOBALS.map(([name, version]): readonly [string, number] => [
     name === 'virtwl_memory_v1' ? 'xdg_wm_base' : name,
     version,

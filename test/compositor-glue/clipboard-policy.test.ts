@@ -1,4 +1,4 @@
-/** What a client of a VM that may not read the clipboard hears of it and of drags, and what is kept for it meanwhile. */
+/** What a client of a VM that may not read the clipboard is sent about it and about drags, and what is kept for it. */
 import t, { type Test } from 'tap';
 import { clipboardConcern } from '../../compositor-glue/clipboard-policy.js';
 import { MAX_HELD_MIME_CHARACTERS, MAX_HELD_MIME_TYPES } from '../../compositor-glue/unread-drags.js';
@@ -40,7 +40,7 @@ async function behind(t: Test, readClipboard: boolean) {
     drag: (id: number): void => compositor.say(device, 'enter', [1, theirSurface, 10, 20.5, id]),
     drop: (): void => compositor.say(device, 'drop'),
     told: (): unknown[] => b.client.all('wl_data_offer.offer').map(({ args: [mimeType] }) => mimeType),
-    /** What the client has heard of data devices and offers, in order. */
+    /** The events of data devices and offers that the client has received, in order. */
     heard: (): string[] => b.client.heard.map(({ name }) => name).filter(name => name.startsWith('wl_data_')),
     /** What the compositor was asked about offers. */
     asked: (): unknown[] => compositor.heard.filter(({ name }) => name.startsWith('wl_data_offer')),
@@ -49,7 +49,7 @@ async function behind(t: Test, readClipboard: boolean) {
 
 const withheld = (t: Test): ReturnType<typeof behind> => behind(t, false);
 
-t.test('of a selection it is told nothing, and nothing of it is kept', async t => {
+t.test('a client is told nothing of a selection, and nothing of it is kept', async t => {
   const c = await withheld(t);
   c.offer(OFFER, 'text/plain', 'secret/kind');
   await settle();
@@ -64,7 +64,7 @@ t.test('of a selection it is told nothing, and nothing of it is kept', async t =
   t.same(c.ends, []);
 });
 
-t.test('of a drag that passes it hears nothing, while the glue accepts for it', async t => {
+t.test('a client is told nothing of a drag that passes, while the glue accepts for it', async t => {
   const c = await withheld(t);
   c.offer(OFFER, 'secret/kind', 'text/plain');
   c.actions(OFFER, copy | move);

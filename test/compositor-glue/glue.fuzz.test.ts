@@ -1,6 +1,6 @@
 /**
  * Throws whatever a seed decides at the glue, from a remote client or from the compositor: mostly right messages about
- * objects that mostly exist, and broken ones. Whatever comes, the process lives, the compositor hears nothing that is
+ * objects that mostly exist, and broken ones. Whatever comes, the process lives, the compositor gets nothing that is
  * wrong, a well-behaved client next to it is served all the time, and nothing is held or charged afterwards.
  *
  * VIRTWL_FUZZ_INPUTS: how many messages, for long runs. FUZZ_SEED: where to begin.

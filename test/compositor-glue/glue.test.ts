@@ -77,7 +77,7 @@ withGlue('a remote client sees the memory first, then what it may have', async (
   await r.client.roundtrip();
   t.notOk(
     r.compositor.heard.some(({ args }) => JSON.stringify(args).includes('virtwl')),
-    'the compositor hears nothing of ours',
+    'the compositor receives no request of ours',
   );
   t.same(g.left, []);
   r.client.bind(second, r.memoryName, 'virtwl_memory_v1', 2);
@@ -154,7 +154,7 @@ withGlue(
 );
 
 withGlue(
-  'a VM gets its share to the last byte, whoever of its clients asks, and not one more',
+  'a VM gets its share to the last byte, for any of its clients, and not one more',
   async (t, g) => {
     const [one, two, other] = [await g.arrive('work'), await g.arrive('work'), await g.arrive('play')];
     const [m1, m2, m3] = [memoryOf(one), memoryOf(two), memoryOf(other)];
@@ -262,7 +262,7 @@ withGlue(
     r.client.say(slab, 'destroy');
     r.client.make(memory, 'allocate', ['new', 2 * MIB]);
     await r.client.roundtrip();
-    t.equal(g.glue.bytesOf('work'), 3 * MIB, 'the client has destroyed it, and somebody holds it');
+    t.equal(g.glue.bytesOf('work'), 3 * MIB, 'the client has destroyed it, and another process holds it');
     t.equal(g.allocator!.asked.length, 1, 'what is asked for now waits');
     g.allocator!.tellGone();
     await r.client.hears('virtwl_slab_v1.memory', 2);

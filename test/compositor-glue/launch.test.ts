@@ -1,4 +1,4 @@
-/** A compositor that was started for the glue ends when the glue is killed, whoever it runs as. */
+/** A compositor that was started for the glue ends when the glue is killed, as whatever user it runs. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { eventually } from '../eventually.js';
 import { isAlive, processTree, programOf } from '../robustness/process-holdings.js';
 
 const users: readonly (readonly [string, readonly string[]])[] = [
-  ['as whoever this test is', []],
+  ['as the user of this test', []],
   ...(process.getuid?.() === 0
     ? ([['as an ordinary user', ['unshare', '--user', '--map-user=1000', '--map-group=1000']]] as const)
     : []),

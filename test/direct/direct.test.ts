@@ -297,7 +297,7 @@ t.test('a window', async t => {
     t.ok(sent.some(({ request }) => request === 'xdg_toplevel.set_fullscreen'));
   });
 
-  t.test('gives its memory back when it is destroyed, after the compositor has heard of it', async t => {
+  t.test('gives its memory back when it is destroyed, after the compositor has received that', async t => {
     const { client, desktop } = await connectDesktop(t);
     const size = { width: 500, height: 500 };
     const window = await client.createWindow({ size });
@@ -320,7 +320,7 @@ t.test('a window', async t => {
 });
 
 t.test('memory that is refused', async t => {
-  t.test('is an error of whoever wanted to draw, and of nobody else', async t => {
+  t.test('is an error of the caller that wanted to draw, and of nobody else', async t => {
     const { client, desktop } = await connectDesktop(t);
     const window = await client.createWindow();
     desktop.slabs = 'refuse';

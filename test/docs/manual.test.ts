@@ -8,7 +8,7 @@ import t from 'tap';
 
 const manual = readFileSync('docs/virtwl.1', 'utf8').replaceAll('\\-', '-');
 const common = manual.split('.SH COMMON OPTIONS')[1]!.split('\n.SH ')[0]!;
-// Not those of whoever runs the tests: the help shows them as defaults.
+// Not those of the user who runs the tests: the help shows them as defaults.
 const { VIRTWL_LOG: _level, VIRTWL_LOG_FORMAT: _format, VIRTWL_TRACE: _trace, ...env } = process.env;
 const help = (...args: string[]) =>
   execFileSync(process.execPath, ['dist/src/cli/main.js', ...args, '--help'], { encoding: 'utf8', env });

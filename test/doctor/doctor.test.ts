@@ -85,7 +85,7 @@ t.test('without bubblewrap', async t => {
   t.equal(ok, false);
   t.match(by.bubblewrap, { state: 'fails', detail: 'no bwrap on the PATH', advice: 'apt-get install bubblewrap' });
   t.notOk('confinement' in by);
-  t.equal(by['memory budget']?.state, 'holds', 'the rest is looked at all the same');
+  t.equal(by['memory budget']?.state, 'holds', 'the rest is checked all the same');
 });
 
 t.test('without bubblewrap, where there is minijail', async t => {

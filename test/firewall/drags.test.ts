@@ -17,7 +17,7 @@ const TYPE = 'secret/type';
 const SECRET = Buffer.from('the secret');
 const COPY = WlDataDeviceManagerDndAction.copy;
 
-/** What a client hears of drags. */
+/** What a client is told about drags. */
 class Target {
   readonly heard: string[] = [];
   readonly types: string[] = [];
@@ -118,7 +118,7 @@ t.test('drags over a VM that may not read the clipboard', SIEGE, async t => {
     await siege.user.release();
     await answered(victim.display);
     await eventually('the drop is told', () => target.dropped, 10_000).catch(() => undefined);
-    t.ok(target.dropped, 'the VM that it is dropped on hears of it');
+    t.ok(target.dropped, 'the VM that it is dropped on is told');
     t.ok(target.offer !== undefined && target.types.includes(TYPE), 'and of what kind it is');
     if (target.offer !== undefined) t.equal(await read(hostile.display, target.offer), SECRET.toString(), 'and has it');
   });

@@ -163,7 +163,7 @@ t.test('subsurfaces', async t => {
     t.same(await desk.told(), [0, 0, 600, 400], 'until they are gone');
   });
 
-  t.test('that are shown without the window have it looked at again', async t => {
+  t.test('that are shown without the window have it checked again', async t => {
     const { desk, surface, child, subsurface } = await withChild(t);
     desk.client.say(subsurface, 'set_desync');
     desk.client.say(subsurface, 'set_position', [-250, -160]);

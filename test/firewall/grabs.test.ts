@@ -54,7 +54,7 @@ async function both(siege: Siege) {
   return { hostile, hostileSenses, window, victim, senses };
 }
 
-/** The user clicks into the victim's window; resolves to the button events that it has heard of by then. */
+/** The user clicks into the victim's window; resolves to the button events that it has received by then. */
 async function click(siege: Siege, victim: Display, senses: Senses, x: number): Promise<number> {
   await siege.user.move(x, 300);
   await siege.user.click();

@@ -1,6 +1,6 @@
 /**
  * Objects that outlive what they stand on: a role object without its surface, a subsurface without its parent, an
- * extension of a surface that is gone. A client that goes on using them is told of its error, or not heard; no other
+ * extension of a surface that is gone. A client that goes on using them is sent an error, or ignored; no other
  * client, and not the compositor, may notice.
  */
 import t from 'tap';

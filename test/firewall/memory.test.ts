@@ -32,7 +32,7 @@ function allocate(
   });
 }
 
-t.test('a slab keeps its size, whoever holds it', SIEGE, async t => {
+t.test('a slab keeps its size, in the hands of any holder', SIEGE, async t => {
   const siege = await Siege.begin(t, { budget: '64M' });
   const hostile = await siege.connect(HOSTILE);
   const victim = await siege.connect(VICTIM);

@@ -96,7 +96,7 @@ function ready(fd: OwnedFd, events: number): Promise<void> {
   });
 }
 
-/** Clears O_NONBLOCK of an open file, for whoever holds it: the descriptors of a new process are made to block. */
+/** Clears O_NONBLOCK of an open file for all its holders: the descriptors of a new process are made to block. */
 function makeBlock(fd: OwnedFd): void {
   spawnSync('true', [], { stdio: ['ignore', fd.fd, 'ignore'] });
 }
@@ -121,7 +121,7 @@ t.test('a pipe that is made to block holds nobody else up', SIEGE, async t => {
   await eventually('it is asked for its own data', () => hostile.sends.length === 1);
   await answered(victim);
   makeBlock(write);
-  // Nobody reads: the pipe fills, and whoever writes to it then waits.
+  // Nobody reads: the pipe fills, and the process that writes to it then waits.
   const writing = writeAll(hostile.sends[0]!, new Uint8Array(MANY_BYTES));
   await new Promise(resolve => setTimeout(resolve, 300));
   let trips = 0;

@@ -1,4 +1,4 @@
-/** Windows of one colour, as large as the compositor wants them, and what their clients hear of the seat. */
+/** Windows of one colour, as large as the compositor wants them, and what their clients are told about the seat. */
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import type { Display } from '../../src/wayland-client/display.js';
@@ -74,7 +74,7 @@ export class Window {
   }
 }
 
-/** What a client hears of the seat, counted. */
+/** The events that a client receives about the seat, counted. */
 export class Senses {
   buttons = 0;
   /** Serial of the last button event, key or enter of the keyboard. */

@@ -50,7 +50,7 @@ t.test('on sway', { timeout: 180_000 }, async t => {
     t.ok(report.window!.x > 0 && report.window!.y > 0, 'in the middle of the output');
   });
 
-  t.test('only some frames are looked at, when told so', async t => {
+  t.test('only some frames are checked, when told so', async t => {
     const report = await framesJson('--display', display, '--frames', '10', '--every', '3');
     t.match(report, { status: 0, frames: { sent: 10, checked: 3, shown: 3 } });
   });

@@ -18,7 +18,7 @@ t.test('on sway', { timeout: 180_000 }, async t => {
   for (const damage of ['full', 'block']) {
     for (const fault of FAULT_KINDS) {
       t.test(`${fault} is caught, ${damage} damage`, async t => {
-        // An old frame is looked at again until the frame's time is up.
+        // An old frame is captured again until the frame's time is up.
         const patience = fault === 'stale' ? ['--timeout', '3000'] : [];
         const args = [
           '--display',

@@ -32,7 +32,7 @@ t.test('percentiles are values that occurred', t => {
   t.end();
 });
 
-t.test('a run passes when every frame was sent and all that were looked at were right', t => {
+t.test('a run passes when every frame was sent and all that were checked were right', t => {
   const report = new RunReport(setup);
   t.notOk(report.pass, 'nothing sent');
   report.frameSent(20000, 20000);
@@ -41,7 +41,7 @@ t.test('a run passes when every frame was sent and all that were looked at were 
   t.notOk(report.pass, 'half is sent');
   report.frameSent(20000, 20000);
   report.callbackCame(4);
-  t.ok(report.pass, 'the second was not looked at');
+  t.ok(report.pass, 'the second was not checked');
   t.match(report.toJSON(), {
     pass: true,
     frames: { sent: 2, checked: 1, shown: 1, wrong: 0, stale: 0, missing: 0 },
@@ -57,7 +57,7 @@ t.test('a run passes when every frame was sent and all that were looked at were 
   t.end();
 });
 
-t.test('a run in which nothing was looked at does not pass', t => {
+t.test('a run in which nothing was checked does not pass', t => {
   const report = new RunReport(setup);
   report.frameSent(1, 1);
   report.frameSent(1, 1);
@@ -105,14 +105,14 @@ t.test('the list has an end, the count has none', t => {
 t.test('a fault names its kind and frame', t => {
   t.same(parseFault('pixel@7', 10), { kind: 'pixel', frame: 7 });
   t.same(parseFault('row', 10), { kind: 'row', frame: 5 }, 'the middle, when it does not say');
-  t.same(parseFault('channel', 10, 4), { kind: 'channel', frame: 8 }, 'a frame that is looked at');
+  t.same(parseFault('channel', 10, 4), { kind: 'channel', frame: 8 }, 'a frame that is checked');
   t.same(parseFault('stale@2', 10), { kind: 'stale', frame: 2 });
   t.same(parseFault('stale', 2), { kind: 'stale', frame: 2 });
   t.same(parseFault('pixel', 1), { kind: 'pixel', frame: 1 });
   for (const text of ['', 'pixel@', 'pixel@0', 'pixel@11', 'stale@1', 'noise', 'row@x', 'row@-1', '@3']) {
     t.throws(() => parseFault(text, 10), RangeError, `'${text}'`);
   }
-  t.throws(() => parseFault('pixel@3', 10, 4), RangeError, 'nobody looks at frame 3');
+  t.throws(() => parseFault('pixel@3', 10, 4), RangeError, 'frame 3 is not checked');
   t.throws(() => parseFault('stale', 1), RangeError, 'a single frame has none before it');
   t.end();
 });

@@ -18,7 +18,7 @@ export const WL_LIMITS = {
 export const SERVER_NAMES = ['plain', 'plain', 'plain', 'gone', '', 'x'.repeat(32), '../x', 'none'];
 const IDS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 0x3fffffff, DEVICE_ID, DEVICE_ID + 1, DEVICE_ID + 2, 0xffffffff];
 
-/** A command. `mayWait`: it may have to wait for somebody who reads, so that its answer may not come. */
+/** A command. `mayWait`: it may have to wait for a reader, so that its answer may not come. */
 export function drawCommand(draw: Draw): { bytes: Uint8Array; mayWait: boolean } {
   const bytes = drawBytes(draw);
   const type = bytes.length >= 4 ? bytes[0]! | (bytes[1]! << 8) : 0;

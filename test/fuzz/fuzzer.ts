@@ -1,6 +1,6 @@
 /**
  * The loop: take an input of the corpus, change it, run it, and keep it if it reached code that none had reached, or if
- * the target tells something new of it. Coverage is looked at once a batch; only when a batch brought something new are
+ * the target tells something new of it. Coverage is read once a batch; only when a batch brought something new are
  * its inputs run again, in ever smaller groups, to find which.
  *
  * Everything follows from the seed, so that what was found can be had again.

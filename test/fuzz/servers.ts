@@ -45,7 +45,7 @@ export class FuzzServers {
     for (const fd of fds) fd.close();
   }
 
-  /** All read what there is: whoever waits for them goes on. */
+  /** All read what there is, so the peers that wait for them go on. */
   readAll(): void {
     for (const end of this.#ends) while (!end.closed && read(end) > 0);
   }

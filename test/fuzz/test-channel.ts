@@ -86,7 +86,7 @@ export class TestChannel extends EventEmitter<ChannelEvents> implements Channel 
       closeAll(brought);
       return;
     }
-    // A copy that is spoiled afterwards: whoever keeps the bytes of an event is found out.
+    // A copy that is spoiled afterwards: a listener that keeps the bytes of an event is found out.
     const lent = bytes.slice();
     this.emit('data', lent, brought);
     lent.fill(0xee);

@@ -38,7 +38,7 @@ export class FuzzVmm {
   readonly #sent: number[] = [];
   /** Lengths of pieces that are mapped, by offset. */
   readonly #mapped = new Map<number, number>();
-  /** An unmapping was refused, or nobody heard of it: the two sides' books may differ. */
+  /** An unmapping was refused, or its answer was lost: the two sides' books may differ. */
   #unsure = false;
   #pending = Buffer.alloc(0);
   #requests: OwnedFd | undefined;

@@ -1,8 +1,8 @@
 /**
  * One end of a Wayland connection, client or compositor, that says what an input decides. It knows its objects as a real
- * one does. An honest side says only what the protocol allows, and throws when it hears what it must never hear: whatever
- * a hostile side says, nothing wrong may come out at the other end of what is tested. A hostile side says the same, and
- * now and then something wrong in it.
+ * one does. An honest side says only what the protocol allows, and throws when it receives what it must never receive:
+ * whatever a hostile side says, nothing wrong may come out at the other end of what is tested. A hostile side says the
+ * same, and now and then something wrong in it.
  */
 import { closeAll, type OwnedFd } from '../../src/system/fd.js';
 import type { Arg, Message } from '../../src/wayland/interface.js';
@@ -52,7 +52,7 @@ interface Thing {
 
 export class WaylandSide {
   readonly objects = new Map<number, Thing>([[1, { type: 'wl_display', version: 1, gone: false }]]);
-  /** Globals that a client has heard of, or that a compositor has told. */
+  /** Globals that a client has been told of, or that a compositor has announced. */
   readonly globals = new Map<number, { type: string; version: number }>();
   /** What was heard, by name. */
   readonly words = new Set<string>();

@@ -114,7 +114,7 @@ export function runIn(
   });
 }
 
-/** foot without anybody's configuration. */
+/** foot without the user's configuration. */
 export function foot(...command: string[]): string[] {
   return ['foot', '--config=/dev/null', '--override=cursor.blink=no', ...command];
 }

@@ -50,7 +50,7 @@ async function desktop(t: Test, compositorArguments: readonly string[] = []) {
     return application;
   }
 
-  /** Pastes until it is `expected`, which somebody is just copying. Returns what it got last. */
+  /** Pastes until it is `expected`, which another program is just copying. Returns what it got last. */
   async function paste(place: string, options: readonly string[], expected: Buffer): Promise<Buffer> {
     for (const end = Date.now() + TIMEOUT_MS; ; await pause(100)) {
       const application = runAt(place, ['wl-paste', '--no-newline', ...options]);
@@ -86,7 +86,7 @@ t.test('copy and paste', async t => {
         t.ok(bytes.equals(await paste('compositor', options, bytes)), 'from a VM to the compositor');
         const second = copy('compositor', options, bytes.subarray(1));
         t.ok(bytes.subarray(1).equals(await paste('lab', options, bytes.subarray(1))), 'from the compositor to a VM');
-        t.equal(await first.ended, 0, 'who copied before hears that somebody else has');
+        t.equal(await first.ended, 0, 'the program that copied before is told that another has');
         await second.stop();
       });
     }
@@ -130,7 +130,7 @@ t.test('a VM that may not read, and one that may not write', async t => {
     t.equal(
       await declined.ended,
       0,
-      `${name}: what the reader copies is declined, as if somebody else had copied at once`,
+      `${name}: what the reader copies is declined, as if another program had copied at once`,
     );
     t.ok(text.equals(await paste('compositor', which, text)), 'and what was there stays');
     await first.stop();

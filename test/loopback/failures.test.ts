@@ -1,6 +1,6 @@
 /**
- * Parts die in the middle of their work: whoever depended on one hears of it and ends or goes on, and nothing of what it
- * held is left anywhere. Real compositors, real clients, SIGKILL.
+ * Parts die in the middle of their work. Each process that depended on one learns that it is gone, and ends or goes on;
+ * nothing of what the dead one held is left anywhere. Real compositors, real clients, SIGKILL.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -263,7 +263,7 @@ t.test('what is not there is named', async t => {
   t.notOk(existsSync(join(stack.directory, 'ran')), 'the application was not started');
 });
 
-t.test('a server whose process is gone at the moment is told of, and may come back', async t => {
+t.test('a server whose process is gone at the moment is reported, and may come back', async t => {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   native.close(native.listenUnix(join(directory, 'wayland'), 1));

@@ -142,7 +142,7 @@ export function boundsOfDifference(
   return x2 < 0 ? undefined : { x: x1, y: y1, width: x2 - x1 + 1, height: y2 - y1 + 1 };
 }
 
-/** Leaves pictures as files for whoever looks into a failure; returns the directory. */
+/** Leaves pictures as files for the developer who looks into a failure; returns the directory. */
 function leave(name: string, pictures: Readonly<Record<string, Picture>>): string {
   const directory = mkdtempSync(join(tmpdir(), `virtwl-failed-${name.replace(/[^\w-]+/g, '-')}-`));
   for (const [part, picture] of Object.entries(pictures))

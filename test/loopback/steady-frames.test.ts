@@ -8,7 +8,7 @@ import t from 'tap';
 import { LoopbackStack, statusOf } from '../../src/demo/loopback-stack.js';
 import { startSway } from '../compositors.js';
 
-/** Frames that are looked at; the compositor shows 60 a second. */
+/** Frames that are checked; the compositor shows 60 a second. */
 const FRAMES = 120;
 
 t.test('steady frames of an unmodified application', { timeout: 120_000 }, async t => {

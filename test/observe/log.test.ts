@@ -73,7 +73,7 @@ t.test('levels', async t => {
   const { lines, output: end } = output();
   end.log('part').debug('not by default');
   t.same(lines, []);
-  SILENT.error('nobody hears it');
+  SILENT.error('nobody reads it');
 });
 
 t.test('who speaks, and of whom', async t => {

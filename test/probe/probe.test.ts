@@ -92,7 +92,7 @@ t.test('what does not work is named, with what to do', async t => {
 
 t.test('memory that the host does not see is noticed', async t => {
   const directory = host(t, { allocator: { bytes: 4 * MIB } });
-  // A probe server that looks at other memory, as a broken front-end would make it.
+  // A probe server that reads other memory, as it would behind a broken front-end.
   const real = host(t, { probe: true });
   const listener = UnixListener.listen(join(directory, 'probe'));
   t.teardown(() => listener.close());

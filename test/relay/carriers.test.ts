@@ -13,7 +13,7 @@ function memfd(size = 4096): OwnedFd {
   return new OwnedFd(native.memfd('virtwl-carriers-test', size, 0));
 }
 
-t.test('the fds that can come by way of a global', async t => {
+t.test('the fds that can come through a global', async t => {
   for (const [list, globals] of Object.entries({ 'a remote client': REMOTE_GLOBALS, capture: CAPTURE_GLOBALS })) {
     for (const name of globals.keys()) t.doesNotThrow(() => checkFdKinds([name]), `${name}, of the list for ${list}`);
   }

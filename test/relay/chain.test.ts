@@ -121,7 +121,7 @@ t.test('a message', async t => {
   });
 });
 
-t.test('a concern is told of objects that are made and gone', async t => {
+t.test('a concern is told when objects are made and gone', async t => {
   const told: string[] = [];
   const b = await between(t, {
     concerns: handling({

@@ -46,7 +46,7 @@ t.test('the list', async t => {
         name,
       ),
     );
-    t.ok(privileged.length > 20, `${privileged.length} interfaces looked at`);
+    t.ok(privileged.length > 20, `${privileged.length} interfaces checked`);
     t.same(
       privileged.filter(name => all.has(name)),
       [],
@@ -86,8 +86,8 @@ t.test('the list', async t => {
     );
   });
 
-  t.test('leads to buffers only where somebody copies or makes them', async t => {
-    // Whoever takes a wl_buffer must know that an application's own never leaves the proxy.
+  t.test('leads to buffers only where a concern copies or makes them', async t => {
+    // A concern that takes a wl_buffer must know that an application's own never leaves the proxy.
     const takes = [...all.values()].flatMap(type =>
       type.requests
         .filter(({ args }) => args.some(arg => arg.kind === 'object' && arg.interface === 'wl_buffer'))
@@ -232,7 +232,7 @@ t.test('a registry', async t => {
     t.match(b.client.last('wl_display.error').args[2], /invalid global/, 'older ones are not');
   });
 
-  t.test('of the relay itself hears everything, and the client nothing of that', async t => {
+  t.test('of the relay itself gets every event, and the client none of them', async t => {
     const b = await connect([{ name: 100, interface: 'virtwl_memory_v1', version: 1 }]);
     const mine = b.relay.inject('wl_registry', 1);
     b.relay.request(b.relay.display, 'get_registry', { registry: mine });

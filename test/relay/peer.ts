@@ -1,6 +1,6 @@
 /**
  * One end of a Wayland connection that does only what a test tells it, right or wrong: it encodes what it is told by the
- * tables, sends any bytes and descriptors besides, and notes what it hears. It can be the client or the compositor.
+ * tables, sends any bytes and descriptors besides, and notes what it receives. It can be the client or the compositor.
  */
 import { closeAll, OwnedFd } from '../../src/system/fd.js';
 import type { Interface, Message } from '../../src/wayland/interface.js';
@@ -188,7 +188,7 @@ export class Peer {
 
   /** Hangs up for its own part, and goes on to read. */
   halfClose(): void {
-    if (this.#fd === null) throw new Error('made of a socket that somebody else owns');
+    if (this.#fd === null) throw new Error('made of a socket that another object owns');
     testNative.shutdownWrite(this.#fd.fd);
   }
 
@@ -226,7 +226,7 @@ export class Peer {
   }
 
   #free(id: number): void {
-    if (id === 1) return; // wl_display stays, whatever somebody says
+    if (id === 1) return; // wl_display stays, whatever the peer says
     this.types.delete(id);
     this.versions.delete(id);
     this.destroyed.delete(id);

@@ -1,4 +1,4 @@
-/** Peers that do not read: whoever talks to them is held up, in order, and nothing piles up in between. */
+/** Peers that do not read: the peer that talks to them is held up, in order, and nothing piles up in between. */
 import t from 'tap';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';

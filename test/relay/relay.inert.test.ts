@@ -45,7 +45,7 @@ async function bind(b: Between, name: string, version: number): Promise<{ id: nu
 }
 
 t.test('an object that is detached', async t => {
-  t.test('is destroyed at the compositor, and the client hears nothing of that', async t => {
+  t.test('is destroyed at the compositor, and the client is not told', async t => {
     const b = await desk(t);
     await b.detach(b.surface);
     t.match(b.compositor.all('wl_surface.destroy'), [{ id: b.theirSurface }]);
@@ -57,7 +57,7 @@ t.test('an object that is detached', async t => {
     b.client.say(b.surface, 'destroy');
     await settle();
     t.match(b.client.all('wl_display.delete_id'), [{ args: [b.surface] }], 'until the client destroys its own');
-    t.equal(b.compositor.all('wl_surface.destroy').length, 1, 'which the compositor hears once only');
+    t.equal(b.compositor.all('wl_surface.destroy').length, 1, 'which the compositor receives once only');
     t.equal(b.relay.clientObject(b.surface), undefined);
     t.same(b.compositor.faults, []);
     t.same(b.ends, []);
@@ -84,7 +84,7 @@ t.test('an object that is detached', async t => {
     t.same(b.ends, []);
   });
 
-  t.test('tells nothing any more, however late, and no handler hears of it', async t => {
+  t.test('sends nothing any more, however late, and no handler is called', async t => {
     const asked: string[] = [];
     const b = await desk(t, {
       concerns: handling({

@@ -399,7 +399,7 @@ t.test('a compositor', async t => {
   const dataDeviceOf = (d: Desk): number => extra.get(d)!.dataDevice;
 
   for (const { name, say, reason } of wrong) {
-    t.test(`that sends ${name} is cut off, and its client hears the end`, async t => {
+    t.test(`that sends ${name} is cut off, and its client is disconnected`, async t => {
       const held = new Holdings();
       const d = await desk(t);
       d.client.make(d.seat, 'get_keyboard');
@@ -478,7 +478,7 @@ t.test('a compositor', async t => {
 });
 
 t.test('an error of the compositor', async t => {
-  t.test("names the object by the client's id, and is the last that it hears", async t => {
+  t.test("names the object by the client's id, and is the last that it receives", async t => {
     const d = await desk(t);
     const error = d.compositor.encode(1, 'error', [d.theirs.surface, 2, 'bad size']);
     const behind = d.compositor.encode(d.theirs.seat, 'name', ['late']);

@@ -29,7 +29,7 @@ async function surface(b: Between, version = 4): Promise<{ id: number; theirs: n
   return { id, theirs: madeBy(b.compositor, 'wl_compositor.create_surface') };
 }
 
-/** The client hears of its mistake, and the connection ends on both sides. */
+/** The client is told its mistake, and the connection ends on both sides. */
 async function ended(t: Test, b: Between, code: number, message: RegExp, object = 1): Promise<void> {
   await b.client.isEnded();
   await b.compositor.isEnded();

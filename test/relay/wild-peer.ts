@@ -66,7 +66,7 @@ export class WildPeer {
       const liked = ids.filter(one => favourites.has(peer.types.get(one)!));
       if (liked.length > 0) id = random.pick(liked);
     }
-    // A compositor may speak of what it has not heard the end of.
+    // A compositor may name objects whose end it has not received yet.
     if (peer.role === 'client' && peer.destroyed.has(id) && !breaking) return;
     const type = interfaces.get(peer.types.get(id)!)!;
     const messages = peer.role === 'client' ? type.requests : type.events;
@@ -79,7 +79,7 @@ export class WildPeer {
       (message.since > (peer.versions.get(id) ?? 1) || this.#options.never?.has(`${type.name}.${message.name}`))
     )
       return;
-    // Whoever destroys as often as it makes gets nowhere.
+    // A peer that destroys as often as it makes gets nowhere.
     if (message.destructor && random.below(8) > 0) return;
     this.#say(id, type, message, breaking);
   }

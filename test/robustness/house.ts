@@ -130,7 +130,7 @@ export class House {
       .sort();
   }
 
-  /** Starts a client that draws and looks at every frame. */
+  /** Starts a client that draws, captures every frame and compares it. */
   frames(kind: 'direct' | 'copied', count: number): Client {
     const way = kind === 'direct' ? ['--loopback', this.stack.loopback(DIRECT)] : ['--display', this.proxyDisplay];
     const child = spawn(

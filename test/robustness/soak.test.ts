@@ -34,7 +34,7 @@ const BYTES = SIDE * SIDE * 4;
  * Node.js to have its code compiled and its heap at its size.
  */
 const GROWTH = FULL ? 0.05 : 0.5;
-/** Looks at resident memory, of which the smallest counts, and the time between two in milliseconds. */
+/** How often resident memory is read, of which the smallest counts, and the time between two readings in ms. */
 const LOOKS = 10;
 const LOOK_INTERVAL_MS = 300;
 

@@ -1,9 +1,10 @@
 /**
  * Confines a program of a test exactly as the product confines one of its processes, but for the program:
  *
- *   node confine.js POLICY FOLDER PROGRAM ARGUMENT
+ *   node confine.js POLICY DIRECTORY PROGRAM ARGUMENT
  *
- * Prints nothing of its own. CONFINE_BY in the environment names the program that confines. FOLDER holds the directories that the policy is about.
+ * Prints nothing of its own. CONFINE_BY in the environment names the program that confines. DIRECTORY holds what the
+ * policy names.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,7 +1,7 @@
 /**
  * Runs inside a sandbox and tries to get out, in every way that a process which an attacker has taken over would.
  * Its argument is {@link Surroundings} as JSON. It prints one line of JSON, {@link Findings}, and stays until it is
- * ended, so that it can be looked at from outside.
+ * ended, so that a test can inspect it from outside.
  *
  * With `die` it makes one call instead that must be its end.
  */
@@ -19,14 +19,14 @@ import { native } from '../../src/system/native.js';
 export interface Surroundings {
   /** raw-syscall.c, compiled. */
   readonly rawSyscall: string;
-  /** A file of the host that anybody there may read. */
+  /** A file of the host that every user there may read. */
   readonly hostFile: string;
   /** A process of the host. */
   readonly hostPid: number;
   /** A Unix socket of the host, by path, and one in its abstract name space. */
   readonly hostSocket: string;
   readonly abstractSocket: string;
-  /** The broker's control socket: whoever reaches it may speak for any VM. */
+  /** The broker's control socket: a process that reaches it may speak for any VM. */
   readonly brokerSocket: string;
   /** Sockets of its own servers that the process outside has bound for it: a wl device connects to them. */
   readonly servers: readonly string[];
@@ -63,13 +63,13 @@ interface RawSyscall {
 /** Past the last call of any kernel. */
 const NUMBERS = 1024;
 /**
- * uretprobe and uprobe of x86-64: they are there for the kernel's own code in a process that is being probed, no filter
- * sees them, and anybody else who makes them is killed by SIGILL.
+ * uretprobe and uprobe of x86-64: they are there for the kernel's own code in a process that is being probed. No filter
+ * sees them, and any other process that makes them is killed by SIGILL.
  */
 const UNFILTERED = process.arch === 'x64' ? [335, 336] : [];
 const EPERM = 1;
 /** What a root has, and an empty one has not. */
-const HOST_FOLDERS = ['etc', 'home', 'root', 'boot', 'var', 'sys', 'proc', 'dev', 'run'];
+const HOST_DIRECTORIES = ['etc', 'home', 'root', 'boot', 'var', 'sys', 'proc', 'dev', 'run'];
 /** Whether a directory of the root is there only because what the process runs on is somewhere below it: a checkout in /root. */
 const onTheWay = (name: string): boolean =>
   [process.execPath, process.argv[1]!].some(path => path.startsWith(`/${name}/`)) &&
@@ -188,7 +188,7 @@ const attempts: Record<string, () => unknown> = {
   'read /etc/passwd': () => readFileSync('/etc/passwd'),
   'list /etc': () => readdirSync('/etc'),
   'list the root of the host': () =>
-    nothingOf(readdirSync('/').filter(name => HOST_FOLDERS.includes(name) && !onTheWay(name))),
+    nothingOf(readdirSync('/').filter(name => HOST_DIRECTORIES.includes(name) && !onTheWay(name))),
   'write core_pattern': () => open('/proc/sys/kernel/core_pattern', 'r+'),
   'read what the kernel tells of processes': () => readFileSync('/proc/self/status'),
   'read the memory of another process': () => readFileSync(`/proc/${around.hostPid}/mem`),

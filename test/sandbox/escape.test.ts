@@ -130,7 +130,7 @@ for (const [sandbox, policy] of inEach(Object.keys(POLICIES))) {
       t.same(broker?.vms ?? [], REGISTERED.includes(policy) ? ['vm'] : []);
       const outside = UnixSocket.connect(around.brokerSocket);
       t.teardown(() => outside.close());
-      t.pass('while whoever is not confined gets at its socket');
+      t.pass('while a process that is not confined connects to its socket');
     });
 
     t.test('calls that it does not need are refused by the filter itself', async t => {

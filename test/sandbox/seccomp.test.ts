@@ -77,7 +77,7 @@ for (const arch of ['x64', 'arm64'] as const) {
       for (const { call, when } of checked) {
         const number = syscallNumber(call, arch)!;
         const withArgument = (value: bigint): Answer => {
-          // All others are as wrong as can be, so it is this one that is looked at.
+          // All others are as wrong as can be, so this is the one that the filter checks.
           const args = Array.from({ length: 6 }, () => 0x5a5a5a5a5a5a5a5an);
           args[when.argument] = value;
           return asked(number, args);

@@ -205,7 +205,7 @@ t.test('pieces never overlap, whatever comes and goes', async t => {
     if (live.length > 0 && random.below(5) < 2) {
       const [{ piece, bytes, mark }] = live.splice(random.below(live.length), 1) as [(typeof live)[number]];
       const at = new Uint8Array(piece.mapping.buffer, piece.offset, bytes);
-      if (at[0] !== mark || at[bytes - 1] !== mark) t.fail(`step ${step}: somebody else wrote into it`);
+      if (at[0] !== mark || at[bytes - 1] !== mark) t.fail(`step ${step}: another piece wrote into it`);
       piece.free();
     } else {
       const bytes = 1 + random.below(random.below(10) === 0 ? 1 << 20 : 60_000);

@@ -42,7 +42,7 @@ t.test('the smallest free range that fits is taken', async t => {
   t.equal(ranges.largest, 4 * 4096);
 });
 
-t.test('freed neighbours become one range, whichever goes first', async t => {
+t.test('freed neighbours become one range, in either order', async t => {
   for (const order of [
     [0, 1, 2],
     [0, 2, 1],

@@ -38,7 +38,7 @@ t.test('what a killed process left is removed', async t => {
   t.notOk(existsSync(empty));
 });
 
-t.test("what is somebody's stays", async t => {
+t.test('what a process still uses stays', async t => {
   const child = spawn('sleep', ['100']);
   t.teardown(() => child.kill());
   const served = leave(`virtwl-test-${dead}-abcDEF`);

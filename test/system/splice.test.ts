@@ -102,7 +102,7 @@ t.test('a reader that does not read, and clears O_NONBLOCK of the pipe that it s
   const full = (): boolean => native.write(source.write.fd, block, 0, block.length) < 0;
   await eventually('both pipes to be full', () => full() && running.bytes === block.length);
   testNative.setBlocking(shared);
-  // A turn of the event loop: whoever waits in write(2) has none.
+  // A turn of the event loop: a process that waits in write(2) has none.
   await new Promise(resolve => setImmediate(resolve));
   t.equal(native.read(sink.read.fd, block), block.length);
   await eventually('more to come', () => running.bytes > block.length);

@@ -317,7 +317,7 @@ export function streamContract(t: Test, kind: StreamKind): void {
       t.equal(channel.closed, false);
     });
 
-    check(t, 'and the owner that closes first hears nothing of it', async (t, { channel }) => {
+    check(t, 'and the owner that closes first gets no event', async (t, { channel }) => {
       channel.on('error', () => t.fail('told after close'));
       while (!channel.closed) channel.send(Buffer.alloc(1 << 20));
       channel.close();
@@ -385,7 +385,7 @@ export function streamContract(t: Test, kind: StreamKind): void {
       t.equal(received, sent);
     });
 
-    check(t, 'is an end also for an owner that was writing, and it still hears its last words', async (t, scene) => {
+    check(t, 'is an end also for an owner that was writing, which still receives the last words', async (t, scene) => {
       const { channel, peer } = scene;
       const seen: string[] = [];
       channel.on('data', bytes => seen.push(Buffer.from(bytes).toString()));

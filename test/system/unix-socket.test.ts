@@ -124,7 +124,7 @@ t.test('a listener', async t => {
     const listener = UnixListener.listen(path);
     t.throws(() => UnixListener.listen(path), { code: 'EADDRINUSE', message: new RegExp(path) });
     rmSync(path);
-    writeFileSync(path, 'somebody else');
+    writeFileSync(path, 'another file');
     listener.close();
     t.equal(existsSync(path), true);
   });

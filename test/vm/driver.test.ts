@@ -7,8 +7,8 @@ import type { ScriptResult } from '../../src/vm/machine.js';
 import { echoServer } from './echo-server.js';
 import { holding, smallGuest } from './guests.js';
 
-// Everything waits for what the guest does, which is slow where it is emulated; a kernel that somebody built to look for
-// mistakes is slower by far.
+// Everything waits for what the guest does, which is slow where it is emulated. A kernel built to look for mistakes is
+// slower by far.
 const TIMEOUT_MS = process.env.VIRTWL_GUEST_KERNEL === undefined ? 580_000 : 3_600_000;
 t.setTimeout(TIMEOUT_MS);
 

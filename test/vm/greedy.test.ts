@@ -28,7 +28,7 @@ const RELEASE_MS = 60_000;
 
 t.setTimeout(590_000);
 
-/** Bytes of shared memory on this machine: tmpfs files, memfds, whoever holds them. */
+/** Bytes of shared memory on this machine: tmpfs files, memfds, in whatever process. */
 function shmem(): number {
   return Number(/^Shmem:\s*(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024;
 }

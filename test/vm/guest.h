@@ -27,7 +27,7 @@ struct txn {
   uint8_t data[TXN_DATA];
 };
 
-/* A new vfd by way of "on", /dev/wl0 or a context: with a name where there is one, else of that size. -1 and errno. */
+/* A new vfd through "on", /dev/wl0 or a context: with a name where there is one, else of that size. -1 and errno. */
 static inline int make_vfd(int on, uint32_t type, uint32_t size, const char* name) {
   struct virtwl_ioctl_new arg;
 

@@ -56,7 +56,7 @@ export async function killsClientVm(t: Test, stack: VmStack, bystander: GuestPro
     await t.rejects(
       machine.run('true'),
       /the VM "office" .*its host process is gone/,
-      'and to whoever wants something of it',
+      'and in the error of a command for it',
     );
     await goesOn(t, stack, 'lab', bystander);
 

@@ -41,7 +41,7 @@ import {
 } from '../../src/host/wl-device/wire.js';
 
 const bits = (numbers: readonly number[]): bigint => numbers.reduce((all, bit) => all | (1n << BigInt(bit)), 0n);
-// No event index: the driver then tells of everything, and always hears.
+// No event index: the driver then notifies of everything, and is always notified.
 const FEATURES = DEVICE_FEATURES | bits([FEATURE_PROTOCOL_FEATURES, FEATURE_INDIRECT_DESC, FEATURE_VERSION_1]);
 
 /** Its shared memory: too large for what is free below 4 GiB, and mapped sooner than 4 GiB are by a kernel with KASAN. */

@@ -14,7 +14,7 @@ export class OrderTaker {
 
   /** Starts it, and resolves when it has said `ready`. */
   static async start(machine: Machine, name: string, path: string): Promise<OrderTaker> {
-    // It holds its pipe open for writing as well: whoever else comes and goes there is no end of its orders.
+    // It holds its pipe open for writing as well, so its orders do not end when another writer comes and goes.
     const program = await GuestProgram.start(machine, name, `mkfifo orders && exec ${path} <> orders`);
     const { output } = await program.until('word of being ready', state => state.output.includes('\n'), READY_MS);
     if (output !== 'ready\n') throw new Error(`${name} cannot begin: ${output}`);

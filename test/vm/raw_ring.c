@@ -64,7 +64,7 @@
 /* Eight slots' indirect tables in a page. */
 #define TABLE_BYTES 512u
 #define TABLES (SLOTS * TABLE_BYTES / PAGE)
-/* How much of the device's shared memory is looked at. */
+/* How much of the device's shared memory is read. */
 #define WINDOW (16u << 20)
 
 /* The common configuration, at its offsets. */

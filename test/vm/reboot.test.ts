@@ -1,5 +1,5 @@
 /**
- * A guest that starts again in the same QEMU, in order and without asking anybody, with memory of the device mapped: QEMU
+ * A guest that starts again in the same QEMU, in order or without shutting down, with memory of the device mapped: QEMU
  * and the device live, nothing of the life before is left, and the next driver finds everything as it should be.
  */
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -30,7 +30,7 @@ for_window [title="^\\[office\\]"] floating enable, move position 8 8
 for_window [title="^\\[lab\\]"] floating enable, move position 104 8
 `;
 
-/** A stack whose clients may capture, so that they look at their own frames. It ends with the test. */
+/** A stack whose clients may capture, so that they check their own frames. It ends with the test. */
 export async function startStack(
   t: Test,
   clients: readonly string[],
@@ -49,7 +49,7 @@ export async function startStack(
   return stack;
 }
 
-/** A client that draws, and looks at every frame, until it is told to stop. It draws already: the glue has given it memory. */
+/** A client that draws and checks every frame until it is told to stop. It draws already: the glue gave it memory. */
 export async function drawing(stack: VmStack, vm: string, more: readonly string[] = []): Promise<GuestProgram> {
   const given = async (): Promise<number> =>
     ((await stack.statusOf(stack.compositor)).bytes as Record<string, number>)[vm] ?? 0;

@@ -1,6 +1,6 @@
 /**
  * Two real VMs: a compositor in one, its clients in the other, and nothing between them but their wl devices and the
- * processes of the host. What loopback promises is looked at here for real: the probe, every pixel of frames, unmodified
+ * processes of the host. What loopback promises is tested here for real: the probe, every pixel of frames, unmodified
  * applications, and the clipboard.
  */
 import { setTimeout as pause } from 'node:timers/promises';
@@ -43,7 +43,7 @@ t.test('virtwl probe, in both VMs', async t => {
   const compositor = await stack.run('compositor', ['/virtwl/virtwl', 'probe']);
   t.equal(compositor.status, 0);
   t.match(compositor.output, /All of it worked/);
-  // A client VM has no allocator, and hears why.
+  // A client VM has no allocator, and is told why.
   const client = await stack.run('office', ['/virtwl/virtwl', 'probe']);
   t.equal(client.status, 1);
   t.match(client.output, /ok +open the device .*\/dev\/wl0[^]*FAILED connect to the allocator[^]*--allocator=BUDGET/);

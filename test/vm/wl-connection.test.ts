@@ -1,4 +1,4 @@
-/** The connection to a VM's wl device, as whoever runs QEMU sees it: its end, and where there is none to be had. */
+/** The connection to a VM's wl device, as the program that runs QEMU sees it: its end, and where there is none. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ t.test('the end of the host process is told', async t => {
   listener.close();
 });
 
-t.test('who has ended QEMU hears nothing more, and holds nothing', async t => {
+t.test('a caller that has ended QEMU is told nothing more, and holds nothing', async t => {
   const { path, listener, accepted } = listening(t);
   const holdings = new Holdings();
   const connection = new WlConnection(path);

@@ -19,7 +19,7 @@ const SHOWN_LINES = 40;
 
 /**
  * How long a guest is to do its worst, in its own seconds: VIRTWL_WORST_SECONDS, else this long. The test command's are
- * short, and their seeds always the same; whoever looks for what is rare gives it an hour.
+ * short, and their seeds always the same; to find what is rare, give it an hour.
  */
 export function worstSeconds(otherwise: number): number {
   const seconds = Number(process.env.VIRTWL_WORST_SECONDS ?? otherwise);

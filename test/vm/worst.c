@@ -176,7 +176,7 @@ static int unmap_one(void) {
 
 /*
  * By a system call, which fails where a mapping is gone and a load would raise a signal: what the other thread unmapped
- * is somebody else's memory by now, or nobody's.
+ * belongs to another mapping by now, or to none.
  */
 static int touch_one(void) {
   struct map* map = &maps[below(MAPS)];
@@ -440,7 +440,7 @@ int main(int argc, char** argv) {
     counts->killed++;
     pids[i] = start_process(next++);
   }
-  /* Whoever waits without O_NONBLOCK is woken, and then killed. */
+  /* A process that waits without O_NONBLOCK is woken, and then killed. */
   for (i = 0; i < processes; i++) {
     pid_t gone;
 

@@ -182,7 +182,7 @@ t.test('an object', async t => {
     t.equal(surface.destroyed, true);
   });
 
-  t.test('gives the fds of events to the listener, and closes those that nobody hears', async t => {
+  t.test('gives the fds of events to the listener, and closes those without a listener', async t => {
     const { display, compositor } = await connectFake(t, GLOBALS);
     const seat = display.bind('wl_seat');
     const [heard, unheard, dead] = Array.from({ length: 3 }, () => seat.create('get_keyboard'));

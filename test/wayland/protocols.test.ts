@@ -9,7 +9,7 @@ import t from 'tap';
 import type { Message } from '../../src/wayland/interface.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
 
-const FOLDERS = ['/usr/share/wayland', '/usr/share/wayland-protocols'];
+const DIRECTORIES = ['/usr/share/wayland', '/usr/share/wayland-protocols'];
 
 interface Element {
   readonly '@name': string;
@@ -43,7 +43,7 @@ function fromTable(message: Message): string {
   return `${message.name}@${message.since} ${args.join(' ')}`;
 }
 
-const files = FOLDERS.filter(directory => existsSync(directory)).flatMap(directory =>
+const files = DIRECTORIES.filter(directory => existsSync(directory)).flatMap(directory =>
   readdirSync(directory, { recursive: true, encoding: 'utf8' })
     // The fifth draft of xdg-shell used the names of the final one for something else. No compositor has it any more.
     .filter(name => name.endsWith('.xml') && !name.endsWith('xdg-shell-unstable-v5.xml'))

@@ -59,7 +59,7 @@ NAN_METHOD(DmabufSync) {
   Answer(info, "ioctl", ioctl(Fd(info), VIRTWL_IOCTL_DMABUF_SYNC, &request));
 }
 
-/** Clears O_NONBLOCK of the open file, as anybody may who shares it. */
+/** Clears O_NONBLOCK of the open file, as any process that shares it can. */
 NAN_METHOD(SetBlocking) {
   const int flags = fcntl(Fd(info), F_GETFL);
   Answer(info, "fcntl", flags < 0 ? flags : fcntl(Fd(info), F_SETFL, flags & ~O_NONBLOCK));

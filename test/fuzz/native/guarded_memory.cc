@@ -1,5 +1,5 @@
 /**
- * libFuzzer: mappings of files that somebody else shrinks and grows, under the guard against SIGBUS. Every access to a
+ * libFuzzer: mappings of files that shrink and grow meanwhile, under the guard against SIGBUS. Every access to a
  * mapping ends, with what the file holds or with zeros; a mapping says that it has faulted exactly when memory of it
  * was found gone; what was mapped without the guard's knowledge is not touched. Rectangles are copied between such
  * mappings.
@@ -108,7 +108,7 @@ void CopyBetween(Draw& draw, State& state, Mapping& dst, Mapping& src) {
     if (virtwl::RangeFaulted(mapping->guard) && mapping->lostFrom == mapping->pages && !mayFault)
       Wrong("a fault in memory that is there");
   }
-  // From here on their contents are anybody's guess.
+  // From here on their contents are unknown.
   Drop(dst);
   Drop(src);
 }

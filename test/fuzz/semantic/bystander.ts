@@ -1,7 +1,7 @@
 /**
  * An innocent client beside the hostile one: a window that is as large as the compositor wants it, filled with a pattern
- * that tells every place in it apart. What it must have at any time, whoever else is connected: answers, and its own
- * pixels on the screen once the others' windows are gone.
+ * that tells every place in it apart. Whatever the other clients do, it must get answers, and see its own pixels on the
+ * screen once the others' windows are gone.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import type { WaylandObject } from '../../../src/wayland-client/wayland-object.j
 import { XRGB8888 } from '../../../src/wayland/shm-formats.js';
 import { WlSeatCapability } from '../../../src/wayland/protocols/wayland.js';
 
-/** How often the screen is looked at while it is not yet what it should be, in milliseconds. */
+/** How often the screen is captured while it is not yet what it should be, in milliseconds. */
 const LOOK_MS = 5;
 /** Looks in vain after which the bystander draws its picture once more. */
 const LOOKS_A_FRAME = 10;
@@ -121,7 +121,7 @@ export class Bystander {
   }
 }
 
-/** Leaves a picture for whoever looks into it; returns the file's path. */
+/** Leaves a picture for the developer who looks into the failure; returns the file's path. */
 function leave(picture: Picture): string {
   const path = join(mkdtempSync(join(tmpdir(), 'virtwl-failed-')), 'output.png');
   writeFileSync(path, encodePng(picture));

@@ -232,7 +232,7 @@ export class Player {
     this.#ids.set(id, held);
   }
 
-  /** An id that the compositor never heard of. */
+  /** An id that the compositor does not know. */
   #forget(held: Held): void {
     this.#ids.delete(held.id);
     if (held.id === this.#nextId - 1) this.#nextId -= 1;

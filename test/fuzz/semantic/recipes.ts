@@ -97,7 +97,7 @@ function* subsurface(model: Model): Generator<void, void, void> {
   if (parent.alive && !model.isHalfMade(parent)) model.request(parent, 'commit');
 }
 
-/** Input, as the person at the seat gives it, with something of ours that hears it. */
+/** Input, as the person at the seat gives it, with an object of ours that receives it. */
 function* input(model: Model): Generator<void, void, void> {
   const seat = model.global('wl_seat');
   if (seat === undefined) return;

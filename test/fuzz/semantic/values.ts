@@ -49,7 +49,7 @@ function drawObject(model: Model, target: Thing, message: Message, arg: Arg): Th
   const { random } = model;
   if (arg.nullable === true && model.oneIn(6)) return undefined;
   const all = model.things.filter(thing => thing.type.name === arg.interface);
-  // A destroyed one ends the connection, if anybody looks at ids: seldom.
+  // A destroyed one ends the connection where ids are checked, so it is seldom used.
   if (all.length > 0 && model.oneIn(200)) return random.pick(all);
   let fit = all.filter(thing => thing.alive);
   if (arg.interface === 'wl_surface' && !model.oneIn(WILD_EVERY)) fit = surfacesFor(model, target, message, fit);

@@ -109,7 +109,7 @@ export const allocatorStream: Target = {
         }
       }
       if (!channel.closed) {
-        // Whoever reads hears an answer to everything it asked.
+        // A peer that reads gets an answer to everything it asked.
         const whole = (): number => Math.floor(asked.length / REQUEST_BYTES);
         await turnsUntil(() => {
           listen();

@@ -1,7 +1,7 @@
 /**
- * The broker among host processes, clients and glues that do anything, all over real sockets. Whoever registers with one
- * whole record has one answer; numbers keep within their limits; when all are gone the broker holds nothing of them, and
- * the next host process is served.
+ * The broker among host processes, clients and glues that do anything, all over real sockets. A peer that registers
+ * with one whole record has one answer; numbers keep within their limits; when all are gone the broker holds nothing of
+ * them, and the next host process is served.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -185,7 +185,7 @@ export const brokerControl: Target = {
           );
         }
       }
-      // Whoever has said only whole records with a descriptor each, and is still there, has all its answers.
+      // A peer that has said only whole records with a descriptor each, and is still there, has all its answers.
       const settled = (): boolean =>
         hosts.every(
           host => host.broken || host.ended || host.rest !== undefined || host.accepted + host.refused === host.records,

@@ -162,7 +162,7 @@ export const probeRequests: Target = {
         memory?.close();
       }
     }
-    // Whoever was there is gone, and the next one is served.
+    // The earlier clients are gone, and the next one is served.
     const last = new TestChannel('socket');
     server.serve(last);
     const memory = patterned(4096, 7);

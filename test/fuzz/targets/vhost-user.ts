@@ -218,7 +218,7 @@ export const vhostUser: Target = {
 
 const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
-/** Whoever has only said whole messages is answered, or was left. */
+/** A front-end that has said only whole messages is answered, unless the device has closed the connection. */
 async function proveAnswers(vmm: FuzzVmm, ended: () => boolean): Promise<void> {
   if (!vmm.broken) vmm.say(FrontEnd.GetFeatures);
   await turnsUntil(() => {

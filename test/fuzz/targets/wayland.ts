@@ -1,6 +1,6 @@
 /**
  * Wayland connections through the client proxy and through the glue, each with one end that does anything and one that is
- * honest. The honest one never hears what the protocol forbids; both channels are closed in the end; nothing is held.
+ * honest. The honest one never gets what the protocol forbids; both channels are closed in the end; nothing is held.
  */
 import type { Loan } from '../../../src/allocator/client.js';
 import { tmpdir } from 'node:os';

@@ -88,7 +88,7 @@ withHouse(t, 'a guest that reboots finds nothing of its former life', {}, async 
   await guest.frontEnd.stopQueue(1);
   t.equal(guest.frontEnd.unmaps, 0, 'nothing is unmapped while the device does not run');
   guest.start();
-  await eventually('the server to hear of it', () => server.ended);
+  await eventually('the server to learn that', () => server.ended);
   await eventually('the memory to be unmapped', () => guest.frontEnd.pieces.size === 0);
   t.equal(await guest.close(1), Response.InvalidId);
   t.equal(house.server.counts!.allocBytes, 0);
@@ -101,7 +101,7 @@ withHouse(t, 'a reset of the device releases at once', {}, async (t, house) => {
   const server = await connected(house, guest, 1);
   await guest.command(pipeCommand(2, 1));
   guest.frontEnd.tell(FrontEnd.ResetDevice, new Uint8Array(0));
-  await eventually('the server to hear of it', () => server.ended);
+  await eventually('the server to learn that', () => server.ended);
   t.equal(house.server.counts!.vfds, 0);
   guest.start();
   await connected(house, guest, 1);
@@ -112,7 +112,7 @@ withHouse(t, 'a VMM that dies: all is released, and the next one finds a new dev
   const server = await connected(house, guest, 1);
   await guest.command(allocCommand(2, 4096));
   guest.frontEnd.close();
-  await eventually('the server to hear of it', () => server.ended && !house.server.connected);
+  await eventually('the server to learn that', () => server.ended && !house.server.connected);
   const next = await house.guest();
   await connected(house, next, 1);
   t.equal(house.server.counts!.vfds, 1);

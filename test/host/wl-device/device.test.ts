@@ -79,7 +79,7 @@ for (const options of [
     await guest.has(1, Buffer.concat(replied).length);
     t.ok(guest.received(1).equals(Buffer.concat(replied)));
     t.equal(await guest.close(1), Response.Ok);
-    await eventually('the server to hear of it', () => server.ended);
+    await eventually('the server to learn that', () => server.ended);
   });
 }
 
@@ -515,7 +515,7 @@ withHouse(t, 'a server that does not read holds back who sends to it, and nobody
   await eventually('all of it', () => silent.data.length === count * 4000);
 });
 
-withHouse(t, 'a server that goes while somebody is held back ends the waiting', {}, async (t, house) => {
+withHouse(t, 'a server that goes while a sender is held back ends the waiting', {}, async (t, house) => {
   const guest = await house.guest();
   const silent = await connect(t, house, guest, 1);
   silent.socket.pause();

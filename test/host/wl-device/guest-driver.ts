@@ -62,7 +62,7 @@ export class DriverRing {
     view.setUint16(place + 14, next, true);
   }
 
-  /** Offers a chain; whether the device wants to hear of it. */
+  /** Offers a chain. Returns whether the device wants to be notified. */
   offer(head: number): boolean {
     const { view } = this;
     view.setUint16(this.available + 4 + 2 * (this.availableIndex % this.size), head, true);

@@ -101,7 +101,7 @@ withHouse(t, 'a ring that makes no sense stops the device until it is reset', {}
     guest.frontEnd.kick(1);
     await eventually(`${what} to be noticed`, () => house.logged('stands still'));
     t.ok(guest.frontEnd.signalled(guest.frontEnd.errors, 1), `${what}: the VMM is told`);
-    await eventually('the server to hear of it', () => house.connections.at(-1)!.ended);
+    await eventually('the server to learn that', () => house.connections.at(-1)!.ended);
     guest.frontEnd.kick(1);
     await guest.frontEnd.ask(FrontEnd.GetQueueNum);
     t.equal(house.lines.filter(line => line.includes('stands still')).length, 1, 'once');
@@ -128,7 +128,7 @@ withHouse(t, 'buffers too small for what comes', {}, async (t, house) => {
   for (let i = 0; i < guest.size; i++) guest.in.describe(i, SCRATCH, 8, 2);
   await guest.command(contextCommand(1, 'plain'));
   await eventually('the server to see it', () => house.connections.length === 1);
-  // Those that the device has looked at already are as large as they were.
+  // Those that the device has read already are as large as they were.
   house.connections[0]!.socket.send(Buffer.alloc(4000 * guest.size, 'x'));
   await eventually('a used buffer', () => {
     for (let used = guest.in.take(); used !== undefined; used = guest.in.take()) guest.in.offer(used.head);
@@ -197,7 +197,7 @@ withHouse(t, 'a driver that kicks all the time does not keep the device from oth
 
 withHouse(
   t,
-  'so much for servers that do not read that the device looks at no further command, and then goes on',
+  'so much for servers that do not read that the device reads no further command, and then goes on',
   {},
   async (t, house) => {
     const guest = await house.guest({ size: 256 });

@@ -32,7 +32,7 @@ async function stoppedWithin(guest: GuestDriver): Promise<{ slot: number; bases:
   guest.frontEnd.readRequests(false);
   const slot = guest.submit(allocCommand(1, 4096));
   guest.frontEnd.kick(1);
-  // The command was looked at: what comes after it is answered.
+  // The command was handled: what comes after it is answered.
   await guest.make(pipeCommand(2, 1));
   const bases = await stop(guest);
   guest.frontEnd.readRequests(true);
