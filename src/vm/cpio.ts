@@ -13,10 +13,10 @@ export interface CpioEntry {
 }
 
 const FILE = 0o100000;
-const FOLDER = 0o040000;
+const DIRECTORY = 0o040000;
 const LINK = 0o120000;
 
-export const directory = (path: string): CpioEntry => ({ path, mode: FOLDER | 0o755 });
+export const directory = (path: string): CpioEntry => ({ path, mode: DIRECTORY | 0o755 });
 export const file = (path: string, content: Uint8Array | string, permissions = 0o644): CpioEntry => ({
   path,
   mode: FILE | permissions,

@@ -9,7 +9,7 @@ import { PACKAGE_ROOT } from '../sandbox/runtime-files.js';
 import { artifact, type Say } from './cache.js';
 import { link, type CpioEntry } from './cpio.js';
 import { makeSystemImage, systemInputs, type SystemSpec } from './debian.js';
-import { EXTRA_FOLDER } from './initramfs.js';
+import { EXTRA_DIRECTORY } from './initramfs.js';
 
 export const IMAGES = ['compositor', 'client'] as const;
 export type ImageName = (typeof IMAGES)[number];
@@ -37,7 +37,7 @@ function spec(name: ImageName): SystemSpec {
     packages: PACKAGES[name],
     hooks: [
       `chroot "$1" useradd --create-home --uid 1000 --shell /bin/sh ${GUEST_USER}`,
-      `mkdir -p "$1${EXTRA_FOLDER}" "$1/agent"`,
+      `mkdir -p "$1${EXTRA_DIRECTORY}" "$1/agent"`,
       `echo virtwl-${name} > "$1/etc/hostname"`,
     ],
   };
@@ -81,7 +81,7 @@ export function packageFiles({ parts = [], packages = [], without }: MorePackage
       `the guests have Node.js 20, and this is ${process.version}: its native addon would not load there. Build and run with Node.js 20`,
     );
   }
-  const base = `${EXTRA_FOLDER.slice(1)}/package`;
+  const base = `${EXTRA_DIRECTORY.slice(1)}/package`;
   const entries: CpioEntry[] = [];
   const add = (path: string): void => {
     const full = join(PACKAGE_ROOT, path);
@@ -97,9 +97,9 @@ export function packageFiles({ parts = [], packages = [], without }: MorePackage
   [...PACKAGE_PARTS, ...parts].forEach(add);
   for (const directory of neededPackages([...PACKAGES_NEEDED, ...packages], without)) add(directory);
   entries.push({
-    path: `${EXTRA_FOLDER.slice(1)}/virtwl`,
+    path: `${EXTRA_DIRECTORY.slice(1)}/virtwl`,
     mode: 0o100755,
-    content: Buffer.from(`#!/bin/sh\nexec node ${EXTRA_FOLDER}/package/dist/src/cli/main.js "$@"\n`),
+    content: Buffer.from(`#!/bin/sh\nexec node ${EXTRA_DIRECTORY}/package/dist/src/cli/main.js "$@"\n`),
   });
   return entries;
 }

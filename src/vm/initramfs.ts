@@ -16,7 +16,7 @@ export const FAILED_LINE = 'virtwl guest: failed';
 /** The name of the port that the agent listens on. */
 export const AGENT_PORT = 'virtwl.agent';
 /** Where entries for the guest are found in it, when it runs from a disk. */
-export const EXTRA_FOLDER = '/virtwl';
+export const EXTRA_DIRECTORY = '/virtwl';
 
 const INIT = `#!/bin/busybox sh
 # Process 1 of the guest. What it prints goes to the console.
@@ -40,8 +40,8 @@ if [ -e /sys/block/vda ]; then
   mount -o bind /dev/shm /root/dev/shm
   mount -t tmpfs run /root/run
   mount -t tmpfs tmp /root/tmp && chmod 1777 /root/tmp
-  mkdir -p /root${EXTRA_FOLDER}
-  mount -o bind ${EXTRA_FOLDER} /root${EXTRA_FOLDER}
+  mkdir -p /root${EXTRA_DIRECTORY}
+  mount -o bind ${EXTRA_DIRECTORY} /root${EXTRA_DIRECTORY}
   root=/root
 fi
 [ -c /dev/wl0 ] && chmod 666 /dev/wl0
@@ -70,7 +70,7 @@ export function baseInitramfs(kernel: GuestKernel): Buffer {
   const modules = kernel.modules.map(path => file(`modules/${basename(path)}`, readFileSync(path)));
   return gzipSync(
     cpio([
-      ...['proc', 'sys', 'dev', 'tmp', 'run', EXTRA_FOLDER.slice(1)].map(directory),
+      ...['proc', 'sys', 'dev', 'tmp', 'run', EXTRA_DIRECTORY.slice(1)].map(directory),
       program('init', INIT),
       program('bin/busybox', readFileSync(kernel.busybox)),
       link('sbin', 'bin'),
@@ -81,9 +81,9 @@ export function baseInitramfs(kernel: GuestKernel): Buffer {
   );
 }
 
-/** Programs by name, as entries of {@link EXTRA_FOLDER}. */
+/** Programs by name, as entries of {@link EXTRA_DIRECTORY}. */
 export function guestFiles(files: Readonly<Record<string, string>>): CpioEntry[] {
-  return Object.entries(files).map(([name, path]) => program(`${EXTRA_FOLDER.slice(1)}/${name}`, readFileSync(path)));
+  return Object.entries(files).map(([name, path]) => program(`${EXTRA_DIRECTORY.slice(1)}/${name}`, readFileSync(path)));
 }
 
 /** The whole RAM disk. The kernel finds an archive behind another one where it begins at a multiple of four bytes. */

@@ -73,15 +73,15 @@ export interface GuestKernel {
 }
 
 /** The driver's sources in this package. */
-export const DRIVER_FOLDER = join(PACKAGE_ROOT, 'bindings/kernel/virtio_wl');
+export const DRIVER_DIRECTORY = join(PACKAGE_ROOT, 'bindings/kernel/virtio_wl');
 const UAPI_HEADER = join(PACKAGE_ROOT, 'bindings/virtwl_uapi.h');
 
 /** The driver's sources, and the header that it shares with programs: all that a build of it takes. */
 export function driverSources(): string[] {
   return [
-    ...readdirSync(DRIVER_FOLDER)
+    ...readdirSync(DRIVER_DIRECTORY)
       .filter(name => /\.[ch]$|^Kbuild$|^Makefile$/.test(name))
-      .map(name => join(DRIVER_FOLDER, name)),
+      .map(name => join(DRIVER_DIRECTORY, name)),
     UAPI_HEADER,
   ];
 }

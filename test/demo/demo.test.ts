@@ -60,7 +60,7 @@ t.test('it leaves a picture with both windows on it', async t => {
   const { directory, demo: application } = demo(t, ['--frames', '10']);
   t.equal(await application.ended, 0, 'status 0');
   const said = application.output().toString();
-  t.match(said, /frames: 10 sent, 10 looked at, 10 shown as drawn, 0 wrong, 0 missing/);
+  t.match(said, /frames: 10 sent, 10 checked, 10 shown as drawn, 0 wrong, 0 missing/);
   t.match(
     said,
     new RegExp(`picture: ${join(directory, 'out.png')}, ${OUTPUT.width}x${OUTPUT.height}`),

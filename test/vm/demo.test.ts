@@ -25,7 +25,7 @@ t.test('it leaves a picture, taken inside the compositor VM, with both windows o
   const status = await demo.ended;
   t.equal(status, 0, demo.stderr);
   const said = demo.output().toString();
-  t.match(said, /frames: 5 sent, 5 looked at, 5 shown as drawn, 0 wrong, 0 missing/);
+  t.match(said, /frames: 5 sent, 5 checked, 5 shown as drawn, 0 wrong, 0 missing/);
   t.match(said, /picture, taken inside the compositor VM: .*\/out\.png/, 'it says where');
   t.match(said, /all of it worked, and is taken down again: \d+\.\d s$/m);
   const picture = decodePng(readFileSync(join(directory, 'out.png')));
