@@ -83,7 +83,9 @@ export function baseInitramfs(kernel: GuestKernel): Buffer {
 
 /** Programs by name, as entries of {@link EXTRA_DIRECTORY}. */
 export function guestFiles(files: Readonly<Record<string, string>>): CpioEntry[] {
-  return Object.entries(files).map(([name, path]) => program(`${EXTRA_DIRECTORY.slice(1)}/${name}`, readFileSync(path)));
+  return Object.entries(files).map(([name, path]) =>
+    program(`${EXTRA_DIRECTORY.slice(1)}/${name}`, readFileSync(path)),
+  );
 }
 
 /** The whole RAM disk. The kernel finds an archive behind another one where it begins at a multiple of four bytes. */
