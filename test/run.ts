@@ -217,19 +217,8 @@ setInterval(() => {
   if (running.size > 0) console.log(`     still running: ${[...running.values()].join(', ')}`);
 }, PROGRESS_MS).unref();
 
-/**
- * VM tests that the whole command leaves out, and says so: they have not been seen green often enough. `worst` has seen
- * QEMU end by SIGSEGV once in three runs. Named on the command line they run.
- */
-const BY_HAND: readonly string[] = ['worst'];
-
 const named = process.argv.slice(2);
-const all = [...new Set((named.length > 0 ? named : ['test']).flatMap(testFiles))];
-const isLeftOut = (file: string): boolean =>
-  named.length === 0 && file.includes('/test/vm/') && BY_HAND.includes(basename(file, '.test.js'));
-const files = all.filter(file => !isLeftOut(file));
-for (const file of all.filter(isLeftOut))
-  console.log(`left out, run it by hand: npm test -- ${file.slice('dist/'.length)}`);
+const files = [...new Set((named.length > 0 ? named : ['test']).flatMap(testFiles))];
 const inVms = files.filter(file => file.includes('/test/vm/'));
 const onHost = files.filter(file => !inVms.includes(file));
 

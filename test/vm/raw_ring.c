@@ -12,10 +12,14 @@
  *   n  no buffers for what the device has to say, or too few, or too small
  *   f  wild registers: features, sizes, addresses of queues, resets and restarts in the middle
  *   m  many memories, mapped when the device is reset
+ *   s  memories that are mapped when the device is stopped and started without a reset, and still at the next reset:
+ *      the end of QEMU 11.1.3, so this mood is there only when it is asked for, to see whether a later QEMU survives it
  *
  * What it does depends on the seed alone (and on what the device answers). It prints what it did, and leaves the device
- * reset, to be given back to the kernel's driver. One thing it does not do: offer the device memory to write to that is
- * neither its own nor outside memory, since that would only end this guest.
+ * reset, to be given back to the kernel's driver. Two things it does not do, since they would only end this guest:
+ * offer the device memory to write to that is neither its own nor outside memory; and, but for mood s, start the device
+ * again that it has stopped without a reset, where memory may be mapped. QEMU takes what is mapped at such a start for
+ * memory of the guest, and looks for it with a null pointer once a reset has unmapped it.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -110,6 +114,9 @@ static unsigned char busy[SLOTS];
 #define KNOWN 64
 static uint32_t known[KNOWN];
 static unsigned int known_next;
+
+/* Since the last reset: whether a command was given (memory may be mapped), and whether the device was stopped. */
+static int commanded, stopped;
 
 static unsigned long lives, started, offered, answered, made, refused, messages, kicks, stuck;
 
@@ -309,6 +316,18 @@ static void reset(void) {
   common->status = 0;
   while (common->status && now() < end) usleep(1000);
   memset(busy, 0, sizeof(busy));
+  commanded = stopped = 0;
+}
+
+/* Any status, but none that starts the device where that would be the end of QEMU: see above. */
+static void set_status(uint8_t status) {
+  if ((status & STATUS_DRIVER_OK) && stopped && commanded) reset();
+  if (status == 0) {
+    reset();
+    return;
+  }
+  common->status = status;
+  if (!(status & STATUS_DRIVER_OK)) stopped = 1;
 }
 
 static void place(unsigned int i, uint16_t size, uint64_t desc, uint64_t avail, uint64_t used) {
@@ -490,6 +509,7 @@ static void submit(unsigned int slot, uint32_t length, int indirect) {
 
   if (length == 0) length = 1;
   busy[slot] = 1;
+  commanded = 1;
   if (indirect && one_in(3)) {
     unsigned int at_page = slot % (PAGE / TABLE_BYTES) * TABLE_BYTES;
     struct desc* table = (struct desc*)(tables[slot / (PAGE / TABLE_BYTES)] + at_page);
@@ -778,10 +798,10 @@ static void wild_registers(void) {
 
     switch (below(12)) {
       case 0:
-        common->status = (uint8_t)below(16);
+        set_status((uint8_t)below(16));
         break;
       case 1:
-        common->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK;
+        set_status(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK);
         break;
       case 2:
         set_features(draw());
@@ -857,6 +877,33 @@ static void many_memories(void) {
   if (one_in(2)) settle(1);
 }
 
+/* Memory that is there when the device is stopped and started again, without a reset between. */
+static void stops(void) {
+  const uint8_t without = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK;
+  unsigned int i, count = 1 + below(SLOTS), times = 1 + below(3);
+
+  start(QUEUE_SIZE, some_features() | FEATURE_USE_SHMEM | FEATURE_TRANS_FLAGS, IN_BUFFERS);
+  for (i = 0; i < count; i++) {
+    int slot = free_slot();
+
+    if (slot < 0) break;
+    memset(commands[slot], 0, 32);
+    put32(commands[slot], 0, 0x100);
+    put32(commands[slot], 8, 1 + i);
+    put32(commands[slot], 24, PAGE * (1 + below(8)));
+    submit((unsigned int)slot, 32, 0);
+  }
+  kick(1);
+  if (!one_in(4)) settle(1);
+  for (i = 0; i < times; i++) {
+    common->status = without;
+    if (one_in(3)) usleep(below(2000));
+    common->status = without | STATUS_DRIVER_OK;
+    if (!one_in(3)) usleep(below(20000));
+    if (one_in(2)) touch_window();
+  }
+}
+
 /* Another processor of the guest, that uses the device meanwhile. */
 static volatile int noisy, over;
 
@@ -928,6 +975,9 @@ int main(int argc, char** argv) {
         break;
       case 'm':
         many_memories();
+        break;
+      case 's':
+        stops();
         break;
       default:
         die("no mood %c", mood);

@@ -183,7 +183,8 @@ export class VhostUserBackend {
    * Whether this is memory that was mapped into the device's shared memory while the device runs. QEMU tells of each such
    * mapping as it does of guest memory. It is none, and remembering it would be the end of QEMU: after a reset, which
    * undoes the mappings, QEMU wants to take back what it had told, looks for the memory, and crashes. What was refused
-   * it does not take back. A device that is just being started after a pause has to accept it, or QEMU gives up on it.
+   * it does not take back. A device that is just being started after a pause has to accept it, or QEMU gives up on it;
+   * a guest that stops and starts its device without a reset looks the same, and can end its own QEMU by a reset then.
    */
   #isShown(fd: OwnedFd): boolean {
     return this.#queues.running && this.device.sharedMemory.some(memory => memory.shows(fd));
