@@ -111,10 +111,7 @@ t.test('random calls of /dev/wl0, by processes that are killed', async t => {
 t.test('random rings and registers, by a driver of the guest’s own', async t => {
   const vm = driver;
   await besideFrames(t, async () => {
-    const { status, output } = await vm.machine.run(
-      `/virtwl/raw_ring --seconds ${SECONDS / 2} --seed ${SEED}`,
-      SECONDS * 1000 + PATIENCE_MS,
-    );
+    const { status, output } = await vm.rawRing(t, SECONDS / 2, SEED, SECONDS * 1000 + PATIENCE_MS);
     t.comment(output);
     t.equal(status, 0, 'the program came to its end');
     t.match(
