@@ -9,6 +9,7 @@ import { DEFAULT_VM_SHARE } from '../../compositor-glue/vm-account.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
+import { ProtocolError } from '../relay/call.js';
 import { openDevice } from '../virtwl/device.js';
 import { DEVICE_OPTIONS } from './device-options.js';
 import { addOptions, BYTES, flag, optional, PATH, TEXT, withDefault, type Values } from './option.js';
@@ -64,6 +65,8 @@ export function register(program: Command): void {
       glue.on('left', (vm, reason, client) => {
         const from = log.causedBy(vm, client);
         if (reason === undefined) from.info('the client left');
+        else if (reason instanceof ProtocolError && reason.foundBy === 'compositor')
+          from.warning(`the client left: the compositor refused what it asked: ${reason.message}`);
         else from.warning(`the client left: ${reason.message}`);
       });
       answerStatus(processCounters().provide(() => ({ clients: glue.clientCount, bytes: glue.bytesByVm() })));

@@ -4,6 +4,7 @@
  * concern of the relay's chain, and they share one model of the objects (`life.ts`).
  *
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
+ * - `construction.ts`: nothing is said of a window before what has to come first
  * - `roles.ts`: roles are given once, parents and subsurfaces make trees
  * - `serials.ts`: what needs an action of the user has one
  * - `regions.ts`: regions and damage have few rectangles
@@ -17,6 +18,7 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay, RelayRules } from '../relay/relay.js';
 import { Tokens } from './activation.js';
+import { constructionConcern } from './construction.js';
 import { Focus } from './focus.js';
 import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geometry.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
@@ -29,6 +31,7 @@ import { serialsConcern } from './serials.js';
 /** The names of the firewall's concerns: what others say that they come after. */
 export const FIREWALL: readonly string[] = [
   'lifetimes',
+  'construction',
   'roles',
   'serials',
   'regions',
@@ -78,6 +81,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
     rules: { pace, leaving: destroyInOrder },
     concerns: [
       lifetimesConcern(),
+      constructionConcern(),
       rolesConcern(shared.exports),
       serialsConcern(),
       regionsConcern(cost => pace.charge(cost)),

@@ -36,6 +36,10 @@ export class Life {
   shown = false;
   /** A popup: whether its surface was committed since it was made. */
   committed = false;
+  /** A popup: the compositor has said that it is done, and may have forgotten it. */
+  dismissed = false;
+  /** A toplevel: its parent was named by a handle (xdg_foreign). */
+  parentByHandle = false;
   /** The parent of a toplevel, a popup (its parent's role object) or a subsurface (the parent's surface). */
   parent: RelayObject | undefined;
 
@@ -78,6 +82,11 @@ export function toplevelOf(surface: RelayObject): RelayObject<'xdg_toplevel'> | 
   const xdgSurface = knownLife(surface)?.roleObject;
   const toplevel = xdgSurface && knownLife(xdgSurface)?.roleObject;
   return toplevel?.is('xdg_toplevel') === true ? toplevel : undefined;
+}
+
+/** Whether a popup is there: neither its client nor the compositor nor the firewall has ended it. */
+export function popupLives(popup: RelayObject | undefined): boolean {
+  return popup?.is('xdg_popup') === true && popup.inert === undefined && knownLife(popup)?.dismissed !== true;
 }
 
 /** How many there are from `object` up to the top of its tree; `Infinity` where `without` is one of them. */

@@ -11,7 +11,7 @@ import type { Relay } from '../relay/relay.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import { WlSurfaceError } from '../wayland/protocols/wayland.js';
-import { knownLife, tie, untie } from './life.js';
+import { knownLife, lifeOf, tie, untie } from './life.js';
 import { LIVES, type Gone, type LifeRules } from './lives.js';
 
 /** Interfaces that something needs: their destructors are checked. */
@@ -41,7 +41,7 @@ export function destroyInOrder(relay: Relay): void {
     done.add(object);
     for (const dependent of [...(knownLife(object)?.dependents ?? [])].reverse()) destroy(dependent);
     if (object.serverId === 0 || object.destroyed || !hasDestructor(object)) return;
-    commitFirst(relay, object);
+    prepareEnd(relay, object);
     relay.detach(object, { text: 'the client has left' });
   };
   const tied = [...relay.objects()].flatMap(object => {
@@ -53,13 +53,24 @@ export function destroyInOrder(relay: Relay): void {
 }
 
 /**
+ * Says what wlroots 0.15 has to be told before a window or popup is destroyed. Of a window whose parent was named by a
+ * handle it believes that it is a child until it was hidden, which one that was never shown is not: it has no parent first.
+ */
+function prepareEnd(relay: Relay, object: RelayObject): void {
+  if (object.is('xdg_popup')) commitFirst(relay, object);
+  if (!object.is('xdg_toplevel') || knownLife(object)?.parentByHandle !== true || object.inert !== undefined) return;
+  lifeOf(object).parentByHandle = false;
+  relay.request(object, 'set_parent', { parent: undefined });
+}
+
+/**
  * Commits a popup that never was, without a picture, before it is destroyed. wlroots 0.15 tells a compositor of a popup
  * as soon as it is made, and of its end only if it was committed: sway and cage keep one that is freed otherwise.
  */
-function commitFirst(relay: Relay, popup: RelayObject): void {
+function commitFirst(relay: Relay, popup: RelayObject<'xdg_popup'>): void {
   const life = knownLife(popup);
   const surface = life?.surface;
-  if (!popup.is('xdg_popup') || life?.committed !== false || surface?.is('wl_surface') !== true) return;
+  if (life?.committed !== false || surface?.is('wl_surface') !== true) return;
   if (popup.inert !== undefined || surface.inert !== undefined || surface.destroyed) return;
   life.committed = true;
   // What was attached is not to be shown, and before a configure it would be an error of the client's.
@@ -116,7 +127,7 @@ function release(relay: Relay, object: RelayObject): Verdict {
   const dependents = [...(knownLife(object)?.dependents ?? [])].reverse();
   for (const dependent of dependents) refuseIfNeeded(object, dependent);
   for (const dependent of dependents) takeAway(relay, dependent, goneOf(dependent, object));
-  commitFirst(relay, object);
+  prepareEnd(relay, object);
   return Verdict.Forward;
 }
 
@@ -145,7 +156,7 @@ function takeAway(relay: Relay, object: RelayObject, gone: Gone): void {
   }
   if (object.inert !== undefined || object.destroyed) return;
   if (gone.then === 'dismiss' && object.is('xdg_popup')) relay.emitEvent(object, 'popup_done', {});
-  commitFirst(relay, object);
+  prepareEnd(relay, object);
   relay.detach(object, {
     code: gone.then === 'inert' ? gone.code : undefined,
     text: (gone.then === 'inert' ? gone.text : undefined) ?? 'what it was made for is gone',

@@ -121,7 +121,7 @@ export const LIVES: Readonly<Partial<Record<InterfaceName, LifeRules>>> = {
     needs: [{ by: 'toplevel', gone: inert }],
     only: { per: 'toplevel', code: XdgWmDialogV1Error.already_used },
   },
-  // Nor does it outlive the window of its surface (`roles.ts`).
+  // Nor do they outlive the window of their surface (`roles.ts`).
   zwp_idle_inhibitor_v1: ofSurface(),
   zxdg_exported_v1: ofSurface(),
   zxdg_exported_v2: ofSurface(),

@@ -50,7 +50,7 @@ class Region {
 export function regionsConcern(charge: (cost: number) => void): Concern {
   return {
     name: 'regions',
-    after: ['lifetimes', 'roles', 'serials'],
+    after: ['lifetimes', 'construction', 'roles', 'serials'],
     requests: regionRequests(charge),
   };
 }

@@ -17,7 +17,18 @@ import { ZxdgExporterV2Error, ZxdgImportedV2Error } from '../wayland/protocols/x
 import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
 import type { Relay } from '../relay/relay.js';
 import { dismiss } from './lifetimes.js';
-import { depth, isShown, knownLife, lifeOf, parentIsShown, tie, toplevelOf, type Life, type Role } from './life.js';
+import {
+  depth,
+  isShown,
+  knownLife,
+  lifeOf,
+  parentIsShown,
+  popupLives,
+  tie,
+  toplevelOf,
+  type Life,
+  type Role,
+} from './life.js';
 
 /**
  * Surfaces of a tree of subsurfaces above one another. Toolkits nest two or three, browsers up to ten; compositors walk
@@ -36,7 +47,7 @@ export type Exports = Map<string, RelayObject<'xdg_toplevel'>>;
 export function rolesConcern(exports: Exports): Concern {
   return {
     name: 'roles',
-    after: ['lifetimes'],
+    after: ['lifetimes', 'construction'],
     requests: { ...surfaceRoles, ...foreignRequests(exports) },
     made: {
       xdg_surface: (xdgSurface, { args }) => {
@@ -68,10 +79,10 @@ export function rolesConcern(exports: Exports): Concern {
         lifeOf(surface).roleObject = subsurface;
         lifeOf(surface).parent = parent;
       },
-      zwp_idle_inhibitor_v1: (inhibitor, { args }) => {
-        const toplevel = toplevelOf((args as { surface: RelayObject }).surface);
-        if (toplevel !== undefined) tie(inhibitor, toplevel, { then: 'inert' });
-      },
+      zwp_idle_inhibitor_v1: untilWindowGoes,
+      // wlroots 0.15 takes the exported surface for a window as long as it is exported.
+      zxdg_exported_v1: untilWindowGoes,
+      zxdg_exported_v2: untilWindowGoes,
       zxdg_imported_v1: imported,
       zxdg_imported_v2: imported,
     },
@@ -85,10 +96,23 @@ export function rolesConcern(exports: Exports): Concern {
       },
     },
     events: {
+      xdg_popup: {
+        popup_done: ({ object }) => {
+          // wlroots forgets a popup as it dismisses it, and takes what its client says meanwhile for a mistake.
+          lifeOf(object).dismissed = true;
+          return Verdict.Forward;
+        },
+      },
       zxdg_exported_v1: { handle: ({ object, args }) => remember(exports, args.handle, object) },
       zxdg_exported_v2: { handle: ({ object, args }) => remember(exports, args.handle, object) },
     },
   };
+}
+
+/** What was made for a surface's window goes with the window, which may be before the surface. */
+function untilWindowGoes(object: RelayObject, { args }: Call<string, never>): void {
+  const toplevel = toplevelOf((args as { surface: RelayObject }).surface);
+  if (toplevel !== undefined) tie(object, toplevel, { then: 'inert' });
 }
 
 // ---- surfaces --------------------------------------------------------------------------------------------------
@@ -129,7 +153,7 @@ function construct(xdgSurface: RelayObject, role: Role): void {
  */
 function commitPopup(relay: Relay, { roleObject: xdgSurface }: Life): Verdict {
   const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
-  if (popup?.is('xdg_popup') !== true || popup.inert !== undefined) return Verdict.Drop;
+  if (popup?.is('xdg_popup') !== true || !popupLives(popup)) return Verdict.Drop;
   if (parentIsShown(popup)) {
     lifeOf(popup).committed = true;
     return Verdict.Forward;
@@ -142,8 +166,7 @@ function commitPopup(relay: Relay, { roleObject: xdgSurface }: Life): Verdict {
 function unlessDismissed({ object }: { readonly object: RelayObject }): Verdict {
   const life = knownLife(object);
   const wasPopup = life?.surface !== undefined && knownLife(life.surface)?.role === 'xdg_popup';
-  const popup = life?.roleObject;
-  return wasPopup && (popup === undefined || popup.inert !== undefined) ? Verdict.Drop : Verdict.Forward;
+  return wasPopup && !popupLives(life.roleObject) ? Verdict.Drop : Verdict.Forward;
 }
 
 function tooDeep(what: string, most: number): ProtocolError {
@@ -302,6 +325,7 @@ function foreignRequests(exports: Exports): RequestHandlers {
       const text = `${String(surface)} is no window`;
       throw new ProtocolError(window.clientId, ZxdgImportedV2Error.invalid_surface, text);
     }
+    lifeOf(toplevel).parentByHandle = true;
     const parent = exports.get(handles.get(window) ?? '');
     // Where the handle is of a client inside of this VM, the tree above is the compositor's own and has none of ours.
     if (parent === undefined) return Verdict.Forward;

@@ -37,6 +37,8 @@ export class ProtocolError extends Error {
     /** An error code of that object's interface, or of wl_display when `objectId` is 1. */
     readonly code: number,
     message: string,
+    /** Who found it: the firewall should have, before the compositor had to. */
+    readonly foundBy: 'relay' | 'compositor' = 'relay',
   ) {
     super(message);
   }

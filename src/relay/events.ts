@@ -133,11 +133,12 @@ export class Events extends Way {
     // the client has destroyed, its library would complain of the id instead.
     this.#relay.fail(
       clientId !== 0
-        ? new ProtocolError(clientId, code, text)
+        ? new ProtocolError(clientId, code, text, 'compositor')
         : new ProtocolError(
             1,
             WlDisplayError.implementation,
             `virtwl: ${object?.interface.name ?? id}: error ${code}: ${text}`,
+            'compositor',
           ),
     );
   }

@@ -35,6 +35,8 @@ export interface AttackOptions {
   readonly without?: readonly string[];
   /** Leaves out what a firewall of lifetimes would refuse. */
   readonly gentle?: boolean;
+  /** A mistake that only the compositor finds, behind the glue, is a finding too. */
+  readonly strict?: boolean;
   readonly progress?: (result: AttackResult) => void;
 }
 
@@ -43,6 +45,8 @@ export interface AttackResult {
   requests: number;
   /** How often connections ended by a protocol error, by its text. */
   readonly errors: Map<string, number>;
+  /** Those of them that the compositor found, behind the glue. */
+  readonly refused: Map<string, number>;
   /** Connections that were closed without one, or not answered. */
   closed: number;
   silent: number;
@@ -70,9 +74,16 @@ export function stepsOf(seed: number, connection: number, offered: Offered): Ste
  * @throws Finding
  */
 export async function attack(options: AttackOptions): Promise<AttackResult> {
-  const result: AttackResult = { connections: 0, requests: 0, errors: new Map(), closed: 0, silent: 0 };
+  const result: AttackResult = {
+    connections: 0,
+    requests: 0,
+    errors: new Map(),
+    refused: new Map(),
+    closed: 0,
+    silent: 0,
+  };
   const end = Date.now() + (options.milliseconds ?? Infinity);
-  const ground = await Ground.open(options.compositor, options.glue);
+  const ground = await Ground.open(options.compositor, options.glue, options.strict);
   try {
     const offered = await offeredAt(ground.entrance, options.without ?? []);
     for (let number = options.from ?? 0; result.requests < options.requests && Date.now() < end; number++) {
@@ -81,8 +92,7 @@ export async function attack(options: AttackOptions): Promise<AttackResult> {
       try {
         const outcome = await Player.play(ground.entrance, steps, ground.user);
         result.requests += outcome.requests;
-        if (outcome.error !== undefined)
-          result.errors.set(withoutNumbers(outcome.error), (result.errors.get(withoutNumbers(outcome.error)) ?? 0) + 1);
+        if (outcome.error !== undefined) count(result.errors, outcome.error);
         if (outcome.closed) result.closed += 1;
         if (outcome.silent) result.silent += 1;
         await calm(ground);
@@ -93,6 +103,7 @@ export async function attack(options: AttackOptions): Promise<AttackResult> {
       result.connections += 1;
       options.progress?.(result);
     }
+    for (const text of ground.refused) count(result.refused, text);
     return result;
   } finally {
     await ground.close();
@@ -135,13 +146,13 @@ async function offeredAt(entrance: string, without: readonly string[]): Promise<
  */
 export async function shortenFinding(
   finding: Finding,
-  options: Pick<AttackOptions, 'compositor' | 'glue'>,
+  options: Pick<AttackOptions, 'compositor' | 'glue' | 'strict'>,
   progress: (steps: number) => void = () => {},
 ): Promise<Finding> {
   let tries = 0;
   const breaks = async (steps: readonly Step[]): Promise<string> => {
     tries += 1;
-    const ground = await Ground.open(options.compositor, options.glue);
+    const ground = await Ground.open(options.compositor, options.glue, options.strict);
     try {
       await Player.play(ground.entrance, steps, ground.user);
       await calm(ground);
@@ -174,6 +185,8 @@ export function report(finding: Finding): string {
   return [finding.message, ...describe(finding.steps).map(line => `  ${line}`)].join('\n');
 }
 
-function withoutNumbers(text: string): string {
-  return text.replace(/\d+/g, 'N');
+/** Counts a text, whatever numbers are in it. */
+function count(texts: Map<string, number>, text: string): void {
+  const key = text.replace(/\d+/g, 'N');
+  texts.set(key, (texts.get(key) ?? 0) + 1);
 }

@@ -3,6 +3,7 @@
  * the screen. The hostile client connects to the compositor itself (`direct`, which shows that the fuzzer bites), or
  * comes through the whole of virtwl as a client of another VM, without the client proxy, as a hostile VM would.
  */
+import { appendFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -40,6 +41,10 @@ export class Ground {
     readonly compositor: Compositor,
     /** The socket that the hostile client connects to. */
     readonly entrance: string,
+    /** Errors that the compositor found behind the glue, which should have found them before it. */
+    readonly refused: readonly string[],
+    /** One of them is a finding. */
+    private readonly strict: boolean,
     readonly user: User,
     private readonly bystander: Bystander,
     private readonly capture: () => Promise<Picture>,
@@ -47,7 +52,7 @@ export class Ground {
   ) {}
 
   /** Brings all of it up. Close it in any case. */
-  static async open(name: CompositorName, glue: boolean): Promise<Ground> {
+  static async open(name: CompositorName, glue: boolean, strict = false): Promise<Ground> {
     const ends: (() => unknown)[] = [];
     const t = { teardown: (end: () => unknown): void => void ends.push(end) };
     const closeAll = async (): Promise<void> => {
@@ -55,11 +60,17 @@ export class Ground {
     };
     try {
       const compositor = await begin(t, name);
+      const refused: string[] = [];
       let [entrance, bystanders] = [compositor.display, compositor.display];
       if (glue) {
         const stack = await LoopbackStack.start({
           clients: [HOSTILE, INNOCENT],
           compositor: { attach: compositor.display },
+          log: (_part, line) => {
+            if (process.env.FZT) appendFileSync(process.env.FZT, line + '\n');
+            const [, text] = /the compositor refused what it asked: (.*)/.exec(line) ?? [];
+            if (text !== undefined && !(process.env.FZ && new RegExp(process.env.FZ).test(text))) refused.push(text);
+          },
         });
         ends.push(() => stack.stop());
         [entrance, bystanders] = [HOSTILE, INNOCENT].map(vm => join(stack.loopback(vm), 'wayland')) as [string, string];
@@ -71,7 +82,7 @@ export class Ground {
       ends.push(() => bystander.close());
       const capturer = await Capturer.open(display);
       const capture = async (): Promise<Picture> => pictureOf(await capturer.capture());
-      const ground = new Ground(compositor, entrance, user, bystander, capture, closeAll);
+      const ground = new Ground(compositor, entrance, refused, strict, user, bystander, capture, closeAll);
       await ground.prove();
       return ground;
     } catch (error) {
@@ -85,6 +96,7 @@ export class Ground {
     try {
       this.#proveAlive();
       await this.bystander.answered(patienceMs);
+      if (this.strict && this.refused.length > 0) throw new Error(`only the compositor found: ${this.refused[0]!}`);
       await this.bystander.shown(this.capture, patienceMs);
     } catch (error) {
       // Its end is noticed by who is connected before it is by its parent: it may write a core first.

@@ -9,6 +9,7 @@
  *   --requests N --findings N  ends after so many of either; one finding by default
  *   --no-shorten               prints a finding's steps as they were
  *   --without GLOBAL,...       does not touch those
+ *   --strict                   a mistake that only the compositor finds, behind the glue, is a finding too
  *   --gentle                   leaves out what a firewall of lifetimes would refuse
  *
  * A finding is printed with its steps, and the exit status is 1.
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     findings: { type: 'string', default: '1' },
     without: { type: 'string', default: '' },
     gentle: { type: 'boolean', default: false },
+    strict: { type: 'boolean', default: false },
     'no-shorten': { type: 'boolean', default: false },
   },
 });
@@ -44,6 +46,7 @@ const options: AttackOptions = {
   requests: Number(values.requests),
   without: values.without.split(',').filter(Boolean),
   gentle: values.gentle,
+  strict: values.strict,
   progress: result => {
     const { connections, requests } = result;
     last = result;
@@ -70,7 +73,8 @@ async function run(from: number): Promise<number | undefined> {
 }
 
 /** What the attack was, and what the connections ended by. */
-function tell({ connections, requests, errors, closed, silent }: AttackResult): void {
+function tell({ connections, requests, errors, refused, closed, silent }: AttackResult): void {
+  for (const [text, count] of refused) console.log(`${count} × found by the compositor only: ${text}`);
   for (const [text, count] of [...errors].sort((a, b) => b[1] - a[1]).slice(0, 40)) console.log(`${count} × ${text}`);
   console.log(`${connections} connections, ${requests} requests, ${closed} closed without an error, ${silent} silent`);
 }

@@ -1,0 +1,232 @@
+/**
+ * What must have been said before: a window shows nothing before it has a role and was configured, a configure is
+ * acknowledged once, a popup grabs before it is shown, a subsurface is placed beside a sibling, a seat gives no device that
+ * it never had. A compositor refuses each of these itself, by ending the client with its objects in the order of their
+ * numbers, and not every compositor survives that order (sway 1.7 does not, with nested subsurfaces). So the glue refuses
+ * first, and `lifetimes.ts` takes the objects away.
+ */
+import { ProtocolError, Verdict, type EventHandlers, type RequestHandlers } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import { WlSeatCapability, WlSeatError, WlSubsurfaceError } from '../wayland/protocols/wayland.js';
+import { ZxdgToplevelDecorationV1Error } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
+import { XdgPopupError, XdgSurfaceError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
+import { isShown, knownLife, lifeOf, type Life } from './life.js';
+
+/**
+ * Configures of a window that are remembered until they are acknowledged. Programs that hang while they are resized leave
+ * some hundred; of what is older an acknowledgement is dropped, as if a newer one had come first.
+ */
+export const MAX_PENDING_CONFIGURES = 1024;
+
+/** Configures of one xdg_surface. */
+export class Configures {
+  /** Since it was last made or hidden, one was acknowledged. */
+  configured = false;
+  /** Not acknowledged, oldest first. */
+  #pending: number[] = [];
+  /** Sent before the window was hidden, or forgotten: no compositor wants to hear of them. */
+  #stale = new Set<number>();
+
+  sent(serial: number): void {
+    this.#pending.push(serial);
+    if (this.#pending.length > MAX_PENDING_CONFIGURES) this.#forget(this.#pending.splice(0, 1));
+  }
+
+  /** The client acknowledges it. What it is worth: `unknown` was never sent, or is acknowledged already. */
+  acknowledge(serial: number): 'good' | 'stale' | 'unknown' {
+    const at = this.#pending.indexOf(serial);
+    if (at < 0) return this.#stale.has(serial) ? 'stale' : 'unknown';
+    this.#pending.splice(0, at + 1);
+    this.configured = true;
+    return 'good';
+  }
+
+  /** The window is hidden, or has lost its role: it begins anew. */
+  restart(): void {
+    this.configured = false;
+    this.#forget(this.#pending.splice(0));
+  }
+
+  #forget(serials: readonly number[]): void {
+    for (const serial of serials) this.#stale.add(serial);
+    for (const oldest of this.#stale) {
+      if (this.#stale.size <= MAX_PENDING_CONFIGURES) break;
+      this.#stale.delete(oldest);
+    }
+  }
+}
+
+/** The concern for one connection. */
+export function constructionConcern(): Concern {
+  const configures = new WeakMap<RelayObject, Configures>();
+  const of = (xdgSurface: RelayObject): Configures => {
+    let found = configures.get(xdgSurface);
+    if (found === undefined) configures.set(xdgSurface, (found = new Configures()));
+    return found;
+  };
+  const seats = new Seats();
+  return {
+    name: 'construction',
+    after: ['lifetimes'],
+    gone: {
+      xdg_toplevel: toplevel => restart(toplevel, of),
+      xdg_popup: popup => restart(popup, of),
+    },
+    events: {
+      xdg_surface: {
+        configure: ({ object, args }) => {
+          of(object).sent(args.serial);
+          return Verdict.Forward;
+        },
+      },
+      ...seats.events,
+    },
+    requests: { ...windows(of), ...seats.requests },
+  };
+}
+
+/** A role object is gone, and what was configured is not any more. */
+function restart(roleObject: RelayObject, of: (xdgSurface: RelayObject) => Configures): void {
+  const surface = knownLife(roleObject)?.surface;
+  const xdgSurface = surface && knownLife(surface)?.roleObject;
+  if (xdgSurface?.is('xdg_surface') === true) of(xdgSurface).restart();
+}
+
+/** A surface whose window or popup may be said something of: the client has one, and was not told otherwise. */
+function roleObjectOf(xdgSurface: RelayObject): RelayObject | undefined {
+  return knownLife(xdgSurface)?.roleObject;
+}
+
+/** Whether the surface was a popup's, which may have been dismissed without the client knowing. */
+function wasPopup(life: Life | undefined): boolean {
+  return life?.role === 'xdg_popup';
+}
+
+function notConstructed(xdgSurface: RelayObject, request: string): ProtocolError {
+  const text = `${request}: ${String(xdgSurface)} is no window or popup yet`;
+  return new ProtocolError(xdgSurface.clientId, XdgSurfaceError.not_constructed, text);
+}
+
+function windows(of: (xdgSurface: RelayObject) => Configures): RequestHandlers {
+  const needsRole = (xdgSurface: RelayObject, request: string): void => {
+    const surface = knownLife(xdgSurface)?.surface;
+    if (roleObjectOf(xdgSurface) !== undefined || wasPopup(surface && knownLife(surface))) return;
+    throw notConstructed(xdgSurface, request);
+  };
+  /** A toplevel is moved, sized and asked about by the user, who has seen it. */
+  const configuredFirst = ({ object }: { readonly object: RelayObject }): Verdict => {
+    const surface = knownLife(object)?.surface;
+    const xdgSurface = surface && knownLife(surface)?.roleObject;
+    if (xdgSurface === undefined || of(xdgSurface).configured) return Verdict.Forward;
+    const text = `${String(object)} has not been configured yet`;
+    throw new ProtocolError(xdgSurface.clientId, XdgSurfaceError.not_constructed, text);
+  };
+  return {
+    wl_surface: {
+      commit: ({ object }) => {
+        const life = knownLife(object);
+        const xdgSurface = life?.roleObject;
+        if (life === undefined || xdgSurface?.is('xdg_surface') !== true) return Verdict.Forward;
+        if (roleObjectOf(xdgSurface) === undefined) {
+          if (wasPopup(life)) return Verdict.Forward;
+          throw notConstructed(xdgSurface, 'commit');
+        }
+        const its = of(xdgSurface);
+        if (life.attached === true && !its.configured) {
+          const text = `a buffer was committed before ${String(xdgSurface)} was configured`;
+          throw new ProtocolError(xdgSurface.clientId, XdgSurfaceError.unconfigured_buffer, text);
+        }
+        if (life.attached === false && life.shown) its.restart();
+        return Verdict.Forward;
+      },
+    },
+    xdg_wm_base: {
+      get_xdg_surface: ({ object, args: { surface, id } }) => {
+        const life = knownLife(surface);
+        if (life?.attached !== true && !(life?.shown === true && life.attached !== false)) return Verdict.Forward;
+        const text = `${String(surface)} has a buffer already, before ${String(object)} makes xdg_surface#${id} of it`;
+        throw new ProtocolError(object.clientId, XdgWmBaseError.invalid_surface_state, text);
+      },
+    },
+    xdg_surface: {
+      ack_configure: ({ object, args: { serial } }) => {
+        needsRole(object, 'ack_configure');
+        const worth = of(object).acknowledge(serial);
+        if (worth === 'good') return Verdict.Forward;
+        if (worth === 'stale') return Verdict.Drop;
+        const text = `ack_configure: ${serial} is no configure of ${String(object)}, or is acknowledged already`;
+        throw new ProtocolError(object.clientId, XdgSurfaceError.invalid_serial, text);
+      },
+      set_window_geometry: ({ object }) => {
+        needsRole(object, 'set_window_geometry');
+        return Verdict.Forward;
+      },
+    },
+    xdg_toplevel: { move: configuredFirst, resize: configuredFirst, show_window_menu: configuredFirst },
+    xdg_popup: {
+      grab: ({ object }) => {
+        if (!isShown(object)) return Verdict.Forward;
+        throw new ProtocolError(object.clientId, XdgPopupError.invalid_grab, `${String(object)} is shown already`);
+      },
+    },
+    zxdg_decoration_manager_v1: {
+      get_toplevel_decoration: ({ object, args: { toplevel } }) => {
+        const surface = knownLife(toplevel)?.surface;
+        const life = surface && knownLife(surface);
+        if (life?.attached !== true && life?.shown !== true) return Verdict.Forward;
+        const text = `${String(toplevel)} has a buffer already`;
+        throw new ProtocolError(object.clientId, ZxdgToplevelDecorationV1Error.unconfigured_buffer, text);
+      },
+    },
+    wl_subsurface: {
+      place_above: ({ object, args: { sibling } }) => placedBeside(object, 'place_above', sibling),
+      place_below: ({ object, args: { sibling } }) => placedBeside(object, 'place_below', sibling),
+    },
+  };
+}
+
+/** A subsurface is placed beside its parent, or another subsurface of that. */
+function placedBeside(subsurface: RelayObject, request: string, sibling: RelayObject): Verdict {
+  const surface = knownLife(subsurface)?.surface;
+  const parent = surface && knownLife(surface)?.parent;
+  const itsParent = knownLife(sibling)?.roleObject?.is('wl_subsurface') === true ? lifeOf(sibling).parent : undefined;
+  if (sibling !== surface && parent !== undefined && (sibling === parent || itsParent === parent)) {
+    return Verdict.Forward;
+  }
+  const text = `${request}: ${String(sibling)} is no parent or sibling`;
+  throw new ProtocolError(subsurface.clientId, WlSubsurfaceError.bad_surface, text);
+}
+
+/** Which devices each seat has had. */
+class Seats {
+  /** Bits of wl_seat.capability, from the first time that they were told. */
+  readonly #had = new WeakMap<RelayObject, number>();
+
+  readonly events: EventHandlers = {
+    wl_seat: {
+      capabilities: ({ relay, object, args: { capabilities } }) => {
+        this.#had.set(object, (this.#had.get(object) ?? 0) | capabilities);
+        relay.resume('requests');
+        return Verdict.Forward;
+      },
+    },
+  };
+
+  readonly requests: RequestHandlers = {
+    wl_seat: {
+      get_pointer: ({ object }) => this.#ask(object, WlSeatCapability.pointer, 'pointer'),
+      get_keyboard: ({ object }) => this.#ask(object, WlSeatCapability.keyboard, 'keyboard'),
+      get_touch: ({ object }) => this.#ask(object, WlSeatCapability.touch, 'touch'),
+    },
+  };
+
+  #ask(seat: RelayObject, capability: number, what: string): Verdict {
+    const had = this.#had.get(seat);
+    // The compositor tells them as soon as the seat is bound.
+    if (had === undefined) return Verdict.Stall;
+    if ((had & capability) !== 0) return Verdict.Forward;
+    const text = `${String(seat)} has had no ${what}`;
+    throw new ProtocolError(seat.clientId, WlSeatError.missing_capability, text);
+  }
+}
