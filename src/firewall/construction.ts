@@ -144,7 +144,8 @@ function windows(of: (xdgSurface: RelayObject) => Configures): RequestHandlers {
     xdg_wm_base: {
       get_xdg_surface: ({ object, args: { surface, id } }) => {
         const life = knownLife(surface);
-        if (life?.attached !== true && !(life?.shown === true && life.attached !== false)) return Verdict.Forward;
+        const shown = life?.shown === true && !life.emptied;
+        if (life?.attached !== true && !shown) return Verdict.Forward;
         const text = `${String(surface)} has a buffer already, before ${String(object)} makes xdg_surface#${id} of it`;
         throw new ProtocolError(object.clientId, XdgWmBaseError.invalid_surface_state, text);
       },

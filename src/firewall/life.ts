@@ -34,6 +34,8 @@ export class Life {
   attached: boolean | undefined;
   /** A surface: whether a buffer was committed. */
   shown = false;
+  /** A surface of a dismissed popup: its client has taken the buffer away, which the compositor has not been told. */
+  emptied = false;
   /** A popup: whether its surface was committed since it was made. */
   committed = false;
   /** A popup: the compositor has said that it is done, and may have forgotten it. */

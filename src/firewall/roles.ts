@@ -149,10 +149,12 @@ function construct(xdgSurface: RelayObject, role: Role): void {
 
 /**
  * A commit of a popup's surface. One that was dismissed shows nothing any more, and its client may not know yet; one that
- * comes before its parent is shown is dismissed.
+ * comes before its parent is shown is dismissed. Without its xdg_surface it is any surface's: toolkits take the buffer away
+ * that way before they show the popup again.
  */
 function commitPopup(relay: Relay, { roleObject: xdgSurface }: Life): Verdict {
-  const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
+  if (xdgSurface === undefined) return Verdict.Forward;
+  const popup = knownLife(xdgSurface)?.roleObject;
   if (popup?.is('xdg_popup') !== true || !popupLives(popup)) return Verdict.Drop;
   if (parentIsShown(popup)) {
     lifeOf(popup).committed = true;
@@ -167,6 +169,15 @@ function unlessDismissed({ object }: { readonly object: RelayObject }): Verdict 
   const life = knownLife(object);
   const wasPopup = life?.surface !== undefined && knownLife(life.surface)?.role === 'xdg_popup';
   return wasPopup && !popupLives(life.roleObject) ? Verdict.Drop : Verdict.Forward;
+}
+
+/** Tells the compositor that a dismissed popup's surface has no buffer, when it becomes another window. */
+function empty(relay: Relay, surface: RelayObject<'wl_surface'>): void {
+  const life = knownLife(surface);
+  if (life?.emptied !== true) return;
+  life.emptied = life.shown = false;
+  relay.request(surface, 'attach', { buffer: undefined, x: 0, y: 0 });
+  relay.request(surface, 'commit', {});
 }
 
 function tooDeep(what: string, most: number): ProtocolError {
@@ -192,7 +203,10 @@ const surfaceRoles: RequestHandlers = {
     commit: ({ relay, object }) => {
       const life = lifeOf(object);
       const verdict = life.role === 'xdg_popup' ? commitPopup(relay, life) : Verdict.Forward;
-      if (verdict === Verdict.Forward && life.attached !== undefined) life.shown = life.attached;
+      if (life.attached !== undefined) {
+        if (verdict === Verdict.Forward) life.shown = life.attached;
+        life.emptied = verdict !== Verdict.Forward && !life.attached;
+      }
       life.attached = undefined;
       return verdict;
     },
@@ -218,9 +232,12 @@ const surfaceRoles: RequestHandlers = {
     },
   },
   xdg_wm_base: {
-    get_xdg_surface: ({ object, args: { surface } }) => {
+    get_xdg_surface: ({ relay, object, args: { surface } }) => {
       const role = knownLife(surface)?.role;
-      if (role === undefined || role.startsWith('xdg_')) return Verdict.Forward;
+      if (role === undefined || role.startsWith('xdg_')) {
+        empty(relay, surface);
+        return Verdict.Forward;
+      }
       throw new ProtocolError(
         object.clientId,
         XdgWmBaseError.role,
@@ -245,10 +262,10 @@ const surfaceRoles: RequestHandlers = {
       }
       construct(object, 'xdg_popup');
       if (depth(above) >= MAX_POPUP_DEPTH) throw tooDeep('popups', MAX_POPUP_DEPTH);
-      if (isShown(above)) return Verdict.Forward;
+      if (isShown(above) && knownLife(above)?.dismissed !== true) return Verdict.Forward;
       // What is above nothing is dismissed at once. wlroots 0.15 reads what a window has only when it is shown.
       const popup = relay.adopt('xdg_popup', object.version, id, true);
-      popup.inert = { text: 'its parent was not shown' };
+      popup.inert = { text: 'its parent is not shown' };
       relay.emitEvent(popup, 'popup_done', {});
       return Verdict.Drop;
     },

@@ -14,6 +14,7 @@ import { UnixSocket } from '../../src/system/unix-socket.js';
 import { UnixListener } from '../../src/system/unix-listener.js';
 import { openDevice, type Device } from '../../src/virtwl/device.js';
 import { SocketVfd } from '../../src/virtwl/vfd.js';
+import { Manners } from '../relay/manners.js';
 import { Peer, settle, type Heard } from '../relay/peer.js';
 
 /** What the compositor announces, by name from 1. */
@@ -141,7 +142,11 @@ export class GlueBetween {
     this.#listener = UnixListener.listen(join(this.directory, 'compositor'));
     this.#listener.on('connection', socket => {
       const peer = new Peer('compositor', socket);
-      peer.answer = heard => this.#answer(peer, heard, options.globals ?? GLOBALS);
+      const manners = new Manners(peer);
+      peer.answer = heard => {
+        this.#answer(peer, heard, options.globals ?? GLOBALS);
+        manners.answer(heard);
+      };
       this.#peers.push(peer);
       this.#arrived.push(peer);
     });

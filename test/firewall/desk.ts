@@ -4,6 +4,7 @@ import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import type { VmPolicy } from '../../compositor-glue/policy.js';
 import { GlueBetween, type Remote } from '../compositor-glue/glue-between.js';
+import { firstCommit } from '../relay/manners.js';
 import { settle } from '../relay/peer.js';
 import { madeBy } from '../relay/relay-between.js';
 
@@ -77,11 +78,19 @@ export class Desk {
     return this.client.make(this.global('wl_subcompositor'), 'get_subsurface', ['new', surface, parent]);
   }
 
-  window(): { surface: number; xdgSurface: number; toplevel: number } {
+  /** A window that shows nothing yet. */
+  unconfigured(): { surface: number; xdgSurface: number; toplevel: number } {
     const surface = this.surface();
     const xdgSurface = this.client.make(this.global('xdg_wm_base'), 'get_xdg_surface', ['new', surface]);
     const toplevel = this.client.make(xdgSurface, 'get_toplevel');
     return { surface, xdgSurface, toplevel };
+  }
+
+  /** A window that may show its first frame. */
+  async window(): Promise<{ surface: number; xdgSurface: number; toplevel: number }> {
+    const window = this.unconfigured();
+    await firstCommit(this.client, window.surface, window.xdgSurface);
+    return window;
   }
 
   geometry(xdgSurface: number, ...box: readonly [x: number, y: number, width: number, height: number]): void {

@@ -3,13 +3,14 @@ import t, { type Test } from 'tap';
 import { DEFAULT_SHADOW, MAX_REACH } from '../../src/firewall/geometry.js';
 import { XdgSurfaceError, XdgToplevelState } from '../../src/wayland/protocols/xdg-shell.js';
 import { eventually } from '../eventually.js';
+import { firstCommit } from '../relay/manners.js';
 import { settle } from '../relay/peer.js';
 import { madeBy } from '../relay/relay-between.js';
 import { Desk } from './desk.js';
 
 t.test('a shadow of the width that is allowed is none of our business', async t => {
   const desk = await Desk.open(t);
-  const { surface, xdgSurface } = desk.window();
+  const { surface, xdgSurface } = await desk.window();
   desk.geometry(xdgSurface, DEFAULT_SHADOW, DEFAULT_SHADOW, 600, 400);
   desk.show(surface, 600 + 2 * DEFAULT_SHADOW, 400 + 2 * DEFAULT_SHADOW);
   t.same(await desk.told(), [DEFAULT_SHADOW, DEFAULT_SHADOW, 600, 400]);
@@ -18,7 +19,7 @@ t.test('a shadow of the width that is allowed is none of our business', async t 
 
 t.test('a wider one is inside of the window', async t => {
   const desk = await Desk.open(t);
-  const { surface, xdgSurface } = desk.window();
+  const { surface, xdgSurface } = await desk.window();
   desk.geometry(xdgSurface, DEFAULT_SHADOW + 1, DEFAULT_SHADOW, 600, 400);
   desk.show(surface, 601 + 2 * DEFAULT_SHADOW, 402 + 2 * DEFAULT_SHADOW);
   t.same(await desk.told(), [DEFAULT_SHADOW, DEFAULT_SHADOW, 601, 402]);
@@ -33,7 +34,7 @@ t.test('a wider one is inside of the window', async t => {
 
 t.test('the policy says how wide', async t => {
   const desk = await Desk.open(t, { shadow: 10 });
-  const { surface, xdgSurface } = desk.window();
+  const { surface, xdgSurface } = await desk.window();
   desk.geometry(xdgSurface, 250, 60, 600, 600);
   desk.show(surface, 900, 760);
   t.same(await desk.told(), [10, 10, 880, 740]);
@@ -41,7 +42,7 @@ t.test('the policy says how wide', async t => {
 
 t.test('a window without a geometry of its own is what it draws', async t => {
   const desk = await Desk.open(t);
-  const { surface } = desk.window();
+  const { surface } = await desk.window();
   desk.show(surface, 900, 760);
   t.equal(await desk.told(), undefined);
 });
@@ -50,7 +51,7 @@ t.test('sides without a shadow', async t => {
   const { tiled_left, tiled_top, maximized } = XdgToplevelState;
   t.test('those that are tiled, from when the compositor says so', async t => {
     const desk = await Desk.open(t);
-    const { surface, xdgSurface } = desk.window();
+    const { surface, xdgSurface } = await desk.window();
     desk.geometry(xdgSurface, 20, 20, 600, 400);
     desk.show(surface, 640, 440);
     await desk.configure(tiled_left, tiled_top);
@@ -65,7 +66,7 @@ t.test('sides without a shadow', async t => {
   });
   t.test('all of a window that fills the screen', async t => {
     const desk = await Desk.open(t);
-    const { surface, xdgSurface } = desk.window();
+    const { surface, xdgSurface } = await desk.window();
     await desk.configure(maximized);
     desk.geometry(xdgSurface, 20, 20, 600, 400);
     desk.show(surface, 640, 440);
@@ -73,7 +74,7 @@ t.test('sides without a shadow', async t => {
   });
   t.test('all where the compositor draws the title bar', async t => {
     const desk = await Desk.open(t);
-    const { surface, xdgSurface, toplevel } = desk.window();
+    const { surface, xdgSurface, toplevel } = await desk.window();
     const manager = desk.global('zxdg_decoration_manager_v1');
     const decoration = desk.client.make(manager, 'get_toplevel_decoration', ['new', toplevel]);
     await settle(24);
@@ -131,7 +132,7 @@ t.test('how large a surface is', async t => {
   for (const [name, say, told] of cases) {
     t.test(name, async t => {
       const desk = await Desk.open(t);
-      const { surface, xdgSurface } = desk.window();
+      const { surface, xdgSurface } = await desk.window();
       desk.geometry(xdgSurface, 200, 100, 10, 10);
       say(desk, surface);
       t.same(await desk.told(), told);
@@ -143,7 +144,7 @@ t.test('subsurfaces', async t => {
   /** A window of 600 by 400 with a subsurface. */
   const withChild = async (t: Test) => {
     const desk = await Desk.open(t);
-    const window = desk.window();
+    const window = await desk.window();
     desk.geometry(window.xdgSurface, 0, 0, 600, 400);
     desk.show(window.surface, 600, 400);
     const child = desk.surface();
@@ -179,7 +180,7 @@ t.test('subsurfaces', async t => {
   t.test('also where the window has no geometry, and where it has a larger one than it draws', async t => {
     for (const large of [false, true]) {
       const desk = await Desk.open(t);
-      const { surface, xdgSurface } = desk.window();
+      const { surface, xdgSurface } = await desk.window();
       if (large) desk.geometry(xdgSurface, -1000, -1000, 4000, 4000);
       desk.show(surface, 600, 400);
       const child = desk.surface();
@@ -225,7 +226,7 @@ t.test('subsurfaces', async t => {
 
 t.test('popups are where their client wants them, whatever the compositor takes for their window', async t => {
   const desk = await Desk.open(t);
-  const { surface, xdgSurface } = desk.window();
+  const { surface, xdgSurface } = await desk.window();
   desk.geometry(xdgSurface, 100, 90, 600, 400);
   desk.show(surface, 700, 490);
   t.same(await desk.told(), [64, 64, 636, 426]);
@@ -243,6 +244,7 @@ t.test('popups are where their client wants them, whatever the compositor takes 
   desk.compositor.say(theirs, 'configure', [41, 32, 50, 50]);
   t.match(await desk.client.hears('xdg_popup.configure'), { id: popup, args: [5, 6, 50, 50] });
   // A popup's own shadow has the same bound.
+  await firstCommit(desk.client, popupSurface, popupXdg);
   desk.geometry(popupXdg, 100, 10, 50, 50);
   desk.show(popupSurface, 160, 70);
   t.same(await desk.told(), [64, 10, 86, 50]);
@@ -250,7 +252,7 @@ t.test('popups are where their client wants them, whatever the compositor takes 
 
 t.test('a window that reaches further than any screen ends its client', async t => {
   const desk = await Desk.open(t);
-  const { surface, xdgSurface } = desk.window();
+  const { surface, xdgSurface } = await desk.window();
   desk.geometry(xdgSurface, 0, 0, 10, 10);
   const viewport = desk.client.make(desk.global('wp_viewporter'), 'get_viewport', ['new', surface]);
   desk.client.say(viewport, 'set_destination', [MAX_REACH + DEFAULT_SHADOW, 10]);
@@ -268,7 +270,7 @@ t.test('a window that reaches further than any screen ends its client', async t 
 
 t.test('a window whose first frame waits is not shown by what its subsurfaces do', async t => {
   const desk = await Desk.open(t);
-  const { surface, xdgSurface } = desk.window();
+  const { surface, xdgSurface } = await desk.window();
   const child = desk.surface();
   const subsurface = desk.subsurface(child, surface);
   desk.client.say(subsurface, 'set_desync');

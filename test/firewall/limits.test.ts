@@ -7,6 +7,7 @@ import { MAX_PARENT_DEPTH, MAX_POPUP_DEPTH, MAX_SUBSURFACE_DEPTH } from '../../s
 import { GRABS_PER_ACTION, MAX_SERIALS, Serials, USER_ACTION_MS } from '../../src/firewall/serials.js';
 import { WlDisplayError, WlSubcompositorError } from '../../src/wayland/protocols/wayland.js';
 import { XdgToplevelError } from '../../src/wayland/protocols/xdg-shell.js';
+import { firstCommit } from '../relay/manners.js';
 import { settle, type Peer } from '../relay/peer.js';
 import { between } from '../relay/relay-between.js';
 
@@ -32,9 +33,10 @@ async function walled(t: Test, vm = new VmFirewall('work')) {
   const pointer = client.make(bound.wl_seat, 'get_pointer');
   const xdg = (of: number): number => client.make(bound.xdg_wm_base, 'get_xdg_surface', ['new', of]);
   const positioner = client.make(bound.xdg_wm_base, 'create_positioner');
-  const show = (of: number): void => {
-    client.say(of, 'attach', [buffer, 0, 0]);
-    client.say(of, 'commit');
+  const show = async (of: { readonly surface: number; readonly xdg: number }): Promise<void> => {
+    await firstCommit(client, of.surface, of.xdg);
+    client.say(of.surface, 'attach', [buffer, 0, 0]);
+    client.say(of.surface, 'commit');
   };
   const window = (): { surface: number; xdg: number; toplevel: number } => {
     const of = surface();
@@ -112,18 +114,18 @@ t.test('no window is its own parent, over others neither', async t => {
 t.test('popups above popups', async t => {
   const { client, window, popup, show, compositor } = await walled(t);
   const first = window();
-  show(first.surface);
+  await show(first);
   let parent = first.xdg;
-  const above = (): void => {
+  const above = async (): Promise<void> => {
     const child = popup(parent);
-    show(child.surface);
+    await show(child);
     parent = child.xdg;
   };
-  for (let i = 1; i < MAX_POPUP_DEPTH; i++) above();
+  for (let i = 1; i < MAX_POPUP_DEPTH; i++) await above();
   await settle(40);
   t.equal(count(compositor, 'xdg_surface.get_popup'), MAX_POPUP_DEPTH - 1);
   t.equal(errorCode(client), undefined);
-  above();
+  await above();
   await client.isEnded();
   t.equal(errorCode(client), WlDisplayError.no_memory);
 });
@@ -185,7 +187,7 @@ t.test('a serial counts for its kind, its seat and a while', async t => {
 t.test('one click opens so many menus', async t => {
   const { client, bound, window, popup, show, compositor, pointer } = await walled(t);
   const first = window();
-  show(first.surface);
+  await show(first);
   await settle(10);
   t.ok(pointer > 0);
   compositor.say(compositor.last('wl_seat.get_pointer').args[0] as number, 'button', [55, 0, 0x110, 1]);
@@ -193,7 +195,7 @@ t.test('one click opens so many menus', async t => {
   const menu = async (): Promise<void> => {
     const child = popup(first.xdg);
     client.say(child.popup, 'grab', [bound.wl_seat, 55]);
-    show(child.surface);
+    await show(child);
     await settle(10);
     client.say(child.popup, 'destroy');
     client.say(child.xdg, 'destroy');
@@ -232,9 +234,9 @@ t.test('a compositor that does not get there has so much before it, of all conne
 t.test('what a client leaves is destroyed newest first', async t => {
   const { client, window, popup, show, compositor } = await walled(t);
   const first = window();
-  show(first.surface);
+  await show(first);
   const menu = popup(first.xdg);
-  show(menu.surface);
+  await show(menu);
   await settle(10);
   const before = compositor.heard.length;
   client.close();

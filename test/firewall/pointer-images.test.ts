@@ -9,7 +9,7 @@ t.test('cursors', async t => {
   const pointing = async (t: Test) => {
     const desk = await Desk.open(t);
     const pointer = desk.client.make(desk.global('wl_seat'), 'get_pointer');
-    const { surface } = desk.window();
+    const { surface } = await desk.window();
     await settle(24);
     const [theirs, window] = [madeBy(desk.compositor, 'wl_seat.get_pointer'), surfaceOf(desk)];
     desk.compositor.say(theirs, 'enter', [7, window, 0, 0]);
@@ -68,7 +68,7 @@ t.test('what is dragged is seen while it is as small as a cursor', async t => {
     const seat = desk.global('wl_seat');
     desk.client.make(seat, 'get_pointer');
     const device = desk.client.make(desk.global('wl_data_device_manager'), 'get_data_device', ['new', seat]);
-    const { surface } = desk.window();
+    const { surface } = await desk.window();
     await settle(24);
     desk.compositor.say(madeBy(desk.compositor, 'wl_seat.get_pointer'), 'button', [9, 0, 0x110, 1]);
     await settle(24);

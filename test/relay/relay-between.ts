@@ -4,6 +4,7 @@ import type { Carriers } from '../../src/relay/carriers.js';
 import type { Concern } from '../../src/relay/chain.js';
 import type { Relay as RelayType, RelayRules } from '../../src/relay/relay.js';
 import { Relay } from '../../src/relay/relay.js';
+import { Manners } from './manners.js';
 import { Peer, settle } from './peer.js';
 
 export interface Between {
@@ -36,7 +37,11 @@ export function handling(handlers: Omit<Concern, 'name'>): Concern[] {
 export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions = {}): Promise<Between> {
   const { channel: toClient, peer: client } = Peer.pair('client', options.clientReads ?? true);
   const { channel: toCompositor, peer: compositor } = Peer.pair('compositor', options.compositorReads ?? true);
-  compositor.answer = heard => compositor.answerBasics(heard);
+  const manners = new Manners(compositor);
+  compositor.answer = heard => {
+    compositor.answerBasics(heard);
+    manners.answer(heard);
+  };
   t.teardown(() => {
     for (const end of [client, compositor, toClient, toCompositor]) end.close();
   });

@@ -445,7 +445,8 @@ t.test('a compositor', async t => {
     await settle();
     t.same(
       d.client.heard.filter(({ id }) => id === old).map(({ name }) => name),
-      ['wl_seat.capabilities'],
+      ['wl_seat.capabilities', 'wl_seat.capabilities'],
+      'what it was told when it was bound, and what was said now',
     );
     t.same(d.client.faults, []);
     t.same(d.ends, []);

@@ -106,7 +106,10 @@ t.test('a message that is held back is shown once, when it came', async t => {
   wait = false;
   b.relay.resume('requests');
   await settle();
-  t.same(said(), [`work#1 -> wl_registry#${b.registry}.bind(2, "wl_seat", 1, new id wl_seat#4)`]);
+  t.same(said(), [
+    `work#1 -> wl_registry#${b.registry}.bind(2, "wl_seat", 1, new id wl_seat#4)`,
+    'work#1 <- wl_seat#4.capabilities(7)',
+  ]);
 });
 
 t.test('descriptors are shown, and stay whose they are', async t => {

@@ -25,6 +25,7 @@ for (const compositor of ['sway', 'cage'] as const) {
         glue: true,
         seed: SEED,
         requests: SLICE,
+        strict: true,
       });
       t.comment(`${connections} connections, ${requests} requests`);
       t.ok(requests > 0, 'nobody else lost anything');
