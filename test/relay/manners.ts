@@ -3,7 +3,6 @@
  * configure at a window's first commit, which the client acknowledges before it shows anything.
  */
 import { eventually } from '../eventually.js';
-import type { Bind } from '../../src/wayland/wire.js';
 import { WlSeatCapability } from '../../src/wayland/protocols/wayland.js';
 import type { Heard, Peer } from './peer.js';
 
@@ -28,7 +27,7 @@ export class Manners {
   answer({ id, name, args }: Heard): void {
     switch (name) {
       case 'wl_registry.bind': {
-        const bind = args.find(arg => typeof arg === 'object' && 'interface' in arg) as Bind;
+        const bind = args.find(arg => typeof arg === 'object' && 'interface' in arg)!;
         if (bind.interface === 'wl_seat') this.compositor.say(bind.id, 'capabilities', [EVERY_DEVICE]);
         break;
       }
