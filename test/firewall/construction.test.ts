@@ -21,12 +21,8 @@ const GLOBALS = [
   ['zxdg_importer_v2', 1],
 ] as const;
 
-interface Shell {
-  readonly surface: number;
-  readonly xdg: number;
-  /** The toplevel or popup. */
-  readonly role: number;
-}
+/** A window or popup; `role` is the toplevel or popup object. */
+type Shell = Readonly<Record<'surface' | 'xdg' | 'role', number>>;
 
 /** A client behind a firewall. */
 async function walled(t: Test) {
@@ -115,10 +111,15 @@ t.test('a window that is hidden begins anew', async t => {
   await good.show(window);
   await good.fine(t, 'it is configured again, and shown');
 
-  const bad = await walled(t);
-  const hidden = await bad.show(bad.window());
-  for (const what of ['nothing', 'buffer'] as const) bad.commit(hidden.surface, what);
-  await bad.refused(t, hidden.xdg, XdgSurfaceError.unconfigured_buffer, /before .* was configured/);
+  for (const again of ['hidden', 'a new toplevel']) {
+    const bad = await walled(t);
+    const { surface, xdg, role } = await bad.show(bad.window());
+    if (again === 'hidden') bad.commit(surface, 'nothing');
+    else bad.client.say(role, 'destroy');
+    if (again !== 'hidden') bad.client.make(xdg, 'get_toplevel');
+    bad.commit(surface, 'buffer');
+    await bad.refused(t, xdg, XdgSurfaceError.unconfigured_buffer, /before .* was configured/);
+  }
 });
 
 t.test('toolkits make another window of a surface whose buffer they took away', async t => {
@@ -351,13 +352,10 @@ t.test('a popup that was dismissed is shown again', async t => {
     const before = w.compositor.heard.length;
     await w.show(w.popup(window, popup.surface));
     await w.fine(t, order);
-    const said = w.compositor.heard.slice(before).map(({ name }) => name);
-    if (order === 'the buffer first')
-      t.same(
-        said.slice(0, 3),
-        ['wl_surface.attach', 'wl_surface.commit', 'xdg_wm_base.get_xdg_surface'],
-        'the compositor is told that it has no buffer',
-      );
+    const said = w.compositor.heard.slice(before, before + 3).map(({ name }) => name);
+    const emptied = ['wl_surface.attach', 'wl_surface.commit', 'xdg_wm_base.get_xdg_surface'];
+    if (order === 'the buffer first') t.same(said, emptied, 'the compositor is told that it has no buffer');
+    else t.equal(said[0], emptied[2], 'the compositor knows');
     t.equal(w.heard('xdg_surface.get_popup'), 2);
   }
 });
