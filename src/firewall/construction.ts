@@ -8,6 +8,7 @@
 import { ProtocolError, Verdict, type EventHandlers, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
+import type { Relay } from '../relay/relay.js';
 import { WlSeatCapability, WlSeatError, WlSubsurfaceError } from '../wayland/protocols/wayland.js';
 import { ZxdgToplevelDecorationV1Error } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import { XdgPopupError, XdgSurfaceError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
@@ -199,12 +200,31 @@ function placedBeside(subsurface: RelayObject, request: string, sibling: RelayOb
   throw new ProtocolError(subsurface.clientId, WlSubsurfaceError.bad_surface, text);
 }
 
+/** No capability has this bit: the seat was gone before it told any. */
+const SEAT_GONE = -1;
+
+/** A seat that was asked for a device before it has told which it has: what a sync of the glue's own is about. */
+class AskedSeat {
+  constructor(readonly seat: RelayObject) {}
+}
+
 /** Which devices each seat has had. */
 class Seats {
   /** Bits of wl_seat.capability, from the first time that they were told. */
   readonly #had = new WeakMap<RelayObject, number>();
+  readonly #asked = new WeakSet<RelayObject>();
 
   readonly events: EventHandlers = {
+    wl_callback: {
+      done: ({ relay, object }) => {
+        if (object.clientId !== 0 || !(object.data instanceof AskedSeat)) return Verdict.Forward;
+        // Bound as it went away, the seat tells nothing any more.
+        const { seat } = object.data;
+        if (!this.#had.has(seat)) this.#had.set(seat, SEAT_GONE);
+        relay.resume('requests');
+        return Verdict.Drop;
+      },
+    },
     wl_seat: {
       capabilities: ({ relay, object, args: { capabilities } }) => {
         this.#had.set(object, (this.#had.get(object) ?? 0) | capabilities);
@@ -216,17 +236,27 @@ class Seats {
 
   readonly requests: RequestHandlers = {
     wl_seat: {
-      get_pointer: ({ object }) => this.#ask(object, WlSeatCapability.pointer, 'pointer'),
-      get_keyboard: ({ object }) => this.#ask(object, WlSeatCapability.keyboard, 'keyboard'),
-      get_touch: ({ object }) => this.#ask(object, WlSeatCapability.touch, 'touch'),
+      get_pointer: ({ relay, object, args }) => this.#ask(relay, object, 'pointer', args.id),
+      get_keyboard: ({ relay, object, args }) => this.#ask(relay, object, 'keyboard', args.id),
+      get_touch: ({ relay, object, args }) => this.#ask(relay, object, 'touch', args.id),
     },
   };
 
-  #ask(seat: RelayObject, capability: number, what: string): Verdict {
+  #ask(relay: Relay, seat: RelayObject, what: 'pointer' | 'keyboard' | 'touch', id: number): Verdict {
     const had = this.#had.get(seat);
-    // The compositor tells them as soon as the seat is bound.
-    if (had === undefined) return Verdict.Stall;
-    if ((had & capability) !== 0) return Verdict.Forward;
+    if (had === undefined) {
+      if (this.#asked.has(seat)) return Verdict.Stall;
+      this.#asked.add(seat);
+      // The compositor tells them as soon as the seat is bound: before it answers this.
+      const callback = relay.inject('wl_callback', 1, new AskedSeat(seat));
+      relay.request(relay.display, 'sync', { callback });
+      return Verdict.Stall;
+    }
+    if (had === SEAT_GONE) {
+      relay.adopt(`wl_${what}`, seat.version, id, true).inert = { text: 'its seat is gone' };
+      return Verdict.Drop;
+    }
+    if ((had & WlSeatCapability[what]) !== 0) return Verdict.Forward;
     const text = `${String(seat)} has had no ${what}`;
     throw new ProtocolError(seat.clientId, WlSeatError.missing_capability, text);
   }

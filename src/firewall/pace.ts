@@ -99,6 +99,7 @@ export class ConnectionPace implements Pace {
   /** Answers of the compositor to our own questions. */
   readonly concern: Concern = {
     name: 'pace',
+    after: ['construction'],
     events: {
       wl_callback: {
         done: ({ object }) => {

@@ -6,7 +6,7 @@ import { WlSeatCapability, WlSeatError, WlSubsurfaceError } from '../../src/wayl
 import { ZxdgToplevelDecorationV1Error } from '../../src/wayland/protocols/xdg-decoration-unstable-v1.js';
 import { XdgPopupError, XdgSurfaceError, XdgWmBaseError } from '../../src/wayland/protocols/xdg-shell.js';
 import { firstCommit } from '../relay/manners.js';
-import { settle } from '../relay/peer.js';
+import { settle, type Heard } from '../relay/peer.js';
 import { between, madeBy } from '../relay/relay-between.js';
 
 const GLOBALS = [
@@ -280,7 +280,11 @@ t.test('a seat gives the devices that it has had', async t => {
   const seated = async (first: number) => {
     const w = await walled(t);
     // The test says itself what the seat has.
-    w.compositor.answer = heard => w.compositor.answerBasics(heard);
+    const asked: Heard[] = [];
+    w.compositor.answer = heard => {
+      if (heard.name === 'wl_display.sync' && first < 0) asked.push(heard);
+      else w.compositor.answerBasics(heard);
+    };
     const seat = w.client.bind(w.registry, 20, 'wl_seat', 5);
     await settle();
     const theirs = madeBy(w.compositor, 'wl_registry.bind');
@@ -289,8 +293,19 @@ t.test('a seat gives the devices that it has had', async t => {
       await settle();
     };
     if (first >= 0) await has(first);
-    return { w, seat, has };
+    return { w, seat, has, asked };
   };
+  t.test('none, where it was gone before it could tell', async t => {
+    const { w, seat, asked } = await seated(-1);
+    const device = w.client.make(seat, 'get_pointer');
+    await settle();
+    t.not(asked.length, 0, 'the glue asks whether that is all');
+    w.compositor.answer = heard => w.compositor.answerBasics(heard);
+    for (const heard of asked) w.compositor.answerBasics(heard);
+    w.client.say(device, 'release');
+    await w.fine(t, 'the device does nothing');
+    t.equal(w.heard('wl_seat.get_pointer'), 0);
+  });
   for (const [name, bit] of Object.entries({ get_pointer: pointer, get_keyboard: keyboard, get_touch: touch })) {
     const { w, seat, has } = await seated(-1);
     w.client.make(seat, name);
