@@ -69,7 +69,7 @@ export function constructionConcern(): Concern {
   const seats = new Seats();
   return {
     name: 'construction',
-    after: ['lifetimes'],
+    after: ['values', 'lifetimes'],
     gone: {
       xdg_toplevel: toplevel => restart(toplevel, of),
       xdg_popup: popup => restart(popup, of),

@@ -3,6 +3,7 @@
  * well-behaved client could have said. Every request passes it before anything else handles it; each of its rooms is one
  * concern of the relay's chain, and they share one model of the objects (`life.ts`).
  *
+ * - `values.ts`: no request says what its protocol forbids
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
  * - `construction.ts`: nothing is said of a window before what has to come first
  * - `roles.ts`: roles are given once, parents and subsurfaces make trees
@@ -27,9 +28,11 @@ import { Population, populationConcern } from './population.js';
 import { regionsConcern } from './regions.js';
 import { rolesConcern, type Exports } from './roles.js';
 import { serialsConcern } from './serials.js';
+import { valuesConcern } from './values.js';
 
 /** The names of the firewall's concerns: what others say that they come after. */
 export const FIREWALL: readonly string[] = [
+  'values',
   'lifetimes',
   'construction',
   'roles',
@@ -80,6 +83,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
   return {
     rules: { pace, leaving: destroyInOrder },
     concerns: [
+      valuesConcern(),
       lifetimesConcern(),
       constructionConcern(),
       rolesConcern(shared.exports),

@@ -63,7 +63,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
   const state = stateRequests(surfaces);
   return {
     name: 'geometry',
-    after: ['lifetimes', 'construction', 'roles', 'serials', 'regions'],
+    after: ['values', 'lifetimes', 'construction', 'roles', 'serials', 'regions'],
     made: {
       ...madeHandlers(surfaces),
       ...keeper.made,

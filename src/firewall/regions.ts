@@ -50,7 +50,7 @@ class Region {
 export function regionsConcern(charge: (cost: number) => void): Concern {
   return {
     name: 'regions',
-    after: ['lifetimes', 'construction', 'roles', 'serials'],
+    after: ['values', 'lifetimes', 'construction', 'roles', 'serials'],
     requests: regionRequests(charge),
   };
 }

@@ -47,7 +47,7 @@ export type Exports = Map<string, RelayObject<'xdg_toplevel'>>;
 export function rolesConcern(exports: Exports): Concern {
   return {
     name: 'roles',
-    after: ['lifetimes', 'construction'],
+    after: ['values', 'lifetimes', 'construction'],
     requests: { ...surfaceRoles, ...foreignRequests(exports) },
     made: {
       xdg_surface: (xdgSurface, { args }) => {

@@ -79,7 +79,7 @@ export function serialsConcern(serials = new Serials()): Concern {
   const grabbing = new Set<RelayObject>();
   return {
     name: 'serials',
-    after: ['lifetimes', 'construction', 'roles'],
+    after: ['values', 'lifetimes', 'construction', 'roles'],
     made: seats.made,
     gone: { xdg_popup: popup => grabbing.delete(popup) },
     events: {
