@@ -31,6 +31,8 @@ export interface ClientProxyEvents {
    */
   problem: (error: Error, client?: number) => void;
   connection: (connection: AppConnection) => void;
+  /** The last connection or transfer has ended. */
+  idle: () => void;
 }
 
 export class ClientProxy extends EventEmitter<ClientProxyEvents> {
@@ -52,7 +54,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     this.#trace = options.trace;
     this.path = options.path;
     this.#device = options.device;
-    this.#transfers = new Transfers(options.device);
+    this.#transfers = new Transfers(options.device, { ended: () => this.#left() });
     this.#server = options.server ?? 'wayland';
     this.#listener = UnixListener.listen(options.path);
     this.#listener.on('connection', app => this.#accept(app));
@@ -62,6 +64,17 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   /** Connections open at the moment. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** Transfers that run at the moment; they outlive the connections that asked for them. */
+  get transferCount(): number {
+    return this.#transfers.count;
+  }
+
+  /** Accepts what waits; then whether nobody is connected and no transfer runs. */
+  isIdle(): boolean {
+    this.#listener.acceptWaiting();
+    return this.#connections.size === 0 && this.#transfers.count === 0;
   }
 
   /** Of all connections so far. */
@@ -104,8 +117,13 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
       this.#ended.frames += connection.counters.frames;
       this.#ended.bytesCopied += connection.counters.bytesCopied;
       if (reason !== undefined) this.emit('problem', reason, number);
+      this.#left();
     });
     this.emit('connection', connection);
+  }
+
+  #left(): void {
+    if (this.#connections.size === 0 && this.#transfers.count === 0) this.emit('idle');
   }
 
   #ownAllocator(): AllocatorClient {
