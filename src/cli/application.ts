@@ -26,16 +26,19 @@ export class EndSignals {
   readonly #listeners = new Map<NodeJS.Signals, () => void>();
 
   /** `received` is told each time, also after the first. */
-  constructor(received: (signal: NodeJS.Signals) => void = () => {}) {
+  constructor(private readonly received: (signal: NodeJS.Signals) => void = () => {}) {
     this.signal = this.#controller.signal;
     for (const name of SIGNALS) {
-      const listener = (): void => {
-        this.#controller.abort();
-        received(name);
-      };
+      const listener = (): void => this.end(name);
       this.#listeners.set(name, listener);
       process.on(name, listener);
     }
+  }
+
+  /** As if `signal` had come. */
+  end(signal: NodeJS.Signals): void {
+    this.#controller.abort();
+    this.received(signal);
   }
 
   close(): void {

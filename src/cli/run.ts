@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { isNoSuchServer } from '../client/availability.js';
 import { ClientProxy } from '../client/proxy.js';
 import { untilNobodyIsLeft } from '../client/stay.js';
 import { processCounters } from '../observe/native-counters.js';
@@ -12,8 +13,9 @@ import { makeRuntimeDirectory } from '../system/runtime-directory.js';
 import { openDevice, type Device } from '../virtwl/device.js';
 import { Application, applicationEnvironment, EndSignals } from './application.js';
 import { DEVICE_OPTIONS } from './device-options.js';
-import { addOptions, TEXT, withDefault, type Values } from './option.js';
+import { addOptions, COUNT, optional, TEXT, withDefault, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
+import { Waiting } from './waiting.js';
 
 const OPTIONS = {
   server: withDefault(
@@ -21,6 +23,11 @@ const OPTIONS = {
     'the host server to connect to: "wayland" for the compositor VM, "display" for the host\'s own',
     TEXT,
     'wayland',
+  ),
+  timeout: optional(
+    '--timeout <seconds>',
+    'end with status 124 where no compositor has answered for so long; not any more once one has',
+    COUNT,
   ),
   ...DEVICE_OPTIONS,
   ...TRACE_OPTION,
@@ -59,9 +66,13 @@ export function register(program: Command): void {
       });
       proxy.on('problem', (error, client) => log.client(client).warning(error.message));
       answerStatus(processCounters().provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })));
+      const waiting = new Waiting(device, proxy, options, log);
       try {
-        process.exitCode = await (app.length === 0 ? untilSignal(proxy.path) : runApp(app, proxy, directory));
+        process.exitCode = await (app.length === 0
+          ? untilSignal(proxy.path, waiting)
+          : runApp(app, proxy, directory, waiting));
       } finally {
+        waiting.close();
         proxy.close();
         device.close();
         rmSync(directory, { recursive: true, force: true });
@@ -71,9 +82,6 @@ export function register(program: Command): void {
     });
   addOptions(run, OPTIONS);
 }
-
-/** What connecting fails with where the host offers this VM no such server: in loopback, and by the driver. */
-const NO_SUCH_SERVER: readonly (string | undefined)[] = ['ENOENT', 'ENODEV', 'EINVAL'];
 
 /**
  * Connects to the server once, and no more: a name that is wrong, or a server that is off, is better told now than to the
@@ -85,25 +93,38 @@ function lookForServer(device: Device, server: string): void {
   try {
     device.connect(server).close();
   } catch (error) {
-    if (NO_SUCH_SERVER.includes((error as NodeJS.ErrnoException).code)) throw error;
+    if (isNoSuchServer(error)) throw error;
     log.warning(`${(error as Error).message}; applications cannot connect until that has changed`);
   }
 }
 
-/** Says where the socket is and serves it until a signal comes. */
-async function untilSignal(path: string): Promise<number> {
+/** Says where the socket is and serves it until a signal comes, or no compositor. */
+async function untilSignal(path: string, waiting: Waiting): Promise<number> {
   const signals = new EndSignals();
   process.stdout.write(`WAYLAND_DISPLAY=${path}\n`);
-  await once(signals.signal, 'abort');
+  const status = await Promise.race([waiting.givenUp, once(signals.signal, 'abort').then(() => 0)]);
   signals.close();
-  return 0;
+  return status;
 }
 
-/** Runs the application, and serves until it and all that it started have left. Returns its exit status. */
-async function runApp(command: readonly string[], proxy: ClientProxy, directory: string): Promise<number> {
+/**
+ * Runs the application, and serves until it and all that it started have left. Returns its exit status, or another one
+ * where no compositor came.
+ */
+async function runApp(
+  command: readonly string[],
+  proxy: ClientProxy,
+  directory: string,
+  waiting: Waiting,
+): Promise<number> {
+  let failed: number | undefined;
   // In this order: the application may have us signalled at once.
   const signals = new EndSignals(signal => application.pass(signal));
   const application = new Application(command, applicationEnvironment(proxy.path, directory), log);
+  void waiting.givenUp.then(status => {
+    failed = status;
+    signals.end('SIGTERM');
+  });
   const status = await application.ended;
   if (!signals.signal.aborted) {
     const stop = tellWhoStays(proxy, `${command[0]!} has ended with status ${status}`);
@@ -111,7 +132,7 @@ async function runApp(command: readonly string[], proxy: ClientProxy, directory:
     stop();
   }
   signals.close();
-  return status;
+  return failed ?? status;
 }
 
 /** Says once who is served on, now or when somebody comes. Call what is returned when that is over. */

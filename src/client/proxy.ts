@@ -31,6 +31,8 @@ export interface ClientProxyEvents {
    */
   problem: (error: Error, client?: number) => void;
   connection: (connection: AppConnection) => void;
+  /** The compositor has answered a connection for the first time, or that has ended without it. */
+  answered: (ended: boolean) => void;
   /** The last connection or transfer has ended. */
   idle: () => void;
 }
@@ -44,6 +46,8 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly #server: string;
   readonly #listener: UnixListener;
   readonly #connections = new Set<AppConnection>();
+  /** Those that the compositor has not answered. */
+  readonly #unanswered = new Set<AppConnection>();
   #allocator: AllocatorClient | undefined;
   readonly #trace: TraceOutput | undefined;
   /** Connections so far. */
@@ -64,6 +68,11 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   /** Connections open at the moment. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** Of those, how many have not been answered. */
+  get unansweredCount(): number {
+    return this.#unanswered.size;
   }
 
   /** Transfers that run at the moment; they outlive the connections that asked for them. */
@@ -112,8 +121,14 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
       return;
     }
     this.#connections.add(connection);
+    this.#unanswered.add(connection);
+    const answered = (ended: boolean): void => {
+      if (this.#unanswered.delete(connection)) this.emit('answered', ended);
+    };
+    connection.once('answered', () => answered(false));
     connection.on('close', reason => {
       this.#connections.delete(connection);
+      answered(true);
       this.#ended.frames += connection.counters.frames;
       this.#ended.bytesCopied += connection.counters.bytesCopied;
       if (reason !== undefined) this.emit('problem', reason, number);
