@@ -2,10 +2,10 @@
  * What `virtwl run` says of what its applications wait for, and when it gives up: the way to the compositor and the
  * connections of the proxy, told in the log.
  */
-import { Availability } from '../client/availability.js';
+import { Availability } from '../broker/availability.js';
 import type { ClientProxy } from '../client/proxy.js';
 import { WaitReport } from '../client/wait-report.js';
-import { reasonOf } from '../client/waiting-for.js';
+import { reasonOf } from './waiting-for.js';
 import type { Log } from '../observe/log.js';
 import type { Device } from '../virtwl/device.js';
 

@@ -3,7 +3,7 @@ import { unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { MAX_WATCHERS_PER_VM } from '../../src/broker/state-watchers.js';
-import { Availability, type Way } from '../../src/client/availability.js';
+import { Availability, type Way } from '../../src/broker/availability.js';
 import { native } from '../../src/system/native.js';
 import { describeDescriptors, openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
@@ -122,5 +122,5 @@ t.test('one that speaks is closed', async t => {
   context.send(Buffer.from('x'));
   await eventually('the end', () => ended);
   context.close();
-  await eventually(`no descriptor more: ${describeDescriptors()}`, () => openDescriptors() === before);
+  await eventually(`no descriptor more: ${describeDescriptors().join()}`, () => openDescriptors() === before);
 });

@@ -4,10 +4,10 @@
  * leads elsewhere, says nothing.
  */
 import { EventEmitter } from 'eventemitter3';
-import { CompositorState, Kind, RecordReader } from '../broker/protocol.js';
+import { CompositorState, Kind, RecordReader } from './protocol.js';
 import { Backoff } from '../system/backoff.js';
 import { closeAll } from '../system/fd.js';
-import type { Context, Device } from '../virtwl/device.js';
+import { isNoSuchServer, type Context, type Device } from '../virtwl/device.js';
 
 export type Way =
   /** Nobody says. */
@@ -31,14 +31,6 @@ const WAYS: Readonly<Record<number, Way>> = {
 
 /** Which server says so of another one. */
 const STATUS_SERVERS: Readonly<Record<string, string>> = { wayland: 'wayland-status' };
-
-/** What connecting fails with where the host offers this VM no such server: in loopback, and by the driver. */
-const NO_SUCH_SERVER: readonly (string | undefined)[] = ['ENOENT', 'ENODEV', 'EINVAL'];
-
-/** Whether connecting failed because the host offers this VM no such server. */
-export function isNoSuchServer(error: unknown): boolean {
-  return NO_SUCH_SERVER.includes((error as NodeJS.ErrnoException).code);
-}
 
 export interface AvailabilityEvents {
   change: () => void;

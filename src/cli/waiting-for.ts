@@ -1,5 +1,5 @@
 /** Why applications of a VM wait, in words for the user: what is known about the way, and who has not been answered. */
-import type { Way } from './availability.js';
+import type { Way } from '../broker/availability.js';
 
 const ABSENT: Readonly<Partial<Record<Way, string>>> = {
   'no host': 'the host process of this VM is gone: start its "virtwl host" again',
