@@ -3,7 +3,7 @@ import type { Way } from '../broker/availability.js';
 
 const ABSENT: Readonly<Partial<Record<Way, string>>> = {
   'no host': 'the host process of this VM is gone: start its "virtwl host" again',
-  'no broker': 'the broker on the host does not answer: start "virtwl broker"',
+  'no broker': 'the broker on the host does not answer: start "virtwl broker", or after an update start it anew',
   'no compositor VM':
     'the broker knows no compositor VM: start that VM, and its "virtwl host --compositor", with the same broker',
   'no compositor': 'nothing serves clients in the compositor VM: start "virtwl compositor" there',
