@@ -19,6 +19,7 @@ import { SILENT, type Log } from '../observe/log.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { AcceptingSocket } from '../system/accepting-socket.js';
 import {
+  CompositorState,
   decodeRegistrant,
   encodeRecord,
   Kind,
@@ -31,6 +32,7 @@ import {
 import { CompositorLinks, type LinkOptions } from './compositor-links.js';
 import { makePrivateDirectory } from '../system/private-directory.js';
 import { BoundSocket } from '../system/private-listener.js';
+import { StateWatchers } from './state-watchers.js';
 import { WaitingClients, type ArrivedClient, type WaitingLimits } from './waiting-clients.js';
 
 /** The broker's socket in its directory. */
@@ -67,6 +69,7 @@ interface Registration {
   pid: number | undefined;
   readonly since: Date;
   wayland: AcceptingSocket | undefined;
+  waylandStatus: AcceptingSocket | undefined;
   compositor: AcceptingSocket | undefined;
 }
 
@@ -84,6 +87,7 @@ export class Broker {
   readonly #log: Log;
   readonly #options: BrokerOptions;
   readonly #waiting: WaitingClients;
+  readonly #watchers = new StateWatchers(() => this.compositorState);
   readonly #registrations = new Set<Registration>();
   readonly #control: AcceptingSocket;
   /** Where this broker has bound the control socket itself. */
@@ -118,6 +122,12 @@ export class Broker {
     return this.#links?.size ?? 0;
   }
 
+  /** Whether clients find a compositor. */
+  get compositorState(): CompositorState {
+    if (this.#links === undefined) return CompositorState.NoVm;
+    return this.#links.served ? CompositorState.There : CompositorState.NoGlue;
+  }
+
   /** Clients whose bytes pass through this process. */
   get relayed(): number {
     let count = this.#links?.relayed ?? 0;
@@ -136,6 +146,7 @@ export class Broker {
     this.#bound?.remove();
     for (const registration of [...this.#registrations]) this.#drop(registration);
     this.#waiting.dropAll();
+    this.#watchers.close();
     for (const links of this.#formerLinks) links.close(true);
     this.#formerLinks.clear();
   }
@@ -155,6 +166,7 @@ export class Broker {
       pid: undefined,
       since: new Date(),
       wayland: undefined,
+      waylandStatus: undefined,
       compositor: undefined,
     };
     this.#registrations.add(registration);
@@ -214,6 +226,12 @@ export class Broker {
         registration.wayland = new AcceptingSocket(listening, arrive, failed);
         break;
       }
+      case Role.WaylandStatus: {
+        if (registration.waylandStatus !== undefined)
+          throw new Error('its wayland-status server is registered already');
+        registration.waylandStatus = new AcceptingSocket(listening, fd => this.#watchers.add(vm, fd), failed);
+        break;
+      }
       case Role.Compositor:
       case Role.CompositorRelay: {
         const holder = others.find(other => other.compositor !== undefined && other.vm !== vm);
@@ -234,11 +252,12 @@ export class Broker {
     }
     registration.vm = vm;
     registration.pid = pid;
-    if (record.detail !== Role.Wayland) {
+    if (record.detail === Role.Compositor || record.detail === Role.CompositorRelay) {
       this.#links = new CompositorLinks(
         record.detail === Role.CompositorRelay ? Mode.Relay : Mode.Handover,
         {
           ready: () => this.#pair(),
+          changed: () => this.#watchers.changed(),
           returned: client => {
             this.#waiting.add(client, true);
             this.#pair();
@@ -247,6 +266,7 @@ export class Broker {
         },
         this.#options,
       );
+      this.#watchers.changed();
     }
   }
 
@@ -255,13 +275,16 @@ export class Broker {
     closeAll(registration.fds);
     registration.socket.close();
     registration.wayland?.close();
+    registration.waylandStatus?.close();
     registration.compositor?.close();
     if (registration.vm === undefined) return;
+    if (registration.waylandStatus !== undefined) this.#watchers.dropAll(registration.vm);
     if (registration.wayland !== undefined) this.#waiting.dropAll(registration.vm);
     if (registration.compositor !== undefined && this.#links !== undefined) {
       const links = this.#links;
       this.#links = undefined;
       links.close(false);
+      this.#watchers.changed();
       for (const former of this.#formerLinks) if (former.relayed === 0) this.#formerLinks.delete(former);
       if (links.relayed > 0) this.#formerLinks.add(links);
     }
@@ -292,5 +315,6 @@ class NameTaken extends Error {
 
 function roleName(role: number): string {
   if (role === Role.Wayland) return 'server "wayland"';
+  if (role === Role.WaylandStatus) return 'server "wayland-status"';
   return role === Role.CompositorRelay ? 'server "compositor" (relay)' : 'server "compositor"';
 }

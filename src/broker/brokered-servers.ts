@@ -17,6 +17,10 @@ import { BoundSocket } from '../system/private-listener.js';
 /** Names of the servers. */
 export const COMPOSITOR = 'compositor';
 export const WAYLAND = 'wayland';
+/** Comes with `wayland`: says whether clients find a compositor there. */
+export const WAYLAND_STATUS = 'wayland-status';
+
+const ROLES: Readonly<Record<string, Role>> = { [WAYLAND]: Role.Wayland, [WAYLAND_STATUS]: Role.WaylandStatus };
 
 /** Connections that may wait in a brokered socket while the broker is not there. The kernel refuses more. */
 export const BROKERED_BACKLOG = 64;
@@ -38,7 +42,7 @@ export interface BrokeredServersOptions {
 
 /** Which of the brokered servers a VM has, by name. */
 export function brokeredNames(options: Pick<BrokeredServersOptions, 'compositor' | 'wayland'>): string[] {
-  return [...(options.compositor ? [COMPOSITOR] : []), ...(options.wayland ? [WAYLAND] : [])];
+  return [...(options.compositor ? [COMPOSITOR] : []), ...(options.wayland ? [WAYLAND, WAYLAND_STATUS] : [])];
 }
 
 export class BrokeredServers {
@@ -57,7 +61,7 @@ export class BrokeredServers {
       const servers = names.map((name): BrokeredServer => {
         const bound = new BoundSocket(join(directory, name), 'another host process', BROKERED_BACKLOG);
         this.#bound.push(bound);
-        const role = name === WAYLAND ? Role.Wayland : compositor === 'relay' ? Role.CompositorRelay : Role.Compositor;
+        const role = ROLES[name] ?? (compositor === 'relay' ? Role.CompositorRelay : Role.Compositor);
         return { role, socket: bound.socket };
       });
       this.#registration = new BrokerRegistration(broker, vm, servers, options.log, options.taken);

@@ -45,6 +45,8 @@ export interface LinkOptions {
 export interface LinkEvents {
   /** Some link has room (again). */
   ready(): void;
+  /** There are links, or none, other than before. */
+  changed(): void;
   /** A client that was offered was not taken: it waits again. The client is the callee's. */
   returned(client: ArrivedClient): void;
   log(line: string): void;
@@ -93,6 +95,11 @@ export class CompositorLinks {
 
   get size(): number {
     return this.#links.length;
+  }
+
+  /** Whether a glue is there: in mode relay it has no free link for a moment between two clients. */
+  get served(): boolean {
+    return this.#links.length + this.#relayed.size > 0;
   }
 
   /** Clients whose bytes pass through here. */
@@ -188,6 +195,7 @@ export class CompositorLinks {
       this.#drop(link);
     });
     this.#links.push(link);
+    this.events.changed();
     socket.send(encodeRecord({ kind: Kind.Welcome, detail: PROTOCOL_VERSION, text: '' }));
     if (this.#links.length > MAX_SEATS) this.#drop(this.#links[0]!);
     this.events.ready();
@@ -252,7 +260,9 @@ export class CompositorLinks {
     relaySockets(client, socket, error => {
       if (error) this.events.log(`the relay of a client of VM "${offer.client.vm}" broke: ${error.message}`);
       this.#relayed.delete(end);
-      if (!this.#closed) this.events.ready();
+      if (this.#closed) return;
+      this.events.changed();
+      this.events.ready();
     });
     if (rest.length > 0) client.send(rest, fds);
     else closeAll(fds);
@@ -272,6 +282,7 @@ export class CompositorLinks {
     this.#links = this.#links.filter(other => other !== link);
     const offer = this.#takeOffer(link);
     link.socket.close();
+    this.events.changed();
     if (offer !== undefined) this.events.returned(offer.client);
     this.#unask(link);
   }

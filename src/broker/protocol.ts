@@ -17,20 +17,39 @@
  * for the next one. In mode {@link Mode.Relay} no fd comes: after the answer the connection itself is the client's, and
  * the next client needs a new one.
  *
+ * `wayland-status` server: the broker says with {@link Kind.State} whether clients find a compositor, at once and whenever
+ * that changes. It takes no word there.
+ *
  * A VM has one glue. When a second one connects, the broker asks the first by {@link Kind.Ping}, and where that answers
  * with {@link ALIVE} the second gets {@link Kind.Taken}.
  */
 
-export const Kind = { Register: 1, Accepted: 2, Refused: 3, Welcome: 4, Client: 5, Taken: 6, Ping: 7 } as const;
+export const Kind = {
+  Register: 1,
+  Accepted: 2,
+  Refused: 3,
+  Welcome: 4,
+  Client: 5,
+  Taken: 6,
+  Ping: 7,
+  State: 8,
+} as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
 /** Detail of {@link Kind.Register}: what the listening socket is. */
-export const Role = { Compositor: 1, CompositorRelay: 2, Wayland: 3 } as const;
+export const Role = { Compositor: 1, CompositorRelay: 2, Wayland: 3, WaylandStatus: 4 } as const;
 export type Role = (typeof Role)[keyof typeof Role];
 
 /** Detail of {@link Kind.Client}. */
 export const Mode = { Handover: 1, Relay: 2 } as const;
 export type Mode = (typeof Mode)[keyof typeof Mode];
+
+/**
+ * Detail of {@link Kind.State}: no VM is registered as the compositor VM; one is, and no glue has come from it; clients
+ * are given to a glue. Of another number a client knows nothing.
+ */
+export const CompositorState = { NoVm: 0, NoGlue: 1, There: 2 } as const;
+export type CompositorState = (typeof CompositorState)[keyof typeof CompositorState];
 
 /** Detail of {@link Kind.Welcome}: the version of this protocol. */
 export const PROTOCOL_VERSION = 2;

@@ -99,6 +99,9 @@ export class BrokerRegistration {
       this.#another(record.text);
       return;
     }
+    // A broker that is older than this process does not know that server; the VM is served without it.
+    if (record.kind === Kind.Refused && record.detail === Role.WaylandStatus)
+      record = { ...record, kind: Kind.Accepted };
     if (record.kind === Kind.Refused) throw new Error(`it refused this VM: ${record.text}`);
     if (record.kind !== Kind.Accepted) throw new Error(`it sent a record of kind ${record.kind}`);
     this.#accepted++;

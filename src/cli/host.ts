@@ -11,7 +11,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { DEFAULT_REQUESTS_PER_SECOND } from '../allocator/request-rate.js';
 import { DEFAULT_REQUEST_LIMIT } from '../allocator/budget.js';
 import { closeAll, OwnedFd } from '../system/fd.js';
-import { BrokeredServers, COMPOSITOR, WAYLAND } from '../broker/brokered-servers.js';
+import { brokeredNames, BrokeredServers } from '../broker/brokered-servers.js';
 import { ALLOCATOR, PROBE, VmHost } from '../host/host.js';
 import { makePrivateDirectory } from '../system/private-directory.js';
 import { BoundSocket } from '../system/private-listener.js';
@@ -261,8 +261,7 @@ function directoryOf(options: Pick<HostOptions, 'loopback' | 'socket'>): string 
 function serversOf(options: HostOptions): string[] {
   return [
     ...(options.allocator === undefined ? [] : [ALLOCATOR]),
-    ...(options.compositor === undefined ? [] : [COMPOSITOR]),
-    ...(options.wayland ? [WAYLAND] : []),
+    ...brokeredNames(options),
     ...(options.probe ? [PROBE] : []),
     ...Object.keys(options.socket?.servers ?? {}),
   ];

@@ -1,18 +1,20 @@
 /** `virtwl run`: runs an unmodified Wayland application of this VM on the compositor of another. */
-import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { ClientProxy } from '../client/proxy.js';
+import { untilNobodyIsLeft } from '../client/stay.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
 import { makeRuntimeDirectory } from '../system/runtime-directory.js';
-import { openDevice, type Device } from '../virtwl/device.js';
+import { isNoSuchServer, openDevice, type Device } from '../virtwl/device.js';
+import { Application, applicationEnvironment, EndSignals } from './application.js';
 import { DEVICE_OPTIONS } from './device-options.js';
-import { addOptions, TEXT, withDefault, type Values } from './option.js';
+import { addOptions, COUNT, optional, TEXT, withDefault, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
+import { Waiting } from './waiting.js';
 
 const OPTIONS = {
   server: withDefault(
@@ -21,11 +23,19 @@ const OPTIONS = {
     TEXT,
     'wayland',
   ),
+  timeout: optional(
+    '--timeout <seconds>',
+    'end with status 124 where no compositor has answered for so long; not any more once one has',
+    COUNT,
+  ),
   ...DEVICE_OPTIONS,
   ...TRACE_OPTION,
 } as const;
 
 type RunOptions = Values<typeof OPTIONS>;
+
+/** After how long it is said that somebody is still there, in milliseconds: the program's own connection ends with it. */
+const TELL_MS = 500;
 
 const log = processLog.log('run');
 
@@ -46,7 +56,6 @@ export function register(program: Command): void {
         device.close();
         throw error;
       }
-      const runtimeDir = process.env.XDG_RUNTIME_DIR;
       const directory = makeRuntimeDirectory('run');
       const proxy = new ClientProxy({
         device,
@@ -56,11 +65,13 @@ export function register(program: Command): void {
       });
       proxy.on('problem', (error, client) => log.client(client).warning(error.message));
       answerStatus(processCounters().provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })));
+      const waiting = new Waiting(device, proxy, options, log);
       try {
         process.exitCode = await (app.length === 0
-          ? untilSignal(proxy.path)
-          : runApp(app, { WAYLAND_DISPLAY: proxy.path, XDG_RUNTIME_DIR: runtimeDir ?? directory }));
+          ? untilSignal(proxy.path, waiting)
+          : runApp(app, proxy, directory, waiting));
       } finally {
+        waiting.close();
         proxy.close();
         device.close();
         rmSync(directory, { recursive: true, force: true });
@@ -70,9 +81,6 @@ export function register(program: Command): void {
     });
   addOptions(run, OPTIONS);
 }
-
-/** What connecting fails with where the host offers this VM no such server: in loopback, and by the driver. */
-const NO_SUCH_SERVER: readonly (string | undefined)[] = ['ENOENT', 'ENODEV', 'EINVAL'];
 
 /**
  * Connects to the server once, and no more: a name that is wrong, or a server that is off, is better told now than to the
@@ -84,29 +92,67 @@ function lookForServer(device: Device, server: string): void {
   try {
     device.connect(server).close();
   } catch (error) {
-    if (NO_SUCH_SERVER.includes((error as NodeJS.ErrnoException).code)) throw error;
+    if (isNoSuchServer(error)) throw error;
     log.warning(`${(error as Error).message}; applications cannot connect until that has changed`);
   }
 }
 
-async function untilSignal(path: string): Promise<number> {
+/** Says where the socket is and serves it until a signal comes, or no compositor. */
+async function untilSignal(path: string, waiting: Waiting): Promise<number> {
+  const signals = new EndSignals();
   process.stdout.write(`WAYLAND_DISPLAY=${path}\n`);
-  await new Promise<void>(resolve => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  });
-  return 0;
+  const status = await Promise.race([waiting.givenUp, once(signals.signal, 'abort').then(() => 0)]);
+  signals.close();
+  return status;
 }
 
-/** Runs the application to its end and returns its exit status; signals that we get are passed on. */
-function runApp(app: readonly string[], env: Record<string, string>): Promise<number> {
-  const child = spawn(app[0]!, app.slice(1), { stdio: 'inherit', env: { ...process.env, ...env } });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
-  return new Promise(resolve => {
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'ENOENT' ? 'there is no such program here' : error.message;
-      log.error(`${app[0]!}: ${why}`);
-      resolve(error.code === 'ENOENT' ? 127 : 126);
-    });
-    child.once('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal!] ?? 0)));
+/**
+ * Runs the application, and serves until it and all that it started have left. Returns its exit status, or another one
+ * where no compositor came.
+ */
+async function runApp(
+  command: readonly string[],
+  proxy: ClientProxy,
+  directory: string,
+  waiting: Waiting,
+): Promise<number> {
+  let failed: number | undefined;
+  // In this order: the application may have us signalled at once.
+  const signals = new EndSignals(signal => application.pass(signal));
+  const application = new Application(command, applicationEnvironment(proxy.path, directory), log);
+  void waiting.givenUp.then(status => {
+    failed = status;
+    signals.end('SIGTERM');
   });
+  const status = await application.ended;
+  if (!signals.signal.aborted) {
+    const stop = tellWhoStays(proxy, `${command[0]!} has ended with status ${status}`);
+    await untilNobodyIsLeft(proxy, signals.signal);
+    stop();
+  }
+  signals.close();
+  return failed ?? status;
+}
+
+/** Says once who is served on, now or when somebody comes. Call what is returned when that is over. */
+function tellWhoStays(proxy: ClientProxy, ended: string): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const tell = (): void => {
+    const { connectionCount: clients, transferCount } = proxy;
+    if (clients + transferCount === 0) return;
+    proxy.off('connection', later);
+    const connected = `${clients} ${clients === 1 ? 'client is' : 'clients are'} still connected`;
+    const who = clients === 0 ? 'a transfer of its data still runs' : connected;
+    log.info(`${ended}; ${who}: virtwl run stays until that is over, or a signal comes`);
+  };
+  const later = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(tell, TELL_MS);
+  };
+  proxy.on('connection', later);
+  later();
+  return () => {
+    clearTimeout(timer);
+    proxy.off('connection', later);
+  };
 }

@@ -46,6 +46,8 @@ export interface AppConnectionOptions {
 }
 
 export interface AppConnectionEvents {
+  /** The compositor itself has answered for the first time: the glue may say something before. */
+  answered: () => void;
   close: (reason: Error | undefined) => void;
 }
 
@@ -109,6 +111,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   }
 
   #chooseSource(): void {
+    this.emit('answered');
     const glue = this.#globals.get('virtwl_memory_v1');
     const shm = this.#globals.get('wl_shm');
     try {

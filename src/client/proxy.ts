@@ -31,6 +31,10 @@ export interface ClientProxyEvents {
    */
   problem: (error: Error, client?: number) => void;
   connection: (connection: AppConnection) => void;
+  /** The compositor has answered a connection for the first time, or that has ended without it. */
+  answered: (ended: boolean) => void;
+  /** The last connection or transfer has ended. */
+  idle: () => void;
 }
 
 export class ClientProxy extends EventEmitter<ClientProxyEvents> {
@@ -42,6 +46,8 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly #server: string;
   readonly #listener: UnixListener;
   readonly #connections = new Set<AppConnection>();
+  /** Those that the compositor has not answered. */
+  readonly #unanswered = new Set<AppConnection>();
   #allocator: AllocatorClient | undefined;
   readonly #trace: TraceOutput | undefined;
   /** Connections so far. */
@@ -52,7 +58,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     this.#trace = options.trace;
     this.path = options.path;
     this.#device = options.device;
-    this.#transfers = new Transfers(options.device);
+    this.#transfers = new Transfers(options.device, { ended: () => this.#left() });
     this.#server = options.server ?? 'wayland';
     this.#listener = UnixListener.listen(options.path);
     this.#listener.on('connection', app => this.#accept(app));
@@ -62,6 +68,22 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   /** Connections open at the moment. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** Of those, how many have not been answered. */
+  get unansweredCount(): number {
+    return this.#unanswered.size;
+  }
+
+  /** Transfers that run at the moment; they outlive the connections that asked for them. */
+  get transferCount(): number {
+    return this.#transfers.count;
+  }
+
+  /** Accepts what waits; then whether nobody is connected and no transfer runs. */
+  isIdle(): boolean {
+    this.#listener.acceptWaiting();
+    return this.#connections.size === 0 && this.#transfers.count === 0;
   }
 
   /** Of all connections so far. */
@@ -99,13 +121,24 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
       return;
     }
     this.#connections.add(connection);
+    this.#unanswered.add(connection);
+    const answered = (ended: boolean): void => {
+      if (this.#unanswered.delete(connection)) this.emit('answered', ended);
+    };
+    connection.once('answered', () => answered(false));
     connection.on('close', reason => {
       this.#connections.delete(connection);
+      answered(true);
       this.#ended.frames += connection.counters.frames;
       this.#ended.bytesCopied += connection.counters.bytesCopied;
       if (reason !== undefined) this.emit('problem', reason, number);
+      this.#left();
     });
     this.emit('connection', connection);
+  }
+
+  #left(): void {
+    if (this.#connections.size === 0 && this.#transfers.count === 0) this.emit('idle');
   }
 
   #ownAllocator(): AllocatorClient {

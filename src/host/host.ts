@@ -17,7 +17,7 @@ import { OwnedFd } from '../system/fd.js';
 import { SILENT, type Log } from '../observe/log.js';
 import { checkName } from '../virtwl/limits.js';
 import type { UnixListener } from '../system/unix-listener.js';
-import { brokeredNames, BrokeredServers, COMPOSITOR, WAYLAND } from '../broker/brokered-servers.js';
+import { brokeredNames, BrokeredServers, COMPOSITOR, WAYLAND, WAYLAND_STATUS } from '../broker/brokered-servers.js';
 import { checkVmName } from '../broker/protocol.js';
 import { makePrivateDirectory } from '../system/private-directory.js';
 import { listenPrivately, removeStale } from '../system/private-listener.js';
@@ -28,7 +28,7 @@ import { WlDeviceServer } from './wl-device/server.js';
 /** Names of the servers that are ours. */
 export const ALLOCATOR = 'allocator';
 export const PROBE = 'probe';
-const OURS: readonly string[] = [ALLOCATOR, COMPOSITOR, WAYLAND, PROBE];
+const OURS: readonly string[] = [ALLOCATOR, COMPOSITOR, WAYLAND, WAYLAND_STATUS, PROBE];
 
 export interface WlDeviceOptions {
   /** The listening socket to which the VMM connects. Given away, also when the constructor throws. */

@@ -78,6 +78,8 @@ export interface TransfersOptions {
   readonly idleTimeoutMs?: number;
   /** Shared by the transfers of all VMs that one compositor serves. Lent. Default: shared with nobody. */
   readonly readerPipes?: ReaderPipes | undefined;
+  /** Told whenever a transfer has ended. Default: nobody is. */
+  readonly ended?: (() => void) | undefined;
 }
 
 /** The data transfers of one VM. They outlive the connection that asked for them: what was written is still to arrive. */
@@ -87,6 +89,7 @@ export class Transfers {
   readonly #idleTimeoutMs: number;
   readonly #readerPipes: ReaderPipes;
   readonly #lentPipes: ReaderPipes | undefined;
+  readonly #ended: (() => void) | undefined;
   readonly #running = new Set<Splice>();
   #charged = 0;
 
@@ -96,6 +99,7 @@ export class Transfers {
     this.#limit = options.limit ?? MAX_TRANSFERS;
     this.#idleTimeoutMs = options.idleTimeoutMs ?? TRANSFER_IDLE_MS;
     this.#lentPipes = options.readerPipes;
+    this.#ended = options.ended;
     this.#readerPipes = options.readerPipes ?? new ReaderPipes();
   }
 
@@ -169,6 +173,7 @@ export class Transfers {
     return transfer.done.then(() => {
       this.#running.delete(transfer);
       if (charged) this.#charged -= 1;
+      this.#ended?.();
     });
   }
 }

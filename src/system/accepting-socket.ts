@@ -41,6 +41,11 @@ export class AcceptingSocket {
     return this.socket.closed;
   }
 
+  /** Accepts what waits at this moment, some of it where there is much, without waiting for the loop to tell. */
+  acceptWaiting(): void {
+    if (!this.socket.closed) this.#accept();
+  }
+
   /** Stops accepting and closes the socket. Idempotent. */
   close(): void {
     if (this.socket.closed) return;
@@ -63,6 +68,7 @@ export class AcceptingSocket {
         if (codeOf(error) === 'ECONNABORTED') continue;
         // The connection still waits.
         this.#poll.stop();
+        clearTimeout(this.#pause);
         this.#pause = setTimeout(() => this.#poll.start(POLL_READABLE), ACCEPT_PAUSE_MS);
         this.failed(error as Error);
         return;

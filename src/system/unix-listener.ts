@@ -81,6 +81,11 @@ export class UnixListener extends EventEmitter<UnixListenerEvents> {
     }
   }
 
+  /** Emits `connection` now for what waits at this moment, some of it where there is much. */
+  acceptWaiting(): void {
+    this.#accepting.acceptWaiting();
+  }
+
   /** Stops listening and removes the path, if it is still the file made by this listener. Idempotent. */
   close(): void {
     if (this.#accepting.closed) return;

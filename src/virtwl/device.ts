@@ -66,3 +66,11 @@ export function openDevice(options: DeviceOptions = {}): Device {
   }
   return new Wl0Device(device);
 }
+
+/** What connecting fails with where the host offers this VM no such server: in loopback, and by the driver. */
+const NO_SUCH_SERVER: readonly (string | undefined)[] = ['ENOENT', 'ENODEV', 'EINVAL'];
+
+/** Whether `connect` threw because the host offers this VM no such server. */
+export function isNoSuchServer(error: unknown): boolean {
+  return NO_SUCH_SERVER.includes((error as NodeJS.ErrnoException).code);
+}

@@ -74,7 +74,7 @@ t.test('sockets are for their owner alone, and go with their owner', async t => 
   const before = openDescriptors();
   const servers = outside(house, 'both', { compositor: 'relay', wayland: true });
   const directory = house.loopback('both');
-  t.same(readdirSync(directory).sort(), ['compositor', 'wayland']);
+  t.same(readdirSync(directory).sort(), ['compositor', 'wayland', 'wayland-status']);
   for (const name of readdirSync(directory)) t.equal(statSync(join(directory, name)).mode & 0o777, 0o600, name);
   t.notOk(servers.registered, 'there is no broker');
   servers.close();

@@ -18,7 +18,7 @@ const record = (kind: number, text: string): Uint8Array =>
   encodeRecord({ kind: kind as Kind, detail: Role.Wayland, text });
 
 /** A registration with a broker that answers as `answer` says. */
-async function registered(t: Test, answer: (socket: UnixSocket) => void) {
+async function registered(t: Test, answer: (socket: UnixSocket) => void, roles: readonly Role[] = [Role.Wayland]) {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-test-'));
   const listener = UnixListener.listen(join(directory, CONTROL_SOCKET));
   const connections: UnixSocket[] = [];
@@ -35,7 +35,7 @@ async function registered(t: Test, answer: (socket: UnixSocket) => void) {
   const registration = new BrokerRegistration(
     directory,
     'work',
-    [{ role: Role.Wayland, socket: listening }],
+    roles.map(role => ({ role, socket: listening })),
     logTo(lines),
   );
   t.teardown(() => {
@@ -57,6 +57,22 @@ t.test('one that accepts is stayed with, as long as it likes', async t => {
   connections[0]!.close();
   await eventually('another connection', () => connections.length === 2);
   await eventually('the registration', () => registration.registered);
+});
+
+t.test('one that is older and knows no wayland-status is stayed with', async t => {
+  const answers = Buffer.concat([
+    record(Kind.Accepted, 'work'),
+    encodeRecord({ kind: Kind.Refused, detail: Role.WaylandStatus, text: 'unknown role 4' }),
+  ]);
+  let asked = false;
+  const answer = (socket: UnixSocket): void => {
+    if (!asked) socket.send(answers);
+    asked = true;
+  };
+  const { registration, connections, lines } = await registered(t, answer, [Role.Wayland, Role.WaylandStatus]);
+  await eventually('the registration', () => registration.registered);
+  t.equal(connections.length, 1);
+  t.equal(lines.length, 1);
 });
 
 for (const [what, bytes, reason] of [

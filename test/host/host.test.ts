@@ -28,7 +28,14 @@ t.test('every server is off until it is turned on', async t => {
     wayland: true,
     sockets: new Map([['display', '/run/somewhere/wayland-0']]),
   });
-  t.same(readdirSync(house.loopback('all')).sort(), ['allocator', 'compositor', 'display', 'probe', 'wayland']);
+  t.same(readdirSync(house.loopback('all')).sort(), [
+    'allocator',
+    'compositor',
+    'display',
+    'probe',
+    'wayland',
+    'wayland-status',
+  ]);
 });
 
 t.test('directory and sockets are for their owner alone', async t => {

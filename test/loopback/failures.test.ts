@@ -60,13 +60,13 @@ async function clientsBecome(t: Test, stack: LoopbackStack, wanted: number): Pro
 
 /** Waits until the broker holds the sockets of clients for whom there is no compositor. */
 async function comeToWait(t: Test, stack: LoopbackStack, come: () => Application[]): Promise<Application[]> {
-  const held = (): number => descriptorsOf(stack).get('broker')!.length;
-  const before = held();
+  const waiting = async (): Promise<number> => Number((await stack.status('broker')).waiting);
+  const before = await waiting();
   const applications = come();
-  for (const end = Date.now() + TIMEOUT_MS; held() < before + applications.length && Date.now() < end;) {
+  for (const end = Date.now() + TIMEOUT_MS; (await waiting()) < before + applications.length && Date.now() < end;) {
     await pause(LOOK_INTERVAL_MS);
   }
-  t.equal(held(), before + applications.length, 'clients that come meanwhile wait in the broker');
+  t.equal(await waiting(), before + applications.length, 'clients that come meanwhile wait in the broker');
   return applications;
 }
 

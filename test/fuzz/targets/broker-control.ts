@@ -124,7 +124,7 @@ export const brokerControl: Target = {
             const odd = draw.oneIn(6);
             const role = odd
               ? draw.byte()
-              : draw.pick([Role.Compositor, Role.CompositorRelay, Role.Wayland, Role.Wayland]);
+              : draw.pick([Role.Compositor, Role.CompositorRelay, Role.Wayland, Role.Wayland, Role.WaylandStatus]);
             const kind = odd && draw.oneIn(2) ? draw.pick(Object.values(Kind)) : Kind.Register;
             const record = encodeRecord({ kind, detail: role, text: draw.pick(NAMES) });
             const fds = fdsFor(!odd || draw.oneIn(2));

@@ -1,0 +1,61 @@
+/**
+ * What `virtwl run` says of what its applications wait for, and when it gives up: the way to the compositor and the
+ * connections of the proxy, told in the log.
+ */
+import { Availability } from '../broker/availability.js';
+import type { ClientProxy } from '../client/proxy.js';
+import { WaitReport } from '../client/wait-report.js';
+import { reasonOf } from './waiting-for.js';
+import type { Log } from '../observe/log.js';
+import type { Device } from '../virtwl/device.js';
+
+/** Status of a run that was given up: that of timeout(1). */
+export const GIVEN_UP_STATUS = 124;
+
+export interface WaitingOptions {
+  /** The server that applications are connected to. */
+  readonly server: string;
+  /** After how many seconds without an answer it is given up. Default: never. */
+  readonly timeout?: number | undefined;
+}
+
+export class Waiting {
+  /** Resolves with the status to end with, after it was said why. */
+  readonly givenUp: Promise<number>;
+  readonly #availability: Availability;
+  readonly #report: WaitReport;
+
+  /** `device` and `proxy` are lent. */
+  constructor(device: Device, proxy: ClientProxy, { server, timeout }: WaitingOptions, log: Log) {
+    let everAnswered = false;
+    let giveUp!: (status: number) => void;
+    this.givenUp = new Promise(resolve => (giveUp = resolve));
+    const availability = new Availability(device, server);
+    this.#availability = availability;
+    const report = new WaitReport({
+      reason: () => reasonOf({ server, way: availability.way, unanswered: proxy.unansweredCount, everAnswered }),
+      say: (level, line) => log.write(level, line),
+      timeoutMs: timeout === undefined ? undefined : timeout * 1000,
+      timedOut: reason => {
+        log.error(`no compositor has answered within ${timeout} s (--timeout): ${reason}`);
+        giveUp(GIVEN_UP_STATUS);
+      },
+    });
+    this.#report = report;
+    availability.on('change', () => report.update());
+    proxy.on('connection', () => report.update());
+    proxy.on('answered', ended => {
+      if (ended) report.update();
+      else {
+        everAnswered = true;
+        report.answered();
+      }
+    });
+  }
+
+  /** Nothing is said any more. */
+  close(): void {
+    this.#report.close();
+    this.#availability.close();
+  }
+}
