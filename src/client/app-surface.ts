@@ -13,6 +13,7 @@ import type { Relay } from '../relay/relay.js';
 import type { AppBuffer } from './app-pool.js';
 import type { LinkMemory, Piece } from '../slabs/link-memory.js';
 import { WlDisplayError, WlShmError } from '../wayland/protocols/wayland.js';
+import { linkStride } from '../wayland/shm-formats.js';
 import { MAX_RECTS, Region, type Rect } from '../wayland/region.js';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
 
@@ -199,7 +200,7 @@ export class AppSurface {
 
   #newLinkBuffer(buffer: AppBuffer): LinkBuffer | undefined {
     const { width, height, format } = buffer;
-    const stride = Math.ceil((width * buffer.bytesPerPixel) / 4) * 4; // not with bit operators: it may not fit an int
+    const stride = linkStride(width, buffer.bytesPerPixel);
     const piece = this.#memory.take(stride * height);
     if (piece === undefined) return undefined;
     const object = this.#relay.inject('wl_buffer', 1);
