@@ -165,7 +165,7 @@ withApp('a pool that grows, or is destroyed, under its buffers', async (t, c) =>
 });
 
 withApp('a frame without damage shows what is shown, and copies nothing', async (t, c) => {
-  const w = window(c);
+  const w = surfaceOf(c, 4);
   show(c, w, EVERYTHING);
   await settle();
   const attaches = (): number => c.far.peer.all('wl_surface.attach').length;
@@ -666,6 +666,32 @@ withApp('formats that are not carried are not offered', async (t, c) => {
     c.app.all('wl_shm.format').map(({ args }) => args[0]),
     [0, 1, 0x36314752],
   );
+});
+
+/** A surface of this version of wl_compositor, with a buffer. */
+function surfaceOf(c: AppAndLink, version: number): Shown {
+  const w = window(c);
+  return {
+    ...w,
+    surface: c.app.make(c.app.bind(c.registry, nameOf('wl_compositor'), 'wl_compositor', version), 'create_surface'),
+  };
+}
+
+withApp('an attach with an offset is refused at once where there is an offset request', async (t, c) => {
+  const w = surfaceOf(c, 5);
+  c.app.say(w.surface, 'attach', [w.buffer, 0, 0]);
+  c.app.say(w.surface, 'attach', [w.buffer, 0, 1]);
+  await fails(t, c, w.surface, 3, /wl_surface.attach at 0, 1/);
+  t.equal(c.far.peer.all('wl_surface.commit').length, 0, 'before any commit');
+  w.pool.close();
+});
+
+withApp('before that, the offset is told', async (t, c) => {
+  const w = surfaceOf(c, 4);
+  show(c, w, EVERYTHING, [5, -5]);
+  await settle();
+  t.match(c.far.peer.last('wl_surface.attach').args.slice(1), [5, -5]);
+  w.pool.close();
 });
 
 // ---- without a glue ------------------------------------------------------------------------------------------
