@@ -49,6 +49,11 @@ function window(c: AppAndLink, width = 10, height = 10): Shown {
   return { surface, pool, buffer: pool.buffer(0, width, height) };
 }
 
+/** The same, of this version of wl_compositor. */
+function windowOfVersion(c: AppAndLink, version: number): Shown {
+  return window({ ...c, factory: c.app.bind(c.registry, nameOf('wl_compositor'), 'wl_compositor', version) });
+}
+
 function theirs(c: AppAndLink, index = 0): number {
   return [...c.far.surfaces.keys()][index]!;
 }
@@ -165,7 +170,7 @@ withApp('a pool that grows, or is destroyed, under its buffers', async (t, c) =>
 });
 
 withApp('a frame without damage shows what is shown, and copies nothing', async (t, c) => {
-  const w = surfaceOf(c, 4);
+  const w = windowOfVersion(c, 4);
   show(c, w, EVERYTHING);
   await settle();
   const attaches = (): number => c.far.peer.all('wl_surface.attach').length;
@@ -668,17 +673,8 @@ withApp('formats that are not carried are not offered', async (t, c) => {
   );
 });
 
-/** A surface of this version of wl_compositor, with a buffer. */
-function surfaceOf(c: AppAndLink, version: number): Shown {
-  const w = window(c);
-  return {
-    ...w,
-    surface: c.app.make(c.app.bind(c.registry, nameOf('wl_compositor'), 'wl_compositor', version), 'create_surface'),
-  };
-}
-
 withApp('an attach with an offset is refused at once where there is an offset request', async (t, c) => {
-  const w = surfaceOf(c, 5);
+  const w = windowOfVersion(c, 5);
   c.app.say(w.surface, 'attach', [w.buffer, 0, 0]);
   c.app.say(w.surface, 'attach', [w.buffer, 0, 1]);
   await fails(t, c, w.surface, 3, /wl_surface.attach at 0, 1/);
@@ -687,7 +683,7 @@ withApp('an attach with an offset is refused at once where there is an offset re
 });
 
 withApp('before that, the offset is told', async (t, c) => {
-  const w = surfaceOf(c, 4);
+  const w = windowOfVersion(c, 4);
   show(c, w, EVERYTHING, [5, -5]);
   await settle();
   t.match(c.far.peer.last('wl_surface.attach').args.slice(1), [5, -5]);
