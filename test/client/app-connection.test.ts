@@ -673,6 +673,17 @@ withApp('formats that are not carried are not offered', async (t, c) => {
   );
 });
 
+withApp('rows that overlap are shown as they lie in memory', async (t, c) => {
+  const pool = new DrawnPool(c, 37 * 9 + 40);
+  pool.bytes.forEach((_, at, all) => (all[at] = at % 251));
+  const surface = c.app.make(c.factory, 'create_surface');
+  show(c, { surface, buffer: pool.buffer(0, 10, 10, 37) }, EVERYTHING);
+  await settle();
+  const rows = Array.from({ length: 10 }, (_, y) => Buffer.from(pool.bytes.subarray(37 * y, 37 * y + 40)));
+  t.ok(pixels(c)!.equals(Buffer.concat(rows)));
+  pool.close();
+});
+
 withApp('an attach with an offset is refused at once where there is an offset request', async (t, c) => {
   const w = windowOfVersion(c, 5);
   c.app.say(w.surface, 'attach', [w.buffer, 0, 0]);
