@@ -25,7 +25,8 @@ export class AllocationRefused extends Error {
 
 function advice(status: number): string {
   if (status === Status.OverBudget) return '; close some windows, or give the VM more with --allocator on the host';
-  if (status === Status.OverRequestLimit) return '; ask for smaller pieces';
+  if (status === Status.OverRequestLimit)
+    return '; ask for smaller pieces, or raise the limit with --allocator-request on the host';
   if (status === Status.HostOutOfMemory) return '; free memory on the host and try again';
   return '';
 }

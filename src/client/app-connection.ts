@@ -23,7 +23,7 @@ import { type Global } from '../wayland/global-table.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
-import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import { WlDisplayError, WlSurfaceError } from '../wayland/protocols/wayland.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { AppBuffer, AppPool } from './app-pool.js';
 import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
@@ -53,6 +53,9 @@ export interface AppConnectionEvents {
 
 /** Globals of the link that give memory: of all others of the connection's own registry nothing is kept. */
 const MEMORY_GLOBALS: readonly string[] = ['virtwl_memory_v1', 'wl_shm'];
+
+/** The version of wl_surface that has `offset`, and takes no other than 0, 0 with `attach` any more. */
+const OFFSET_SINCE = 5;
 
 /** Serves one application over one link. Owns both channels. */
 export class AppConnection extends EventEmitter<AppConnectionEvents> {
@@ -256,6 +259,14 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       // None, or one without pixels of its own (wp_single_pixel_buffer): nothing to copy.
       surface.attach(undefined);
       return Verdict.Forward;
+    }
+    // The commit that is said later says nothing of this one's mistake.
+    if (object.version >= OFFSET_SINCE && (x !== 0 || y !== 0)) {
+      throw new ProtocolError(
+        object.clientId,
+        WlSurfaceError.invalid_offset,
+        `wl_surface.attach at ${x}, ${y}: from version ${OFFSET_SINCE} on the offset is wl_surface.offset's to say`,
+      );
     }
     surface.attach({ buffer: buffer.data, object: buffer, x, y });
     return Verdict.Drop;

@@ -124,7 +124,12 @@ export class AppBuffer {
     pool.retain();
   }
 
-  /** Checks the arguments of wl_shm_pool.create_buffer; `poolId` is for errors. */
+  /**
+   * Checks the arguments of wl_shm_pool.create_buffer; `poolId` is for errors. Compositors differ on rows that overlap
+   * or are no whole pixels: libwayland's own wl_shm takes any stride that is no less than the width, wlroots' (from 0.17
+   * on) does not. Such rows are copied into proper ones here, so the lenient answer is given, as long as each lies
+   * inside of the pool.
+   */
   static create(
     pool: AppPool,
     poolId: number,
@@ -138,9 +143,9 @@ export class AppBuffer {
       offset < 0 ||
       width <= 0 ||
       height <= 0 ||
-      stride < width * bytes ||
+      stride < width ||
       stride * height > INT32_MAX ||
-      offset + stride * height > pool.size
+      offset + stride * (height - 1) + Math.max(stride, width * bytes) > pool.size
     ) {
       throw new ProtocolError(
         poolId,

@@ -13,6 +13,7 @@ import type { Relay } from '../relay/relay.js';
 import type { AppBuffer } from './app-pool.js';
 import type { LinkMemory, Piece } from '../slabs/link-memory.js';
 import { WlDisplayError, WlShmError } from '../wayland/protocols/wayland.js';
+import { linkStride } from '../wayland/shm-formats.js';
 import { MAX_RECTS, Region, type Rect } from '../wayland/region.js';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
 
@@ -199,7 +200,7 @@ export class AppSurface {
 
   #newLinkBuffer(buffer: AppBuffer): LinkBuffer | undefined {
     const { width, height, format } = buffer;
-    const stride = Math.ceil((width * buffer.bytesPerPixel) / 4) * 4; // not with bit operators: it may not fit an int
+    const stride = linkStride(width, buffer.bytesPerPixel);
     const piece = this.#memory.take(stride * height);
     if (piece === undefined) return undefined;
     const object = this.#relay.inject('wl_buffer', 1);
@@ -234,13 +235,28 @@ export class AppSurface {
       copyList[at + 5] = r.y2 - r.y1;
       count += 1;
     }
-    if (count > 0) this.#counters.bytesCopied += native.copyRects(to.piece.mapping, from.pool.mapping, copyList, count);
+    if (from.stride < from.width * bytes) this.#copyRows(to, from, count);
+    else if (count > 0) {
+      this.#counters.bytesCopied += native.copyRects(to.piece.mapping, from.pool.mapping, copyList, count);
+    }
     if (from.pool.mapping.faulted) {
       throw pending.object.destroyed
         ? new ProtocolError(1, WlDisplayError.implementation, TRUNCATED)
         : new ProtocolError(pending.object.clientId, WlShmError.invalid_fd, TRUNCATED);
     }
     region.clear();
+  }
+
+  /** The same for a buffer whose rows overlap, which no copy of a rectangle takes: row by row. */
+  #copyRows(to: LinkBuffer, from: AppBuffer, count: number): void {
+    const row = new Float64Array(6);
+    for (let at = 0; at < 6 * count; at += 6) {
+      for (let y = 0; y < copyList[at + 5]!; y++) {
+        const bytes = copyList[at + 4]!;
+        row.set([copyList[at]! + y * to.stride, bytes, copyList[at + 2]! + y * from.stride, bytes, bytes, 1]);
+        this.#counters.bytesCopied += native.copyRects(to.piece.mapping, from.pool.mapping, row, 1);
+      }
+    }
   }
 
   #retire(buffer: LinkBuffer): void {

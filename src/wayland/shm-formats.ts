@@ -14,7 +14,8 @@ export const ARGB8888 = 0;
 /** wl_shm.format.xrgb8888 */
 export const XRGB8888 = 1;
 
-const BYTES_PER_PIXEL: ReadonlyMap<number, number> = new Map([
+/** Bytes of one pixel of every format that is carried, by its code. */
+export const BYTES_PER_PIXEL: ReadonlyMap<number, number> = new Map([
   [ARGB8888, 4],
   [XRGB8888, 4],
   ...[
@@ -66,4 +67,17 @@ const BYTES_PER_PIXEL: ReadonlyMap<number, number> = new Map([
 /** Bytes of one pixel, or undefined for a format that is not carried. */
 export function bytesPerPixel(format: number): number | undefined {
   return BYTES_PER_PIXEL.get(format);
+}
+
+/** Rows of a buffer that pixman draws from begin at multiples of this. */
+const PIXMAN_ALIGNMENT = 4;
+
+/**
+ * Bytes from one row of a link buffer to the next, the least that every compositor takes: wlroots from 0.17 on refuses
+ * rows that are not whole pixels, and pixman such as are not whole words. So 24-bit rows are multiples of 12 bytes.
+ */
+export function linkStride(width: number, bytes: number): number {
+  let step = bytes;
+  while (step % PIXMAN_ALIGNMENT !== 0) step += bytes;
+  return Math.ceil((width * bytes) / step) * step; // not with bit operators: it may not fit an int
 }

@@ -49,6 +49,11 @@ function window(c: AppAndLink, width = 10, height = 10): Shown {
   return { surface, pool, buffer: pool.buffer(0, width, height) };
 }
 
+/** The same, of this version of wl_compositor. */
+function windowOfVersion(c: AppAndLink, version: number): Shown {
+  return window({ ...c, factory: c.app.bind(c.registry, nameOf('wl_compositor'), 'wl_compositor', version) });
+}
+
 function theirs(c: AppAndLink, index = 0): number {
   return [...c.far.surfaces.keys()][index]!;
 }
@@ -165,7 +170,7 @@ withApp('a pool that grows, or is destroyed, under its buffers', async (t, c) =>
 });
 
 withApp('a frame without damage shows what is shown, and copies nothing', async (t, c) => {
-  const w = window(c);
+  const w = windowOfVersion(c, 4);
   show(c, w, EVERYTHING);
   await settle();
   const attaches = (): number => c.far.peer.all('wl_surface.attach').length;
@@ -666,6 +671,34 @@ withApp('formats that are not carried are not offered', async (t, c) => {
     c.app.all('wl_shm.format').map(({ args }) => args[0]),
     [0, 1, 0x36314752],
   );
+});
+
+withApp('rows that overlap are shown as they lie in memory', async (t, c) => {
+  const pool = new DrawnPool(c, 37 * 9 + 40);
+  pool.bytes.forEach((_, at, all) => (all[at] = at % 251));
+  const surface = c.app.make(c.factory, 'create_surface');
+  show(c, { surface, buffer: pool.buffer(0, 10, 10, 37) }, EVERYTHING);
+  await settle();
+  const rows = Array.from({ length: 10 }, (_, y) => Buffer.from(pool.bytes.subarray(37 * y, 37 * y + 40)));
+  t.ok(pixels(c)!.equals(Buffer.concat(rows)));
+  pool.close();
+});
+
+withApp('an attach with an offset is refused at once where there is an offset request', async (t, c) => {
+  const w = windowOfVersion(c, 5);
+  c.app.say(w.surface, 'attach', [w.buffer, 0, 0]);
+  c.app.say(w.surface, 'attach', [w.buffer, 0, 1]);
+  await fails(t, c, w.surface, 3, /wl_surface.attach at 0, 1/);
+  t.equal(c.far.peer.all('wl_surface.commit').length, 0, 'before any commit');
+  w.pool.close();
+});
+
+withApp('before that, the offset is told', async (t, c) => {
+  const w = windowOfVersion(c, 4);
+  show(c, w, EVERYTHING, [5, -5]);
+  await settle();
+  t.match(c.far.peer.last('wl_surface.attach').args.slice(1), [5, -5]);
+  w.pool.close();
 });
 
 // ---- without a glue ------------------------------------------------------------------------------------------

@@ -200,6 +200,7 @@ t.test('a buffer', async t => {
 
   t.test('lies inside its pool', async t => {
     for (const [what, args] of Object.entries({
+      'rows that overlap': [0, 128, 1, 511],
       'the whole pool': [0, 128, 128, 512],
       'its last row': [SIZE - 512, 128, 1, 512],
       'its last pixel': [SIZE - 4, 1, 1, 4],
@@ -225,7 +226,8 @@ t.test('a buffer', async t => {
       'a negative height': [0, 1, -1, 4],
       'no stride': [0, 1, 1, 0],
       'a negative stride': [0, 1, 1, -4],
-      'a stride one byte too short': [0, 128, 1, 511],
+      'a stride below the width': [0, 128, 1, 127],
+      'a short stride whose last row leaves the pool': [0, 128, 129, 511],
       'a width whose bytes overflow an int': [0, 0x40000001, 1, 4],
       'the largest width': [0, 0x7fffffff, 1, 0x7fffffff],
       'stride times height over an int': [0, 1, 0x40000000, 8],
@@ -258,7 +260,9 @@ t.test('a buffer', async t => {
       [0x38344241, 8],
     ] as const) {
       create(0, 10, 1, 10 * bytes, format).release();
-      refused(t, () => create(0, 10, 1, 10 * bytes - 1, format), POOL, INVALID_STRIDE, /./);
+      refused(t, () => create(0, 10, 1, 9, format), POOL, INVALID_STRIDE, /./);
+      create(SIZE - 10 * bytes, 10, 1, 10, format).release();
+      refused(t, () => create(SIZE - 10 * bytes + 1, 10, 1, 10, format), POOL, INVALID_STRIDE, /./);
     }
   });
 });
