@@ -22,6 +22,8 @@ import { Relay } from '../src/relay/relay.js';
 import type { Trace } from '../src/relay/trace.js';
 import { WlDisplayError, WlShmError } from '../src/wayland/protocols/wayland.js';
 import { clipboardConcern } from './clipboard-policy.js';
+import { OutputAnswers } from './output-answers.js';
+import type { OutputLayout } from './output-layout.js';
 import { globalsOf, type VmPolicy } from './policy.js';
 import { PoolMemory, poolConcern } from './pool-memory.js';
 import { ClientSlabs } from './slab.js';
@@ -45,6 +47,8 @@ export interface RemoteClientOptions {
   readonly shared: SharedFirewall;
   /** Where memory is made that needs none of the allocator's. Lent. */
   readonly device: Device;
+  /** Where the compositor may hide where its outputs are: what is known of that. Lent. */
+  readonly outputs?: OutputLayout | undefined;
   /** Is told every message. */
   readonly trace?: Trace | undefined;
   /** Host memory; rejects with the reason for a refusal. */
@@ -59,6 +63,7 @@ export class RemoteClient {
   /** Memory that the client brought itself and the compositor has mapped. */
   readonly #ownPools = new Set<PoolMemory>();
   readonly #registry: RelayObject<'wl_registry'>;
+  readonly #outputs: OutputAnswers | undefined;
   #shm: RelayObject<'wl_shm'> | undefined;
 
   constructor(link: Channel, compositor: Channel, options: RemoteClientOptions) {
@@ -68,14 +73,17 @@ export class RemoteClient {
       allocate: bytes => options.allocate(bytes),
       shm: () => this.#shm,
     });
-    const { account, policy } = options;
+    const { account, policy, outputs } = options;
+    const allowed = globalsOf(policy);
+    this.#outputs = outputs && OutputAnswers.of(outputs, allowed, () => this.relay);
+    const own = [MEMORY_GLOBAL, ...(this.#outputs === undefined ? [] : [this.#outputs.global])];
     const wall = firewall(account.firewall, options.shared);
     this.relay = new Relay(link, compositor, {
       ...wall.rules,
       objects: account,
       trace: options.trace,
       concerns: [
-        globalsConcern(globalsOf(policy), global => this.#ownGlobal(global), [MEMORY_GLOBAL]),
+        globalsConcern(allowed, global => this.#ownGlobal(global), own),
         ...wall.concerns,
         clipboardConcern(policy),
         labelConcern(account.name, policy),
@@ -83,6 +91,7 @@ export class RemoteClient {
         activationConcern(account.name, options.shared.tokens, policy.foreignTokens, FIREWALL),
         poolConcern,
         this.#slabs.concern,
+        ...(this.#outputs === undefined ? [] : [this.#outputs.concern]),
         this.#concern(),
         focusConcern(account.name, options.shared.focus, policy.holdsFocus, BEFORE_FOCUS),
       ],
@@ -99,11 +108,13 @@ export class RemoteClient {
     wall.attach(this.relay);
     this.relay.on('close', () => {
       this.#slabs.close();
+      this.#outputs?.close();
       for (const _ of this.#ownPools) account.credit(0);
       this.#ownPools.clear();
     });
     this.#registry = this.relay.inject('wl_registry', 1);
     this.relay.request(this.relay.display, 'get_registry', { registry: this.#registry });
+    this.#outputs?.ask();
     this.relay.flush();
     this.relay.start();
   }
@@ -123,6 +134,7 @@ export class RemoteClient {
   }
 
   #ownGlobal(global: Global): void {
+    this.#outputs?.sees(global);
     if (global.interface !== 'wl_shm' || this.#shm !== undefined) return;
     this.#shm = this.relay.inject('wl_shm', 1);
     const id = { interface: 'wl_shm', version: 1, id: this.#shm.serverId };
@@ -130,17 +142,20 @@ export class RemoteClient {
     this.relay.resume('requests');
   }
 
-  /** Our own global is the first that each registry of the client announces. */
+  /** Our own globals are the first that each registry of the client announces. */
   #getRegistry({ args }: Call<'wl_display', RequestValues<'wl_display', 'get_registry'>>): Verdict {
+    if (this.#outputs?.known === false) return Verdict.Stall;
     const registry = this.relay.adopt('wl_registry', 1, args.registry, false);
     this.relay.request(this.relay.display, 'get_registry', { registry });
     this.relay.emitEvent(registry, 'global', MEMORY_GLOBAL);
+    if (this.#outputs?.hidden === true) this.relay.emitEvent(registry, 'global', this.#outputs.global);
     return Verdict.Drop;
   }
 
   #bind({ args: { name, id } }: Call<'wl_registry', RequestValues<'wl_registry', 'bind'>>): Verdict {
-    if (name !== MEMORY_GLOBAL.name) return Verdict.Forward;
-    this.relay.adopt(MEMORY_GLOBAL.interface, id.version, id.id, true);
+    if (name === MEMORY_GLOBAL.name) this.relay.adopt(MEMORY_GLOBAL.interface, id.version, id.id, true);
+    else if (name === this.#outputs?.global.name) this.#outputs.bind(id.id, id.version);
+    else return Verdict.Forward;
     return Verdict.Drop;
   }
 
