@@ -21,6 +21,7 @@ import type { RelayObject } from '../src/relay/object-map.js';
 import { Relay } from '../src/relay/relay.js';
 import type { Trace } from '../src/relay/trace.js';
 import { WlDisplayError, WlShmError } from '../src/wayland/protocols/wayland.js';
+import { CLOCK_GLOBAL, clockConcern } from './clock.js';
 import { clipboardConcern } from './clipboard-policy.js';
 import { OutputAnswers } from './output-answers.js';
 import type { OutputLayout } from './output-layout.js';
@@ -31,7 +32,7 @@ import { keymapHash, MAX_SLABS_PER_VM, type VmAccount } from './vm-account.js';
 import { fullscreenConcern, labelConcern } from './window-label.js';
 
 /**
- * The name of our own global in a remote client's registry. Compositors count their names up from 1; this one is far
+ * The name of our own first global in a remote client's registry. Compositors count their names up from 1; this one is far
  * away from them.
  */
 const MEMORY_GLOBAL = { name: 0x76776c00, interface: 'virtwl_memory_v1', version: 1 } as const satisfies Global;
@@ -76,7 +77,7 @@ export class RemoteClient {
     const { account, policy, outputs } = options;
     const allowed = globalsOf(policy);
     this.#outputs = outputs && OutputAnswers.of(outputs, allowed, () => this.relay);
-    const own = [MEMORY_GLOBAL, ...(this.#outputs === undefined ? [] : [this.#outputs.global])];
+    const own = [MEMORY_GLOBAL, CLOCK_GLOBAL, ...(this.#outputs === undefined ? [] : [this.#outputs.global])];
     const wall = firewall(account.firewall, options.shared);
     this.relay = new Relay(link, compositor, {
       ...wall.rules,
@@ -91,6 +92,7 @@ export class RemoteClient {
         activationConcern(account.name, options.shared.tokens, policy.foreignTokens, FIREWALL),
         poolConcern,
         this.#slabs.concern,
+        clockConcern,
         ...(this.#outputs === undefined ? [] : [this.#outputs.concern]),
         this.#concern(),
         focusConcern(account.name, options.shared.focus, policy.holdsFocus, BEFORE_FOCUS),
@@ -147,13 +149,14 @@ export class RemoteClient {
     if (this.#outputs?.known === false) return Verdict.Stall;
     const registry = this.relay.adopt('wl_registry', 1, args.registry, false);
     this.relay.request(this.relay.display, 'get_registry', { registry });
-    this.relay.emitEvent(registry, 'global', MEMORY_GLOBAL);
+    for (const global of [MEMORY_GLOBAL, CLOCK_GLOBAL]) this.relay.emitEvent(registry, 'global', global);
     if (this.#outputs?.hidden === true) this.relay.emitEvent(registry, 'global', this.#outputs.global);
     return Verdict.Drop;
   }
 
   #bind({ args: { name, id } }: Call<'wl_registry', RequestValues<'wl_registry', 'bind'>>): Verdict {
-    if (name === MEMORY_GLOBAL.name) this.relay.adopt(MEMORY_GLOBAL.interface, id.version, id.id, true);
+    const own = [MEMORY_GLOBAL, CLOCK_GLOBAL].find(global => global.name === name);
+    if (own !== undefined) this.relay.adopt(own.interface, id.version, id.id, true);
     else if (name === this.#outputs?.global.name) this.#outputs.bind(id.id, id.version);
     else return Verdict.Forward;
     return Verdict.Drop;

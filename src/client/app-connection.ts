@@ -28,6 +28,7 @@ import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { AppBuffer, AppPool } from './app-pool.js';
 import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
 import { localKeymap } from '../relay/keymap.js';
+import { Presentation } from './presentation.js';
 import { LinkMemory, SLAB_TIMEOUT_MS } from '../slabs/link-memory.js';
 import { AllocatorMemory, GlueMemory, slabAnswers, type MemorySource } from '../slabs/memory-source.js';
 
@@ -80,13 +81,16 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       () => this.#relay.resume('requests'),
       options.memoryTimeoutMs ?? SLAB_TIMEOUT_MS,
     );
+    const presentation = new Presentation();
     this.#relay = new Relay(app, link, {
       trace: options.trace,
       concerns: [
-        globalsConcern(allowOnly(APPLICATION_GLOBALS), global => {
+        globalsConcern(presentation.policy(allowOnly(APPLICATION_GLOBALS)), global => {
+          presentation.sees(global);
           if (MEMORY_GLOBALS.includes(global.interface)) this.#globals.set(global.interface, global);
         }),
         slabAnswers,
+        presentation.concern,
         { name: 'copy', requests: this.#requestHandlers(), events: this.#eventHandlers() },
       ],
       // Pools are handled below; what is left gives a pipe's write end away.
@@ -97,6 +101,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#relay.on('close', reason => this.#closed(reason));
 
     this.#registry = this.#relay.inject('wl_registry', 1);
+    presentation.attach(this.#relay, this.#registry);
     this.#relay.request(this.#relay.display, 'get_registry', { registry: this.#registry });
     const callback = this.#relay.inject('wl_callback', 1, () => this.#chooseSource());
     this.#relay.request(this.#relay.display, 'sync', { callback });

@@ -6,7 +6,6 @@
  * keeping the compositor's shortcuts, have lists of their own, for VMs whose policy allows them.
  *
  * Left out although harmless:
- * - `wp_presentation`: its time stamps are those of the compositor VM's clock, and mean nothing in another VM;
  * - `zwp_linux_dmabuf_v1`, `wp_linux_drm_syncobj_manager_v1`: buffers that are no memory of the host's allocator;
  * - `xdg_toplevel_icon_manager_v1`: takes a buffer outside of any surface, which nothing copies yet.
  */
@@ -29,6 +28,7 @@ export const REMOTE_GLOBALS: ReadonlyMap<string, number> = new Map([
   ['wp_fractional_scale_manager_v1', 1],
   ['wp_single_pixel_buffer_manager_v1', 1],
   ['wp_cursor_shape_manager_v1', 1],
+  ['wp_presentation', 2],
   ['wp_content_type_manager_v1', 1],
   ['wp_tearing_control_manager_v1', 1],
   ['wp_alpha_modifier_v1', 1],

@@ -6,6 +6,7 @@ import { MAX_KEYMAPS, MAX_SLABS_PER_VM } from '../../compositor-glue/vm-account.
 import { MAX_KEYMAP_BYTES } from '../../src/relay/keymap.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
+import { fromTimestamp } from '../../src/wayland/timestamp.js';
 import { MAX_TRANSFERS } from '../../src/relay/transfers.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
@@ -68,10 +69,11 @@ withGlue('a remote client sees the memory first, then what it may have', async (
   t.equal(g.glue.clientCount, 1);
   const seen = (): unknown[] => r.client.all('wl_registry.global').map(({ args }) => args[1]);
   const allowed = GLOBALS.map(([name]) => name).filter(name => !name.startsWith('zwlr'));
-  t.same(seen(), ['virtwl_memory_v1', ...allowed]);
+  const all = ['virtwl_memory_v1', 'virtwl_clock_v1', ...allowed];
+  t.same(seen(), all);
   const second = r.client.make(1, 'get_registry');
   await settle();
-  t.same(seen(), ['virtwl_memory_v1', ...allowed, 'virtwl_memory_v1', ...allowed]);
+  t.same(seen(), [...all, ...all]);
   for (const registry of [r.registry, second]) r.client.bind(registry, r.memoryName, 'virtwl_memory_v1', 1);
   r.client.bind(second, nameOf('wl_seat'), 'wl_seat', 8);
   await r.client.roundtrip();
@@ -82,6 +84,22 @@ withGlue('a remote client sees the memory first, then what it may have', async (
   t.same(g.left, []);
   r.client.bind(second, r.memoryName, 'virtwl_memory_v1', 2);
   await fails(t, r.client, second, INVALID_OBJECT, /invalid global virtwl_memory_v1/);
+});
+
+withGlue('a remote client may ask for the clock of this VM', async (t, g) => {
+  const r = await g.arrive('work');
+  const announced = r.client.all('wl_registry.global').find(({ args }) => args[1] === 'virtwl_clock_v1')!;
+  const clock = r.client.bind(r.registry, announced.args[0] as number, 'virtwl_clock_v1', 1);
+  const before = process.hrtime.bigint();
+  r.client.say(clock, 'read', [77]);
+  const [serial, tv_sec_hi, tv_sec_lo, tv_nsec] = (await r.client.hears('virtwl_clock_v1.time')).args as number[];
+  const time = fromTimestamp({ tv_sec_hi: tv_sec_hi!, tv_sec_lo: tv_sec_lo!, tv_nsec: tv_nsec! });
+  t.equal(serial, 77);
+  t.ok(before <= time && time <= process.hrtime.bigint());
+  r.client.say(clock, 'destroy');
+  await r.client.roundtrip();
+  t.same(g.left, []);
+  t.notOk(r.compositor.heard.some(({ args }) => JSON.stringify(args).includes('virtwl')));
 });
 
 withGlue('a slab is one memory for client, glue and compositor, on the account of its VM', async (t, g) => {

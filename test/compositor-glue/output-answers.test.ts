@@ -243,11 +243,11 @@ t.test('it is announced before the first answer to a client, in each of its regi
   await client.roundtrip();
   t.same(
     client.all('wl_registry.global').map(({ args }) => args[1]),
-    ['virtwl_memory_v1', MANAGER, 'wl_compositor', 'wl_output', 'wl_output'],
+    ['virtwl_memory_v1', 'virtwl_clock_v1', MANAGER, 'wl_compositor', 'wl_output', 'wl_output'],
   );
   client.make(1, 'get_registry');
   await client.roundtrip();
-  t.equal(client.all('wl_registry.global').length, 10);
+  t.equal(client.all('wl_registry.global').length, 12);
 });
 
 t.test('a policy that denies it, or caps it, is kept', async t => {
