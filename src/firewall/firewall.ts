@@ -10,6 +10,7 @@
  * - `regions.ts`: regions and damage have few rectangles
  * - `geometry.ts`: windows show nothing outside of themselves, cursors are small
  * - `population.ts`: kinds of objects that cost more than others are counted
+ * - `idle.ts`: nobody learns by it when a key is typed
  * - `pace.ts`: no VM is far ahead of the compositor
  *
  * `focus.ts` and `activation.ts` depend on a VM's policy and are added where that is known.
@@ -21,6 +22,7 @@ import { Tokens } from './activation.js';
 import { constructionConcern } from './construction.js';
 import { Focus } from './focus.js';
 import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geometry.js';
+import { idleConcern } from './idle.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
 import { VmPace } from './pace.js';
 import { Population, populationConcern } from './population.js';
@@ -37,6 +39,7 @@ export const FIREWALL: readonly string[] = [
   'regions',
   'geometry',
   'population',
+  'idle',
   'pace',
 ];
 
@@ -87,6 +90,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       regionsConcern(cost => pace.charge(cost)),
       geometryConcern(vm.pixels, cost => pace.charge(cost)),
       population.concern,
+      idleConcern,
       pace.concern,
     ],
     attach: relay => {
