@@ -25,6 +25,7 @@ import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
+import { iconsConcern } from './app-icons.js';
 import { AppBuffer, AppPool } from './app-pool.js';
 import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
 import { localKeymap } from '../relay/keymap.js';
@@ -91,7 +92,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
         }),
         slabAnswers,
         presentation.concern,
-        { name: 'copy', requests: this.#requestHandlers(), events: this.#eventHandlers() },
+        iconsConcern(() => this.#memory),
+        { name: 'copy', after: ['icons'], requests: this.#requestHandlers(), events: this.#eventHandlers() },
       ],
       // Pools are handled below; what is left gives a pipe's write end away.
       toServer: { sink: (_call, fd) => this.#options.transfers.pipeForSink(fd) },

@@ -94,6 +94,12 @@ export const KINDS: readonly Kind[] = [
     reason: 'Each starts anew with each key and each motion of the pointer.',
   },
   {
+    name: 'icons',
+    most: 1_024,
+    interfaces: ['xdg_toplevel_icon_v1'],
+    reason: 'One for each window, and a program destroys it when it is set.',
+  },
+  {
     name: 'handles',
     most: 256,
     interfaces: ['zxdg_exported_v1', 'zxdg_exported_v2'],
