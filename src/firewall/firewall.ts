@@ -5,6 +5,7 @@
  *
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
  * - `construction.ts`: nothing is said of a window before what has to come first
+ * - `seats.ts`: the devices of a seat go before it
  * - `roles.ts`: roles are given once, parents and subsurfaces make trees
  * - `serials.ts`: what needs an action of the user has one
  * - `regions.ts`: regions and damage have few rectangles
@@ -28,11 +29,13 @@ import { VmPace } from './pace.js';
 import { Population, populationConcern } from './population.js';
 import { regionsConcern } from './regions.js';
 import { rolesConcern, type Exports } from './roles.js';
+import { seatsConcern } from './seats.js';
 import { serialsConcern } from './serials.js';
 
 /** The names of the firewall's concerns: what others say that they come after. */
 export const FIREWALL: readonly string[] = [
   'lifetimes',
+  'seats',
   'construction',
   'roles',
   'serials',
@@ -84,6 +87,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
     rules: { pace, leaving: destroyInOrder },
     concerns: [
       lifetimesConcern(),
+      seatsConcern(),
       constructionConcern(),
       rolesConcern(shared.exports),
       serialsConcern(),
