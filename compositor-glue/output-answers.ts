@@ -97,7 +97,7 @@ export class OutputAnswers {
 
   readonly concern: Concern = {
     name: 'outputs',
-    after: FIREWALL,
+    after: [...FIREWALL, 'pools'],
     made: {
       wl_output: (object, { args }) => {
         const { name } = args as RequestValues<'wl_registry', 'bind'>;

@@ -90,7 +90,7 @@ export class RemoteClient {
         labelConcern(account.name, policy),
         fullscreenConcern(policy),
         activationConcern(account.name, options.shared.tokens, policy.foreignTokens, FIREWALL),
-        poolConcern,
+        poolConcern(),
         this.#slabs.concern,
         clockConcern,
         ...(this.#outputs === undefined ? [] : [this.#outputs.concern]),
@@ -176,7 +176,7 @@ export class RemoteClient {
         `VM "${account.name}" has ${MAX_SLABS_PER_VM} pieces of memory`,
       );
     }
-    const memory = new PoolMemory(true, () => {
+    const memory = new PoolMemory(call.args.size, true, () => {
       if (this.#ownPools.delete(memory)) account.credit(0);
     });
     this.#ownPools.add(memory);

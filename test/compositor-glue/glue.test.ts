@@ -374,6 +374,32 @@ withGlue('a pool over a slab has its size', async (t, g) => {
   t.same(r.compositor.all('wl_shm_pool.resize'), []);
 });
 
+for (const [what, code, message, buffer] of [
+  ['in a format that was not announced', 0, /invalid format 0x2/, [0, 16, 16, 64, 2]],
+  ['that begins before its pool', 1, /invalid width, height or stride/, [-4, 16, 16, 64, 0]],
+  ['that ends behind its pool', 1, /invalid width, height or stride/, [4096 - 1023, 16, 16, 64, 0]],
+  ['of no width', 1, /invalid width, height or stride/, [0, 0, 16, 64, 0]],
+  ['whose rows overflow', 1, /invalid width, height or stride/, [0, 300, 200, 0x7fffffff, 0]],
+] as const) {
+  withGlue(`a buffer ${what} is refused before the compositor refuses it`, async (t, g) => {
+    const r = await g.arrive('work');
+    const shm = r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
+    await settle(16);
+    for (const { args } of r.compositor.all('wl_registry.bind')) {
+      for (const format of [0, 1]) r.compositor.say((args[1] as { id: number }).id, 'format', [format]);
+    }
+    await r.client.roundtrip();
+    const pool = r.client.make(shm, 'create_pool', ['new', memfd(4096), 4096]);
+    r.client.make(pool, 'create_buffer', ['new', 4096 - 1024, 16, 16, 64, 0]);
+    await r.client.roundtrip();
+    t.same(g.left, [], 'one that fits is passed on');
+    t.same(r.client.faults, [], 'what the glue’s own wl_shm is told, is not told to the client');
+    r.client.make(pool, 'create_buffer', ['new', ...buffer]);
+    await fails(t, r.client, pool, code, message);
+    t.equal(r.compositor.all('wl_shm_pool.create_buffer').length, 1);
+  });
+}
+
 withGlue('memory that the client VM brought itself is a pool like any other', async (t, g) => {
   const r = await g.arrive('work');
   const shm = r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
