@@ -14,6 +14,7 @@ import { messageNamed } from '../src/wayland/interface.js';
 import { Outbox } from '../src/wayland/outbox.js';
 import { interfaces } from '../src/wayland/protocols/index.js';
 import { WlDisplayError } from '../src/wayland/protocols/wayland.js';
+import type { OutputLayout } from './output-layout.js';
 import { Policies } from './policy.js';
 import { RemoteClient } from './remote-client.js';
 import type { SecurityContext, SecurityContexts } from './security-context.js';
@@ -25,6 +26,9 @@ import { VmAccount } from './vm-account.js';
  */
 export const MAX_VMS = 256;
 
+/** What makes entrances to the compositor, and knows what is hidden from those who come in by them. */
+export type Entrances = Pick<SecurityContexts, 'create' | 'outputs'>;
+
 export interface GlueOptions {
   /** The way to the host. Lent. */
   readonly device: Device;
@@ -33,7 +37,7 @@ export interface GlueOptions {
   /** What each VM's clients may do. Default: the default policy for all. */
   readonly policies?: Policies;
   /** Where the compositor has security contexts: each VM's clients come in by one of their own. Lent. */
-  readonly contexts?: SecurityContexts | undefined;
+  readonly contexts?: Entrances | undefined;
   /** Is told every message of every client. */
   readonly trace?: TraceOutput | undefined;
 }
@@ -101,16 +105,16 @@ export class Glue extends EventEmitter<GlueEvents> {
     const { contexts, display } = this.#options;
     // From clients in a security context a compositor hides its capture.
     if (!contexts || capture) {
-      this.#admit(account, link, display);
+      this.#admit(account, link, display, undefined);
       return;
     }
     this.#entrance(vm, contexts).then(
-      ({ path }) => this.#admit(account, link, path),
+      ({ path }) => this.#admit(account, link, path, contexts.outputs),
       (error: Error) => this.#refuse(account, link, error),
     );
   }
 
-  #admit(account: VmAccount, link: Channel, display: string): void {
+  #admit(account: VmAccount, link: Channel, display: string, outputs: OutputLayout | undefined): void {
     if (this.#closed) {
       this.#refuse(account, link, new Error('the glue was closed'));
       return;
@@ -129,6 +133,7 @@ export class Glue extends EventEmitter<GlueEvents> {
       policy: this.#policies.of(vm),
       shared: this.#firewall,
       device: this.#options.device,
+      outputs,
       allocate: bytes => this.#allocate(account, bytes),
       trace: this.#options.trace?.connection(vm, number),
     });
@@ -152,7 +157,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   }
 
   /** Made for a VM's first client; one that could not be made is tried again for the next. */
-  #entrance(vm: string, contexts: SecurityContexts): Promise<SecurityContext> {
+  #entrance(vm: string, contexts: Entrances): Promise<SecurityContext> {
     let entrance = this.#entrances.get(vm);
     if (entrance === undefined) {
       entrance = contexts.create(vm);

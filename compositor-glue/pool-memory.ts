@@ -8,6 +8,8 @@ import type { Concern } from '../src/relay/chain.js';
 import type { RelayObject } from '../src/relay/object-map.js';
 import { WlShmError } from '../src/wayland/protocols/wayland.js';
 
+const INT32_MAX = 0x7fffffff;
+
 /** `data` of a `wl_shm_pool`, and of every `wl_buffer` made of it. */
 export class PoolMemory {
   /** The pool, and its buffers. */
@@ -15,6 +17,8 @@ export class PoolMemory {
 
   /** `gone` is called once, when nothing of the client's keeps the memory in the compositor any more. */
   constructor(
+    /** Of the pool, in bytes. */
+    public size: number,
     /** The client's own memory may grow, a slab may not. */
     readonly resizable: boolean,
     private readonly gone: () => void,
@@ -30,30 +34,66 @@ export class PoolMemory {
   }
 }
 
-/** Follows pools and buffers from their making to their end. */
-export const poolConcern: Concern = {
-  name: 'pools',
-  after: FIREWALL,
-  made: {
-    wl_buffer: (buffer, { object: pool }) => {
-      const memory = memoryOf(pool);
-      memory?.retain();
-      buffer.data = memory;
-    },
-  },
-  gone: {
-    wl_shm_pool: pool => memoryOf(pool)?.release(),
-    wl_buffer: buffer => memoryOf(buffer)?.release(),
-  },
-  requests: {
-    wl_shm_pool: {
-      resize: ({ object }) => {
-        if (memoryOf(object)?.resizable === true) return Verdict.Forward;
-        throw new ProtocolError(object.clientId, WlShmError.invalid_fd, 'a pool over a slab cannot be resized');
+/** Follows pools and buffers from their making to their end, and looks at buffers as a compositor does: for one connection. */
+export function poolConcern(): Concern {
+  const formats = new Set<number>();
+  /** The compositor has told all formats that it has told so far, and something after them. */
+  let told = false;
+  return {
+    name: 'pools',
+    after: FIREWALL,
+    made: {
+      wl_buffer: (buffer, { object: pool }) => {
+        const memory = memoryOf(pool);
+        memory?.retain();
+        buffer.data = memory;
       },
     },
-  },
-};
+    gone: {
+      wl_shm_pool: pool => memoryOf(pool)?.release(),
+      wl_buffer: buffer => memoryOf(buffer)?.release(),
+    },
+    requests: {
+      wl_shm_pool: {
+        create_buffer: ({ object, args: { offset, width, height, stride, format } }) => {
+          if (told && !formats.has(format)) {
+            const text = `invalid format 0x${format.toString(16)}`;
+            throw new ProtocolError(object.clientId, WlShmError.invalid_format, text);
+          }
+          const size = memoryOf(object)?.size ?? Infinity;
+          // Four bytes a pixel are the compositor's to ask for, who knows the format.
+          const inside = offset >= 0 && width > 0 && height > 0 && stride >= width && offset + stride * height <= size;
+          if (inside && stride * height <= INT32_MAX) return Verdict.Forward;
+          const text = `invalid width, height or stride (${width}x${height}, ${stride}) at ${offset}`;
+          throw new ProtocolError(object.clientId, WlShmError.invalid_stride, text);
+        },
+        resize: ({ object, args: { size } }) => {
+          const memory = memoryOf(object);
+          if (memory?.resizable === true) {
+            memory.size = Math.max(memory.size, size);
+            return Verdict.Forward;
+          }
+          throw new ProtocolError(object.clientId, WlShmError.invalid_fd, 'a pool over a slab cannot be resized');
+        },
+      },
+    },
+    events: {
+      wl_shm: {
+        format: ({ object, args }) => {
+          formats.add(args.format);
+          // The glue's own wl_shm is told too.
+          return object.clientId === 0 ? Verdict.Drop : Verdict.Forward;
+        },
+      },
+      wl_callback: {
+        done: () => {
+          told = formats.size > 0;
+          return Verdict.Forward;
+        },
+      },
+    },
+  };
+}
 
 /** Buffers that are no memory (wp_single_pixel_buffer) have none. */
 function memoryOf(object: RelayObject): PoolMemory | undefined {

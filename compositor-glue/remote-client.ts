@@ -21,7 +21,10 @@ import type { RelayObject } from '../src/relay/object-map.js';
 import { Relay } from '../src/relay/relay.js';
 import type { Trace } from '../src/relay/trace.js';
 import { WlDisplayError, WlShmError } from '../src/wayland/protocols/wayland.js';
+import { CLOCK_GLOBAL, clockConcern } from './clock.js';
 import { clipboardConcern } from './clipboard-policy.js';
+import { OutputAnswers } from './output-answers.js';
+import type { OutputLayout } from './output-layout.js';
 import { globalsOf, type VmPolicy } from './policy.js';
 import { PoolMemory, poolConcern } from './pool-memory.js';
 import { ClientSlabs } from './slab.js';
@@ -29,7 +32,7 @@ import { keymapHash, MAX_SLABS_PER_VM, type VmAccount } from './vm-account.js';
 import { fullscreenConcern, labelConcern } from './window-label.js';
 
 /**
- * The name of our own global in a remote client's registry. Compositors count their names up from 1; this one is far
+ * The name of our own first global in a remote client's registry. Compositors count their names up from 1; this one is far
  * away from them.
  */
 const MEMORY_GLOBAL = { name: 0x76776c00, interface: 'virtwl_memory_v1', version: 1 } as const satisfies Global;
@@ -45,6 +48,8 @@ export interface RemoteClientOptions {
   readonly shared: SharedFirewall;
   /** Where memory is made that needs none of the allocator's. Lent. */
   readonly device: Device;
+  /** Where the compositor may hide where its outputs are: what is known of that. Lent. */
+  readonly outputs?: OutputLayout | undefined;
   /** Is told every message. */
   readonly trace?: Trace | undefined;
   /** Host memory; rejects with the reason for a refusal. */
@@ -59,6 +64,7 @@ export class RemoteClient {
   /** Memory that the client brought itself and the compositor has mapped. */
   readonly #ownPools = new Set<PoolMemory>();
   readonly #registry: RelayObject<'wl_registry'>;
+  readonly #outputs: OutputAnswers | undefined;
   #shm: RelayObject<'wl_shm'> | undefined;
 
   constructor(link: Channel, compositor: Channel, options: RemoteClientOptions) {
@@ -68,21 +74,26 @@ export class RemoteClient {
       allocate: bytes => options.allocate(bytes),
       shm: () => this.#shm,
     });
-    const { account, policy } = options;
+    const { account, policy, outputs } = options;
+    const allowed = globalsOf(policy);
+    this.#outputs = outputs && OutputAnswers.of(outputs, allowed, () => this.relay);
+    const own = [MEMORY_GLOBAL, CLOCK_GLOBAL, ...(this.#outputs === undefined ? [] : [this.#outputs.global])];
     const wall = firewall(account.firewall, options.shared);
     this.relay = new Relay(link, compositor, {
       ...wall.rules,
       objects: account,
       trace: options.trace,
       concerns: [
-        globalsConcern(globalsOf(policy), global => this.#ownGlobal(global), [MEMORY_GLOBAL]),
+        globalsConcern(allowed, global => this.#ownGlobal(global), own),
         ...wall.concerns,
         clipboardConcern(policy),
         labelConcern(account.name, policy),
         fullscreenConcern(policy),
         activationConcern(account.name, options.shared.tokens, policy.foreignTokens, FIREWALL),
-        poolConcern,
+        poolConcern(),
         this.#slabs.concern,
+        clockConcern,
+        ...(this.#outputs === undefined ? [] : [this.#outputs.concern]),
         this.#concern(),
         focusConcern(account.name, options.shared.focus, policy.holdsFocus, BEFORE_FOCUS),
       ],
@@ -99,11 +110,13 @@ export class RemoteClient {
     wall.attach(this.relay);
     this.relay.on('close', () => {
       this.#slabs.close();
+      this.#outputs?.close();
       for (const _ of this.#ownPools) account.credit(0);
       this.#ownPools.clear();
     });
     this.#registry = this.relay.inject('wl_registry', 1);
     this.relay.request(this.relay.display, 'get_registry', { registry: this.#registry });
+    this.#outputs?.ask();
     this.relay.flush();
     this.relay.start();
   }
@@ -123,6 +136,7 @@ export class RemoteClient {
   }
 
   #ownGlobal(global: Global): void {
+    this.#outputs?.sees(global);
     if (global.interface !== 'wl_shm' || this.#shm !== undefined) return;
     this.#shm = this.relay.inject('wl_shm', 1);
     const id = { interface: 'wl_shm', version: 1, id: this.#shm.serverId };
@@ -130,17 +144,21 @@ export class RemoteClient {
     this.relay.resume('requests');
   }
 
-  /** Our own global is the first that each registry of the client announces. */
+  /** Our own globals are the first that each registry of the client announces. */
   #getRegistry({ args }: Call<'wl_display', RequestValues<'wl_display', 'get_registry'>>): Verdict {
+    if (this.#outputs?.known === false) return Verdict.Stall;
     const registry = this.relay.adopt('wl_registry', 1, args.registry, false);
     this.relay.request(this.relay.display, 'get_registry', { registry });
-    this.relay.emitEvent(registry, 'global', MEMORY_GLOBAL);
+    for (const global of [MEMORY_GLOBAL, CLOCK_GLOBAL]) this.relay.emitEvent(registry, 'global', global);
+    if (this.#outputs?.hidden === true) this.relay.emitEvent(registry, 'global', this.#outputs.global);
     return Verdict.Drop;
   }
 
   #bind({ args: { name, id } }: Call<'wl_registry', RequestValues<'wl_registry', 'bind'>>): Verdict {
-    if (name !== MEMORY_GLOBAL.name) return Verdict.Forward;
-    this.relay.adopt(MEMORY_GLOBAL.interface, id.version, id.id, true);
+    const own = [MEMORY_GLOBAL, CLOCK_GLOBAL].find(global => global.name === name);
+    if (own !== undefined) this.relay.adopt(own.interface, id.version, id.id, true);
+    else if (name === this.#outputs?.global.name) this.#outputs.bind(id.id, id.version);
+    else return Verdict.Forward;
     return Verdict.Drop;
   }
 
@@ -158,7 +176,7 @@ export class RemoteClient {
         `VM "${account.name}" has ${MAX_SLABS_PER_VM} pieces of memory`,
       );
     }
-    const memory = new PoolMemory(true, () => {
+    const memory = new PoolMemory(call.args.size, true, () => {
       if (this.#ownPools.delete(memory)) account.credit(0);
     });
     this.#ownPools.add(memory);

@@ -13,6 +13,7 @@ import { native } from '../src/system/native.js';
 import { makeRuntimeDirectory } from '../src/system/runtime-directory.js';
 import { UnixSocket } from '../src/system/unix-socket.js';
 import type { WaylandObject } from '../src/wayland-client/wayland-object.js';
+import { OutputLayout } from './output-layout.js';
 
 /** The sandbox engine's name in the protocol: a reverse domain of the project. */
 export const SANDBOX_ENGINE = 'org.virtwl';
@@ -37,12 +38,15 @@ export interface SecurityContext {
 export class SecurityContexts {
   readonly #directory = makeRuntimeDirectory('contexts');
   #count = 0;
+  #outputs: OutputLayout | undefined;
 
   private constructor(
     private readonly path: string,
     private readonly timeoutMs: number,
     private manager: WaylandObject<'wp_security_context_manager_v1'>,
-  ) {}
+  ) {
+    this.#outputs = OutputLayout.of(manager.display);
+  }
 
   /** Undefined where the compositor does not have the protocol. It may take `timeoutMs` for each answer. */
   static async connect(path: string, timeoutMs = ANSWER_TIMEOUT_MS): Promise<SecurityContexts | undefined> {
@@ -55,6 +59,11 @@ export class SecurityContexts {
     return this.manager.display.ended !== undefined;
   }
 
+  /** Where outputs are, which a compositor may hide inside of a context. Undefined where it does not tell anybody. */
+  get outputs(): OutputLayout | undefined {
+    return this.#outputs;
+  }
+
   /**
    * An entrance for the clients of `vm`. Requests are in order: a client that connects afterwards is in it. A compositor
    * that was started anew at the same place is connected to anew.
@@ -65,6 +74,7 @@ export class SecurityContexts {
       if (manager === undefined)
         throw new Error(`the compositor at ${this.path} is another one: it has no security contexts`);
       this.manager = manager;
+      this.#outputs = OutputLayout.of(manager.display);
     }
     const path = join(this.#directory, String(this.#count++));
     const listening = new OwnedFd(native.listenUnix(path, BACKLOG));

@@ -180,7 +180,7 @@ export class ClientSlabs {
     }
     const shm = this.#context.shm();
     if (shm === undefined) return Verdict.Stall;
-    const memory = new PoolMemory(false, () => {
+    const memory = new PoolMemory(slab.size, false, () => {
       slab.pools -= 1;
       if (slab.destroyed && slab.pools === 0) this.#free(slab);
     });

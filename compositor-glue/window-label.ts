@@ -70,6 +70,19 @@ export function labelConcern(vm: string, policy: VmPolicy): Concern {
           return Verdict.Drop;
         },
       },
+      // Rules of a compositor find windows by tags, as by app ids; a description may be shown in a title's place.
+      xdg_toplevel_tag_manager_v1: {
+        set_toplevel_tag: ({ relay, object, args: { toplevel, tag } }) => {
+          if (toplevel.serverId !== 0) relay.request(object, 'set_toplevel_tag', { toplevel, tag: appId(tag) });
+          return Verdict.Drop;
+        },
+        set_toplevel_description: ({ relay, object, args: { toplevel, description } }) => {
+          if (toplevel.serverId !== 0) {
+            relay.request(object, 'set_toplevel_description', { toplevel, description: title(description) });
+          }
+          return Verdict.Drop;
+        },
+      },
     },
   };
 }

@@ -25,9 +25,11 @@ import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
 import { WlDisplayError, WlSurfaceError } from '../wayland/protocols/wayland.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
+import { iconsConcern } from './app-icons.js';
 import { AppBuffer, AppPool } from './app-pool.js';
 import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
 import { localKeymap } from '../relay/keymap.js';
+import { Presentation } from './presentation.js';
 import { LinkMemory, SLAB_TIMEOUT_MS } from '../slabs/link-memory.js';
 import { AllocatorMemory, GlueMemory, slabAnswers, type MemorySource } from '../slabs/memory-source.js';
 
@@ -85,14 +87,18 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       () => this.#relay.resume('requests'),
       options.memoryTimeoutMs ?? SLAB_TIMEOUT_MS,
     );
+    const presentation = new Presentation();
     this.#relay = new Relay(app, link, {
       trace: options.trace,
       concerns: [
-        globalsConcern(allowOnly(APPLICATION_GLOBALS), global => {
+        globalsConcern(presentation.policy(allowOnly(APPLICATION_GLOBALS)), global => {
+          presentation.sees(global);
           if (MEMORY_GLOBALS.includes(global.interface)) this.#globals.set(global.interface, global);
         }),
         slabAnswers,
-        { name: 'copy', requests: this.#requestHandlers(), events: this.#eventHandlers() },
+        presentation.concern,
+        iconsConcern(() => this.#memory),
+        { name: 'copy', after: ['icons'], requests: this.#requestHandlers(), events: this.#eventHandlers() },
       ],
       // Pools are handled below; what is left gives a pipe's write end away.
       toServer: { sink: (_call, fd) => this.#options.transfers.pipeForSink(fd) },
@@ -102,6 +108,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#relay.on('close', reason => this.#closed(reason));
 
     this.#registry = this.#relay.inject('wl_registry', 1);
+    presentation.attach(this.#relay, this.#registry);
     this.#relay.request(this.#relay.display, 'get_registry', { registry: this.#registry });
     const callback = this.#relay.inject('wl_callback', 1, () => this.#chooseSource());
     this.#relay.request(this.#relay.display, 'sync', { callback });

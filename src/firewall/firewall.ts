@@ -6,11 +6,13 @@
  * - `values.ts`: no request says what its protocol forbids
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
  * - `construction.ts`: nothing is said of a window before what has to come first
+ * - `seats.ts`: the devices of a seat go before it
  * - `roles.ts`: roles are given once, parents and subsurfaces make trees
  * - `serials.ts`: what needs an action of the user has one
  * - `regions.ts`: regions and damage have few rectangles
  * - `geometry.ts`: windows show nothing outside of themselves, cursors are small
  * - `population.ts`: kinds of objects that cost more than others are counted
+ * - `idle.ts`: nobody learns by it when a key is typed
  * - `pace.ts`: no VM is far ahead of the compositor
  *
  * `focus.ts` and `activation.ts` depend on a VM's policy and are added where that is known.
@@ -22,11 +24,13 @@ import { Tokens } from './activation.js';
 import { constructionConcern } from './construction.js';
 import { Focus } from './focus.js';
 import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geometry.js';
+import { idleConcern } from './idle.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
 import { VmPace } from './pace.js';
 import { Population, populationConcern } from './population.js';
 import { regionsConcern } from './regions.js';
 import { rolesConcern, type Exports } from './roles.js';
+import { seatsConcern } from './seats.js';
 import { serialsConcern } from './serials.js';
 import { valuesConcern } from './values.js';
 
@@ -34,12 +38,14 @@ import { valuesConcern } from './values.js';
 export const FIREWALL: readonly string[] = [
   'values',
   'lifetimes',
+  'seats',
   'construction',
   'roles',
   'serials',
   'regions',
   'geometry',
   'population',
+  'idle',
   'pace',
 ];
 
@@ -85,12 +91,14 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
     concerns: [
       valuesConcern(),
       lifetimesConcern(),
+      seatsConcern(),
       constructionConcern(),
       rolesConcern(shared.exports),
       serialsConcern(),
       regionsConcern(cost => pace.charge(cost)),
       geometryConcern(vm.pixels, cost => pace.charge(cost)),
       population.concern,
+      idleConcern,
       pace.concern,
     ],
     attach: relay => {

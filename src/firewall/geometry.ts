@@ -14,6 +14,7 @@ import type { Relay } from '../relay/relay.js';
 import type { Rect } from '../wayland/region.js';
 import { XdgSurfaceError, XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
 import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
+import { iconRequests } from './icons.js';
 import { knownLife } from './life.js';
 import { DEFAULT_CURSOR, pointerImages } from './pointer-images.js';
 import { PopupPlaces } from './popup-places.js';
@@ -86,6 +87,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
     },
     requests: {
       ...images.requests,
+      ...iconRequests(surfaces),
       ...popups.requests,
       wl_surface: {
         ...state.wl_surface,

@@ -150,7 +150,7 @@ function goneOf(dependent: RelayObject, need: RelayObject): Gone {
 }
 
 /** Takes an object away from the compositor, and before it all that needs it. */
-function takeAway(relay: Relay, object: RelayObject, gone: Gone): void {
+export function takeAway(relay: Relay, object: RelayObject, gone: Gone): void {
   for (const dependent of [...(knownLife(object)?.dependents ?? [])].reverse()) {
     takeAway(relay, dependent, { then: 'inert' });
   }

@@ -9,6 +9,10 @@
 import type { RelayObject } from '../relay/object-map.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 import { WpAlphaModifierSurfaceV1Error, WpAlphaModifierV1Error } from '../wayland/protocols/alpha-modifier-v1.js';
+import {
+  WpColorRepresentationManagerV1Error,
+  WpColorRepresentationSurfaceV1Error,
+} from '../wayland/protocols/color-representation-v1.js';
 import { WpContentTypeManagerV1Error } from '../wayland/protocols/content-type-v1.js';
 import { WpFractionalScaleManagerV1Error } from '../wayland/protocols/fractional-scale-v1.js';
 import { ZwpPointerConstraintsV1Error } from '../wayland/protocols/pointer-constraints-unstable-v1.js';
@@ -109,6 +113,15 @@ export const LIVES: Readonly<Partial<Record<InterfaceName, LifeRules>>> = {
       },
     ],
     only: { per: 'surface', code: WpAlphaModifierV1Error.already_constructed },
+  },
+  wp_color_representation_surface_v1: {
+    needs: [
+      {
+        by: 'surface',
+        gone: { then: 'inert', code: WpColorRepresentationSurfaceV1Error.inert, text: 'its wl_surface was destroyed' },
+      },
+    ],
+    only: { per: 'surface', code: WpColorRepresentationManagerV1Error.surface_exists },
   },
   // The protocol has an error for a decoration that outlives its window (orphaned). Old clients make that mistake at
   // every end, and nothing is lost when it is mended for them.

@@ -67,7 +67,7 @@ export const KINDS: readonly Kind[] = [
     name: 'registries',
     most: 4_096,
     interfaces: ['wl_registry'],
-    reason: 'A registry is never destroyed, and each global is told to each.',
+    reason: 'Each global is told to each, and few programs destroy one.',
   },
   {
     name: 'devices',
@@ -86,6 +86,18 @@ export const KINDS: readonly Kind[] = [
     most: 1_024,
     interfaces: ['wl_data_source', 'zwp_primary_selection_source_v1'],
     reason: 'One is the clipboard, one the selection and one is dragged; toolkits leave old ones behind.',
+  },
+  {
+    name: 'timers',
+    most: 64,
+    interfaces: ['ext_idle_notification_v1'],
+    reason: 'Each starts anew with each key and each motion of the pointer.',
+  },
+  {
+    name: 'icons',
+    most: 1_024,
+    interfaces: ['xdg_toplevel_icon_v1'],
+    reason: 'One for each window, and a program destroys it when it is set.',
   },
   {
     name: 'handles',

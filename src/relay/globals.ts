@@ -5,10 +5,7 @@
  * uses (virtual input, clipboard managers, layer shell, session lock, output management) is not on it; screen capture, and
  * keeping the compositor's shortcuts, have lists of their own, for VMs whose policy allows them.
  *
- * Left out although harmless:
- * - `wp_presentation`: its time stamps are those of the compositor VM's clock, and mean nothing in another VM;
- * - `zwp_linux_dmabuf_v1`, `wp_linux_drm_syncobj_manager_v1`: buffers that are no memory of the host's allocator;
- * - `xdg_toplevel_icon_manager_v1`: takes a buffer outside of any surface, which nothing copies yet.
+ * What compositors announce and is on none of the lists is on {@link NOT_CARRIED}, with the reason.
  */
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { ProtocolError, Verdict } from './call.js';
@@ -28,13 +25,17 @@ export const REMOTE_GLOBALS: ReadonlyMap<string, number> = new Map([
   ['wp_viewporter', 1],
   ['wp_fractional_scale_manager_v1', 1],
   ['wp_single_pixel_buffer_manager_v1', 1],
-  ['wp_cursor_shape_manager_v1', 1],
+  ['wp_cursor_shape_manager_v1', 2],
+  ['wp_presentation', 2],
   ['wp_content_type_manager_v1', 1],
   ['wp_tearing_control_manager_v1', 1],
   ['wp_alpha_modifier_v1', 1],
+  ['wp_color_representation_manager_v1', 1],
   ['xdg_activation_v1', 1],
   ['xdg_wm_dialog_v1', 1],
   ['xdg_system_bell_v1', 1],
+  ['xdg_toplevel_tag_manager_v1', 1],
+  ['xdg_toplevel_icon_manager_v1', 1],
   ['zxdg_decoration_manager_v1', 1],
   ['zxdg_output_manager_v1', 3],
   ['zxdg_exporter_v1', 1],
@@ -48,6 +49,9 @@ export const REMOTE_GLOBALS: ReadonlyMap<string, number> = new Map([
   ['zwp_primary_selection_device_manager_v1', 1],
   ['gtk_primary_selection_device_manager', 1],
   ['zwp_idle_inhibit_manager_v1', 1],
+  ['ext_idle_notifier_v1', 2],
+  // Version 2 has `ack_global_remove`, by which a compositor would wait for clients that do not see each global.
+  ['wl_fixes', 1],
   ['zwp_tablet_manager_v2', 1],
   ['org_kde_kwin_server_decoration_manager', 1],
 ]);
@@ -58,6 +62,59 @@ export const CAPTURE_GLOBALS: ReadonlyMap<string, number> = new Map([['zwlr_scre
 /** What a client sees beside those when it may get the keys that are the compositor's shortcuts. */
 export const SHORTCUTS_GLOBALS: ReadonlyMap<string, number> = new Map([
   ['zwp_keyboard_shortcuts_inhibit_manager_v1', 1],
+]);
+
+const PRIVILEGED = 'sees or moves what is of other clients, or of the whole desktop';
+const TYPES = 'types, or takes what is typed, into windows of others';
+const NO_GPU = 'is about buffers of a GPU, which do not cross: pixels are memory of the host’s allocator';
+
+/** Globals that are known and not carried, and why: what a compositor announces is here, or on one of the lists above. */
+export const NOT_CARRIED: ReadonlyMap<string, string> = new Map([
+  ['zwlr_layer_shell_v1', PRIVILEGED],
+  ['zwlr_foreign_toplevel_manager_v1', PRIVILEGED],
+  ['ext_foreign_toplevel_list_v1', PRIVILEGED],
+  ['ext_workspace_manager_v1', PRIVILEGED],
+  ['zcosmic_workspace_manager_v1', PRIVILEGED],
+  ['ext_session_lock_manager_v1', PRIVILEGED],
+  ['zwlr_output_manager_v1', PRIVILEGED],
+  ['zwlr_output_power_manager_v1', PRIVILEGED],
+  ['zwlr_gamma_control_manager_v1', PRIVILEGED],
+  ['zwlr_data_control_manager_v1', PRIVILEGED],
+  ['ext_data_control_manager_v1', PRIVILEGED],
+  ['wp_security_context_manager_v1', PRIVILEGED],
+  ['ext_transient_seat_manager_v1', PRIVILEGED],
+  ['zwp_virtual_keyboard_manager_v1', TYPES],
+  ['zwlr_virtual_pointer_manager_v1', TYPES],
+  ['wp_pointer_warp_v1', TYPES],
+  ['zwp_input_method_manager_v2', TYPES],
+  ['zwlr_input_inhibit_manager_v1', TYPES],
+  ['zwp_xwayland_keyboard_grab_manager_v1', TYPES],
+  ['zwlr_export_dmabuf_manager_v1', NO_GPU],
+  ['zwp_linux_dmabuf_v1', NO_GPU],
+  ['wp_linux_drm_syncobj_manager_v1', NO_GPU],
+  ['zwp_linux_explicit_synchronization_v1', NO_GPU],
+  ['wp_drm_lease_device_v1', NO_GPU],
+  ['wl_drm', NO_GPU],
+  ['ext_image_copy_capture_manager_v1', 'captures the screen; `capture yes` gives zwlr_screencopy_manager_v1 instead'],
+  ['ext_output_image_capture_source_manager_v1', 'captures the screen, as above'],
+  ['ext_foreign_toplevel_image_capture_source_manager_v1', 'captures windows of others'],
+  ['wp_fifo_manager_v1', 'lets commits wait in the compositor, in any number, with their buffers'],
+  [
+    'wp_commit_timing_manager_v1',
+    'lets commits wait in the compositor, and its times are of the compositor VM’s clock',
+  ],
+  ['wp_color_manager_v1', 'takes descriptors of ICC profiles, for which there is no carrier yet'],
+  ['xdg_toplevel_drag_manager_v1', 'moves a window with what is dragged, which the firewall does not know yet'],
+  ['xdg_session_manager_v1', 'gives windows their places of former sessions, by names that VMs would share'],
+  ['ext_background_effect_manager_v1', 'blurs what is behind a window: no compositor of wlroots has it yet'],
+  ['zwp_text_input_manager_v1', 'is what zwp_text_input_manager_v3 has replaced'],
+  [
+    'zwp_input_timestamps_manager_v1',
+    'its times are of the compositor VM’s clock, and by them one VM would see what others type',
+  ],
+  ['org_kde_kwin_idle', 'is what ext_idle_notifier_v1 has replaced'],
+  ['wl_shell', 'is what xdg_wm_base has replaced'],
+  ['xwayland_shell_v1', 'is for an Xwayland that the compositor has started itself'],
 ]);
 
 /** The version in which a global may be announced; 0: not at all. */
@@ -98,6 +155,13 @@ export function globalsConcern(
             WlDisplayError.invalid_object,
             `invalid global ${bind.interface} (name ${name}, version ${bind.version})`,
           );
+        },
+      },
+      wl_fixes: {
+        destroy_registry({ relay, object, args: { registry } }) {
+          relay.request(object, 'destroy_registry', { registry });
+          relay.destroyed(registry);
+          return Verdict.Drop;
         },
       },
     },

@@ -200,6 +200,14 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   /**
+   * The client's current request has destroyed `object`, and is no destructor of it: `wl_fixes.destroy_registry`. The
+   * caller passes it on.
+   */
+  destroyed(object: RelayObject): void {
+    this.#objects.destroyedByClient(object);
+  }
+
+  /**
    * Sends a request of the relay's own. Takes ownership of the fds among the arguments. Once the relay is closed,
    * nothing is sent.
    */

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Glue } from '../../compositor-glue/glue.js';
+import { Glue, type Entrances } from '../../compositor-glue/glue.js';
 import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/policy.js';
 import { encodeNotice, Status } from '../../src/allocator/protocol.js';
 import { OwnedFd } from '../../src/system/fd.js';
@@ -135,6 +135,8 @@ export class GlueBetween {
       readonly policy?: Partial<VmPolicy>;
       readonly withoutAllocator?: boolean;
       readonly globals?: typeof GLOBALS;
+      /** Where outputs are: clients come in by security contexts then. */
+      readonly outputs?: Entrances['outputs'];
     } = {},
   ) {
     this.allocator = options.withoutAllocator ? undefined : new FakeAllocator(join(this.directory, 'allocator'));
@@ -150,9 +152,12 @@ export class GlueBetween {
       this.#peers.push(peer);
       this.#arrived.push(peer);
     });
+    const display = join(this.directory, 'compositor');
+    const { outputs } = options;
     this.glue = new Glue({
       device: this.device,
-      display: join(this.directory, 'compositor'),
+      display,
+      contexts: outputs && { outputs, create: () => Promise.resolve({ path: display, close: () => undefined }) },
       policies: Policies.uniform({ ...DEFAULT_POLICY, prefixTitles: false, ...options.policy }),
     });
     this.glue.on('left', (vm, reason) => this.left.push({ vm, reason }));

@@ -6,6 +6,7 @@ import { MAX_KEYMAPS, MAX_SLABS_PER_VM } from '../../compositor-glue/vm-account.
 import { MAX_KEYMAP_BYTES } from '../../src/relay/keymap.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
+import { fromTimestamp } from '../../src/wayland/timestamp.js';
 import { MAX_TRANSFERS } from '../../src/relay/transfers.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
@@ -68,10 +69,11 @@ withGlue('a remote client sees the memory first, then what it may have', async (
   t.equal(g.glue.clientCount, 1);
   const seen = (): unknown[] => r.client.all('wl_registry.global').map(({ args }) => args[1]);
   const allowed = GLOBALS.map(([name]) => name).filter(name => !name.startsWith('zwlr'));
-  t.same(seen(), ['virtwl_memory_v1', ...allowed]);
+  const all = ['virtwl_memory_v1', 'virtwl_clock_v1', ...allowed];
+  t.same(seen(), all);
   const second = r.client.make(1, 'get_registry');
   await settle();
-  t.same(seen(), ['virtwl_memory_v1', ...allowed, 'virtwl_memory_v1', ...allowed]);
+  t.same(seen(), [...all, ...all]);
   for (const registry of [r.registry, second]) r.client.bind(registry, r.memoryName, 'virtwl_memory_v1', 1);
   r.client.bind(second, nameOf('wl_seat'), 'wl_seat', 8);
   await r.client.roundtrip();
@@ -82,6 +84,22 @@ withGlue('a remote client sees the memory first, then what it may have', async (
   t.same(g.left, []);
   r.client.bind(second, r.memoryName, 'virtwl_memory_v1', 2);
   await fails(t, r.client, second, INVALID_OBJECT, /invalid global virtwl_memory_v1/);
+});
+
+withGlue('a remote client may ask for the clock of this VM', async (t, g) => {
+  const r = await g.arrive('work');
+  const announced = r.client.all('wl_registry.global').find(({ args }) => args[1] === 'virtwl_clock_v1')!;
+  const clock = r.client.bind(r.registry, announced.args[0] as number, 'virtwl_clock_v1', 1);
+  const before = process.hrtime.bigint();
+  r.client.say(clock, 'read', [77]);
+  const [serial, tv_sec_hi, tv_sec_lo, tv_nsec] = (await r.client.hears('virtwl_clock_v1.time')).args as number[];
+  const time = fromTimestamp({ tv_sec_hi: tv_sec_hi!, tv_sec_lo: tv_sec_lo!, tv_nsec: tv_nsec! });
+  t.equal(serial, 77);
+  t.ok(before <= time && time <= process.hrtime.bigint());
+  r.client.say(clock, 'destroy');
+  await r.client.roundtrip();
+  t.same(g.left, []);
+  t.notOk(r.compositor.heard.some(({ args }) => JSON.stringify(args).includes('virtwl')));
 });
 
 withGlue('a slab is one memory for client, glue and compositor, on the account of its VM', async (t, g) => {
@@ -355,6 +373,32 @@ withGlue('a pool over a slab has its size', async (t, g) => {
   await fails(t, r.client, pool, INVALID_FD, /cannot be resized/);
   t.same(r.compositor.all('wl_shm_pool.resize'), []);
 });
+
+for (const [what, code, message, buffer] of [
+  ['in a format that was not announced', 0, /invalid format 0x2/, [0, 16, 16, 64, 2]],
+  ['that begins before its pool', 1, /invalid width, height or stride/, [-4, 16, 16, 64, 0]],
+  ['that ends behind its pool', 1, /invalid width, height or stride/, [4096 - 1023, 16, 16, 64, 0]],
+  ['of no width', 1, /invalid width, height or stride/, [0, 0, 16, 64, 0]],
+  ['whose rows overflow', 1, /invalid width, height or stride/, [0, 300, 200, 0x7fffffff, 0]],
+] as const) {
+  withGlue(`a buffer ${what} is refused before the compositor refuses it`, async (t, g) => {
+    const r = await g.arrive('work');
+    const shm = r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
+    await settle(16);
+    for (const { args } of r.compositor.all('wl_registry.bind')) {
+      for (const format of [0, 1]) r.compositor.say((args[1] as { id: number }).id, 'format', [format]);
+    }
+    await r.client.roundtrip();
+    const pool = r.client.make(shm, 'create_pool', ['new', memfd(4096), 4096]);
+    r.client.make(pool, 'create_buffer', ['new', 4096 - 1024, 16, 16, 64, 0]);
+    await r.client.roundtrip();
+    t.same(g.left, [], 'one that fits is passed on');
+    t.same(r.client.faults, [], 'what the glue’s own wl_shm is told, is not told to the client');
+    r.client.make(pool, 'create_buffer', ['new', ...buffer]);
+    await fails(t, r.client, pool, code, message);
+    t.equal(r.compositor.all('wl_shm_pool.create_buffer').length, 1);
+  });
+}
 
 withGlue('memory that the client VM brought itself is a pool like any other', async (t, g) => {
   const r = await g.arrive('work');

@@ -95,12 +95,13 @@ t.test('the forms of an app id', async t => {
 });
 
 t.test('windows', async t => {
-  const opened = async (t: Pick<Tap, 'teardown'>, policy: Partial<VmPolicy>) => {
+  const opened = async (t: Pick<Tap, 'teardown' | 'same'>, policy: Partial<VmPolicy>) => {
     const between = new GlueBetween({
       policy: { prefixTitles: DEFAULT_POLICY.prefixTitles, ...policy },
       globals: [
         ['wl_compositor', 6],
         ['xdg_wm_base', 6],
+        ['xdg_toplevel_tag_manager_v1', 1],
       ],
     });
     t.teardown(() => between.close());
@@ -113,17 +114,31 @@ t.test('windows', async t => {
     const unnamed = { titles: said('set_title'), appIds: said('set_app_id') };
     client.say(toplevel, 'set_title', ['\u202Elive']);
     client.say(toplevel, 'set_app_id', ['foot']);
+    const tags = client.bind(registry, 3, 'xdg_toplevel_tag_manager_v1', 1);
+    client.say(tags, 'set_toplevel_tag', [toplevel, 'main\n']);
+    client.say(tags, 'set_toplevel_description', [toplevel, '\u202Ea window']);
     await settle(24);
-    return { unnamed, title: said('set_title').at(-1), appId: said('set_app_id').at(-1) };
+    t.same(compositor.faults, []);
+    const tag = compositor.last('xdg_toplevel_tag_manager_v1.set_toplevel_tag').args[1];
+    const description = compositor.last('xdg_toplevel_tag_manager_v1.set_toplevel_description').args[1];
+    return { unnamed, title: said('set_title').at(-1), appId: said('set_app_id').at(-1), tag, description };
   };
   t.test('have the name of their VM before they have one of their own', async t => {
-    t.same(await opened(t, {}), { unnamed: { titles: ['[work]'], appIds: [] }, title: '[work] live', appId: 'foot' });
+    t.same(await opened(t, {}), {
+      unnamed: { titles: ['[work]'], appIds: [] },
+      title: '[work] live',
+      appId: 'foot',
+      tag: 'main',
+      description: '[work] a window',
+    });
   });
   t.test('have it where the policy wants it', async t => {
     t.same(await opened(t, { appId: 'prefixed' }), {
       unnamed: { titles: ['[work]'], appIds: ['work:'] },
       title: '[work] live',
       appId: 'work:foot',
+      tag: 'work:main',
+      description: '[work] a window',
     });
   });
   t.test('name themselves where the policy trusts them, in characters that are seen', async t => {
@@ -131,6 +146,8 @@ t.test('windows', async t => {
       unnamed: { titles: [], appIds: [] },
       title: 'live',
       appId: 'foot',
+      tag: 'main',
+      description: 'a window',
     });
   });
 });

@@ -44,6 +44,7 @@ import { interfaces as textInputUnstableV1 } from './text-input-unstable-v1.js';
 import { interfaces as textInputUnstableV3 } from './text-input-unstable-v3.js';
 import { interfaces as viewporter } from './viewporter.js';
 import { interfaces as virtualKeyboardUnstableV1 } from './virtual-keyboard-unstable-v1.js';
+import { interfaces as virtwlClock } from './virtwl-clock.js';
 import { interfaces as virtwlMemory } from './virtwl-memory.js';
 import { interfaces as wayland } from './wayland.js';
 import { interfaces as wlrDataControlUnstableV1 } from './wlr-data-control-unstable-v1.js';
@@ -104,6 +105,7 @@ const ALL = [
   ...textInputUnstableV3,
   ...viewporter,
   ...virtualKeyboardUnstableV1,
+  ...virtwlClock,
   ...virtwlMemory,
   ...wayland,
   ...wlrDataControlUnstableV1,

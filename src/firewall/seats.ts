@@ -1,0 +1,66 @@
+/**
+ * Devices of a seat that a client has let go of. By the protocol they go on; wlroots destroys them with the client's last
+ * `wl_seat` of that seat, and takes their own release, which the client owes, for a mistake. So they are released before
+ * it, and are inert for the client.
+ */
+import { Verdict } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import { takeAway } from './lifetimes.js';
+
+/** What a client has of one seat of the compositor's. */
+interface Held {
+  readonly seats: Set<RelayObject>;
+  readonly devices: Set<RelayObject>;
+}
+
+/** The concern for one connection. */
+export function seatsConcern(): Concern {
+  /** By the registry's number for the seat. */
+  const held = new Map<number, Held>();
+  /** By each object that is counted there. */
+  const groups = new WeakMap<RelayObject, Held>();
+  const made = (device: RelayObject, call: { readonly object: RelayObject }): void => {
+    const group = groups.get(call.object);
+    if (group === undefined) return;
+    group.devices.add(device);
+    groups.set(device, group);
+  };
+  const gone = (device: RelayObject): void => void groups.get(device)?.devices.delete(device);
+  return {
+    name: 'seats',
+    after: ['lifetimes'],
+    made: {
+      wl_seat: (seat, { args }) => {
+        const { name } = args as unknown as { readonly name: number };
+        let group = held.get(name);
+        if (group === undefined) held.set(name, (group = { seats: new Set(), devices: new Set() }));
+        group.seats.add(seat);
+        groups.set(seat, group);
+      },
+      wl_pointer: made,
+      wl_keyboard: made,
+      wl_touch: made,
+    },
+    gone: {
+      wl_seat: seat => {
+        const group = groups.get(seat);
+        group?.seats.delete(seat);
+        for (const [name, each] of held) if (each === group && each.seats.size === 0) held.delete(name);
+      },
+      wl_pointer: gone,
+      wl_keyboard: gone,
+      wl_touch: gone,
+    },
+    requests: {
+      wl_seat: {
+        release: ({ relay, object }) => {
+          const group = groups.get(object);
+          if (group?.seats.size !== 1) return Verdict.Forward;
+          for (const device of group.devices) takeAway(relay, device, { then: 'inert' });
+          return Verdict.Forward;
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/** What is made for a surface: one for each, and of no use without it. */
+import t from 'tap';
+import {
+  WpColorRepresentationManagerV1Error,
+  WpColorRepresentationSurfaceV1Error,
+} from '../../src/wayland/protocols/color-representation-v1.js';
+import { GlueBetween } from '../compositor-glue/glue-between.js';
+
+const GLOBALS = [
+  ['wl_compositor', 6],
+  ['wp_color_representation_manager_v1', 1],
+] as const;
+
+t.test('how the colours of a surface are meant', async t => {
+  const scene = async () => {
+    const between = new GlueBetween({ globals: GLOBALS });
+    t.teardown(() => between.close());
+    const { client, compositor, registry } = await between.arrive('work');
+    const surface = client.make(client.bind(registry, 1, 'wl_compositor', 6), 'create_surface');
+    const manager = client.bind(registry, 2, 'wp_color_representation_manager_v1', 1);
+    const representation = client.make(manager, 'get_surface', ['new', surface]);
+    return { client, compositor, surface, manager, representation };
+  };
+
+  t.test('is passed on', async t => {
+    const { client, compositor, representation, surface } = await scene();
+    client.say(representation, 'set_alpha_mode', [2]);
+    client.say(representation, 'destroy');
+    client.say(surface, 'destroy');
+    await client.roundtrip();
+    t.same(compositor.last('wp_color_representation_surface_v1.set_alpha_mode').args, [2]);
+    t.notOk(client.ended);
+    t.same(compositor.faults, []);
+  });
+
+  t.test('is said by one object for each', async t => {
+    const { client, manager, surface } = await scene();
+    client.make(manager, 'get_surface', ['new', surface]);
+    await client.isEnded();
+    t.match(client.last('wl_display.error').args, [manager, WpColorRepresentationManagerV1Error.surface_exists]);
+  });
+
+  t.test('is said of a surface that is there', async t => {
+    const { client, compositor, representation, surface } = await scene();
+    client.say(surface, 'destroy');
+    client.say(representation, 'set_alpha_mode', [2]);
+    await client.isEnded();
+    t.match(client.last('wl_display.error').args, [representation, WpColorRepresentationSurfaceV1Error.inert]);
+    t.same(compositor.faults, []);
+  });
+});

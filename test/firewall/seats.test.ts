@@ -1,0 +1,64 @@
+/** A seat that is let go of before its devices, which wlroots takes along. */
+import t, { type Test } from 'tap';
+import { GlueBetween } from '../compositor-glue/glue-between.js';
+import { settle } from '../relay/peer.js';
+
+const CAPABILITIES = 7;
+
+async function scene(t: Test) {
+  const between = new GlueBetween({ globals: [['wl_seat', 8]] });
+  t.teardown(() => between.close());
+  const { client, compositor, registry } = await between.arrive('work');
+  const seat = async (): Promise<number> => {
+    const bound = client.bind(registry, 1, 'wl_seat', 8);
+    await settle(16);
+    const { id } = compositor.last('wl_registry.bind').args[1] as { id: number };
+    compositor.say(id, 'capabilities', [CAPABILITIES]);
+    await settle(16);
+    return bound;
+  };
+  const said = (): string[] =>
+    compositor.heard.map(({ name }) => name).filter(name => name.endsWith('release') || name.includes('get_'));
+  return { client, compositor, seat, said, between };
+}
+
+t.test('devices of a client’s last wl_seat are released before it, and once', async t => {
+  const { client, compositor, seat, said, between } = await scene(t);
+  const only = await seat();
+  const devices = ['pointer', 'keyboard', 'touch'].map(each => client.make(only, `get_${each}`));
+  client.say(only, 'release');
+  for (const device of devices) client.say(device, 'release');
+  await client.roundtrip();
+  t.same(said().slice(-4), ['wl_pointer.release', 'wl_keyboard.release', 'wl_touch.release', 'wl_seat.release']);
+  t.same(
+    devices.filter(id => !client.all('wl_display.delete_id').some(({ args }) => args[0] === id)),
+    [],
+    'the client has its ids back',
+  );
+  t.same(compositor.faults, []);
+  t.same(between.left, []);
+});
+
+t.test('with another wl_seat of the same seat, they go on', async t => {
+  const { client, compositor, seat, said, between } = await scene(t);
+  const [one, two] = [await seat(), await seat()];
+  const pointer = client.make(one, 'get_pointer');
+  client.say(one, 'release');
+  await client.roundtrip();
+  t.same(said().slice(-2), ['wl_seat.get_pointer', 'wl_seat.release']);
+  client.say(two, 'release');
+  client.say(pointer, 'release');
+  await client.roundtrip();
+  t.same(said().slice(-2), ['wl_pointer.release', 'wl_seat.release'], 'until that goes too');
+  const again = await seat();
+  client.say(client.make(again, 'get_keyboard'), 'release');
+  client.say(again, 'release');
+  await client.roundtrip();
+  t.same(
+    said().slice(-2),
+    ['wl_keyboard.release', 'wl_seat.release'],
+    'what the client has released is not released again',
+  );
+  t.same(compositor.faults, []);
+  t.same(between.left, []);
+});
