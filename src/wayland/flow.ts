@@ -82,12 +82,14 @@ export class Flow {
     else if (!this.#backedUp()) this.#channel.resume();
   }
 
-  /** Drops what is held. The channel is its owner's to close. */
-  close(): void {
+  /** Drops what is held, and returns its bytes. The channel is its owner's to close. */
+  close(): Uint8Array {
     this.#closed = true;
+    const rest = this.#rest ?? new Uint8Array(0);
     this.#rest = undefined;
     closeAll(this.#fds);
     this.#fds.length = 0;
+    return rest;
   }
 
   #receive(bytes: Uint8Array, fds: OwnedFd[]): void {
