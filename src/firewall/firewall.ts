@@ -22,6 +22,7 @@ import { constructionConcern } from './construction.js';
 import { Focus } from './focus.js';
 import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geometry.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
+import { destructionOrder, MAX_DEPENDENTS_PER_CLIENT } from './order.js';
 import { VmPace } from './pace.js';
 import { Population, populationConcern } from './population.js';
 import { regionsConcern } from './regions.js';
@@ -39,6 +40,9 @@ export const FIREWALL: readonly string[] = [
   'population',
   'pace',
 ];
+
+/** What an id of the block costs the compositor, where a request is 1: see `pace.ts`. */
+const ID_COST = 1 / 8;
 
 /** What all clients of one VM share. */
 export class VmFirewall {
@@ -68,7 +72,7 @@ export class SharedFirewall {
 /** The firewall of one connection. */
 export interface Firewall {
   /** For the rules of its relay. The concerns come behind those that decide what there is at all (`globals`). */
-  readonly rules: Pick<RelayRules, 'pace' | 'leaving'>;
+  readonly rules: Pick<RelayRules, 'pace' | 'leaving' | 'order'>;
   readonly concerns: readonly Concern[];
   /** Once, when there is a relay, before it starts. */
   attach(relay: Relay): void;
@@ -78,7 +82,11 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
   const pace = vm.pace.connect();
   const population = populationConcern(vm.population);
   return {
-    rules: { pace, leaving: destroyInOrder },
+    rules: {
+      pace,
+      leaving: destroyInOrder,
+      order: destructionOrder(() => pace.charge(MAX_DEPENDENTS_PER_CLIENT * ID_COST)),
+    },
     concerns: [
       lifetimesConcern(),
       constructionConcern(),

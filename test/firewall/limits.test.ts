@@ -71,6 +71,19 @@ t.test('subsurfaces of subsurfaces', async t => {
   t.equal(errorCode(client), WlDisplayError.no_memory);
 });
 
+t.test('a surface that has children becomes a child, once', async t => {
+  const { client, bound, surface, compositor } = await walled(t);
+  const [top, middle, bottom] = [surface(), surface(), surface()];
+  client.make(bound.wl_subcompositor, 'get_subsurface', ['new', bottom, middle]);
+  client.make(bound.wl_subcompositor, 'get_subsurface', ['new', middle, top]);
+  await settle(20);
+  t.equal(count(compositor, 'wl_subcompositor.get_subsurface'), 2);
+  t.equal(errorCode(client), undefined);
+  client.make(bound.wl_subcompositor, 'get_subsurface', ['new', middle, top]);
+  await client.isEnded();
+  t.equal(errorCode(client), WlSubcompositorError.bad_surface);
+});
+
 t.test('a surface is not below itself', async t => {
   const { client, bound, surface } = await walled(t);
   const [above, below] = [surface(), surface()];

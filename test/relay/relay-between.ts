@@ -26,7 +26,7 @@ export interface BetweenOptions extends Partial<RelayRules> {
 }
 
 /** Every fd that may pass at all passes. */
-const AS_IT_IS: Carriers = { memory: (_call, fd) => fd, keymap: (_call, fd) => fd, sink: (_call, fd) => fd };
+export const AS_IT_IS: Carriers = { memory: (_call, fd) => fd, keymap: (_call, fd) => fd, sink: (_call, fd) => fd };
 
 /** The one concern of a test. */
 export function handling(handlers: Omit<Concern, 'name'>): Concern[] {
