@@ -134,6 +134,11 @@ export async function startLabwc(t: Teardown, options: LabwcOptions = {}): Promi
   return start(t, ['labwc', '-C', runtimeDir, '-s', `sh -c '${ANNOUNCE}'`], runtimeDir, env);
 }
 
+/** Whether the search path has a program of that name. */
+export function installed(program: string): boolean {
+  return (process.env.PATH ?? '').split(':').some(directory => existsSync(join(directory, program)));
+}
+
 /** Starts any other compositor by its command line. It is ready as soon as there is a Wayland socket. */
 export async function startCommand(
   t: Teardown,

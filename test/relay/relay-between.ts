@@ -51,6 +51,7 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
     toClient: options.toClient ?? AS_IT_IS,
     ...(options.objects && { objects: options.objects }),
     ...(options.pace && { pace: options.pace }),
+    ...(options.order && { order: options.order }),
     ...(options.leaving && { leaving: options.leaving }),
     trace: options.trace,
   });
