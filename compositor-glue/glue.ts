@@ -92,8 +92,7 @@ export class Glue extends EventEmitter<GlueEvents> {
     }
     const account = this.#account(vm);
     const { clients: limit, capture } = this.#policies.of(vm);
-    // Those that have left are the compositor's for a moment more, and are bounded as those that are there.
-    if (account.clients >= limit || account.departed >= limit) {
+    if (account.clients >= limit) {
       turnAway(link, `VM "${vm}" has ${limit} clients already`);
       this.emit('left', vm, new Error(`refused: VM "${vm}" has ${limit} clients already`), undefined);
       return;
@@ -138,14 +137,9 @@ export class Glue extends EventEmitter<GlueEvents> {
     client.relay.on('close', reason => {
       this.#clients.delete(client);
       account.clients -= 1;
-      account.departed += 1;
       if (account.clients === 0) account.forgetKeymaps();
       this.#forgetIdleAccounts();
       this.emit('left', vm, reason, number);
-    });
-    client.relay.on('gone', () => {
-      account.departed -= 1;
-      this.#forgetIdleAccounts();
     });
   }
 

@@ -50,8 +50,6 @@ export class VmAccount implements ObjectAccount {
   readonly firewall: VmFirewall;
   /** Connections that this VM has now. */
   clients = 0;
-  /** Clients that have left, and whose connections the compositor has not read to their ends. */
-  departed = 0;
   /** Bytes of {@link bytes} that were given up and are still held. */
   #leaving = 0;
   #leavingSlabs = 0;
@@ -101,7 +99,7 @@ export class VmAccount implements ObjectAccount {
 
   /** Whether nothing is on the account any more, and no client uses it. */
   get idle(): boolean {
-    return this.clients === 0 && this.departed === 0 && this.#slabs === 0 && this.transfers.count === 0;
+    return this.clients === 0 && this.#slabs === 0 && this.transfers.count === 0;
   }
 
   /** Puts a slab of `bytes` on the account. False, and nothing changed, where it exceeds the share or their number. */

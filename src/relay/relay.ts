@@ -30,7 +30,6 @@ import { invalidObject, ProtocolError, type Call } from './call.js';
 import type { Carriers } from './carriers.js';
 import { Chains, type Concern } from './chain.js';
 import { Events } from './events.js';
-import { sayFarewell } from './farewell.js';
 import type { Inert, ObjectAccount, RelayObject } from './object-map.js';
 import { Objects } from './objects.js';
 import type { Order } from './order.js';
@@ -84,8 +83,6 @@ export type SendValues<Args extends readonly ArgType[]> = { readonly [A in Args[
 export interface RelayEvents {
   /** Both sides are closed. `reason` is undefined when the client left in an orderly way. */
   close: (reason: Error | undefined) => void;
-  /** After `close`: the compositor has dealt with the client's end, and its connection is closed. */
-  gone: () => void;
 }
 
 /** Relays one client. Owns both channels. */
@@ -98,8 +95,6 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #requestFlow: Flow;
   readonly #eventFlow: Flow;
   #closed = false;
-  /** The compositor has hung up, or its connection broke. */
-  #deserted = false;
 
   /** @throws Error for rules that contradict each other, see {@link Chains} */
   constructor(client: Channel, server: Channel, rules: RelayRules) {
@@ -128,8 +123,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#eventFlow = new Flow(server, this.toClient, {
       dispatch: (bytes, offset, size, fds) => events.dispatch(bytes, offset, size, fds),
       batchDone: () => this.flush(),
-      end: () => this.#desert(new Error('the compositor closed the connection')),
-      error: error => this.#desert(error),
+      end: () => this.close(new Error('the compositor closed the connection')),
+      error: error => this.close(error),
       broken: error => (error instanceof ProtocolError ? this.fail(error) : this.close(error)),
     });
   }
@@ -276,14 +271,8 @@ export class Relay extends EventEmitter<RelayEvents> {
   close(reason: Error | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
-    let farewell: number | undefined;
     try {
-      if (this.#rules.leaving !== undefined && !this.#deserted) {
-        this.#rules.leaving(this);
-        const callback = this.inject('wl_callback', 1);
-        this.request(this.display, 'sync', { callback });
-        farewell = callback.serverId;
-      }
+      this.#rules.leaving?.(this);
     } catch {
       // The compositor gets rid of what is left when the connection ends; why it ends is known already.
     }
@@ -296,18 +285,11 @@ export class Relay extends EventEmitter<RelayEvents> {
       out.close();
     }
     this.#requestFlow.close();
-    const rest = this.#eventFlow.close();
+    this.#eventFlow.close();
     this.#objects.close();
     this.toClient.channel.closeWhenDrained();
-    if (farewell === undefined) this.toServer.channel.closeWhenDrained();
-    else sayFarewell(this.toServer.channel, farewell, rest, () => this.emit('gone'));
+    this.toServer.channel.closeWhenDrained();
     this.emit('close', reason);
-    if (farewell === undefined) this.emit('gone');
-  }
-
-  #desert(reason: Error): void {
-    this.#deserted = true;
-    this.close(reason);
   }
 
   #blame(error: Error): void {

@@ -82,14 +82,12 @@ export class Flow {
     else if (!this.#backedUp()) this.#channel.resume();
   }
 
-  /** Drops what is held, and returns its bytes. The channel is its owner's to close. */
-  close(): Uint8Array {
+  /** Drops what is held. The channel is its owner's to close. */
+  close(): void {
     this.#closed = true;
-    const rest = this.#rest ?? new Uint8Array(0);
     this.#rest = undefined;
     closeAll(this.#fds);
     this.#fds.length = 0;
-    return rest;
   }
 
   #receive(bytes: Uint8Array, fds: OwnedFd[]): void {
