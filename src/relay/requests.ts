@@ -120,7 +120,12 @@ export class Requests extends Way {
     }
     // wl_registry.bind: its handler has checked that the interface is known.
     const version = readUint(call.bytes, place - 4);
-    return this.#relay.adopt(readString(call.bytes, call.offset + BIND_INTERFACE) as InterfaceName, version, clientId, false);
+    return this.#relay.adopt(
+      readString(call.bytes, call.offset + BIND_INTERFACE) as InterfaceName,
+      version,
+      clientId,
+      false,
+    );
   }
 
   /** A request to, or about, what is inert: an error where the protocol has one, else nothing; what it makes is inert too. */

@@ -108,7 +108,10 @@ async function household(display: Display, handle?: string): Promise<void> {
   if (has('zxdg_exporter_v2')) {
     const exported = display.bindOnce('zxdg_exporter_v2').create('export_toplevel', surface);
     const own = await display.until<string>(resolve => exported.once('handle', resolve));
-    display.bindOnce('zxdg_importer_v2').create('import_toplevel', handle ?? own).request('set_parent_of', byHandle);
+    display
+      .bindOnce('zxdg_importer_v2')
+      .create('import_toplevel', handle ?? own)
+      .request('set_parent_of', byHandle);
   }
   const { xdg: menu } = await shownPopup(xdg, display);
   await shownPopup(menu, display);
