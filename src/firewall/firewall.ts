@@ -5,6 +5,7 @@
  *
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
  * - `construction.ts`: nothing is said of a window before what has to come first
+ * - `order.ts`: what needs another has a lower id, so that a compositor that destroys by ids does it in a legal order
  * - `roles.ts`: roles are given once, parents and subsurfaces make trees
  * - `serials.ts`: what needs an action of the user has one
  * - `regions.ts`: regions and damage have few rectangles
@@ -41,7 +42,7 @@ export const FIREWALL: readonly string[] = [
   'pace',
 ];
 
-/** What an id of the block costs the compositor, where a request is 1: see `pace.ts`. */
+/** What an id of the block costs the compositor, 0.6 µs, where a request is 1: see `pace.ts`. */
 const ID_COST = 1 / 8;
 
 /** What all clients of one VM share. */

@@ -8,6 +8,9 @@ import { WlDisplayError } from '../../src/wayland/protocols/wayland.js';
 import { settle, type Heard, type Peer } from '../relay/peer.js';
 import { walled } from './walled.js';
 
+/** Tens of thousands of messages, on a machine that is busy. */
+const LONG = { timeout: 120_000 };
+
 /** Follows what a compositor hears, and notes each object whose id is not below those that it needs. */
 class Judge {
   readonly faults: string[] = [];
@@ -100,7 +103,7 @@ t.test('a window with all that belongs to it', async t => {
   await proves('a window with popups and subsurfaces');
 });
 
-t.test('10,000 popups in turn, of a window that is the oldest of many', async t => {
+t.test('10,000 popups in turn, of a window that is the oldest of many', LONG, async t => {
   const { window, show, popup, close, proves, client, surface, subsurface } = await judged(t);
   // It is made among 500 others, and they all leave it alone.
   const crowd = Array.from({ length: 500 }, () => window());
@@ -120,7 +123,7 @@ t.test('10,000 popups in turn, of a window that is the oldest of many', async t 
   await proves('10,000 popups');
 });
 
-t.test('1,000 windows, opened and closed in random order', async t => {
+t.test('1,000 windows, opened and closed in random order', LONG, async t => {
   const { window, decoration, surface, subsurface, close, proves, client } = await judged(t);
   const draw = draws(1);
   const open: number[][] = [];
