@@ -102,6 +102,43 @@ export async function startCage(t: Teardown, options: CageOptions = {}): Promise
   return start(t, ['cage', '--', 'sh', '-c', script, 'sh', ...command], makeRuntimeDir(), env);
 }
 
+/**
+ * What labwc is told: no decorations where nobody asks for them, every window as large as the output, and a pointer that
+ * gives windows the focus and does nothing else, so that no drag puts one in another's place.
+ */
+const LABWC_CONFIG = `<?xml version="1.0"?>
+<labwc_config>
+  <core><decoration>client</decoration></core>
+  <windowRules>
+    <windowRule identifier="*" serverDecoration="no"><action name="Maximize"/></windowRule>
+  </windowRules>
+  <keyboard><keybind key="W-F12"><action name="None"/></keybind></keyboard>
+  <mouse>
+    <context name="Client">
+      <mousebind button="Left" action="Press"><action name="Focus"/><action name="Raise"/></mousebind>
+    </context>
+  </mouse>
+</labwc_config>
+`;
+
+export interface LabwcOptions {
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Starts labwc. Its output is 1280×720, wlroots' default for a headless one, and each window fills it. */
+export async function startLabwc(t: Teardown, options: LabwcOptions = {}): Promise<Compositor> {
+  const runtimeDir = makeRuntimeDir();
+  writeFileSync(join(runtimeDir, 'rc.xml'), LABWC_CONFIG);
+  // It has no switch against Xwayland, but starts it only for an X11 client: any program does.
+  const env = { WLR_XWAYLAND: '/bin/false', ...options.env };
+  return start(t, ['labwc', '-C', runtimeDir, '-s', `sh -c '${ANNOUNCE}'`], runtimeDir, env);
+}
+
+/** Whether the search path has a program of that name. */
+export function installed(program: string): boolean {
+  return (process.env.PATH ?? '').split(':').some(directory => existsSync(join(directory, program)));
+}
+
 /** Starts any other compositor by its command line. It is ready as soon as there is a Wayland socket. */
 export async function startCommand(
   t: Teardown,

@@ -1,8 +1,8 @@
 /**
  * What must have been said before: a window shows nothing before it has a role and was configured, a configure is
  * acknowledged once, a popup grabs before it is shown, a subsurface is placed beside a sibling, a seat gives no device that
- * it never had. A compositor refuses each of these itself, by ending the client with its objects in the order of their
- * numbers, and not every compositor survives that order (sway 1.7 does not, with nested subsurfaces). So the glue refuses
+ * it never had. A compositor refuses each of these itself, by ending the client. Then nobody tells it what some have to be told
+ * before (`prepareEnd` in `lifetimes.ts`), and the order of destruction is all that it has (`order.ts`). So the glue refuses
  * first, and `lifetimes.ts` takes the objects away.
  */
 import { ProtocolError, Verdict, type EventHandlers, type RequestHandlers } from '../relay/call.js';

@@ -8,22 +8,10 @@ import { ProtocolError, Verdict, type Call, type RequestHandlers } from '../rela
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
-import type { InterfaceName } from '../wayland/message-types.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import { WlSurfaceError } from '../wayland/protocols/wayland.js';
 import { knownLife, lifeOf, tie, untie } from './life.js';
-import { LIVES, type Gone, type LifeRules } from './lives.js';
-
-/** Interfaces that something needs: their destructors are checked. */
-const NEEDED: readonly InterfaceName[] = [
-  'wl_surface',
-  'xdg_wm_base',
-  'xdg_surface',
-  'xdg_toplevel',
-  'xdg_popup',
-  'wl_pointer',
-  'zwp_tablet_tool_v2',
-];
+import { LIVES, NEEDED, type Gone, type LifeRules } from './lives.js';
 
 /** The concern for one connection. */
 export function lifetimesConcern(): Concern {
@@ -106,7 +94,7 @@ function tieToNeeds(object: RelayObject, rules: LifeRules, call: Call): void {
     const need = (by === 'maker' ? call.object : args[by]) as RelayObject | undefined;
     if (need === undefined) continue;
     const { only } = rules;
-    if (only?.per === by && hasOne(need, object.interface.name)) {
+    if (only?.per === by && hasOne(need, object.interface.name, rules)) {
       throw new ProtocolError(
         call.object.clientId,
         only.code,
@@ -117,8 +105,12 @@ function tieToNeeds(object: RelayObject, rules: LifeRules, call: Call): void {
   }
 }
 
-function hasOne(need: RelayObject, interfaceName: string): boolean {
-  for (const other of knownLife(need)?.dependents ?? []) if (other.interface.name === interfaceName) return true;
+/** Whether `need` has an object of that interface already. A surface's children are not its own subsurface. */
+function hasOne(need: RelayObject, interfaceName: string, { needs, only }: LifeRules): boolean {
+  const place = needs.findIndex(({ by }) => by === only?.per);
+  for (const other of knownLife(need)?.dependents ?? []) {
+    if (other.interface.name === interfaceName && knownLife(other)?.needs[place]?.object === need) return true;
+  }
   return false;
 }
 

@@ -152,3 +152,14 @@ export const LIVES: Readonly<Partial<Record<InterfaceName, LifeRules>>> = {
     ],
   },
 };
+
+/** Interfaces that something needs: their destructors are checked. */
+export const NEEDED: readonly InterfaceName[] = [
+  'wl_surface',
+  'xdg_wm_base',
+  'xdg_surface',
+  'xdg_toplevel',
+  'xdg_popup',
+  'wl_pointer',
+  'zwp_tablet_tool_v2',
+];

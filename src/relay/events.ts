@@ -40,7 +40,12 @@ export class Events extends Way {
       throw new Error(`the compositor sent unknown event ${opcode} of ${object.interface.name}#${id}`);
     }
     checkMessage(message, bytes, offset, size);
+    if (this.#objects.isHeld(id)) return true;
     if (object === this.#objects.display) {
+      if (message.name === 'delete_id' && this.#objects.isHeld(readUint(bytes, offset + 8))) {
+        this.#displayEvent(message, bytes, offset);
+        return true;
+      }
       this.#trace?.passing('<-', object.interface.name, id, message, bytes, offset, []);
       this.#displayEvent(message, bytes, offset);
       return true;

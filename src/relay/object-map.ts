@@ -11,6 +11,7 @@
  */
 import type { Interface } from '../wayland/interface.js';
 import type { Handler } from './call.js';
+import { IdBlock } from './order.js';
 
 /** First id that the compositor makes itself: WL_SERVER_ID_START of the wire protocol. */
 export const SERVER_ID_START = 0xff000000;
@@ -82,7 +83,13 @@ export class RelayObject<N extends string = string> {
 export class ObjectMap {
   readonly #low: (RelayObject | undefined)[] = [undefined];
   readonly #high: (RelayObject | undefined)[] = [];
-  readonly #free: number[] = [];
+  #free: number[] = [];
+  #block: IdBlock | undefined;
+
+  /** The ids that are kept for dependents, where there are such. */
+  get block(): IdBlock | undefined {
+    return this.#block;
+  }
 
   get(id: number): RelayObject | undefined {
     return id < SERVER_ID_START ? this.#low[id] : this.#high[id - SERVER_ID_START];
@@ -117,14 +124,25 @@ export class ObjectMap {
       return;
     }
     this.#low[id] = undefined;
-    if (reuse) this.#free.push(id);
+    if (!reuse) return;
+    if (this.#block === undefined || id >= this.#block.first + this.#block.count) this.#free.push(id);
+    else if (this.#block.has(id)) this.#block.give(id);
+    // What was in use before there was a block is below it, and is not used again: what is needed has its id above.
   }
 
-  /** An id of our own choice, or 0 when there are {@link MAX_OBJECTS}. */
+  /** Keeps the next `count` ids for dependents; all of them are in use, by `holder`, until they are deleted. */
+  keepBlock(count: number, holder: RelayObject): IdBlock {
+    this.#block = new IdBlock(this.#low.length, count);
+    this.#free = [];
+    for (let i = 0; i < count; i++) this.#low.push(holder);
+    return this.#block;
+  }
+
+  /** An id of our own choice outside of the block, or 0 when there are {@link MAX_OBJECTS} beside it. */
   allocate(): number {
     const reused = this.#free.pop();
     if (reused !== undefined) return reused;
-    if (this.#low.length >= MAX_OBJECTS) return 0;
+    if (this.#low.length - (this.#block?.count ?? 0) >= MAX_OBJECTS) return 0;
     this.#low.push(undefined);
     return this.#low.length - 1;
   }

@@ -11,8 +11,18 @@ import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { invalidObject, ProtocolError, type Call } from './call.js';
 import type { Chains } from './chain.js';
 import { ObjectMap, RelayObject, SERVER_ID_START, type Inert, type ObjectAccount } from './object-map.js';
+import type { Order } from './order.js';
 
 const DELETE_ID = messageNamed(interfaces.get('wl_display')!.events, 'delete_id')!;
+const SYNC = messageNamed(interfaces.get('wl_display')!.requests, 'sync')!;
+
+/** What decides on the objects of a connection, beside the chains. */
+export interface ObjectRules {
+  readonly account: ObjectAccount | undefined;
+  readonly order: Order | undefined;
+  /** Dependents may be made now: requests that {@link Objects.admits} refused may come again. */
+  readonly ordered: () => void;
+}
 
 /** The objects of one relayed connection. */
 export class Objects {
@@ -22,19 +32,47 @@ export class Objects {
   readonly display: RelayObject<'wl_display'>;
   readonly #chains: Chains;
   readonly #account: ObjectAccount | undefined;
+  readonly #order: Order | undefined;
+  readonly #ordered: () => void;
+  /** In the place of each id of the block that was not used for anything yet. */
+  readonly #holder = new RelayObject(interfaces.get('wl_callback')!, 1, 0, 0, undefined, undefined);
+  /** Ids of the block that have that holder. */
+  #held = 0;
+  /** Requests need not be asked about ({@link admits}): there is no order, or its ids are there. */
+  settled: boolean;
   readonly #toClient: Outbox;
   readonly #toServer: Outbox;
   /** Places taken from the account. */
   #taken = 0;
   #closed = false;
 
-  constructor(chains: Chains, account: ObjectAccount | undefined, toClient: Outbox, toServer: Outbox) {
+  constructor(chains: Chains, rules: ObjectRules, toClient: Outbox, toServer: Outbox) {
     this.#chains = chains;
-    this.#account = account;
+    this.#account = rules.account;
+    this.#order = rules.order;
+    this.#ordered = rules.ordered;
+    this.settled = rules.order === undefined;
     this.#toClient = toClient;
     this.#toServer = toServer;
     // The id after wl_display's is the first that may be given out, on either side.
     this.display = this.#enter('wl_display', 1, this.byClient.allocate(), this.byServer.allocate());
+  }
+
+  /**
+   * Whether a request that makes objects may be dealt with now. It has to wait where it makes a dependent, for which there
+   * is no id yet. What may be needed is made behind the block, in the same batch.
+   */
+  admits(makes: readonly string[]): boolean {
+    const order = this.#order!;
+    const dependent = makes.some(name => order.isDependent(name));
+    if (!dependent && !makes.some(name => order.isNeeded(name))) return true;
+    if (this.byServer.block === undefined) this.#askForBlock(order);
+    return !dependent || this.settled;
+  }
+
+  /** Whether an id is used for nothing but to be free later: nobody wants to hear of it. */
+  isHeld(serverId: number): boolean {
+    return this.#held > 0 && this.byServer.get(serverId) === this.#holder;
   }
 
   /** An object of the relay's own on the compositor's side. */
@@ -53,7 +91,7 @@ export class Objects {
   ): RelayObject<N> {
     this.checkNewId(clientId);
     this.#takePlace(this.byClient, clientId);
-    const object = this.#enter(name, version, clientId, local ? 0 : this.#serverId());
+    const object = this.#enter(name, version, clientId, local ? 0 : this.#orderedId(name, call));
     object.data = data;
     this.#tellMade(object, call);
     return object;
@@ -112,6 +150,7 @@ export class Objects {
     const object = this.byServer.get(id);
     if (object === undefined || object === this.display || id >= SERVER_ID_START) return;
     this.byServer.delete(id, true);
+    if (object === this.#holder) this.#releaseOne();
     if (object.clientId === 0) return;
     this.byClient.delete(object.clientId, false);
     this.#confirm(object.clientId);
@@ -148,6 +187,37 @@ export class Objects {
 
   #confirm(clientId: number): void {
     this.#toClient.write(1, DELETE_ID, [clientId]);
+  }
+
+  #askForBlock(order: Order): void {
+    const { first, count } = this.byServer.keepBlock(order.places, this.#holder);
+    this.#held = count;
+    for (let id = first; id < first + count; id++) this.#toServer.write(1, SYNC, [id]);
+    order.asked?.();
+  }
+
+  #releaseOne(): void {
+    this.#held -= 1;
+    if (this.#held > 0) return;
+    this.settled = true;
+    this.#ordered();
+  }
+
+  /** An id for an object of the client's: below all that it needs, where it needs anything. */
+  #orderedId(name: InterfaceName, call: Call): number {
+    const order = this.#order;
+    if (order?.isDependent(name) !== true) return this.#serverId();
+    const { block } = this.byServer;
+    if (block === undefined) throw new Error(`a ${name} is made before there are ids for it`);
+    let bound = SERVER_ID_START;
+    for (const need of order.needsOf(name, call)) if (need.serverId !== 0) bound = Math.min(bound, need.serverId);
+    const id = order.isNeeded(name) ? block.takeHighest(bound) : block.takeLowest(bound);
+    if (id !== 0) return id;
+    throw new ProtocolError(
+      1,
+      WlDisplayError.no_memory,
+      `virtwl: no room for another ${name}: a client has at most ${order.places} objects that belong to other objects`,
+    );
   }
 
   #serverId(): number {

@@ -32,6 +32,7 @@ import { Chains, type Concern } from './chain.js';
 import { Events } from './events.js';
 import type { Inert, ObjectAccount, RelayObject } from './object-map.js';
 import { Objects } from './objects.js';
+import type { Order } from './order.js';
 import { Requests } from './requests.js';
 import type { Trace } from './trace.js';
 
@@ -49,6 +50,8 @@ export interface RelayRules {
   readonly trace?: Trace | undefined;
   /** How far the client may be ahead of the compositor. Default: no bound. */
   readonly pace?: Pace;
+  /** What is to be destroyed before what, should the compositor end the connection. Default: ids as they come. */
+  readonly order?: Order;
   /** Writes what is to be said to the compositor before the connection to it is closed, by either side. */
   readonly leaving?: (relay: Relay) => void;
 }
@@ -99,7 +102,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#rules = rules;
     this.toClient = new Outbox(client);
     this.toServer = new Outbox(server);
-    this.#objects = new Objects(new Chains(rules.concerns), rules.objects, this.toClient, this.toServer);
+    const ordered = (): void => this.resume('requests');
+    const objectRules = { account: rules.objects, order: rules.order, ordered };
+    this.#objects = new Objects(new Chains(rules.concerns), objectRules, this.toClient, this.toServer);
     const requests = new Requests(this, rules, this.#objects, this.toServer);
     const events = new Events(this, rules, this.#objects, this.toClient);
     this.#requests = requests;

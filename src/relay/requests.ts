@@ -7,12 +7,15 @@ import type { Arg } from '../wayland/interface.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 import type { Outbox } from '../wayland/outbox.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
-import { checkMessage, findObjects, readString, readUint, writeUint } from '../wayland/wire.js';
+import { checkMessage, findObjects, HEADER_BYTES, readString, readUint, writeUint } from '../wayland/wire.js';
 import { Call, invalidObject, ProtocolError, Verdict } from './call.js';
 import type { RelayObject } from './object-map.js';
 import type { Objects } from './objects.js';
 import type { Relay, RelayRules } from './relay.js';
 import { Way } from './way.js';
+
+/** Where the interface is in wl_registry.bind: behind the header and the name. */
+const BIND_INTERFACE = HEADER_BYTES + 4;
 
 export class Requests extends Way {
   readonly #relay: Relay;
@@ -46,6 +49,7 @@ export class Requests extends Way {
     checkMessage(message, bytes, offset, size);
     if (this.#rules.pace?.admit() === false) return false;
     const call = this.prepare(object, message, bytes, offset, size, queue);
+    if (!this.#objects.settled && !this.#objects.admits(interfacesMade(call))) return false;
     const { trace } = this.#rules;
     if (trace !== undefined) trace.passing('->', object.interface.name, id, message, bytes, offset, call.fds);
     let verdict = Verdict.Forward;
@@ -116,7 +120,12 @@ export class Requests extends Way {
     }
     // wl_registry.bind: its handler has checked that the interface is known.
     const version = readUint(call.bytes, place - 4);
-    return this.#relay.adopt(readString(call.bytes, call.offset + 12) as InterfaceName, version, clientId, false);
+    return this.#relay.adopt(
+      readString(call.bytes, call.offset + BIND_INTERFACE) as InterfaceName,
+      version,
+      clientId,
+      false,
+    );
   }
 
   /** A request to, or about, what is inert: an error where the protocol has one, else nothing; what it makes is inert too. */
@@ -134,4 +143,12 @@ export class Requests extends Way {
       this.#relay.adopt(arg.interface as InterfaceName, object.version, id, true).inert = { text: inert.text };
     }
   }
+}
+
+/** The interfaces of the objects that a request makes. */
+function interfacesMade({ message, bytes, offset }: Call): string[] {
+  return message.objectArgs.flatMap(({ kind, interface: name }) => {
+    if (kind === 'bind') return [readString(bytes, offset + BIND_INTERFACE)];
+    return kind === 'new_id' ? [name!] : [];
+  });
 }

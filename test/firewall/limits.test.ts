@@ -1,55 +1,14 @@
 /** The firewall's limits on both of their sides, and what a client leaves behind. The compositor is a stand-in. */
-import t, { type Test } from 'tap';
-import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
+import t from 'tap';
+import { VmFirewall } from '../../src/firewall/firewall.js';
 import { VM_WINDOW } from '../../src/firewall/pace.js';
 import { MAX_DAMAGE_RECTS, MAX_REGION_STEPS } from '../../src/firewall/regions.js';
 import { MAX_PARENT_DEPTH, MAX_POPUP_DEPTH, MAX_SUBSURFACE_DEPTH } from '../../src/firewall/roles.js';
 import { GRABS_PER_ACTION, MAX_SERIALS, Serials, USER_ACTION_MS } from '../../src/firewall/serials.js';
 import { WlDisplayError, WlSubcompositorError } from '../../src/wayland/protocols/wayland.js';
 import { XdgToplevelError } from '../../src/wayland/protocols/xdg-shell.js';
-import { firstCommit } from '../relay/manners.js';
 import { settle, type Peer } from '../relay/peer.js';
-import { between } from '../relay/relay-between.js';
-
-const GLOBALS = [
-  ['wl_compositor', 4],
-  ['wl_subcompositor', 1],
-  ['xdg_wm_base', 3],
-  ['wl_seat', 7],
-  ['wp_single_pixel_buffer_manager_v1', 1],
-] as const;
-
-/** A client of VM "work" behind a firewall. */
-async function walled(t: Test, vm = new VmFirewall('work')) {
-  const wall = firewall(vm, new SharedFirewall());
-  const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
-  wall.attach(b.relay);
-  const { client } = b;
-  const bound = Object.fromEntries(
-    GLOBALS.map(([name, version], i) => [name, client.bind(b.registry, i + 1, name, version)]),
-  ) as Record<(typeof GLOBALS)[number][0], number>;
-  const surface = (): number => client.make(bound.wl_compositor, 'create_surface');
-  const buffer = client.make(bound.wp_single_pixel_buffer_manager_v1, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
-  const pointer = client.make(bound.wl_seat, 'get_pointer');
-  const xdg = (of: number): number => client.make(bound.xdg_wm_base, 'get_xdg_surface', ['new', of]);
-  const positioner = client.make(bound.xdg_wm_base, 'create_positioner');
-  const show = async (of: { readonly surface: number; readonly xdg: number }): Promise<void> => {
-    await firstCommit(client, of.surface, of.xdg);
-    client.say(of.surface, 'attach', [buffer, 0, 0]);
-    client.say(of.surface, 'commit');
-  };
-  const window = (): { surface: number; xdg: number; toplevel: number } => {
-    const of = surface();
-    const xdgSurface = xdg(of);
-    return { surface: of, xdg: xdgSurface, toplevel: client.make(xdgSurface, 'get_toplevel') };
-  };
-  const popup = (parent: number): { surface: number; xdg: number; popup: number } => {
-    const of = surface();
-    const xdgSurface = xdg(of);
-    return { surface: of, xdg: xdgSurface, popup: client.make(xdgSurface, 'get_popup', ['new', parent, positioner]) };
-  };
-  return { ...b, bound, surface, show, window, popup, pointer };
-}
+import { walled } from './walled.js';
 
 const count = (peer: Peer, name: string): number => peer.all(name).length;
 const errorCode = (peer: Peer): unknown => peer.all('wl_display.error').at(-1)?.args[1];
@@ -69,6 +28,19 @@ t.test('subsurfaces of subsurfaces', async t => {
   under();
   await client.isEnded();
   t.equal(errorCode(client), WlDisplayError.no_memory);
+});
+
+t.test('a surface that has children becomes a child, once', async t => {
+  const { client, bound, surface, compositor } = await walled(t);
+  const [top, middle, bottom] = [surface(), surface(), surface()];
+  client.make(bound.wl_subcompositor, 'get_subsurface', ['new', bottom, middle]);
+  client.make(bound.wl_subcompositor, 'get_subsurface', ['new', middle, top]);
+  await settle(20);
+  t.equal(count(compositor, 'wl_subcompositor.get_subsurface'), 2);
+  t.equal(errorCode(client), undefined);
+  client.make(bound.wl_subcompositor, 'get_subsurface', ['new', middle, top]);
+  await client.isEnded();
+  t.equal(errorCode(client), WlSubcompositorError.bad_surface);
 });
 
 t.test('a surface is not below itself', async t => {

@@ -26,7 +26,7 @@ export interface BetweenOptions extends Partial<RelayRules> {
 }
 
 /** Every fd that may pass at all passes. */
-const AS_IT_IS: Carriers = { memory: (_call, fd) => fd, keymap: (_call, fd) => fd, sink: (_call, fd) => fd };
+export const AS_IT_IS: Carriers = { memory: (_call, fd) => fd, keymap: (_call, fd) => fd, sink: (_call, fd) => fd };
 
 /** The one concern of a test. */
 export function handling(handlers: Omit<Concern, 'name'>): Concern[] {
@@ -51,6 +51,7 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
     toClient: options.toClient ?? AS_IT_IS,
     ...(options.objects && { objects: options.objects }),
     ...(options.pace && { pace: options.pace }),
+    ...(options.order && { order: options.order }),
     ...(options.leaving && { leaving: options.leaving }),
     trace: options.trace,
   });

@@ -67,8 +67,11 @@ export class Bystander {
     await within(timeoutMs, 'the bystander waits in vain for the answer to a roundtrip', this.display.roundtrip());
   }
 
-  /** Rejects when the screen does not show the bystander's window, all of it, within `timeoutMs` milliseconds. */
-  async shown(capture: () => Promise<Picture>, timeoutMs: number): Promise<void> {
+  /**
+   * Rejects when the screen does not show the bystander's window, all of it, within `timeoutMs` milliseconds. The person
+   * at the seat goes on meanwhile, as `fidget` says.
+   */
+  async shown(capture: () => Promise<Picture>, fidget: () => void, timeoutMs: number): Promise<void> {
     const end = Date.now() + timeoutMs;
     for (let looks = 1; ; looks++) {
       const picture = await within(timeoutMs, 'no picture of the screen can be had', capture());
@@ -77,7 +80,11 @@ export class Bystander {
         throw new Error(`the screen does not show the bystander's window as it was drawn; it is ${leave(picture)}`);
       await pause(LOOK_MS);
       // As a program that goes on drawing: cage, captured while it lays out a window, loses the damage of a frame.
-      if (looks % LOOKS_A_FRAME === 0) this.#commit();
+      // And sway, where a window grows under the pointer after its layout is done, does not tell it of the pointer, for
+      // which its own arrow is there, until that moves.
+      if (looks % LOOKS_A_FRAME !== 0) continue;
+      this.#commit();
+      fidget();
     }
   }
 

@@ -12,16 +12,18 @@ import { Capturer } from '../../../src/wayland-client/capture.js';
 import { Display } from '../../../src/wayland-client/display.js';
 import { VirtualKeyboard } from '../../../src/wayland-client/virtual-keyboard.js';
 import type { WaylandObject } from '../../../src/wayland-client/wayland-object.js';
-import { startCage, startCommand, startSway, type Compositor } from '../../compositors.js';
+import { startCage, startCommand, startLabwc, startSway, type Compositor } from '../../compositors.js';
 import { Bystander, within } from './bystander.js';
 import type { User } from './player.js';
 
-/** The command line of a compositor; `sway` and `cage` alone are started as fits the fuzzer best. */
+/** The command line of a compositor; `sway`, `cage` and `labwc` alone are started as fits the fuzzer best. */
 export type CompositorName = string;
 
 /** BTN_LEFT of the kernel. */
 const LEFT_BUTTON = 0x110;
 const EXTENT = 1000;
+/** Some pixels of any output, as a part of EXTENT. */
+const FIDGET = 20;
 /** How long the bystander may have to wait for an answer or for its picture, in milliseconds. */
 const PATIENCE_MS = 15_000;
 /** Windows of the hostile client that do not answer hold sway's layout up no longer than this, in milliseconds. */
@@ -36,6 +38,8 @@ const HOSTILE = 'work';
 const INNOCENT = 'private';
 
 export class Ground {
+  #moved = false;
+
   private constructor(
     readonly compositor: Compositor,
     /** The socket that the hostile client connects to. */
@@ -95,13 +99,19 @@ export class Ground {
       this.#proveAlive();
       await this.bystander.answered(patienceMs);
       if (this.strict && this.refused.length > 0) throw new Error(`only the compositor found: ${this.refused[0]!}`);
-      await this.bystander.shown(this.capture, patienceMs);
+      await this.bystander.shown(this.capture, () => this.#fidget(), patienceMs);
     } catch (error) {
       // Its end is noticed by who is connected before it is by its parent: it may write a core first.
       await Promise.race([once(this.compositor.process, 'exit'), pause(END_MS)]);
       this.#proveAlive();
       throw error;
     }
+  }
+
+  /** The person at the seat moves the pointer by as little as it takes. */
+  #fidget(): void {
+    this.#moved = !this.#moved;
+    this.user.move(EXTENT / 2, EXTENT / 2 + (this.#moved ? FIDGET : 0));
   }
 
   #proveAlive(): void {
@@ -120,6 +130,7 @@ export class Ground {
 function begin(t: Parameters<typeof startSway>[0], name: CompositorName): Promise<Compositor> {
   const env = { MALLOC_PERTURB_: '165' }; // memory that was freed is not what it was
   if (name === 'cage') return startCage(t, { env });
+  if (name === 'labwc') return startLabwc(t, { env });
   if (name !== 'sway') return startCommand(t, name.split(/\s+/), env);
   const flags = [`-Dtxn-timeout=${LAYOUT_MS}`];
   return startSway(t, { width: 400, height: 300, env, config: SWAY_CONFIG, flags });

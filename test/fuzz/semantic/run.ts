@@ -3,7 +3,7 @@
  *
  *   node dist/test/fuzz/semantic/run.js --compositor sway --direct --seed 1 --requests 1000000
  *
- *   --compositor sway|cage|"COMMAND LINE"   the last one must let a window fill the output
+ *   --compositor sway|cage|labwc|"COMMAND LINE"   the last one must let a window fill the output
  *   --glue | --direct          through virtwl, the default, or at the compositor itself
  *   --seed N --from N          the seed, and the connection to begin with
  *   --requests N --findings N  ends after so many of either; one finding by default
