@@ -1,7 +1,7 @@
 /**
  * The pixels of one `wl_surface` of the application. A commit copies what is damaged from the application's buffer into
  * a link buffer (host memory, which the compositor reads), puts that in its place, and gives the application its buffer
- * back at once.
+ * back at once; unless the compositor has not read what it got before: then the commit waits, and the buffer with it.
  *
  * A surface has as many link buffers as the compositor holds at a time, usually two. Each remembers what has changed
  * since it was written last (`stale`), so that every byte that must be copied is copied once, and no other.
@@ -19,6 +19,13 @@ import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surfac
 
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
 const IDLE_LINK_BUFFERS = 2;
+/**
+ * Link buffers of a surface that a compositor may hold before we wait for it: one shown, one cached or on its way, one
+ * of a layout that changes. What is beyond it waits until one is released, or until the compositor has read all that was
+ * said and holds on nevertheless: one that is stopped holds no more than this, and the application's buffers stay busy
+ * as they would with the compositor itself.
+ */
+export const MAX_UNREAD_LINK_BUFFERS = 3;
 /** Damage rectangles in surface coordinates that wait for a commit; past it, everything counts as damaged. */
 const MAX_PENDING_RECTS = 256;
 
@@ -77,6 +84,10 @@ export class AppSurface {
   #current: LinkBuffer | undefined;
   /** Since the last commit, an attach of something else went to the compositor. */
   #forwarded = false;
+  /** Link buffers that are retired and still busy. */
+  #retiredBusy = 0;
+  /** Whether the compositor has read everything up to here while a commit waits; undefined: no commit waits. */
+  #waiting: { read: boolean } | undefined;
 
   constructor(relay: Relay, memory: LinkMemory, counters: CopyCounters) {
     this.#relay = relay;
@@ -108,7 +119,8 @@ export class AppSurface {
 
   /**
    * Brings the pixels of the pending buffer over and attaches their copy. The commit itself is forwarded afterwards.
-   * Returns false when there is no memory for it yet: commit again when {@link LinkMemory} says that it arrived.
+   * Returns false when there is no memory for it yet: commit again when {@link LinkMemory} says that it arrived. And when
+   * the compositor holds {@link MAX_UNREAD_LINK_BUFFERS}: the relay's requests are resumed when that has changed.
    * Throws when there will be none, and when the pool's file is shorter than the application said.
    */
   commit(surface: RelayObject<'wl_surface'>): boolean {
@@ -153,7 +165,13 @@ export class AppSurface {
 
   /** The compositor released a link buffer of this surface. */
   released(buffer: LinkBuffer): void {
+    if (buffer.retired && buffer.busy) this.#retiredBusy -= 1;
     buffer.busy = false;
+    if (this.#waiting !== undefined) {
+      this.#waiting = undefined;
+      // Not from within the handling of an event: the commit runs when that is done.
+      setImmediate(() => this.#relay.resume('requests'));
+    }
     if (buffer.retired) {
       this.#destroyLinkBuffer(buffer);
       return;
@@ -195,7 +213,29 @@ export class AppSurface {
         best = candidate;
       }
     }
-    return best ?? this.#newLinkBuffer(buffer);
+    if (best !== undefined) return best;
+    if (!this.#mayHoldMore()) return undefined;
+    const made = this.#newLinkBuffer(buffer);
+    if (made !== undefined) this.#waiting = undefined;
+    return made;
+  }
+
+  /** Whether another link buffer may become busy. If not, asks the compositor to say when it has read everything. */
+  #mayHoldMore(): boolean {
+    let busy = this.#retiredBusy;
+    for (const each of this.#buffers) if (each.busy) busy += 1;
+    if (busy < MAX_UNREAD_LINK_BUFFERS) return true;
+    if (this.#waiting !== undefined) return this.#waiting.read;
+    const waiting = { read: false };
+    this.#waiting = waiting;
+    const callback = this.#relay.inject('wl_callback', 1, () => {
+      if (this.#waiting !== waiting) return;
+      waiting.read = true;
+      setImmediate(() => this.#relay.resume('requests'));
+    });
+    this.#relay.request(this.#relay.display, 'sync', { callback });
+    this.#relay.flush();
+    return false;
   }
 
   #newLinkBuffer(buffer: AppBuffer): LinkBuffer | undefined {
@@ -264,7 +304,8 @@ export class AppSurface {
     if (buffer === this.#current) this.#current = undefined;
     const place = this.#buffers.indexOf(buffer);
     if (place >= 0) this.#buffers.splice(place, 1);
-    if (!buffer.busy) this.#destroyLinkBuffer(buffer);
+    if (buffer.busy) this.#retiredBusy += 1;
+    else this.#destroyLinkBuffer(buffer);
   }
 
   #destroyLinkBuffer(buffer: LinkBuffer): void {
