@@ -13,7 +13,7 @@ for (const sizes of ['one size', 'another size each time'] as const) {
   t.test(`frames of ${sizes} at a stopped compositor`, async t => {
     const c = await connectApp(t);
     const { far, app } = c;
-    const answer = far.peer.answer!;
+    const answer = far.peer.answer;
     const unread: number[] = [];
     far.peer.answer = heard => {
       if (heard.name === 'wl_display.sync') unread.push(heard.args[0] as number);
