@@ -61,7 +61,7 @@ export function poolConcern(): Concern {
             throw new ProtocolError(object.clientId, WlShmError.invalid_format, text);
           }
           const size = memoryOf(object)?.size ?? Infinity;
-          // Four bytes a pixel are the compositor's to ask for, who knows the format.
+          // That a row has room for its pixels, the firewall has seen (`values.ts`).
           const inside = offset >= 0 && width > 0 && height > 0 && stride >= width && offset + stride * height <= size;
           if (inside && stride * height <= INT32_MAX) return Verdict.Forward;
           const text = `invalid width, height or stride (${width}x${height}, ${stride}) at ${offset}`;

@@ -144,7 +144,7 @@ const CASES: Record<string, (display: Display) => void | Promise<void>> = {
 };
 
 /** Names of those that are mistakes only once the picture is drawn. */
-const LATE = /memory that its file does not have/;
+const LATE = 'memory that its file does not have';
 
 /** What comes of it: the interface and the code of the error, or that there is none. */
 async function outcome(
@@ -175,11 +175,7 @@ t.test('mistakes are answered as the compositor answers them', async t => {
   const device = openDevice({ loopback: directory });
   for (const [what, mistake] of Object.entries(CASES)) {
     await t.test(what, async t => {
-      const direct = await outcome(
-        UnixSocket.connect(sway.display),
-        mistake,
-        what.includes('memory that its file does not have'),
-      );
+      const direct = await outcome(UnixSocket.connect(sway.display), mistake, what.includes(LATE));
       const [ours, theirs] = UnixSocket.pair();
       const transfers = new Transfers(device);
       const connection = new AppConnection(theirs, device.connect('display'), {
@@ -187,7 +183,7 @@ t.test('mistakes are answered as the compositor answers them', async t => {
         allocator: () => allocator,
       });
       try {
-        t.equal(await outcome(ours, mistake, what.includes('memory that its file does not have')), direct, direct);
+        t.equal(await outcome(ours, mistake, what.includes(LATE)), direct, direct);
       } finally {
         connection.close();
         transfers.close();

@@ -375,11 +375,11 @@ withGlue('a pool over a slab has its size', async (t, g) => {
 });
 
 for (const [what, code, message, buffer] of [
-  ['in a format that was not announced', 0, /invalid format 0x2/, [0, 16, 16, 64, 2]],
-  ['that begins before its pool', 1, /invalid width, height or stride/, [-4, 16, 16, 64, 0]],
+  ['in a format that was not announced', 0, /no pixel format 0x2/, [0, 16, 16, 64, 2]],
+  ['that begins before its pool', 1, /a buffer of 16x16 at -4/, [-4, 16, 16, 64, 0]],
   ['that ends behind its pool', 1, /invalid width, height or stride/, [4096 - 1023, 16, 16, 64, 0]],
-  ['of no width', 1, /invalid width, height or stride/, [0, 0, 16, 64, 0]],
-  ['whose rows overflow', 1, /invalid width, height or stride/, [0, 300, 200, 0x7fffffff, 0]],
+  ['of no width', 1, /a buffer of 0x16/, [0, 0, 16, 64, 0]],
+  ['whose rows overflow', 1, /a buffer of 300x200/, [0, 300, 200, 0x7fffffff, 0]],
 ] as const) {
   withGlue(`a buffer ${what} is refused before the compositor refuses it`, async (t, g) => {
     const r = await g.arrive('work');

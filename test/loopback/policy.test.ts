@@ -100,7 +100,11 @@ t.test('policies', { timeout: 120_000 }, async t => {
     };
     const plain = await seen('plain');
     t.ok(plain.has('zxdg_exporter_v2'));
-    t.notOk([...plain.keys()].some(name => /^zwlr_|^zwp_virtual|^ext_|security|lock/.test(name)));
+    const privileged = /^zwlr_|^zwp_virtual|^ext_(?!idle_notifier_v1$)|security|session_lock/;
+    t.same(
+      [...plain.keys()].filter(name => privileged.test(name)),
+      [],
+    );
     const strict = await seen('strict');
     t.notOk(strict.has('zxdg_exporter_v2'));
     t.match([plain.get('wl_seat')! > 5, strict.get('wl_seat')], [true, 5], 'capped');
