@@ -270,6 +270,11 @@ const surfaceRoles: RequestHandlers = {
       return Verdict.Drop;
     },
   },
+  // wlroots keeps a popup that it has dismissed among those that grab, and a second time it loses count of them.
+  xdg_popup: {
+    grab: ({ object }) => (popupLives(object) ? Verdict.Forward : Verdict.Drop),
+    reposition: ({ object }) => (popupLives(object) ? Verdict.Forward : Verdict.Drop),
+  },
   xdg_toplevel: {
     set_parent: ({ object, args: { parent } }) => {
       if (depth(parent, object) === Infinity) {

@@ -64,7 +64,7 @@ async function walled(t: Test) {
     t.match(client.last('wl_display.error').args, [object, code, text]);
   };
   const heard = (name: string): number => compositor.all(name).length;
-  return { ...b, bound, surface, xdgSurface, commit, window, popup, show, fine, refused, heard };
+  return { ...b, bound, positioner, surface, xdgSurface, commit, window, popup, show, fine, refused, heard };
 }
 
 t.test('an xdg_surface says nothing before it is a window or popup', async t => {
@@ -236,6 +236,30 @@ t.test('a popup grabs before it is shown', async t => {
       t.equal(w.heard('xdg_popup.grab'), 1);
     } else await w.refused(t, popup.role, XdgPopupError.invalid_grab, /is shown already/);
   }
+});
+
+t.test('a popup that was dismissed before it was shown does not grab a second time', async t => {
+  const w = await walled(t);
+  const seat = w.client.bind(w.registry, 20, 'wl_seat', 5);
+  w.client.make(seat, 'get_pointer');
+  const window = await w.show(w.window());
+  w.compositor.say(madeBy(w.compositor, 'wl_seat.get_pointer'), 'button', [55, 0, 0x110, 1]);
+  await settle();
+  const popup = w.popup(window);
+  w.client.say(popup.role, 'grab', [seat, 55]);
+  w.commit(popup.surface);
+  await settle();
+  t.equal(w.heard('xdg_popup.grab'), 1);
+  w.compositor.say(madeBy(w.compositor, 'xdg_surface.get_popup'), 'popup_done');
+  await w.client.hears('xdg_popup.popup_done');
+  w.client.say(popup.role, 'grab', [seat, 55]);
+  w.client.say(popup.role, 'reposition', [w.positioner, 1]);
+  await w.fine(t, 'it is no mistake');
+  t.same(
+    [w.heard('xdg_popup.grab'), w.heard('xdg_popup.reposition')],
+    [1, 0],
+    'and the compositor does not hear of it',
+  );
 });
 
 t.test('a decoration is asked for before the first buffer', async t => {
