@@ -65,8 +65,10 @@ export class OutputAnswers {
   /** Asks the compositor when it has announced its globals; behind the relay's own `get_registry`. */
   ask(): void {
     const relay = this.#relay();
-    const callback = relay.inject('wl_callback', 1, this);
-    relay.request(relay.display, 'sync', { callback });
+    relay.sync(() => {
+      this.#known = true;
+      relay.resume('requests');
+    });
   }
 
   /** The compositor announces a global to this client's connection. */
@@ -117,16 +119,6 @@ export class OutputAnswers {
         },
       },
       zxdg_output_v1: { destroy: ({ object }) => ours(object) },
-    },
-    events: {
-      wl_callback: {
-        done: ({ relay, object }) => {
-          if (object.data !== this) return Verdict.Forward;
-          this.#known = true;
-          relay.resume('requests');
-          return Verdict.Drop;
-        },
-      },
     },
   };
 

@@ -18,12 +18,13 @@ import {
   type RequestValues,
 } from '../relay/call.js';
 import type { Transfers } from '../relay/transfers.js';
+import { checkAttachOffset } from '../relay/attach-offset.js';
 import { allowOnly, globalsConcern, REMOTE_GLOBALS, SHORTCUTS_GLOBALS } from '../relay/globals.js';
 import { type Global } from '../wayland/global-table.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
-import { WlDisplayError, WlSurfaceError } from '../wayland/protocols/wayland.js';
+import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { iconsConcern } from './app-icons.js';
 import { AppBuffer, AppPool } from './app-pool.js';
@@ -55,9 +56,6 @@ export interface AppConnectionEvents {
 
 /** Globals of the link that give memory: of all others of the connection's own registry nothing is kept. */
 const MEMORY_GLOBALS: readonly string[] = ['virtwl_memory_v1', 'wl_shm'];
-
-/** The version of wl_surface that has `offset`, and takes no other than 0, 0 with `attach` any more. */
-const OFFSET_SINCE = 5;
 
 /** Serves one application over one link. Owns both channels. */
 export class AppConnection extends EventEmitter<AppConnectionEvents> {
@@ -110,8 +108,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#registry = this.#relay.inject('wl_registry', 1);
     presentation.attach(this.#relay, this.#registry);
     this.#relay.request(this.#relay.display, 'get_registry', { registry: this.#registry });
-    const callback = this.#relay.inject('wl_callback', 1, () => this.#chooseSource());
-    this.#relay.request(this.#relay.display, 'sync', { callback });
+    this.#relay.sync(() => this.#chooseSource());
     this.#relay.flush();
     this.#relay.start();
   }
@@ -231,18 +228,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
 
   #eventHandlers(): EventHandlers {
     return {
-      wl_callback: {
-        done: ({ object }) => {
-          if (object.clientId !== 0) return Verdict.Forward;
-          (object.data as () => void)();
-          return Verdict.Drop;
-        },
-      },
       wl_shm: {
-        format: ({ object, args: { format } }) => {
-          if (object.clientId === 0) return Verdict.Drop;
-          return bytesPerPixel(format) === undefined ? Verdict.Drop : Verdict.Forward;
-        },
+        format: ({ args: { format } }) => (bytesPerPixel(format) === undefined ? Verdict.Drop : Verdict.Forward),
       },
       wl_buffer: {
         release: ({ object }) => {
@@ -268,13 +255,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       return Verdict.Forward;
     }
     // The commit that is said later says nothing of this one's mistake.
-    if (object.version >= OFFSET_SINCE && (x !== 0 || y !== 0)) {
-      throw new ProtocolError(
-        object.clientId,
-        WlSurfaceError.invalid_offset,
-        `wl_surface.attach at ${x}, ${y}: from version ${OFFSET_SINCE} on the offset is wl_surface.offset's to say`,
-      );
-    }
+    checkAttachOffset(object, x, y);
     surface.attach({ buffer: buffer.data, object: buffer, x, y });
     return Verdict.Drop;
   }

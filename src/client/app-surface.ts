@@ -228,12 +228,11 @@ export class AppSurface {
     if (this.#waiting !== undefined) return this.#waiting.read;
     const waiting = { read: false };
     this.#waiting = waiting;
-    const callback = this.#relay.inject('wl_callback', 1, () => {
+    this.#relay.sync(() => {
       if (this.#waiting !== waiting) return;
       waiting.read = true;
       setImmediate(() => this.#relay.resume('requests'));
     });
-    this.#relay.request(this.#relay.display, 'sync', { callback });
     this.#relay.flush();
     return false;
   }

@@ -12,7 +12,7 @@ import type { Relay } from '../relay/relay.js';
 import { WlSeatCapability, WlSeatError, WlSubsurfaceError } from '../wayland/protocols/wayland.js';
 import { ZxdgToplevelDecorationV1Error } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import { XdgPopupError, XdgSurfaceError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
-import { isShown, knownLife, lifeOf, type Life } from './life.js';
+import { isShown, knownLife, lifeOf, xdgSurfaceOf, type Life } from './life.js';
 
 /**
  * Configures of a window that are remembered until they are acknowledged. Programs that hang while they are resized leave
@@ -66,13 +66,18 @@ export function constructionConcern(): Concern {
     if (found === undefined) configures.set(xdgSurface, (found = new Configures()));
     return found;
   };
+  /** A role object is gone, and what was configured is not any more. */
+  const restart = (roleObject: RelayObject): void => {
+    const xdgSurface = xdgSurfaceOf(roleObject);
+    if (xdgSurface !== undefined) of(xdgSurface).restart();
+  };
   const seats = new Seats();
   return {
     name: 'construction',
     after: ['values', 'lifetimes'],
     gone: {
-      xdg_toplevel: toplevel => restart(toplevel, of),
-      xdg_popup: popup => restart(popup, of),
+      xdg_toplevel: restart,
+      xdg_popup: restart,
     },
     events: {
       xdg_surface: {
@@ -87,18 +92,6 @@ export function constructionConcern(): Concern {
   };
 }
 
-/** A role object is gone, and what was configured is not any more. */
-function restart(roleObject: RelayObject, of: (xdgSurface: RelayObject) => Configures): void {
-  const surface = knownLife(roleObject)?.surface;
-  const xdgSurface = surface && knownLife(surface)?.roleObject;
-  if (xdgSurface?.is('xdg_surface') === true) of(xdgSurface).restart();
-}
-
-/** A surface whose window or popup may be said something of: the client has one, and was not told otherwise. */
-function roleObjectOf(xdgSurface: RelayObject): RelayObject | undefined {
-  return knownLife(xdgSurface)?.roleObject;
-}
-
 /** Whether the surface was a popup's, which may have been dismissed without the client knowing. */
 function wasPopup(life: Life | undefined): boolean {
   return life?.role === 'xdg_popup';
@@ -111,14 +104,13 @@ function notConstructed(xdgSurface: RelayObject, request: string): ProtocolError
 
 function windows(of: (xdgSurface: RelayObject) => Configures): RequestHandlers {
   const needsRole = (xdgSurface: RelayObject, request: string): void => {
-    const surface = knownLife(xdgSurface)?.surface;
-    if (roleObjectOf(xdgSurface) !== undefined || wasPopup(surface && knownLife(surface))) return;
+    const life = knownLife(xdgSurface);
+    if (life?.roleObject !== undefined || wasPopup(life?.surface && knownLife(life.surface))) return;
     throw notConstructed(xdgSurface, request);
   };
   /** A toplevel is moved, sized and asked about by the user, who has seen it. */
   const configuredFirst = ({ object }: { readonly object: RelayObject }): Verdict => {
-    const surface = knownLife(object)?.surface;
-    const xdgSurface = surface && knownLife(surface)?.roleObject;
+    const xdgSurface = xdgSurfaceOf(object);
     if (xdgSurface === undefined || of(xdgSurface).configured) return Verdict.Forward;
     const text = `${String(object)} has not been configured yet`;
     throw new ProtocolError(xdgSurface.clientId, XdgSurfaceError.not_constructed, text);
@@ -129,7 +121,7 @@ function windows(of: (xdgSurface: RelayObject) => Configures): RequestHandlers {
         const life = knownLife(object);
         const xdgSurface = life?.roleObject;
         if (life === undefined || xdgSurface?.is('xdg_surface') !== true) return Verdict.Forward;
-        if (roleObjectOf(xdgSurface) === undefined) {
+        if (knownLife(xdgSurface)?.roleObject === undefined) {
           if (wasPopup(life)) return Verdict.Forward;
           throw notConstructed(xdgSurface, 'commit');
         }
@@ -203,11 +195,6 @@ function placedBeside(subsurface: RelayObject, request: string, sibling: RelayOb
 /** No capability has this bit: the seat was gone before it told any. */
 const SEAT_GONE = -1;
 
-/** A seat that was asked for a device before it has told which it has: what a sync of the glue's own is about. */
-class AskedSeat {
-  constructor(readonly seat: RelayObject) {}
-}
-
 /** Which devices each seat has had. */
 class Seats {
   /** Bits of wl_seat.capability, from the first time that they were told. */
@@ -215,16 +202,6 @@ class Seats {
   readonly #asked = new WeakSet<RelayObject>();
 
   readonly events: EventHandlers = {
-    wl_callback: {
-      done: ({ relay, object }) => {
-        if (object.clientId !== 0 || !(object.data instanceof AskedSeat)) return Verdict.Forward;
-        // Bound as it went away, the seat tells nothing any more.
-        const { seat } = object.data;
-        if (!this.#had.has(seat)) this.#had.set(seat, SEAT_GONE);
-        relay.resume('requests');
-        return Verdict.Drop;
-      },
-    },
     wl_seat: {
       capabilities: ({ relay, object, args: { capabilities } }) => {
         this.#had.set(object, (this.#had.get(object) ?? 0) | capabilities);
@@ -248,8 +225,11 @@ class Seats {
       if (this.#asked.has(seat)) return Verdict.Stall;
       this.#asked.add(seat);
       // The compositor tells them as soon as the seat is bound: before it answers this.
-      const callback = relay.inject('wl_callback', 1, new AskedSeat(seat));
-      relay.request(relay.display, 'sync', { callback });
+      relay.sync(() => {
+        // Bound as it went away, the seat tells nothing any more.
+        if (!this.#had.has(seat)) this.#had.set(seat, SEAT_GONE);
+        relay.resume('requests');
+      });
       return Verdict.Stall;
     }
     if (had === SEAT_GONE) {

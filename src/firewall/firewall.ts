@@ -48,7 +48,6 @@ export const FIREWALL: readonly string[] = [
   'geometry',
   'population',
   'idle',
-  'pace',
 ];
 
 /** What an id of the block costs the compositor, 0.6 µs, where a request is 1: see `pace.ts`. */
@@ -108,7 +107,6 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       geometryConcern(vm.pixels, cost => pace.charge(cost)),
       population.concern,
       idleConcern,
-      pace.concern,
     ],
     attach: relay => {
       pace.attach(relay);

@@ -79,6 +79,13 @@ export function untie(object: RelayObject): void {
   if (object.is('wl_subsurface') && life.surface !== undefined) lifeOf(life.surface).parent = undefined;
 }
 
+/** The xdg_surface of a toplevel or popup, while there is one. */
+export function xdgSurfaceOf(roleObject: RelayObject): RelayObject<'xdg_surface'> | undefined {
+  const surface = knownLife(roleObject)?.surface;
+  const xdgSurface = surface && knownLife(surface)?.roleObject;
+  return xdgSurface?.is('xdg_surface') === true ? xdgSurface : undefined;
+}
+
 /** The toplevel of a surface, while there is one. */
 export function toplevelOf(surface: RelayObject): RelayObject<'xdg_toplevel'> | undefined {
   const xdgSurface = knownLife(surface)?.roleObject;

@@ -4,8 +4,6 @@
  * wait in its own links, so a VM that floods makes the compositor late by what the bound holds and no more, and takes our
  * own time in small slices.
  */
-import type { Concern } from '../relay/chain.js';
-import { Verdict } from '../relay/call.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Pace, Relay } from '../relay/relay.js';
 import type { Message } from '../wayland/interface.js';
@@ -96,22 +94,6 @@ export class ConnectionPace implements Pace {
   /** @internal */
   constructor(private readonly vm: VmPace) {}
 
-  /** Answers of the compositor to our own questions. */
-  readonly concern: Concern = {
-    name: 'pace',
-    after: ['construction'],
-    events: {
-      wl_callback: {
-        done: ({ object }) => {
-          if (object.clientId !== 0 || typeof object.data !== 'number') return Verdict.Forward;
-          this.#asked -= object.data;
-          this.vm.earn(object.data);
-          return Verdict.Drop;
-        },
-      },
-    },
-  };
-
   /** The relay that asks; before its first request. */
   attach(relay: Relay): void {
     this.#relay = relay;
@@ -144,9 +126,12 @@ export class ConnectionPace implements Pace {
   sync(): void {
     const relay = this.#relay;
     if (this.#unasked === 0 || relay === undefined || relay.closed) return;
-    const callback = relay.inject('wl_callback', 1, this.#unasked);
-    relay.request(relay.display, 'sync', { callback });
-    this.#asked += this.#unasked;
+    const cost = this.#unasked;
+    relay.sync(() => {
+      this.#asked -= cost;
+      this.vm.earn(cost);
+    });
+    this.#asked += cost;
     this.#unasked = 0;
     // The question leaves with the batch; where it is asked on account of another connection, there is none.
     queueMicrotask(() => relay.flush());

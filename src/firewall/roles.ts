@@ -171,6 +171,11 @@ function unlessDismissed({ object }: { readonly object: RelayObject }): Verdict 
   return wasPopup && !popupLives(life.roleObject) ? Verdict.Drop : Verdict.Forward;
 }
 
+/** A request to a popup that was dismissed says nothing any more. */
+function ifItLives({ object }: { readonly object: RelayObject }): Verdict {
+  return popupLives(object) ? Verdict.Forward : Verdict.Drop;
+}
+
 /** Tells the compositor that a dismissed popup's surface has no buffer, when it becomes another window. */
 function empty(relay: Relay, surface: RelayObject<'wl_surface'>): void {
   const life = knownLife(surface);
@@ -272,8 +277,8 @@ const surfaceRoles: RequestHandlers = {
   },
   // wlroots keeps a popup that it has dismissed among those that grab, and a second time it loses count of them.
   xdg_popup: {
-    grab: ({ object }) => (popupLives(object) ? Verdict.Forward : Verdict.Drop),
-    reposition: ({ object }) => (popupLives(object) ? Verdict.Forward : Verdict.Drop),
+    grab: ifItLives,
+    reposition: ifItLives,
   },
   xdg_toplevel: {
     set_parent: ({ object, args: { parent } }) => {

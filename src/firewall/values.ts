@@ -5,6 +5,7 @@
  * This is the first room of the firewall: the others count on what has passed it.
  */
 import { ProtocolError, Verdict, type RequestHandlers } from '../relay/call.js';
+import { checkAttachOffset } from '../relay/attach-offset.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
@@ -34,8 +35,6 @@ import {
 /** The largest scale of a buffer: screens have 1 to 4, and sizes times this stay far from the end of an int. */
 export const MAX_BUFFER_SCALE = 128;
 
-/** From this version on a surface is moved by `offset` alone. */
-const OFFSET_SINCE = 5;
 /** What unsets a viewport's source or destination. */
 const UNSET = -1;
 
@@ -50,9 +49,7 @@ export function valuesConcern(): Concern {
     // A format whose pixels we cannot measure is not offered.
     events: {
       wl_shm: {
-        format: ({ object, args: { format } }) =>
-          // The glue has a wl_shm of its own, whose events are not the client's.
-          object.clientId === 0 || bytesPerPixel(format) === undefined ? Verdict.Drop : Verdict.Forward,
+        format: ({ args: { format } }) => (bytesPerPixel(format) === undefined ? Verdict.Drop : Verdict.Forward),
       },
     },
   };
@@ -80,13 +77,10 @@ const isOneAction = oneOf(WlDataDeviceManagerDndAction);
 
 const surfaces: RequestHandlers = {
   wl_surface: {
-    attach: ({ object, args: { x, y } }) =>
-      check(
-        object.version < OFFSET_SINCE || (x === 0 && y === 0),
-        object,
-        WlSurfaceError.invalid_offset,
-        () => `attach: an offset of ${x}, ${y}, which has to be 0 from version ${OFFSET_SINCE} on`,
-      ),
+    attach: ({ object, args: { x, y } }) => {
+      checkAttachOffset(object, x, y);
+      return Verdict.Forward;
+    },
     set_buffer_scale: ({ object, args: { scale } }) =>
       check(
         scale >= 1 && scale <= MAX_BUFFER_SCALE,

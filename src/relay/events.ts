@@ -15,6 +15,11 @@ import type { Relay, RelayRules } from './relay.js';
 import type { Trace } from './trace.js';
 import { Way } from './way.js';
 
+/** `data` of a wl_callback of the relay's own. See {@link Relay.sync}. */
+export class OwnSync {
+  constructor(readonly answered: () => void) {}
+}
+
 export class Events extends Way {
   readonly #relay: Relay;
   readonly #objects: Objects;
@@ -57,8 +62,10 @@ export class Events extends Way {
       const handler = object.eventHandlers?.[opcode];
       // A client that asked for an older version has no place to take a newer event: its library would jump nowhere.
       if (message.since > object.version) verdict = Verdict.Drop;
+      else if (object.data instanceof OwnSync) object.data.answered();
       else if (handler !== undefined) verdict = handler(call as never);
-      else if (object.clientId === 0) verdict = Verdict.Drop;
+      // What is the relay's own, whoever has handled it, is not the client's to know.
+      if (object.clientId === 0 && verdict === Verdict.Forward) verdict = Verdict.Drop;
       if (verdict === Verdict.Stall) {
         this.#trace?.stalled('<-');
         return false;

@@ -29,7 +29,7 @@ import { WireError, type Bind, type WireValue } from '../wayland/wire.js';
 import { invalidObject, ProtocolError, type Call } from './call.js';
 import type { Carriers } from './carriers.js';
 import { Chains, type Concern } from './chain.js';
-import { Events } from './events.js';
+import { Events, OwnSync } from './events.js';
 import type { Inert, ObjectAccount, RelayObject } from './object-map.js';
 import { Objects } from './objects.js';
 import type { Order } from './order.js';
@@ -172,6 +172,14 @@ export class Relay extends EventEmitter<RelayEvents> {
     const object = this.#objects.inject(name, version);
     object.data = data;
     return object;
+  }
+
+  /**
+   * Asks the compositor to say when it has read everything up to here, and calls `answered` then. The question leaves with
+   * the batch, or the next {@link flush}.
+   */
+  sync(answered: () => void): void {
+    this.request(this.display, 'sync', { callback: this.inject('wl_callback', 1, new OwnSync(answered)) });
   }
 
   /**

@@ -7,7 +7,7 @@ import { ZxdgToplevelDecorationV1Error } from '../../src/wayland/protocols/xdg-d
 import { XdgPopupError, XdgSurfaceError, XdgWmBaseError } from '../../src/wayland/protocols/xdg-shell.js';
 import { firstCommit } from '../relay/manners.js';
 import { settle, type Heard } from '../relay/peer.js';
-import { between, madeBy } from '../relay/relay-between.js';
+import { between, bindAll, madeBy } from '../relay/relay-between.js';
 
 const GLOBALS = [
   ['wl_compositor', 4],
@@ -30,9 +30,7 @@ async function walled(t: Test) {
   const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
   wall.attach(b.relay);
   const { client, compositor } = b;
-  const bound = Object.fromEntries(
-    GLOBALS.map(([name, version], i) => [name, client.bind(b.registry, i + 1, name, version)]),
-  ) as Record<(typeof GLOBALS)[number][0], number>;
+  const bound = bindAll(b, GLOBALS);
   const buffer = client.make(bound.wp_single_pixel_buffer_manager_v1, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
   const positioner = client.make(bound.xdg_wm_base, 'create_positioner');
   const surface = (): number => client.make(bound.wl_compositor, 'create_surface');
@@ -219,14 +217,20 @@ t.test('the user moves and sizes what was configured', async t => {
   }
 });
 
+/** A window that is shown, in which the user has pressed a button: serial 55. */
+async function pressed(w: Awaited<ReturnType<typeof walled>>) {
+  const seat = w.client.bind(w.registry, 20, 'wl_seat', 5);
+  w.client.make(seat, 'get_pointer');
+  const window = await w.show(w.window());
+  w.compositor.say(madeBy(w.compositor, 'wl_seat.get_pointer'), 'button', [55, 0, 0x110, 1]);
+  await settle();
+  return { seat, window };
+}
+
 t.test('a popup grabs before it is shown', async t => {
   for (const early of [true, false]) {
     const w = await walled(t);
-    const seat = w.client.bind(w.registry, 20, 'wl_seat', 5);
-    w.client.make(seat, 'get_pointer');
-    const window = await w.show(w.window());
-    w.compositor.say(madeBy(w.compositor, 'wl_seat.get_pointer'), 'button', [55, 0, 0x110, 1]);
-    await settle();
+    const { seat, window } = await pressed(w);
     const popup = w.popup(window);
     if (!early) await w.show(popup);
     w.client.say(popup.role, 'grab', [seat, 55]);
@@ -240,11 +244,7 @@ t.test('a popup grabs before it is shown', async t => {
 
 t.test('a popup that was dismissed before it was shown does not grab a second time', async t => {
   const w = await walled(t);
-  const seat = w.client.bind(w.registry, 20, 'wl_seat', 5);
-  w.client.make(seat, 'get_pointer');
-  const window = await w.show(w.window());
-  w.compositor.say(madeBy(w.compositor, 'wl_seat.get_pointer'), 'button', [55, 0, 0x110, 1]);
-  await settle();
+  const { seat, window } = await pressed(w);
   const popup = w.popup(window);
   w.client.say(popup.role, 'grab', [seat, 55]);
   w.commit(popup.surface);

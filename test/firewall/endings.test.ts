@@ -18,7 +18,7 @@ import { installed, startCage, startLabwc, startSway, type Compositor } from '..
 import { eventually } from '../eventually.js';
 import { AS_IT_IS } from '../relay/relay-between.js';
 import { answered, SIEGE } from './siege.js';
-import { colourBuffer, newSurface, Window } from './window.js';
+import { colourBuffer, newPopup, newSurface, Window } from './window.js';
 
 /** Memory that was freed is not what it was. */
 const env = { MALLOC_PERTURB_: '165' };
@@ -46,19 +46,8 @@ async function walled(t: Test, compositor: Compositor, shared = new SharedFirewa
   return { relay, display, toCompositor };
 }
 
-function popupOver(parent: WaylandObject<'xdg_surface'>, display: Display) {
-  const base = display.bindOnce('xdg_wm_base');
-  const place = base.create('create_positioner');
-  place.request('set_size', 60, 40);
-  place.request('set_anchor_rect', 0, 0, 10, 10);
-  const surface = newSurface(display);
-  const xdg = base.create('get_xdg_surface', surface);
-  const popup = xdg.create('get_popup', parent, place);
-  return { surface, xdg, popup };
-}
-
 async function shownPopup(parent: WaylandObject<'xdg_surface'>, display: Display) {
-  const made = popupOver(parent, display);
+  const made = newPopup(display, parent, 60, 40);
   const { surface, xdg } = made;
   xdg.on('configure', (serial: number) => {
     xdg.request('ack_configure', serial);
@@ -115,7 +104,7 @@ async function household(display: Display, handle?: string): Promise<void> {
   }
   const { xdg: menu } = await shownPopup(xdg, display);
   await shownPopup(menu, display);
-  if (handle !== undefined) popupOver(xdg, display);
+  if (handle !== undefined) newPopup(display, xdg, 60, 40);
   surface.request('commit');
   await answered(display);
 }

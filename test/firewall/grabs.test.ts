@@ -9,7 +9,7 @@ import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { eventually } from '../eventually.js';
 import { SIEGE } from './siege.js';
 import { answered, HOSTILE, Siege, VICTIM } from './siege.js';
-import { colourBuffer, newSurface, Senses, Window } from './window.js';
+import { colourBuffer, newPopup, Senses, Window } from './window.js';
 
 /** Clicks into the victim's window while the hostile client opens popups. */
 const CLICKS = 20;
@@ -23,13 +23,7 @@ interface Popup {
 
 /** A popup that grabs the seat with a serial. It gets its picture when it is configured. */
 function grab(display: Display, parent: Window, seat: WaylandObject<'wl_seat'>, serial: number): Popup {
-  const base = display.bindOnce('xdg_wm_base');
-  const place = base.create('create_positioner');
-  place.request('set_size', 50, 50);
-  place.request('set_anchor_rect', 0, 0, 10, 10);
-  const surface = newSurface(display);
-  const xdg = base.create('get_xdg_surface', surface);
-  const popup = xdg.create('get_popup', parent.xdg, place);
+  const { surface, xdg, popup } = newPopup(display, parent.xdg, 50, 50);
   const told: Popup = { popup, done: false };
   popup.on('popup_done', () => (told.done = true));
   xdg.once('configure', (configured: number) => {

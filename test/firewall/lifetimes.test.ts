@@ -8,7 +8,7 @@ import type { Display } from '../../src/wayland-client/display.js';
 import type { RequestArg, WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import { SIEGE } from './siege.js';
 import { answered, HOSTILE, Siege, VICTIM } from './siege.js';
-import { colourBuffer, newSurface, Window } from './window.js';
+import { colourBuffer, corner, newSurface, Window } from './window.js';
 
 /** What a hostile client does; its requests may end its connection at any point. */
 type Deed = (display: Display) => Promise<void> | void;
@@ -44,12 +44,7 @@ function roleWithoutSurface(display: Display): WaylandObject<'xdg_toplevel'> {
   return toplevel;
 }
 
-function positioner(display: Display): WaylandObject<'xdg_positioner'> {
-  const place = display.bindOnce('xdg_wm_base').create('create_positioner');
-  place.request('set_size', 60, 40);
-  place.request('set_anchor_rect', 0, 0, 10, 10);
-  return place;
-}
+const positioner = (display: Display): WaylandObject<'xdg_positioner'> => corner(display, 60, 40);
 
 function subsurface(display: Display): {
   parent: WaylandObject<'wl_surface'>;

@@ -6,7 +6,7 @@ import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import type { WireValue } from '../../src/wayland/wire.js';
 import { settle } from '../relay/peer.js';
-import { between } from '../relay/relay-between.js';
+import { between, bindAll } from '../relay/relay-between.js';
 
 const GLOBALS = [
   ['wl_compositor', 6],
@@ -26,9 +26,7 @@ async function walled(t: Test) {
   const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
   wall.attach(b.relay);
   const { client } = b;
-  const bound = Object.fromEntries(
-    GLOBALS.map(([name, version], i) => [name, client.bind(b.registry, i + 1, name, version)]),
-  ) as Record<(typeof GLOBALS)[number][0], number>;
+  const bound = bindAll(b, GLOBALS);
   const surface = client.make(bound.wl_compositor, 'create_surface');
   const xdg = client.make(bound.xdg_wm_base, 'get_xdg_surface', ['new', surface]);
   const toplevel = client.make(xdg, 'get_toplevel');

@@ -2,7 +2,7 @@
 import type { Test } from 'tap';
 import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
 import { firstCommit } from '../relay/manners.js';
-import { between } from '../relay/relay-between.js';
+import { between, bindAll } from '../relay/relay-between.js';
 
 const GLOBALS = [
   ['wl_compositor', 4],
@@ -20,9 +20,7 @@ export async function walled(t: Test, vm = new VmFirewall('work')) {
   const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
   wall.attach(b.relay);
   const { client } = b;
-  const bound = Object.fromEntries(
-    GLOBALS.map(([name, version], i) => [name, client.bind(b.registry, i + 1, name, version)]),
-  ) as Record<(typeof GLOBALS)[number][0], number>;
+  const bound = bindAll(b, GLOBALS);
   const surface = (): number => client.make(bound.wl_compositor, 'create_surface');
   const buffer = client.make(bound.wp_single_pixel_buffer_manager_v1, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
   const pointer = client.make(bound.wl_seat, 'get_pointer');

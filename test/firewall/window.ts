@@ -27,6 +27,22 @@ export function newSurface(display: Display): WaylandObject<'wl_surface'> {
   return display.bindOnce('wl_compositor', 4).create('create_surface');
 }
 
+/** A positioner for popups of that size at the upper left corner of what they are above. */
+export function corner(display: Display, width: number, height: number): WaylandObject<'xdg_positioner'> {
+  const place = display.bindOnce('xdg_wm_base').create('create_positioner');
+  place.request('set_size', width, height);
+  place.request('set_anchor_rect', 0, 0, 10, 10);
+  return place;
+}
+
+/** A popup of that size, not committed yet. */
+export function newPopup(display: Display, parent: WaylandObject<'xdg_surface'>, width: number, height: number) {
+  const place = corner(display, width, height);
+  const surface = newSurface(display);
+  const xdg = display.bindOnce('xdg_wm_base').create('get_xdg_surface', surface);
+  return { surface, xdg, popup: xdg.create('get_popup', parent, place) };
+}
+
 export class Window {
   width = 200;
   height = 150;

@@ -69,6 +69,15 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
   return { relay, client, compositor, ends, registry };
 }
 
+/** Has the client bind a global of each of these interfaces; returns the objects by their names. */
+export function bindAll<N extends string>(
+  { client, registry }: Pick<Between, 'client' | 'registry'>,
+  globals: readonly (readonly [N, number])[],
+): Record<N, number> {
+  const bound = globals.map(([name, version], i) => [name, client.bind(registry, i + 1, name, version)]);
+  return Object.fromEntries(bound) as Record<N, number>;
+}
+
 /** The id by which the compositor knows what it heard being made last. */
 export function madeBy(compositor: Peer, name: string): number {
   const heard = compositor.last(name);

@@ -4,6 +4,7 @@ import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { Verdict } from '../../src/relay/call.js';
 import type { RelayObject } from '../../src/relay/object-map.js';
+import { bindGlobal } from '../../src/slabs/memory-source.js';
 import { WireError } from '../../src/wayland/wire.js';
 import { Holdings } from '../holdings.js';
 import { settle } from './peer.js';
@@ -636,6 +637,46 @@ t.test('a handler', async t => {
   t.test('is refused at once when it is for a message that there is not', async t => {
     const requests: object = { wl_display: { nonsense: () => Verdict.Drop } };
     await t.rejects(between(t, { concerns: handling({ requests }) }), /no message 'nonsense'/);
+  });
+});
+
+t.test("what is the relay's own", async t => {
+  t.test('a sync is answered to who asked, and the client sees nothing of it', async t => {
+    const asked: string[] = [];
+    const b = await between(t, {
+      concerns: handling({ events: { wl_callback: { done: () => (asked.push('a handler'), Verdict.Forward) } } }),
+    });
+    const before = b.client.heard.length;
+    b.relay.sync(() => asked.push('the first'));
+    b.relay.sync(() => asked.push('the second'));
+    b.relay.flush();
+    await settle();
+    t.same(asked.slice(-2), ['the first', 'the second'], 'each once, and no handler is asked');
+    t.equal(b.client.heard.length, before);
+    b.client.make(1, 'sync');
+    await b.client.hears('wl_callback.done');
+    t.equal(asked.at(-1), 'a handler', "the client's are handled as ever");
+  });
+
+  t.test('is not passed on, whatever a handler says', async t => {
+    let told = 0;
+    const b = await between(t, {
+      concerns: handling({ events: { wl_shm: { format: () => (told++, Verdict.Forward) } } }),
+    });
+    const { theirs } = await bind(b, 'wl_shm', 1);
+    const registry = b.relay.inject('wl_registry', 1);
+    b.relay.request(b.relay.display, 'get_registry', { registry });
+    const own = bindGlobal(b.relay, registry, 1, 'wl_shm', 1);
+    b.relay.flush();
+    await settle();
+    b.compositor.say(own.serverId, 'format', [0]);
+    b.compositor.say(theirs, 'format', [1]);
+    await settle();
+    t.equal(told, 2);
+    t.same(
+      b.client.all('wl_shm.format').map(({ args }) => args),
+      [[1]],
+    );
   });
 });
 
