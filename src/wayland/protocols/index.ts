@@ -24,6 +24,7 @@ import { interfaces as fifoV1 } from './fifo-v1.js';
 import { interfaces as fractionalScaleV1 } from './fractional-scale-v1.js';
 import { interfaces as gtkPrimarySelection } from './gtk-primary-selection.js';
 import { interfaces as idleInhibitUnstableV1 } from './idle-inhibit-unstable-v1.js';
+import { interfaces as inputMethodUnstableV2 } from './input-method-unstable-v2.js';
 import { interfaces as inputTimestampsUnstableV1 } from './input-timestamps-unstable-v1.js';
 import { interfaces as keyboardShortcutsInhibitUnstableV1 } from './keyboard-shortcuts-inhibit-unstable-v1.js';
 import { interfaces as linuxDmabufV1 } from './linux-dmabuf-v1.js';
@@ -85,6 +86,7 @@ const ALL = [
   ...fractionalScaleV1,
   ...gtkPrimarySelection,
   ...idleInhibitUnstableV1,
+  ...inputMethodUnstableV2,
   ...inputTimestampsUnstableV1,
   ...keyboardShortcutsInhibitUnstableV1,
   ...linuxDmabufV1,
