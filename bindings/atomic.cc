@@ -14,19 +14,19 @@ namespace {
 /** Where the 16-bit number at `info[1]` of the mapping `info[0]` lies; null after throwing. */
 uint16_t* Place(Environment& environment, const Arguments& arguments, const Nan::FunctionCallbackInfo<v8::Value>& info,
                 const char* call, bool write) {
-  MappingObject* mapping = MappingObject::From(environment, info[0]);
-  if (mapping == nullptr) {
+  MappingObject* object = MappingObject::From(environment, info[0]);
+  if (object == nullptr) {
     arguments.ThrowType("mapping", "a Mapping");
     return nullptr;
   }
   uint64_t offset = 0;
   if (!arguments.Integer(1, "offset", 0, kMaxSafeInteger, &offset)) return nullptr;
-  Region* region = mapping->region();
-  if (region == nullptr) {
+  Mapping* mapping = object->mapping();
+  if (mapping == nullptr) {
     Nan::ThrowError((std::string(call) + ": the mapping was unmapped").c_str());
     return nullptr;
   }
-  if (write && !region->writable()) {
+  if (write && !mapping->writable()) {
     arguments.ThrowType("mapping", "a writable mapping");
     return nullptr;
   }
@@ -34,13 +34,13 @@ uint16_t* Place(Environment& environment, const Arguments& arguments, const Nan:
     arguments.ThrowRange("offset", "a multiple of 2");
     return nullptr;
   }
-  if (offset >= region->length() || region->length() - offset < sizeof(uint16_t)) {
+  if (offset >= mapping->length() || mapping->length() - offset < sizeof(uint16_t)) {
     arguments.ThrowRange("offset",
-                         ("less than " + std::to_string(region->length()) + " by 2, the mapping's length").c_str());
+                         ("less than " + std::to_string(mapping->length()) + " by 2, the mapping's length").c_str());
     return nullptr;
   }
   // Aligned, since mappings begin at a page.
-  return reinterpret_cast<uint16_t*>(region->address() + offset);
+  return reinterpret_cast<uint16_t*>(mapping->address() + offset);
 }
 
 NAN_METHOD(LoadAcquire16) {

@@ -14,23 +14,23 @@ namespace virtwl {
 
 namespace {
 
-/** The region of a Mapping argument; null after throwing. */
-Region* RegionOf(Environment& environment, const Arguments& arguments, v8::Local<v8::Value> value, const char* name) {
-  MappingObject* mapping = MappingObject::From(environment, value);
-  if (mapping == nullptr) {
+/** What a Mapping argument has mapped; null after throwing. */
+Mapping* MappingOf(Environment& environment, const Arguments& arguments, v8::Local<v8::Value> value, const char* name) {
+  MappingObject* object = MappingObject::From(environment, value);
+  if (object == nullptr) {
     arguments.ThrowType(name, "a Mapping");
     return nullptr;
   }
-  if (mapping->region() == nullptr) Nan::ThrowError((std::string("copyRects: ") + name + " was unmapped").c_str());
-  return mapping->region();
+  if (object->mapping() == nullptr) Nan::ThrowError((std::string("copyRects: ") + name + " was unmapped").c_str());
+  return object->mapping();
 }
 
 NAN_METHOD(CopyRects) {
   Environment& environment = Environment::Of(info);
   const Arguments arguments("copyRects", info);
-  Region* dst = RegionOf(environment, arguments, info[0], "dst");
+  Mapping* dst = MappingOf(environment, arguments, info[0], "dst");
   if (dst == nullptr) return;
-  Region* src = RegionOf(environment, arguments, info[1], "src");
+  Mapping* src = MappingOf(environment, arguments, info[1], "src");
   if (src == nullptr) return;
   if (!dst->writable()) return arguments.ThrowType("dst", "a writable mapping");
   Bytes numbers;

@@ -28,31 +28,31 @@ constexpr uint64_t kMaxMappingLength = uint64_t{1} << (sizeof(void*) == 8 ? 32 :
 
 }  // namespace
 
-Region::Region(void* address, size_t length, bool writable, std::shared_ptr<std::atomic<uint64_t>> munmaps)
+Mapping::Mapping(void* address, size_t length, bool writable, std::shared_ptr<std::atomic<uint64_t>> munmaps)
     : address_(static_cast<uint8_t*>(address)),
       length_(length),
       writable_(writable),
       guard_(GuardRange(address, length, writable ? PROT_READ | PROT_WRITE : PROT_READ)),
       munmaps_(std::move(munmaps)) {}
 
-Region::~Region() {
+Mapping::~Mapping() {
   UnguardRange(guard_);
   munmap(address_, length_);
   munmaps_->fetch_add(1, std::memory_order_relaxed);
 }
 
-void Region::Hold() { references_.fetch_add(1, std::memory_order_relaxed); }
+void Mapping::Hold() { references_.fetch_add(1, std::memory_order_relaxed); }
 
-void Region::LetGo() {
+void Mapping::LetGo() {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-bool Region::faulted() const { return RangeFaulted(guard_); }
+bool Mapping::faulted() const { return RangeFaulted(guard_); }
 
-MappingObject::MappingObject(Environment& environment, v8::Local<v8::Object> object, Region* region)
+MappingObject::MappingObject(Environment& environment, v8::Local<v8::Object> object, Mapping* mapping)
     : environment_(environment),
       object_(v8::Isolate::GetCurrent(), object),
-      region_(region),
+      mapping_(mapping),
       next_(environment.mappings) {
   object->SetAlignedPointerInInternalField(kNative, this);
   object_.SetWeak(this, Collected, v8::WeakCallbackType::kParameter);
@@ -62,7 +62,7 @@ MappingObject::MappingObject(Environment& environment, v8::Local<v8::Object> obj
 
 MappingObject::~MappingObject() {
   object_.Reset();
-  LetGoOfRegion();
+  LetGoOfMapping();
   if (next_ != nullptr) next_->previous_ = previous_;
   if (previous_ != nullptr) {
     previous_->next_ = next_;
@@ -71,11 +71,11 @@ MappingObject::~MappingObject() {
   }
 }
 
-void MappingObject::LetGoOfRegion() {
-  if (region_ == nullptr) return;
-  faulted_ = region_->faulted();
-  region_->LetGo();
-  region_ = nullptr;
+void MappingObject::LetGoOfMapping() {
+  if (mapping_ == nullptr) return;
+  faulted_ = mapping_->faulted();
+  mapping_->LetGo();
+  mapping_ = nullptr;
 }
 
 void MappingObject::Collected(const v8::WeakCallbackInfo<MappingObject>& info) { delete info.GetParameter(); }
@@ -115,30 +115,30 @@ v8::Local<v8::ArrayBuffer> BufferOf(const Nan::FunctionCallbackInfo<v8::Value>& 
 }
 
 NAN_METHOD(GetBuffer) {
-  if (Receiver(info).region() == nullptr) return Nan::ThrowError("the mapping was unmapped");
+  if (Receiver(info).mapping() == nullptr) return Nan::ThrowError("the mapping was unmapped");
   v8::Local<v8::ArrayBuffer> buffer = BufferOf(info);
   if (buffer->WasDetached()) return Nan::ThrowError("the buffer of the mapping was transferred to another owner");
   info.GetReturnValue().Set(buffer);
 }
 
 NAN_METHOD(GetLength) {
-  const Region* region = Receiver(info).region();
-  info.GetReturnValue().Set(region == nullptr ? 0.0 : static_cast<double>(region->length()));
+  const Mapping* mapping = Receiver(info).mapping();
+  info.GetReturnValue().Set(mapping == nullptr ? 0.0 : static_cast<double>(mapping->length()));
 }
 
 NAN_METHOD(GetFaulted) { info.GetReturnValue().Set(Receiver(info).faulted()); }
 
 NAN_METHOD(Unmap) {
   Environment& environment = Environment::Of(info);
-  MappingObject& mapping = Receiver(info);
-  if (mapping.region() == nullptr) return Nan::ThrowError("the mapping was unmapped already");
+  MappingObject& object = Receiver(info);
+  if (object.mapping() == nullptr) return Nan::ThrowError("the mapping was unmapped already");
   v8::Local<v8::ArrayBuffer> buffer = BufferOf(info);
   // A program that calls markAsUntransferable() with the buffer puts another key in the place of ours.
   if (!environment.detachKey.IsEmpty()) buffer->SetDetachKey(DetachKey(environment));
-  // A buffer that was transferred holds the region for itself: the memory stays as long as the taker's buffer.
+  // A buffer that was transferred holds the mapping for itself: the memory stays as long as the taker's buffer.
   if (!buffer->WasDetached() && !buffer->Detach(DetachKey(environment)).FromMaybe(false)) return;
   info.This()->SetInternalField(kBuffer, Nan::Undefined());
-  mapping.LetGoOfRegion();
+  object.LetGoOfMapping();
 }
 
 NAN_METHOD(Map) {
@@ -165,20 +165,20 @@ NAN_METHOD(Map) {
   void* address = mmap(nullptr, length, protection, MAP_SHARED, fd, static_cast<off_t>(offset));
   if (address == MAP_FAILED) return ThrowFdError(errno, "mmap", fd);
   environment.counters.mmap++;
-  Region* region = new Region(address, length, writable, environment.counters.munmap);
+  Mapping* mapping = new Mapping(address, length, writable, environment.counters.munmap);
 
   v8::Isolate* isolate = v8::Isolate::GetCurrent();
   v8::Local<v8::Object> object;
   if (!Nan::NewInstance(Nan::New(environment.mappingTemplate)->InstanceTemplate()).ToLocal(&object)) {
-    region->LetGo();
+    mapping->LetGo();
     return;
   }
-  new MappingObject(environment, object, region);
+  new MappingObject(environment, object, mapping);
   // V8 counts the length of this backing store as external memory by itself, and collects sooner for it: that is
   // welcome, as address space is what a forgotten mapping costs. Nothing to add with AdjustAmountOfExternalMemory.
-  region->Hold();
+  mapping->Hold();
   std::unique_ptr<v8::BackingStore> store = v8::ArrayBuffer::NewBackingStore(
-      address, length, [](void*, size_t, void* held) { static_cast<Region*>(held)->LetGo(); }, region);
+      address, length, [](void*, size_t, void* held) { static_cast<Mapping*>(held)->LetGo(); }, mapping);
   v8::Local<v8::ArrayBuffer> buffer = v8::ArrayBuffer::New(isolate, std::move(store));
   object->SetInternalField(kBuffer, buffer);
   if (!ProtectBuffer(environment, object, buffer)) return;

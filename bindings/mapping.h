@@ -1,5 +1,5 @@
 /**
- * Shared memory as an ArrayBuffer. A region is one mmap(2). Two hold it: the JavaScript Mapping, until unmap() or the
+ * Shared memory as an ArrayBuffer. A Mapping is one mmap(2). Two hold it: the JavaScript Mapping, until unmap() or the
  * garbage collector, and the ArrayBuffer's backing store, until the buffer is detached or collected; the last to let go
  * calls munmap(2), in any order in which the collector finds them.
  *
@@ -21,12 +21,12 @@ class Environment;
 struct GuardedRange;
 
 /** One mmap, counted references. */
-class Region {
+class Mapping {
  public:
   /** Takes over memory that was mapped; one reference, the caller's. */
-  Region(void* address, size_t length, bool writable, std::shared_ptr<std::atomic<uint64_t>> munmaps);
-  Region(const Region&) = delete;
-  Region& operator=(const Region&) = delete;
+  Mapping(void* address, size_t length, bool writable, std::shared_ptr<std::atomic<uint64_t>> munmaps);
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
 
   void Hold();
   /** Unmaps with the last reference. Any thread. */
@@ -38,7 +38,7 @@ class Region {
   bool faulted() const;
 
  private:
-  ~Region();
+  ~Mapping();
 
   uint8_t* const address_;
   const size_t length_;
@@ -54,16 +54,16 @@ class MappingObject {
   /** The native half of `value`, or null when it is no Mapping of this environment. */
   static MappingObject* From(Environment& environment, v8::Local<v8::Value> value);
 
-  /** Takes the region's reference over and ties itself to `object`. */
-  MappingObject(Environment& environment, v8::Local<v8::Object> object, Region* region);
+  /** Takes the mapping's reference over and ties itself to `object`. */
+  MappingObject(Environment& environment, v8::Local<v8::Object> object, Mapping* mapping);
   MappingObject(const MappingObject&) = delete;
   MappingObject& operator=(const MappingObject&) = delete;
 
   /** Null once unmapped. */
-  Region* region() const { return region_; }
+  Mapping* mapping() const { return mapping_; }
   /** Whether there had been a fault when it was unmapped, or is one now. */
-  bool faulted() const { return region_ != nullptr ? region_->faulted() : faulted_; }
-  void LetGoOfRegion();
+  bool faulted() const { return mapping_ != nullptr ? mapping_->faulted() : faulted_; }
+  void LetGoOfMapping();
   void EndWithEnvironment() { delete this; }
 
  private:
@@ -72,7 +72,7 @@ class MappingObject {
 
   Environment& environment_;
   v8::Global<v8::Object> object_;
-  Region* region_;
+  Mapping* mapping_;
   bool faulted_ = false;
   MappingObject* previous_ = nullptr;
   MappingObject* next_ = nullptr;
