@@ -54,7 +54,7 @@
         'bindings/memory.cc',
         'bindings/nonblocking.cc',
         'bindings/poll.cc',
-        'bindings/rectangle.cc',
+        'bindings/rect_copy.cc',
         'bindings/sigbus.cc',
         'bindings/socket.cc',
         'bindings/tmpfs.cc',

@@ -8,7 +8,7 @@
 #include "arguments.h"
 #include "environment.h"
 #include "mapping.h"
-#include "rectangle.h"
+#include "rect_copy.h"
 
 namespace virtwl {
 
@@ -36,22 +36,22 @@ NAN_METHOD(CopyRects) {
   Bytes numbers;
   uint64_t count = 0;
   if (!arguments.Integer(3, "count", 0, UINT32_MAX, &count) || !arguments.Doubles(2, "rects", &numbers)) return;
-  if (count > numbers.length() / (kRectangleNumbers * sizeof(double))) {
+  if (count > numbers.length() / (kRectCopyNumbers * sizeof(double))) {
     return arguments.ThrowRange("count", "at most the rectangles that rects has room for");
   }
 
   // Kept as they were checked: `rects` itself may lie in memory that a peer writes to.
-  std::vector<Rectangle>& rectangles = environment.rectangles;
-  rectangles.clear();
+  std::vector<RectCopy>& rectCopies = environment.rectCopies;
+  rectCopies.clear();
   for (size_t i = 0; i < count; i++) {
-    double six[kRectangleNumbers];
+    double six[kRectCopyNumbers];
     std::memcpy(six, numbers.data() + i * sizeof six, sizeof six);
-    Rectangle rectangle;
-    const char* problem = CheckRectangle(six, dst->length(), src->length(), &rectangle);
+    RectCopy copy;
+    const char* problem = CheckRectCopy(six, dst->length(), src->length(), &copy);
     if (problem != nullptr) {
       std::string message = "copyRects: rectangle " + std::to_string(i) + " " + problem + " (";
-      const char* names[kRectangleNumbers] = {"dstOffset", "dstStride", "srcOffset", "srcStride", "rowBytes", "rows"};
-      for (size_t n = 0; n < kRectangleNumbers; n++) {
+      const char* names[kRectCopyNumbers] = {"dstOffset", "dstStride", "srcOffset", "srcStride", "rowBytes", "rows"};
+      for (size_t n = 0; n < kRectCopyNumbers; n++) {
         char number[48];
         snprintf(number, sizeof number, "%s%s %.17g", n == 0 ? "" : ", ", names[n], six[n]);
         message += number;
@@ -60,13 +60,13 @@ NAN_METHOD(CopyRects) {
           "; destination " + std::to_string(dst->length()) + ", source " + std::to_string(src->length()) + " bytes)";
       return Nan::ThrowRangeError(message.c_str());
     }
-    rectangles.push_back(rectangle);
+    rectCopies.push_back(copy);
   }
 
   uint64_t copied = 0;
-  for (const Rectangle& rectangle : rectangles) {
-    CopyRectangle(rectangle, dst->address(), src->address());
-    copied += static_cast<uint64_t>(rectangle.rowBytes) * rectangle.rows;
+  for (const RectCopy& copy : rectCopies) {
+    CopyRect(copy, dst->address(), src->address());
+    copied += static_cast<uint64_t>(copy.rowBytes) * copy.rows;
   }
   environment.counters.copies += count;
   environment.counters.bytesCopied += copied;

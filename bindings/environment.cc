@@ -5,7 +5,7 @@
 
 #include "mapping.h"
 #include "poll.h"
-#include "rectangle.h"
+#include "rect_copy.h"
 
 namespace virtwl {
 

@@ -17,7 +17,7 @@ namespace virtwl {
 
 class MappingObject;
 class PollObject;
-struct Rectangle;
+struct RectCopy;
 
 /** See NativeCounters in src/system/native.ts. */
 struct Counters {
@@ -66,7 +66,7 @@ class Environment {
   void HandleClosed();
 
   /** Room that calls reuse, so that none of them allocates when things are steady. */
-  std::vector<Rectangle> rectangles;
+  std::vector<RectCopy> rectCopies;
   std::vector<uint8_t> transaction;
 
  private:

@@ -14,7 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "../../../bindings/rectangle.h"
+#include "../../../bindings/rect_copy.h"
 #include "../../../bindings/sigbus.h"
 #include "draw.h"
 
@@ -96,12 +96,12 @@ void Touch(Draw& draw, State& state, Mapping& mapping) {
 
 void CopyBetween(Draw& draw, State& state, Mapping& dst, Mapping& src) {
   if (!dst.writable) return;
-  double numbers[virtwl::kRectangleNumbers];
+  double numbers[virtwl::kRectCopyNumbers];
   const uint32_t limits[] = {2 * kPage, kPage + 64, 2 * kPage, kPage + 64, kPage + 64, 5};
-  for (size_t i = 0; i < virtwl::kRectangleNumbers; i++) numbers[i] = draw.Below(limits[i]);
-  virtwl::Rectangle rectangle;
-  if (virtwl::CheckRectangle(numbers, dst.pages * kPage, src.pages * kPage, &rectangle) != nullptr) return;
-  virtwl::CopyRectangle(rectangle, dst.address, src.address);
+  for (size_t i = 0; i < virtwl::kRectCopyNumbers; i++) numbers[i] = draw.Below(limits[i]);
+  virtwl::RectCopy copy;
+  if (virtwl::CheckRectCopy(numbers, dst.pages * kPage, src.pages * kPage, &copy) != nullptr) return;
+  virtwl::CopyRect(copy, dst.address, src.address);
   // Which page was met first depends on how memmove goes: what the guard has done tells.
   for (Mapping* mapping : {&dst, &src}) {
     const bool mayFault = state.filePages[mapping->file] < mapping->pages;

@@ -19,7 +19,7 @@ while getopts n:s: option; do
   esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || set -- copy_rectangles guarded_memory
+[ $# -gt 0 ] || set -- copy_rects guarded_memory
 
 clang=${CLANG:-}
 for candidate in clang++ clang++-19 clang++-16 clang++-15 clang++-14; do
@@ -34,7 +34,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 for target in "$@"; do
-  sources="test/fuzz/native/$target.cc bindings/rectangle.cc"
+  sources="test/fuzz/native/$target.cc bindings/rect_copy.cc"
   [ "$target" != guarded_memory ] || sources="$sources bindings/sigbus.cc"
   # shellcheck disable=SC2086
   "$clang" -std=c++17 -g -O1 -Wall -Wextra -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \

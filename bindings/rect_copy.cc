@@ -1,4 +1,4 @@
-#include "rectangle.h"
+#include "rect_copy.h"
 
 #include <cmath>
 #include <cstring>
@@ -26,42 +26,40 @@ bool Fits(size_t offset, size_t stride, size_t rowBytes, size_t rows, size_t len
 
 }  // namespace
 
-const char* CheckRectangle(const double numbers[kRectangleNumbers], size_t dstLength, size_t srcLength,
-                           Rectangle* rectangle) {
-  size_t sizes[kRectangleNumbers];
-  for (size_t i = 0; i < kRectangleNumbers; i++) {
+const char* CheckRectCopy(const double numbers[kRectCopyNumbers], size_t dstLength, size_t srcLength, RectCopy* copy) {
+  size_t sizes[kRectCopyNumbers];
+  for (size_t i = 0; i < kRectCopyNumbers; i++) {
     if (!ToSize(numbers[i], &sizes[i])) return "has a number that is no integer of 0 to 2^53 - 1";
   }
-  *rectangle = {sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]};
-  if (rectangle->rows == 0 || rectangle->rowBytes == 0) {
+  *copy = {sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]};
+  if (copy->rows == 0 || copy->rowBytes == 0) {
     // Its offsets were not checked: they must not be added to an address.
-    *rectangle = {};
+    *copy = {};
     return nullptr;
   }
-  if (rectangle->rows > 1 &&
-      (rectangle->dstStride < rectangle->rowBytes || rectangle->srcStride < rectangle->rowBytes)) {
+  if (copy->rows > 1 && (copy->dstStride < copy->rowBytes || copy->srcStride < copy->rowBytes)) {
     // Also what bounds the work: without it, a stride of 0 would allow any number of rows.
     return "has rows longer than their stride";
   }
-  if (!Fits(rectangle->dstOffset, rectangle->dstStride, rectangle->rowBytes, rectangle->rows, dstLength)) {
+  if (!Fits(copy->dstOffset, copy->dstStride, copy->rowBytes, copy->rows, dstLength)) {
     return "lies outside of the destination";
   }
-  if (!Fits(rectangle->srcOffset, rectangle->srcStride, rectangle->rowBytes, rectangle->rows, srcLength)) {
+  if (!Fits(copy->srcOffset, copy->srcStride, copy->rowBytes, copy->rows, srcLength)) {
     return "lies outside of the source";
   }
   return nullptr;
 }
 
-void CopyRectangle(const Rectangle& rectangle, uint8_t* dst, const uint8_t* src) {
+void CopyRect(const RectCopy& copy, uint8_t* dst, const uint8_t* src) {
   // memmove, since nothing keeps two mappings from showing the same memory.
-  uint8_t* to = dst + rectangle.dstOffset;
-  const uint8_t* from = src + rectangle.srcOffset;
-  if (rectangle.rows == 1 || (rectangle.dstStride == rectangle.rowBytes && rectangle.srcStride == rectangle.rowBytes)) {
-    std::memmove(to, from, rectangle.rowBytes * rectangle.rows);
+  uint8_t* to = dst + copy.dstOffset;
+  const uint8_t* from = src + copy.srcOffset;
+  if (copy.rows == 1 || (copy.dstStride == copy.rowBytes && copy.srcStride == copy.rowBytes)) {
+    std::memmove(to, from, copy.rowBytes * copy.rows);
     return;
   }
-  for (size_t row = 0; row < rectangle.rows; row++) {
-    std::memmove(to + row * rectangle.dstStride, from + row * rectangle.srcStride, rectangle.rowBytes);
+  for (size_t row = 0; row < copy.rows; row++) {
+    std::memmove(to + row * copy.dstStride, from + row * copy.srcStride, copy.rowBytes);
   }
 }
 

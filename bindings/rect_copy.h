@@ -2,8 +2,8 @@
  * A rectangle of bytes in each of two stretches of memory: what copyRects is asked to copy, as it comes from JavaScript
  * and as it was checked. No V8 here, so that it can be tested and fuzzed by itself (test/fuzz/native).
  */
-#ifndef VIRTWL_BINDINGS_RECTANGLE_H_
-#define VIRTWL_BINDINGS_RECTANGLE_H_
+#ifndef VIRTWL_BINDINGS_RECT_COPY_H_
+#define VIRTWL_BINDINGS_RECT_COPY_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace virtwl {
 
 /** Rows of bytes at a place in each of two stretches of memory, checked to lie within them. */
-struct Rectangle {
+struct RectCopy {
   size_t dstOffset;
   size_t dstStride;
   size_t srcOffset;
@@ -21,18 +21,17 @@ struct Rectangle {
 };
 
 /** Numbers that describe one, in the order of the fields. */
-constexpr size_t kRectangleNumbers = 6;
+constexpr size_t kRectCopyNumbers = 6;
 
 /**
  * Null when the numbers describe a rectangle that may be copied between memory of these lengths, else what is wrong
  * with them. One without rows or bytes may, wherever it is: it becomes one without either.
  */
-const char* CheckRectangle(const double numbers[kRectangleNumbers], size_t dstLength, size_t srcLength,
-                           Rectangle* rectangle);
+const char* CheckRectCopy(const double numbers[kRectCopyNumbers], size_t dstLength, size_t srcLength, RectCopy* copy);
 
 /** Copies what was checked. Source and destination may be the same memory: each row is moved as memmove does. */
-void CopyRectangle(const Rectangle& rectangle, uint8_t* dst, const uint8_t* src);
+void CopyRect(const RectCopy& copy, uint8_t* dst, const uint8_t* src);
 
 }  // namespace virtwl
 
-#endif  // VIRTWL_BINDINGS_RECTANGLE_H_
+#endif  // VIRTWL_BINDINGS_RECT_COPY_H_

@@ -11,15 +11,15 @@
 #include <memory>
 #include <vector>
 
-#include "../../../bindings/rectangle.h"
+#include "../../../bindings/rect_copy.h"
 #include "draw.h"
 
 namespace {
 
-using virtwl::CheckRectangle;
-using virtwl::CopyRectangle;
-using virtwl::kRectangleNumbers;
-using virtwl::Rectangle;
+using virtwl::CheckRectCopy;
+using virtwl::CopyRect;
+using virtwl::kRectCopyNumbers;
+using virtwl::RectCopy;
 using Wide = unsigned __int128;
 
 /** Numbers at which conversions and sums go wrong. */
@@ -47,8 +47,8 @@ double DrawNumber(Draw& draw, size_t near) {
 
 /** The same question, asked of numbers without an end. */
 bool Fits(const double* numbers, size_t dstLength, size_t srcLength) {
-  Wide sizes[kRectangleNumbers];
-  for (size_t i = 0; i < kRectangleNumbers; i++) {
+  Wide sizes[kRectCopyNumbers];
+  for (size_t i = 0; i < kRectCopyNumbers; i++) {
     if (!std::isfinite(numbers[i]) || numbers[i] < 0 || numbers[i] > 9007199254740991.0 ||
         std::floor(numbers[i]) != numbers[i]) {
       return false;
@@ -63,7 +63,7 @@ bool Fits(const double* numbers, size_t dstLength, size_t srcLength) {
 }
 
 [[noreturn]] void Wrong(const char* what) {
-  fprintf(stderr, "copy_rectangles: %s\n", what);
+  fprintf(stderr, "copy_rects: %s\n", what);
   abort();
 }
 
@@ -82,28 +82,26 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (size_t i = 0; i < srcLength; i++) src[i] = static_cast<uint8_t>(i * 13 + 1);
 
   while (!draw.done()) {
-    double numbers[kRectangleNumbers];
+    double numbers[kRectCopyNumbers];
     for (double& number : numbers) number = DrawNumber(draw, dstLength);
-    Rectangle rectangle;
-    const char* problem = CheckRectangle(numbers, dstLength, srcLength, &rectangle);
+    RectCopy copy;
+    const char* problem = CheckRectCopy(numbers, dstLength, srcLength, &copy);
     if ((problem == nullptr) != Fits(numbers, dstLength, srcLength)) Wrong(problem == nullptr ? "accepted" : problem);
     if (problem != nullptr) continue;
 
     std::vector<uint8_t> expected(dst.get(), dst.get() + dstLength);
     const std::vector<uint8_t> before(src, src + srcLength);
     // In one memory, rows that were copied may be what later rows are copied from, one row after the other.
-    const bool together =
-        rectangle.rows > 0 && rectangle.dstStride == rectangle.rowBytes && rectangle.srcStride == rectangle.rowBytes;
-    for (size_t row = 0; row < rectangle.rows; row++) {
-      std::vector<uint8_t> moved(rectangle.rowBytes);
-      for (size_t i = 0; i < rectangle.rowBytes; i++) {
-        const size_t from = rectangle.srcOffset + row * rectangle.srcStride + i;
+    const bool together = copy.rows > 0 && copy.dstStride == copy.rowBytes && copy.srcStride == copy.rowBytes;
+    for (size_t row = 0; row < copy.rows; row++) {
+      std::vector<uint8_t> moved(copy.rowBytes);
+      for (size_t i = 0; i < copy.rowBytes; i++) {
+        const size_t from = copy.srcOffset + row * copy.srcStride + i;
         moved[i] = same && !together ? expected[from] : before[from];
       }
-      for (size_t i = 0; i < rectangle.rowBytes; i++)
-        expected[rectangle.dstOffset + row * rectangle.dstStride + i] = moved[i];
+      for (size_t i = 0; i < copy.rowBytes; i++) expected[copy.dstOffset + row * copy.dstStride + i] = moved[i];
     }
-    CopyRectangle(rectangle, dst.get(), src);
+    CopyRect(copy, dst.get(), src);
     if (std::memcmp(expected.data(), dst.get(), dstLength) != 0) Wrong("copied something else");
     if (!same && std::memcmp(before.data(), src, srcLength) != 0) Wrong("changed the source");
   }
