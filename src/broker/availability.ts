@@ -81,13 +81,13 @@ export class Availability extends EventEmitter<AvailabilityEvents> {
     this.#context = context;
     this.#found = true;
     const reader = new RecordReader();
-    let heard = false;
+    let answered = false;
     context.on('data', (bytes, fds) => {
       closeAll(fds);
       try {
         for (const { kind, detail } of reader.push(bytes)) {
           if (kind !== Kind.State) continue;
-          heard = true;
+          answered = true;
           this.#backoff.reset();
           this.#set(WAYS[detail] ?? 'unknown');
         }
@@ -96,7 +96,7 @@ export class Availability extends EventEmitter<AvailabilityEvents> {
       }
     });
     // Closed without a word: the broker has enough of us.
-    context.on('end', () => this.#lost(heard ? 'no broker' : 'unknown'));
+    context.on('end', () => this.#lost(answered ? 'no broker' : 'unknown'));
     context.on('error', () => this.#lost('unknown'));
     context.start();
     // Connections wait in the socket as long as there is no broker to take them.

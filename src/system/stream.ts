@@ -369,9 +369,9 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
       this.#unheard = error;
       return;
     }
-    const heard = this.emit('error', error);
+    const handled = this.emit('error', error);
     this.removeAllListeners();
-    if (!heard) throw error;
+    if (!handled) throw error;
   }
 
   #release(): void {

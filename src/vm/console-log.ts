@@ -14,10 +14,10 @@ export class ConsoleLog extends EventEmitter<{ line: [string] }> {
   readonly #lines: string[] = [];
   #rest = '';
   /** When something came last, in milliseconds of Date.now(). */
-  heard = Date.now();
+  lastOutput = Date.now();
 
   take(bytes: Buffer): void {
-    this.heard = Date.now();
+    this.lastOutput = Date.now();
     const parts = (this.#rest + bytes.toString('latin1')).split('\n');
     this.#rest = (parts.pop() ?? '').slice(-LONGEST_LINE);
     for (const part of parts) {

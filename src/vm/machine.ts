@@ -251,7 +251,7 @@ export class Machine {
       };
       const ending = (): void => settle(() => reject(this.#failure('while it booted')));
       const watch = setInterval(() => {
-        if (Date.now() - this.console.heard > BOOT_SILENCE_MS) {
+        if (Date.now() - this.console.lastOutput > BOOT_SILENCE_MS) {
           settle(() => reject(this.#failure(`printed nothing for ${BOOT_SILENCE_MS / 1000} s while it booted`)));
         }
       }, 1000);

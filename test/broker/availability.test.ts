@@ -26,8 +26,8 @@ for (const mode of ['handover', 'relay'] as const) {
     const glue = await house.glue().up();
     await becomes(availability, 'there');
 
-    await house.client('work').hears('hello work');
-    await house.client('work').hears('hello work');
+    await house.client('work').receives('hello work');
+    await house.client('work').receives('hello work');
     t.equal(availability.way, 'there', 'clients make no difference');
 
     glue.close();

@@ -25,13 +25,13 @@ for (const mode of ['handover', 'relay'] as const) {
       const glue = await house.glue().up();
 
       const work = house.client('work');
-      await work.hears('hello work');
+      await work.receives('hello work');
       const play = house.client('play');
-      await play.hears('hello play');
+      await play.receives('hello play');
       work.say('from work');
       play.say('from play');
-      await glue.clients[0]!.conversation.hears('from work');
-      await glue.clients[1]!.conversation.hears('from play');
+      await glue.clients[0]!.conversation.receives('from work');
+      await glue.clients[1]!.conversation.receives('from play');
       t.match(glue.clients, [{ vm: 'work' }, { vm: 'play' }]);
     });
 
@@ -69,8 +69,8 @@ for (const mode of ['handover', 'relay'] as const) {
       await eventually('the client to wait', () => broker.waiting === 1);
       house.host('compositor', { compositor: mode });
       const glue = house.glue();
-      await early.hears('hello work');
-      await glue.clients[0]!.conversation.hears('anybody?');
+      await early.receives('hello work');
+      await glue.clients[0]!.conversation.receives('anybody?');
       t.equal(broker.waiting, 0);
     });
 
@@ -99,7 +99,7 @@ for (const mode of ['handover', 'relay'] as const) {
       house.host('work', { wayland: true });
       const first = await house.glue().up();
       const before = house.client('work');
-      await before.hears('hello');
+      await before.receives('hello');
       first.close();
       await before.ends();
       await eventually('the link to be gone', () => broker.links === 0);
@@ -107,7 +107,7 @@ for (const mode of ['handover', 'relay'] as const) {
       const after = house.client('work');
       await eventually('the client to wait', () => broker.waiting === 1);
       const second = await house.glue().up();
-      await after.hears('hello work');
+      await after.receives('hello work');
       t.equal(second.clients.length, 1);
     });
 
@@ -124,7 +124,7 @@ for (const mode of ['handover', 'relay'] as const) {
       await house.logged('left before there was a compositor');
       house.host('compositor', { compositor: mode });
       const glue = house.glue();
-      await stayer.hears('hello');
+      await stayer.receives('hello');
       t.equal(glue.clients.length, 1);
     });
 
@@ -139,10 +139,10 @@ for (const mode of ['handover', 'relay'] as const) {
       await glue.has(2);
       leaver.say('last words');
       leaver.close();
-      await glue.clients[0]!.conversation.hears('last words');
+      await glue.clients[0]!.conversation.receives('last words');
       await glue.clients[0]!.conversation.ends();
       glue.clients[1]!.conversation.say('your turn');
-      await stayer.hears('your turn');
+      await stayer.receives('your turn');
       glue.clients[1]!.conversation.close();
       await stayer.ends();
       await eventually('the broker to carry nobody', () => broker.relayed === 0);
@@ -159,7 +159,7 @@ for (const mode of ['handover', 'relay'] as const) {
       await eventually('the hosts to notice', () => !compositor.registered && !work.registered);
       const patient = house.client('work');
       house.broker();
-      await patient.hears('hello work');
+      await patient.receives('hello work');
       t.ok(compositor.registered && work.registered);
     });
 
@@ -171,7 +171,7 @@ for (const mode of ['handover', 'relay'] as const) {
       const glue = await house.glue().up();
       const round = async (): Promise<void> => {
         const client = house.client('work');
-        await client.hears('hello work');
+        await client.receives('hello work');
         client.close();
         await eventually('the glue to see the end', () => glue.clients.every(({ conversation }) => conversation.ended));
         for (const { conversation } of glue.clients.splice(0)) conversation.close();
@@ -193,17 +193,17 @@ t.test('handed over, a client outlives the broker', async t => {
   house.host('work', { wayland: true });
   const glue = await house.glue().up();
   const client = house.client('work');
-  await client.hears('hello');
+  await client.receives('hello');
 
   broker.kill('SIGKILL');
   await eventually('the link to be down', () => !glue.link.up);
   client.say('still there?');
-  await glue.clients[0]!.conversation.hears('still there?');
+  await glue.clients[0]!.conversation.receives('still there?');
 
   // The socket that the killed broker left in the way is replaced.
   spawnBroker(t, house);
   const next = house.client('work');
-  await next.hears('hello work');
+  await next.receives('hello work');
   t.notOk(client.ended);
 });
 
@@ -214,12 +214,12 @@ t.test('relayed, clients end with a broker that is killed, and new ones are serv
   house.host('work', { wayland: true });
   const glue = await house.glue().up();
   const client = house.client('work');
-  await client.hears('hello');
+  await client.receives('hello');
   broker.kill('SIGKILL');
   await client.ends();
   await glue.clients[0]!.conversation.ends();
   spawnBroker(t, house);
-  await house.client('work').hears('hello work');
+  await house.client('work').receives('hello work');
 });
 
 t.test('a host process that ends takes its VM off: its sockets, and its clients that wait', async t => {
@@ -236,7 +236,7 @@ t.test('a host process that ends takes its VM off: its sockets, and its clients 
   t.same(broker.vms, ['play']);
   house.host('compositor', { compositor: 'handover' });
   house.glue();
-  await stays.hears('hello play');
+  await stays.receives('hello play');
 });
 
 t.test('how many may wait', async t => {
@@ -281,11 +281,11 @@ for (const mode of ['handover', 'relay'] as const) {
     t.match(second.taken[0], /another "virtwl compositor" has served the clients of this VM.*: end that one first/);
     if (mode === 'handover') t.match(second.taken[0], / since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/);
     t.same([broker.links, second.downs], [1, []]);
-    for (let round = 0; round < 3; round++) await house.client('work').hears('hello');
+    for (let round = 0; round < 3; round++) await house.client('work').receives('hello');
     t.same([first.clients.length, second.clients.length], [3, 0]);
     first.close();
     const third = await house.glue().up();
-    await house.client('work').hears('hello');
+    await house.client('work').receives('hello');
     t.equal(third.clients.length, 1, 'the next one has its turn when the first has ended');
   });
 
@@ -300,7 +300,7 @@ for (const mode of ['handover', 'relay'] as const) {
     await eventually('its link', () => broker.links === 1);
     const second = await house.glue().up();
     await house.logged('its glue did not answer within 50 ms');
-    await house.client('work').hears('hello');
+    await house.client('work').receives('hello');
     t.equal(second.clients.length, 1);
   });
 }
@@ -354,7 +354,7 @@ t.test('a glue that does not take what it was offered in mode relay loses its se
   await house.logged('did not take its client');
   await eventually('the client to wait again', () => broker.waiting === 1);
   house.glue();
-  await client.hears('hello work');
+  await client.receives('hello work');
   t.notOk(client.ended);
 });
 
@@ -538,7 +538,7 @@ t.test('any bytes on the control socket and on the compositor link: the broker g
   }
   await eventually('all to be closed', () => openDescriptors() === before);
   t.ok(glue.link.up);
-  await house.client('work').hears('hello work');
+  await house.client('work').receives('hello work');
 });
 
 t.test('in mode relay a glue that never reads does not make the broker hold more and more', async t => {
@@ -548,7 +548,7 @@ t.test('in mode relay a glue that never reads does not make the broker hold more
   house.host('work', { wayland: true });
   const glue = await house.glue().up();
   const client = house.client('work');
-  await client.hears('hello');
+  await client.receives('hello');
   glue.clients[0]!.conversation.context.pause();
   const block = new Uint8Array(64 * 1024);
   // The kernel's buffers, the relay's queue and our own fill up; then it stays so.

@@ -38,13 +38,13 @@ t.test('a VM is served whose host process has nothing to do with the broker', as
   const house = confinedHouse(t);
   const broker = house.broker();
   const glue = await house.glue().up();
-  await house.client('work').hears('hello work');
+  await house.client('work').receives('hello work');
   t.match(glue.clients, [{ vm: 'work' }]);
   t.same(broker.vms.sort(), ['compositor', 'work']);
   broker.close();
   const next = house.broker();
   await eventually('both to be registered with the next broker', () => next.vms.length === 2);
-  await house.client('work').hears('hello work');
+  await house.client('work').receives('hello work');
 });
 
 t.test('what a host process can reach does not register anything', async t => {

@@ -15,7 +15,7 @@ import { UnixSocket } from '../../src/system/unix-socket.js';
 import { openDevice, type Device } from '../../src/virtwl/device.js';
 import { SocketVfd } from '../../src/virtwl/vfd.js';
 import { Transfers } from '../../src/relay/transfers.js';
-import { Peer, settle, type Heard } from '../relay/peer.js';
+import { Peer, settle, type Received } from '../relay/peer.js';
 import { testNative } from '../test-native.js';
 
 /** What the far end announces, by name. */
@@ -71,7 +71,7 @@ export class FarEnd {
     readonly peer: Peer,
     readonly globals = LINK_GLOBALS,
   ) {
-    peer.answer = heard => this.#hear(heard);
+    peer.answer = received => this.#receive(received);
   }
 
   /** Grants a slab that waits. */
@@ -110,10 +110,10 @@ export class FarEnd {
     this.slabs.clear();
   }
 
-  #hear(heard: Heard): void {
-    const { id, name } = heard;
-    const args = heard.args as number[];
-    this.peer.answerBasics(heard);
+  #receive(received: Received): void {
+    const { id, name } = received;
+    const args = received.args as number[];
+    this.peer.answerBasics(received);
     switch (name) {
       case 'wl_display.get_registry':
         this.globals.forEach(([iface, version], i) => this.peer.say(args[0]!, 'global', [i + 1, iface, version]));
@@ -134,7 +134,7 @@ export class FarEnd {
         this.slabs.delete(id);
         break;
       case 'wl_shm.create_pool': {
-        const fd = this.peer.takeFd(heard.args[1]);
+        const fd = this.peer.takeFd(received.args[1]);
         this.pools.set(args[0]!, { mapping: native.map(fd.fd, 0, args[2]!, false), size: args[2]! });
         fd.close();
         break;

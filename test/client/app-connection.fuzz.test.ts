@@ -11,7 +11,7 @@ import { native } from '../../src/system/native.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
-import { settle, type Heard, type Peer } from '../relay/peer.js';
+import { settle, type Received, type Peer } from '../relay/peer.js';
 import { Random } from '../wayland/random.js';
 import { WildPeer, type WildOptions } from '../relay/wild-peer.js';
 import { connectApp, LINK_GLOBALS, nameOf, type AppAndLink } from './app-and-link.js';
@@ -85,9 +85,9 @@ function dawdle(peer: Peer, random: Random): () => void {
     else for (const arg of args ?? []) if (arg instanceof OwnedFd) arg.close();
   };
   const answerBasics = peer.answerBasics.bind(peer);
-  peer.answerBasics = (heard: Heard) => {
-    if (/\.(destroy|release)$/.test(heard.name) && random.below(2) === 0) waiting.push(heard.id);
-    else answerBasics(heard);
+  peer.answerBasics = (received: Received) => {
+    if (/\.(destroy|release)$/.test(received.name) && random.below(2) === 0) waiting.push(received.id);
+    else answerBasics(received);
   };
   return () => {
     for (const id of waiting.splice(0)) if (id < 0xff000000) peer.say(1, 'delete_id', [id]);

@@ -104,7 +104,7 @@ withApp('a frame: the application has its buffer back at once, and nothing but i
   t.ok(pixels(c)!.equals(Buffer.alloc(400, 0x11)));
   t.equal(c.app.last('wl_buffer.release').id, w.buffer);
   t.same(c.connection.counters, { frames: 1, bytesCopied: 400 });
-  const names = c.far.peer.heard.map(({ name }) => name);
+  const names = c.far.peer.received.map(({ name }) => name);
   t.notOk(names.includes('wl_shm.create_pool'), 'no pool of the application crosses');
   t.same(
     names.filter(name => /surface|buffer|slab|allocate/.test(name)),
@@ -355,7 +355,7 @@ withApp('while memory is on its way, everything behind waits in order, and event
   const callback = c.app.make(1, 'sync');
   await settle();
   t.equal(c.far.surfaces.get(theirs(c))!.commits, 0);
-  t.notOk(c.far.peer.heard.some(({ name }) => name === 'wl_surface.damage'));
+  t.notOk(c.far.peer.received.some(({ name }) => name === 'wl_surface.damage'));
   const registry = c.far.peer.all('wl_display.get_registry').at(-1)!.args[0] as number;
   c.far.peer.say(registry, 'global', [60, 'wl_output', 3]);
   await settle();
@@ -363,7 +363,7 @@ withApp('while memory is on its way, everything behind waits in order, and event
   c.far.grant(c.far.asked[0]!.id);
   await settle();
   t.equal(c.far.surfaces.get(theirs(c))!.commits, 2);
-  const order = c.far.peer.heard.map(({ name }) => name);
+  const order = c.far.peer.received.map(({ name }) => name);
   t.ok(order.lastIndexOf('wl_surface.damage') > order.indexOf('wl_surface.commit'));
   t.ok(order.lastIndexOf('wl_surface.commit') > order.lastIndexOf('wl_surface.damage'));
   t.equal(c.app.last('wl_callback.done').id, callback);
@@ -883,7 +883,7 @@ withApp(`more than ${MAX_TRANSFERS} pastes at a time end at once`, async (t, c) 
     c.app.say(offer, 'receive', ['text/plain', new OwnedFd(write)]);
     if (i % 20 === 0) await settle(3);
   }
-  await c.far.peer.hears('wl_data_offer.receive', MAX_TRANSFERS + 5);
+  await c.far.peer.receives('wl_data_offer.receive', MAX_TRANSFERS + 5);
   t.equal(c.transfers.count, MAX_TRANSFERS);
   const buffer = new Uint8Array(10);
   t.equal(native.read(readEnds[0]!, buffer), -1, 'the first waits for its text');

@@ -58,7 +58,7 @@ t.test('an icon crosses as a copy, and its buffer may be drawn into again', asyn
   const [added] = c.added();
   t.ok(c.far.pixels(added!).equals(Buffer.alloc(BYTES, 0x44)));
   t.equal(c.far.peer.last('xdg_toplevel_icon_v1.add_buffer').args[1], 2, 'at its scale');
-  const names = c.far.peer.heard.map(({ name }) => name);
+  const names = c.far.peer.received.map(({ name }) => name);
   t.ok(names.indexOf('xdg_toplevel_icon_v1.add_buffer') < names.indexOf('xdg_toplevel_icon_manager_v1.set_icon'));
   pool.bytes.fill(0);
   c.far.peer.say(added!, 'release');

@@ -30,13 +30,14 @@ async function scene(t: Test, skew: bigint, clockId = MONOTONIC): Promise<Scene>
   });
   const { peer } = c.far;
   const answer = peer.answer;
-  peer.answer = heard => {
-    answer(heard);
-    if (heard.name === 'virtwl_clock_v1.read') {
+  peer.answer = received => {
+    answer(received);
+    if (received.name === 'virtwl_clock_v1.read') {
       const { tv_sec_hi, tv_sec_lo, tv_nsec } = timestamp(process.hrtime.bigint() + skew);
-      peer.say(heard.id, 'time', [heard.args[0], tv_sec_hi, tv_sec_lo, tv_nsec]);
+      peer.say(received.id, 'time', [received.args[0], tv_sec_hi, tv_sec_lo, tv_nsec]);
     }
-    const bound = heard.name === 'wl_registry.bind' ? (heard.args[1] as { id: number; interface: string }) : undefined;
+    const bound =
+      received.name === 'wl_registry.bind' ? (received.args[1] as { id: number; interface: string }) : undefined;
     if (bound?.interface === 'wp_presentation') peer.say(bound.id, 'clock_id', [clockId]);
   };
   const presentation = c.app.bind(c.registry, PRESENTATION, 'wp_presentation', 2);
@@ -144,7 +145,7 @@ t.test('the clock is read a few times at first, and then not with each frame', a
   for (let i = 0; i < 3 * FIRST_READINGS; i++) await c.present((await c.feedback()).theirs, SECOND);
   const reads = c.far.peer.all('virtwl_clock_v1.read').length;
   t.ok(reads >= FIRST_READINGS && reads < 3 * FIRST_READINGS, `${reads} readings`);
-  const names = c.far.peer.heard.map(({ name }) => name);
+  const names = c.far.peer.received.map(({ name }) => name);
   t.ok(names.indexOf('virtwl_clock_v1.read') < names.indexOf('wp_presentation.feedback'), 'the first before any frame');
 });
 

@@ -15,9 +15,9 @@ for (const sizes of ['one size', 'another size each time'] as const) {
     const { far, app } = c;
     const answer = far.peer.answer;
     const unread: number[] = [];
-    far.peer.answer = heard => {
-      if (heard.name === 'wl_display.sync') unread.push(heard.args[0] as number);
-      else answer(heard);
+    far.peer.answer = received => {
+      if (received.name === 'wl_display.sync') unread.push(received.args[0] as number);
+      else answer(received);
     };
     const surface = app.make(c.factory, 'create_surface');
     const pool = new DrawnPool(c, 4 * 64 * 64 * FRAMES);

@@ -41,9 +41,9 @@ async function behind(t: Test, readClipboard: boolean) {
     drop: (): void => compositor.say(device, 'drop'),
     told: (): unknown[] => b.client.all('wl_data_offer.offer').map(({ args: [mimeType] }) => mimeType),
     /** The events of data devices and offers that the client has received, in order. */
-    heard: (): string[] => b.client.heard.map(({ name }) => name).filter(name => name.startsWith('wl_data_')),
+    received: (): string[] => b.client.received.map(({ name }) => name).filter(name => name.startsWith('wl_data_')),
     /** What the compositor was asked about offers. */
-    asked: (): unknown[] => compositor.heard.filter(({ name }) => name.startsWith('wl_data_offer')),
+    asked: (): unknown[] => compositor.received.filter(({ name }) => name.startsWith('wl_data_offer')),
   };
 }
 
@@ -53,7 +53,7 @@ t.test('a client is told nothing of a selection, and nothing of it is kept', asy
   const c = await withheld(t);
   c.offer(OFFER, 'text/plain', 'secret/kind');
   await settle();
-  t.same(c.heard(), [], 'not even that there is an offer');
+  t.same(c.received(), [], 'not even that there is an offer');
   c.select(OFFER);
   await settle();
   t.same(c.client.last('wl_data_device.selection').args, [undefined]);
@@ -78,7 +78,7 @@ t.test('a client is told nothing of a drag that passes, while the glue accepts f
   c.compositor.say(OFFER, 'action', [copy]);
   c.compositor.say(c.device, 'leave');
   await settle();
-  t.same(c.heard(), []);
+  t.same(c.received(), []);
   t.match(c.compositor.last('wl_data_offer.destroy'), { id: OFFER });
   t.same([c.ends, c.compositor.faults], [[], []]);
 });
@@ -105,12 +105,12 @@ t.test('what is dropped is its own: it is told all of it at once, and may read',
   c.compositor.say(c.device, 'motion', [5, 11, 22]);
   c.compositor.say(OFFER, 'action', [copy]);
   await settle();
-  t.same(c.heard(), []);
+  t.same(c.received(), []);
   c.drop();
   c.compositor.say(c.device, 'leave');
   await settle();
   t.match(
-    c.client.heard.filter(({ name }) => name.startsWith('wl_data_')),
+    c.client.received.filter(({ name }) => name.startsWith('wl_data_')),
     [
       { name: 'wl_data_device.data_offer', args: [OFFER] },
       { id: OFFER, name: 'wl_data_offer.offer', args: ['text/plain'] },
@@ -191,7 +191,7 @@ t.test('a device or a window that is gone meanwhile gets no drop', async t => {
     if (gone === 'window') c.drop();
     else c.compositor.say(c.device, 'drop');
     await settle();
-    t.same(c.heard(), [], gone);
+    t.same(c.received(), [], gone);
     t.match(c.compositor.last('wl_data_offer.destroy'), { id: OFFER });
     t.same(c.ends, []);
   }
@@ -205,7 +205,7 @@ t.test('a drag of the client inside of itself, without data, is told as it is', 
   c.compositor.say(c.device, 'leave');
   await settle();
   t.same(
-    c.heard().map(name => name.slice('wl_data_device.'.length)),
+    c.received().map(name => name.slice('wl_data_device.'.length)),
     ['enter', 'motion', 'drop', 'leave'],
   );
 });
@@ -216,7 +216,7 @@ t.test('a VM that may read sees what hovers', async t => {
   c.drag(OFFER);
   c.compositor.say(c.device, 'leave');
   await settle();
-  t.same(c.heard(), [
+  t.same(c.received(), [
     'wl_data_device.data_offer',
     'wl_data_offer.offer',
     'wl_data_device.enter',

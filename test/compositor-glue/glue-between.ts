@@ -15,7 +15,7 @@ import { UnixListener } from '../../src/system/unix-listener.js';
 import { openDevice, type Device } from '../../src/virtwl/device.js';
 import { SocketVfd } from '../../src/virtwl/vfd.js';
 import { Manners } from '../relay/manners.js';
-import { Peer, settle, type Heard } from '../relay/peer.js';
+import { Peer, settle, type Received } from '../relay/peer.js';
 
 /** What the compositor announces, by name from 1. */
 export const GLOBALS: readonly (readonly [string, number])[] = [
@@ -145,9 +145,9 @@ export class GlueBetween {
     this.#listener.on('connection', socket => {
       const peer = new Peer('compositor', socket);
       const manners = new Manners(peer);
-      peer.answer = heard => {
-        this.#answer(peer, heard, options.globals ?? GLOBALS);
-        manners.answer(heard);
+      peer.answer = received => {
+        this.#answer(peer, received, options.globals ?? GLOBALS);
+        manners.answer(received);
       };
       this.#peers.push(peer);
       this.#arrived.push(peer);
@@ -163,10 +163,10 @@ export class GlueBetween {
     this.glue.on('left', (vm, reason) => this.left.push({ vm, reason }));
   }
 
-  #answer(peer: Peer, heard: Heard, globals: typeof GLOBALS): void {
-    peer.answerBasics(heard);
-    if (heard.name === 'wl_display.get_registry' && this.announcing)
-      this.announce(peer, heard.args[0] as number, globals);
+  #answer(peer: Peer, received: Received, globals: typeof GLOBALS): void {
+    peer.answerBasics(received);
+    if (received.name === 'wl_display.get_registry' && this.announcing)
+      this.announce(peer, received.args[0] as number, globals);
   }
 
   announce(peer: Peer, registry: number, globals = GLOBALS): void {

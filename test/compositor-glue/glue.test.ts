@@ -78,7 +78,7 @@ withGlue('a remote client sees the memory first, then what it may have', async (
   r.client.bind(second, nameOf('wl_seat'), 'wl_seat', 8);
   await r.client.roundtrip();
   t.notOk(
-    r.compositor.heard.some(({ args }) => JSON.stringify(args).includes('virtwl')),
+    r.compositor.received.some(({ args }) => JSON.stringify(args).includes('virtwl')),
     'the compositor receives no request of ours',
   );
   t.same(g.left, []);
@@ -92,21 +92,21 @@ withGlue('a remote client may ask for the clock of this VM', async (t, g) => {
   const clock = r.client.bind(r.registry, announced.args[0] as number, 'virtwl_clock_v1', 1);
   const before = process.hrtime.bigint();
   r.client.say(clock, 'read', [77]);
-  const [serial, tv_sec_hi, tv_sec_lo, tv_nsec] = (await r.client.hears('virtwl_clock_v1.time')).args as number[];
+  const [serial, tv_sec_hi, tv_sec_lo, tv_nsec] = (await r.client.receives('virtwl_clock_v1.time')).args as number[];
   const time = fromTimestamp({ tv_sec_hi: tv_sec_hi!, tv_sec_lo: tv_sec_lo!, tv_nsec: tv_nsec! });
   t.equal(serial, 77);
   t.ok(before <= time && time <= process.hrtime.bigint());
   r.client.say(clock, 'destroy');
   await r.client.roundtrip();
   t.same(g.left, []);
-  t.notOk(r.compositor.heard.some(({ args }) => JSON.stringify(args).includes('virtwl')));
+  t.notOk(r.compositor.received.some(({ args }) => JSON.stringify(args).includes('virtwl')));
 });
 
 withGlue('a slab is one memory for client, glue and compositor, on the account of its VM', async (t, g) => {
   const r = await g.arrive('work');
   const memory = memoryOf(r);
   const slab = r.client.make(memory, 'allocate', ['new', MIB]);
-  const { args } = await r.client.hears('virtwl_slab_v1.memory');
+  const { args } = await r.client.receives('virtwl_slab_v1.memory');
   t.equal(args[1], MIB);
   t.equal(g.glue.bytesOf('work'), MIB);
   t.same(g.allocator!.asked, [MIB]);
@@ -164,7 +164,7 @@ withGlue(
   async (t, g) => {
     const r = await g.arrive('work');
     r.client.make(memoryOf(r), 'allocate', ['new', MAX_SLAB_BYTES]);
-    await r.client.hears('virtwl_slab_v1.memory');
+    await r.client.receives('virtwl_slab_v1.memory');
     t.same(g.allocator!.asked, [MAX_SLAB_BYTES]);
     t.equal(g.glue.bytesOf('work'), MAX_SLAB_BYTES);
   },
@@ -208,13 +208,13 @@ withGlue(`a client has at most ${MAX_SLABS_PER_CLIENT} slabs, its VM ${MAX_SLABS
   for (const [i, r] of remotes.slice(0, -1).entries()) {
     const memory = memoryOf(r);
     for (let n = 0; n <= MAX_SLABS_PER_CLIENT; n++) r.client.make(memory, 'allocate', ['new', 4096]);
-    await r.client.hears('virtwl_slab_v1.memory', MAX_SLABS_PER_CLIENT);
-    const refused = await r.client.hears('virtwl_slab_v1.refused');
+    await r.client.receives('virtwl_slab_v1.memory', MAX_SLABS_PER_CLIENT);
+    const refused = await r.client.receives('virtwl_slab_v1.refused');
     t.match(refused.args, [Refused.OverShare, /this client 32 of 32 slabs/], `client ${i}`);
   }
   const last = remotes.at(-1)!;
   last.client.make(memoryOf(last), 'allocate', ['new', 4096]);
-  const refused = await last.client.hears('virtwl_slab_v1.refused');
+  const refused = await last.client.receives('virtwl_slab_v1.refused');
   t.match(refused.args, [Refused.OverShare, /128 of 128 slabs, this client 0 of 32/]);
   t.equal(g.glue.bytesOf('work'), MAX_SLABS_PER_VM * 4096);
   remotes[0]!.client.close();
@@ -261,7 +261,7 @@ withGlue(
     t.equal(g.glue.bytesOf('work'), 4 * 4096, 'leaving changes nothing');
     const again = await g.arrive('work');
     again.client.make(memoryOf(again), 'allocate', ['new', 4096]);
-    t.match((await again.client.hears('virtwl_slab_v1.refused')).args, [Refused.OverShare]);
+    t.match((await again.client.receives('virtwl_slab_v1.refused')).args, [Refused.OverShare]);
     g.allocator!.release();
     await eventually('all is back', () => g.glue.bytesOf('work') === 0);
     t.same(r.client.all('virtwl_slab_v1.memory'), []);
@@ -276,14 +276,14 @@ withGlue(
     const r = await g.arrive('work');
     const memory = memoryOf(r);
     const slab = r.client.make(memory, 'allocate', ['new', 3 * MIB]);
-    const kept = r.client.takeFd((await r.client.hears('virtwl_slab_v1.memory')).args[0]);
+    const kept = r.client.takeFd((await r.client.receives('virtwl_slab_v1.memory')).args[0]);
     r.client.say(slab, 'destroy');
     r.client.make(memory, 'allocate', ['new', 2 * MIB]);
     await r.client.roundtrip();
     t.equal(g.glue.bytesOf('work'), 3 * MIB, 'the client has destroyed it, and another process holds it');
     t.equal(g.allocator!.asked.length, 1, 'what is asked for now waits');
     g.allocator!.tellGone();
-    await r.client.hears('virtwl_slab_v1.memory', 2);
+    await r.client.receives('virtwl_slab_v1.memory', 2);
     t.equal(g.glue.bytesOf('work'), 2 * MIB);
 
     r.client.close();
@@ -303,10 +303,10 @@ withGlue(
     const r = await g.arrive('work');
     const memory = memoryOf(r);
     const slab = r.client.make(memory, 'allocate', ['new', 3 * MIB]);
-    await r.client.hears('virtwl_slab_v1.memory');
+    await r.client.receives('virtwl_slab_v1.memory');
     r.client.say(slab, 'destroy');
     r.client.make(memory, 'allocate', ['new', 2 * MIB]);
-    const { args } = await r.client.hears('virtwl_slab_v1.refused');
+    const { args } = await r.client.receives('virtwl_slab_v1.refused');
     t.match(args, [2, /it uses 3145728 of 4194304 bytes/]);
     g.allocator!.tellGone();
     await eventually('it to be gone', () => g.glue.bytesOf('work') === 0);
@@ -318,7 +318,7 @@ withGlue('each VM has its own connection to the allocator', async (t, g) => {
   for (const vm of ['work', 'play']) {
     const r = await g.arrive(vm);
     r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
-    await r.client.hears('virtwl_slab_v1.memory');
+    await r.client.receives('virtwl_slab_v1.memory');
   }
   t.equal(g.allocator!.connections, 2);
 });
@@ -328,12 +328,12 @@ withGlue('what the allocator refuses is refused with its reason', async (t, g) =
   const r = await g.arrive('work');
   const memory = memoryOf(r);
   const slab = r.client.make(memory, 'allocate', ['new', 4096]);
-  t.match((await r.client.hears('virtwl_slab_v1.refused')).args, [Refused.Allocator, /over the VM's budget/]);
+  t.match((await r.client.receives('virtwl_slab_v1.refused')).args, [Refused.Allocator, /over the VM's budget/]);
   t.equal(g.glue.bytesOf('work'), 0);
   r.client.say(slab, 'destroy');
   g.allocator!.mode = 'grant';
   r.client.make(memory, 'allocate', ['new', 4096]);
-  await r.client.hears('virtwl_slab_v1.memory');
+  await r.client.receives('virtwl_slab_v1.memory');
   t.equal(g.glue.bytesOf('work'), 4096);
 });
 
@@ -344,12 +344,12 @@ withGlue('an allocator that dies is asked anew, and what was on its way is refus
   for (let i = 0; i < 3; i++) r.client.make(memory, 'allocate', ['new', 4096]);
   await settle(16);
   g.allocator!.hangUp();
-  await r.client.hears('virtwl_slab_v1.refused', 3);
+  await r.client.receives('virtwl_slab_v1.refused', 3);
   t.match(r.client.last('virtwl_slab_v1.refused').args, [Refused.Allocator, /allocator closed the connection/]);
   t.equal(g.glue.bytesOf('work'), 0);
   g.allocator!.mode = 'grant';
   r.client.make(memory, 'allocate', ['new', 4096]);
-  await r.client.hears('virtwl_slab_v1.memory');
+  await r.client.receives('virtwl_slab_v1.memory');
   t.equal(g.allocator!.connections, 1);
 });
 
@@ -358,7 +358,7 @@ withGlue(
   async (t, g) => {
     const r = await g.arrive('work');
     r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
-    t.match((await r.client.hears('virtwl_slab_v1.refused')).args, [Refused.Allocator, /allocator/]);
+    t.match((await r.client.receives('virtwl_slab_v1.refused')).args, [Refused.Allocator, /allocator/]);
     t.equal(g.glue.bytesOf('work'), 0);
   },
   { withoutAllocator: true },
@@ -367,7 +367,7 @@ withGlue(
 withGlue('a pool over a slab has its size', async (t, g) => {
   const r = await g.arrive('work');
   const slab = r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
-  await r.client.hears('virtwl_slab_v1.memory');
+  await r.client.receives('virtwl_slab_v1.memory');
   const pool = r.client.make(slab, 'create_pool');
   r.client.say(pool, 'resize', [8192]);
   await fails(t, r.client, pool, INVALID_FD, /cannot be resized/);
@@ -418,7 +418,7 @@ withGlue(`a VM has at most ${MAX_SLABS_PER_VM} pieces of memory in the composito
   const shmOf = (r: Remote): number => r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
   const ownPool = (r: Remote, shm: number): number => r.client.make(shm, 'create_pool', ['new', memfd(4096), 4096]);
   const slab = one.client.make(memoryOf(one), 'allocate', ['new', 4096]);
-  await one.client.hears('virtwl_slab_v1.memory');
+  await one.client.receives('virtwl_slab_v1.memory');
   const shm = shmOf(one);
   const pools: number[] = [];
   for (let i = 0; i < MAX_SLABS_PER_VM - 1; i++) {
@@ -442,7 +442,7 @@ withGlue(`a VM has at most ${MAX_SLABS_PER_VM} pieces of memory in the composito
   await one.client.roundtrip();
   t.notOk(one.client.ended, 'when the last buffer of one is gone, there is room again');
   one.client.make(memoryOf(one), 'allocate', ['new', 4096]);
-  const refused = await one.client.hears('virtwl_slab_v1.refused');
+  const refused = await one.client.receives('virtwl_slab_v1.refused');
   t.match(refused.args, [Refused.OverShare, /128 of 128 slabs/], 'slabs are counted with them');
   one.client.say(slab, 'destroy');
   ownPool(one, shm);
@@ -476,14 +476,14 @@ withGlue('a pool that comes before the compositor has told of wl_shm waits for i
   g.announcing = false;
   const r = await g.arrive('work');
   const slab = r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
-  await r.client.hears('virtwl_slab_v1.memory');
+  await r.client.receives('virtwl_slab_v1.memory');
   const pool = r.client.make(slab, 'create_pool');
   r.client.make(pool, 'create_buffer', ['new', 0, 16, 16, 64, 0]);
   const done = r.client.make(1, 'sync');
   await settle(16);
   t.same(r.compositor.all('wl_display.sync'), []);
   for (const { args } of [...r.compositor.all('wl_display.get_registry')]) g.announce(r.compositor, args[0] as number);
-  await r.client.hears('wl_callback.done');
+  await r.client.receives('wl_callback.done');
   t.equal(r.client.last('wl_callback.done').id, done);
   t.equal(r.compositor.all('wl_shm.create_pool').length, 1);
   t.equal(r.compositor.all('wl_shm_pool.create_buffer').length, 1);
@@ -510,11 +510,11 @@ withGlue('a keymap is copied once for all clients of a VM', async (t, g) => {
     const id = await keyboard(r);
     sayKeymap(r, id, 'a keymap of the compositor');
     r.compositor.say(id, 'repeat_info', [25, 600]);
-    const { args } = await r.client.hears('wl_keyboard.keymap');
+    const { args } = await r.client.receives('wl_keyboard.keymap');
     t.match([args[0], args[2]], [1, 26]);
     t.equal(textOf(args[1] as OwnedFd, 26), 'a keymap of the compositor');
-    await r.client.hears('wl_keyboard.repeat_info');
-    const names = r.client.heard.map(({ name }) => name);
+    await r.client.receives('wl_keyboard.repeat_info');
+    const names = r.client.received.map(({ name }) => name);
     t.ok(names.indexOf('wl_keyboard.keymap') < names.indexOf('wl_keyboard.repeat_info'), 'what came behind it waited');
   }
   t.same(g.allocator!.asked, [26, 26], 'once for each VM');
@@ -530,7 +530,7 @@ withGlue('a keymap over the limit costs its client the connection, and leaves no
   const r = await g.arrive('work');
   const id = await keyboard(r);
   r.compositor.say(id, 'keymap', [1, memfd(MAX_KEYMAP_BYTES), MAX_KEYMAP_BYTES]);
-  await r.client.hears('wl_keyboard.keymap');
+  await r.client.receives('wl_keyboard.keymap');
   for (const size of [MAX_KEYMAP_BYTES + 1, 0xffffffff]) {
     const other = await g.arrive('work');
     other.compositor.say(await keyboard(other), 'keymap', [1, memfd(4096), size]);
@@ -543,14 +543,14 @@ withGlue(`of a VM's keymaps, the last ${MAX_KEYMAPS} are kept`, async (t, g) => 
   const r = await g.arrive('work');
   const id = await keyboard(r);
   for (let i = 0; i <= MAX_KEYMAPS; i++) sayKeymap(r, id, `layout ${i}`);
-  await r.client.hears('wl_keyboard.keymap', MAX_KEYMAPS + 1);
+  await r.client.receives('wl_keyboard.keymap', MAX_KEYMAPS + 1);
   t.equal(g.allocator!.asked.length, MAX_KEYMAPS + 1);
   sayKeymap(r, id, `layout ${MAX_KEYMAPS}`);
   sayKeymap(r, id, 'layout 1');
-  await r.client.hears('wl_keyboard.keymap', MAX_KEYMAPS + 3);
+  await r.client.receives('wl_keyboard.keymap', MAX_KEYMAPS + 3);
   t.equal(g.allocator!.asked.length, MAX_KEYMAPS + 1, 'known ones cost nothing');
   sayKeymap(r, id, 'layout 0');
-  await r.client.hears('wl_keyboard.keymap', MAX_KEYMAPS + 4);
+  await r.client.receives('wl_keyboard.keymap', MAX_KEYMAPS + 4);
   t.equal(g.allocator!.asked.length, MAX_KEYMAPS + 2, 'the oldest was forgotten');
   t.same(
     r.client.all('wl_keyboard.keymap').map(({ args }) => textOf(args[1] as OwnedFd, 8)),
@@ -567,7 +567,7 @@ withGlue('no keymap is memory of our own with nothing in it', async (t, g) => {
   const r = await g.arrive('work');
   const id = await keyboard(r);
   r.compositor.say(id, 'keymap', [0, memfd(0), 0]);
-  const { args } = await r.client.hears('wl_keyboard.keymap');
+  const { args } = await r.client.receives('wl_keyboard.keymap');
   t.match([args[0], args[2]], [0, 0]);
   t.same(g.allocator!.asked, []);
 });
@@ -629,7 +629,7 @@ withGlue('a paste from a remote client goes through a pipe of the device, even a
   const id = await source(r);
   const [read, write] = native.pipe();
   r.compositor.say(id, 'send', ['text/plain', new OwnedFd(write)]);
-  const fd = r.client.takeFd((await r.client.hears('wl_data_source.send')).args[1]);
+  const fd = r.client.takeFd((await r.client.receives('wl_data_source.send')).args[1]);
   t.equal(fd.info().type, 'pipe');
   const text = Buffer.from('from the other VM');
   native.write(fd.fd, text, 0, text.length);
@@ -658,7 +658,7 @@ withGlue(
         r.compositor.say(id, 'send', ['text/plain', new OwnedFd(write)]);
         if (i % 20 === 0) await settle(4);
       }
-      await r.client.hears('wl_data_source.send', 60);
+      await r.client.receives('wl_data_source.send', 60);
       // Kept open for ever by a client that is gone.
       for (const { args } of r.client.all('wl_data_source.send')) kept.push(r.client.takeFd(args[1]));
       r.client.close();
@@ -669,7 +669,7 @@ withGlue(
     const other = await g.arrive('play');
     const [read, write] = native.pipe();
     other.compositor.say(await source(other), 'send', ['text/plain', new OwnedFd(write)]);
-    await other.client.hears('wl_data_source.send');
+    await other.client.receives('wl_data_source.send');
     t.equal(native.read(read, buffer), -1, 'another VM has its own');
     for (const fd of kept.splice(0)) fd.close();
     await eventually('all are over', () => open() === 0);
@@ -687,7 +687,7 @@ async function offer(r: Remote): Promise<number> {
   const id = 0xff000000;
   r.compositor.types.set(id, 'wl_data_offer');
   r.compositor.say(device, 'data_offer', [id]);
-  return (await r.client.hears('wl_data_device.data_offer')).args[0] as number;
+  return (await r.client.receives('wl_data_device.data_offer')).args[0] as number;
 }
 
 withGlue('what one VM does not read of another is on its own account', async (t, g) => {
@@ -701,18 +701,18 @@ withGlue('what one VM does not read of another is on its own account', async (t,
     const [read, write] = native.pipe();
     readEnds.push(read);
     reader.client.say(offered, 'receive', ['text/plain', new OwnedFd(write)]);
-    const { args } = await reader.compositor.hears('wl_data_offer.receive', i + 1);
+    const { args } = await reader.compositor.receives('wl_data_offer.receive', i + 1);
     // The compositor hands the pipe on, as wlroots does.
     writer.compositor.say(sourceId, 'send', ['text/plain', reader.compositor.takeFd(args[1])]);
   }
-  await writer.client.hears('wl_data_source.send', rounds);
+  await writer.client.receives('wl_data_source.send', rounds);
   const buffer = new Uint8Array(100);
   t.equal(readEnds.filter(fd => native.read(fd, buffer) === -1).length, MAX_TRANSFERS, 'the reader has its number');
 
   const text = Buffer.from('mine');
   const [read, write] = native.pipe();
   writer.compositor.say(sourceId, 'send', ['text/plain', new OwnedFd(write)]);
-  const own = writer.client.takeFd((await writer.client.hears('wl_data_source.send', rounds + 1)).args[1]);
+  const own = writer.client.takeFd((await writer.client.receives('wl_data_source.send', rounds + 1)).args[1]);
   native.write(own.fd, text, 0, text.length);
   let got = 0;
   await eventually('the writer’s own paste', () => (got = Math.max(got, native.read(read, buffer))) > 0);
@@ -733,10 +733,10 @@ withGlue('the compositor is given no descriptor of a VM’s to write to', async 
   const [read, write] = native.pipe().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
   const { inode } = write.info();
   r.client.say(offered, 'receive', ['text/plain', write]);
-  const given = r.compositor.takeFd((await r.compositor.hears('wl_data_offer.receive')).args[1]);
+  const given = r.compositor.takeFd((await r.compositor.receives('wl_data_offer.receive')).args[1]);
   t.not(given.info().inode, inode);
   r.client.say(offered, 'receive', ['text/plain', new OwnedFd(native.memfd('virtwl-test', 4096, 0))]);
-  const file = r.compositor.takeFd((await r.compositor.hears('wl_data_offer.receive', 2)).args[1]);
+  const file = r.compositor.takeFd((await r.compositor.receives('wl_data_offer.receive', 2)).args[1]);
   t.equal(file.info().type, 'pipe');
   t.throws(() => native.write(file.fd, Buffer.from('x'), 0, 1), { code: 'EPIPE' }, 'a file is not written to');
   for (const fd of [given, file, read]) fd.close();
@@ -845,7 +845,7 @@ withGlue(`clients of ${MAX_VMS} VMs are served at a time`, async (t, g) => {
 withGlue('a compositor that is gone ends its clients, and those that come are refused', async (t, g) => {
   const r = await g.arrive('work');
   r.client.make(memoryOf(r), 'allocate', ['new', 4096]);
-  await r.client.hears('virtwl_slab_v1.memory');
+  await r.client.receives('virtwl_slab_v1.memory');
   g.stopCompositor();
   await r.client.isEnded();
   t.match(g.left, [{ vm: 'work', reason: { message: /compositor closed the connection/ } }]);

@@ -32,10 +32,10 @@ class Layout {
   static async start(t: Test, globals: readonly (readonly [string, number])[] = OUTSIDE): Promise<Layout> {
     const { channel, peer } = Peer.pair('compositor');
     let registry = 0;
-    peer.answer = heard => {
-      peer.answerBasics(heard);
-      if (heard.name !== 'wl_display.get_registry') return;
-      registry = heard.args[0] as number;
+    peer.answer = received => {
+      peer.answerBasics(received);
+      if (received.name !== 'wl_display.get_registry') return;
+      registry = received.args[0] as number;
       globals.forEach(([name, version], i) => peer.say(registry, 'global', [i + 1, name, version]));
     };
     const display = await Display.connect(channel);
@@ -110,8 +110,8 @@ class Client {
   /** All that was told of these objects since the last time. */
   async told(...objects: readonly number[]): Promise<unknown[]> {
     await settle(24);
-    const heard = this.peer.heard.splice(0);
-    return heard.filter(({ id }) => objects.includes(id)).map(({ name, args }) => [name.split('.')[1], ...args]);
+    const received = this.peer.received.splice(0);
+    return received.filter(({ id }) => objects.includes(id)).map(({ name, args }) => [name.split('.')[1], ...args]);
   }
 }
 
@@ -140,7 +140,7 @@ t.test('a client is told what the compositor tells outside, of the output that i
   const xdgOutput = client.ask(second);
   t.same(await client.told(xdgOutput, first, second), ALL, 'the end of it is the done of its wl_output');
   t.notOk(
-    client.compositor.heard.some(({ name }) => name.startsWith('zxdg')),
+    client.compositor.received.some(({ name }) => name.startsWith('zxdg')),
     'the compositor is not asked',
   );
   t.same(client.compositor.faults, []);
@@ -273,7 +273,7 @@ t.test('a policy that denies it, or caps it, is kept', async t => {
 
 t.test('a compositor without it has no layout', async t => {
   const { channel, peer } = Peer.pair('compositor');
-  peer.answer = heard => peer.answerBasics(heard);
+  peer.answer = received => peer.answerBasics(received);
   const display = await Display.connect(channel);
   t.equal(OutputLayout.of(display), undefined);
   display.close();

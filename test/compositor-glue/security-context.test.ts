@@ -25,11 +25,11 @@ class Compositor {
     this.#listener.on('connection', socket => {
       const peer = new Peer('compositor', socket);
       this.peers.push(peer);
-      peer.answer = heard => {
+      peer.answer = received => {
         if (!this.answering) return;
-        peer.answerBasics(heard);
-        if (heard.name !== 'wl_display.get_registry') return;
-        globals.forEach((iface, i) => peer.say(heard.args[0] as number, 'global', [i + 1, iface, 1]));
+        peer.answerBasics(received);
+        if (received.name !== 'wl_display.get_registry') return;
+        globals.forEach((iface, i) => peer.say(received.args[0] as number, 'global', [i + 1, iface, 1]));
       };
     });
   }

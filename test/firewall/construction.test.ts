@@ -6,7 +6,7 @@ import { WlSeatCapability, WlSeatError, WlSubsurfaceError } from '../../src/wayl
 import { ZxdgToplevelDecorationV1Error } from '../../src/wayland/protocols/xdg-decoration-unstable-v1.js';
 import { XdgPopupError, XdgSurfaceError, XdgWmBaseError } from '../../src/wayland/protocols/xdg-shell.js';
 import { firstCommit } from '../relay/manners.js';
-import { settle, type Heard } from '../relay/peer.js';
+import { settle, type Received } from '../relay/peer.js';
 import { between, bindAll, madeBy } from '../relay/relay-between.js';
 
 const GLOBALS = [
@@ -61,8 +61,8 @@ async function walled(t: Test) {
     await client.isEnded();
     t.match(client.last('wl_display.error').args, [object, code, text]);
   };
-  const heard = (name: string): number => compositor.all(name).length;
-  return { ...b, bound, positioner, surface, xdgSurface, commit, window, popup, show, fine, refused, heard };
+  const received = (name: string): number => compositor.all(name).length;
+  return { ...b, bound, positioner, surface, xdgSurface, commit, window, popup, show, fine, refused, received };
 }
 
 t.test('an xdg_surface says nothing before it is a window or popup', async t => {
@@ -170,11 +170,11 @@ t.test('one from before a window was hidden says nothing any more', async t => {
   const theirs = w.compositor.last('xdg_wm_base.get_xdg_surface').args[0] as number;
   w.compositor.say(theirs, 'configure', [5]);
   await settle();
-  const acks = w.heard('xdg_surface.ack_configure');
+  const acks = w.received('xdg_surface.ack_configure');
   w.commit(window.surface, 'nothing');
   w.client.say(window.xdg, 'ack_configure', [5]);
   await w.fine(t, 'it is no mistake');
-  t.equal(w.heard('xdg_surface.ack_configure'), acks, 'the compositor does not hear it');
+  t.equal(w.received('xdg_surface.ack_configure'), acks, 'the compositor does not hear it');
 });
 
 t.test('of configures that nobody acknowledges so many are remembered', async t => {
@@ -186,14 +186,14 @@ t.test('of configures that nobody acknowledges so many are remembered', async t 
     const window = await w.show(w.window());
     const theirs = w.compositor.last('xdg_wm_base.get_xdg_surface').args[0] as number;
     for (let i = 1; i <= MAX_PENDING_CONFIGURES + more; i++) w.compositor.say(theirs, 'configure', [5000 + i]);
-    await w.client.hears('xdg_surface.configure', MAX_PENDING_CONFIGURES + more + 1);
-    const acks = w.heard('xdg_surface.ack_configure');
+    await w.client.receives('xdg_surface.configure', MAX_PENDING_CONFIGURES + more + 1);
+    const acks = w.received('xdg_surface.ack_configure');
     w.client.say(window.xdg, 'ack_configure', [5001]);
     await w.fine(t, 'the oldest is acknowledged');
-    t.equal(w.heard('xdg_surface.ack_configure'), acks + passed, `of ${MAX_PENDING_CONFIGURES + more}`);
+    t.equal(w.received('xdg_surface.ack_configure'), acks + passed, `of ${MAX_PENDING_CONFIGURES + more}`);
     w.client.say(window.xdg, 'ack_configure', [5000 + MAX_PENDING_CONFIGURES + more]);
     await w.fine(t, 'and the newest');
-    t.equal(w.heard('xdg_surface.ack_configure'), acks + passed + 1);
+    t.equal(w.received('xdg_surface.ack_configure'), acks + passed + 1);
   }
 });
 
@@ -237,7 +237,7 @@ t.test('a popup grabs before it is shown', async t => {
     if (early) {
       await w.show(popup);
       await w.fine(t, 'before');
-      t.equal(w.heard('xdg_popup.grab'), 1);
+      t.equal(w.received('xdg_popup.grab'), 1);
     } else await w.refused(t, popup.role, XdgPopupError.invalid_grab, /is shown already/);
   }
 });
@@ -249,14 +249,14 @@ t.test('a popup that was dismissed before it was shown does not grab a second ti
   w.client.say(popup.role, 'grab', [seat, 55]);
   w.commit(popup.surface);
   await settle();
-  t.equal(w.heard('xdg_popup.grab'), 1);
+  t.equal(w.received('xdg_popup.grab'), 1);
   w.compositor.say(madeBy(w.compositor, 'xdg_surface.get_popup'), 'popup_done');
-  await w.client.hears('xdg_popup.popup_done');
+  await w.client.receives('xdg_popup.popup_done');
   w.client.say(popup.role, 'grab', [seat, 55]);
   w.client.say(popup.role, 'reposition', [w.positioner, 1]);
   await w.fine(t, 'it is no mistake');
   t.same(
-    [w.heard('xdg_popup.grab'), w.heard('xdg_popup.reposition')],
+    [w.received('xdg_popup.grab'), w.received('xdg_popup.reposition')],
     [1, 0],
     'and the compositor does not hear of it',
   );
@@ -306,10 +306,10 @@ t.test('a seat gives the devices that it has had', async t => {
     // The ids of dependents are there (`relay/order.ts`): what is asked from now on is about the seat.
     await w.client.roundtrip();
     // The test says itself what the seat has.
-    const asked: Heard[] = [];
-    w.compositor.answer = heard => {
-      if (heard.name === 'wl_display.sync' && first < 0) asked.push(heard);
-      else w.compositor.answerBasics(heard);
+    const asked: Received[] = [];
+    w.compositor.answer = received => {
+      if (received.name === 'wl_display.sync' && first < 0) asked.push(received);
+      else w.compositor.answerBasics(received);
     };
     const seat = w.client.bind(w.registry, 20, 'wl_seat', 5);
     await settle();
@@ -326,23 +326,23 @@ t.test('a seat gives the devices that it has had', async t => {
     const device = w.client.make(seat, 'get_pointer');
     await settle();
     t.not(asked.length, 0, 'the glue asks whether that is all');
-    w.compositor.answer = heard => w.compositor.answerBasics(heard);
-    for (const heard of asked) w.compositor.answerBasics(heard);
+    w.compositor.answer = received => w.compositor.answerBasics(received);
+    for (const received of asked) w.compositor.answerBasics(received);
     w.client.say(device, 'release');
     await w.fine(t, 'the device does nothing');
-    t.equal(w.heard('wl_seat.get_pointer'), 0);
+    t.equal(w.received('wl_seat.get_pointer'), 0);
   });
   for (const [name, bit] of Object.entries({ get_pointer: pointer, get_keyboard: keyboard, get_touch: touch })) {
     const { w, seat, has } = await seated(-1);
     w.client.make(seat, name);
     await settle();
-    t.equal(w.heard(`wl_seat.${name}`), 0, 'who asks at once waits for what the seat has');
+    t.equal(w.received(`wl_seat.${name}`), 0, 'who asks at once waits for what the seat has');
     await has(bit);
-    t.equal(w.heard(`wl_seat.${name}`), 1);
+    t.equal(w.received(`wl_seat.${name}`), 1);
     await has(0);
     w.client.make(seat, name);
     await w.fine(t, 'it was taken away meanwhile');
-    t.equal(w.heard(`wl_seat.${name}`), 2);
+    t.equal(w.received(`wl_seat.${name}`), 2);
 
     const without = await seated((pointer | keyboard | touch) & ~bit);
     without.w.client.make(without.seat, name);
@@ -358,28 +358,28 @@ async function dismissed(t: Test) {
   const theirs = w.compositor.last('xdg_wm_base.get_xdg_surface').args[0] as number;
   w.compositor.say(theirs, 'configure', [5]);
   w.compositor.say(madeBy(w.compositor, 'xdg_surface.get_popup'), 'popup_done');
-  await w.client.hears('xdg_popup.popup_done');
+  await w.client.receives('xdg_popup.popup_done');
   return { w, window, popup };
 }
 
 t.test('a popup that was dismissed says nothing any more', async t => {
   const { w, window, popup } = await dismissed(t);
-  const before = w.compositor.heard.length;
+  const before = w.compositor.received.length;
   w.client.say(popup.xdg, 'ack_configure', [5]);
   w.client.say(popup.xdg, 'set_window_geometry', [0, 0, 1, 1]);
   w.commit(popup.surface);
   await w.fine(t, 'it is no mistake');
-  const said = w.compositor.heard.slice(before).map(({ name }) => name);
+  const said = w.compositor.received.slice(before).map(({ name }) => name);
   t.same(
     said.filter(name => /ack_configure|set_window_geometry|commit$/.test(name)),
     [],
   );
   w.popup(popup);
-  await w.client.hears('xdg_popup.popup_done', 2);
-  t.equal(w.heard('xdg_surface.get_popup'), 1, 'and what would be above it is dismissed at once');
+  await w.client.receives('xdg_popup.popup_done', 2);
+  t.equal(w.received('xdg_surface.get_popup'), 1, 'and what would be above it is dismissed at once');
   w.popup(window);
   await w.fine(t, 'others are not');
-  t.equal(w.heard('xdg_surface.get_popup'), 2);
+  t.equal(w.received('xdg_surface.get_popup'), 2);
 });
 
 t.test('a popup that was dismissed is shown again', async t => {
@@ -390,14 +390,14 @@ t.test('a popup that was dismissed is shown again', async t => {
     w.client.say(popup.xdg, 'destroy');
     if (order === 'the buffer last') w.commit(popup.surface, 'nothing');
     await settle();
-    const before = w.compositor.heard.length;
+    const before = w.compositor.received.length;
     await w.show(w.popup(window, popup.surface));
     await w.fine(t, order);
-    const said = w.compositor.heard.slice(before, before + 3).map(({ name }) => name);
+    const said = w.compositor.received.slice(before, before + 3).map(({ name }) => name);
     const emptied = ['wl_surface.attach', 'wl_surface.commit', 'xdg_wm_base.get_xdg_surface'];
     if (order === 'the buffer first') t.same(said, emptied, 'the compositor is told that it has no buffer');
     else t.equal(said[0], emptied[2], 'the compositor knows');
-    t.equal(w.heard('xdg_surface.get_popup'), 2);
+    t.equal(w.received('xdg_surface.get_popup'), 2);
   }
 });
 
@@ -411,11 +411,11 @@ t.test('handles of windows', async t => {
       const window = await w.show(w.window());
       w.client.make(w.bound[`zxdg_exporter_v${version}`], exporting, ['new', window.surface]);
       await settle();
-      const before = w.compositor.heard.length;
+      const before = w.compositor.received.length;
       w.client.say(window.role, 'destroy');
       await w.fine(t, 'it goes');
       t.same(
-        w.compositor.heard.slice(before).map(({ name }) => name),
+        w.compositor.received.slice(before).map(({ name }) => name),
         [`zxdg_exported_v${version}.destroy`, 'xdg_toplevel.destroy'],
       );
     });
@@ -425,11 +425,11 @@ t.test('handles of windows', async t => {
       const imported = w.client.make(w.bound[`zxdg_importer_v${version}`], importing, ['new', 'a handle']);
       w.client.say(imported, 'set_parent_of', [child.surface]);
       await settle();
-      const before = w.compositor.heard.length;
+      const before = w.compositor.received.length;
       w.client.say(plain.role, 'destroy');
       w.client.say(child.role, 'destroy');
       await w.fine(t, 'both go');
-      t.match(w.compositor.heard.slice(before), [
+      t.match(w.compositor.received.slice(before), [
         { name: 'xdg_toplevel.destroy' },
         { name: 'xdg_toplevel.set_parent', args: [undefined] },
         { name: 'xdg_toplevel.destroy' },

@@ -97,18 +97,18 @@ export class Desk {
     this.client.say(xdgSurface, 'set_window_geometry', box);
   }
 
-  /** What the compositor has heard last of a window's geometry, at its last commit. */
+  /** What the compositor has received last of a window's geometry, at its last commit. */
   async told(): Promise<unknown> {
     await settle(24);
     return this.compositor.all('xdg_surface.set_window_geometry').at(-1)?.args;
   }
 
-  /** Names of what the compositor has heard since the last time, geometry and commits only. */
-  #heard = 0;
+  /** Names of what the compositor has received since the last time, geometry and commits only. */
+  #received = 0;
   async order(): Promise<string[]> {
     await settle(24);
-    const names = this.compositor.heard.slice(this.#heard).map(({ name }) => name);
-    this.#heard = this.compositor.heard.length;
+    const names = this.compositor.received.slice(this.#received).map(({ name }) => name);
+    this.#received = this.compositor.received.length;
     return names.filter(name => /commit$|set_window_geometry|set_desync/.test(name));
   }
 

@@ -19,26 +19,26 @@ const COPY = WlDataDeviceManagerDndAction.copy;
 
 /** What a client is told about drags. */
 class Target {
-  readonly heard: string[] = [];
+  readonly received: string[] = [];
   readonly types: string[] = [];
   offer: WaylandObject<'wl_data_offer'> | undefined;
   dropped = false;
   constructor(device: WaylandObject<'wl_data_device'>) {
     device.on('data_offer', offer => {
-      this.heard.push('data_offer');
+      this.received.push('data_offer');
       this.offer = offer;
       offer.on('offer', (type: string) => this.types.push(type));
     });
     device.on('enter', (serial: number) => {
-      this.heard.push('enter');
+      this.received.push('enter');
       // As a good client does, who would like to have it.
       this.offer?.request('accept', serial, TYPE);
       this.offer?.request('set_actions', COPY, COPY);
     });
-    device.on('motion', () => this.heard.push('motion'));
-    device.on('leave', () => this.heard.push('leave'));
+    device.on('motion', () => this.received.push('motion'));
+    device.on('leave', () => this.received.push('leave'));
     device.on('drop', () => {
-      this.heard.push('drop');
+      this.received.push('drop');
       this.dropped = true;
     });
   }
@@ -105,7 +105,7 @@ t.test('drags over a VM that may not read the clipboard', SIEGE, async t => {
     await siege.user.release();
     await answered(victim.display);
     await answered(hostile.display);
-    t.strictSame(target.heard, [], 'the VM that it passes hears nothing of it');
+    t.strictSame(target.received, [], 'the VM that it passes receives nothing of it');
     t.strictSame(target.types, [], 'and not of what kind it is');
     t.equal(asked.times, 0, 'nobody asked for the data');
   });

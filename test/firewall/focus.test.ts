@@ -198,7 +198,7 @@ t.test('what a client draws before its first frame is shown waits with all behin
   t.equal(count(compositor, 'wl_surface.attach'), 1);
   await pass(TYPING_MS);
   t.same(
-    compositor.heard.slice(-4).map(({ name }) => name),
+    compositor.received.slice(-4).map(({ name }) => name),
     ['wl_surface.frame', 'wl_surface.commit', 'wl_surface.attach', 'wl_surface.commit'],
     'in the order in which it was said',
   );

@@ -237,12 +237,12 @@ t.test('popups are where their client wants them, whatever the compositor takes 
   const popupXdg = desk.client.make(desk.global('xdg_wm_base'), 'get_xdg_surface', ['new', popupSurface]);
   const popup = desk.client.make(popupXdg, 'get_popup', ['new', xdgSurface, positioner]);
   await settle(24);
-  const heard = desk.compositor.heard.map(({ name, args }) => ({ name, args }));
-  const at = heard.findIndex(({ name }) => name === 'xdg_surface.get_popup');
-  t.match(heard[at - 1], { name: 'xdg_positioner.set_anchor_rect', args: [5 + 36, 6 + 26, 1, 1] });
+  const received = desk.compositor.received.map(({ name, args }) => ({ name, args }));
+  const at = received.findIndex(({ name }) => name === 'xdg_surface.get_popup');
+  t.match(received[at - 1], { name: 'xdg_positioner.set_anchor_rect', args: [5 + 36, 6 + 26, 1, 1] });
   const theirs = madeBy(desk.compositor, 'xdg_surface.get_popup');
   desk.compositor.say(theirs, 'configure', [41, 32, 50, 50]);
-  t.match(await desk.client.hears('xdg_popup.configure'), { id: popup, args: [5, 6, 50, 50] });
+  t.match(await desk.client.receives('xdg_popup.configure'), { id: popup, args: [5, 6, 50, 50] });
   // A popup's own shadow has the same bound.
   await firstCommit(desk.client, popupSurface, popupXdg);
   desk.geometry(popupXdg, 100, 10, 50, 50);

@@ -189,15 +189,15 @@ t.test('a compositor that does not get there has so much before it, of all conne
   const other = await walled(t);
   await settle(10);
   for (const { compositor } of [one, two]) compositor.answer = () => undefined;
-  const heard = (): number => one.compositor.heard.length + two.compositor.heard.length;
-  const before = heard();
+  const received = (): number => one.compositor.received.length + two.compositor.received.length;
+  const before = received();
   for (const { client, bound } of [one, two]) {
     for (let i = 0; i < 4 * VM_WINDOW; i++) client.say(bound.xdg_wm_base, 'pong', [i]);
   }
   await settle(40);
   const asked = count(one.compositor, 'wl_display.sync') + count(two.compositor, 'wl_display.sync');
-  t.ok(heard() - before <= VM_WINDOW + asked, `${heard() - before} of ${8 * VM_WINDOW}`);
-  t.ok(heard() > before, 'some went through');
+  t.ok(received() - before <= VM_WINDOW + asked, `${received() - before} of ${8 * VM_WINDOW}`);
+  t.ok(received() > before, 'some went through');
   for (let i = 0; i < 4 * VM_WINDOW; i++) other.client.say(other.bound.xdg_wm_base, 'pong', [i]);
   await settle(60);
   t.equal(count(other.compositor, 'xdg_wm_base.pong'), 4 * VM_WINDOW, 'another VM does not wait');
@@ -210,10 +210,10 @@ t.test('what a client leaves is destroyed newest first', async t => {
   const menu = popup(first.xdg);
   await show(menu);
   await settle(10);
-  const before = compositor.heard.length;
+  const before = compositor.received.length;
   client.close();
   await settle(20);
-  const said = compositor.heard.slice(before).map(({ name }) => name);
+  const said = compositor.received.slice(before).map(({ name }) => name);
   t.same(
     said.filter(name => /^(wl_surface|xdg_(surface|toplevel|popup))\.destroy$/.test(name)),
     [

@@ -5,26 +5,26 @@
 import t, { type Test } from 'tap';
 import { MAX_DEPENDENTS_PER_CLIENT } from '../../src/firewall/order.js';
 import { WlDisplayError } from '../../src/wayland/protocols/wayland.js';
-import { settle, type Heard, type Peer } from '../relay/peer.js';
+import { settle, type Received, type Peer } from '../relay/peer.js';
 import { walled } from './walled.js';
 
 /** Tens of thousands of messages, on a machine that is busy. */
 const LONG = { timeout: 120_000 };
 
-/** Follows what a compositor hears, and notes each object whose id is not below those that it needs. */
+/** Follows what a compositor receives, and notes each object whose id is not below those that it needs. */
 class Judge {
   readonly faults: string[] = [];
   readonly #roles = new Map<number, number>();
 
   constructor(readonly compositor: Peer) {
     const { answer } = compositor;
-    compositor.answer = heard => {
-      this.#judge(heard);
-      answer(heard);
+    compositor.answer = received => {
+      this.#judge(received);
+      answer(received);
     };
   }
 
-  #judge({ id, name, args }: Heard): void {
+  #judge({ id, name, args }: Received): void {
     const [made, first, second] = args as number[];
     switch (name) {
       case 'xdg_wm_base.get_xdg_surface':
@@ -55,7 +55,7 @@ async function judged(t: Test) {
   const { client, compositor } = w;
   return {
     ...w,
-    /** Waits until the compositor has heard all, and finds nothing wrong. */
+    /** Waits until the compositor has received all, and finds nothing wrong. */
     async proves(what: string): Promise<void> {
       await client.roundtrip();
       await settle(8);

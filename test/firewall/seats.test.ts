@@ -18,7 +18,7 @@ async function scene(t: Test) {
     return bound;
   };
   const said = (): string[] =>
-    compositor.heard.map(({ name }) => name).filter(name => name.endsWith('release') || name.includes('get_'));
+    compositor.received.map(({ name }) => name).filter(name => name.endsWith('release') || name.includes('get_'));
   return { client, compositor, seat, said, between };
 }
 

@@ -37,7 +37,7 @@ const writer = new MessageWriter();
 /** Parts of one in so many of a hostile side's messages are wrong. */
 const WRONG_EVERY = 6;
 
-export interface Heard {
+export interface Received {
   readonly name: string;
   readonly id: number;
   readonly args: readonly WireValue[];
@@ -54,11 +54,11 @@ export class WaylandSide {
   readonly objects = new Map<number, Thing>([[1, { type: 'wl_display', version: 1, gone: false }]]);
   /** Globals that a client has been told of, or that a compositor has announced. */
   readonly globals = new Map<number, { type: string; version: number }>();
-  /** What was heard, by name. */
+  /** What was received, by name. */
   readonly words = new Set<string>();
-  /** Runs for what was heard. */
-  answer: (heard: Heard) => void = () => undefined;
-  /** The connection has failed for this side: it heard an error, or the end. */
+  /** Runs for what was received. */
+  answer: (received: Received) => void = () => undefined;
+  /** The connection has failed for this side: it received an error, or the end. */
   failed = false;
   #out: { bytes: Uint8Array; fds: OwnedFd[] }[] = [];
   #in: Uint8Array = new Uint8Array(0);
@@ -173,7 +173,7 @@ export class WaylandSide {
       const size = readSize(all, at);
       checkSize(size);
       if (all.length - at < size) break;
-      this.#hear(all, at, size);
+      this.#receive(all, at, size);
       at += size;
     }
     this.#in = Uint8Array.from(all.subarray(at));
@@ -193,7 +193,7 @@ export class WaylandSide {
       throw new Error(`${this.role}: ${this.#fds.length} descriptors that belong to no message`);
   }
 
-  #hear(bytes: Uint8Array, at: number, size: number): void {
+  #receive(bytes: Uint8Array, at: number, size: number): void {
     const id = readUint(bytes, at);
     const thing = this.objects.get(id);
     const opcode = readOpcode(bytes, at);
@@ -212,7 +212,7 @@ export class WaylandSide {
     const args = readArgs(message, bytes, at, this.#fds);
     if (!this.hostile) this.#checkObjects(`${what} (${message.name})`, message, args);
     const name = `${thing.type}.${message.name}`;
-    this.words.add(`${this.role} hears ${name}`);
+    this.words.add(`${this.role} receives ${name}`);
     this.#learn(message, args, thing.version);
     if (message.destructor) this.#destroyed(id);
     if (name === 'wl_display.delete_id') this.#deleted(args[0] as number);

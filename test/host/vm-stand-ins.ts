@@ -92,7 +92,7 @@ export class Conversation {
     this.context.send(Buffer.from(text));
   }
 
-  async hears(text: string): Promise<void> {
+  async receives(text: string): Promise<void> {
     await eventually(`${JSON.stringify(text)}; there is ${JSON.stringify(this.text)}`, () => this.text.includes(text));
   }
 

@@ -231,7 +231,7 @@ t.test('a registry', async t => {
     // What is said of globals before the compositor knows is of no use any more, and no mistake either.
     b.compositor.say(theirs!, 'global', [3, 'wl_output', 4]);
     b.compositor.say(1, 'delete_id', [theirs]);
-    await b.client.hears('wl_display.delete_id');
+    await b.client.receives('wl_display.delete_id');
     t.same(b.client.last('wl_display.delete_id').args, [other]);
     t.same(b.ends, []);
     b.client.say(fixes, 'destroy_registry', [other]);
@@ -245,7 +245,7 @@ t.test('a registry', async t => {
       b.say(name, 'wl_output', 4);
       b.say(MAX_GLOBALS + name, 'zwlr_layer_shell_v1', 4);
     }
-    await b.client.hears('wl_registry.global', MAX_GLOBALS);
+    await b.client.receives('wl_registry.global', MAX_GLOBALS);
     b.say(0, 'wl_seat', 5);
     await settle();
     t.same(b.ends, [], 'hidden ones cost nothing, and a name that is used again is no more');
@@ -262,7 +262,7 @@ t.test('a registry', async t => {
       if (name % 100 === 0) await settle(2);
     }
     const last = 3 * MAX_GLOBALS - 1;
-    await b.client.hears('wl_registry.global_remove', 3 * MAX_GLOBALS);
+    await b.client.receives('wl_registry.global_remove', 3 * MAX_GLOBALS);
     b.client.bind(b.registry, last - MAX_REMOVED_GLOBALS + 1, 'wl_output', 4);
     await b.client.roundtrip();
     t.equal(b.compositor.all('wl_registry.bind').length, 1, 'the newest that are gone are still known');
@@ -302,7 +302,7 @@ t.test('a registry', async t => {
     for (const { args } of b.compositor.all('wl_display.get_registry')) {
       for (let i = 0; i < 3; i++) b.compositor.say(args[0] as number, 'global', [i, 'wl_seat', 5]);
     }
-    await b.client.hears('wl_registry.global', 30_000);
+    await b.client.receives('wl_registry.global', 30_000);
     t.same(b.ends, []);
     t.ok(
       [...b.relay.objects()].every(({ data }) => data === undefined),

@@ -4,7 +4,7 @@
  */
 import { eventually } from '../eventually.js';
 import { WlSeatCapability } from '../../src/wayland/protocols/wayland.js';
-import type { Heard, Peer } from './peer.js';
+import type { Received, Peer } from './peer.js';
 
 const EVERY_DEVICE = WlSeatCapability.pointer | WlSeatCapability.keyboard | WlSeatCapability.touch;
 
@@ -24,7 +24,7 @@ export class Manners {
   constructor(private readonly compositor: Peer) {}
 
   /** For {@link Peer.answer}. */
-  answer({ id, name, args }: Heard): void {
+  answer({ id, name, args }: Received): void {
     switch (name) {
       case 'wl_registry.bind': {
         const bind = args.find(arg => typeof arg === 'object' && 'interface' in arg)!;
@@ -66,7 +66,7 @@ export class Manners {
 
 /** Commits a client's window or popup for the first time, and acknowledges what it is told. */
 export async function firstCommit(client: Peer, surface: number, xdgSurface: number): Promise<void> {
-  const told = (): Heard[] => client.all('xdg_surface.configure').filter(({ id }) => id === xdgSurface);
+  const told = (): Received[] => client.all('xdg_surface.configure').filter(({ id }) => id === xdgSurface);
   const before = told().length;
   client.say(surface, 'commit');
   await eventually('a configure', () => told().length > before || client.ended);

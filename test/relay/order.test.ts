@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { IdBlock, type Order } from '../../src/relay/order.js';
 import { Trace, TraceOutput } from '../../src/relay/trace.js';
 import { WlDisplayError } from '../../src/wayland/protocols/wayland.js';
-import { settle, type Heard } from './peer.js';
+import { settle, type Received } from './peer.js';
 import { between, madeBy, type BetweenOptions } from './relay-between.js';
 
 const PLACES = 40;
@@ -41,13 +41,13 @@ t.test('the block is asked for with the first object that others may need', asyn
   await settle();
   t.equal(compositor.all('wl_display.sync').length, 0, 'a client without one costs nothing');
   // The compositor does not answer: nothing but dependents waits.
-  const before = compositor.heard.length;
+  const before = compositor.received.length;
   compositor.answer = () => undefined;
   surface();
   client.make(1, 'get_registry');
   await settle();
-  const heard = compositor.heard.slice(before).map(({ name }) => name);
-  t.same(heard, [
+  const received = compositor.received.slice(before).map(({ name }) => name);
+  t.same(received, [
     ...Array.from({ length: PLACES }, () => 'wl_display.sync'),
     'wl_compositor.create_surface',
     'wl_display.get_registry',
@@ -58,15 +58,15 @@ t.test('the block is asked for with the first object that others may need', asyn
 
 t.test('a dependent waits until the block is free', async t => {
   const { compositor, client, surface, subsurface } = await ordered(t);
-  const held: Heard[] = [];
-  compositor.answer = heard => void held.push(heard);
+  const held: Received[] = [];
+  compositor.answer = received => void held.push(received);
   subsurface(surface(), surface());
   client.make(1, 'get_registry');
   await settle();
   t.equal(compositor.all(SUBSURFACE).length, 0);
   t.equal(compositor.all('wl_display.get_registry').length, 1, 'and what comes behind it waits too');
   const last = held.filter(({ name }) => name === 'wl_display.sync').at(-1)!;
-  for (const heard of held) if (heard !== last) compositor.answerBasics(heard);
+  for (const received of held) if (received !== last) compositor.answerBasics(received);
   await settle();
   t.equal(compositor.all(SUBSURFACE).length, 0, 'until the last id is free');
   compositor.answerBasics(last);
@@ -126,15 +126,15 @@ t.test('nobody is told of the block', async t => {
   const objects = { takePlace: () => ++places > 0, givePlaces: () => undefined };
   const { client, surface, subsurface } = await ordered(t, { order: ORDER, trace, objects, injected: 0 });
   await settle();
-  const [placesBefore, linesBefore, heardBefore] = [places, lines.length, client.heard.length];
+  const [placesBefore, linesBefore, heardBefore] = [places, lines.length, client.received.length];
   subsurface(surface(), surface());
   await client.roundtrip();
   await settle();
   t.equal(places - placesBefore, 4, 'two surfaces, a subsurface and a callback are counted');
   t.same(
-    client.heard.slice(heardBefore).map(({ name }) => name),
+    client.received.slice(heardBefore).map(({ name }) => name),
     ['wl_callback.done', 'wl_display.delete_id'],
-    'the client hears what it asked for',
+    'the client receives what it asked for',
   );
   t.ok(lines.length - linesBefore < 10, 'and a trace has no line for each id');
 });

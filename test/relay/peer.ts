@@ -25,7 +25,7 @@ import { testNative } from '../test-native.js';
 const SERVER_IDS = 0xff000000;
 
 /** One message as it arrived. Its fds are the peer's, until a test takes them by {@link Peer.takeFd}. */
-export interface Heard {
+export interface Received {
   readonly id: number;
   /** As in `wl_surface.commit`. */
   readonly name: string;
@@ -35,11 +35,11 @@ export interface Heard {
 export class Peer {
   readonly socket: UnixSocket;
   /** Everything that arrived, oldest first. */
-  readonly heard: Heard[] = [];
+  readonly received: Received[] = [];
   /** Interfaces of the objects, as both sides have made them. */
   readonly types = new Map<number, string>([[1, 'wl_display']]);
   /** Runs for each message; what it says leaves at once. */
-  answer: (heard: Heard) => void = () => undefined;
+  answer: (received: Received) => void = () => undefined;
   /** The versions of the objects. */
   readonly versions = new Map<number, number>([[1, 1]]);
   /** Objects that the client has destroyed, and whose ids are not free yet. */
@@ -56,7 +56,7 @@ export class Peer {
   #rest = new Uint8Array(0);
   #fds: OwnedFd[] = [];
   readonly #kept = new Set<OwnedFd>();
-  readonly #byName = new Map<string, Heard[]>();
+  readonly #byName = new Map<string, Received[]>();
   #nextId = 2;
   /** The highest id of a client's so far. */
   #highest = 1;
@@ -136,19 +136,19 @@ export class Peer {
   }
 
   /** What arrived under this name. */
-  all(name: string): readonly Heard[] {
+  all(name: string): readonly Received[] {
     return this.#byName.get(name) ?? [];
   }
 
   /** The last that arrived under this name. */
-  last(name: string): Heard {
+  last(name: string): Received {
     const found = this.all(name).at(-1);
-    if (found === undefined) throw new Error(`no ${name} among ${this.heard.map(item => item.name).join(', ')}`);
+    if (found === undefined) throw new Error(`no ${name} among ${this.received.map(item => item.name).join(', ')}`);
     return found;
   }
 
-  async hears(name: string, times = 1): Promise<Heard> {
-    await eventually(`${this.role} hears ${name}`, () => this.all(name).length >= times);
+  async receives(name: string, times = 1): Promise<Received> {
+    await eventually(`${this.role} receives ${name}`, () => this.all(name).length >= times);
     return this.last(name);
   }
 
@@ -161,17 +161,17 @@ export class Peer {
     const callback = this.make(1, 'sync');
     await eventually(
       'a round trip',
-      () => this.ended || this.heard.some(item => item.id === callback && item.name === 'wl_callback.done'),
+      () => this.ended || this.received.some(item => item.id === callback && item.name === 'wl_callback.done'),
     );
   }
 
   /** Answers `sync`, as a compositor does, and confirms what is destroyed. */
-  answerBasics(heard: Heard): void {
-    if (heard.name === 'wl_display.sync') {
-      this.say(heard.args[0] as number, 'done', [this.#serial++]);
-      this.say(1, 'delete_id', [heard.args[0]]);
-    } else if (/\.(destroy|release)$/.test(heard.name) && heard.id < 0xff000000) {
-      this.say(1, 'delete_id', [heard.id]);
+  answerBasics(received: Received): void {
+    if (received.name === 'wl_display.sync') {
+      this.say(received.args[0] as number, 'done', [this.#serial++]);
+      this.say(1, 'delete_id', [received.args[0]]);
+    } else if (/\.(destroy|release)$/.test(received.name) && received.id < 0xff000000) {
+      this.say(1, 'delete_id', [received.id]);
     }
   }
 
@@ -260,13 +260,13 @@ export class Peer {
     while (all.length - at >= HEADER_BYTES) {
       const size = readSize(all, at);
       if (all.length - at < size || size < HEADER_BYTES) break;
-      this.#hear(all, at, size);
+      this.#readMessage(all, at, size);
       at += size;
     }
     this.#rest = all.slice(at);
   }
 
-  #hear(bytes: Uint8Array, at: number, size: number): void {
+  #readMessage(bytes: Uint8Array, at: number, size: number): void {
     const id = readUint(bytes, at);
     const type = interfaces.get(this.types.get(id) ?? '');
     const message = (this.role === 'client' ? type?.events : type?.requests)?.[readOpcode(bytes, at)];
@@ -286,12 +286,12 @@ export class Peer {
     if (this.role === 'compositor') this.#judge(type!, message, id, args);
     this.#noteTypes(message, args, id);
     if (this.role === 'client' && message.name === 'delete_id' && id === 1) this.#free(args[0] as number);
-    const heard = { id, name: `${type!.name}.${message.name}`, args };
-    this.heard.push(heard);
-    const alike = this.#byName.get(heard.name);
-    if (alike === undefined) this.#byName.set(heard.name, [heard]);
-    else alike.push(heard);
-    this.answer(heard);
+    const received = { id, name: `${type!.name}.${message.name}`, args };
+    this.received.push(received);
+    const alike = this.#byName.get(received.name);
+    if (alike === undefined) this.#byName.set(received.name, [received]);
+    else alike.push(received);
+    this.answer(received);
   }
 }
 

@@ -38,9 +38,9 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
   const { channel: toClient, peer: client } = Peer.pair('client', options.clientReads ?? true);
   const { channel: toCompositor, peer: compositor } = Peer.pair('compositor', options.compositorReads ?? true);
   const manners = new Manners(compositor);
-  compositor.answer = heard => {
-    compositor.answerBasics(heard);
-    manners.answer(heard);
+  compositor.answer = received => {
+    compositor.answerBasics(received);
+    manners.answer(received);
   };
   t.teardown(() => {
     for (const end of [client, compositor, toClient, toCompositor]) end.close();
@@ -78,9 +78,9 @@ export function bindAll<N extends string>(
   return Object.fromEntries(bound) as Record<N, number>;
 }
 
-/** The id by which the compositor knows what it heard being made last. */
+/** The id by which the compositor knows what it received being made last. */
 export function madeBy(compositor: Peer, name: string): number {
-  const heard = compositor.last(name);
-  const made = heard.args.find(arg => typeof arg === 'object' && 'interface' in arg);
-  return made === undefined ? (heard.args[0] as number) : (made as { id: number }).id;
+  const received = compositor.last(name);
+  const made = received.args.find(arg => typeof arg === 'object' && 'interface' in arg);
+  return made === undefined ? (received.args[0] as number) : (made as { id: number }).id;
 }

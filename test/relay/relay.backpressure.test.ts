@@ -42,7 +42,7 @@ t.test('a compositor that does not read holds up its client', async t => {
   t.same(b.ends, []);
 
   b.compositor.socket.start();
-  await b.compositor.hears('wl_surface.damage', 2500 * batches);
+  await b.compositor.receives('wl_surface.damage', 2500 * batches);
   t.ok(
     b.compositor.all('wl_surface.damage').every(({ args }, i) => args[0] === i),
     'nothing is lost or out of order',
@@ -70,7 +70,7 @@ t.test('a client that does not read holds up the compositor', async t => {
   );
   t.same(b.ends, []);
   b.client.socket.start();
-  await b.client.hears('wl_pointer.motion', 2500 * batches);
+  await b.client.receives('wl_pointer.motion', 2500 * batches);
   t.ok(b.client.all('wl_pointer.motion').every(({ args }, i) => args[0] === i));
 });
 
@@ -105,7 +105,7 @@ t.test('a client that asks and asks and does not read the answers is not read ei
     `${b.relay.toClient.channel.queuedBytes} bytes wait`,
   );
   b.client.socket.start();
-  await b.client.hears('wl_registry.global', 300 * 30 * 20);
+  await b.client.receives('wl_registry.global', 300 * 30 * 20);
   t.same(b.ends, []);
 });
 
@@ -123,12 +123,12 @@ t.test("a stall and a compositor that does not read do not get in each other's w
   b.client.say(surface, 'commit');
   b.client.raw(damages(surface, 100_000, 2500));
   b.compositor.socket.start();
-  await b.compositor.hears('wl_surface.damage', 100_000);
+  await b.compositor.receives('wl_surface.damage', 100_000);
   await settle();
   t.equal(b.compositor.all('wl_surface.damage').length, 100_000, 'up to the commit');
   open = true;
   b.relay.resume('requests');
-  await b.compositor.hears('wl_surface.damage', 102_500);
+  await b.compositor.receives('wl_surface.damage', 102_500);
   t.ok(b.compositor.all('wl_surface.damage').every(({ args }, i) => args[0] === i));
 });
 
@@ -163,9 +163,9 @@ t.test('what was said before the end arrives, however slowly it is read', async 
   await settle();
   b.compositor.socket.start();
   await b.compositor.isEnded();
-  const heard = b.compositor.all('wl_surface.damage');
-  t.ok(heard.length > 20_000, `${heard.length} messages`);
-  t.ok(heard.every(({ args }, i) => args[0] === i));
+  const received = b.compositor.all('wl_surface.damage');
+  t.ok(received.length > 20_000, `${received.length} messages`);
+  t.ok(received.every(({ args }, i) => args[0] === i));
 });
 
 t.test('half a hang-up', async t => {

@@ -247,7 +247,7 @@ t.test('what the client says to an inert object', async t => {
     b.client.say(buffer, 'destroy');
     await settle();
     t.match(b.client.all('wl_display.delete_id'), [{ args: [pool] }, { args: [buffer] }]);
-    t.notOk(b.compositor.heard.some(({ name }) => /^wl_(shm_pool|buffer)\./.test(name)));
+    t.notOk(b.compositor.received.some(({ name }) => /^wl_(shm_pool|buffer)\./.test(name)));
     t.same(b.ends, []);
   });
 

@@ -287,7 +287,7 @@ t.test('a client', async t => {
       const held = new Holdings();
       const d = await desk(t);
       const other = await desk(t);
-      const heard = d.compositor.heard.length;
+      const received = d.compositor.received.length;
       say(d.client, d);
       // Behind a mistake, nothing counts any more.
       d.client.say(d.surface, 'commit');
@@ -299,7 +299,7 @@ t.test('a client', async t => {
       t.ok(d.ends[0] instanceof Error);
       t.equal(d.ends.length, 1);
       t.same(d.compositor.all('wl_surface.commit'), []);
-      t.ok(d.compositor.heard.length - heard <= 1, 'nothing but what was right before it went on');
+      t.ok(d.compositor.received.length - received <= 1, 'nothing but what was right before it went on');
       t.same(d.compositor.faults, []);
       t.same(d.client.faults, []);
 
@@ -410,13 +410,13 @@ t.test('a compositor', async t => {
         keyboard: madeBy(d.compositor, 'wl_seat.get_keyboard'),
         dataDevice: madeBy(d.compositor, 'wl_data_device_manager.get_data_device'),
       });
-      const heard = d.client.heard.length;
+      const received = d.client.received.length;
       say(d.compositor, d);
       d.compositor.say(1, 'delete_id', [5]);
       await d.client.isEnded();
       await d.compositor.isEnded();
       t.match(d.ends, [{ message: reason }]);
-      t.equal(d.client.heard.length, heard, 'nothing of it was passed on');
+      t.equal(d.client.received.length, received, 'nothing of it was passed on');
       d.client.close();
       d.compositor.close();
       await held.assertSame(t);
@@ -444,7 +444,7 @@ t.test('a compositor', async t => {
     d.compositor.say(seat, 'capabilities', [3]);
     await settle();
     t.same(
-      d.client.heard.filter(({ id }) => id === old).map(({ name }) => name),
+      d.client.received.filter(({ id }) => id === old).map(({ name }) => name),
       ['wl_seat.capabilities', 'wl_seat.capabilities'],
       'what it was told when it was bound, and what was said now',
     );

@@ -95,7 +95,7 @@ t.test('ids', async t => {
     b.client.say(offer, 'destroy');
     await settle();
     t.equal(b.compositor.last('wl_data_offer.destroy').id, offer);
-    // The compositor has not heard yet when it speaks of it: to the client it is gone.
+    // The compositor has not received that yet when it speaks of it: to the client it is gone.
     b.compositor.say(offer, 'offer', ['text/late']);
     b.compositor.say(theirDevice, 'selection', [offer]);
     await settle();
@@ -223,7 +223,7 @@ t.test('events for what the client has destroyed', async t => {
     b.compositor.say(theirOther!, 'selection', [0xff000000]);
     await settle();
     t.same(
-      b.client.heard.filter(item => item.name.startsWith('wl_data_offer')),
+      b.client.received.filter(item => item.name.startsWith('wl_data_offer')),
       [],
     );
     t.match(b.client.last('wl_data_device.selection'), { id: other, args: [undefined] });
@@ -252,7 +252,7 @@ t.test('fds', async t => {
     const { id: shm } = await bind(b, 'wl_shm', 1);
     const held = new Holdings();
     for (let i = 0; i < 100; i++) b.client.make(shm, 'create_pool', ['new', memfd(4096 * (i + 1)), 4096 * (i + 1)]);
-    await b.compositor.hears('wl_shm.create_pool', 100);
+    await b.compositor.receives('wl_shm.create_pool', 100);
     for (const { args } of b.compositor.all('wl_shm.create_pool')) {
       const fd = b.compositor.takeFd(args[1]);
       if (fd.info().size !== args[2]) t.fail(`a pool of ${String(args[2])} bytes has ${fd.info().size}`);
@@ -276,7 +276,7 @@ t.test('fds', async t => {
       }
       b.client.raw(Buffer.concat(parts), fds);
     }
-    await b.compositor.hears('wl_shm.create_pool', 112);
+    await b.compositor.receives('wl_shm.create_pool', 112);
     t.ok(b.compositor.all('wl_shm.create_pool').every(({ args }) => (args[1] as OwnedFd).info().size === args[2]));
     t.same(b.compositor.faults, []);
   });
@@ -343,7 +343,7 @@ t.test('a batch', async t => {
     for (let i = 0; i < count; i++) words.push(id, (24 << 16) | 2, i, -i, 1, 1);
     const sends = native.counters().sendmsg;
     b.client.raw(words);
-    await b.compositor.hears('wl_surface.damage', count);
+    await b.compositor.receives('wl_surface.damage', count);
     t.ok(b.compositor.all('wl_surface.damage').every(({ args }, i) => args[0] === i && args[1] === (i === 0 ? 0 : -i)));
     t.ok(native.counters().sendmsg - sends <= 4, `${native.counters().sendmsg - sends} sends`);
   });
@@ -442,7 +442,7 @@ t.test('a handler', async t => {
     b.relay.resume('requests');
     await settle();
     t.same(
-      b.compositor.heard.map(item => item.name).filter(name => /damage|commit|create_pool/.test(name)),
+      b.compositor.received.map(item => item.name).filter(name => /damage|commit|create_pool/.test(name)),
       ['damage', 'commit', 'damage', 'create_pool', 'create_pool', 'damage'].map(name =>
         name === 'create_pool' ? `wl_shm.${name}` : `wl_surface.${name}`,
       ),
@@ -615,8 +615,8 @@ t.test('a handler', async t => {
     await settle();
     t.equal(b.client.last('wl_callback.done').id, pool);
     t.notOk(
-      b.compositor.heard.some(item => item.name.includes('pool')),
-      'the compositor heard nothing',
+      b.compositor.received.some(item => item.name.includes('pool')),
+      'the compositor received nothing',
     );
   });
 
@@ -646,15 +646,15 @@ t.test("what is the relay's own", async t => {
     const b = await between(t, {
       concerns: handling({ events: { wl_callback: { done: () => (asked.push('a handler'), Verdict.Forward) } } }),
     });
-    const before = b.client.heard.length;
+    const before = b.client.received.length;
     b.relay.sync(() => asked.push('the first'));
     b.relay.sync(() => asked.push('the second'));
     b.relay.flush();
     await settle();
     t.same(asked.slice(-2), ['the first', 'the second'], 'each once, and no handler is asked');
-    t.equal(b.client.heard.length, before);
+    t.equal(b.client.received.length, before);
     b.client.make(1, 'sync');
-    await b.client.hears('wl_callback.done');
+    await b.client.receives('wl_callback.done');
     t.equal(asked.at(-1), 'a handler', "the client's are handled as ever");
   });
 

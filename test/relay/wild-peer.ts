@@ -37,7 +37,7 @@ export class WildPeer {
   readonly #free: number[] = [];
   #nextClientId = 2;
   #nextServerId = SERVER_IDS;
-  #heard = 0;
+  #received = 0;
   /** Globals as the registry told them. */
   readonly #globals: [number, string, number][] = [];
 
@@ -85,9 +85,9 @@ export class WildPeer {
   }
 
   #listen(): void {
-    const { heard } = this.peer;
-    for (; this.#heard < heard.length; this.#heard++) {
-      const { name, args } = heard[this.#heard]!;
+    const { received } = this.peer;
+    for (; this.#received < received.length; this.#received++) {
+      const { name, args } = received[this.#received]!;
       if (name === 'wl_display.delete_id') this.#free.push(args[0] as number);
       if (name === 'wl_registry.global') this.#globals.push(args as [number, string, number]);
     }

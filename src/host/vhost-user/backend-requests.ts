@@ -6,7 +6,7 @@
  * moment, also between our sending and QEMU's reading. What is in a socket cannot be taken back, so a request is sent in
  * two parts. QEMU holds the lock of its machine from the first byte of a message to the last, and no processor of the
  * guest gets at the device meanwhile. So when the first byte was read, the device either runs until QEMU has done what we
- * ask, or it has been stopped already, which we have heard of then; and what the rest of the message asks for is decided
+ * ask, or it has been stopped already and has told us so by then; and what the rest of the message asks for is decided
  * only there: nothing, where it was stopped.
  */
 import { closeAll, OwnedFd } from '../../system/fd.js';

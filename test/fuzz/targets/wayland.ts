@@ -23,7 +23,7 @@ import { drawFd } from '../draw-fd.js';
 import { turn } from '../held.js';
 import type { Target } from '../target.js';
 import { TestChannel } from '../test-channel.js';
-import { WaylandSide, type Heard } from '../wayland-side.js';
+import { WaylandSide, type Received } from '../wayland-side.js';
 
 /** What is tested, between two channels. */
 interface Between {
@@ -125,7 +125,7 @@ function answersBasics(side: WaylandSide, draw: Draw, memory: boolean): void {
   const globals = few === 15 ? ALL_GLOBALS : few > 11 ? GLOBALS : FEW_GLOBALS;
   const own = memory && !draw.oneIn(4) ? ([['virtwl_memory_v1', 1]] as const) : [];
   [...globals, ...own].forEach(([type, version], i) => side.globals.set(i + 1, { type, version }));
-  side.answer = ({ name, args }: Heard) => {
+  side.answer = ({ name, args }: Received) => {
     switch (name) {
       case 'wl_display.get_registry':
         for (const [number, { type, version }] of side.globals)
