@@ -91,7 +91,7 @@ export function startCopy(stack: LoopbackStack, directory: string): System {
 export function startDrawn(stack: LoopbackStack, directory: string): System {
   return {
     name: 'drawn',
-    // Its buffers are pieces of a slab: there are no pools to make.
+    // Its buffers are parts of a slab: there are no pools to make.
     measure: (what, seconds) =>
       measure(
         'drawing client',

@@ -6,7 +6,7 @@
 import { ProtocolError, Verdict, type Call, type RequestValues } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
-import type { LinkMemory, Piece } from '../slabs/link-memory.js';
+import type { LinkMemory, SlabPart } from '../slabs/link-memory.js';
 import { native } from '../system/native.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { XdgToplevelIconV1Error } from '../wayland/protocols/xdg-toplevel-icon-v1.js';
@@ -16,7 +16,7 @@ import { AppBuffer } from './app-pool.js';
 export const MAX_ICON_BUFFERS = 64;
 
 interface IconBuffer {
-  readonly piece: Piece;
+  readonly part: SlabPart;
   /** Destroys it on the link. */
   destroy(): void;
 }
@@ -32,7 +32,7 @@ class Icon {
 
   release(): void {
     this.#users -= 1;
-    if (this.#users === 0) for (const { piece } of this.buffers) piece.free();
+    if (this.#users === 0) for (const { part } of this.buffers) part.free();
   }
 }
 
@@ -102,24 +102,24 @@ function addBuffer(
   const { width, height, format } = from;
   const rowBytes = width * from.bytesPerPixel;
   const stride = Math.ceil(rowBytes / 4) * 4;
-  let piece: Piece | undefined;
+  let part: SlabPart | undefined;
   try {
-    piece = memory.take(stride * height);
+    part = memory.take(stride * height);
   } catch (error) {
     throw new ProtocolError(1, WlDisplayError.no_memory, `virtwl: ${(error as Error).message}`);
   }
-  if (piece === undefined) return Verdict.Stall;
-  const rows = Float64Array.of(piece.offset, stride, from.offset, from.stride, rowBytes, height);
-  native.copyRects(piece.mapping, from.pool.mapping, rows, 1);
+  if (part === undefined) return Verdict.Stall;
+  const rows = Float64Array.of(part.offset, stride, from.offset, from.stride, rowBytes, height);
+  native.copyRects(part.mapping, from.pool.mapping, rows, 1);
   if (from.pool.mapping.faulted) {
-    piece.free();
+    part.free();
     const text = 'the file of the pool of an icon is shorter than the pool';
     throw new ProtocolError(1, WlDisplayError.implementation, text);
   }
   const copy = relay.inject('wl_buffer', 1, ICON);
-  const place = { offset: piece.offset, width, height, stride, format };
-  relay.request(piece.pool, 'create_buffer', { id: copy, ...place });
-  icon.buffers.push({ piece, destroy: () => relay.request(copy, 'destroy', {}) });
+  const place = { offset: part.offset, width, height, stride, format };
+  relay.request(part.pool, 'create_buffer', { id: copy, ...place });
+  icon.buffers.push({ part, destroy: () => relay.request(copy, 'destroy', {}) });
   relay.request(object, 'add_buffer', { buffer: copy, scale });
   return Verdict.Drop;
 }

@@ -11,7 +11,7 @@ import { ProtocolError } from '../relay/call.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { AppBuffer } from './app-pool.js';
-import type { LinkMemory, Piece } from '../slabs/link-memory.js';
+import type { LinkMemory, SlabPart } from '../slabs/link-memory.js';
 import { WlDisplayError, WlShmError } from '../wayland/protocols/wayland.js';
 import { linkStride } from '../wayland/shm-formats.js';
 import { MAX_RECTS, Region, type Rect } from '../wayland/region.js';
@@ -42,7 +42,7 @@ export class LinkBuffer {
 
   constructor(
     readonly object: RelayObject<'wl_buffer'>,
-    readonly piece: Piece,
+    readonly part: SlabPart,
     readonly width: number,
     readonly height: number,
     readonly stride: number,
@@ -240,18 +240,18 @@ export class AppSurface {
   #newLinkBuffer(buffer: AppBuffer): LinkBuffer | undefined {
     const { width, height, format } = buffer;
     const stride = linkStride(width, buffer.bytesPerPixel);
-    const piece = this.#memory.take(stride * height);
-    if (piece === undefined) return undefined;
+    const part = this.#memory.take(stride * height);
+    if (part === undefined) return undefined;
     const object = this.#relay.inject('wl_buffer', 1);
-    this.#relay.request(piece.pool, 'create_buffer', {
+    this.#relay.request(part.pool, 'create_buffer', {
       id: object,
-      offset: piece.offset,
+      offset: part.offset,
       width,
       height,
       stride,
       format,
     });
-    const made = new LinkBuffer(object, piece, width, height, stride, format);
+    const made = new LinkBuffer(object, part, width, height, stride, format);
     object.data = { surface: this, buffer: made } satisfies LinkBufferOwner;
     made.stale.add({ x1: 0, y1: 0, x2: width, y2: height });
     this.#buffers.push(made);
@@ -266,7 +266,7 @@ export class AppSurface {
     let count = 0;
     for (const r of region.rects) {
       const at = 6 * count;
-      copyList[at] = to.piece.offset + r.y1 * to.stride + r.x1 * bytes;
+      copyList[at] = to.part.offset + r.y1 * to.stride + r.x1 * bytes;
       copyList[at + 1] = to.stride;
       copyList[at + 2] = from.offset + r.y1 * from.stride + r.x1 * bytes;
       copyList[at + 3] = from.stride;
@@ -276,7 +276,7 @@ export class AppSurface {
     }
     if (from.stride < from.width * bytes) this.#copyRows(to, from, count);
     else if (count > 0) {
-      this.#counters.bytesCopied += native.copyRects(to.piece.mapping, from.pool.mapping, copyList, count);
+      this.#counters.bytesCopied += native.copyRects(to.part.mapping, from.pool.mapping, copyList, count);
     }
     if (from.pool.mapping.faulted) {
       throw pending.object.destroyed
@@ -293,7 +293,7 @@ export class AppSurface {
       for (let y = 0; y < copyList[at + 5]!; y++) {
         const bytes = copyList[at + 4]!;
         row.set([copyList[at]! + y * to.stride, bytes, copyList[at + 2]! + y * from.stride, bytes, bytes, 1]);
-        this.#counters.bytesCopied += native.copyRects(to.piece.mapping, from.pool.mapping, row, 1);
+        this.#counters.bytesCopied += native.copyRects(to.part.mapping, from.pool.mapping, row, 1);
       }
     }
   }
@@ -310,7 +310,7 @@ export class AppSurface {
   #destroyLinkBuffer(buffer: LinkBuffer): void {
     if (buffer.object.destroyed) return;
     this.#relay.request(buffer.object, 'destroy', {});
-    buffer.piece.free();
+    buffer.part.free();
   }
 }
 

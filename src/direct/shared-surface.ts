@@ -4,12 +4,12 @@
  *
  * A frame goes round like this: {@link SharedSurface.nextBuffer} gives a buffer that the compositor does not read; the
  * program draws into its `pixels`, all of them or, by its `age`, only what changed since; {@link SharedSurface.commit}
- * shows it; the compositor's release makes it free again. Buffers are pieces of a slab that is mapped once.
+ * shows it; the compositor's release makes it free again. Buffers are parts of a slab that is mapped once.
  */
 import type { Mapping } from '../system/native.js';
 import type { WaylandObject } from '../wayland-client/wayland-object.js';
 import type { DirectClient } from './direct.js';
-import type { Piece } from '../slabs/link-memory.js';
+import type { SlabPart } from '../slabs/link-memory.js';
 import type { Rect } from '../wayland/rect.js';
 
 /** Buffers of one surface at most, by default: one shown, one on its way, one to draw in. */
@@ -35,7 +35,7 @@ export class SharedBuffer {
   /** @internal */
   readonly wl: WaylandObject<'wl_buffer'>;
   /** @internal */
-  readonly piece: Piece<WaylandObject<'wl_shm_pool'>>;
+  readonly part: SlabPart<WaylandObject<'wl_shm_pool'>>;
   /** 'free' to be drawn in, 'drawing' in the program's hands, 'shown' with the compositor. @internal */
   state: 'free' | 'drawing' | 'shown' = 'free';
   /** The number of the last commit that showed it; 0 when its contents are nobody's picture. @internal */
@@ -45,17 +45,17 @@ export class SharedBuffer {
   /** @internal */
   constructor(
     wl: WaylandObject<'wl_buffer'>,
-    piece: Piece<WaylandObject<'wl_shm_pool'>>,
+    part: SlabPart<WaylandObject<'wl_shm_pool'>>,
     width: number,
     height: number,
     commits: () => number,
   ) {
     this.wl = wl;
-    this.piece = piece;
+    this.part = part;
     this.width = width;
     this.height = height;
     this.stride = width * BYTES_PER_PIXEL;
-    this.pixels = pixelsOf(piece.mapping, piece.offset, width * height);
+    this.pixels = pixelsOf(part.mapping, part.offset, width * height);
     this.#commits = commits;
   }
 
@@ -223,10 +223,10 @@ export class SharedSurface {
     if (display.ended !== undefined) return;
     this.wl.request('destroy');
     for (const { wl } of buffers) wl.request('destroy');
-    // Until the compositor has handled this, it may read them; what is drawn in these pieces next must not be seen
+    // Until the compositor has handled this, it may read them; what is drawn in these parts next must not be seen
     // here.
     display.sync(() => {
-      for (const { piece } of buffers) piece.free();
+      for (const { part } of buffers) part.free();
     });
   }
 
@@ -239,11 +239,11 @@ export class SharedSurface {
     if (this.#buffers.length >= this.#maxBuffers) return undefined;
     const width = this.#width;
     const height = this.#height;
-    const piece = this.#client.memory.take(width * height * BYTES_PER_PIXEL);
-    if (piece === undefined) return undefined;
+    const part = this.#client.memory.take(width * height * BYTES_PER_PIXEL);
+    if (part === undefined) return undefined;
     const stride = width * BYTES_PER_PIXEL;
-    const wl = piece.pool.create('create_buffer', piece.offset, width, height, stride, XRGB8888);
-    const buffer = new SharedBuffer(wl, piece, width, height, () => this.#commits);
+    const wl = part.pool.create('create_buffer', part.offset, width, height, stride, XRGB8888);
+    const buffer = new SharedBuffer(wl, part, width, height, () => this.#commits);
     wl.on('release', () => {
       if (buffer.state === 'shown') this.#free(buffer);
     });
@@ -260,7 +260,7 @@ export class SharedSurface {
   /** Lets go of a buffer that nobody reads or draws in. */
   #drop(buffer: SharedBuffer): void {
     buffer.wl.request('destroy');
-    buffer.piece.free();
+    buffer.part.free();
   }
 
   #checkHeld(buffer: SharedBuffer, what: string): void {

@@ -1,6 +1,6 @@
 /**
- * The host memory of one relayed connection: slabs, and the pieces of them that buffers live in. A slab costs a mapping
- * in three processes and, in a VM, one of few mapping slots, so slabs are few and large; a piece costs an entry in a
+ * The host memory of one relayed connection: slabs, and the parts of them that buffers live in. A slab costs a mapping
+ * in three processes and, in a VM, one of few mapping slots, so slabs are few and large; a part costs an entry in a
  * book. Nothing is allocated or mapped for a frame once the buffers of a window exist.
  */
 import { Ranges } from '../system/ranges.js';
@@ -24,8 +24,8 @@ export const MAX_SLABS = 64;
  * it is told then that there is no memory.
  */
 export const SLAB_TIMEOUT_MS = 60_000;
-/** Pieces begin on a page, so that rows of one buffer never share a cache line with another's. */
-const PIECE_ALIGNMENT = 4096;
+/** Parts begin on a page, so that rows of one buffer never share a cache line with another's. */
+const PART_ALIGNMENT = 4096;
 
 interface Slab<Pool> {
   readonly mapping: Mapping;
@@ -35,7 +35,7 @@ interface Slab<Pool> {
 }
 
 /** A part of a slab, for one buffer. */
-export interface Piece<Pool = RelayObject<'wl_shm_pool'>> {
+export interface SlabPart<Pool = RelayObject<'wl_shm_pool'>> {
   readonly mapping: Mapping;
   /** The `wl_shm_pool` on the link. */
   readonly pool: Pool;
@@ -56,7 +56,7 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> {
   #closed = false;
 
   /**
-   * `arrived` is called when a piece that could not be had may be had, or will never be, so that `take` says why: within
+   * `arrived` is called when a part that could not be had may be had, or will never be, so that `take` says why: within
    * `timeoutMs` milliseconds in any case.
    */
   constructor(source: MemorySource<Pool>, arrived: () => void, timeoutMs = SLAB_TIMEOUT_MS) {
@@ -71,12 +71,12 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> {
   }
 
   /**
-   * A piece of `bytes` bytes, or undefined: not yet, a slab is on its way. Throws when no memory was to be had; a later
+   * A part of `bytes` bytes, or undefined: not yet, a slab is on its way. Throws when no memory was to be had; a later
    * call tries again.
    */
-  take(bytes: number): Piece<Pool> | undefined {
+  take(bytes: number): SlabPart<Pool> | undefined {
     for (const slab of this.#slabs) {
-      const offset = slab.ranges.allocate(bytes, PIECE_ALIGNMENT);
+      const offset = slab.ranges.allocate(bytes, PART_ALIGNMENT);
       if (offset === undefined) continue;
       return { mapping: slab.mapping, pool: slab.pool, offset, free: () => this.#free(slab, offset) };
     }
@@ -147,7 +147,7 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> {
       });
   }
 
-  /** The next to take a piece is told, and may try again. */
+  /** The next to take a part is told, and may try again. */
   #fail(error: Error): void {
     this.#growing = false;
     this.#failure = error;
@@ -170,7 +170,7 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> {
 
 /** The size of a slab for buffers of `bytes` bytes: whole MiB, so that sizes repeat. */
 function slabBytes(bytes: number, buffers = BUFFERS_PER_SLAB): number {
-  const pages = Math.ceil(bytes / PIECE_ALIGNMENT) * PIECE_ALIGNMENT;
+  const pages = Math.ceil(bytes / PART_ALIGNMENT) * PART_ALIGNMENT;
   const wanted = pages * buffers;
   const size = wanted <= MAX_ROOMY_SLAB_BYTES ? wanted : pages;
   return Math.max(MIN_SLAB_BYTES, Math.ceil(size / MIN_SLAB_BYTES) * MIN_SLAB_BYTES);

@@ -30,7 +30,7 @@ t.test('what is drawn is in the memory that the compositor has, where the buffer
   t.ok(seen.every((pixel, i) => pixel === i));
 });
 
-t.test('buffers are pieces of one slab, and none holds a byte of another', async t => {
+t.test('buffers are parts of one slab, and none holds a byte of another', async t => {
   const { client, desktop } = await connectDesktop(t);
   const window = await client.createWindow({ size: { width: 640, height: 480 } });
   const buffers = [await window.nextBuffer(), await window.nextBuffer(), await window.nextBuffer()];

@@ -1,4 +1,4 @@
-/** Slabs and pieces, over a source that gives, refuses and dawdles as a test says. */
+/** Slabs and parts, over a source that gives, refuses and dawdles as a test says. */
 import t from 'tap';
 import {
   BUFFERS_PER_SLAB,
@@ -6,7 +6,7 @@ import {
   MAX_ROOMY_SLAB_BYTES,
   MAX_SLABS,
   MIN_SLAB_BYTES,
-  type Piece,
+  type SlabPart,
 } from '../../src/slabs/link-memory.js';
 import type { MemorySource, SlabGrant } from '../../src/slabs/memory-source.js';
 import { native } from '../../src/system/native.js';
@@ -48,10 +48,10 @@ function memory() {
   return { source, memory: made, arrivals };
 }
 
-async function taken(m: LinkMemory<number>, bytes: number): Promise<Piece<number>> {
-  const piece = m.take(bytes) ?? (await settle(2), m.take(bytes));
-  if (piece === undefined) throw new Error('no piece');
-  return piece;
+async function taken(m: LinkMemory<number>, bytes: number): Promise<SlabPart<number>> {
+  const part = m.take(bytes) ?? (await settle(2), m.take(bytes));
+  if (part === undefined) throw new Error('no part');
+  return part;
 }
 
 t.test('a slab is asked for once, with room for double buffering', async t => {
@@ -62,12 +62,12 @@ t.test('a slab is asked for once, with room for double buffering', async t => {
   source.waiting.shift()!();
   await settle(2);
   t.equal(arrivals.count, 1);
-  const pieces = [0, 1, 2].map(() => m.take(1 << 20)!);
+  const parts = [0, 1, 2].map(() => m.take(1 << 20)!);
   t.same(
-    pieces.map(({ offset }) => offset),
+    parts.map(({ offset }) => offset),
     [0, 1 << 20, 2 << 20],
   );
-  t.equal(new Set(pieces.map(({ mapping }) => mapping)).size, 1);
+  t.equal(new Set(parts.map(({ mapping }) => mapping)).size, 1);
   t.equal(m.take(1), undefined, 'the fourth needs another');
   m.close();
 });
@@ -96,8 +96,8 @@ t.test('what is refused is asked for smaller, and then told once', async t => {
   await settle(2);
   t.same(source.asked, [3 << 20, 1 << 20]);
   t.equal(arrivals.count, 1);
-  const piece = m.take(1 << 20)!;
-  t.equal(piece.offset, 0);
+  const part = m.take(1 << 20)!;
+  t.equal(part.offset, 0);
   source.largest = 0;
   t.equal(m.take(1), undefined);
   await settle(2);
@@ -166,12 +166,12 @@ t.test('a slab that does not come is waited for so long, and given back when it 
 t.test('an empty slab is given back, but for the last; after the end nothing is', async t => {
   const held = new Holdings();
   const { source, memory: m } = memory();
-  const pieces: Piece<number>[] = [];
-  for (let i = 0; i < 4; i++) pieces.push(await taken(m, 1 << 20));
+  const parts: SlabPart<number>[] = [];
+  for (let i = 0; i < 4; i++) parts.push(await taken(m, 1 << 20));
   t.equal(m.slabCount, 2);
-  pieces.pop()!.free();
+  parts.pop()!.free();
   t.same(source.released, [2]);
-  for (const piece of pieces) piece.free();
+  for (const part of parts) part.free();
   t.same(source.released, [2]);
   t.equal(m.slabCount, 1);
   const last = await taken(m, 1);
@@ -184,39 +184,39 @@ t.test('an empty slab is given back, but for the last; after the end nothing is'
 
 t.test('there are so many slabs, and what needs one more is refused until one is free', async t => {
   const { source, memory: m } = memory();
-  const pieces: Piece<number>[] = [];
+  const parts: SlabPart<number>[] = [];
   for (let i = 0; i < MAX_SLABS; i++)
-    pieces.push(await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES));
+    parts.push(await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES));
   t.equal(m.slabCount, MAX_SLABS);
   t.throws(() => m.take(MIN_SLAB_BYTES), /64 slabs are full/);
   t.equal(source.asked.length, MAX_SLABS, 'it is not even asked for');
-  for (const piece of pieces.splice(0, 3)) piece.free();
-  pieces.push(await taken(m, MIN_SLAB_BYTES));
+  for (const part of parts.splice(0, 3)) part.free();
+  parts.push(await taken(m, MIN_SLAB_BYTES));
   t.equal(m.slabCount, MAX_SLABS);
   m.close();
 });
 
-t.test('pieces never overlap, whatever comes and goes', async t => {
+t.test('parts never overlap, whatever comes and goes', async t => {
   const held = new Holdings();
   const { source, memory: m } = memory();
   const random = new Random(5);
-  const live: { piece: Piece<number>; bytes: number; mark: number }[] = [];
+  const live: { part: SlabPart<number>; bytes: number; mark: number }[] = [];
   for (let step = 0; step < 2000; step++) {
     if (live.length > 0 && random.below(5) < 2) {
-      const [{ piece, bytes, mark }] = live.splice(random.below(live.length), 1) as [(typeof live)[number]];
-      const at = new Uint8Array(piece.mapping.buffer, piece.offset, bytes);
-      if (at[0] !== mark || at[bytes - 1] !== mark) t.fail(`step ${step}: another piece wrote into it`);
-      piece.free();
+      const [{ part, bytes, mark }] = live.splice(random.below(live.length), 1) as [(typeof live)[number]];
+      const at = new Uint8Array(part.mapping.buffer, part.offset, bytes);
+      if (at[0] !== mark || at[bytes - 1] !== mark) t.fail(`step ${step}: another part wrote into it`);
+      part.free();
     } else {
       const bytes = 1 + random.below(random.below(10) === 0 ? 1 << 20 : 60_000);
-      const piece = await taken(m, bytes);
+      const part = await taken(m, bytes);
       const mark = random.below(256);
-      if (piece.offset % 4096 !== 0) t.fail('not on a page');
-      new Uint8Array(piece.mapping.buffer, piece.offset, bytes).fill(mark);
-      live.push({ piece, bytes, mark });
+      if (part.offset % 4096 !== 0) t.fail('not on a page');
+      new Uint8Array(part.mapping.buffer, part.offset, bytes).fill(mark);
+      live.push({ part, bytes, mark });
     }
   }
-  for (const { piece } of live) piece.free();
+  for (const { part } of live) part.free();
   t.equal(m.slabCount, 1);
   t.equal(source.released.length, source.asked.length - 1);
   m.close();
