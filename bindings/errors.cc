@@ -13,7 +13,7 @@ v8::Local<v8::String> Text(const std::string& text) { return Nan::New(text).ToLo
 
 }  // namespace
 
-void ThrowSystemError(int error, const char* syscall, const ErrorContext& context) {
+void ThrowSystemError(int error, const char* syscall, const ErrorDetails& details) {
   // libuv's names and sentences, because they are the ones in Node.js's own errors.
   const int uvError = uv_translate_sys_error(error);
   char name[64];
@@ -22,22 +22,22 @@ void ThrowSystemError(int error, const char* syscall, const ErrorContext& contex
   uv_strerror_r(uvError, sentence, sizeof sentence);
 
   std::string message = std::string(name) + ": " + sentence + ", " + syscall;
-  if (context.path != nullptr) message += std::string(" '") + context.path + "'";
-  if (context.fd >= 0) message += " (fd " + std::to_string(context.fd) + ")";
-  if (context.advice != nullptr) message += std::string("; ") + context.advice;
+  if (details.path != nullptr) message += std::string(" '") + details.path + "'";
+  if (details.fd >= 0) message += " (fd " + std::to_string(details.fd) + ")";
+  if (details.advice != nullptr) message += std::string("; ") + details.advice;
 
   v8::Local<v8::Object> object = Nan::Error(Text(message)).As<v8::Object>();
   Nan::Set(object, Text("errno"), Nan::New(error)).Check();
   Nan::Set(object, Text("code"), Text(name)).Check();
   Nan::Set(object, Text("syscall"), Text(syscall)).Check();
-  if (context.path != nullptr) Nan::Set(object, Text("path"), Text(context.path)).Check();
+  if (details.path != nullptr) Nan::Set(object, Text("path"), Text(details.path)).Check();
   Nan::ThrowError(object.As<v8::Value>());
 }
 
 void ThrowFdError(int error, const char* syscall, int fd) {
-  ErrorContext context;
-  context.fd = fd;
-  ThrowSystemError(error, syscall, context);
+  ErrorDetails details;
+  details.fd = fd;
+  ThrowSystemError(error, syscall, details);
 }
 
 }  // namespace virtwl

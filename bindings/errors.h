@@ -8,7 +8,7 @@
 namespace virtwl {
 
 /** What a failed call was done on, for the message. Leave out what does not apply. */
-struct ErrorContext {
+struct ErrorDetails {
   const char* path = nullptr;
   int fd = -1;
   /** What the user can do about it, as a sentence without full stop. */
@@ -16,7 +16,7 @@ struct ErrorContext {
 };
 
 /** Throws the JavaScript Error for `error`, a positive errno, of `syscall`. */
-void ThrowSystemError(int error, const char* syscall, const ErrorContext& context = {});
+void ThrowSystemError(int error, const char* syscall, const ErrorDetails& details = {});
 
 /** As above, for a call on a file descriptor. */
 void ThrowFdError(int error, const char* syscall, int fd);

@@ -53,10 +53,10 @@ NAN_METHOD(Close) {
   int fd;
   if (!arguments.Fd(0, "fd", &fd)) return;
   if (environment.watched.count(fd) > 0) {
-    ErrorContext context;
-    context.fd = fd;
-    context.advice = "a Poll watches it, close that first";
-    return ThrowSystemError(EBUSY, "close", context);
+    ErrorDetails details;
+    details.fd = fd;
+    details.advice = "a Poll watches it, close that first";
+    return ThrowSystemError(EBUSY, "close", details);
   }
   // Not repeated after EINTR: Linux has closed the descriptor by then, and another thread may have the number already.
   if (close(fd) < 0 && errno != EINTR) return ThrowFdError(errno, "close", fd);

@@ -46,9 +46,9 @@ std::string HandleKey(const file_handle& handle) {
 NAN_METHOD(MemoryWatch) {
   const int fd = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY);
   if (fd < 0) {
-    ErrorContext context;
-    context.advice = kAdvice;
-    return ThrowSystemError(errno, "fanotify_init", context);
+    ErrorDetails details;
+    details.advice = kAdvice;
+    return ThrowSystemError(errno, "fanotify_init", details);
   }
   Environment::Of(info).counters.fdsOpened++;
   info.GetReturnValue().Set(fd);
@@ -63,14 +63,14 @@ NAN_METHOD(WatchMemory) {
   file_handle* handle = reinterpret_cast<file_handle*>(room);
   handle->handle_bytes = kHandleBytes;
   int mount;
-  ErrorContext context;
-  context.fd = fd;
-  context.advice = kAdvice;
+  ErrorDetails details;
+  details.fd = fd;
+  details.advice = kAdvice;
   if (name_to_handle_at(fd, "", handle, &mount, AT_EMPTY_PATH) < 0) {
-    return ThrowSystemError(errno, "name_to_handle_at", context);
+    return ThrowSystemError(errno, "name_to_handle_at", details);
   }
   if (fanotify_mark(watch, FAN_MARK_ADD, FAN_DELETE_SELF, fd, nullptr) < 0) {
-    return ThrowSystemError(errno, "fanotify_mark", context);
+    return ThrowSystemError(errno, "fanotify_mark", details);
   }
   info.GetReturnValue().Set(Nan::New(HandleKey(*handle)).ToLocalChecked());
 }

@@ -33,10 +33,10 @@ NAN_METHOD(Memfd) {
   }
   if (name.length() > kMaxMemfdName) return arguments.ThrowRange("name", "at most 249 bytes long");
 
-  ErrorContext context;
-  context.path = *name;
+  ErrorDetails details;
+  details.path = *name;
   const int fd = memfd_create(*name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0) return ThrowSystemError(errno, "memfd_create", context);
+  if (fd < 0) return ThrowSystemError(errno, "memfd_create", details);
   environment.counters.fdsOpened++;
   int result;
   do {
@@ -44,11 +44,11 @@ NAN_METHOD(Memfd) {
   } while (result < 0 && errno == EINTR);
   if (result < 0) {
     environment.CloseFd(fd);
-    return ThrowSystemError(errno, "ftruncate", context);
+    return ThrowSystemError(errno, "ftruncate", details);
   }
   if (seals != 0 && fcntl(fd, F_ADD_SEALS, static_cast<int>(seals)) < 0) {
     environment.CloseFd(fd);
-    return ThrowSystemError(errno, "fcntl", context);
+    return ThrowSystemError(errno, "fcntl", details);
   }
   info.GetReturnValue().Set(fd);
 }

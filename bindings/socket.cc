@@ -34,16 +34,16 @@ NAN_METHOD(Socketpair) {
 /** The address of a path; false, after throwing, when it is too long (107 bytes). */
 bool MakeAddress(const char* syscall, const Nan::Utf8String& path, sockaddr_un* address) {
   const size_t length = static_cast<size_t>(path.length());
-  ErrorContext context;
-  context.path = *path;
+  ErrorDetails details;
+  details.path = *path;
   if (length == 0) {
     // An empty path would bind to an address of the kernel's choice in the abstract namespace.
-    ThrowSystemError(ENOENT, syscall, context);
+    ThrowSystemError(ENOENT, syscall, details);
     return false;
   }
   if (length >= sizeof address->sun_path) {
-    context.advice = "the path of a Unix socket has at most 107 bytes";
-    ThrowSystemError(ENAMETOOLONG, syscall, context);
+    details.advice = "the path of a Unix socket has at most 107 bytes";
+    ThrowSystemError(ENAMETOOLONG, syscall, details);
     return false;
   }
   std::memset(address, 0, sizeof *address);
@@ -59,10 +59,10 @@ NAN_METHOD(ConnectUnix) {
   sockaddr_un address;
   if (!arguments.Text(0, "path", path) || !MakeAddress("connect", path, &address)) return;
 
-  ErrorContext context;
-  context.path = *path;
+  ErrorDetails details;
+  details.path = *path;
   const int fd = socket(AF_UNIX, kSocketType, 0);
-  if (fd < 0) return ThrowSystemError(errno, "socket", context);
+  if (fd < 0) return ThrowSystemError(errno, "socket", details);
   environment.counters.fdsOpened++;
   int result;
   do {
@@ -70,8 +70,8 @@ NAN_METHOD(ConnectUnix) {
   } while (result < 0 && errno == EINTR);
   if (result < 0) {
     environment.CloseFd(fd);
-    if (WouldBlock(errno)) context.advice = "its backlog is full, try again later";
-    return ThrowSystemError(errno, "connect", context);
+    if (WouldBlock(errno)) details.advice = "its backlog is full, try again later";
+    return ThrowSystemError(errno, "connect", details);
   }
   info.GetReturnValue().Set(fd);
 }
@@ -87,20 +87,20 @@ NAN_METHOD(ListenUnix) {
     return;
   }
 
-  ErrorContext context;
-  context.path = *path;
+  ErrorDetails details;
+  details.path = *path;
   const int fd = socket(AF_UNIX, kSocketType, 0);
-  if (fd < 0) return ThrowSystemError(errno, "socket", context);
+  if (fd < 0) return ThrowSystemError(errno, "socket", details);
   environment.counters.fdsOpened++;
   if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
     environment.CloseFd(fd);
-    return ThrowSystemError(errno, "bind", context);
+    return ThrowSystemError(errno, "bind", details);
   }
   if (listen(fd, static_cast<int>(backlog)) < 0) {
     const int error = errno;
     unlink(address.sun_path);
     environment.CloseFd(fd);
-    return ThrowSystemError(error, "listen", context);
+    return ThrowSystemError(error, "listen", details);
   }
   info.GetReturnValue().Set(fd);
 }
@@ -199,10 +199,10 @@ NAN_METHOD(Recv) {
   if ((message.msg_flags & MSG_CTRUNC) != 0) {
     // Some descriptors are lost: there was room for all that a message can carry, so this process has no more to give.
     for (size_t i = 0; i < fds.count; i++) environment.CloseFd(fds.fds[i]);
-    ErrorContext context;
-    context.fd = fd;
-    context.advice = "descriptors were lost, most likely because this process is at its limit (ulimit -n)";
-    return ThrowSystemError(EMSGSIZE, "recvmsg", context);
+    ErrorDetails details;
+    details.fd = fd;
+    details.advice = "descriptors were lost, most likely because this process is at its limit (ulimit -n)";
+    return ThrowSystemError(EMSGSIZE, "recvmsg", details);
   }
   if (fds.count > 0 && !DeliverFds(environment, "recv", array, fds.fds, fds.count)) return;
   info.GetReturnValue().Set(static_cast<double>(received));

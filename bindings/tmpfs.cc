@@ -221,15 +221,15 @@ NAN_METHOD(CreateTmpfs) {
   Outcome outcome = MountTmpfs(parameters);
   if (outcome.fd < 0 && outcome.error == EPERM) outcome = MountTmpfsInChild(parameters);
   if (outcome.fd < 0) {
-    ErrorContext context;
+    ErrorDetails details;
     if (outcome.error == EPERM || outcome.error == EACCES || outcome.error == ENOSPC) {
-      context.advice =
+      details.advice =
           "a private tmpfs needs CAP_SYS_ADMIN or user namespaces (user.max_user_namespaces, "
           "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)";
     } else if (outcome.error == ENOSYS) {
-      context.advice = "a private tmpfs needs Linux 5.2";
+      details.advice = "a private tmpfs needs Linux 5.2";
     }
-    return ThrowSystemError(outcome.error, StepName(outcome.step), context);
+    return ThrowSystemError(outcome.error, StepName(outcome.step), details);
   }
   environment.counters.fdsOpened++;
   info.GetReturnValue().Set(outcome.fd);

@@ -39,7 +39,7 @@ namespace virtwl {
 namespace {
 
 /**
- * The most data in one transaction, in bytes. The driver copies a transaction into kernel memory in one piece, and a
+ * The most data in one transaction, in bytes. The driver copies a transaction into kernel memory as a whole, and a
  * channel sends no more than fits a 4 KiB buffer anyway; this bounds the copy that is kept here.
  */
 constexpr size_t kMaxTransactionBytes = 1 << 20;
@@ -70,9 +70,9 @@ NAN_METHOD(OpenDevice) {
     fd = open(*path, O_RDWR | O_CLOEXEC);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) {
-    ErrorContext context;
-    context.path = *path;
-    return ThrowSystemError(errno, "open", context);
+    ErrorDetails details;
+    details.path = *path;
+    return ThrowSystemError(errno, "open", details);
   }
   environment.counters.fdsOpened++;
   info.GetReturnValue().Set(fd);

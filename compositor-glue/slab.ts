@@ -29,7 +29,7 @@ export const MAX_SLAB_BYTES = 0x7ffff000;
 export const MAX_SLABS_PER_CLIENT = 32;
 
 /** What the slabs of one client need from around them. */
-export interface SlabContext {
+export interface SlabNeeds {
   readonly account: VmAccount;
   /** Host memory; rejects with the reason for a refusal. */
   allocate(bytes: number): Promise<Loan>;
@@ -59,11 +59,11 @@ class Slab {
 
 /** The slabs of one remote client. */
 export class ClientSlabs {
-  readonly #context: SlabContext;
+  readonly #needs: SlabNeeds;
   readonly #slabs = new Set<Slab>();
 
-  constructor(context: SlabContext) {
-    this.#context = context;
+  constructor(needs: SlabNeeds) {
+    this.#needs = needs;
   }
 
   /** For the relay's rules. */
@@ -100,7 +100,7 @@ export class ClientSlabs {
     const object = relay.adopt('virtwl_slab_v1', call.object.version, id, true, slab);
     const refuse = (reason: number, text: string): void =>
       relay.emitEvent(object, 'refused', { reason, message: text.slice(0, MAX_REASON).replaceAll('\0', ' ') });
-    const { account } = this.#context;
+    const { account } = this.#needs;
     if (size === 0 || size > MAX_SLAB_BYTES) {
       refuse(Refused.BadSize, `a slab of ${size} bytes: 1 to ${MAX_SLAB_BYTES} may be asked for`);
       return Verdict.Drop;
@@ -151,7 +151,7 @@ export class ClientSlabs {
     refuse: (reason: number, text: string) => void,
   ): void {
     const { size } = slab;
-    this.#context
+    this.#needs
       .allocate(size)
       .then(({ memory, gone }) => {
         slab.arriving = false;
@@ -178,7 +178,7 @@ export class ClientSlabs {
     if (slab.memory === undefined) {
       throw new ProtocolError(call.object.clientId, 0, 'create_pool before the memory of the slab has arrived');
     }
-    const shm = this.#context.shm();
+    const shm = this.#needs.shm();
     if (shm === undefined) return Verdict.Stall;
     const memory = new PoolMemory(slab.size, false, () => {
       slab.pools -= 1;
@@ -197,7 +197,7 @@ export class ClientSlabs {
     this.#slabs.delete(slab);
     slab.memory?.close();
     slab.memory = undefined;
-    if (slab.charged) this.#context.account.creditWhen(slab.gone, slab.size);
+    if (slab.charged) this.#needs.account.creditWhen(slab.gone, slab.size);
     slab.charged = false;
   }
 }
