@@ -13,14 +13,6 @@ export const OUTPUT = { width: 1280, height: 720 };
 /** Contents of the frame checker's window, in pixels. */
 export const FRAMES = { width: 592, height: 624 };
 
-/** A rectangle on the output, in pixels. */
-export interface Rect {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
-
 /** Colours of the terminal, 0xRRGGBB, by which its window is recognised. */
 export const TERMINAL = { background: 0x14181e, foreground: 0xd7dae0 };
 

@@ -3,7 +3,8 @@
  * what they should show. In: sway's tree and a capture of its output. Out: yes or no.
  */
 import type { Picture } from '../frames/picture.js';
-import { TERMINAL, type Rect } from './demo-desktop.js';
+import type { Rect } from '../wayland/rect.js';
+import { TERMINAL } from './demo-desktop.js';
 
 /** The app ids of the demonstration's windows. */
 export const terminalWindow = (appId: string): boolean => appId === 'foot';

@@ -13,6 +13,7 @@ import { encodePng, pictureOf, type Picture } from '../frames/picture.js';
 import type { ReportJson } from '../frames/report.js';
 import { Capturer } from '../wayland-client/capture.js';
 import { Display } from '../wayland-client/display.js';
+import type { Rect } from '../wayland/rect.js';
 import { LoopbackStack } from './loopback-stack.js';
 import {
   APPLICATION_VM,
@@ -22,7 +23,6 @@ import {
   OUTPUT,
   swayConfig,
   terminalCommand,
-  type Rect,
 } from './demo-desktop.js';
 import { findWindow, framesWindow, showsFrames, showsTerminal, terminalWindow, type TreeNode } from './demo-picture.js';
 

@@ -35,7 +35,7 @@ export interface WrongPixels {
 }
 
 /** From the smallest to the largest of several numbers. */
-export interface Range {
+export interface Spread {
   readonly least: number;
   readonly most: number;
 }
@@ -47,7 +47,7 @@ export type Verdict =
   /** It is, all of it, the frame of `behind` frames ago. */
   | { readonly kind: 'stale'; readonly at: Point; readonly wrong: WrongPixels; readonly behind: number }
   /** Each wrong pixel shows its own place as it was that many frames ago: damage was lost, or the picture is torn. */
-  | { readonly kind: 'stale-area'; readonly at: Point; readonly wrong: WrongPixels; readonly behind: Range }
+  | { readonly kind: 'stale-area'; readonly at: Point; readonly wrong: WrongPixels; readonly behind: Spread }
   /** Each wrong pixel is right but for the order of its channels. */
   | { readonly kind: 'channels'; readonly at: Point; readonly wrong: WrongPixels; readonly order: ChannelOrder }
   /** Rows hold the right pixels in the wrong place, moved right by dx and down by dy pixels. */
@@ -56,10 +56,10 @@ export type Verdict =
       readonly at: Point;
       readonly wrong: WrongPixels;
       /** The rows that are wrong, in the window's coordinates, and how many. */
-      readonly rows: Range;
+      readonly rows: Spread;
       readonly count: number;
-      readonly dx: Range;
-      readonly dy: Range;
+      readonly dx: Spread;
+      readonly dy: Spread;
     }
   /** The picture as a whole moved by (dx, dy) against its place in earlier frames, and was cut off doing so. */
   | {
@@ -201,7 +201,7 @@ function classify(captured: Picture, at: Point, pattern: Pattern, expected: Pict
 }
 
 /** How old the wrong pixels are, when each of them shows its own place in an earlier frame. */
-function ageOfWrong(captured: Picture, at: Point, pattern: Pattern, indices: Uint32Array): Range | undefined {
+function ageOfWrong(captured: Picture, at: Point, pattern: Pattern, indices: Uint32Array): Spread | undefined {
   const states: Uint32Array[] = [];
   for (let behind = 1; behind <= HISTORY_FRAMES; behind++) {
     const state = pattern.drawnIn(behind);
@@ -251,7 +251,7 @@ function shiftOfWrong(
   at: Point,
   expected: Picture,
   indices: Uint32Array,
-): { rows: Range; count: number; dx: Range; dy: Range } | undefined {
+): { rows: Spread; count: number; dx: Spread; dy: Spread } | undefined {
   const { width } = expected;
   const rows: WrongRow[] = [];
   for (let start = 0; start < indices.length;) {
@@ -275,8 +275,8 @@ function shiftOfWrong(
   return {
     rows: { least: rows[0]!.y, most: rows[rows.length - 1]!.y },
     count: rows.length,
-    dx: rangeOf(shifts.map(({ x }) => x)),
-    dy: rangeOf(shifts.map(({ y }) => y)),
+    dx: spreadOf(shifts.map(({ x }) => x)),
+    dy: spreadOf(shifts.map(({ y }) => y)),
   };
 }
 
@@ -304,7 +304,7 @@ function isShifted(captured: Picture, at: Point, expected: Picture, row: WrongRo
   return explained > 0;
 }
 
-function rangeOf(numbers: readonly number[]): Range {
+function spreadOf(numbers: readonly number[]): Spread {
   // Spread arguments have a limit, rows have not.
   return {
     least: numbers.reduce((a, b) => Math.min(a, b)),
@@ -322,13 +322,13 @@ export function describe(verdict: Verdict): string {
     case 'stale':
       return `stale: the capture shows ${verdict.behind === 1 ? 'the frame before' : `the frame of ${verdict.behind} frames before`}`;
     case 'stale-area':
-      return `stale area: ${where(verdict.wrong)} show the window as it was ${range(verdict.behind, 'frame')} before`;
+      return `stale area: ${where(verdict.wrong)} show the window as it was ${spread(verdict.behind, 'frame')} before`;
     case 'channels':
       return `channels: ${where(verdict.wrong)} show ${verdict.order} in place of rgb`;
     case 'rows': {
       const moves = [];
-      if (verdict.dx.least !== 0 || verdict.dx.most !== 0) moves.push(`${range(verdict.dx, 'pixel')} to the right`);
-      if (verdict.dy.least !== 0 || verdict.dy.most !== 0) moves.push(`${range(verdict.dy, 'pixel')} down`);
+      if (verdict.dx.least !== 0 || verdict.dx.most !== 0) moves.push(`${spread(verdict.dx, 'pixel')} to the right`);
+      if (verdict.dy.least !== 0 || verdict.dy.most !== 0) moves.push(`${spread(verdict.dy, 'pixel')} down`);
       const rows =
         verdict.rows.least === verdict.rows.most
           ? `row ${verdict.rows.least}`
@@ -353,7 +353,7 @@ function count(n: number, what: string): string {
   return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
-function range({ least, most }: Range, what: string): string {
+function spread({ least, most }: Spread, what: string): string {
   return least === most ? count(most, what) : `${least} to ${most} ${what}s`;
 }
 

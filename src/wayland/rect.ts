@@ -1,4 +1,4 @@
-/** Rectangles of pixels in a buffer, as damage and drawing use them. */
+/** A rectangle of pixels: of a buffer, a window or an output. */
 
 /** A rectangle in pixels, its origin at the top left. */
 export interface Rect {

@@ -5,7 +5,7 @@
 import t, { type Test } from 'tap';
 import { Glue } from '../../compositor-glue/glue.js';
 import { findWindow, type TreeNode } from '../../src/demo/demo-picture.js';
-import type { Rect } from '../../src/demo/demo-desktop.js';
+import type { Rect } from '../../src/wayland/rect.js';
 import type { Picture } from '../../src/frames/picture.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
