@@ -9,6 +9,7 @@
 import { Verdict, type Call, type EventHandlers, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
+import type { Relay } from '../relay/relay.js';
 import { WlKeyboardKeyState, WlPointerButtonState } from '../wayland/protocols/wayland.js';
 import { isShown, knownLife, parentIsShown } from './life.js';
 import { dismiss } from './lifetimes.js';
@@ -195,31 +196,19 @@ function takers(serials: Serials, seats: Seats, grabbing: Set<RelayObject>): Req
     },
     wl_data_device: {
       start_drag: ({ relay, object, args }) => {
-        if (serials.find(args.serial, seats.of(object), ['press'], USER_ACTION_MS) !== undefined) {
-          return Verdict.Forward;
-        }
-        if (args.source !== undefined) relay.emitEvent(args.source, 'cancelled', {});
-        return Verdict.Drop;
+        const pressed = serials.find(args.serial, seats.of(object), ['press'], USER_ACTION_MS);
+        return pressed === undefined ? refuse(relay, args.source) : Verdict.Forward;
       },
-      set_selection: ({ relay, object, args }) => {
-        if (selects(object, args.serial)) return Verdict.Forward;
-        if (args.source !== undefined) relay.emitEvent(args.source, 'cancelled', {});
-        return Verdict.Drop;
-      },
+      set_selection: ({ relay, object, args }) =>
+        selects(object, args.serial) ? Verdict.Forward : refuse(relay, args.source),
     },
     zwp_primary_selection_device_v1: {
-      set_selection: ({ relay, object, args }) => {
-        if (selects(object, args.serial)) return Verdict.Forward;
-        if (args.source !== undefined) relay.emitEvent(args.source, 'cancelled', {});
-        return Verdict.Drop;
-      },
+      set_selection: ({ relay, object, args }) =>
+        selects(object, args.serial) ? Verdict.Forward : refuse(relay, args.source),
     },
     gtk_primary_selection_device: {
-      set_selection: ({ relay, object, args }) => {
-        if (selects(object, args.serial)) return Verdict.Forward;
-        if (args.source !== undefined) relay.emitEvent(args.source, 'cancelled', {});
-        return Verdict.Drop;
-      },
+      set_selection: ({ relay, object, args }) =>
+        selects(object, args.serial) ? Verdict.Forward : refuse(relay, args.source),
     },
     wl_pointer: { set_cursor: ({ object, args }) => entered(object, args.serial) },
     zwp_tablet_tool_v2: { set_cursor: ({ object, args }) => entered(object, args.serial) },
@@ -229,4 +218,13 @@ function takers(serials: Serials, seats: Seats, grabbing: Set<RelayObject>): Req
         serials.find(serial, seats.of(seat), ANY, USER_ACTION_MS) === undefined ? Verdict.Drop : Verdict.Forward,
     },
   };
+}
+
+/** What a client offers others. */
+type SourceName = 'wl_data_source' | 'zwp_primary_selection_source_v1' | 'gtk_primary_selection_source';
+
+/** A source that a request offered is not taken: its client is told so, as by a compositor, and may let go of it. */
+function refuse(relay: Relay, source: RelayObject<SourceName> | undefined): Verdict {
+  if (source !== undefined) relay.emitEvent(source, 'cancelled', {});
+  return Verdict.Drop;
 }
