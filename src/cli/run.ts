@@ -34,7 +34,7 @@ const OPTIONS = {
 
 type RunOptions = Values<typeof OPTIONS>;
 
-/** After how long it is said that somebody is still there, in milliseconds: the program's own connection ends with it. */
+/** After how long it is said that clients are left, in milliseconds: the program's own connection ends with it. */
 const TELL_MS = 500;
 
 const log = processLog.log('run');
@@ -134,7 +134,7 @@ async function runApp(
   return failed ?? status;
 }
 
-/** Says once who is served on, now or when somebody comes. Call what is returned when that is over. */
+/** Says once which clients keep it running, now or when one connects. Call what is returned when that is over. */
 function tellWhoStays(proxy: ClientProxy, ended: string): () => void {
   let timer: NodeJS.Timeout | undefined;
   const tell = (): void => {

@@ -19,7 +19,7 @@ export interface Wait {
   readonly everAnswered: boolean;
 }
 
-/** The reason, or undefined where nothing is waited for: somebody was served, and whoever is connected is. */
+/** The reason, or undefined where nothing is waited for: a client was answered, and so was each that is connected. */
 export function reasonOf({ server, way, unanswered, everAnswered }: Wait): string | undefined {
   const absent = ABSENT[way];
   if (unanswered === 0 && (everAnswered || absent === undefined)) return undefined;

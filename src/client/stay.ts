@@ -1,6 +1,6 @@
 /**
  * How long the proxy of one program stays. Its first process may be a launcher, or go into the background, so it is not
- * that which counts: the proxy stays as long as somebody is connected, a transfer runs, or a program that was started
+ * that which counts: the proxy stays as long as a client is connected, a transfer runs, or a program that was started
  * with this socket may be about to connect.
  */
 import { setTimeout as pause } from 'node:timers/promises';
@@ -43,7 +43,7 @@ function untilIdle(proxy: Pick<ClientProxy, 'isIdle' | 'once' | 'off'>, signal: 
   });
 }
 
-/** Whether somebody connects within the time. */
+/** Whether a client connects within the time. */
 async function someoneComes(
   proxy: Pick<ClientProxy, 'path' | 'isIdle'>,
   signal: AbortSignal,

@@ -64,7 +64,7 @@ export class Events extends Way {
       if (message.since > object.version) verdict = Verdict.Drop;
       else if (object.data instanceof OwnSync) object.data.answered();
       else if (handler !== undefined) verdict = handler(call as never);
-      // What is the relay's own, whoever has handled it, is not the client's to know.
+      // An event of the relay's own object is never the client's, whichever handler has seen it.
       if (object.clientId === 0 && verdict === Verdict.Forward) verdict = Verdict.Drop;
       if (verdict === Verdict.Stall) {
         this.#trace?.stalled('<-');

@@ -1,7 +1,7 @@
 /**
  * Ids that say in which order a compositor destroys. libwayland destroys what a client still has in the order of its ids,
- * the lowest first, whoever ends the connection: the compositor for an error, the client or its relay by hanging up. Not
- * every compositor survives a window that goes before its popup. So a relay that is given an {@link Order} chooses each
+ * the lowest first, whichever side ends the connection: the compositor for an error, the client or its relay by hanging
+ * up. Not every compositor survives a window that goes before its popup. So a relay that is given an {@link Order} chooses each
  * object's id below the ids of all that it needs.
  *
  * libwayland takes a new id only where it is the next in line or was in use before. So a block of them is used once, by as

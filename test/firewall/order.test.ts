@@ -1,6 +1,6 @@
 /**
- * In which order a compositor destroys what a client leaves, whoever ends the connection: by ascending ids, as libwayland
- * does. So each object must have its id below all that it needs, however long its client lives and whatever it opens.
+ * In which order a compositor destroys what a client leaves, whichever side ends the connection: by ascending ids, as
+ * libwayland does. So each object must have its id below all that it needs, however long its client lives and whatever it opens.
  */
 import t, { type Test } from 'tap';
 import { MAX_DEPENDENTS_PER_CLIENT } from '../../src/firewall/order.js';

@@ -1,6 +1,6 @@
 /**
- * How long `virtwl run` stays, and what its application gets: it serves whoever is connected, whether that is the process
- * that it started or not, until the last one has left or a signal comes.
+ * How long `virtwl run` stays, and what its application gets: it serves every client that is connected, whether that is
+ * the process that it started or not, until the last one has left or a signal comes.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -80,7 +80,7 @@ async function until(what: string, condition: () => Promise<boolean>): Promise<v
   }
 }
 
-t.test('whoever is connected is served to the end', async t => {
+t.test('a client that is connected is served to the end', async t => {
   const { stack, directory, inVm, directly, windows } = await desktop(t);
 
   await t.test('a program that goes into the background: wl-copy', async t => {
