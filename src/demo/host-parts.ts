@@ -75,7 +75,7 @@ export async function statusOf(child: ChildProcess): Promise<PartStatus> {
     };
     const listen = (chunk: Buffer | string): void => {
       text += chunk.toString();
-      // The last piece is no whole line yet.
+      // The last part is no whole line yet.
       const [status] = text
         .split('\n')
         .slice(0, -1)

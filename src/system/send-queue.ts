@@ -1,16 +1,16 @@
 /**
- * What a stream has accepted and the kernel has not: bytes in order, in pieces, each with the descriptors that go with its
- * first byte. What is queued is a copy, so the sender may use its buffer again.
+ * What a stream has accepted and the kernel has not: bytes in order, in segments, each with the descriptors that go with
+ * its first byte. What is queued is a copy, so the sender may use its buffer again.
  */
 import { closeAll, type OwnedFd } from './fd.js';
 
-/** Room in a piece for what comes after it, so that many small sends make few pieces. */
-const PIECE_BYTES = 16 * 1024;
+/** Room in a segment for what comes after it, so that many small sends make few segments. */
+const SEGMENT_BYTES = 16 * 1024;
 
 const noFds: readonly OwnedFd[] = [];
 
 /** Bytes from `start` to `end` wait, and the fds go with the first of them. */
-interface Piece {
+interface Segment {
   readonly bytes: Uint8Array;
   start: number;
   end: number;
@@ -18,7 +18,7 @@ interface Piece {
 }
 
 export class SendQueue {
-  #pieces: Piece[] = [];
+  #segments: Segment[] = [];
   #bytes = 0;
   #fds = 0;
 
@@ -33,25 +33,25 @@ export class SendQueue {
   }
 
   get empty(): boolean {
-    return this.#pieces.length === 0;
+    return this.#segments.length === 0;
   }
 
   /** What is next. */
-  get head(): Piece | undefined {
-    return this.#pieces[0];
+  get head(): Segment | undefined {
+    return this.#segments[0];
   }
 
   /** Copies `bytes` from `from` on, of which there is at least one. Takes ownership of the fds. */
   push(bytes: Uint8Array, from: number, fds: readonly OwnedFd[]): void {
     const length = bytes.length - from;
-    const last = this.#pieces.at(-1);
+    const last = this.#segments.at(-1);
     if (fds.length === 0 && last !== undefined && last.end + length <= last.bytes.length) {
       last.bytes.set(bytes.subarray(from), last.end);
       last.end += length;
     } else {
-      const piece = new Uint8Array(Math.max(length, PIECE_BYTES));
-      piece.set(bytes.subarray(from));
-      this.#pieces.push({ bytes: piece, start: 0, end: length, fds });
+      const segment = new Uint8Array(Math.max(length, SEGMENT_BYTES));
+      segment.set(bytes.subarray(from));
+      this.#segments.push({ bytes: segment, start: 0, end: length, fds });
     }
     this.#bytes += length;
     this.#fds += fds.length;
@@ -59,7 +59,7 @@ export class SendQueue {
 
   /** So much of the head was sent, and with its first byte its fds, which the sender has closed. Whether all of it was. */
   sent(length: number): boolean {
-    const head = this.#pieces[0]!;
+    const head = this.#segments[0]!;
     if (length > 0) {
       this.#fds -= head.fds.length;
       head.fds = noFds;
@@ -67,14 +67,14 @@ export class SendQueue {
       this.#bytes -= length;
     }
     if (head.start < head.end) return false;
-    this.#pieces.shift();
+    this.#segments.shift();
     return true;
   }
 
   /** Drops all of it, and closes the fds. */
   clear(): void {
-    for (const { fds } of this.#pieces) closeAll(fds);
-    this.#pieces = [];
+    for (const { fds } of this.#segments) closeAll(fds);
+    this.#segments = [];
     this.#bytes = 0;
     this.#fds = 0;
   }

@@ -57,17 +57,17 @@ export class Region {
         i--;
       }
     }
-    let pieces: Rect[] = [rect];
+    let left: Rect[] = [rect];
     for (const have of rects) {
-      if (pieces.length === 0) return;
-      pieces = subtractFromAll(pieces, have);
+      if (left.length === 0) return;
+      left = subtractFromAll(left, have);
     }
-    if (rects.length + pieces.length > MAX_RECTS) {
+    if (rects.length + left.length > MAX_RECTS) {
       let box = rect;
       for (const have of rects) box = boundingBox(box, have);
       this.#rects = [box];
     } else {
-      rects.push(...pieces);
+      rects.push(...left);
     }
   }
 
@@ -112,20 +112,20 @@ function boundingBox(a: Rect, b: Rect): Rect {
   };
 }
 
-/** What is left of `pieces` outside `hole`: each piece falls into at most four. */
-function subtractFromAll(pieces: readonly Rect[], hole: Rect): Rect[] {
+/** What is left of `rects` outside `hole`: each falls into at most four. */
+function subtractFromAll(rects: readonly Rect[], hole: Rect): Rect[] {
   const left: Rect[] = [];
-  for (const p of pieces) {
-    if (p.x2 <= hole.x1 || p.x1 >= hole.x2 || p.y2 <= hole.y1 || p.y1 >= hole.y2) {
-      left.push(p);
+  for (const r of rects) {
+    if (r.x2 <= hole.x1 || r.x1 >= hole.x2 || r.y2 <= hole.y1 || r.y1 >= hole.y2) {
+      left.push(r);
       continue;
     }
-    const top = Math.max(p.y1, hole.y1);
-    const bottom = Math.min(p.y2, hole.y2);
-    if (p.y1 < top) left.push({ x1: p.x1, y1: p.y1, x2: p.x2, y2: top });
-    if (p.x1 < hole.x1) left.push({ x1: p.x1, y1: top, x2: hole.x1, y2: bottom });
-    if (p.x2 > hole.x2) left.push({ x1: hole.x2, y1: top, x2: p.x2, y2: bottom });
-    if (bottom < p.y2) left.push({ x1: p.x1, y1: bottom, x2: p.x2, y2: p.y2 });
+    const top = Math.max(r.y1, hole.y1);
+    const bottom = Math.min(r.y2, hole.y2);
+    if (r.y1 < top) left.push({ x1: r.x1, y1: r.y1, x2: r.x2, y2: top });
+    if (r.x1 < hole.x1) left.push({ x1: r.x1, y1: top, x2: hole.x1, y2: bottom });
+    if (r.x2 > hole.x2) left.push({ x1: hole.x2, y1: top, x2: r.x2, y2: bottom });
+    if (bottom < r.y2) left.push({ x1: r.x1, y1: bottom, x2: r.x2, y2: r.y2 });
   }
   return left;
 }

@@ -260,7 +260,7 @@ t.test('replies come in the order of the requests, also of those sent at once', 
   );
 });
 
-t.test('a request may come in pieces, and with the beginning of the next', async t => {
+t.test('a request may come in parts, and with the beginning of the next', async t => {
   const scene = new Scene(t);
   const client = scene.connect();
   const two = Buffer.concat([encodeRequest({ id: 1n, size: 1n }), encodeRequest({ id: 2n, size: 0n })]);

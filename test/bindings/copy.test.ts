@@ -77,7 +77,7 @@ t.test('rectangles land where they should, and nowhere else', async t => {
   t.pass('200 rounds');
 });
 
-t.test('a rectangle of whole rows is one piece', async t => {
+t.test('a rectangle of whole rows is copied at once', async t => {
   t.equal(copy(0, 64, 0, 64, 64, SIZE / 64), SIZE);
   t.same(bytesOf(dst), bytesOf(src));
 });

@@ -1,4 +1,4 @@
-/** Proves that a piece of a test left nothing behind: no descriptor and no mapping. */
+/** Proves that a part of a test left nothing behind: no descriptor and no mapping. */
 import { readFileSync } from 'node:fs';
 import type { Test } from 'tap';
 import { native } from '../../src/system/native.js';

@@ -34,9 +34,9 @@ t.test('records come out as they went in, however the stream is cut', async t =>
     for (let at = 0; at < stream.length;) {
       const length = 1 + random.below(random.pick([2, 20, 2000]));
       // A copy that is overwritten afterwards, as a channel's buffer is.
-      const piece = Uint8Array.from(stream.subarray(at, at + length));
-      out.push(...reader.push(piece));
-      piece.fill(0xff);
+      const part = Uint8Array.from(stream.subarray(at, at + length));
+      out.push(...reader.push(part));
+      part.fill(0xff);
       at += length;
     }
     if (round === 0) t.same(out, records);

@@ -1,7 +1,7 @@
 /**
  * A guest's memory with its driver's two rings in it, for targets that fuzz what a wl device reads there. The driver is
- * honest: it lays out commands in as many pieces as the input says, and checks what the device gives back. `spoil` writes
- * over the rings what no driver does.
+ * honest: it lays out commands in as many segments as the input says, and checks what the device gives back.
+ * `spoil` writes over the rings what no driver does.
  *
  * The memory is in the middle of its file: what the device wrote before or behind it shows at the end.
  */
@@ -16,8 +16,8 @@ const PAGE = 4096;
 /** Descriptors of a ring. */
 export const RING_SIZE = 16;
 /** Descriptors that belong to a command, of which it takes one where it has a table of its own. */
-const PIECES = 4;
-const SLOTS = RING_SIZE / PIECES;
+const SEGMENTS = 4;
+const SLOTS = RING_SIZE / SEGMENTS;
 const RINGS = 2 * DriverRing.bytes(RING_SIZE);
 const IN_BUFFERS = RINGS;
 const OUT_SLOTS = IN_BUFFERS + PAGE * RING_SIZE;
@@ -78,12 +78,12 @@ export class FuzzGuest {
     }
   }
 
-  /** Puts a command on `out`, in pieces as the input says; false where there is no room. */
+  /** Puts a command on `out`, in segments as the input says; false where there is no room. */
   submit(draw: Draw, command: Uint8Array, mayWait: boolean): boolean {
     const { out } = this;
-    const slot = Array.from({ length: SLOTS }, (_, i) => i).find(free => !this.waiting.has(PIECES * free));
+    const slot = Array.from({ length: SLOTS }, (_, i) => i).find(free => !this.waiting.has(SEGMENTS * free));
     if (slot === undefined) return false;
-    const head = PIECES * slot;
+    const head = SEGMENTS * slot;
     const bytes = command.subarray(0, PAGE);
     const place = OUT_SLOTS + SLOT_BYTES * slot;
     new Uint8Array(this.memory.buffer, place, bytes.length).set(bytes);
@@ -140,7 +140,7 @@ export class FuzzGuest {
       return;
     }
     if (!this.waiting.delete(head)) throw new Error(`the device gave back chain ${head}, which it was not given`);
-    const view = new DataView(this.memory.buffer, OUT_SLOTS + SLOT_BYTES * (head / PIECES) + ANSWER, ANSWER_BYTES);
+    const view = new DataView(this.memory.buffer, OUT_SLOTS + SLOT_BYTES * (head / SEGMENTS) + ANSWER, ANSWER_BYTES);
     if (written > ANSWER_BYTES) throw new Error(`an answer of ${written} bytes`);
     if (written < 8) return;
     const type = view.getUint32(0, true);

@@ -1,4 +1,4 @@
-/** Changing inputs: bytes and words, cuts and copies, pieces of a dictionary and of other inputs. */
+/** Changing inputs: bytes and words, cuts and copies, parts of a dictionary and of other inputs. */
 import type { Random } from '../wayland/random.js';
 
 /** Numbers at which arithmetic goes wrong. */
@@ -38,7 +38,7 @@ function once(
         Uint8Array.from({ length: 1 + random.below(8) }, () => random.below(256)),
       );
     case 1:
-      return spliced(bytes, at, random.below(2) * random.below(9), piece(random, other));
+      return spliced(bytes, at, random.below(2) * random.below(9), part(random, other));
     case 2: {
       const word = dictionary.length > 0 ? random.pick(dictionary) : awkward(random);
       return spliced(bytes, at, random.below(2) * word.length, word);
@@ -57,9 +57,9 @@ function once(
     case 7:
       return spliced(bytes, at, 1 + random.below(16), new Uint8Array(0));
     case 8:
-      return spliced(bytes, at, 0, piece(random, bytes));
+      return spliced(bytes, at, 0, part(random, bytes));
     case 9: {
-      const word = piece(random, bytes);
+      const word = part(random, bytes);
       return spliced(bytes, at, word.length, word);
     }
     default:
@@ -74,7 +74,7 @@ function awkward(random: Random): Uint8Array {
 }
 
 /** A part, short more often than long. */
-function piece(random: Random, of: Uint8Array): Uint8Array {
+function part(random: Random, of: Uint8Array): Uint8Array {
   const from = random.below(of.length + 1);
   return of.slice(from, from + random.below(1 + random.pick([4, 16, 64, 256])));
 }

@@ -8,7 +8,7 @@ export interface Target {
   readonly maxBytes: number;
   /** Inputs to begin with when the corpus is empty. */
   readonly seeds: readonly Uint8Array[];
-  /** Pieces that inputs are made of: names, numbers that matter. */
+  /** Parts that inputs are made of: names, numbers that matter. */
   readonly dictionary?: readonly Uint8Array[];
   /**
    * Takes one input. Throws (or rejects) only where something is wrong. What it returns describes what happened: an input

@@ -1,5 +1,5 @@
 /**
- * Two ends of a channel without a kernel between them: what one end sends waits until it is handed over, in pieces as
+ * Two ends of a channel without a kernel between them: what one end sends waits until it is handed over, in segments as
  * large as the test says, so that everything happens within one turn and in an order that the input decides. A `link`
  * carries what virtio_wl carries and refuses the rest, as a context does.
  */
@@ -67,16 +67,19 @@ export class TestChannel extends EventEmitter<ChannelEvents> implements Channel 
     return false;
   }
 
-  /** Takes away what was sent, all of it as one piece, as far as fds allow; undefined where nothing was. */
+  /** Takes away what was sent, all of it as one segment, as far as fds allow; undefined where nothing was. */
   takeSent(): Sent | undefined {
     if (this.sent.length === 0) return undefined;
-    const pieces = this.sent.splice(0);
-    const piece = { bytes: Buffer.concat(pieces.map(({ bytes }) => bytes)), fds: pieces.flatMap(({ fds }) => fds) };
+    const segments = this.sent.splice(0);
+    const segment = {
+      bytes: Buffer.concat(segments.map(({ bytes }) => bytes)),
+      fds: segments.flatMap(({ fds }) => fds),
+    };
     if (this.#drainOwed) {
       this.#drainOwed = false;
       if (!this.closed) this.emit('drain');
     }
-    return piece;
+    return segment;
   }
 
   /** Hands bytes over. What a link brings is a vfd. */

@@ -36,7 +36,7 @@ export class FuzzVmm {
   readonly asked: Asked[] = [];
   /** Requests that were sent and may still be replied to, oldest first. */
   readonly #sent: number[] = [];
-  /** Lengths of pieces that are mapped, by offset. */
+  /** Lengths of mappings, by offset. */
   readonly #mapped = new Map<number, number>();
   /** An unmapping was refused, or its answer was lost: the two sides' books may differ. */
   #unsure = false;
@@ -177,7 +177,7 @@ export class FuzzVmm {
   }
 
   #read(socket: OwnedFd, isMain: boolean): Buffer {
-    const pieces: Uint8Array[] = [];
+    const parts: Uint8Array[] = [];
     for (;;) {
       const fds: number[] = [];
       let length: number;
@@ -189,8 +189,8 @@ export class FuzzVmm {
       for (const fd of fds) native.close(fd);
       if (isMain && fds.length > 0) throw new Error('a reply came with a descriptor');
       if (length === 0 && isMain) this.ended = true;
-      if (length <= 0) return Buffer.concat(pieces);
-      pieces.push(buffer.slice(0, length));
+      if (length <= 0) return Buffer.concat(parts);
+      parts.push(buffer.slice(0, length));
     }
   }
 }

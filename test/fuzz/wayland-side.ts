@@ -132,19 +132,19 @@ export class WaylandSide {
   /** Hands over what was said, as far as `most` bytes. Nothing, where the other side does not read. */
   push(most = Infinity): void {
     if (this.#out.length === 0 || !this.channel.reads) return;
-    const pieces: Uint8Array[] = [];
+    const segments: Uint8Array[] = [];
     const fds: OwnedFd[] = [];
     let room = most;
     while (room > 0 && this.#out.length > 0 && fds.length <= 20) {
       const first = this.#out[0]!;
       fds.push(...first.fds.splice(0));
-      const piece = first.bytes.subarray(0, room);
-      pieces.push(piece);
-      room -= piece.length;
-      if (piece.length === first.bytes.length) this.#out.shift();
-      else this.#out[0] = { bytes: first.bytes.subarray(piece.length), fds: [] };
+      const segment = first.bytes.subarray(0, room);
+      segments.push(segment);
+      room -= segment.length;
+      if (segment.length === first.bytes.length) this.#out.shift();
+      else this.#out[0] = { bytes: first.bytes.subarray(segment.length), fds: [] };
     }
-    this.channel.deliver(Buffer.concat(pieces), fds);
+    this.channel.deliver(Buffer.concat(segments), fds);
   }
 
   /** Whether something waits to be handed over. */
@@ -164,10 +164,10 @@ export class WaylandSide {
   }
 
   #listen(): void {
-    const piece = this.channel.takeSent();
-    if (piece === undefined) return;
-    this.#fds.push(...piece.fds);
-    const all = Buffer.concat([this.#in, piece.bytes]);
+    const segment = this.channel.takeSent();
+    if (segment === undefined) return;
+    this.#fds.push(...segment.fds);
+    const all = Buffer.concat([this.#in, segment.bytes]);
     let at = 0;
     while (all.length - at >= HEADER_BYTES) {
       const size = readSize(all, at);

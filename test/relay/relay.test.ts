@@ -170,7 +170,7 @@ t.test('ids', async t => {
   t.test('have an end', async t => {
     const b = await between(t);
     b.compositor.answer = () => undefined;
-    // 12 bytes each, in pieces so that the test itself holds little.
+    // 12 bytes each, in parts so that the test itself holds little.
     let next = 3;
     while (next <= 100_010 && !b.client.ended) {
       const words: number[] = [];

@@ -79,7 +79,7 @@ static int ready(int fd, short events, int ms) {
   return poll(&p, 1, ms) > 0 ? p.revents : 0;
 }
 
-/* Receives until so many bytes and fds have come: a stream may come in any pieces. */
+/* Receives until so many bytes and fds have come: a stream may come in any parts. */
 static int recv_all(int fd, uint8_t* data, uint32_t length, int* fds, unsigned int count) {
   uint32_t have = 0;
   unsigned int got = 0, i;
@@ -350,16 +350,16 @@ static void pipes(void) {
 /* One context is written to and not read; another one works meanwhile, and nothing is lost. */
 static void a_slow_reader(void) {
   int slow = context(), other = context(), good = 1;
-  static uint8_t piece[TXN_DATA];
+  static uint8_t part[TXN_DATA];
   uint32_t sent = 0, read_back = 0, i;
   struct txn txn;
   uint8_t byte;
 
   fcntl(slow, F_SETFL, fcntl(slow, F_GETFL) | O_NONBLOCK);
   while (sent < 1u << 20) {
-    for (i = 0; i < sizeof(piece); i++) piece[i] = (uint8_t)((sent + i) / 5);
-    if (send_txn(slow, piece, sizeof(piece), NULL, 0) == 0)
-      sent += sizeof(piece);
+    for (i = 0; i < sizeof(part); i++) part[i] = (uint8_t)((sent + i) / 5);
+    if (send_txn(slow, part, sizeof(part), NULL, 0) == 0)
+      sent += sizeof(part);
     else if (errno != EAGAIN || !ready(slow, POLLOUT, 500))
       break;
   }

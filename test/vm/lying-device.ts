@@ -280,9 +280,9 @@ export class LyingDevice {
   #write(chain: Chain, bytes: Uint8Array): void {
     let at = 0;
     for (const { address, length } of chain.writable) {
-      for (const piece of this.#memory.pieces(address, Math.min(length, bytes.length - at))) {
-        piece.set(bytes.subarray(at, at + piece.length));
-        at += piece.length;
+      for (const segment of this.#memory.segments(address, Math.min(length, bytes.length - at))) {
+        segment.set(bytes.subarray(at, at + segment.length));
+        at += segment.length;
       }
     }
   }

@@ -502,7 +502,7 @@ static int free_slot(void) {
   return -1;
 }
 
-/* Offers a command honestly: directly, through an indirect table, or in pieces through one. */
+/* Offers a command honestly: directly, through an indirect table, or in parts through one. */
 static void submit(unsigned int slot, uint32_t length, int indirect) {
   struct queue* queue = &queues[1];
   uint32_t room = one_in(10) ? below(64) : 64;
@@ -514,17 +514,17 @@ static void submit(unsigned int slot, uint32_t length, int indirect) {
     unsigned int at_page = slot % (PAGE / TABLE_BYTES) * TABLE_BYTES;
     struct desc* table = (struct desc*)(tables[slot / (PAGE / TABLE_BYTES)] + at_page);
     /* No chain is longer than the queue. */
-    unsigned int i, pieces = 1 + below(queue->size < 9 ? queue->size - 1u : 8);
+    unsigned int i, parts = 1 + below(queue->size < 9 ? queue->size - 1u : 8);
     uint32_t at = 0;
 
-    for (i = 0; i < pieces; i++) {
-      uint32_t part = i == pieces - 1 ? length - at : below(length - at + 1);
+    for (i = 0; i < parts; i++) {
+      uint32_t part = i == parts - 1 ? length - at : below(length - at + 1);
 
       table[i] = (struct desc){commands_at[slot] + at, part, DESC_NEXT, (uint16_t)(i + 1)};
       at += part;
     }
-    table[pieces] = (struct desc){answers_at[slot], room, DESC_WRITE, 0};
-    describe(queue, 2 * slot, tables_at[slot / (PAGE / TABLE_BYTES)] + at_page, (pieces + 1) * sizeof(struct desc),
+    table[parts] = (struct desc){answers_at[slot], room, DESC_WRITE, 0};
+    describe(queue, 2 * slot, tables_at[slot / (PAGE / TABLE_BYTES)] + at_page, (parts + 1) * sizeof(struct desc),
              DESC_INDIRECT, 0);
   } else {
     describe(queue, 2 * slot, commands_at[slot], length, DESC_NEXT, 2 * slot + 1);

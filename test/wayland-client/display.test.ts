@@ -54,7 +54,7 @@ t.test('a display', async t => {
     t.match(compositor.received[1]!.args, [1, { interface: 'wl_compositor', version: 2 }]);
   });
 
-  t.test('sends a turn of requests in one piece', async t => {
+  t.test('sends a turn of requests at once', async t => {
     const { display, compositor } = await connectFake(t, GLOBALS);
     const sends = native.counters().sendmsg;
     const surface = display.bind('wl_compositor').create('create_surface');

@@ -186,14 +186,14 @@ t.test('an outbox', async t => {
     t.equal(total, 140);
     t.ok(channel.sent.every(({ fds }) => fds <= 28));
     let [bytes, fds] = [0, 0];
-    for (const piece of channel.sent) {
-      fds += piece.fds;
-      bytes += piece.bytes.length;
+    for (const segment of channel.sent) {
+      fds += segment.fds;
+      bytes += segment.bytes.length;
       t.ok(fds >= Math.min(100, Math.floor(bytes / 16)), 'every message sent has its fd');
     }
   });
 
-  t.test('sends a long batch in pieces', async t => {
+  t.test('sends a long batch in parts', async t => {
     const channel = new FakeChannel();
     const out = new Outbox(channel);
     for (let i = 0; i < 20_000; i++) out.write(1, display.requests[0]!, [i + 2]);

@@ -100,10 +100,10 @@ t.test('past MAX_RECTS it is the bounding box', async t => {
   t.same(diagonal(MAX_RECTS + 1).rects, [rect(0, 0, 2 * MAX_RECTS + 1, 2 * MAX_RECTS + 1)]);
 });
 
-t.test('one that falls into many pieces counts with its pieces', async t => {
+t.test('one that falls into many parts counts with its parts', async t => {
   const region = new Region();
   for (let i = 0; i < MAX_RECTS - 1; i++) region.add(rect(2 * i, 5, 2 * i + 1, 6));
-  // Comes apart at each of them: far more pieces than there is room for.
+  // Comes apart at each of them: far more parts than there is room for.
   region.add(rect(-1, 5, 100, 6));
   t.same(region.rects, [rect(-1, 5, 100, 6)], 'it swallows them all');
   region.clear();

@@ -4,8 +4,8 @@
  * VMM has mapped the memory for itself, and are what it calls the rings by.
  *
  * No address is trusted. A range is found whole in the slots or refused; one that crosses from one slot to the next
- * comes in pieces. Slots are mapped piece by piece when they are first touched, since many never are: with
- * CONFIGURE_MEM_SLOTS, QEMU also tells us of every piece that it has mapped into the device's shared memory for us.
+ * comes in segments. Slots are mapped one by one when they are first touched, since many never are: with
+ * CONFIGURE_MEM_SLOTS, QEMU also tells us of all memory that it has mapped into the device's shared memory for us.
  */
 import { OwnedFd } from '../../system/fd.js';
 import { native, type Mapping } from '../../system/native.js';
@@ -137,20 +137,20 @@ export class GuestMemory {
   }
 
   /**
-   * The bytes of a guest range, in order, in as many pieces as it takes; good until the next change of the slots.
+   * The bytes of a guest range, in order, in as many segments as it takes; good until the next change of the slots.
    *
    * @throws GuestFault where any of it is not the guest's memory
    */
-  *pieces(address: number, length: number): Generator<Uint8Array> {
+  *segments(address: number, length: number): Generator<Uint8Array> {
     let at = address;
     let left = length;
     while (left > 0) {
       const slot = this.#find(at);
       if (slot === undefined) throw new GuestFault(`a buffer at 0x${at.toString(16)}, which is not guest memory`);
-      const piece = slot.bytes(at - slot.description.guestAddress, left);
-      yield piece;
-      at += piece.length;
-      left -= piece.length;
+      const segment = slot.bytes(at - slot.description.guestAddress, left);
+      yield segment;
+      at += segment.length;
+      left -= segment.length;
     }
   }
 

@@ -1,7 +1,7 @@
 /**
  * The books over one shared memory (virtio: shared memory region), the guest's window onto memory of the host: which part of
- * it shows what. Each piece takes a memory slot of the VMM, and too many of them end the VM, so their number is bounded
- * here. A place is used again only when the front-end has said that nothing is mapped there any more.
+ * it shows what. Each mapping takes a memory slot of the VMM, and too many of them end the VM, so their number is
+ * bounded here. A place is used again only when the front-end has said that nothing is mapped there any more.
  *
  * The front-end may be asked to map only while its device runs (QEMU crashes otherwise). What is to be mapped or unmapped
  * while it does not run waits until it does, or goes with the front-end.
@@ -24,7 +24,7 @@ export const MAX_MAPPINGS = 448;
 export type MappingRequests = Pick<BackendRequests, 'map' | 'unmap'>;
 
 /** A mapping, by its offset. */
-interface Piece {
+interface GuestMapping {
   readonly length: number;
   /** Which file it shows. */
   readonly file: string;
@@ -34,7 +34,7 @@ interface Piece {
 
 export class SharedMemory {
   readonly #places: Ranges;
-  readonly #mapped = new Map<number, Piece>();
+  readonly #mapped = new Map<number, GuestMapping>();
   /** Offsets that are to be unmapped when the device runs again. */
   readonly #stale = new Set<number>();
   /** Calls that wait for the device to run: told whether it does. */
@@ -134,7 +134,7 @@ export class SharedMemory {
   /** Whether this is a descriptor of memory that is mapped, or about to be. */
   shows(memory: OwnedFd): boolean {
     const file = fileOf(memory);
-    for (const piece of this.#mapped.values()) if (piece.file === file) return true;
+    for (const mapping of this.#mapped.values()) if (mapping.file === file) return true;
     return false;
   }
 

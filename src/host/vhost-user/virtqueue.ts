@@ -147,9 +147,9 @@ export class Virtqueue {
   read(chain: Chain, target: Uint8Array): number {
     let at = 0;
     for (const { address, length } of chain.readable) {
-      for (const piece of this.memory.pieces(address, Math.min(length, target.length - at))) {
-        target.set(piece, at);
-        at += piece.length;
+      for (const segment of this.memory.segments(address, Math.min(length, target.length - at))) {
+        target.set(segment, at);
+        at += segment.length;
       }
       if (at === target.length) break;
     }
@@ -161,9 +161,9 @@ export class Virtqueue {
     let at = 0;
     for (const { address, length } of chain.writable) {
       if (at === answer.length) break;
-      for (const piece of this.memory.pieces(address, Math.min(length, answer.length - at))) {
-        piece.set(answer.subarray(at, at + piece.length));
-        at += piece.length;
+      for (const segment of this.memory.segments(address, Math.min(length, answer.length - at))) {
+        segment.set(answer.subarray(at, at + segment.length));
+        at += segment.length;
       }
     }
     const element = 4 + 8 * (this.#nextUsed % this.size);
@@ -257,9 +257,9 @@ export class Virtqueue {
   #copy(address: number, length: number): DataView {
     const bytes = new Uint8Array(length);
     let at = 0;
-    for (const piece of this.memory.pieces(address, length)) {
-      bytes.set(piece, at);
-      at += piece.length;
+    for (const segment of this.memory.segments(address, length)) {
+      bytes.set(segment, at);
+      at += segment.length;
     }
     return new DataView(bytes.buffer);
   }

@@ -54,18 +54,18 @@ export const allocatorStream: Target = {
       asked = Uint8Array.from([...asked, ...bytes]);
       // Cut anywhere.
       const cut = draw.below(bytes.length + 1);
-      for (const piece of [bytes.subarray(0, cut), bytes.subarray(cut)]) {
-        if (channel.reads && piece.length > 0) channel.deliver(piece, []);
-        else asked = asked.subarray(0, asked.length - piece.length);
+      for (const part of [bytes.subarray(0, cut), bytes.subarray(cut)]) {
+        if (channel.reads && part.length > 0) channel.deliver(part, []);
+        else asked = asked.subarray(0, asked.length - part.length);
       }
     };
     const listen = (): void => {
-      const piece = channel.takeSent();
-      if (piece === undefined) return;
-      for (const status of piece.bytes) {
+      const part = channel.takeSent();
+      if (part === undefined) return;
+      for (const status of part.bytes) {
         words.add(`status ${status}`);
         if (status === Status.Ok) {
-          const fd = piece.fds.shift();
+          const fd = part.fds.shift();
           if (fd === undefined) throw new Error('memory was granted and did not come');
           memory.push(fd);
           const { size } = decodeRequest(asked, replies.length * REQUEST_BYTES);
@@ -75,7 +75,7 @@ export const allocatorStream: Target = {
         }
         replies.push(status);
       }
-      if (piece.fds.length > 0) throw new Error('a descriptor came without its reply');
+      if (part.fds.length > 0) throw new Error('a descriptor came without its reply');
       const all = memory.reduce((sum, fd) => sum + fd.info().size, 0);
       if (all > BUDGET || memory.length > PIECES) throw new Error(`${all} bytes are out in ${memory.length} pieces`);
       if (all > 0 && server.budget.used < all)

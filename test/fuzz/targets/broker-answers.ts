@@ -92,9 +92,9 @@ export const brokerAnswers: Target = {
             const kind = draw.oneIn(8) ? draw.pick(Object.values(Kind)) : Kind.Accepted;
             const record = encodeRecord({ kind, detail: draw.below(4), text: draw.pick(['vm', '', 'x'.repeat(1024)]) });
             const cut = draw.oneIn(4) ? draw.below(record.length + 1) : record.length;
-            for (const piece of [record.subarray(0, cut), record.subarray(cut)]) {
-              send(broker, piece, draw.oneIn(12) ? [drawFd(draw)] : []);
-              say(piece);
+            for (const part of [record.subarray(0, cut), record.subarray(cut)]) {
+              send(broker, part, draw.oneIn(12) ? [drawFd(draw)] : []);
+              say(part);
               if (draw.oneIn(3)) await turn();
             }
             break;

@@ -104,7 +104,7 @@ export const brokerLink: Target = {
   },
 };
 
-/** The records of a stream, read whole and in pieces. */
+/** The records of a stream, read whole and in parts. */
 function compareReaders(stream: Uint8Array, draw: Draw): string[] {
   const whole = outcome(reader => reader.push(stream));
   const cut = outcome(reader => {
@@ -118,7 +118,7 @@ function compareReaders(stream: Uint8Array, draw: Draw): string[] {
   });
   // A stream that breaks gives what came before; how much of that is told with the error is up to the cuts.
   const [a, b] = whole.error || cut.error ? [whole.error, cut.error] : [whole.records, cut.records];
-  if (a !== b) throw new Error(`a stream reads as ${a} at once and as ${b} in pieces`);
+  if (a !== b) throw new Error(`a stream reads as ${a} at once and as ${b} in parts`);
   return whole.error === undefined ? [] : [whole.error.replace(/\d+/g, '')];
 }
 

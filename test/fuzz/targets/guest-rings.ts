@@ -216,7 +216,7 @@ export const guestRings: Target = {
         throw new Error(`a new driver gets ${guest.lastAnswer}, and ${guest.due} answers are due`);
       guest.checkGuards();
       await end();
-      if (mapped.size > 0) throw new Error(`${mapped.size} pieces are mapped after the end`);
+      if (mapped.size > 0) throw new Error(`${mapped.size} mappings are left after the end`);
       return [...words];
     } finally {
       await end();

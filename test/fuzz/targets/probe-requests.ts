@@ -135,12 +135,12 @@ export const probeRequests: Target = {
             await turn();
         }
         for (const guest of channels) {
-          const piece = guest.channel.takeSent();
-          if (piece === undefined) continue;
-          if (piece.fds.length > 0) throw new Error('an answer with a descriptor');
-          if (piece.bytes.length !== PROBE_REPLY_BYTES || ++guest.replies > 1)
-            throw new Error(`${piece.bytes.length} bytes in answer ${guest.replies}`);
-          const { verdict, offset } = decodeProbeReply(piece.bytes);
+          const segment = guest.channel.takeSent();
+          if (segment === undefined) continue;
+          if (segment.fds.length > 0) throw new Error('an answer with a descriptor');
+          if (segment.bytes.length !== PROBE_REPLY_BYTES || ++guest.replies > 1)
+            throw new Error(`${segment.bytes.length} bytes in answer ${guest.replies}`);
+          const { verdict, offset } = decodeProbeReply(segment.bytes);
           if (!Object.values(Verdict).includes(verdict as Verdict)) throw new Error(`the verdict ${verdict}`);
           words.add(`verdict ${verdict}`);
           if (guest.expected !== undefined && verdict !== guest.expected)

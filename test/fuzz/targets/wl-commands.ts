@@ -239,7 +239,7 @@ export const wlCommands: Target = {
     for (const server of servers) server.close();
     await turn();
     await turn();
-    if (mapped.size > 0) throw new Error(`${mapped.size} pieces are mapped after the end`);
+    if (mapped.size > 0) throw new Error(`${mapped.size} mappings are left after the end`);
     return [...said];
   },
 };

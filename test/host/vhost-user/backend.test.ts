@@ -76,7 +76,7 @@ withHouse(
     await eventually('the answer that came meanwhile', () => guest.answered(slot));
     guest.takeAnswer(slot);
     t.equal(await guest.close(2), Response.Ok);
-    await eventually('the memory to be unmapped', () => guest.frontEnd.pieces.size === 0);
+    await eventually('the memory to be unmapped', () => guest.frontEnd.mappings.size === 0);
   },
 );
 
@@ -89,7 +89,7 @@ withHouse(t, 'a guest that reboots finds nothing of its former life', {}, async 
   t.equal(guest.frontEnd.unmaps, 0, 'nothing is unmapped while the device does not run');
   guest.start();
   await eventually('the server to learn that', () => server.ended);
-  await eventually('the memory to be unmapped', () => guest.frontEnd.pieces.size === 0);
+  await eventually('the memory to be unmapped', () => guest.frontEnd.mappings.size === 0);
   t.equal(await guest.close(1), Response.InvalidId);
   t.equal(house.server.counts!.allocBytes, 0);
   await connected(house, guest, 1);
@@ -246,7 +246,7 @@ withHouse(t, 'regions come and go while the device runs', {}, async (t, house) =
   await connected(house, guest, 1);
 });
 
-withHouse(t, 'messages in pieces, and messages that are too long or end early', {}, async (t, house) => {
+withHouse(t, 'messages in parts, and messages that are too long or end early', {}, async (t, house) => {
   const vmm = house.frontEnd();
   for (const byte of encodeMessage(FrontEnd.GetQueueNum, VERSION, new Uint8Array(0))) {
     vmm.raw(Uint8Array.of(byte));

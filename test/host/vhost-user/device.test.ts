@@ -158,7 +158,7 @@ check('each shared memory has places of its own, by its id', async (t, { device,
   t.equal(await first.map(memory, 1, true), undefined, 'it is full');
   t.match(device.lines, [/no place for 1 bytes in the shared memory: 4096 of 4096 are in use/]);
   // The test's front-end has one space for both, so what is there goes first.
-  vmm.dropPieces();
+  vmm.dropMappings();
   t.equal(await second.map(memory, PAGE, false), 0);
   t.same(vmm.ids, [0, 1]);
   memory.close();

@@ -39,9 +39,9 @@ function shown(
   guest: GuestDriver,
   vfd: Announced,
 ): { byte: (at: number) => number; write: (at: number, value: number) => void } {
-  const piece = guest.frontEnd.pieces.get(vfd.pfn * 4096)!;
+  const place = guest.frontEnd.mappings.get(vfd.pfn * 4096)!;
   const use = <T>(writable: boolean, work: (bytes: Uint8Array) => T): T => {
-    const mapping = native.map(piece.fd.fd, 0, piece.length, writable);
+    const mapping = native.map(place.fd.fd, 0, place.length, writable);
     try {
       return work(new Uint8Array(mapping.buffer));
     } finally {
@@ -144,7 +144,7 @@ withHouse(
     there.unmap();
     t.equal(shown(guest, memory).byte(0), 18);
     t.equal(await guest.close(2), Response.Ok);
-    await eventually('its place to be free', () => guest.frontEnd.pieces.size === 0);
+    await eventually('its place to be free', () => guest.frontEnd.mappings.size === 0);
     t.equal(house.server.counts!.allocBytes, 8192, 'the server still holds it');
     closeAll(server.fds.splice(0));
     t.equal(house.server.counts!.allocBytes, 0);
@@ -322,9 +322,9 @@ withHouse(t, 'what a server sends becomes vfds by what it is', {}, async (t, hou
     Announced,
   ];
   t.match(a, { flags: READ | WRITE, size: 3 * 4096 });
-  t.equal(guest.frontEnd.pieces.get(a.pfn * 4096)!.writable, true);
+  t.equal(guest.frontEnd.mappings.get(a.pfn * 4096)!.writable, true);
   t.match(b, { flags: READ, size: 100 });
-  t.match(guest.frontEnd.pieces.get(b.pfn * 4096), { writable: false, length: 4096 });
+  t.match(guest.frontEnd.mappings.get(b.pfn * 4096), { writable: false, length: 4096 });
   t.match(c, { flags: READ | WRITE, size: 0, pfn: NO_PFN });
   t.match(d, { flags: READ | WRITE, pfn: NO_PFN });
   t.match(e, { flags: READ, pfn: NO_PFN });
@@ -354,7 +354,7 @@ withHouse(t, 'what a server sends becomes vfds by what it is', {}, async (t, hou
   writer.close();
   await guest.hangUp(e.id);
   for (const vfd of [a, b, c, d, e, f]) t.equal(await guest.close(vfd.id), Response.Ok);
-  await eventually('the places to be free', () => guest.frontEnd.pieces.size === 0);
+  await eventually('the places to be free', () => guest.frontEnd.mappings.size === 0);
 });
 
 withHouse(t, 'a vfd is announced before it is brought, and what comes on it comes after', {}, async (t, house) => {
@@ -420,7 +420,7 @@ withHouse(t, 'what cannot be a vfd hangs the connection up', {}, async (t, house
     await guest.hangUp(id);
     t.equal(guest.received(id).length, 0);
   }
-  await eventually('what went with it to be released', () => guest.frontEnd.pieces.size === 0);
+  await eventually('what went with it to be released', () => guest.frontEnd.mappings.size === 0);
   t.equal(house.server.counts!.vfds, 2);
 });
 
@@ -461,7 +461,7 @@ withHouse(t, 'vfds that wait when their context is closed are closed with it', {
   server.socket.send(Buffer.from('v'), [new OwnedFd(theirs), new OwnedFd(native.memfd('virtwl-test', 4096, 0))]);
   await eventually('them to be made', () => house.server.counts!.vfds === 4);
   t.equal(await guest.close(1), Response.Ok);
-  await eventually('them to be gone', () => house.server.counts!.vfds === 1 && guest.frontEnd.pieces.size === 0);
+  await eventually('them to be gone', () => house.server.counts!.vfds === 1 && guest.frontEnd.mappings.size === 0);
   t.throws(
     () => {
       for (let i = 0; i < 2; i++) native.send(ours, Buffer.from('x'), 0, 1, []);

@@ -27,9 +27,9 @@ for (const keepBuffers of [false, true]) {
       const bytes = Buffer.from(Array.from({ length: TOTAL }, (_, i) => Math.floor(i / 5)));
       for (let idle = 0; sent < TOTAL && idle < 2000;) {
         if (slots.length < 50) {
-          const piece = bytes.subarray(sent, sent + 3968);
-          slots.push(guest.submit(sendCommand(1, piece)));
-          sent += piece.length;
+          const part = bytes.subarray(sent, sent + 3968);
+          slots.push(guest.submit(sendCommand(1, part)));
+          sent += part.length;
           idle = 0;
           continue;
         }

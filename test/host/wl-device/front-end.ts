@@ -27,7 +27,7 @@ export const FRONT_END_ADDRESS = 0x7f00_0000_0000;
 export const GUEST_BYTES = 4 * 2 ** 20;
 
 /** What is mapped into the shared memory. The mapping is made when a test asks for it. */
-export interface MappedPiece {
+export interface GuestMapping {
   readonly fd: OwnedFd;
   readonly length: number;
   readonly writable: boolean;
@@ -50,7 +50,7 @@ const protocolBits = [
 export class TestFrontEnd {
   readonly memory: Mapping;
   readonly memoryFd: OwnedFd;
-  readonly pieces = new Map<number, MappedPiece>();
+  readonly mappings = new Map<number, GuestMapping>();
   /** Answers 1 to what the back-end asks for, when set. */
   refuseMaps = false;
   /** Does not answer at all, when set: what is asked waits here. */
@@ -185,9 +185,9 @@ export class TestFrontEnd {
   }
 
   /** Undoes all mappings unasked, as QEMU does when the guest resets the device. */
-  dropPieces(): void {
-    for (const { fd } of this.pieces.values()) fd.close();
-    this.pieces.clear();
+  dropMappings(): void {
+    for (const { fd } of this.mappings.values()) fd.close();
+    this.mappings.clear();
   }
 
   #serve(request: number, payload: Buffer, fds: OwnedFd[]): boolean {
@@ -197,12 +197,12 @@ export class TestFrontEnd {
       this.maps++;
       this.ids.push(payload[0]!);
       const fd = fds.shift()!;
-      const overlaps = [...this.pieces].some(([at, piece]) => at < offset + length && offset < at + piece.length);
+      const overlaps = [...this.mappings].some(([at, mapping]) => at < offset + length && offset < at + mapping.length);
       if (this.refuseMaps || overlaps || offset % 4096 !== 0 || length % 4096 !== 0) {
         fd.close();
         return false;
       }
-      this.pieces.set(offset, { fd, length, writable: payload.readBigUint64LE(32) === 1n });
+      this.mappings.set(offset, { fd, length, writable: payload.readBigUint64LE(32) === 1n });
       return true;
     }
     if (request !== BackEnd.ShmemUnmap) {
@@ -211,10 +211,10 @@ export class TestFrontEnd {
       return false;
     }
     this.unmaps++;
-    const piece = this.pieces.get(offset);
-    if (piece?.length !== length) return false;
-    piece.fd.close();
-    this.pieces.delete(offset);
+    const mapping = this.mappings.get(offset);
+    if (mapping?.length !== length) return false;
+    mapping.fd.close();
+    this.mappings.delete(offset);
     return true;
   }
 
@@ -271,8 +271,8 @@ export class TestFrontEnd {
   close(): void {
     this.#socket.close();
     this.#requests?.close();
-    for (const { fd } of this.pieces.values()) fd.close();
-    this.pieces.clear();
+    for (const { fd } of this.mappings.values()) fd.close();
+    this.mappings.clear();
     closeAll([...this.kicks, ...this.calls, ...this.errors]);
     if (this.memory.length > 0) this.memory.unmap();
     this.memoryFd.close();

@@ -74,7 +74,7 @@ withHouse(t, 'an unmapping that was on its way is done when the device runs agai
   await eventually('the request to be withdrawn', () => guest.frontEnd.unknown.length === 1);
   t.equal(guest.frontEnd.unmaps, 0);
   guest.resume(...bases);
-  await eventually('it to be unmapped', () => guest.frontEnd.pieces.size === 0);
+  await eventually('it to be unmapped', () => guest.frontEnd.mappings.size === 0);
   await eventually('the books to say so', () => house.server.counts!.mappings === 0);
 });
 
@@ -93,7 +93,7 @@ withHouse(
         'and no further',
       );
       await stop(guest);
-      guest.frontEnd.dropPieces();
+      guest.frontEnd.dropMappings();
       guest.start();
     }
   },
@@ -102,10 +102,10 @@ withHouse(
 withHouse(t, 'memory that is mapped is no memory of the guest’s', {}, async (t, house) => {
   const guest = await guestOfQemu(house);
   await guest.make(allocCommand(1, 4096));
-  const [piece] = guest.frontEnd.pieces.values();
+  const [mapping] = guest.frontEnd.mappings.values();
   const told = encodeU64(0n, 0x1_0000_0000n, 4096n, 0x7e00_0000_0000n, 0n);
   const tell = (): Promise<number> =>
-    guest.frontEnd.acknowledged(FrontEnd.AddMemReg, told, [new OwnedFd(native.dup(piece!.fd.fd))]);
+    guest.frontEnd.acknowledged(FrontEnd.AddMemReg, told, [new OwnedFd(native.dup(mapping!.fd.fd))]);
   t.equal(await tell(), 1, 'the VMM is told so: it need not take it back, and QEMU could not');
   const bases = await stop(guest);
   t.equal(await tell(), 0, 'but a device that is about to start takes it, or QEMU would not start it');
