@@ -1,5 +1,5 @@
 /**
- * Books over one slab: which byte ranges of it are lent out. Pure arithmetic; the memory itself is its owner's.
+ * Books over one stretch of memory: which ranges of it are lent out. Pure arithmetic; the memory itself is its owner's.
  *
  * Free ranges are kept in order of their offset and never touch each other (neighbours are merged on `free`), so a
  * free range that holds a request is found whenever one exists. The smallest one that fits is taken, which keeps large
@@ -20,10 +20,10 @@ export class Ranges {
   #lent = new Map<number, number>();
   #used = 0;
 
-  /** `size` is the slab's in bytes: a positive safe integer. */
+  /** `size` is the memory's in bytes: a positive safe integer. */
   constructor(readonly size: number) {
     if (!Number.isSafeInteger(size) || size <= 0)
-      throw new RangeError(`a slab of ${size} bytes: the size must be positive`);
+      throw new RangeError(`memory of ${size} bytes: the size must be positive`);
     this.#free = [{ offset: 0, length: size }];
   }
 
