@@ -124,6 +124,10 @@ export function coloursOf({ pixels }: Picture): number {
   return colours.size;
 }
 
+export function hasColour({ pixels }: Picture, colour: number): boolean {
+  return pixels.some(pixel => (pixel & COLOUR_MASK) === colour);
+}
+
 /** The smallest rectangle with everything in which two pictures of one size differ; undefined where they do not. */
 export function boundsOfDifference(
   a: Picture,
