@@ -30,7 +30,9 @@ import { iconsConcern } from './app-icons.js';
 import { AppBuffer, AppPool } from './app-pool.js';
 import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
 import { localKeymap } from '../relay/keymap.js';
+import { HeldRequests } from './held-requests.js';
 import { Presentation } from './presentation.js';
+import { namedBy, SurfaceFamilies } from './surface-families.js';
 import { LinkMemory, SLAB_TIMEOUT_MS } from '../slabs/link-memory.js';
 import { AllocatorMemory, GlueMemory, slabAnswers, type MemorySource } from '../slabs/memory-source.js';
 
@@ -59,10 +61,11 @@ const MEMORY_GLOBALS: readonly string[] = ['virtwl_memory_v1', 'wl_shm'];
 
 /** Serves one application over one link. Owns both channels. */
 export class AppConnection extends EventEmitter<AppConnectionEvents> {
-  readonly counters: CopyCounters = { frames: 0, bytesCopied: 0 };
+  readonly counters: CopyCounters = { frames: 0, held: 0, bytesCopied: 0 };
   readonly #relay: Relay;
   readonly #options: AppConnectionOptions;
   readonly #memory: LinkMemory;
+  readonly #held: HeldRequests;
   readonly #pools = new Set<AppPool>();
   readonly #viewports = new Map<number, AppSurface>();
   readonly #registry: RelayObject<'wl_registry'>;
@@ -82,10 +85,22 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     source.catch(() => {}); // the allocation that waits for it rejects
     this.#memory = new LinkMemory(
       { allocate: async size => (this.#source ?? (await source)).allocate(size) },
-      () => this.#relay.resume('requests'),
+      () => {
+        this.#held.changed();
+        this.#relay.resume('requests');
+      },
       options.memoryTimeoutMs ?? SLAB_TIMEOUT_MS,
     );
     const presentation = new Presentation();
+    const families = new SurfaceFamilies();
+    this.#held = new HeldRequests({
+      relay: () => this.#relay,
+      families,
+      isGlobal: name => APPLICATION_GLOBALS.has(name),
+      merge: surface => {
+        for (const feedback of this.#surface(surface).merge(surface)) presentation.supersede(feedback);
+      },
+    });
     this.#relay = new Relay(app, link, {
       trace: options.trace,
       concerns: [
@@ -96,8 +111,21 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
         slabAnswers,
         presentation.concern,
         iconsConcern(() => this.#memory),
-        { name: 'copy', after: ['icons'], requests: this.#requestHandlers(), events: this.#eventHandlers() },
+        families.concern,
+        {
+          name: 'copy',
+          after: ['icons'],
+          requests: this.#requestHandlers(),
+          events: this.#eventHandlers(),
+          made: {
+            wp_presentation_feedback: (object, call: Call<string, never>) => {
+              const surface = namedBy(call).find(named => named.is('wl_surface'));
+              if (surface !== undefined) this.#surface(surface).feedback(object);
+            },
+          },
+        },
       ],
+      hold: this.#held,
       // Pools are handled below; what is left gives a pipe's write end away.
       toServer: { sink: (_call, fd) => this.#options.transfers.pipeForSink(fd) },
       // What came over the link is a vfd, and a vfd is a descriptor like any other to the application.
@@ -193,7 +221,13 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
           this.#surface(object).geometry.transform = args.transform;
           return Verdict.Forward;
         },
-        commit: ({ object }) => this.#commit(object),
+        offset: ({ relay, object, args: { x, y } }) => {
+          const sum = this.#surface(object).offset(x, y);
+          if (sum === undefined) return Verdict.Forward;
+          relay.request(object, 'offset', sum);
+          return Verdict.Drop;
+        },
+        commit: call => this.#commit(call),
         destroy: ({ object }) => {
           this.#surface(object).destroy();
           return Verdict.Forward;
@@ -236,6 +270,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
           if (object.clientId !== 0) return Verdict.Forward;
           const { surface, buffer } = object.data as LinkBufferOwner;
           surface.released(buffer);
+          this.#held.changed();
           return Verdict.Drop;
         },
       },
@@ -260,15 +295,20 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     return Verdict.Drop;
   }
 
-  #commit(surface: RelayObject<'wl_surface'>): Verdict {
-    let done: boolean;
+  #commit(call: Call<'wl_surface'>): Verdict {
+    const { object } = call;
+    let outcome: ReturnType<AppSurface['commit']>;
     try {
-      done = this.#surface(surface).commit(surface);
+      outcome = this.#surface(object).commit(object, this.#held.pressed);
     } catch (error) {
       if (error instanceof ProtocolError) throw error;
       throw new ProtocolError(1, WlDisplayError.no_memory, `virtwl: ${(error as Error).message}`);
     }
-    return done ? Verdict.Forward : Verdict.Stall;
+    if (outcome === 'done') return Verdict.Forward;
+    if (outcome === 'no memory' || this.#held.replaying) return Verdict.Stall;
+    this.counters.held += 1;
+    this.#held.begin(call);
+    return Verdict.Drop;
   }
 
   #closed(reason: Error | undefined): void {

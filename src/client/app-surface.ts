@@ -1,7 +1,7 @@
 /**
  * The pixels of one `wl_surface` of the application. A commit copies what is damaged from the application's buffer into
  * a link buffer (host memory, which the compositor reads), puts that in its place, and gives the application its buffer
- * back at once; unless the compositor has not read what it got before: then the commit waits, and the buffer with it.
+ * back at once; unless the compositor holds as many as it may: then the commit waits, and the buffer with it.
  *
  * A surface has as many link buffers as the compositor holds at a time, usually two. Each remembers what has changed
  * since it was written last (`stale`), so that every byte that must be copied is copied once, and no other.
@@ -20,16 +20,24 @@ import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surfac
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
 const IDLE_LINK_BUFFERS = 2;
 /**
- * Link buffers of a surface that a compositor may hold before we wait for it: one shown, one cached or on its way, one
- * of a layout that changes. What is beyond it waits until one is released, or until the compositor has read all that was
- * said and holds on nevertheless: one that is stopped holds no more than this, and the application's buffers stay busy
- * as they would with the compositor itself.
+ * Link buffers of a surface that a compositor may hold: one shown, one cached or on its way, one of a layout that changes.
+ * The next commit that needs one waits for a release (`held-requests.ts`), and the application's buffer stays busy as it
+ * would with the compositor itself.
  */
-export const MAX_UNREAD_LINK_BUFFERS = 3;
+export const MAX_BUSY_LINK_BUFFERS = 3;
 /** Damage rectangles in surface coordinates that wait for a commit; past it, everything counts as damaged. */
 const MAX_PENDING_RECTS = 256;
 
 const EVERYTHING: Rect = { x1: 0, y1: 0, x2: 0x7fffffff, y2: 0x7fffffff };
+
+interface Offset {
+  readonly x: number;
+  readonly y: number;
+}
+
+const ALL = new Region();
+ALL.add(EVERYTHING);
+const NOWHERE: Offset = { x: 0, y: 0 };
 
 /** A buffer on the link, in host memory. */
 export class LinkBuffer {
@@ -67,6 +75,8 @@ interface Attached {
 export interface CopyCounters {
   /** Commits that brought a buffer. */
   frames: number;
+  /** Commits that had to wait for the compositor to release a buffer. */
+  held: number;
   bytesCopied: number;
 }
 
@@ -86,8 +96,13 @@ export class AppSurface {
   #forwarded = false;
   /** Link buffers that are retired and still busy. */
   #retiredBusy = 0;
-  /** Whether the compositor has read everything up to here while a commit waits; undefined: no commit waits. */
-  #waiting: { read: boolean } | undefined;
+  /** What is pending was committed, so that its buffer is released when the next one takes its place, see {@link merge}. */
+  #committed = false;
+  /** The pending wl_surface.offset, and the sum of those that were merged. */
+  #offset: Offset = NOWHERE;
+  #mergedOffset: Offset = NOWHERE;
+  /** Presentation feedback of the next commit. */
+  #feedback: RelayObject[] = [];
 
   constructor(relay: Relay, memory: LinkMemory, counters: CopyCounters) {
     this.#relay = relay;
@@ -97,10 +112,42 @@ export class AppSurface {
 
   /** wl_surface.attach of one of the application's own buffers; undefined: of anything else, which is forwarded. */
   attach(attached: Attached | undefined): void {
-    this.#pending?.buffer.release();
+    const { x, y } = this.#committed ? (this.#pending ?? NOWHERE) : NOWHERE;
     attached?.buffer.retain();
-    this.#pending = attached;
+    this.#drop();
+    this.#pending = attached === undefined ? undefined : { ...attached, x: attached.x + x, y: attached.y + y };
     if (attached === undefined) this.#forwarded = true;
+  }
+
+  /** wl_surface.offset. Returns what the compositor is to be told instead, where merged commits had offsets too. */
+  offset(x: number, y: number): Offset | undefined {
+    const before = this.#mergedOffset;
+    this.#offset = { x: before.x + x, y: before.y + y };
+    return before.x === 0 && before.y === 0 ? undefined : this.#offset;
+  }
+
+  /** wp_presentation.feedback has made `object`, which tells of the next commit. */
+  feedback(object: RelayObject): void {
+    this.#feedback.push(object);
+  }
+
+  /**
+   * A commit is not said, since the next one follows: what was said for it is part of that one. Returns the presentation
+   * feedback of this one, which is superseded.
+   */
+  merge(surface: RelayObject<'wl_surface'>): readonly RelayObject[] {
+    if (this.#pending !== undefined) this.#committed = true;
+    this.#mergedOffset = this.#offset;
+    if (this.#surfaceDamage.length > 0) {
+      // It is in surface units as they are now; what the next commit makes of them is another thing.
+      const { buffer } = this.#pending ?? {};
+      this.#bufferDamage.addRegion(buffer === undefined ? ALL : this.#damageOf(buffer));
+      this.#surfaceDamage.length = 0;
+      this.#relay.request(surface, 'damage', { x: 0, y: 0, width: EVERYTHING.x2, height: EVERYTHING.y2 });
+    }
+    const superseded = this.#feedback;
+    this.#feedback = [];
+    return superseded;
   }
 
   /** wl_surface.damage */
@@ -119,17 +166,16 @@ export class AppSurface {
 
   /**
    * Brings the pixels of the pending buffer over and attaches their copy. The commit itself is forwarded afterwards.
-   * Returns false when there is no memory for it yet: commit again when {@link LinkMemory} says that it arrived. And when
-   * the compositor holds {@link MAX_UNREAD_LINK_BUFFERS}: the relay's requests are resumed when that has changed.
-   * Throws when there will be none, and when the pool's file is shorter than the application said.
+   * `no memory`: it is on its way, commit again when {@link LinkMemory} says that it arrived. `held`: the compositor holds
+   * {@link MAX_BUSY_LINK_BUFFERS}, commit again when it has released one, or with `oneMore`.
+   * Throws when there will be no memory, and when the pool's file is shorter than the application said.
    */
-  commit(surface: RelayObject<'wl_surface'>): boolean {
+  commit(surface: RelayObject<'wl_surface'>, oneMore: boolean): 'done' | 'no memory' | 'held' {
     const pending = this.#pending;
     if (pending === undefined) {
       if (this.#forwarded) this.#showNone();
-      this.#forwarded = false;
-      this.#forgetDamage();
-      return true;
+      this.#forgetPending();
+      return 'done';
     }
     const { buffer } = pending;
     const damage = this.#damageOf(buffer);
@@ -138,27 +184,29 @@ export class AppSurface {
     const same = target !== undefined && damage.empty && target.stale.empty && fits(target, buffer);
     const moved = pending.x !== 0 || pending.y !== 0 || this.#forwarded;
     if (target === undefined || !same || (target.busy && moved)) {
-      target = this.#target(buffer);
-      if (target === undefined) return false;
+      target = this.#idle(buffer);
+      if (target === undefined) {
+        if (!oneMore && this.#busy() >= MAX_BUSY_LINK_BUFFERS) return 'held';
+        target = this.#newLinkBuffer(buffer);
+        if (target === undefined) return 'no memory';
+      }
       for (const other of this.#buffers) if (other !== target) other.stale.addRegion(damage);
       this.#copy(pending, target, damage);
     }
     // A buffer that is attached twice is released once or twice, nobody knows: what is shown already stays attached.
     if (!target.busy) this.#relay.request(surface, 'attach', { buffer: target.object, x: pending.x, y: pending.y });
-    this.#pending = undefined;
-    this.#forwarded = false;
-    this.#forgetDamage();
     this.#counters.frames += 1;
     this.#current = target;
     target.busy = true;
-    if (!pending.object.destroyed) this.#relay.emitEvent(pending.object, 'release', {});
-    buffer.release();
-    return true;
+    this.#committed = true;
+    this.#drop();
+    this.#forgetPending();
+    return 'done';
   }
 
   /** The application destroyed the surface. Buffers that the compositor still shows go when it lets go. */
   destroy(): void {
-    this.attach(undefined);
+    this.#drop();
     this.#current = undefined;
     for (const buffer of [...this.#buffers]) this.#retire(buffer);
   }
@@ -167,11 +215,6 @@ export class AppSurface {
   released(buffer: LinkBuffer): void {
     if (buffer.retired && buffer.busy) this.#retiredBusy -= 1;
     buffer.busy = false;
-    if (this.#waiting !== undefined) {
-      this.#waiting = undefined;
-      // Not from within the handling of an event: the commit runs when that is done.
-      setImmediate(() => this.#relay.resume('requests'));
-    }
     if (buffer.retired) {
       this.#destroyLinkBuffer(buffer);
       return;
@@ -197,13 +240,27 @@ export class AppSurface {
     for (const { stale, width, height } of this.#buffers) stale.add({ x1: 0, y1: 0, x2: width, y2: height });
   }
 
-  #forgetDamage(): void {
-    this.#surfaceDamage.length = 0;
-    this.#bufferDamage.clear();
+  /** Nothing is attached any more. A buffer that was committed is free. */
+  #drop(): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending === undefined) return;
+    if (this.#committed && !pending.object.destroyed) this.#relay.emitEvent(pending.object, 'release', {});
+    this.#committed = false;
+    pending.buffer.release();
   }
 
-  /** A link buffer that the compositor does not read, with the least to copy; a new one if there is none. */
-  #target(buffer: AppBuffer): LinkBuffer | undefined {
+  /** A commit has gone through. */
+  #forgetPending(): void {
+    this.#forwarded = false;
+    this.#surfaceDamage.length = 0;
+    this.#bufferDamage.clear();
+    this.#offset = this.#mergedOffset = NOWHERE;
+    this.#feedback.length = 0;
+  }
+
+  /** A link buffer that the compositor does not read, with the least to copy. */
+  #idle(buffer: AppBuffer): LinkBuffer | undefined {
     let best: LinkBuffer | undefined;
     for (const candidate of [...this.#buffers]) {
       if (!fits(candidate, buffer)) {
@@ -213,28 +270,14 @@ export class AppSurface {
         best = candidate;
       }
     }
-    if (best !== undefined) return best;
-    if (!this.#mayHoldMore()) return undefined;
-    const made = this.#newLinkBuffer(buffer);
-    if (made !== undefined) this.#waiting = undefined;
-    return made;
+    return best;
   }
 
-  /** Whether another link buffer may become busy. If not, asks the compositor to say when it has read everything. */
-  #mayHoldMore(): boolean {
+  /** Link buffers that the compositor holds. */
+  #busy(): number {
     let busy = this.#retiredBusy;
     for (const each of this.#buffers) if (each.busy) busy += 1;
-    if (busy < MAX_UNREAD_LINK_BUFFERS) return true;
-    if (this.#waiting !== undefined) return this.#waiting.read;
-    const waiting = { read: false };
-    this.#waiting = waiting;
-    this.#relay.sync(() => {
-      if (this.#waiting !== waiting) return;
-      waiting.read = true;
-      setImmediate(() => this.#relay.resume('requests'));
-    });
-    this.#relay.flush();
-    return false;
+    return busy;
   }
 
   #newLinkBuffer(buffer: AppBuffer): LinkBuffer | undefined {

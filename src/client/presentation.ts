@@ -56,6 +56,9 @@ export class Presentation {
   /** The output that a frame was synchronized to. */
   readonly #outputs = new WeakMap<RelayObject, RelayObject<'wl_output'>>();
 
+  /** Feedback of frames that were not shown, whatever the compositor says. */
+  readonly #superseded = new WeakSet<RelayObject>();
+
   /** `now`: this VM's CLOCK_MONOTONIC. */
   constructor(now: () => bigint = () => process.hrtime.bigint()) {
     this.#now = now;
@@ -65,6 +68,11 @@ export class Presentation {
   attach(relay: Relay, registry: RelayObject<'wl_registry'>): void {
     this.#relay = relay;
     this.#registry = registry;
+  }
+
+  /** The frame of `feedback` was replaced by the next one before the compositor could show it. */
+  supersede(feedback: RelayObject): void {
+    this.#superseded.add(feedback);
   }
 
   /** The link announces a global to the relay's own registry, before it does to the application's. */
@@ -134,8 +142,8 @@ export class Presentation {
     object,
     args,
   }: Call<'wp_presentation_feedback', EventValues<'wp_presentation_feedback', 'presented'>>): Verdict {
-    if (this.#clockId !== CLOCK_MONOTONIC || !this.clock.known) {
-      // A time that nobody here can read is worse than none.
+    if (this.#superseded.has(object) || this.#clockId !== CLOCK_MONOTONIC || !this.clock.known) {
+      // The compositor tells the time of the frame in its place. And a time that nobody here can read is worse than none.
       relay.emitEvent(object, 'discarded', {});
       return Verdict.Drop;
     }

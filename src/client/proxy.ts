@@ -40,7 +40,7 @@ export interface ClientProxyEvents {
 export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly path: string;
   /** Of all connections that have ended. */
-  readonly #ended: CopyCounters = { frames: 0, bytesCopied: 0 };
+  readonly #ended: CopyCounters = { frames: 0, held: 0, bytesCopied: 0 };
   readonly #device: Device;
   readonly #transfers: Transfers;
   readonly #server: string;
@@ -91,6 +91,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     const sum = { ...this.#ended };
     for (const { counters } of this.#connections) {
       sum.frames += counters.frames;
+      sum.held += counters.held;
       sum.bytesCopied += counters.bytesCopied;
     }
     return sum;
@@ -130,6 +131,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
       this.#connections.delete(connection);
       answered(true);
       this.#ended.frames += connection.counters.frames;
+      this.#ended.held += connection.counters.held;
       this.#ended.bytesCopied += connection.counters.bytesCopied;
       if (reason !== undefined) this.emit('problem', reason, number);
       this.#left();

@@ -8,6 +8,7 @@ import type { InterfaceName } from '../wayland/message-types.js';
 import type { Outbox } from '../wayland/outbox.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import { findObjects, MAX_OBJECT_ARGS, readUint } from '../wayland/wire.js';
 import { invalidObject, ProtocolError, type Call } from './call.js';
 import type { Chains } from './chain.js';
 import { ObjectMap, RelayObject, SERVER_ID_START, type Inert, type ObjectAccount } from './object-map.js';
@@ -107,6 +108,24 @@ export class Objects {
     const object = this.#enter(name, version, serverId, serverId);
     this.#tellMade(object, call);
     return object;
+  }
+
+  /** See `Relay.reserve`. */
+  reserve({ object, message, bytes, offset }: Call): RelayObject[] {
+    const reserved: RelayObject[] = [];
+    const places = new Int32Array(MAX_OBJECT_ARGS);
+    const count = findObjects(message, bytes, offset, places);
+    for (let i = 0; i < count; i++) {
+      const arg = message.objectArgs[i]!;
+      if (arg.kind !== 'new_id') continue;
+      const id = readUint(bytes, places[i]!);
+      this.checkNewId(id);
+      this.#takePlace(this.byClient, id);
+      const made = new RelayObject(interfaces.get(arg.interface!)!, object.version, id, 0, undefined, undefined);
+      this.byClient.set(id, made);
+      reserved.push(made);
+    }
+    return reserved;
   }
 
   /** See `Relay.introduce`. */

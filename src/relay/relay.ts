@@ -26,7 +26,7 @@ import type {
 import { Outbox } from '../wayland/outbox.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { WireError, type Bind, type WireValue } from '../wayland/wire.js';
-import { invalidObject, ProtocolError, type Call } from './call.js';
+import { invalidObject, ProtocolError, type Call, type Verdict } from './call.js';
 import type { Carriers } from './carriers.js';
 import { Chains, type Concern } from './chain.js';
 import { Events, OwnSync } from './events.js';
@@ -50,6 +50,8 @@ export interface RelayRules {
   readonly trace?: Trace | undefined;
   /** How far the client may be ahead of the compositor. Default: no bound. */
   readonly pace?: Pace;
+  /** Keeps requests back, to say them {@link Relay.again} later. Default: each is dealt with when it comes. */
+  readonly hold?: Hold;
   /** What is to be destroyed before what, should the compositor end the connection. Default: ids as they come. */
   readonly order?: Order;
   /** Writes what is to be said to the compositor before the connection to it is closed, by either side. */
@@ -62,6 +64,15 @@ export interface Pace {
   admit(): boolean;
   /** A request has been dealt with. */
   passed(object: RelayObject, message: Message): void;
+}
+
+/** Keeps some of the client's requests back. */
+export interface Hold {
+  /**
+   * Is asked about each request before any handler. `Forward`: it is dealt with now. `Drop`: it is kept, see
+   * {@link Relay.reserve}. `Stall`: neither, it comes again after {@link Relay.resume}.
+   */
+  keep(call: Call): Verdict;
 }
 
 type SendValue<A extends ArgType> = A['kind'] extends 'object'
@@ -194,6 +205,33 @@ export class Relay extends EventEmitter<RelayEvents> {
     data?: unknown,
   ): RelayObject<N> {
     return this.#objects.adopt(name, version, clientId, local, data, this.#requests.current);
+  }
+
+  /**
+   * The request at hand is kept back. The objects that it makes have their ids from now on, and nothing behind them: what
+   * is said to them has to be kept as well.
+   */
+  reserve(call: Call): RelayObject[] {
+    return this.#objects.reserve(call);
+  }
+
+  /**
+   * Deals with a request that was kept back, as if it came now. Not while another request is dealt with.
+   * @param bytes the whole message, which had no fds
+   * @param reserved what {@link reserve} has made for it
+   * @returns false: a handler stalls it, and it is to be said again
+   */
+  again(bytes: Uint8Array, reserved: readonly RelayObject[]): boolean {
+    if (this.#closed) return true;
+    for (const { clientId } of reserved) this.#objects.byClient.delete(clientId, false);
+    try {
+      if (this.#requests.dispatch(bytes, 0, bytes.length, [])) return true;
+      for (const object of reserved) this.#objects.byClient.set(object.clientId, object);
+      return false;
+    } catch (error) {
+      this.#blame(error as Error);
+      return true;
+    }
   }
 
   /**

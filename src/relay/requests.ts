@@ -50,6 +50,12 @@ export class Requests extends Way {
     if (this.#rules.pace?.admit() === false) return false;
     const call = this.prepare(object, message, bytes, offset, size, queue);
     if (!this.#objects.settled && !this.#objects.admits(interfacesMade(call))) return false;
+    const kept = this.#rules.hold?.keep(call) ?? Verdict.Forward;
+    if (kept === Verdict.Stall) return false;
+    if (kept === Verdict.Drop) {
+      this.finish(message, queue);
+      return true;
+    }
     const { trace } = this.#rules;
     if (trace !== undefined) trace.passing('->', object.interface.name, id, message, bytes, offset, call.fds);
     let verdict = Verdict.Forward;

@@ -103,7 +103,7 @@ withApp('a frame: the application has its buffer back at once, and nothing but i
   await settle();
   t.ok(pixels(c)!.equals(Buffer.alloc(400, 0x11)));
   t.equal(c.app.last('wl_buffer.release').id, w.buffer);
-  t.same(c.connection.counters, { frames: 1, bytesCopied: 400 });
+  t.same(c.connection.counters, { frames: 1, held: 0, bytesCopied: 400 });
   const names = c.far.peer.received.map(({ name }) => name);
   t.notOk(names.includes('wl_shm.create_pool'), 'no pool of the application crosses');
   t.same(
@@ -202,7 +202,7 @@ withApp('a commit without a buffer goes through, with its damage', async (t, c) 
   await settle();
   t.equal(c.far.surfaces.get(theirs(c))!.commits, 2);
   t.match(c.far.peer.last('wl_surface.damage').args, [1, 1, 2, 2]);
-  t.same(c.connection.counters, { frames: 1, bytesCopied: 400 });
+  t.same(c.connection.counters, { frames: 1, held: 0, bytesCopied: 400 });
   w.pool.close();
 });
 
@@ -430,7 +430,7 @@ withApp('a roomy slab that is refused is asked for again, just large enough', as
     c.far.asked.map(({ size }) => size / MIB),
     [13, 5],
   );
-  t.same(c.connection.counters, { frames: 1, bytesCopied: 4 * MIB + 4096 });
+  t.same(c.connection.counters, { frames: 1, held: 0, bytesCopied: 4 * MIB + 4096 });
   show(c, { surface, buffer }, EVERYTHING);
   c.far.largest = 4 * MIB;
   await fails(t, c, 1, NO_MEMORY, /had enough/);
