@@ -58,6 +58,7 @@ const DESCRIPTIONS = {
   // virtwl run
   connections: gauge('applications that are connected'),
   frames: counter('commits that were copied to the link'),
+  held: counter('commits that waited for the compositor to release a buffer'),
   bytesCopied: counter('bytes of pixels that were copied', BYTES),
 
   // all: the native layer
