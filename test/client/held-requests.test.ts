@@ -8,12 +8,14 @@ import { MAX_BUSY_LINK_BUFFERS } from '../../src/client/app-surface.js';
 import { MAX_HELD_BYTES } from '../../src/client/held-requests.js';
 import { settle, type Heard } from '../relay/peer.js';
 import { timestamp } from '../../src/wayland/timestamp.js';
+import { Random } from '../wayland/random.js';
 import { connectApp, DrawnPool, LINK_GLOBALS, type AppAndLink, type LinkedSurface } from './app-and-link.js';
 
 const GLOBALS = [...LINK_GLOBALS, ['virtwl_clock_v1', 1], ['wp_presentation', 2], ['xdg_wm_base', 6]] as const;
 const SIDE = 16;
 const BYTES = 4 * SIDE * SIDE;
 const FRAMES = 40;
+const SEED = Number(process.env.FUZZ_SEED ?? 3);
 
 interface Surface {
   readonly id: number;
@@ -113,9 +115,14 @@ class Scene {
 
   /** Every buffer but those that are shown is given back. */
   async release(): Promise<void> {
-    const shown = new Set([...this.c.far.surfaces.values()].map(surface => surface.shown));
-    for (const id of [...this.c.far.held]) if (!shown.has(id)) this.c.far.release(id);
+    for (const id of this.idle()) this.c.far.release(id);
     await settle();
+  }
+
+  /** Buffers that the compositor holds and does not show. */
+  idle(): number[] {
+    const shown = new Set([...this.c.far.surfaces.values()].map(surface => surface.shown));
+    return this.c.far.held.filter(id => !shown.has(id));
   }
 
   /** Buffers that the application got back. */
@@ -453,6 +460,50 @@ t.test('a child’s commit that comes after its parent’s is not shown with it'
   await s.release();
   t.equal(s.value(child), 51);
   s.fine();
+});
+
+t.test(`any order of commits, releases and answers (seed ${SEED})`, async t => {
+  const random = new Random(SEED);
+  for (let round = 0; round < 20; round++) {
+    const s = await Scene.open(t);
+    const { parent, child } = await family(s);
+    const grandchild = await s.surface();
+    s.c.app.make(s.bind('wl_subcompositor', 1), 'get_subsurface', ['new', grandchild.id, child.id]);
+    const tree = [parent, child, grandchild];
+    /** What each surface's last commit drew, in the order of the tree. */
+    let drawn: (number | undefined)[] = [undefined, undefined, undefined];
+    /** By what a parent drew: what its subsurface had drawn before. */
+    const below = [new Map<number | undefined, unknown>(), new Map<number | undefined, unknown>()];
+    const faults: string[] = [];
+    const answer = s.c.far.peer.answer;
+    s.c.far.peer.answer = heard => {
+      answer(heard);
+      if (heard.name !== 'wl_surface.commit') return;
+      const at = tree.findIndex(({ theirs }) => theirs === heard.id);
+      if (at === 2) return;
+      const [value, shown] = [s.value(tree[at]!), s.value(tree[at + 1]!)];
+      if (below[at]!.get(value) !== shown) faults.push(`${value} over ${shown}`);
+    };
+    for (let value = 1; value <= 120; value++) {
+      const at = random.below(3);
+      if (at < 2) below[at]!.set(value, drawn[at + 1]);
+      drawn = drawn.with(at, value);
+      s.draw(tree[at]!, value);
+      s.answers = random.below(3) > 0;
+      if (s.answers && random.below(3) === 0) await s.goOn();
+      if (random.below(6) === 0) await settle();
+      const idle = s.idle();
+      if (random.below(4) === 0 && idle.length > 0) s.c.far.release(random.pick(idle));
+    }
+    await s.goOn();
+    for (let i = 0; i < 12; i++) await s.release();
+    t.same(faults, [], 'no parent is shown with another picture of its subsurface than it was committed with');
+    t.same(
+      tree.map(surface => s.value(surface)),
+      drawn,
+    );
+    s.fine();
+  }
 });
 
 t.test('commits of a subsurface that is not synchronized are its own', async t => {
