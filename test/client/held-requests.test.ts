@@ -6,7 +6,7 @@
 import t, { type Test } from 'tap';
 import { MAX_BUSY_LINK_BUFFERS } from '../../src/client/app-surface.js';
 import { MAX_HELD_BYTES } from '../../src/client/held-requests.js';
-import { settle, type Heard } from '../relay/peer.js';
+import { settle, type Received } from '../relay/peer.js';
 import { timestamp } from '../../src/wayland/timestamp.js';
 import { Random } from '../wayland/random.js';
 import { connectApp, DrawnPool, LINK_GLOBALS, type AppAndLink, type LinkedSurface } from './app-and-link.js';
@@ -38,15 +38,15 @@ class Scene {
     t.teardown(() => this.pool.close());
     const { peer } = c.far;
     const answer = peer.answer;
-    peer.answer = heard => {
-      if (heard.name === 'wl_display.sync' && !this.answers) this.#unanswered.push(heard.args[0] as number);
-      else answer(heard);
-      if (heard.name === 'virtwl_clock_v1.read') {
+    peer.answer = received => {
+      if (received.name === 'wl_display.sync' && !this.answers) this.#unanswered.push(received.args[0] as number);
+      else answer(received);
+      if (received.name === 'virtwl_clock_v1.read') {
         const { tv_sec_hi, tv_sec_lo, tv_nsec } = timestamp(process.hrtime.bigint());
-        peer.say(heard.id, 'time', [heard.args[0], tv_sec_hi, tv_sec_lo, tv_nsec]);
+        peer.say(received.id, 'time', [received.args[0], tv_sec_hi, tv_sec_lo, tv_nsec]);
       }
       const bound =
-        heard.name === 'wl_registry.bind' ? (heard.args[1] as { id: number; interface: string }) : undefined;
+        received.name === 'wl_registry.bind' ? (received.args[1] as { id: number; interface: string }) : undefined;
       if (bound?.interface === 'wp_presentation') peer.say(bound.id, 'clock_id', [1]);
     };
   }
@@ -130,13 +130,13 @@ class Scene {
     return this.c.app.all('wl_buffer.release').map(({ id }) => id);
   }
 
-  /** What the compositor has heard since, without what is the proxy's own. */
-  heardSince(count: number): Heard[] {
-    return this.c.far.peer.heard.slice(count);
+  /** What the compositor has received since, without what is the proxy's own. */
+  receivedSince(count: number): Received[] {
+    return this.c.far.peer.received.slice(count);
   }
 
-  get heard(): number {
-    return this.c.far.peer.heard.length;
+  get received(): number {
+    return this.c.far.peer.received.length;
   }
 
   /** Nothing that was not to be. */
@@ -212,7 +212,7 @@ t.test('what was said arrives in order, commits that say nothing of their own le
   const xdg = app.make(s.bind('xdg_wm_base', 3), 'get_xdg_surface', ['new', surface.id]);
   const toplevel = app.make(xdg, 'get_toplevel');
   await s.fill(surface);
-  const since = s.heard;
+  const since = s.received;
   const region = (): void => {
     const id = app.make(s.c.factory, 'create_region');
     app.say(id, 'add', [0, 0, 4, 4]);
@@ -234,12 +234,12 @@ t.test('what was said arrives in order, commits that say nothing of their own le
   }
   app.say(xdg, 'ack_configure', [3]); // for a commit that does not come yet
   await settle();
-  const before = s.heardSince(since).map(heard => heard.name);
+  const before = s.receivedSince(since).map(received => received.name);
   t.notOk(before.includes('wl_surface.commit'));
   t.equal(before.filter(name => name === 'xdg_surface.ack_configure').length, 2, 'the next state waits for the commit');
   await s.release();
-  const heard = s.heardSince(since);
-  const names = heard.map(({ name }) => name);
+  const received = s.receivedSince(since);
+  const names = received.map(({ name }) => name);
   const state = [
     'xdg_surface.ack_configure',
     'xdg_surface.set_window_geometry',
@@ -300,7 +300,7 @@ for (const version of [4, 5]) {
     const factory = s.c.app.bind(s.c.registry, 1, 'wl_compositor', version);
     const surface = await s.surface(factory);
     await s.fill(surface);
-    const since = s.heard;
+    const since = s.received;
     for (const [x, y] of [
       [1, 2],
       [10, 20],
@@ -314,7 +314,7 @@ for (const version of [4, 5]) {
     await settle();
     await s.release();
     const last = s
-      .heardSince(since)
+      .receivedSince(since)
       .findLast(({ name }) => name === (version < 5 ? 'wl_surface.attach' : 'wl_surface.offset'))!;
     t.same(last.args.slice(-2), [111, 222]);
     s.say(surface, version < 5 ? 'attach' : 'offset', version < 5 ? [s.buffer(51), 3, 4] : [3, 4]);
@@ -403,10 +403,10 @@ t.test('a parent shows its synchronized subsurface with the commits that came be
   );
   t.equal(s.c.far.peer.all('wl_display.sync').length, 2, 'which is asked once whether it reads');
 
-  const since = s.heard;
+  const since = s.received;
   s.answers = true;
   await s.goOn();
-  const commits = s.heardSince(since).filter(({ name }) => name === 'wl_surface.commit');
+  const commits = s.receivedSince(since).filter(({ name }) => name === 'wl_surface.commit');
   t.same(
     commits.map(({ id }) => id),
     [child.theirs, parent.theirs],
@@ -447,11 +447,11 @@ t.test('a child’s commit that comes after its parent’s is not shown with it'
   s.say(parent, 'commit');
   s.draw(child, 51);
   await settle();
-  const since = s.heard;
+  const since = s.received;
   await s.goOn();
   t.same(
     s
-      .heardSince(since)
+      .receivedSince(since)
       .filter(({ name }) => name === 'wl_surface.commit')
       .map(({ id }) => id),
     [child.theirs, parent.theirs],
@@ -476,10 +476,10 @@ t.test(`any order of commits, releases and answers (seed ${SEED})`, async t => {
     const below = [new Map<number | undefined, unknown>(), new Map<number | undefined, unknown>()];
     const faults: string[] = [];
     const answer = s.c.far.peer.answer;
-    s.c.far.peer.answer = heard => {
-      answer(heard);
-      if (heard.name !== 'wl_surface.commit') return;
-      const at = tree.findIndex(({ theirs }) => theirs === heard.id);
+    s.c.far.peer.answer = received => {
+      answer(received);
+      if (received.name !== 'wl_surface.commit') return;
+      const at = tree.findIndex(({ theirs }) => theirs === received.id);
       if (at === 2) return;
       const [value, shown] = [s.value(tree[at]!), s.value(tree[at + 1]!)];
       if (below[at]!.get(value) !== shown) faults.push(`${value} over ${shown}`);
@@ -542,7 +542,7 @@ t.test('what does not take effect with a commit waits for no release where the c
   await s.fill(surface);
   s.answers = false;
   s.draw(surface, 50);
-  const since = s.heard;
+  const since = s.received;
   const popup = await (async () => {
     const other = await s.surface();
     const theirs = app.make(wm, 'get_xdg_surface', ['new', other.id]);
@@ -559,7 +559,7 @@ t.test('what does not take effect with a commit waits for no release where the c
   t.same(far.peer.all('xdg_surface.get_popup'), [], 'a popup of a window waits for what the window is to show');
   t.equal(s.at(popup.other).commits, 0, 'and so does all that is said about the popup');
   await s.goOn();
-  const names = s.heardSince(since).map(({ name }) => name);
+  const names = s.receivedSince(since).map(({ name }) => name);
   t.same(
     names.filter(name => /commit|popup|positioner/.test(name)),
     [
@@ -580,7 +580,7 @@ t.test('what does not take effect with a commit waits for no release where the c
   s.say(surface, 'destroy');
   await settle();
   await s.c.app.roundtrip();
-  t.same(s.heardSince(since).filter(({ name }) => name === 'wl_surface.destroy').length, 1, 'nor does a window’s end');
+  t.same(s.receivedSince(since).filter(({ name }) => name === 'wl_surface.destroy').length, 1, 'nor does a window’s end');
   for (const id of [...far.held]) far.release(id);
   await settle();
   t.equal(far.buffers.size, 0, 'and no buffer is left');
