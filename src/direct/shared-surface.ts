@@ -142,7 +142,7 @@ export class SharedSurface {
 
   /**
    * A buffer to draw in, the one with the youngest picture of those that are free. Waits while the compositor reads all
-   * of them, or while memory is on its way.
+   * of them, or more than as many of other sizes, or while memory is on its way.
    * @returns the buffer, the caller's until `commit` or `discard`
    * @throws Error when there is no memory to be had, when the surface is destroyed, and what broke the connection when
    * that ends while waiting
@@ -236,7 +236,7 @@ export class SharedSurface {
   }
 
   #carve(): SharedBuffer | undefined {
-    if (this.#buffers.length >= this.#maxBuffers) return undefined;
+    if (this.#buffers.length >= this.#maxBuffers || this.#heldOfOtherSizes() > this.#maxBuffers) return undefined;
     const width = this.#width;
     const height = this.#height;
     const part = this.#client.memory.take(width * height * BYTES_PER_PIXEL);
@@ -249,6 +249,16 @@ export class SharedSurface {
     });
     this.#buffers.push(buffer);
     return buffer;
+  }
+
+  /**
+   * Buffers of earlier sizes that the compositor reads. One may be what it shows until there is a frame of the new size; a
+   * compositor that is stopped must not be given as many as there are sizes.
+   */
+  #heldOfOtherSizes(): number {
+    let held = 0;
+    for (const buffer of this.#retired) if (buffer.state === 'shown') held += 1;
+    return held;
   }
 
   #free(buffer: SharedBuffer): void {

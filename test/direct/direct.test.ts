@@ -256,6 +256,22 @@ t.test('a window', async t => {
     t.equal(client.slabCount, 1, 'and their memory is used again');
   });
 
+  t.test('waits where the compositor holds more buffers of earlier sizes than it may have of one', async t => {
+    const { client, desktop } = await connectDesktop(t);
+    const { surface } = await client.createWindow({ buffers: 2 });
+    for (let side = 10; side < 13; side++) {
+      surface.resize(side, side);
+      surface.commit(await surface.nextBuffer());
+    }
+    surface.resize(20, 20);
+    t.equal(surface.freeBuffer(), undefined, 'three it does not let go of');
+    await client.roundtrip();
+    const waiting = surface.nextBuffer();
+    desktop.release(desktop.shown[0]!.buffer);
+    t.match(await waiting, { width: 20 }, 'two');
+    t.equal(surface.bufferCount, 3);
+  });
+
   t.test('gives a slab back that it has outgrown', async t => {
     const { client, desktop } = await connectDesktop(t);
     const window = await client.createWindow({ size: { width: 300, height: 200 } });
