@@ -58,6 +58,9 @@ const PATIENT: ReadonlyMap<string, ReadonlySet<string>> = new Map(
 
 interface Item {
   readonly object: RelayObject;
+  readonly message: Message;
+  /** What it is said to, and what it names. */
+  readonly named: readonly RelayObject[];
   readonly bytes: Uint8Array;
   /** Objects that it makes, which have their ids on the client's side already. */
   readonly makes: readonly RelayObject[];
@@ -70,7 +73,6 @@ interface Item {
 /** What is held for surfaces that have to do with each other. */
 class Queue {
   readonly items: Item[] = [];
-  readonly marks = new Set<RelayObject>();
   bytes = 0;
   /** Items at the head that go on without a release. */
   pressed = 0;
@@ -180,7 +182,8 @@ export class HeldRequests implements Hold {
   #append(queue: Queue, call: Call): void {
     const { object, message, bytes, offset, size } = call;
     const { families, relay, isGlobal } = this.#options;
-    for (const each of namedBy(call)) {
+    const named = namedBy(call);
+    for (const each of named) {
       const surfaces = families.surfacesOf(each, message.name);
       for (const surface of surfaces) this.#marked.set(surface, queue);
       if (surfaces.length > 0) continue;
@@ -193,6 +196,8 @@ export class HeldRequests implements Hold {
     const presses = commit ? this.#isAwaited(queue, object) : !patient;
     queue.items.push({
       object,
+      message,
+      named,
       bytes: bytes.slice(offset, offset + size),
       makes,
       commit,
@@ -252,9 +257,7 @@ export class HeldRequests implements Hold {
     for (const queue of this.#queues) {
       this.#current = queue;
       while (queue.items.length > 0 && this.#handle(relay, queue.items[0]!)) {
-        const item = queue.items.shift()!;
-        queue.bytes -= item.bytes.length;
-        if (queue.pressed > 0) queue.pressed -= 1;
+        this.#passed(relay, queue, queue.items.shift()!);
       }
       this.#current = undefined;
       if (relay.closed) return;
@@ -266,6 +269,21 @@ export class HeldRequests implements Hold {
     }
     relay.resume('requests');
     relay.flush();
+  }
+
+  /** A request is not held any more. What it made and what it destroyed is nothing that anybody waits for. */
+  #passed(relay: Relay, queue: Queue, { object, message, bytes, makes }: Item): void {
+    queue.bytes -= bytes.length;
+    if (queue.pressed > 0) queue.pressed -= 1;
+    for (const reserved of makes) {
+      this.#marked.delete(reserved);
+      const made = relay.clientObject(reserved.clientId);
+      if (made !== undefined && queue.items.some(({ named }) => named.includes(reserved)))
+        this.#marked.set(made, queue);
+    }
+    if (!message.destructor) return;
+    this.#marked.delete(object);
+    this.#needed.delete(object);
   }
 
   /** Deals with a request that was held. False: not yet. */

@@ -580,10 +580,43 @@ t.test('what does not take effect with a commit waits for no release where the c
   s.say(surface, 'destroy');
   await settle();
   await s.c.app.roundtrip();
-  t.same(s.receivedSince(since).filter(({ name }) => name === 'wl_surface.destroy').length, 1, 'nor does a window’s end');
+  t.same(
+    s.receivedSince(since).filter(({ name }) => name === 'wl_surface.destroy').length,
+    1,
+    'nor does a window’s end',
+  );
   for (const id of [...far.held]) far.release(id);
   await settle();
   t.equal(far.buffers.size, 0, 'and no buffer is left');
+  s.fine();
+});
+
+t.test('an object that is made by a held request is spoken to in order', async t => {
+  const s = await Scene.open(t);
+  const { app, far } = s.c;
+  const { parent, child } = await family(s);
+  const viewporter = s.bind('wp_viewporter', 1);
+  await s.fill(child);
+  s.answers = false;
+  s.draw(child, 50);
+  const viewport = app.make(viewporter, 'get_viewport', ['new', child.id]);
+  app.say(viewport, 'set_destination', [1, 1]);
+  s.say(parent, 'commit');
+  s.draw(child, 51);
+  app.say(viewport, 'set_destination', [2, 2]);
+  await settle();
+  const told = (): unknown[] => far.peer.all('wp_viewport.set_destination').map(({ args }) => args[0]);
+  t.same(told(), []);
+  far.release(s.idle()[0]!);
+  await settle();
+  t.equal(s.value(child), 50, 'the first has gone on');
+  app.say(viewport, 'set_destination', [3, 3]);
+  app.say(viewport, 'destroy');
+  await settle();
+  t.same(told(), [1], 'and the second waits, with what was said behind it');
+  await s.release();
+  t.same(told(), [1, 2, 3]);
+  t.equal(far.peer.all('wp_viewport.destroy').length, 1);
   s.fine();
 });
 

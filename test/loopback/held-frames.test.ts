@@ -42,7 +42,7 @@ async function scene(t: Test, ...args: readonly string[]): Promise<Scene> {
     holds: async () => {
       const { native } = await statusOf(app.process);
       const { bytes } = await stack.status('compositor');
-      return { bytes, mappings: native.mmap! - native.munmap!, descriptors: native.fdsOpened! - native.fdsClosed! };
+      return { bytes, mappings: native.mmap - native.munmap, descriptors: native.fdsOpened - native.fdsClosed };
     },
   };
 }
