@@ -3,7 +3,9 @@
  * well-behaved client could have said. Every request passes it before anything else handles it; each of its rooms is one
  * concern of the relay's chain, and they share one model of the objects (`life.ts`).
  *
- * - `values.ts`: no request says what its protocol forbids
+ * - `values.ts`: no request says a number that its protocol forbids, or that a compositor computes badly with
+ * - `agreement.ts`: what is said agrees with what was said before
+ * - `drag-actions.ts`: what may be done with what is dragged
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
  * - `construction.ts`: nothing is said of a window before what has to come first
  * - `seats.ts`: the devices of a seat go before it
@@ -22,7 +24,10 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay, RelayRules } from '../relay/relay.js';
 import { Tokens } from './activation.js';
+import { agreementConcern } from './agreement.js';
+import { CHECKS } from './checks.js';
 import { constructionConcern } from './construction.js';
+import { dragsConcern } from './drag-actions.js';
 import { Focus } from './focus.js';
 import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geometry.js';
 import { idleConcern } from './idle.js';
@@ -38,7 +43,7 @@ import { valuesConcern } from './values.js';
 
 /** The names of the firewall's concerns: what others say that they come after. */
 export const FIREWALL: readonly string[] = [
-  'values',
+  ...CHECKS,
   'lifetimes',
   'seats',
   'construction',
@@ -98,6 +103,8 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
     },
     concerns: [
       valuesConcern(),
+      agreementConcern(),
+      dragsConcern(),
       lifetimesConcern(),
       seatsConcern(),
       constructionConcern(),
