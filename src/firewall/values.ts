@@ -206,7 +206,7 @@ const together = {
       }
       const hasInside = width > 0 && height > 0 && width <= MAX_BUFFER_SIDE && height <= MAX_BUFFER_SIDE;
       if (offset >= 0 && hasInside && stride >= width * bytes && stride * height <= INT32_MAX) return Verdict.Forward;
-      const text = `${width}x${height} at ${offset} with rows of ${stride} bytes, ${bytes} a pixel`;
+      const text = `a buffer of ${width}x${height} at ${offset} with rows of ${stride} bytes, ${bytes} a pixel`;
       throw wrong(object, WlShmError.invalid_stride, 'create_buffer', text);
     },
   },
