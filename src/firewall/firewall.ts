@@ -8,6 +8,7 @@
  * - `drag-actions.ts`: what may be done with what is dragged
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
  * - `construction.ts`: nothing is said of a window before what has to come first
+ * - `dismissals.ts`: nothing is drawn on a popup that a drag has just dismissed
  * - `seats.ts`: the devices of a seat go before it
  * - `order.ts`: what needs another has a lower id, so that a compositor that destroys by ids does it in a legal order
  * - `roles.ts`: roles are given once, parents and subsurfaces make trees
@@ -27,6 +28,7 @@ import { Tokens } from './activation.js';
 import { agreementConcern } from './agreement.js';
 import { CHECKS } from './checks.js';
 import { constructionConcern } from './construction.js';
+import { dismissalsConcern } from './dismissals.js';
 import { dragsConcern } from './drag-actions.js';
 import { Focus } from './focus.js';
 import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geometry.js';
@@ -47,6 +49,7 @@ export const FIREWALL: readonly string[] = [
   'lifetimes',
   'seats',
   'construction',
+  'dismissals',
   'roles',
   'serials',
   'regions',
@@ -108,6 +111,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       lifetimesConcern(),
       seatsConcern(),
       constructionConcern(),
+      dismissalsConcern(),
       rolesConcern(shared.exports),
       serialsConcern(),
       regionsConcern(cost => pace.charge(cost)),

@@ -66,7 +66,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
   const state = stateRequests(surfaces);
   return {
     name: 'geometry',
-    after: [...CHECKS, 'lifetimes', 'construction', 'roles', 'serials', 'regions'],
+    after: [...CHECKS, 'lifetimes', 'construction', 'dismissals', 'roles', 'serials', 'regions'],
     made: {
       ...madeHandlers(surfaces),
       ...keeper.made,

@@ -51,7 +51,7 @@ class Region {
 export function regionsConcern(charge: (cost: number) => void): Concern {
   return {
     name: 'regions',
-    after: [...CHECKS, 'lifetimes', 'construction', 'roles', 'serials'],
+    after: [...CHECKS, 'lifetimes', 'construction', 'dismissals', 'roles', 'serials'],
     requests: regionRequests(charge),
   };
 }

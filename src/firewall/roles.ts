@@ -49,7 +49,7 @@ export type Exports = Map<string, RelayObject<'xdg_toplevel'>>;
 export function rolesConcern(exports: Exports): Concern {
   return {
     name: 'roles',
-    after: [...CHECKS, 'lifetimes', 'construction'],
+    after: [...CHECKS, 'lifetimes', 'construction', 'dismissals'],
     requests: { ...surfaceRoles, ...foreignRequests(exports) },
     made: {
       xdg_surface: (xdgSurface, { args }) => {

@@ -80,7 +80,7 @@ export function serialsConcern(serials = new Serials()): Concern {
   const grabbing = new Set<RelayObject>();
   return {
     name: 'serials',
-    after: [...CHECKS, 'lifetimes', 'construction', 'roles'],
+    after: [...CHECKS, 'lifetimes', 'construction', 'dismissals', 'roles'],
     made: seats.made,
     gone: { xdg_popup: popup => grabbing.delete(popup) },
     events: {
