@@ -15,6 +15,7 @@
  * - `serials.ts`: what needs an action of the user has one
  * - `regions.ts`: regions and damage have few rectangles
  * - `geometry.ts`: windows show nothing outside of themselves, cursors are small
+ * - `text-inputs.ts`: no input method is disturbed by a window without the focus
  * - `population.ts`: kinds of objects that cost more than others are counted
  * - `idle.ts`: nobody learns by it when a key is typed
  * - `pace.ts`: no VM is far ahead of the compositor
@@ -41,6 +42,7 @@ import { regionsConcern } from './regions.js';
 import { rolesConcern, type Exports } from './roles.js';
 import { seatsConcern } from './seats.js';
 import { serialsConcern } from './serials.js';
+import { textInputsConcern } from './text-inputs.js';
 import { valuesConcern } from './values.js';
 
 /** The names of the firewall's concerns: what others say that they come after. */
@@ -54,6 +56,7 @@ export const FIREWALL: readonly string[] = [
   'serials',
   'regions',
   'geometry',
+  'texts',
   'population',
   'idle',
 ];
@@ -116,6 +119,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       serialsConcern(),
       regionsConcern(cost => pace.charge(cost)),
       geometryConcern(vm.pixels, cost => pace.charge(cost)),
+      textInputsConcern(),
       population.concern,
       idleConcern,
     ],
