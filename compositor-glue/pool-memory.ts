@@ -66,7 +66,11 @@ export function poolConcern(): Concern {
         resize: ({ object, args: { size } }) => {
           const memory = memoryOf(object);
           if (memory?.resizable === true) {
-            memory.size = Math.max(memory.size, size);
+            if (size < memory.size) {
+              const text = `a pool of ${memory.size} bytes cannot shrink to ${size}`;
+              throw new ProtocolError(object.clientId, WlShmError.invalid_fd, text);
+            }
+            memory.size = size;
             return Verdict.Forward;
           }
           throw new ProtocolError(object.clientId, WlShmError.invalid_fd, 'a pool over a slab cannot be resized');

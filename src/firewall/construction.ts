@@ -12,6 +12,7 @@ import type { Relay } from '../relay/relay.js';
 import { WlSeatCapability, WlSeatError, WlSubsurfaceError } from '../wayland/protocols/wayland.js';
 import { ZxdgToplevelDecorationV1Error } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import { XdgPopupError, XdgSurfaceError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
+import { CHECKS } from './checks.js';
 import { isShown, knownLife, lifeOf, xdgSurfaceOf, type Life } from './life.js';
 
 /**
@@ -74,7 +75,7 @@ export function constructionConcern(): Concern {
   const seats = new Seats();
   return {
     name: 'construction',
-    after: ['values', 'lifetimes'],
+    after: [...CHECKS, 'lifetimes'],
     gone: {
       xdg_toplevel: restart,
       xdg_popup: restart,

@@ -3,15 +3,19 @@
  * well-behaved client could have said. Every request passes it before anything else handles it; each of its rooms is one
  * concern of the relay's chain, and they share one model of the objects (`life.ts`).
  *
- * - `values.ts`: no request says what its protocol forbids
+ * - `values.ts`: no request says a number that its protocol forbids, or that a compositor computes badly with
+ * - `agreement.ts`: what is said agrees with what was said before
+ * - `drag-actions.ts`: what may be done with what is dragged
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
  * - `construction.ts`: nothing is said of a window before what has to come first
+ * - `dismissals.ts`: nothing is drawn on a popup that a drag has just dismissed
  * - `seats.ts`: the devices of a seat go before it
  * - `order.ts`: what needs another has a lower id, so that a compositor that destroys by ids does it in a legal order
  * - `roles.ts`: roles are given once, parents and subsurfaces make trees
  * - `serials.ts`: what needs an action of the user has one
  * - `regions.ts`: regions and damage have few rectangles
  * - `geometry.ts`: windows show nothing outside of themselves, cursors are small
+ * - `text-inputs.ts`: no input method is disturbed by a window without the focus
  * - `population.ts`: kinds of objects that cost more than others are counted
  * - `idle.ts`: nobody learns by it when a key is typed
  * - `pace.ts`: no VM is far ahead of the compositor
@@ -22,7 +26,11 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay, RelayRules } from '../relay/relay.js';
 import { Tokens } from './activation.js';
+import { agreementConcern } from './agreement.js';
+import { CHECKS } from './checks.js';
 import { constructionConcern } from './construction.js';
+import { dismissalsConcern } from './dismissals.js';
+import { dragsConcern } from './drag-actions.js';
 import { Focus } from './focus.js';
 import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geometry.js';
 import { idleConcern } from './idle.js';
@@ -34,18 +42,21 @@ import { regionsConcern } from './regions.js';
 import { rolesConcern, type Exports } from './roles.js';
 import { seatsConcern } from './seats.js';
 import { serialsConcern } from './serials.js';
+import { textInputsConcern } from './text-inputs.js';
 import { valuesConcern } from './values.js';
 
 /** The names of the firewall's concerns: what others say that they come after. */
 export const FIREWALL: readonly string[] = [
-  'values',
+  ...CHECKS,
   'lifetimes',
   'seats',
   'construction',
+  'dismissals',
   'roles',
   'serials',
   'regions',
   'geometry',
+  'texts',
   'population',
   'idle',
 ];
@@ -98,13 +109,17 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
     },
     concerns: [
       valuesConcern(),
+      agreementConcern(),
+      dragsConcern(),
       lifetimesConcern(),
       seatsConcern(),
       constructionConcern(),
+      dismissalsConcern(),
       rolesConcern(shared.exports),
       serialsConcern(),
       regionsConcern(cost => pace.charge(cost)),
       geometryConcern(vm.pixels, cost => pace.charge(cost)),
+      textInputsConcern(),
       population.concern,
       idleConcern,
     ],

@@ -14,11 +14,13 @@ import type { Relay } from '../relay/relay.js';
 import type { Rect } from '../wayland/region.js';
 import { XdgSurfaceError, XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
 import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
+import { CHECKS } from './checks.js';
 import { iconRequests } from './icons.js';
 import { knownLife } from './life.js';
 import { DEFAULT_CURSOR, pointerImages } from './pointer-images.js';
 import { PopupPlaces } from './popup-places.js';
 import type { Size } from './surface-state.js';
+import { checkSizes } from './surface-sizes.js';
 import { ShellWindow, Surfaces, type Node } from './surfaces.js';
 
 /**
@@ -64,7 +66,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
   const state = stateRequests(surfaces);
   return {
     name: 'geometry',
-    after: ['values', 'lifetimes', 'construction', 'roles', 'serials', 'regions'],
+    after: [...CHECKS, 'lifetimes', 'construction', 'dismissals', 'roles', 'serials', 'regions'],
     made: {
       ...madeHandlers(surfaces),
       ...keeper.made,
@@ -78,7 +80,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
       wl_subsurface: subsurface => nodeOfPart.get(subsurface)?.leave(),
       wp_viewport: viewport => {
         const state = nodeOfPart.get(viewport)?.state;
-        if (state !== undefined) state.source = state.destination = undefined;
+        if (state !== undefined) state.source = state.destination = state.viewport = undefined;
       },
       xdg_surface: xdgSurface => {
         const window = surfaces.windowOf(xdgSurface);
@@ -94,6 +96,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
         ...images.surfaceRequests,
         commit: call => {
           const node = surfaces.of(call.object);
+          checkSizes(call.object, node.state);
           node.commit();
           images.commit(call, node);
           return keeper.commit(call, node);
@@ -130,7 +133,9 @@ function madeHandlers(surfaces: Surfaces): NonNullable<Concern['made']> {
       nodeOfPart.set(subsurface, node);
     },
     wp_viewport: (viewport, { args }) => {
-      nodeOfPart.set(viewport, surfaces.of((args as { surface: RelayObject }).surface));
+      const node = surfaces.of((args as { surface: RelayObject }).surface);
+      node.state.viewport = viewport;
+      nodeOfPart.set(viewport, node);
     },
     xdg_surface: (xdgSurface, { args }) => {
       const { surface } = args as { surface: RelayObject<'wl_surface'> };
@@ -146,8 +151,7 @@ function stateRequests(surfaces: Surfaces): RequestHandlers {
   return {
     wl_surface: {
       set_buffer_scale: ({ object, args: { scale } }) => {
-        // A compositor refuses others.
-        if (scale > 0) surfaces.of(object).state.scale = scale;
+        surfaces.of(object).state.scale = scale;
         return Verdict.Forward;
       },
       set_buffer_transform: ({ object, args: { transform } }) => {
@@ -158,8 +162,7 @@ function stateRequests(surfaces: Surfaces): RequestHandlers {
     wp_viewport: {
       set_source: ({ object, args: { x, y, width, height } }) => {
         const node = nodeOfPart.get(object);
-        const unset = x === -1 && y === -1 && width === -1 && height === -1;
-        if (node !== undefined) node.state.source = unset ? undefined : { width, height };
+        if (node !== undefined) node.state.source = width === -1 ? undefined : { x, y, width, height };
         return Verdict.Forward;
       },
       set_destination: ({ object, args: { width, height } }) => {

@@ -11,15 +11,18 @@ import type { Concern } from '../relay/chain.js';
  * reason. Programs that say that somebody is away use minutes.
  */
 export const MIN_IDLE_MS = 60_000;
+/** Longest, in milliseconds: what fits into the int of a compositor's timer, 24 days. */
+export const MAX_IDLE_MS = 0x7fffffff;
 
 type Name = 'get_idle_notification' | 'get_input_idle_notification';
 
 function asked(name: Name) {
   return ({ relay, object, args }: Call<'ext_idle_notifier_v1', RequestValues<'ext_idle_notifier_v1', Name>>) => {
     const { id, timeout, seat } = args;
-    if (timeout >= MIN_IDLE_MS) return Verdict.Forward;
+    const allowed = Math.min(Math.max(timeout, MIN_IDLE_MS), MAX_IDLE_MS);
+    if (timeout === allowed) return Verdict.Forward;
     const notification = relay.adopt('ext_idle_notification_v1', object.version, id, false);
-    relay.request(object, name, { id: notification, timeout: MIN_IDLE_MS, seat });
+    relay.request(object, name, { id: notification, timeout: allowed, seat });
     return Verdict.Drop;
   };
 }

@@ -86,6 +86,11 @@ export function xdgSurfaceOf(roleObject: RelayObject): RelayObject<'xdg_surface'
   return xdgSurface?.is('xdg_surface') === true ? xdgSurface : undefined;
 }
 
+/** The xdg_wm_base that an xdg_surface was made by: errors of popups are told by it. */
+export function wmBaseOf(xdgSurface: RelayObject): RelayObject {
+  return knownLife(xdgSurface)?.needs.find(({ object }) => object.is('xdg_wm_base'))?.object ?? xdgSurface;
+}
+
 /** The toplevel of a surface, while there is one. */
 export function toplevelOf(surface: RelayObject): RelayObject<'xdg_toplevel'> | undefined {
   const xdgSurface = knownLife(surface)?.roleObject;

@@ -8,6 +8,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { knownLife } from './life.js';
 import type { Node, Surfaces } from './surfaces.js';
+import { MAX_PLACE } from './value-rules.js';
 
 /**
  * Widest and highest cursor, and picture of what is dragged, in surface units. The largest cursors for bad eyes have 256,
@@ -32,14 +33,15 @@ export function pointerImages(most: number, surfaces: Surfaces): PointerImages {
     return x1 < -most || y1 < -most || x2 > most || y2 > most;
   };
   const near = (hotspot: number): number => Math.min(Math.max(hotspot, 0), most);
-  /** Whether a surface that goes with the pointer, or may yet, stays near it. */
+  /** Whether a surface that goes with the pointer, or may yet, stays near it; of others, that a compositor can count on. */
   const staysNear = (surface: RelayObject, x: number, y: number): boolean => {
     if (x === 0 && y === 0) return true;
     const role = knownLife(surface)?.role;
-    if (role !== undefined && role !== 'cursor' && role !== 'drag icon') return true;
+    const goesWithPointer = role === undefined || role === 'cursor' || role === 'drag icon';
+    const reach = goesWithPointer ? most : MAX_PLACE;
     const before = moved.get(surface) ?? { x: 0, y: 0 };
     const after = { x: before.x + x, y: before.y + y };
-    if (Math.abs(after.x) > most || Math.abs(after.y) > most) return false;
+    if (Math.abs(after.x) > reach || Math.abs(after.y) > reach) return false;
     moved.set(surface, after);
     return true;
   };

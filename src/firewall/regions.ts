@@ -12,6 +12,7 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import { CHECKS } from './checks.js';
 
 /**
  * Steps (add, subtract) of one region that are kept and told. Toolkits need ten for rounded corners; the outlines of
@@ -50,7 +51,7 @@ class Region {
 export function regionsConcern(charge: (cost: number) => void): Concern {
   return {
     name: 'regions',
-    after: ['values', 'lifetimes', 'construction', 'roles', 'serials'],
+    after: [...CHECKS, 'lifetimes', 'construction', 'dismissals', 'roles', 'serials'],
     requests: regionRequests(charge),
   };
 }

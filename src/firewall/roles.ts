@@ -16,6 +16,7 @@ import {
 import { ZxdgExporterV2Error, ZxdgImportedV2Error } from '../wayland/protocols/xdg-foreign-unstable-v2.js';
 import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
 import type { Relay } from '../relay/relay.js';
+import { CHECKS } from './checks.js';
 import { dismiss } from './lifetimes.js';
 import {
   depth,
@@ -26,6 +27,7 @@ import {
   popupLives,
   tie,
   toplevelOf,
+  wmBaseOf,
   type Life,
   type Role,
 } from './life.js';
@@ -47,7 +49,7 @@ export type Exports = Map<string, RelayObject<'xdg_toplevel'>>;
 export function rolesConcern(exports: Exports): Concern {
   return {
     name: 'roles',
-    after: ['values', 'lifetimes', 'construction'],
+    after: [...CHECKS, 'lifetimes', 'construction', 'dismissals'],
     requests: { ...surfaceRoles, ...foreignRequests(exports) },
     made: {
       xdg_surface: (xdgSurface, { args }) => {
@@ -130,11 +132,6 @@ function becomes(xdgSurface: RelayObject, roleObject: RelayObject): void {
   const life = lifeOf(xdgSurface);
   life.roleObject = roleObject;
   lifeOf(roleObject).surface = life.surface;
-}
-
-/** The xdg_wm_base that an xdg_surface was made by: errors of popups are told by it. */
-function wmBaseOf(xdgSurface: RelayObject): RelayObject {
-  return knownLife(xdgSurface)?.needs.find(({ object }) => object.is('xdg_wm_base'))?.object ?? xdgSurface;
 }
 
 /** Proves that an xdg_surface may get a toplevel or popup. */

@@ -11,6 +11,7 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlKeyboardKeyState, WlPointerButtonState } from '../wayland/protocols/wayland.js';
+import { CHECKS } from './checks.js';
 import { isShown, knownLife, parentIsShown } from './life.js';
 import { dismiss } from './lifetimes.js';
 
@@ -80,7 +81,7 @@ export function serialsConcern(serials = new Serials()): Concern {
   const grabbing = new Set<RelayObject>();
   return {
     name: 'serials',
-    after: ['values', 'lifetimes', 'construction', 'roles'],
+    after: [...CHECKS, 'lifetimes', 'construction', 'dismissals', 'roles'],
     made: seats.made,
     gone: { xdg_popup: popup => grabbing.delete(popup) },
     events: {

@@ -3,11 +3,18 @@
  * which it says it. Out, at each commit: width and height in surface units. What this model cannot know exactly it takes
  * for larger, never for smaller.
  */
+import type { RelayObject } from '../relay/object-map.js';
 
 /** Width and height; in pixels for a buffer, in surface units for a surface. */
 export interface Size {
   readonly width: number;
   readonly height: number;
+}
+
+/** A part of a surface. */
+export interface Part extends Size {
+  readonly x: number;
+  readonly y: number;
 }
 
 const NOTHING: Size = { width: 0, height: 0 };
@@ -21,21 +28,33 @@ export class SurfaceState {
   /** `wl_surface.set_buffer_transform`: wl_output.transform. Odd ones turn it by a quarter. */
   transform = 0;
   /** `wp_viewport.set_source`, in surface units before the viewport; undefined: all of the buffer. */
-  source: Size | undefined;
+  source: Part | undefined;
   /** `wp_viewport.set_destination`, in surface units; undefined: as large as the source. */
   destination: Size | undefined;
 
+  /** The viewport that says so. */
+  viewport: RelayObject | undefined;
+
+  /** What the buffer has to show, in whole surface units before the viewport. */
+  get unitsOfBuffer(): Size | undefined {
+    const { buffer, scale } = this;
+    if (buffer === undefined) return undefined;
+    const { width, height } = this.#turned(buffer);
+    return { width: Math.floor(width / scale), height: Math.floor(height / scale) };
+  }
+
   /** The size that a commit gives to the surface. */
   get size(): Size {
-    const { buffer, scale, transform, source, destination } = this;
+    const { buffer, scale, source, destination } = this;
     if (buffer === undefined) return NOTHING;
     if (destination !== undefined) return destination;
     if (source !== undefined) return roundedUp(source);
-    const turned = (transform & 1) === 1;
-    return roundedUp({
-      width: (turned ? buffer.height : buffer.width) / scale,
-      height: (turned ? buffer.width : buffer.height) / scale,
-    });
+    const { width, height } = this.#turned(buffer);
+    return roundedUp({ width: width / scale, height: height / scale });
+  }
+
+  #turned({ width, height }: Size): Size {
+    return (this.transform & 1) === 1 ? { width: height, height: width } : { width, height };
   }
 }
 

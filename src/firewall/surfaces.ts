@@ -4,7 +4,7 @@
  */
 import type { RelayObject } from '../relay/object-map.js';
 import type { Rect } from '../wayland/region.js';
-import type { Size } from './surface-state.js';
+import type { Part, Size } from './surface-state.js';
 import { SurfaceNode } from './surface-tree.js';
 
 /** What is known of an xdg_surface. */
@@ -27,9 +27,8 @@ export class ShellWindow {
     readonly surface: RelayObject<'wl_surface'>,
   ) {}
 
-  /** `xdg_surface.set_window_geometry`, which goes on to the compositor; one without an inside is refused there. */
-  setGeometry({ x, y, width, height }: Size & { readonly x: number; readonly y: number }): void {
-    if (width <= 0 || height <= 0) return;
+  /** `xdg_surface.set_window_geometry`, which goes on to the compositor. */
+  setGeometry({ x, y, width, height }: Part): void {
     this.told = this.geometry = { x1: x, y1: y, x2: x + width, y2: y + height };
   }
 

@@ -1,51 +1,234 @@
 /**
- * Values inside of requests that the protocols forbid: a row that is longer than its stride, a size without an inside, a
- * number that no enum has. Some compositors believe them (sway 1.7 reads beyond a pool whose buffers have short rows, and
- * ends), the others refuse them by ending the client themselves; the glue refuses first, with the protocol's own error.
- * This is the first room of the firewall: the others count on what has passed it.
+ * What the numbers inside of requests may be: sizes, places, scales, enums, sets of bits, as declarations
+ * (`value-rules.ts`). Some compositors believe whatever a client says (sway 1.7 reads beyond a pool whose buffers have
+ * short rows, and ends), the others refuse it by ending the client themselves; the glue refuses first, with the protocol's
+ * own error. Where the protocol has none, a place is moved and a hint that nobody knows is left out.
+ *
+ * This is the first room of the firewall: the others count on what has passed it. What has to agree with something that was
+ * said before is looked at in `agreement.ts` and `surface-sizes.ts`.
  */
-import { ProtocolError, Verdict, type RequestHandlers } from '../relay/call.js';
 import { checkAttachOffset } from '../relay/attach-offset.js';
+import { Verdict, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
-import type { RelayObject } from '../relay/object-map.js';
-import { bytesPerPixel } from '../wayland/shm-formats.js';
-import { WpCursorShapeDeviceV1Error, WpCursorShapeDeviceV1Shape } from '../wayland/protocols/cursor-shape-v1.js';
-import { WpViewportError } from '../wayland/protocols/viewporter.js';
+import { WpColorRepresentationSurfaceV1Error as ColorError } from '../wayland/protocols/color-representation-v1.js';
 import {
-  WlDataDeviceManagerDndAction,
-  WlDataOfferError,
-  WlDataSourceError,
-  WlOutputTransform,
-  WlShmError,
-  WlSurfaceError,
-} from '../wayland/protocols/wayland.js';
+  WpColorRepresentationSurfaceV1AlphaMode,
+  WpColorRepresentationSurfaceV1ChromaLocation,
+  WpColorRepresentationSurfaceV1Coefficients,
+  WpColorRepresentationSurfaceV1Range,
+} from '../wayland/protocols/color-representation-v1.js';
+import { WpContentTypeV1Type } from '../wayland/protocols/content-type-v1.js';
+import { WpCursorShapeDeviceV1Error, WpCursorShapeDeviceV1Shape } from '../wayland/protocols/cursor-shape-v1.js';
+import { ZwpPointerConstraintsV1Lifetime } from '../wayland/protocols/pointer-constraints-unstable-v1.js';
+import { WpTearingControlV1PresentationHint } from '../wayland/protocols/tearing-control-v1.js';
+import {
+  ZwpTextInputV3ChangeCause,
+  ZwpTextInputV3ContentHint,
+  ZwpTextInputV3ContentPurpose,
+} from '../wayland/protocols/text-input-unstable-v3.js';
+import { WpViewportError } from '../wayland/protocols/viewporter.js';
+import { WlOutputTransform, WlShmError, WlSurfaceError } from '../wayland/protocols/wayland.js';
 import {
   ZxdgToplevelDecorationV1Error,
   ZxdgToplevelDecorationV1Mode,
 } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import {
   XdgPositionerAnchor,
+  XdgPositionerConstraintAdjustment,
   XdgPositionerError,
   XdgPositionerGravity,
   XdgSurfaceError,
   XdgToplevelError,
   XdgToplevelResizeEdge,
 } from '../wayland/protocols/xdg-shell.js';
+import { bytesPerPixel } from '../wayland/shm-formats.js';
+import {
+  allOf,
+  atLeast,
+  between,
+  bitsWithin,
+  cut,
+  keeping,
+  keepingAll,
+  MAX_PLACE,
+  oneOf,
+  oneOfOr,
+  place,
+  within,
+  wrong,
+  type Rule,
+  type ValueRules,
+} from './value-rules.js';
 
 /** The largest scale of a buffer: screens have 1 to 4, and sizes times this stay far from the end of an int. */
 export const MAX_BUFFER_SCALE = 128;
+/** Widest and highest buffer, in pixels: no GPU has a larger texture, and coordinates of pixman end there. */
+export const MAX_BUFFER_SIDE = 32_768;
 
+const INT32_MAX = 0x7fffffff;
 /** What unsets a viewport's source or destination. */
 const UNSET = -1;
+/** `org_kde_kwin_server_decoration.mode`, of which no table says anything. */
+const KDE_MODES = { none: 0, client: 1, server: 2 };
+/** `wp_cursor_shape_device_v1.shape`: the last one of version 1. */
+const LAST_SHAPE_OF_V1 = WpCursorShapeDeviceV1Shape.zoom_out;
+/** `zwp_text_input_v3.content_hint`: all of version 1. */
+const HINTS_OF_V1 = 0x3ff;
 
-const ACTIONS = Object.values(WlDataDeviceManagerDndAction).reduce<number>((bits, bit) => bits | bit, 0);
+const side = atLeast(0, XdgToplevelError.invalid_size);
+const anySide = within(0, MAX_PLACE);
+const visibleSide = within(1, MAX_PLACE);
+
+/** A cursor's shape, of those that the version has. */
+const shape: Rule = (() => {
+  const all = oneOf(WpCursorShapeDeviceV1Shape, WpCursorShapeDeviceV1Error.invalid_shape);
+  return {
+    ...all,
+    mend: (value, version) => (version < 2 && value > LAST_SHAPE_OF_V1 ? undefined : all.mend(value, version)),
+  };
+})();
+
+/** Hints of a text, those that the version has. */
+const hints: Rule = {
+  mend: (value, version) => value & (version < 2 ? HINTS_OF_V1 : allOf(ZwpTextInputV3ContentHint)),
+};
+
+export const VALUE_RULES = {
+  wl_surface: {
+    set_buffer_scale: { scale: between(1, MAX_BUFFER_SCALE, WlSurfaceError.invalid_scale) },
+    set_buffer_transform: { transform: oneOf(WlOutputTransform, WlSurfaceError.invalid_transform) },
+    offset: { x: place, y: place },
+  },
+  wl_subsurface: { set_position: { x: place, y: place } },
+  wl_shm: { create_pool: { size: between(1, INT32_MAX, WlShmError.invalid_stride) } },
+  xdg_positioner: {
+    set_size: {
+      width: atLeast(1, XdgPositionerError.invalid_input),
+      height: atLeast(1, XdgPositionerError.invalid_input),
+    },
+    set_anchor_rect: {
+      x: place,
+      y: place,
+      width: atLeast(0, XdgPositionerError.invalid_input),
+      height: atLeast(0, XdgPositionerError.invalid_input),
+    },
+    set_anchor: { anchor: oneOf(XdgPositionerAnchor, XdgPositionerError.invalid_input) },
+    set_gravity: { gravity: oneOf(XdgPositionerGravity, XdgPositionerError.invalid_input) },
+    set_constraint_adjustment: { constraint_adjustment: bitsWithin(allOf(XdgPositionerConstraintAdjustment)) },
+    set_offset: { x: place, y: place },
+    set_parent_size: { parent_width: anySide, parent_height: anySide },
+  },
+  xdg_surface: {
+    set_window_geometry: {
+      x: place,
+      y: place,
+      width: atLeast(1, XdgSurfaceError.invalid_size),
+      height: atLeast(1, XdgSurfaceError.invalid_size),
+    },
+  },
+  xdg_toplevel: {
+    set_min_size: { width: side, height: side },
+    set_max_size: { width: side, height: side },
+    resize: { edges: oneOf(XdgToplevelResizeEdge, XdgToplevelError.invalid_resize_edge) },
+    show_window_menu: { x: place, y: place },
+  },
+  xdg_toplevel_icon_v1: { add_buffer: { scale: within(1, MAX_BUFFER_SCALE) } },
+  zxdg_toplevel_decoration_v1: {
+    set_mode: { mode: oneOf(ZxdgToplevelDecorationV1Mode, ZxdgToplevelDecorationV1Error.invalid_mode) },
+  },
+  org_kde_kwin_server_decoration: { request_mode: { mode: oneOf(KDE_MODES) } },
+  wp_cursor_shape_device_v1: { set_shape: { shape } },
+  wp_content_type_v1: { set_content_type: { content_type: oneOf(WpContentTypeV1Type) } },
+  wp_tearing_control_v1: { set_presentation_hint: { hint: oneOf(WpTearingControlV1PresentationHint) } },
+  wp_color_representation_surface_v1: {
+    set_alpha_mode: { alpha_mode: oneOf(WpColorRepresentationSurfaceV1AlphaMode, ColorError.alpha_mode) },
+    set_coefficients_and_range: {
+      coefficients: oneOf(WpColorRepresentationSurfaceV1Coefficients, ColorError.coefficients),
+      range: oneOf(WpColorRepresentationSurfaceV1Range, ColorError.coefficients),
+    },
+    set_chroma_location: {
+      chroma_location: oneOf(WpColorRepresentationSurfaceV1ChromaLocation, ColorError.chroma_location),
+    },
+  },
+  // A compositor of wlroots takes every other number for a lock that lasts.
+  zwp_pointer_constraints_v1: {
+    lock_pointer: {
+      lifetime: oneOfOr(ZwpPointerConstraintsV1Lifetime, ZwpPointerConstraintsV1Lifetime.persistent),
+    },
+    confine_pointer: {
+      lifetime: oneOfOr(ZwpPointerConstraintsV1Lifetime, ZwpPointerConstraintsV1Lifetime.persistent),
+    },
+  },
+  zwp_text_input_v3: {
+    set_content_type: {
+      hint: hints,
+      purpose: oneOfOr(ZwpTextInputV3ContentPurpose, ZwpTextInputV3ContentPurpose.normal),
+    },
+    set_text_change_cause: { cause: oneOfOr(ZwpTextInputV3ChangeCause, ZwpTextInputV3ChangeCause.other) },
+    set_cursor_rectangle: { x: place, y: place, width: anySide, height: anySide },
+  },
+  zwlr_screencopy_manager_v1: {
+    capture_output_region: {
+      overlay_cursor: within(0, 1),
+      x: place,
+      y: place,
+      width: visibleSide,
+      height: visibleSide,
+    },
+  },
+} satisfies ValueRules;
+
+const attached = keeping('wl_surface', 'attach', { x: place, y: place });
+const destined = keeping('wp_viewport', 'set_destination', {
+  width: atLeast(1, WpViewportError.bad_value),
+  height: atLeast(1, WpViewportError.bad_value),
+});
+const kept = keepingAll(VALUE_RULES);
+
+/** Requests whose numbers are looked at together. */
+const together = {
+  wl_surface: {
+    ...kept.wl_surface,
+    attach: call => {
+      const { object, args } = call;
+      checkAttachOffset(object, args.x, args.y);
+      return attached(call);
+    },
+    damage: cut,
+    damage_buffer: cut,
+  },
+  wl_region: { add: cut, subtract: cut },
+  wl_shm_pool: {
+    create_buffer: ({ object, args: { offset, width, height, stride, format } }) => {
+      const bytes = bytesPerPixel(format);
+      if (bytes === undefined) {
+        throw wrong(object, WlShmError.invalid_format, 'create_buffer', `no pixel format 0x${format.toString(16)}`);
+      }
+      const hasInside = width > 0 && height > 0 && width <= MAX_BUFFER_SIDE && height <= MAX_BUFFER_SIDE;
+      if (offset >= 0 && hasInside && stride >= width * bytes && stride * height <= INT32_MAX) return Verdict.Forward;
+      const text = `a buffer of ${width}x${height} at ${offset} with rows of ${stride} bytes, ${bytes} a pixel`;
+      throw wrong(object, WlShmError.invalid_stride, 'create_buffer', text);
+    },
+  },
+  wp_viewport: {
+    set_source: ({ object, args: { x, y, width, height } }) => {
+      if ([x, y, width, height].every(value => value === UNSET)) return Verdict.Forward;
+      if (x >= 0 && y >= 0 && width > 0 && height > 0) return Verdict.Forward;
+      throw wrong(object, WpViewportError.bad_value, 'set_source', `${width}x${height} at ${x}, ${y}`);
+    },
+    set_destination: call => {
+      const { width, height } = call.args;
+      return width === UNSET && height === UNSET ? Verdict.Forward : destined(call);
+    },
+  },
+} satisfies RequestHandlers;
 
 /** The concern for one connection. */
 export function valuesConcern(): Concern {
   return {
     name: 'values',
     after: ['globals'],
-    requests: { ...surfaces, ...memory, ...windows, ...drags },
+    requests: { ...kept, ...together },
     // A format whose pixels we cannot measure is not offered.
     events: {
       wl_shm: {
@@ -54,169 +237,3 @@ export function valuesConcern(): Concern {
     },
   };
 }
-
-/** Passes what is right, and refuses the rest by an error of the object's own. */
-function check(right: boolean, object: RelayObject, code: number, text: () => string): Verdict {
-  if (right) return Verdict.Forward;
-  throw new ProtocolError(object.clientId, code, `${String(object)}: ${text()}`);
-}
-
-/** A test for the values of an enum. */
-function oneOf(values: Readonly<Record<string, number>>): (value: number) => boolean {
-  const known = new Set(Object.values(values));
-  return value => known.has(value);
-}
-
-const isTransform = oneOf(WlOutputTransform);
-const isAnchor = oneOf(XdgPositionerAnchor);
-const isGravity = oneOf(XdgPositionerGravity);
-const isEdge = oneOf(XdgToplevelResizeEdge);
-const isMode = oneOf(ZxdgToplevelDecorationV1Mode);
-const isShape = oneOf(WpCursorShapeDeviceV1Shape);
-const isOneAction = oneOf(WlDataDeviceManagerDndAction);
-
-const surfaces: RequestHandlers = {
-  wl_surface: {
-    attach: ({ object, args: { x, y } }) => {
-      checkAttachOffset(object, x, y);
-      return Verdict.Forward;
-    },
-    set_buffer_scale: ({ object, args: { scale } }) =>
-      check(
-        scale >= 1 && scale <= MAX_BUFFER_SCALE,
-        object,
-        WlSurfaceError.invalid_scale,
-        () => `a buffer scale of ${scale}: it is 1 to ${MAX_BUFFER_SCALE}`,
-      ),
-    set_buffer_transform: ({ object, args: { transform } }) =>
-      check(
-        isTransform(transform),
-        object,
-        WlSurfaceError.invalid_transform,
-        () => `there is no transform ${transform}`,
-      ),
-  },
-  wp_viewport: {
-    set_source: ({ object, args: { x, y, width, height } }) =>
-      check(
-        [x, y, width, height].every(value => value === UNSET) || (x >= 0 && y >= 0 && width > 0 && height > 0),
-        object,
-        WpViewportError.bad_value,
-        () => `a source of ${width}x${height} at ${x}, ${y}`,
-      ),
-    set_destination: ({ object, args: { width, height } }) =>
-      check(
-        (width === UNSET && height === UNSET) || (width > 0 && height > 0),
-        object,
-        WpViewportError.bad_value,
-        () => `a destination of ${width}x${height}`,
-      ),
-  },
-  wp_cursor_shape_device_v1: {
-    set_shape: ({ object, args: { shape } }) =>
-      check(
-        isShape(shape),
-        object,
-        WpCursorShapeDeviceV1Error.invalid_shape,
-        () => `there is no cursor shape ${shape}`,
-      ),
-  },
-};
-
-const memory: RequestHandlers = {
-  wl_shm: {
-    create_pool: ({ object, args: { size } }) =>
-      check(size > 0, object, WlShmError.invalid_stride, () => `a pool of ${size} bytes`),
-  },
-  wl_shm_pool: {
-    create_buffer: ({ object, args: { offset, width, height, stride, format } }) => {
-      const bytes = bytesPerPixel(format);
-      if (bytes === undefined) {
-        return check(false, object, WlShmError.invalid_format, () => `no pixel format 0x${format.toString(16)}`);
-      }
-      return check(
-        offset >= 0 && width > 0 && height > 0 && stride >= width * bytes && stride * height <= 0x7fffffff,
-        object,
-        WlShmError.invalid_stride,
-        () => `a buffer of ${width}x${height} at ${offset} with rows of ${stride} bytes, ${bytes} a pixel`,
-      );
-    },
-  },
-};
-
-const windows: RequestHandlers = {
-  xdg_positioner: {
-    set_size: ({ object, args: { width, height } }) =>
-      check(width > 0 && height > 0, object, XdgPositionerError.invalid_input, () => `a size of ${width}x${height}`),
-    set_anchor_rect: ({ object, args: { width, height } }) =>
-      check(
-        width >= 0 && height >= 0,
-        object,
-        XdgPositionerError.invalid_input,
-        () => `an anchor of ${width}x${height}`,
-      ),
-    set_anchor: ({ object, args: { anchor } }) =>
-      check(isAnchor(anchor), object, XdgPositionerError.invalid_input, () => `there is no anchor ${anchor}`),
-    set_gravity: ({ object, args: { gravity } }) =>
-      check(isGravity(gravity), object, XdgPositionerError.invalid_input, () => `there is no gravity ${gravity}`),
-  },
-  xdg_surface: {
-    set_window_geometry: ({ object, args: { width, height } }) =>
-      check(
-        width > 0 && height > 0,
-        object,
-        XdgSurfaceError.invalid_size,
-        () => `a window geometry of ${width}x${height}`,
-      ),
-  },
-  xdg_toplevel: {
-    set_min_size: ({ object, args: { width, height } }) =>
-      check(
-        width >= 0 && height >= 0,
-        object,
-        XdgToplevelError.invalid_size,
-        () => `a least size of ${width}x${height}`,
-      ),
-    set_max_size: ({ object, args: { width, height } }) =>
-      check(
-        width >= 0 && height >= 0,
-        object,
-        XdgToplevelError.invalid_size,
-        () => `a largest size of ${width}x${height}`,
-      ),
-    resize: ({ object, args: { edges } }) =>
-      check(isEdge(edges), object, XdgToplevelError.invalid_resize_edge, () => `there is no edge ${edges}`),
-  },
-  zxdg_toplevel_decoration_v1: {
-    set_mode: ({ object, args: { mode } }) =>
-      check(isMode(mode), object, ZxdgToplevelDecorationV1Error.invalid_mode, () => `there is no mode ${mode}`),
-  },
-};
-
-const drags: RequestHandlers = {
-  wl_data_source: {
-    set_actions: ({ object, args: { dnd_actions: actions } }) =>
-      check(
-        (actions & ~ACTIONS) === 0,
-        object,
-        WlDataSourceError.invalid_action_mask,
-        () => `actions ${actions}, of which there are ${ACTIONS}`,
-      ),
-  },
-  wl_data_offer: {
-    set_actions: ({ object, args: { dnd_actions: actions, preferred_action: preferred } }) => {
-      check(
-        (actions & ~ACTIONS) === 0,
-        object,
-        WlDataOfferError.invalid_action_mask,
-        () => `actions ${actions}, of which there are ${ACTIONS}`,
-      );
-      return check(
-        isOneAction(preferred) && (preferred & ~actions) === 0,
-        object,
-        WlDataOfferError.invalid_action,
-        () => `the action ${preferred} is preferred, of ${actions}`,
-      );
-    },
-  },
-};

@@ -14,7 +14,16 @@ import type {
   RequestName,
 } from '../wayland/message-types.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
-import { HEADER_BYTES, padded, readBytes, readInt, readString, readUint, type Bind } from '../wayland/wire.js';
+import {
+  HEADER_BYTES,
+  padded,
+  readBytes,
+  readInt,
+  readString,
+  readUint,
+  writeUint,
+  type Bind,
+} from '../wayland/wire.js';
 import type { RelayObject } from './object-map.js';
 import type { Relay } from './relay.js';
 
@@ -101,6 +110,15 @@ export class Call<N extends string = string, Args = unknown> {
    */
   get args(): Args {
     return (this.#args ??= decode(this) as Args);
+  }
+
+  /**
+   * Puts another number in the place of an argument, in the message itself: who handles it next sees that, and so does the
+   * other side. `word` counts the words behind the header, so nothing of variable length may come before it.
+   */
+  replaceWord(word: number, value: number): void {
+    writeUint(this.bytes, this.offset + HEADER_BYTES + 4 * word, value);
+    this.#args = undefined;
   }
 
   /** Takes the fd at `index` away from the message: it is the caller's now. */

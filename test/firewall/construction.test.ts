@@ -5,7 +5,7 @@ import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewal
 import { WlSeatCapability, WlSeatError, WlSubsurfaceError } from '../../src/wayland/protocols/wayland.js';
 import { ZxdgToplevelDecorationV1Error } from '../../src/wayland/protocols/xdg-decoration-unstable-v1.js';
 import { XdgPopupError, XdgSurfaceError, XdgWmBaseError } from '../../src/wayland/protocols/xdg-shell.js';
-import { firstCommit } from '../relay/manners.js';
+import { firstCommit, positionerOf } from '../relay/manners.js';
 import { settle, type Received } from '../relay/peer.js';
 import { between, bindAll, madeBy } from '../relay/relay-between.js';
 
@@ -32,7 +32,7 @@ async function walled(t: Test) {
   const { client, compositor } = b;
   const bound = bindAll(b, GLOBALS);
   const buffer = client.make(bound.wp_single_pixel_buffer_manager_v1, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
-  const positioner = client.make(bound.xdg_wm_base, 'create_positioner');
+  const positioner = positionerOf(client, bound.xdg_wm_base);
   const surface = (): number => client.make(bound.wl_compositor, 'create_surface');
   const xdgSurface = (of: number): number => client.make(bound.xdg_wm_base, 'get_xdg_surface', ['new', of]);
   const commit = (of: number, attached?: 'buffer' | 'nothing'): void => {

@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { Focus, focusConcern, MAX_HOLD_MS, TYPING_MS, type Clock } from '../../src/firewall/focus.js';
 import { firewall, FIREWALL, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
-import { firstCommit } from '../relay/manners.js';
+import { firstCommit, positionerOf } from '../relay/manners.js';
 import { settle, type Peer } from '../relay/peer.js';
 import { between } from '../relay/relay-between.js';
 
@@ -300,7 +300,7 @@ t.test('a menu opens only where the user has acted last', async t => {
   await hostile.show(window);
   const { client, bound, compositor } = hostile;
   const popup = async (): Promise<void> => {
-    const positioner = client.make(bound.xdg_wm_base, 'create_positioner');
+    const positioner = positionerOf(client, bound.xdg_wm_base);
     const surface = client.make(bound.wl_compositor, 'create_surface');
     const xdg = client.make(bound.xdg_wm_base, 'get_xdg_surface', ['new', surface]);
     const menu = client.make(xdg, 'get_popup', ['new', window.xdg, positioner]);
@@ -321,7 +321,7 @@ t.test('a popup of a window that waits is not asked for before', async t => {
   const window = await hostile.window();
   await hostile.show(window);
   const { client, bound, compositor } = hostile;
-  const positioner = client.make(bound.xdg_wm_base, 'create_positioner');
+  const positioner = positionerOf(client, bound.xdg_wm_base);
   const surface = client.make(bound.wl_compositor, 'create_surface');
   const xdg = client.make(bound.xdg_wm_base, 'get_xdg_surface', ['new', surface]);
   client.make(xdg, 'get_popup', ['new', window.xdg, positioner]);

@@ -1,6 +1,6 @@
 /** When nobody touches the keyboard: by the minute, and not by the key. */
 import t from 'tap';
-import { MIN_IDLE_MS } from '../../src/firewall/idle.js';
+import { MAX_IDLE_MS, MIN_IDLE_MS } from '../../src/firewall/idle.js';
 import { GlueBetween } from '../compositor-glue/glue-between.js';
 import { settle } from '../relay/peer.js';
 
@@ -22,7 +22,9 @@ t.test('a shorter time than a minute is made a minute, and a longer one is left'
       [MIN_IDLE_MS - 1, MIN_IDLE_MS],
       [MIN_IDLE_MS, MIN_IDLE_MS],
       [MIN_IDLE_MS + 1, MIN_IDLE_MS + 1],
-      [0xffffffff, 0xffffffff],
+      [MAX_IDLE_MS, MAX_IDLE_MS],
+      [MAX_IDLE_MS + 1, MAX_IDLE_MS],
+      [0xffffffff, MAX_IDLE_MS],
     ] as const) {
       const notification = client.make(notifier, request, ['new', asked, seat]);
       await settle(16);

@@ -1,7 +1,7 @@
 /** A client behind a firewall, with what its windows are made of, and a compositor that is a stand-in. */
 import type { Test } from 'tap';
 import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
-import { firstCommit } from '../relay/manners.js';
+import { firstCommit, positionerOf } from '../relay/manners.js';
 import { between, bindAll } from '../relay/relay-between.js';
 
 const GLOBALS = [
@@ -25,7 +25,7 @@ export async function walled(t: Test, vm = new VmFirewall('work')) {
   const buffer = client.make(bound.wp_single_pixel_buffer_manager_v1, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
   const pointer = client.make(bound.wl_seat, 'get_pointer');
   const xdg = (of: number): number => client.make(bound.xdg_wm_base, 'get_xdg_surface', ['new', of]);
-  const positioner = client.make(bound.xdg_wm_base, 'create_positioner');
+  const positioner = positionerOf(client, bound.xdg_wm_base);
   const show = async (of: { readonly surface: number; readonly xdg: number }): Promise<void> => {
     await firstCommit(client, of.surface, of.xdg);
     client.say(of.surface, 'attach', [buffer, 0, 0]);

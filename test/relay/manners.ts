@@ -72,3 +72,11 @@ export async function firstCommit(client: Peer, surface: number, xdgSurface: num
   await eventually('a configure', () => told().length > before || client.ended);
   if (!client.ended) client.say(xdgSurface, 'ack_configure', [told().at(-1)!.args[0]]);
 }
+
+/** A positioner that says enough of a popup's place. */
+export function positionerOf(client: Peer, wmBase: number): number {
+  const positioner = client.make(wmBase, 'create_positioner');
+  client.say(positioner, 'set_size', [10, 10]);
+  client.say(positioner, 'set_anchor_rect', [0, 0, 1, 1]);
+  return positioner;
+}

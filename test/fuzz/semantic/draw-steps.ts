@@ -5,12 +5,15 @@
 import type { Random } from '../../wayland/random.js';
 import { ends } from './endings.js';
 import { Model, type Offered, type Thing } from './model.js';
+import { EDGES } from './edges.js';
 import { RECIPES } from './recipes.js';
 import { DISPLAY_SLOT, type Step } from './step.js';
 import { drawArguments } from './values.js';
 
 /** Recipes at work at the same time. */
 const AT_ONCE = 3;
+/** Of how many recipes one is about values at the edges. */
+const EDGES_EVERY = 4;
 /** Of how many steps that a compositor must answer with an error one is taken all the same. */
 const ENDING_EVERY = 40;
 
@@ -19,7 +22,7 @@ export function drawSteps(random: Random, offered: Offered, count: number): Step
   for (const name of offered.globals.keys()) if (!model.oneIn(3)) model.global(name);
   const running: Generator<void, void, void>[] = [];
   while (model.requests < count) {
-    if (running.length < AT_ONCE) running.push(random.pick(RECIPES)(model));
+    if (running.length < AT_ONCE) running.push(random.pick(model.oneIn(EDGES_EVERY) ? EDGES : RECIPES)(model));
     const which = random.below(running.length);
     if (running[which]!.next().done === true) running.splice(which, 1);
     while (model.oneIn(2)) one(model);

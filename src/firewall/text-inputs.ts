@@ -1,0 +1,122 @@
+/**
+ * Input methods: what a program tells of the text that is edited, and when. By the protocol a compositor ignores all that a
+ * text input says while its window does not have the keyboard. sway 1.7 listens all the same: to a client that turns the
+ * input method on, that hands it a text and the kind of the text, that turns it off by destroying what is still on, all
+ * while the user types into another VM's window. So nothing goes on without the focus, and what is on is turned off when
+ * the focus goes.
+ *
+ * A compositor counts the commits of a text input, and so does its client, which drops what does not belong to its last
+ * one. Commits that were kept back, and our own, are counted here, so that both agree.
+ */
+import { Verdict, type Call, type EventHandlers, type RequestHandlers } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import { CHECKS } from './checks.js';
+
+/** Bytes of the text around the cursor, by the protocol: a message ends there. */
+export const MAX_SURROUNDING_TEXT = 4000;
+
+/** What is known of a text input. */
+interface State {
+  /** Its client's window has the keyboard. */
+  focused: boolean;
+  /** It is on, by the last commit that the compositor was told. */
+  on: boolean;
+  /** What it will be with the next commit; undefined: the same. */
+  next: boolean | undefined;
+  /** Commits of the client's that were kept back, less those that we have made ourselves. */
+  ahead: number;
+}
+
+type TextRequests = NonNullable<RequestHandlers['zwp_text_input_v3']>;
+type TextInput = Pick<Call<'zwp_text_input_v3'>, 'object'>;
+
+/** The concern for one connection. */
+export function textInputsConcern(): Concern {
+  const states = new WeakMap<RelayObject, State>();
+  const of = (object: RelayObject): State => {
+    let state = states.get(object);
+    if (state === undefined) states.set(object, (state = { focused: false, on: false, next: undefined, ahead: 0 }));
+    return state;
+  };
+  return {
+    name: 'texts',
+    after: CHECKS,
+    requests: { zwp_text_input_v3: requests(of) },
+    events: { zwp_text_input_v3: events(of) },
+  };
+}
+
+function requests(of: (object: RelayObject) => State): TextRequests {
+  const ifFocused = ({ object }: TextInput): Verdict => (of(object).focused ? Verdict.Forward : Verdict.Drop);
+  const turn =
+    (on: boolean) =>
+    ({ object }: TextInput): Verdict => {
+      const state = of(object);
+      if (!state.focused) return Verdict.Drop;
+      state.next = on;
+      return Verdict.Forward;
+    };
+  return {
+    enable: turn(true),
+    disable: turn(false),
+    set_text_change_cause: ifFocused,
+    set_content_type: ifFocused,
+    set_cursor_rectangle: ifFocused,
+    set_surrounding_text: call => {
+      const { relay, object } = call;
+      const { text, cursor, anchor } = call.args;
+      if (!of(object).focused) return Verdict.Drop;
+      const bytes = Buffer.from(text);
+      if (bytes.length > MAX_SURROUNDING_TEXT) return Verdict.Drop;
+      const [start, end] = [inside(bytes, anchor), inside(bytes, cursor)];
+      if (start === anchor && end === cursor) return Verdict.Forward;
+      relay.request(object, 'set_surrounding_text', { text, cursor: end, anchor: start });
+      return Verdict.Drop;
+    },
+    commit: ({ object }) => {
+      const state = of(object);
+      if (!state.focused) {
+        state.ahead += 1;
+        return Verdict.Drop;
+      }
+      state.on = state.next ?? state.on;
+      state.next = undefined;
+      return Verdict.Forward;
+    },
+  };
+}
+
+function events(of: (object: RelayObject) => State): NonNullable<EventHandlers['zwp_text_input_v3']> {
+  return {
+    enter: ({ object }) => {
+      of(object).focused = true;
+      return Verdict.Forward;
+    },
+    leave: ({ relay, object }) => {
+      const state = of(object);
+      state.focused = false;
+      if ((state.on || state.next === true) && !object.destroyed) {
+        relay.request(object, 'disable', {});
+        relay.request(object, 'commit', {});
+        state.ahead -= 1;
+      }
+      state.on = false;
+      state.next = undefined;
+      return Verdict.Forward;
+    },
+    done: ({ relay, object, args: { serial } }) => {
+      const { ahead } = of(object);
+      if (ahead === 0 || object.destroyed) return Verdict.Forward;
+      relay.emitEvent(object, 'done', { serial: (serial + ahead) >>> 0 });
+      return Verdict.Drop;
+    },
+  };
+}
+
+/** The place in a text, in bytes, where `at` is or would be: inside of it, and not inside of a character. */
+function inside(text: Uint8Array, at: number): number {
+  let place = Math.min(Math.max(at, 0), text.length);
+  while (place > 0 && place < text.length && (text[place]! & 0xc0) === 0x80) place -= 1;
+  return place;
+}
