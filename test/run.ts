@@ -229,7 +229,7 @@ if (inVms.length > 0) {
   await stage(
     'guests for real VMs: QEMU, kernel, driver, disks (kept in the cache, made anew where their inputs changed)',
     () =>
-      runCheck('guests', process.execPath, ['dist/src/cli/main.js', 'vm', 'build'], text => process.stdout.write(text)),
+      runCheck('guests', process.execPath, ['dist/bundle/cli/main.js', 'vm', 'build'], text => process.stdout.write(text)),
   );
   const nameOf = (file: string): string => basename(file, '.test.js');
   if (inVms.some(file => nameOf(file) === 'driver')) {
