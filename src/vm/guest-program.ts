@@ -80,7 +80,7 @@ export class GuestProgram {
 
   /** Signals the program alone: what it has started learns of it only by its end. Its status comes as ever. */
   async signalAlone(name: 'TERM' | 'KILL' | 'USR2'): Promise<void> {
-    await this.machine.run(`kill -${name} $(cat ${this.directory}/pid)`);
+    await this.machine.signal(this.directory, name);
   }
 
   #failure(what: string, { output, errors }: ProgramState): Error {

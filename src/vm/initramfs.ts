@@ -56,12 +56,19 @@ exec 3<>$port
 # Or: a number, "look" and a program's directory. A line out: the number and "same", where nothing was written since the
 # last look and the program goes on; else its status or "running", its output and its errors in base64. To find nothing new
 # starts no process: it is what most looks find. The shell compares whole seconds, so what is of one second is looked at anew.
+# Or: a number, "signal", a program's directory and a signal. A line out: the number, and the status of kill.
 # Until the host is there, reading finds the end. A guest that restarts may have left half a line: it is ended first.
 mkdir -p /agent $root/agent
 while :; do
-  read -r number what script <&3 || { sleep 0.1; continue; }
+  read -r number what where signal <&3 || { sleep 0.1; continue; }
+  if [ "$what" = signal ]; then
+    pid=; read -r pid < $root$where/pid
+    kill -$signal $pid
+    printf '\\n%s %s\\n' "$number" $? >&3
+    continue
+  fi
   if [ "$what" = look ]; then
-    cd $root$script
+    cd $root$where
     if [ -e looked ] && [ ! -e status ] && [ looked -nt output ] && [ looked -nt errors ]; then
       printf '\\n%s same\\n' "$number" >&3
     else
@@ -72,7 +79,7 @@ while :; do
     cd /
     continue
   fi
-  echo "$script" | base64 -d > $root/agent/script
+  echo "$where" | base64 -d > $root/agent/script
   if [ -n "$root" ]; then chroot $root /bin/sh /agent/script > /agent/output 2>&1 3>&- < /dev/null
   else sh /agent/script > /agent/output 2>&1 3>&- < /dev/null; fi
   status=$?

@@ -22,7 +22,7 @@ export type Accelerator = 'kvm' | 'tcg';
  * comes for a minute now and then; a guest that hangs is silent for ever.
  */
 const BOOT_SILENCE_MS = 180_000;
-/** How long a look at a program may take, in milliseconds: as long as a script, since it may have to wait for one. */
+/** How long a look at a program, or a signal, may take, in milliseconds: as long as a script, for which it may have to wait. */
 const LOOK_TIMEOUT_MS = 300_000;
 /** Lines of the console that are shown when the guest failed. */
 const SHOWN_LINES = 40;
@@ -233,6 +233,11 @@ export class Machine {
       output: textOf(output),
       errors: textOf(errors),
     };
+  }
+
+  /** Signals such a program alone: what it has started learns of it only by its end. Nothing happens where it has ended. */
+  async signal(directory: string, name: string): Promise<void> {
+    await this.#ask(`signal ${directory} ${name}`, `a signal for ${directory}`, LOOK_TIMEOUT_MS);
   }
 
   /** What the agent answers, in words. */
