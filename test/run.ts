@@ -1,7 +1,7 @@
 /**
  * The test driver. What passes through it: the test files, each run as `node FILE` in a session of its own, two at a
  * time; their TAP output, from which only the closing count is read; and what is no tap test: the making of the guests,
- * the linters, the sanitizer run and the API reference.
+ * and, beside the VMs, the linters, the sanitizer run and the API reference.
  *
  * A file fails when an assertion fails, when it ends otherwise than with status 0, when it runs longer than
  * {@link FILE_TIMEOUT_MS} ({@link VM_FILE_TIMEOUT_MS}), or when it leaves a process behind. tap's own runner knows the first two only, and rebuilds
@@ -30,6 +30,14 @@ const GROUP_GRACE_MS = 3_000;
 const PROGRESS_MS = 30_000;
 /** Most output kept of one file, in characters: the end of it, since failures are told again there. */
 const KEPT_OUTPUT = 200_000;
+/**
+ * Files of test/vm that run beside the others: short ones, without a driver of the guest's own. All others run one at a
+ * time, the longest first: two of them leave QEMU so little time that its own races show.
+ */
+const BESIDE = ['boot', 'demo', 'hostile-device', 'reboot', 'suite', 'wl-connection'];
+const FIRST = 'stack';
+/** The command, as the package has it. */
+const VIRTWL = 'dist/bundle/cli/main.js';
 
 interface Result {
   readonly passed: number;
@@ -225,31 +233,36 @@ const onHost = files.filter(file => !inVms.includes(file));
 if (onHost.length > 0) {
   await stage(`tests (${onHost.length} files, ${JOBS} at a time)`, () => runFiles(onHost, JOBS, FILE_TIMEOUT_MS));
 }
-if (inVms.length > 0) {
-  await stage(
-    'guests for real VMs: QEMU, kernel, driver, disks (kept in the cache, made anew where their inputs changed)',
-    () =>
-      runCheck('guests', process.execPath, ['dist/src/cli/main.js', 'vm', 'build'], text => process.stdout.write(text)),
-  );
-  const nameOf = (file: string): string => basename(file, '.test.js');
-  if (inVms.some(file => nameOf(file) === 'driver')) {
-    await stage('the guest driver, as sparse and checkpatch see it', () =>
-      runCheck('driver lint', 'sh', ['src/setup/lint-driver.sh'], text => process.stdout.write(text)),
-    );
-  }
-  // One at a time: each has two guests or more, and two at once leave QEMU so little time that its own races show.
-  await stage(`tests in real VMs (${inVms.length} files, one at a time)`, () => runFiles(inVms, 1, VM_FILE_TIMEOUT_MS));
+/** QEMU, kernel, driver and disks: kept in the cache, and made anew where their inputs changed. */
+async function makeGuests(): Promise<void> {
+  await runCheck('guests', process.execPath, [VIRTWL, 'vm', 'build'], text => process.stdout.write(text));
 }
-if (named.length === 0) {
-  await stage('how the code is written', () => runCheck('lint', 'sh', ['src/setup/lint.sh']));
-  if (existsSync('test/bindings/sanitize.sh')) {
-    await stage('native code under AddressSanitizer and UBSan', () =>
-      runCheck('sanitizers', 'sh', ['test/bindings/sanitize.sh']),
-    );
+
+/** What else there is to check: none of it has a guest. */
+async function runChecks(): Promise<void> {
+  if (named.length === 0) {
+    // Compilers and linters are in no hurry, whereas a guest is. Sanitized tests have clocks of their own to watch.
+    await runCheck('lint', 'nice', ['sh', 'src/setup/lint.sh']);
+    await runCheck('typedoc', 'nice', ['node', 'node_modules/typedoc/bin/typedoc', '--treatWarningsAsErrors']);
+    await runCheck('sanitizers', 'sh', ['test/bindings/sanitize.sh']);
   }
-  await stage('API reference without warnings', () =>
-    runCheck('typedoc', process.execPath, ['node_modules/typedoc/bin/typedoc', '--treatWarningsAsErrors']),
-  );
+  if (inVms.some(file => basename(file) === 'driver.test.js')) {
+    await runCheck('driver lint', 'nice', ['sh', 'src/setup/lint-driver.sh']);
+  }
+}
+
+if (inVms.length > 0 || named.length === 0) {
+  await stage(`tests in real VMs (${inVms.length} files), and checks beside them`, async () => {
+    if (inVms.length > 0) await makeGuests();
+    const nameOf = (file: string): string => basename(file, '.test.js');
+    const beside = inVms.filter(file => BESIDE.includes(nameOf(file)));
+    const others = inVms.filter(file => !beside.includes(file));
+    others.sort((a, b) => Number(nameOf(b) === FIRST) - Number(nameOf(a) === FIRST));
+    await Promise.all([
+      runFiles(others, 1, VM_FILE_TIMEOUT_MS),
+      runFiles(beside, 1, VM_FILE_TIMEOUT_MS).then(runChecks),
+    ]);
+  });
 }
 
 console.log(`\n${total.passed} passed, ${total.failed} failed`);

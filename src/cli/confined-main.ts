@@ -16,14 +16,22 @@ export interface ConfinedValue {
   readonly options: unknown;
 }
 
+/** The subcommands that have a serving half. Each import names its file, so that the bundle takes it in. */
+const SERVING: Readonly<Record<string, () => Promise<{ serve(options: never): Promise<void> }>>> = {
+  host: () => import('./host.js'),
+  broker: () => import('./broker.js'),
+  allocator: () => import('./allocator.js'),
+};
+
 expectStatusQuestions();
 try {
   if (!isConfined()) throw new Error('this is what "virtwl" runs confined, and nothing to start by hand');
   const { subcommand, log, options } = inheritedValue() as ConfinedValue;
   configureLog(log);
-  const file = new URL(`./${subcommand}.js`, import.meta.url);
-  const { serve } = (await import(file.href)) as { serve(options: unknown): Promise<void> };
-  await serve(options);
+  const serving = SERVING[subcommand];
+  if (serving === undefined) throw new Error(`no subcommand "${subcommand}" runs confined`);
+  const { serve } = await serving();
+  await serve(options as never);
 } catch (error) {
   fail(error);
 }

@@ -8,23 +8,23 @@ import { expectStatusQuestions } from '../observe/status.js';
 import { fail } from './failure.js';
 import { addLogOptions } from './log-options.js';
 
-/** Every subcommand, in the order of the help: a file `NAME.js` that exports `register(program)`. */
-const SUBCOMMANDS = [
-  'probe',
-  'host',
-  'broker',
-  'allocator',
-  'run',
-  'compositor',
-  'frames',
-  'doctor',
-  'demo',
-  'vm',
-] as const;
-
 interface Subcommand {
   register(program: Command): void;
 }
+
+/** Every subcommand, in the order of the help. Each import names its file, so that the bundle takes it in. */
+const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  probe: () => import('./probe.js'),
+  host: () => import('./host.js'),
+  broker: () => import('./broker.js'),
+  allocator: () => import('./allocator.js'),
+  run: () => import('./run.js'),
+  compositor: () => import('./compositor.js'),
+  frames: () => import('./frames.js'),
+  doctor: () => import('./doctor.js'),
+  demo: () => import('./demo.js'),
+  vm: () => import('./vm.js'),
+};
 
 async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('virtwl')
@@ -33,16 +33,19 @@ async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(add --help for what can be given)')
     .exitOverride()
     .enablePositionalOptions();
-  const asked = SUBCOMMANDS.filter(name => name === argv[0]);
-  for (const name of asked.length > 0 ? asked : SUBCOMMANDS) {
-    const file = new URL(`./${name}.js`, import.meta.url);
-    ((await import(file.href)) as Subcommand).register(program);
-  }
+  for (const name of asked(argv[0])) (await SUBCOMMANDS[name]!()).register(program);
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError('(add --help for what can be given)');
     addLogOptions(command);
   }
   await program.parseAsync(argv, { from: 'user' });
+}
+
+/** The subcommands that are to be loaded for this first word: one, none, or for the help and for mistakes all. */
+function asked(word: string | undefined): readonly string[] {
+  const names = Object.keys(SUBCOMMANDS);
+  if (word === '--version' || word === '-V') return [];
+  return word !== undefined && names.includes(word) ? [word] : names;
 }
 
 function packageVersion(): string {

@@ -9,8 +9,8 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { statusIn } from '../observe/status.js';
+import { BUNDLE } from '../sandbox/runtime-files.js';
 import type { NativeCounters } from '../system/native.js';
 
 /**
@@ -24,8 +24,8 @@ export const NODE_FLAGS: readonly string[] = [
   '--min-semi-space-size=4',
   '--max-semi-space-size=4',
 ];
-/** The command line's entry point, compiled. */
-export const VIRTWL = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+/** The command line's entry point, as the package has it: bundled. */
+export const VIRTWL = join(BUNDLE, 'cli/main.js');
 /** What the broker and host processes print when they serve. */
 const READY = /^ready: /;
 /** How long a part may take until it is ready, in milliseconds. */

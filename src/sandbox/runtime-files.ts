@@ -8,10 +8,16 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The directory that holds package.json, found from where this file runs (dist/src/sandbox). */
+/** The directory that holds package.json, found from where this file runs (dist/src/sandbox, or dist/bundle/cli). */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Packages that a confined process loads. */
+/** The directory of the bundled programs, which have the packages they use in them. */
+export const BUNDLE = join(PACKAGE_ROOT, 'dist/bundle');
+
+/** Our compiled code as it runs here: dist/src, or {@link BUNDLE}. */
+const CODE = dirname(fileURLToPath(new URL('.', import.meta.url)));
+
+/** Packages that a confined process loads, where it is not bundled. */
 const PACKAGES = ['commander', 'eventemitter3'] as const;
 
 /**
@@ -20,21 +26,22 @@ const PACKAGES = ['commander', 'eventemitter3'] as const;
  */
 const SHARED_BUILTINS = '/usr/share/nodejs';
 
-let files: readonly string[] | undefined;
-
-/** Absolute paths, each once: regular files, and directories that belong as a whole. */
-export function runtimeFiles(): readonly string[] {
-  return (files ??= [
+/**
+ * Absolute paths, each once: regular files, and directories that belong as a whole.
+ * @param code the directory of the code that is to run
+ */
+export function runtimeFiles(code = CODE): readonly string[] {
+  return [
     ...new Set([
       process.execPath,
       ...sharedLibraries(),
       ...(linkedWithLibnode() && existsSync(SHARED_BUILTINS) ? [SHARED_BUILTINS] : []),
       addonPath(),
-      join(PACKAGE_ROOT, 'dist/src'),
+      code,
       join(PACKAGE_ROOT, 'package.json'),
-      ...PACKAGES.map(packageDirectory),
+      ...(code === BUNDLE ? [] : PACKAGES.map(packageDirectory)),
     ]),
-  ]);
+  ];
 }
 
 /** The directories of the shared libraries: inside, the dynamic linker has no cache to find them by. */

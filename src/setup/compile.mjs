@@ -1,6 +1,6 @@
 /**
- * Compiles the TypeScript when it has changed, and removes what an earlier compilation left of sources that are gone:
- * tsc alone would let a deleted test run on.
+ * Compiles the TypeScript when it has changed, and bundles the programs (`bundle.mjs`). What an earlier compilation left of
+ * sources that are gone is removed: tsc alone would let a deleted test run on.
  *
  *   node src/setup/compile.mjs [--check]
  *
@@ -12,6 +12,10 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, uti
 const ROOTS = ['src', 'compositor-glue', 'test'];
 /** Written after a compilation without errors: which sources it saw. Its time is when the compilation began. */
 const STAMP = 'dist/.compiled';
+/** Written last by `bundle.mjs`. */
+const BUNDLE = 'dist/bundle/LICENSES';
+/** What else the outputs depend on. */
+const INPUTS = ['tsconfig.json', 'package-lock.json', 'src/setup/compile.mjs', 'src/setup/bundle.mjs'];
 const OUTPUTS = /(\.js|\.js\.map|\.d\.ts|\.d\.ts\.map)$/;
 
 /** @param {string} root @param {RegExp} name @returns {string[]} */
@@ -31,10 +35,10 @@ const orphans = ROOTS.flatMap(root => filesBelow(`dist/${root}`, OUTPUTS)).filte
 const missing = sources.some(source => !existsSync(`dist/${source.replace(/\.ts$/, '.js')}`));
 
 function isCurrent() {
-  if (orphans.length > 0 || missing || !existsSync(STAMP)) return false;
+  if (orphans.length > 0 || missing || !existsSync(BUNDLE) || !existsSync(STAMP)) return false;
   if (readFileSync(STAMP, 'utf8') !== sources.join('\n')) return false;
   const compiled = statSync(STAMP).mtimeMs;
-  return [...sources, 'tsconfig.json', 'package-lock.json'].every(path => statSync(path).mtimeMs < compiled);
+  return [...sources, ...INPUTS].every(path => statSync(path).mtimeMs < compiled);
 }
 
 if (isCurrent()) process.exit(0);
@@ -56,5 +60,8 @@ if (status !== 0) {
   console.error(`tsc ended with ${signal ?? `status ${status}`}`);
   process.exit(1);
 }
+// Loaded late: most calls find nothing to do.
+const { bundle } = await import('./bundle.mjs');
+await bundle();
 writeFileSync(STAMP, sources.join('\n'));
 utimesSync(STAMP, began, began);

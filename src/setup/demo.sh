@@ -8,4 +8,4 @@ for word in "$@"; do
     [ "$word" != --vms ] || profile=demo-vms
 done
 sh "$here/src/setup/prepare.sh" "$profile"
-exec node "$here/dist/src/cli/main.js" demo "$@"
+exec node "$here/dist/bundle/cli/main.js" demo "$@"

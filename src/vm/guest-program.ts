@@ -1,29 +1,20 @@
 /**
  * A program that goes on in a guest while the guest takes further scripts. In: a shell command line and where it runs.
  * Out: its output as it grows, and its status once it has ended. In the guest each program has a directory with its output
- * and its status in files; asking costs a script, so ask seldom.
+ * and its status in files; a look that finds nothing new costs the guest next to nothing, one that does a process or two.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Machine } from './machine.js';
+import type { Machine, ProgramState } from './machine.js';
 
-/**
- * How often a program is checked, in milliseconds: each starts some processes in the guest, a tenth of an emulated one.
- */
-const LOOK_INTERVAL_MS = 400;
-/** What a look at a program says that has printed nothing since the last one, and goes on. */
-const SAME = '=';
+export type { ProgramState };
+
+/** How often a program is looked at, in milliseconds. Each time wakes the guest. */
+const LOOK_INTERVAL_MS = 250;
 /** Last lines of a program's output that are told when it fails. */
 const SHOWN_LINES = 20;
 
 /** Where to look first for a number that no program of the guest has. */
 let count = 0;
-
-export interface ProgramState {
-  /** Its exit status, 128 and more for signals; undefined while it runs. */
-  readonly status: number | undefined;
-  readonly output: string;
-  readonly errors: string;
-}
 
 export class GuestProgram {
   #seen: ProgramState = { status: undefined, output: '', errors: '' };
@@ -60,20 +51,7 @@ export class GuestProgram {
   }
 
   async state(): Promise<ProgramState> {
-    // Most looks see nothing new, and start no process for that. A file as old as "looked" may have grown since.
-    const { output } = await this.machine.run(`
-      cd ${this.directory}
-      [ -e looked ] && [ ! -e status ] && [ looked -nt output ] && [ looked -nt errors ] && { echo ${SAME}; exit; }
-      : > looked
-      cat status 2>/dev/null; for file in output errors; do echo :; base64 $file; done`);
-    if (output.trim() === SAME) return this.#seen;
-    const [status = '', text = '', errors = ''] = output.split(':\n');
-    this.#seen = {
-      status: status === '' ? undefined : Number(status),
-      output: Buffer.from(text, 'base64').toString(),
-      errors: Buffer.from(errors, 'base64').toString(),
-    };
-    return this.#seen;
+    return (this.#seen = (await this.machine.look(this.directory)) ?? this.#seen);
   }
 
   /**
@@ -102,7 +80,7 @@ export class GuestProgram {
 
   /** Signals the program alone: what it has started learns of it only by its end. Its status comes as ever. */
   async signalAlone(name: 'TERM' | 'KILL' | 'USR2'): Promise<void> {
-    await this.machine.run(`kill -${name} $(cat ${this.directory}/pid)`);
+    await this.machine.signal(this.directory, name);
   }
 
   #failure(what: string, { output, errors }: ProgramState): Error {

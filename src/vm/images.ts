@@ -58,7 +58,7 @@ export async function diskImage(name: ImageName, say: Say): Promise<string> {
 }
 
 /** What of this package a guest runs; the packages that it needs come with it. */
-const PACKAGE_PARTS = ['package.json', 'dist/src', 'dist/compositor-glue', 'build/Release/virtwl.node'];
+const PACKAGE_PARTS = ['package.json', 'dist/bundle', 'dist/src', 'dist/compositor-glue', 'build/Release/virtwl.node'];
 const PACKAGES_NEEDED = ['commander', 'eventemitter3', 'pngjs'];
 
 /** What else of the checkout a guest gets: tests run in guests too. */
@@ -99,7 +99,7 @@ export function packageFiles({ parts = [], packages = [], without }: MorePackage
   entries.push({
     path: `${EXTRA_DIRECTORY.slice(1)}/virtwl`,
     mode: 0o100755,
-    content: Buffer.from(`#!/bin/sh\nexec node ${EXTRA_DIRECTORY}/package/dist/src/cli/main.js "$@"\n`),
+    content: Buffer.from(`#!/bin/sh\nexec node ${EXTRA_DIRECTORY}/package/dist/bundle/cli/main.js "$@"\n`),
   });
   return entries;
 }

@@ -52,16 +52,38 @@ done
 [ -n "$port" ] || fail 'the VMM gave no port for the agent'
 echo "${READY_LINE} $(cut -d' ' -f1 /proc/uptime)"
 exec 3<>$port
-# A line in: a number, and a script in base64. A line out: the number, the script's status, its output in base64.
+# A line in: a number, "run" and a script in base64. A line out: the number, the script's status, its output in base64.
+# Or: a number, "look" and a program's directory. A line out: the number and "same", where nothing was written since the
+# last look and the program goes on; else its status or "running", its output and its errors in base64. To find nothing new
+# starts no process: it is what most looks find. The shell compares whole seconds, so what is of one second is looked at anew.
+# Or: a number, "signal", a program's directory and a signal. A line out: the number, and the status of kill.
 # Until the host is there, reading finds the end. A guest that restarts may have left half a line: it is ended first.
 mkdir -p /agent $root/agent
 while :; do
-  read -r number script <&3 || { sleep 0.1; continue; }
-  echo "$script" | base64 -d > $root/agent/script
+  read -r number what where signal <&3 || { sleep 0.1; continue; }
+  if [ "$what" = signal ]; then
+    pid=; read -r pid < $root$where/pid
+    kill -$signal $pid
+    printf '\\n%s %s\\n' "$number" $? >&3
+    continue
+  fi
+  if [ "$what" = look ]; then
+    cd $root$where
+    if [ -e looked ] && [ ! -e status ] && [ looked -nt output ] && [ looked -nt errors ]; then
+      printf '\\n%s same\\n' "$number" >&3
+    else
+      : > looked
+      status=running; [ -e status ] && read -r status < status
+      { printf '\\n%s %s :' "$number" "$status"; base64 -w 0 output; printf ' :'; base64 -w 0 errors; echo; } >&3
+    fi
+    cd /
+    continue
+  fi
+  echo "$where" | base64 -d > $root/agent/script
   if [ -n "$root" ]; then chroot $root /bin/sh /agent/script > /agent/output 2>&1 3>&- < /dev/null
   else sh /agent/script > /agent/output 2>&1 3>&- < /dev/null; fi
   status=$?
-  { printf '\\n%s %s ' "$number" "$status"; base64 /agent/output | tr -d '\\n'; echo; } >&3
+  { printf '\\n%s %s ' "$number" "$status"; base64 -w 0 /agent/output; echo; } >&3
 done
 `;
 

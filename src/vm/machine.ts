@@ -22,6 +22,8 @@ export type Accelerator = 'kvm' | 'tcg';
  * comes for a minute now and then; a guest that hangs is silent for ever.
  */
 const BOOT_SILENCE_MS = 180_000;
+/** How long a look at a program, or a signal, may take, in milliseconds: as long as a script, for which it may have to wait. */
+const LOOK_TIMEOUT_MS = 300_000;
 /** Lines of the console that are shown when the guest failed. */
 const SHOWN_LINES = 40;
 /** How long QEMU may take to end when asked to, in milliseconds; it has nothing to save. */
@@ -64,6 +66,14 @@ export interface MachineOptions {
   readonly abort?: AbortSignal | undefined;
 }
 
+/** What a guest's program has printed, and whether it goes on. */
+export interface ProgramState {
+  /** Its exit status, 128 and more for signals; undefined while it runs. */
+  readonly status: number | undefined;
+  readonly output: string;
+  readonly errors: string;
+}
+
 export interface ScriptResult {
   readonly status: number;
   readonly output: string;
@@ -104,7 +114,7 @@ export class Machine {
   bootMs = 0;
   #agent: Socket | undefined;
   #answers = '';
-  #waiting = new Map<number, (result: ScriptResult) => void>();
+  #waiting = new Map<number, (words: readonly string[]) => void>();
   #number = 0;
   #ended: string | undefined;
   /** Set when its wl device has gone: what is told then. */
@@ -204,9 +214,35 @@ export class Machine {
    * the script has printed is lost then, so what may take long is a `GuestProgram`'s.
    * @param timeoutMs in milliseconds, five minutes by default
    */
-  run(script: string, timeoutMs = 300_000): Promise<ScriptResult> {
-    const number = ++this.#number;
+  async run(script: string, timeoutMs = 300_000): Promise<ScriptResult> {
     const first = script.trim().split('\n')[0] ?? '';
+    const [status, output] = await this.#ask(`run ${Buffer.from(script).toString('base64')}`, first, timeoutMs);
+    return { status: Number(status), output: textOf(output) };
+  }
+
+  /**
+   * Looks at a program that a `GuestProgram` has started. Resolves to undefined where it goes on and has printed nothing
+   * since the last look; that costs the guest next to nothing.
+   * @param directory the program's, in the guest
+   */
+  async look(directory: string): Promise<ProgramState | undefined> {
+    const [status, output, errors] = await this.#ask(`look ${directory}`, `a look at ${directory}`, LOOK_TIMEOUT_MS);
+    if (status === 'same') return undefined;
+    return {
+      status: status === 'running' ? undefined : Number(status),
+      output: textOf(output),
+      errors: textOf(errors),
+    };
+  }
+
+  /** Signals such a program alone: what it has started learns of it only by its end. Nothing happens where it has ended. */
+  async signal(directory: string, name: string): Promise<void> {
+    await this.#ask(`signal ${directory} ${name}`, `a signal for ${directory}`, LOOK_TIMEOUT_MS);
+  }
+
+  /** What the agent answers, in words. */
+  #ask(line: string, first: string, timeoutMs: number): Promise<readonly string[]> {
+    const number = ++this.#number;
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         clearTimeout(timer);
@@ -220,8 +256,8 @@ export class Machine {
       }, timeoutMs);
       if (!this.running || this.#agent === undefined) return ending();
       this.#endings.add(ending);
-      this.#waiting.set(number, result => settle(() => resolve(result)));
-      this.#agent.write(`${number} ${Buffer.from(script).toString('base64')}\n`);
+      this.#waiting.set(number, words => settle(() => resolve(words)));
+      this.#agent.write(`${number} ${line}\n`);
     });
   }
 
@@ -277,8 +313,8 @@ export class Machine {
     const lines = (this.#answers + text).split('\n');
     this.#answers = lines.pop() ?? '';
     for (const line of lines) {
-      const [number, status, output = ''] = line.split(' ');
-      this.#waiting.get(Number(number))?.({ status: Number(status), output: Buffer.from(output, 'base64').toString() });
+      const [number, ...words] = line.split(' ');
+      this.#waiting.get(Number(number))?.(words);
     }
   }
 
@@ -287,4 +323,9 @@ export class Machine {
     const lines = this.console.last(SHOWN_LINES).map(line => `  | ${line}`);
     return new Error(`the VM "${this.options.name}" ${what}${ended}. Its console, at the end:\n${lines.join('\n')}`);
   }
+}
+
+/** A word of the agent's that is text in base64; where it may be empty, it begins with a colon. */
+function textOf(word = ''): string {
+  return Buffer.from(word.replace(/^:/, ''), 'base64').toString();
 }

@@ -11,7 +11,7 @@ const common = manual.split('.SH COMMON OPTIONS')[1]!.split('\n.SH ')[0]!;
 // Not those of the user who runs the tests: the help shows them as defaults.
 const { VIRTWL_LOG: _level, VIRTWL_LOG_FORMAT: _format, VIRTWL_TRACE: _trace, ...env } = process.env;
 const help = (...args: string[]) =>
-  execFileSync(process.execPath, ['dist/src/cli/main.js', ...args, '--help'], { encoding: 'utf8', env });
+  execFileSync(process.execPath, ['dist/bundle/cli/main.js', ...args, '--help'], { encoding: 'utf8', env });
 
 /** First words of the indented lines below a heading of commander's help. */
 function listed(text: string, heading: string): string[] {

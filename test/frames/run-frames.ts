@@ -1,9 +1,8 @@
 /** Runs `virtwl frames` as a process of its own, as a user does. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { VIRTWL } from '../../src/demo/host-parts.js';
 import type { ReportJson } from '../../src/frames/report.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 /** Milliseconds for one frame, on a machine that is busy with other tests. */
 export const PATIENCE = '20000';
 
@@ -20,7 +19,7 @@ export function frames(...args: string[]): Promise<Outcome> {
 /** The same, with the process to send signals to. */
 export function startFrames(...args: string[]): { child: ChildProcess; outcome: Promise<Outcome> } {
   const { VIRTWL_LOOPBACK: _, ...env } = process.env;
-  const child = spawn(process.execPath, [MAIN, 'frames', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const child = spawn(process.execPath, [VIRTWL, 'frames', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

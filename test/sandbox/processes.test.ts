@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
 import { DEFAULT_LIMITS } from '../../src/sandbox/confinement.js';
-import { runtimeFiles } from '../../src/sandbox/runtime-files.js';
+import { BUNDLE, runtimeFiles } from '../../src/sandbox/runtime-files.js';
 import {
   Confined,
   descriptorsOf,
@@ -119,7 +119,7 @@ async function noPrivileges(t: Test, inner: number): Promise<void> {
 
 async function onlyWhatThePolicyNames(t: Test, { inner, writable, readable }: Part): Promise<void> {
   await t.test('has a root with what its policy names, read-only but for its own directory', async t => {
-    const bound = [...runtimeFiles(), ...readable, ...writable];
+    const bound = [...runtimeFiles(BUNDLE), ...readable, ...writable];
     t.same(reachable(inner, bound), [], 'nothing lies beside it');
     const mounts = mountsOf(inner);
     t.same(mounts.map(({ path }) => path).sort(), ['/', ...bound].sort(), 'each is a mount of its own');

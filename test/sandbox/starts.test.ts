@@ -134,8 +134,7 @@ t.test('an ordinary user can confine as well', { skip: alreadyOne }, async t => 
   const directory = makeDirectory(t);
   chmodSync(directory, 0o755);
   // Our own checkout may be where nobody else may look.
-  const packages = ['node_modules/commander', 'node_modules/eventemitter3'];
-  for (const part of ['package.json', 'dist/src', 'build/Release/virtwl.node', ...packages]) {
+  for (const part of ['package.json', 'dist/bundle', 'build/Release/virtwl.node']) {
     cpSync(join(PACKAGE_ROOT, part), join(directory, 'package', part), { recursive: true, dereference: true });
   }
   execFileSync('chmod', ['-R', 'a+rX', join(directory, 'package')]);
@@ -143,7 +142,7 @@ t.test('an ordinary user can confine as well', { skip: alreadyOne }, async t => 
   mkdirSync(own);
   chownSync(own, NOBODY, NOBODY);
   const as = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups', '--'];
-  const program = [process.execPath, join(directory, 'package/dist/src/cli/main.js')];
+  const program = [process.execPath, join(directory, 'package/dist/bundle/cli/main.js')];
   const env = { PATH: process.env.PATH };
   if (spawnSync('setpriv', [...as, process.execPath, '-e', '0'], { env }).status !== 0) {
     return t.pass('no other user may run this Node.js', { skip: true });
