@@ -27,6 +27,11 @@ import { namedBy, type SurfaceFamilies } from './surface-families.js';
  * commits hold none; past this the whole connection waits, as it does when a compositor's socket is full.
  */
 export const MAX_HELD_BYTES = 64 << 10;
+/**
+ * Commits among them that are not merged: one for each surface of the window, and one more for each level below others. A
+ * browser has some hundred subsurfaces; each commit is compared with all of them.
+ */
+export const MAX_HELD_COMMITS = 256;
 
 /** State that takes effect with a commit, so that nobody waits for it: what is not here presses. */
 const PATIENT: ReadonlyMap<string, ReadonlySet<string>> = new Map(
@@ -74,6 +79,8 @@ interface Item {
 class Queue {
   readonly items: Item[] = [];
   bytes = 0;
+  /** Of the items: commits that are not merged. */
+  commits = 0;
   /** Items at the head that go on without a release. */
   pressed = 0;
   asked = false;
@@ -126,7 +133,8 @@ export class HeldRequests implements Hold {
     if (this.#queues.size === 0 || this.#current !== undefined) return Verdict.Forward;
     const queue = this.#queueOf(call);
     if (queue === undefined) return Verdict.Forward;
-    if (call.message.fds > 0 || queue.bytes + call.size > MAX_HELD_BYTES) {
+    const full = queue.bytes + call.size > MAX_HELD_BYTES || queue.commits >= MAX_HELD_COMMITS;
+    if (call.message.fds > 0 || full) {
       queue.full = true;
       this.#press(queue);
       return Verdict.Stall;
@@ -171,12 +179,13 @@ export class HeldRequests implements Hold {
   #join(queue: Queue, other: Queue): void {
     queue.items.push(...other.items);
     queue.bytes += other.bytes;
+    queue.commits += other.commits;
     queue.full ||= other.full;
     for (const marks of [this.#marked, this.#needed]) {
       for (const [object, owner] of marks) if (owner === other) marks.set(object, queue);
     }
     this.#queues.delete(other);
-    if (other.asked) this.#press(queue);
+    if (other.asked || other.pressed > 0) this.#press(queue);
   }
 
   #append(queue: Queue, call: Call): void {
@@ -205,7 +214,10 @@ export class HeldRequests implements Hold {
       presses,
     });
     queue.bytes += size;
-    if (commit) this.#merge(queue);
+    if (commit) {
+      queue.commits += 1;
+      this.#merge(queue);
+    }
     if (presses) this.#press(queue);
     this.changed();
   }
@@ -220,11 +232,11 @@ export class HeldRequests implements Hold {
   }
 
   /** A commit takes an earlier one of its surface along where none between them shows what the earlier one said. */
-  #merge({ items }: Queue): void {
+  #merge(queue: Queue): void {
     const { families } = this.#options;
     for (let again = true; again;) {
       again = false;
-      const commits = items.filter(item => item.commit && !item.merged);
+      const commits = queue.items.filter(item => item.commit && !item.merged);
       commits.forEach((item, i) => {
         const next = commits.findIndex((later, j) => j > i && later.object === item.object);
         if (next < 0) return;
@@ -234,6 +246,7 @@ export class HeldRequests implements Hold {
           return;
         }
         item.merged = true;
+        queue.commits -= 1;
         again = true;
       });
     }
@@ -272,8 +285,9 @@ export class HeldRequests implements Hold {
   }
 
   /** A request is not held any more. What it made and what it destroyed is nothing that anybody waits for. */
-  #passed(relay: Relay, queue: Queue, { object, message, bytes, makes }: Item): void {
+  #passed(relay: Relay, queue: Queue, { object, message, bytes, makes, commit, merged }: Item): void {
     queue.bytes -= bytes.length;
+    if (commit && !merged) queue.commits -= 1;
     if (queue.pressed > 0) queue.pressed -= 1;
     for (const reserved of makes) {
       this.#marked.delete(reserved);

@@ -5,7 +5,7 @@
  */
 import t, { type Test } from 'tap';
 import { MAX_BUSY_LINK_BUFFERS } from '../../src/client/app-surface.js';
-import { MAX_HELD_BYTES } from '../../src/client/held-requests.js';
+import { MAX_HELD_BYTES, MAX_HELD_COMMITS } from '../../src/client/held-requests.js';
 import { settle, type Received } from '../relay/peer.js';
 import { timestamp } from '../../src/wayland/timestamp.js';
 import { Random } from '../wayland/random.js';
@@ -663,6 +663,37 @@ t.test(`${MAX_HELD_BYTES} bytes are held; beyond, the connection waits`, async t
   await settle(60);
   t.equal(s.value(other), 61, 'for as long as the compositor does not answer');
   t.equal(s.value(surface), 50);
+  s.fine();
+});
+
+t.test(`${MAX_HELD_COMMITS} commits of a window’s surfaces are held; beyond, the connection waits`, async t => {
+  const s = await Scene.open(t);
+  const { parent, child } = await family(s);
+  const subcompositor = s.bind('wl_subcompositor', 1);
+  const other = await s.surface();
+  await s.fill(child);
+  s.answers = false;
+  s.draw(child, 50);
+  s.say(parent, 'commit'); // so that those of its other subsurfaces wait behind it
+  const siblings: Surface[] = [];
+  for (let i = 2; i < MAX_HELD_COMMITS + 1; i++) {
+    const sibling = await s.surface();
+    s.c.app.make(subcompositor, 'get_subsurface', ['new', sibling.id, parent.id]);
+    siblings.push(sibling);
+  }
+  for (const sibling of siblings.slice(1)) s.say(sibling, 'commit');
+  s.draw(other, 60);
+  await settle(60);
+  t.equal(s.value(other), 60, 'up to there all else goes on');
+  s.say(siblings[0]!, 'commit');
+  s.say(siblings[0]!, 'commit');
+  s.draw(other, 61);
+  await settle(60);
+  t.equal(s.value(other), 60, 'beyond, it waits');
+  await s.goOn();
+  await settle(60);
+  t.equal(s.value(other), 61);
+  t.ok(siblings.every(sibling => s.at(sibling).commits > 0));
   s.fine();
 });
 
