@@ -6,6 +6,7 @@
  *   --seconds N        for the whole table; 540 by default
  *   --only TEXT        kinds that have it in their name
  *   --connections N,N  connections of the hostile VM, 1 and 8 by default
+ *   --nice N           the hostile VM's priority; 10 by default
  *   --json FILE        every number, for comparing two versions
  *
  * Every kind is measured beside the victim alone a moment before, so what the machine does meanwhile is in both. What misses the
@@ -31,6 +32,8 @@ const MIN_FRAMES = 0.9;
 /** Looks beside the flood of one kind, each after one alone: their median counts. */
 const ALONE_PART = 0.3;
 const SETUP_MS = 3_000;
+/** Until what there is of buffers on the way is full, in milliseconds. */
+const FILL_MS = 100;
 
 const { values: options } = parseArgs({
   options: {
@@ -38,6 +41,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: '' },
     connections: { type: 'string', default: '1,8' },
     list: { type: 'boolean', default: false },
+    nice: { type: 'string', default: '10' },
     json: { type: 'string' },
   },
 });
@@ -85,7 +89,11 @@ class Field {
     ends.push(() => control.close());
     const victim = await Victim.open(join(stack.loopback('private'), 'wayland'), control);
     ends.push(() => victim.close());
-    const flooder = fork(fileURLToPath(new URL('victims/flooder.js', import.meta.url)));
+    const flooder = fork(fileURLToPath(new URL('victims/flooder.js', import.meta.url)), [options.nice], {
+      // Whatever the rest of it is run under: the victim is measured, and the hostile VM has what is left.
+      execPath: 'chrt',
+      execArgv: ['--other', '0', process.execPath],
+    });
     ends.push(() => flooder.kill());
     return new Field(sway, stack, victim, flooder, ends);
   }
@@ -113,6 +121,12 @@ class Field {
     });
   }
 
+  async #soFar(): Promise<number> {
+    const told = this.told('so far');
+    this.flooder.send('count');
+    return (await told).requests;
+  }
+
   async measure(kind: string, connections: number, milliseconds: number): Promise<Row | undefined> {
     const alone = summary(await this.victim.watch(milliseconds * ALONE_PART));
     const floods = this.told('floods');
@@ -123,13 +137,16 @@ class Field {
       await over;
       return undefined;
     }
+    await pause(FILL_MS);
+    const first = await this.#soFar();
     const pids = [this.sway.process.pid!, this.stack.parts.get('compositor')!.process.pid!] as const;
     const before = pids.map(worked);
     const sample = await this.victim.watch(milliseconds * (1 - ALONE_PART));
     const took = pids.map((pid, i) => (worked(pid) - before[i]!) / sample.milliseconds);
+    const requests = (await this.#soFar()) - first;
     const deeds = await this.victim.work();
     this.flooder.send('stop');
-    const { requests, ended } = await over;
+    const { ended } = await over;
     const { p50, p99, longest, framesPerSecond, late } = summary(sample);
     return {
       kind,
@@ -162,8 +179,8 @@ function missed({ p50, p99, alone, framesPerSecond, deeds }: Row): string[] {
 }
 
 const HEAD = [
-  '| flood | connections | p50, ms | alone | × | p99, ms | longest | frames/s | late | windows | clicks | paste | requests/s | sway | glue | missed |',
-  '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+  '| flood | connections | p50, ms | alone | × | p99, ms | longest | frames/s | late | windows | clicks | paste | requests/s | sway | glue | µs/request | missed |',
+  '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
 ];
 
 function line(row: Row): string {
@@ -184,6 +201,7 @@ function line(row: Row): string {
     rate.toFixed(0),
     `${(100 * sway).toFixed(0)} %`,
     `${(100 * glue).toFixed(0)} %`,
+    `${((1e6 * sway) / rate).toFixed(1)}, ${((1e6 * glue) / rate).toFixed(1)}`,
     [...missed(row).map(what => `**${what}**`), ...(ended === undefined ? [] : [`(ended: ${ended})`])].join(' '),
   ];
   return `| ${told.join(' | ')} |`;

@@ -1,8 +1,8 @@
 /**
- * The hostile VM: a process that floods as it is told by its parent. It has the lowest priority on this machine, since it
- * stands in for a machine of its own: what it takes from its victim it takes by what it says.
+ * The hostile VM: a process that floods as it is told by its parent. It has a low priority on this machine, since it stands in
+ * for a machine of its own: what it takes from its victim it takes by what it says.
  */
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { UnixSocket } from '../../../src/system/unix-socket.js';
 import { kinds, type Kind, type Turn } from './kinds.js';
 import { Props } from './props.js';
@@ -18,9 +18,9 @@ export interface Order {
   readonly path: string;
 }
 
-/** What is told to the parent: once it floods, and at its end. */
+/** What is told to the parent: once it floods, when it is asked, and at its end. */
 export interface Told {
-  readonly state: 'floods' | 'over';
+  readonly state: 'floods' | 'so far' | 'over';
   /** Requests that were sent. */
   readonly requests: number;
   /** Why a connection ended, where one did; or that there is nothing to flood with. */
@@ -31,6 +31,7 @@ export interface Told {
 let stopped = false;
 let requests = 0;
 let ended: string | undefined;
+let offered = false;
 
 async function flood(kind: Kind, path: string): Promise<(() => Promise<void>) | undefined> {
   const socket = UnixSocket.connect(path, { highWaterBytes: AHEAD_BYTES });
@@ -71,6 +72,10 @@ async function once(props: Props, socket: UnixSocket, turn: Turn): Promise<void>
   await new Promise<void>(resolve => setImmediate(resolve));
 }
 
+function tell(state: Told['state']): void {
+  process.send!({ state, requests, offered, ...(ended !== undefined && { ended }) } satisfies Told);
+}
+
 async function obey(order: Order): Promise<void> {
   stopped = false;
   requests = 0;
@@ -81,18 +86,16 @@ async function obey(order: Order): Promise<void> {
     const go = await flood(kind, order.path).catch((error: unknown) => void (ended ??= (error as Error).message));
     if (go !== undefined) begun.push(go);
   }
-  const offered = begun.length > 0;
-  const tell = (state: Told['state']): void => {
-    process.send!({ state, requests, offered, ...(ended !== undefined && { ended }) } satisfies Told);
-  };
+  offered = begun.length > 0;
   tell('floods');
   await Promise.all(begun.map(go => go()));
   tell('over');
 }
 
-setPriority(constants.priority.PRIORITY_LOW);
-process.on('message', (message: Order | 'stop') => {
+setPriority(Number(process.argv[2]));
+process.on('message', (message: Order | 'stop' | 'count') => {
   if (message === 'stop') stopped = true;
+  else if (message === 'count') tell('so far');
   else void obey(message);
 });
 process.on('disconnect', () => process.exit());

@@ -33,6 +33,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'wl_fixes.destroy_registry',
   'wl_display.get_registry',
   'xdg_positioner.set_parent_configure',
+  'wl_seat.get_touch', // only where there is one
 ]);
 
 function destructorOf(name: string): Message | undefined {

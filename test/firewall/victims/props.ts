@@ -202,6 +202,16 @@ export class Props {
     await this.display.roundtrip();
   }
 
+  /** A window that shows nothing. */
+  #bare(): Thing {
+    let bare = this.#made.get('bare');
+    if (bare === undefined) {
+      const xdg = this.get('xdg_wm_base').make('get_xdg_surface', this.fresh('wl_surface').object);
+      this.#made.set('bare', (bare = xdg.make('get_toplevel')));
+    }
+    return bare;
+  }
+
   #value(owner: string, request: Message, arg: Arg): RequestArg {
     const exact = VALUES[`${owner}.${request.name}.${arg.name}`] ?? VALUES[arg.name];
     switch (arg.kind) {
@@ -224,7 +234,10 @@ export class Props {
     if (/^wl_subsurface\.place/.test(key)) return this.get('wl_surface').object;
     // A window is not its own parent, and what an importer knows is nobody's.
     if (key === 'xdg_toplevel.set_parent') return undefined;
-    if (arg.nullable === true && !['wl_buffer', 'wl_region'].includes(arg.interface ?? '')) return undefined;
+    if (arg.nullable === true && !['wl_buffer', 'wl_region', 'xdg_surface'].includes(arg.interface ?? ''))
+      return undefined;
+    // Decorations are agreed upon before a window shows anything.
+    if (request.name === 'get_toplevel_decoration') return this.#bare().object;
     // A role is for a surface without one; the parent of a subsurface has one.
     const becomes = /^(get_subsurface|get_xdg_surface)$/.test(request.name) && arg.name === 'surface';
     return (becomes ? this.fresh(arg.interface!) : this.get(arg.interface!)).object;

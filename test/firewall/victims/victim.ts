@@ -15,6 +15,8 @@ export const CLICKS = 20;
 export const WINDOWS = 5;
 /** A frame is late when the one before it is longer ago than this, in milliseconds: one and a half of a refresh. */
 const LATE_MS = 25;
+/** Between two round trips, in milliseconds: who asks all the time leaves no time to be taken. */
+const BETWEEN_MS = 1;
 /** How long anything is waited for, in milliseconds. */
 const PATIENCE_MS = 2_000;
 const TEXT = Buffer.from('what was copied');
@@ -77,6 +79,7 @@ export class Victim {
       const asked = performance.now();
       await this.asking.roundtrip();
       roundTrips.push(performance.now() - asked);
+      await pause(BETWEEN_MS);
     }
     const ended = performance.now();
     const times = [...this.#frames, ended];
