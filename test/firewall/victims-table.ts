@@ -6,6 +6,7 @@
  *   --seconds N        for the whole table; 540 by default
  *   --only TEXT        kinds that have it in their name
  *   --connections N,N  connections of the hostile VM, 1 and 8 by default
+ *   --direct           the hostile VM is at the compositor itself: what there is without virtwl
  *   --nice N           the hostile VM's priority; 10 by default
  *   --json FILE        every number, for comparing two versions
  *
@@ -27,9 +28,10 @@ import { CLICKS, Victim, WINDOWS, type Deeds, type Sample } from './victims/vict
 
 const MAX_P50_TIMES = 3;
 const MAX_P99_MS = 20;
-/** Of the frames alone, at least. */
+/** Frames of a second that a screen shows, and of those alone, at least: a look is half a second, a frame more or less. */
+const FRAMES = 60;
 const MIN_FRAMES = 0.9;
-/** Looks beside the flood of one kind, each after one alone: their median counts. */
+/** Of the time for one kind, what the victim is alone for. */
 const ALONE_PART = 0.3;
 const SETUP_MS = 3_000;
 /** Until what there is of buffers on the way is full, in milliseconds. */
@@ -41,6 +43,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: '' },
     connections: { type: 'string', default: '1,8' },
     list: { type: 'boolean', default: false },
+    direct: { type: 'boolean', default: false },
     nice: { type: 'string', default: '10' },
     json: { type: 'string' },
   },
@@ -70,6 +73,8 @@ function worked(pid: number): number {
 }
 
 class Field {
+  readonly #alone: number[] = [];
+
   private constructor(
     readonly sway: Sway,
     readonly stack: LoopbackStack,
@@ -107,7 +112,7 @@ class Field {
   }
 
   get entrance(): string {
-    return join(this.stack.loopback('work'), 'wayland');
+    return options.direct ? this.sway.display : join(this.stack.loopback('work'), 'wayland');
   }
 
   told(state: Told['state']): Promise<Told> {
@@ -121,6 +126,13 @@ class Field {
     });
   }
 
+  /** What it has alone: now, or as a rule where that is more. A short look finds a quiet moment easily. */
+  #usual<T extends { readonly p50: number }>(now: T): T {
+    this.#alone.push(now.p50);
+    const sorted = [...this.#alone].sort((a, b) => a - b);
+    return { ...now, p50: Math.max(now.p50, sorted[sorted.length >> 1]!) };
+  }
+
   async #soFar(): Promise<number> {
     const told = this.told('so far');
     this.flooder.send('count');
@@ -128,7 +140,7 @@ class Field {
   }
 
   async measure(kind: string, connections: number, milliseconds: number): Promise<Row | undefined> {
-    const alone = summary(await this.victim.watch(milliseconds * ALONE_PART));
+    const alone = this.#usual(summary(await this.victim.watch(milliseconds * ALONE_PART)));
     const floods = this.told('floods');
     const over = this.told('over');
     this.flooder.send({ kind, connections, path: this.entrance } satisfies Order);
@@ -171,68 +183,114 @@ function missed({ p50, p99, alone, framesPerSecond, deeds }: Row): string[] {
   return [
     ...(p50 > MAX_P50_TIMES * alone.p50 ? ['p50'] : []),
     ...(p99 > MAX_P99_MS ? ['p99'] : []),
-    ...(framesPerSecond < MIN_FRAMES * alone.framesPerSecond ? ['frames'] : []),
+    ...(framesPerSecond < MIN_FRAMES * Math.min(FRAMES, alone.framesPerSecond) ? ['frames'] : []),
     ...(deeds.windows < WINDOWS ? ['windows'] : []),
     ...(deeds.clicks < CLICKS ? ['clicks'] : []),
-    ...(deeds.pasted ? [] : ['clipboard']),
+    ...(deeds.pasted ? [] : ['paste']),
   ];
 }
 
-const HEAD = [
-  '| flood | connections | p50, ms | alone | × | p99, ms | longest | frames/s | late | windows | clicks | paste | requests/s | sway | glue | µs/request | missed |',
-  '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
-];
-
-function line(row: Row): string {
-  const { kind, connections, p50, p99, longest, alone, framesPerSecond, late, deeds, rate, sway, glue, ended } = row;
-  const told = [
-    kind,
-    connections,
-    p50.toFixed(3),
-    alone.p50.toFixed(3),
-    (p50 / alone.p50).toFixed(1),
-    p99.toFixed(1),
-    longest.toFixed(1),
-    framesPerSecond.toFixed(0),
-    late,
-    `${deeds.windows}/${WINDOWS}`,
-    `${deeds.clicks}/${CLICKS}`,
-    deeds.pasted ? 'yes' : 'no',
-    rate.toFixed(0),
-    `${(100 * sway).toFixed(0)} %`,
-    `${(100 * glue).toFixed(0)} %`,
-    `${((1e6 * sway) / rate).toFixed(1)}, ${((1e6 * glue) / rate).toFixed(1)}`,
-    [...missed(row).map(what => `**${what}**`), ...(ended === undefined ? [] : [`(ended: ${ended})`])].join(' '),
-  ];
-  return `| ${told.join(' | ')} |`;
+/** A row for who waits for the table. */
+function progress(row: Row): string {
+  const { kind, connections, p50, p99, longest, alone, framesPerSecond, deeds, rate, sway, glue, ended } = row;
+  return [
+    `${kind}, ${connections}:`,
+    `p50 ${p50.toFixed(3)} ms, alone ${alone.p50.toFixed(3)}, p99 ${p99.toFixed(1)}, longest ${longest.toFixed(1)},`,
+    `${framesPerSecond.toFixed(0)} frames/s, windows ${deeds.windows}, clicks ${deeds.clicks}, paste ${deeds.pasted},`,
+    `${rate.toFixed(0)} requests/s, sway ${(100 * sway).toFixed(0)} %, glue ${(100 * glue).toFixed(0)} %,`,
+    `µs a request ${((1e6 * sway) / rate).toFixed(1)} and ${((1e6 * glue) / rate).toFixed(1)}`,
+    missed(row)
+      .map(what => `**${what}**`)
+      .join(' '),
+    ended === undefined ? '' : `(ended: ${ended})`,
+  ].join(' ');
 }
 
+/** A number of each row, the worst first, marked where it misses the bound. */
+function cell(rows: readonly Row[], of: (row: Row) => number, digits: number, what: string): string {
+  return counts
+    .map(connections => {
+      const these = rows.filter(row => row.connections === connections);
+      if (these.length === 0) return '-';
+      const sign = what === 'frames' ? -1 : 1;
+      const worst = these.reduce((a, b) => (sign * of(b) > sign * of(a) ? b : a));
+      const text = of(worst).toFixed(digits);
+      return these.some(row => missed(row).includes(what)) ? `**${text}**` : text;
+    })
+    .join(' / ');
+}
+
+/** What was done at least beside any of them. */
+function least(rows: readonly Row[], of: (row: Row) => number, most: number): string {
+  const number = Math.min(...rows.map(of));
+  return number < most ? `**${number}**` : String(number);
+}
+
+/** The table: a line for the requests of each interface, with the worst of them, and one for each flood of several requests. */
+function table(all: readonly Row[]): string {
+  const groups = new Map<string, Row[]>();
+  for (const row of all) {
+    const [, name] = /^([a-z0-9_]+)\.[a-z0-9_]+$/.exec(row.kind) ?? [];
+    const group = name === undefined ? row.kind : `\`${name}\``;
+    groups.set(group, [...(groups.get(group) ?? []), row]);
+  }
+  const lines = [...groups].map(([group, rows]) => {
+    const cells = [
+      group,
+      String(new Set(rows.map(({ kind }) => kind)).size),
+      cell(rows, ({ p50, alone }) => p50 / alone.p50, 1, 'p50'),
+      cell(rows, ({ p99 }) => p99, 1, 'p99'),
+      cell(rows, ({ framesPerSecond }) => Math.min(FRAMES, framesPerSecond), 0, 'frames'),
+      least(rows, ({ deeds }) => deeds.windows, WINDOWS),
+      least(rows, ({ deeds }) => deeds.clicks, CLICKS),
+      rows.every(({ deeds }) => deeds.pasted) ? 'yes' : '**no**',
+      cell(rows, ({ rate }) => rate / 1000, 0, ''),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  const heads = [
+    'flood',
+    'kinds',
+    'p50, times alone',
+    'p99, ms',
+    'frames/s',
+    'windows',
+    'clicks',
+    'paste',
+    '1,000 requests/s',
+  ];
+  return [`| ${heads.join(' | ')} |`, `|${' --- |'.repeat(heads.length)}`, ...lines].join('\n');
+}
+
+const counts = options.connections.split(',').map(Number);
 const chosen = kinds().filter(({ name }) => name.includes(options.only));
 if (options.list) {
   for (const { name } of chosen) console.log(name);
   process.exit();
 }
-const runs = chosen.flatMap(({ name }) =>
-  options.connections.split(',').map(connections => [name, Number(connections)] as const),
-);
+const runs = chosen.flatMap(({ name }) => counts.map(connections => [name, connections] as const));
 const rows: Row[] = [];
-const absent: string[] = [];
+const absent = new Set<string>();
+const broken: string[] = [];
 let field = await Field.open();
 try {
-  console.log(HEAD.join('\n'));
   const end = Date.now() + 1000 * Number(options.seconds);
   for (const [i, [kind, connections]] of runs.entries()) {
+    if (absent.has(kind)) continue;
     // Besides the looks there is what a person does, and the beginning and end of the flood.
-    const milliseconds = Math.min(3000, Math.max(300, (0.6 * (end - Date.now())) / (runs.length - i)));
+    const milliseconds = Math.min(3000, Math.max(300, (0.5 * (end - Date.now())) / (runs.length - i)));
     try {
       const row = await field.measure(kind, connections, milliseconds);
-      if (row === undefined) absent.push(kind);
-      else console.log(line(row));
-      if (row !== undefined) rows.push(row);
+      if (row === undefined) absent.add(kind);
+      else {
+        rows.push(row);
+        console.error(progress(row));
+      }
     } catch (error) {
-      console.log(
-        `| ${kind} | ${connections} | **${field.stands ? 'the victim' : 'the compositor'} ended: ${(error as Error).message}** |`,
+      broken.push(
+        `${kind}, ${connections}: ${field.stands ? 'the victim' : 'the compositor'} ended: ${(error as Error).message}`,
       );
+      console.error(broken.at(-1));
       await field.close();
       field = await Field.open();
     }
@@ -240,9 +298,14 @@ try {
 } finally {
   await field.close();
 }
+const alone = rows.map(({ alone }) => alone.p50).sort((a, b) => a - b);
+console.log(table(rows));
 const bad = rows.filter(row => missed(row).length > 0);
-console.log(`\n${rows.length} floods, ${bad.length} of them miss something.`);
+console.log(
+  `\nAlone: p50 ${(alone[alone.length >> 1] ?? NaN).toFixed(3)} ms. ${rows.length} floods, ${bad.length} miss something:`,
+);
 for (const row of bad) console.log(`- ${row.kind}, ${row.connections}: ${missed(row).join(', ')}`);
-if (absent.length > 0) console.log(`Not offered here: ${[...new Set(absent)].join(', ')}.`);
+for (const text of broken) console.log(`- ${text}`);
+if (absent.size > 0) console.log(`Not offered here: ${[...absent].join(', ')}.`);
 if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(rows, undefined, 1));
 process.exit();

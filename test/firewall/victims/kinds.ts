@@ -29,7 +29,6 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'wl_registry.bind', // as many kinds as there are globals
   'xdg_surface.ack_configure',
   'xdg_popup.grab',
-  'wl_data_device.start_drag',
   'wl_fixes.destroy_registry',
   'wl_display.get_registry',
   'xdg_positioner.set_parent_configure',

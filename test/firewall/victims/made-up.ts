@@ -205,6 +205,21 @@ const resized: Kind = {
   },
 };
 
+/** Each commit asks to be told when it was shown. */
+function told(name: string, ask: (props: Props, surface: Thing) => unknown): Kind {
+  return {
+    name,
+    begin: async props => {
+      await props.window();
+      const [surface, picture] = [props.get('wl_surface'), props.get('wl_buffer')];
+      return repeat(16, 4, () => {
+        ask(props, surface);
+        show(surface, picture, 64);
+      });
+    },
+  };
+}
+
 const newBuffers: Kind = {
   name: 'pool, buffer, commit, destroyed',
   begin: async props => {
@@ -237,9 +252,8 @@ const viewports: Kind = {
 const bound: Kind = {
   name: 'globals bound and left',
   begin: props => () => {
-    for (const name of ['wl_output', 'wl_seat', 'wl_shm', 'wl_data_device_manager'])
-      thing(props.display.bind(props.display.find(name)!)).say('release');
-    return 8;
+    for (const name of ['wl_output', 'wl_seat']) thing(props.display.bind(props.display.find(name)!)).say('release');
+    return 4;
   },
 };
 
@@ -268,7 +282,7 @@ class Bare {
 
 /** Each of 200 registries is told every global; a new connection then, since few compositors let one end. */
 const registries: Kind = {
-  name: 'registries',
+  name: 'registries, 200 a connection',
   begin: props => async () => {
     const bare = new Bare(props.path);
     bare.socket.start();
@@ -311,12 +325,33 @@ const deaf: Kind = {
   },
 };
 
+/** Asks for what is in the clipboard, and does not read it. */
+const unread: Kind = {
+  name: 'pastes that are not read',
+  begin: async props => {
+    const device = props.get('wl_data_device').object as WaylandObject<'wl_data_device'>;
+    let offer: WaylandObject<'wl_data_offer'> | undefined;
+    device.on('selection', found => (offer = found));
+    await props.window();
+    const held: OwnedFd[] = [];
+    return async () => {
+      await pause(1);
+      if (offer === undefined || offer.destroyed) return 0;
+      const [read, write] = native.pipe();
+      held.push(new OwnedFd(read));
+      if (held.length > 20) held.shift()!.close();
+      offer.request('receive', 'text/plain', new OwnedFd(write));
+      return 1;
+    };
+  },
+};
+
 export const MADE_UP: readonly Kind[] = [
   commits('commits of 64 × 64, all damaged', 64),
   commits('commits of 1024 × 1024, all damaged', LARGE),
   commits('commits of 4096 × 4096, all damaged', HUGE),
   subsurfaces('commits of 64 subsurfaces of 500 × 500', 64, 500, false, false),
-  subsurfaces('commits of 1000 small subsurfaces', 1000, 16, false, false),
+  subsurfaces('commits of 400 small subsurfaces', 400, 16, false, false),
   subsurfaces('commits of a tree of subsurfaces, 8 deep', 8, 64, true, false),
   subsurfaces('the same, synchronized', 8, 64, true, true),
   subsurfaces('commits of 200 synchronized subsurfaces', 200, 32, false, true),
@@ -325,12 +360,17 @@ export const MADE_UP: readonly Kind[] = [
   regions,
   damages,
   resized,
+  told('commits with frame callbacks', (_props, surface) => surface.make('frame')),
+  told('commits with presentation feedback', (props, { object }) =>
+    props.get('wp_presentation').make('feedback', object),
+  ),
   newBuffers,
   viewports,
   bound,
   registries,
   connections,
   deaf,
+  unread,
   again('titles of 4,000 bytes', 'xdg_toplevel', 'set_title', (_props, i) => ['x'.repeat(LONG) + String(i % 10)]),
   again('titles that change', 'xdg_toplevel', 'set_title', (_props, i) => [`title ${i}`]),
   again('app ids that change', 'xdg_toplevel', 'set_app_id', (_props, i) => [`id${i}`]),

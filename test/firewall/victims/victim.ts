@@ -13,12 +13,15 @@ import { colourBuffer, Senses, Window } from '../window.js';
 /** Clicks, and windows, of one look. */
 export const CLICKS = 20;
 export const WINDOWS = 5;
+/** Times that it pastes until it gets anything. */
+const PASTES = 5;
 /** A frame is late when the one before it is longer ago than this, in milliseconds: one and a half of a refresh. */
 const LATE_MS = 25;
 /** Between two round trips, in milliseconds: who asks all the time leaves no time to be taken. */
 const BETWEEN_MS = 1;
 /** How long anything is waited for, in milliseconds. */
 const PATIENCE_MS = 2_000;
+const PASTE_MS = 300;
 const TEXT = Buffer.from('what was copied');
 
 /** What the victim had while it was watched. Times are in milliseconds. */
@@ -91,7 +94,12 @@ export class Victim {
   /** What a person does in it. */
   async work(): Promise<Deeds> {
     const clicks = await this.#click();
-    const pasted = await this.#paste().catch(() => false);
+    // A window of another VM that appears meanwhile takes the keys, and with them the clipboard: it is clicked again.
+    let pasted = false;
+    for (let i = 0; i < PASTES && !pasted; i++) {
+      await this.user.click();
+      pasted = await this.#paste().catch(() => false);
+    }
     return { clicks, pasted, windows: await this.#open() };
   }
 
@@ -114,12 +122,12 @@ export class Victim {
     source.request('offer', 'text/plain');
     this.#offer = undefined;
     this.device.request('set_selection', source, this.senses.buttonSerial);
-    if (!(await this.#until(() => this.#offer !== undefined))) return false;
+    if (!(await this.#until(() => this.#offer !== undefined, PASTE_MS))) return false;
     const [read, write] = native.pipe();
     this.#offer!.request('receive', 'text/plain', new OwnedFd(write));
     const reading = new OwnedFd(read);
     const bytes = new Uint8Array(TEXT.length);
-    const got = await this.#until(() => native.read(read, bytes) === TEXT.length);
+    const got = await this.#until(() => native.read(read, bytes) === TEXT.length, PASTE_MS);
     reading.close();
     return got;
   }
@@ -138,8 +146,8 @@ export class Victim {
     return opened;
   }
 
-  async #until(met: () => boolean): Promise<boolean> {
-    for (const end = performance.now() + PATIENCE_MS; !met();) {
+  async #until(met: () => boolean, patience = PATIENCE_MS): Promise<boolean> {
+    for (const end = performance.now() + patience; !met();) {
       if (performance.now() > end) return false;
       await pause(1);
     }
