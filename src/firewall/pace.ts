@@ -26,8 +26,10 @@ export const MIN_WINDOW = 16;
 export const LATE_MS = 2;
 /** After how much cost of one connection the compositor is asked whether it has got there, at most. */
 const SYNC_EVERY = 32;
-/** Part of the time that the compositor may be at work for one VM. */
-export const VM_SHARE = 0.5;
+/** Part of the time that the compositor may be at work for one VM: most who ask then find it idle. */
+export const VM_SHARE = 1 / 3;
+/** What a request of cost 1 takes at most, in milliseconds. An answer that took longer waited for the work of others. */
+export const MOST_FOR_COST_MS = 0.05;
 /** For so long, in milliseconds, it may be at work beyond that: what a large program says when it starts. */
 export const VM_BURST_MS = 20;
 /** The longest pause, in milliseconds: a compositor that stood still for a second was not at work for anybody. */
@@ -183,10 +185,13 @@ export class VmPace {
   /** The compositor has answered what was asked at `askedAt`: it has got so far. @internal */
   earn(cost: number, askedAt: number): void {
     this.#count();
+    const now = this.#countedAt;
+    if (now > this.#busySince) this.#credit -= Math.min(now - this.#busySince, cost * MOST_FOR_COST_MS);
+    this.#credit = Math.max(-MAX_PAUSE_MS * VM_SHARE, this.#credit);
+    this.#busySince = Math.max(now, this.#busySince);
     this.#questions -= 1;
-    const took = this.#countedAt - askedAt;
-    if (took > LATE_MS && this.#sharers.others(this, this.#countedAt))
-      this.#window = Math.max(MIN_WINDOW, this.#window / 2);
+    const took = now - askedAt;
+    if (took > LATE_MS && this.#sharers.others(this, now)) this.#window = Math.max(MIN_WINDOW, this.#window / 2);
     else if (took < LATE_MS / 2) this.#window = Math.min(this.mostAhead, this.#window + MIN_WINDOW / 2);
     this.#release(cost);
   }
@@ -227,15 +232,10 @@ export class VmPace {
     });
   }
 
-  /** Counts the time up to now. */
+  /** Gives it its share of the time up to now. */
   #count(): void {
     const now = this.clock.now();
-    if (this.#questions > 0 && now > this.#busySince) {
-      this.#credit -= now - this.#busySince;
-      this.#busySince = now;
-    }
-    this.#credit += (now - this.#countedAt) * VM_SHARE;
-    this.#credit = Math.max(-MAX_PAUSE_MS * VM_SHARE, Math.min(VM_BURST_MS, this.#credit));
+    this.#credit = Math.min(VM_BURST_MS, this.#credit + (now - this.#countedAt) * VM_SHARE);
     this.#countedAt = now;
   }
 }
