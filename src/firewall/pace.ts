@@ -46,8 +46,8 @@ const COSTS: Readonly<Record<string, number>> = {
   // A mapping is made or made anew.
   'wl_shm.create_pool': 16,
   'wl_shm_pool.resize': 16,
-  // Every global is told.
-  'wl_display.get_registry': 16,
+  // Every global is told, some forty.
+  'wl_display.get_registry': 64,
   'wl_registry.bind': 4,
   // A keymap is passed on.
   'wl_seat.get_keyboard': 8,

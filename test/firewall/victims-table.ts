@@ -159,6 +159,7 @@ class Field {
     const deeds = await this.victim.work();
     this.flooder.send('stop');
     const { ended } = await over;
+    await this.victim.recovers();
     const { p50, p99, longest, framesPerSecond, late } = summary(sample);
     return {
       kind,

@@ -22,6 +22,9 @@ const BETWEEN_MS = 1;
 /** How long anything is waited for, in milliseconds. */
 const PATIENCE_MS = 2_000;
 const PASTE_MS = 300;
+/** So many frames in so many milliseconds, and it is drawn without interruption. */
+const RECOVERY_FRAMES = 5;
+const RECOVERY_MS = 100;
 const TEXT = Buffer.from('what was copied');
 
 /** What the victim had while it was watched. Times are in milliseconds. */
@@ -89,6 +92,15 @@ export class Victim {
     const late = times.filter((time, i) => i > 0 && time - times[i - 1]! > LATE_MS).length;
     roundTrips.sort((a, b) => a - b);
     return { roundTrips, frames: this.#frames.length - 1, late, milliseconds: ended - began };
+  }
+
+  /** Waits until it is on the screen again as it should be, whatever was before it. */
+  async recovers(): Promise<void> {
+    for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
+      this.#frames = [];
+      await pause(RECOVERY_MS);
+      if (this.#frames.length >= RECOVERY_FRAMES) return;
+    }
   }
 
   /** What a person does in it. */
