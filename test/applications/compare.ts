@@ -18,10 +18,14 @@ const COMPARE_MS = 20_000;
 /** The same picture for so long is the end of the waiting, though it is another one, in milliseconds. */
 const GIVE_UP_MS = 6_000;
 const LOOK_INTERVAL_MS = 100;
+/** Pictures between which a program that keeps still may go back and forth, and for how long it is watched, in milliseconds. */
+const MAX_PHASES = 4;
+const CYCLE_MS = 2_500;
 
 /** What was there after a step. */
 interface Seen {
-  readonly picture: Picture | undefined;
+  /** One, or more where it blinks; none where pictures are not compared. */
+  readonly pictures: readonly Picture[];
   readonly facts: string;
 }
 
@@ -59,6 +63,8 @@ export function isInstalled({ needs, command }: Program): boolean {
 export interface CompareOptions {
   /** Gets each picture that was taken. */
   readonly keep?: (program: Program, step: number, way: string, picture: Picture) => void;
+  /** Gets what a program has written to its standard error in the end. */
+  readonly said?: (program: Program, way: string, text: string) => void;
 }
 
 /** Compares a program. The desks are cleared afterwards; rejects where that is not possible. */
@@ -71,9 +77,10 @@ export async function compareProgram(
   if (!isInstalled(program)) return { program, installed: false, steps: [] };
   const perform = async (desk: Desk, expected?: readonly Performance[]): Promise<Performance> => {
     const performance = await performOn(program, desk, expected);
-    performance.seen.forEach(({ picture }, i) => {
+    performance.seen.forEach(({ pictures: [picture] }, i) => {
       if (picture !== undefined) options.keep?.(program, i, desk.way, picture);
     });
+    options.said?.(program, desk.way, desk.programs.map(({ stderr }) => stderr).join('\n'));
     if (!(await desk.clear())) throw new Error(`${program.name} stays on the output, ${desk.way}`);
     return performance;
   };
@@ -100,9 +107,9 @@ async function performOn(program: Program, desk: Desk, expected?: readonly Perfo
     desk.start(program.command(desk.directory), program.env);
     for (const [i, step] of program.steps.entries()) {
       await step.act(desk);
-      const wanted = expected?.flatMap(({ seen }) => seen[i]?.picture ?? []);
-      const picture = step.see === 'window' ? undefined : await settled(desk, wanted);
-      seen.push({ picture, facts: (await step.facts?.(desk)) ?? '' });
+      const wanted = expected?.flatMap(({ seen }) => seen[i]?.pictures ?? []);
+      const pictures = step.see === 'window' ? [] : await settled(desk, wanted);
+      seen.push({ pictures, facts: (await step.facts?.(desk)) ?? '' });
     }
     return { seen };
   } catch (error) {
@@ -110,20 +117,34 @@ async function performOn(program: Program, desk: Desk, expected?: readonly Perfo
   }
 }
 
-/** The output once it keeps still; where it is known what is wanted, it is waited for. */
-async function settled(desk: Desk, wanted: readonly Picture[] = []): Promise<Picture> {
-  const { stillMs } = desk.screen;
-  let last: Picture | undefined;
-  let since = 0;
+/**
+ * What the output shows once it keeps still: one picture, or the few between which it goes back and forth, as with a text
+ * cursor that blinks. Where it is known what is wanted, that is waited for.
+ */
+async function settled(desk: Desk, wanted: readonly Picture[] = []): Promise<readonly Picture[]> {
+  let phases: { readonly picture: Picture; seen: number }[] = [];
+  let current: (typeof phases)[number] | undefined;
+  /** Since when it is this picture, and since when it is none but these. */
+  let [still, cycle] = [0, 0];
   for (const end = Date.now() + COMPARE_MS; ; await pause(LOOK_INTERVAL_MS)) {
     const picture = await desk.screen.capture();
-    if (last === undefined || !isSame(last, picture)) {
-      last = picture;
-      since = Date.now();
+    const now = Date.now();
+    let phase = phases.find(one => isSame(one.picture, picture));
+    if (phase === undefined) {
+      phase = { picture, seen: now };
+      phases = [...phases, phase].slice(-MAX_PHASES);
+      cycle = now;
     }
-    const still = Date.now() - since;
-    const known = wanted.length === 0 || wanted.some(one => isSame(one, picture));
-    if (still >= (known ? stillMs : GIVE_UP_MS) || Date.now() > end) return picture;
+    if (phase !== current) still = now;
+    current = phase;
+    phase.seen = now;
+    const keeps = now - still >= desk.screen.stillMs;
+    const isWanted = wanted.length === 0 || wanted.some(one => isSame(one, picture));
+    if (keeps && isWanted) return [picture];
+    if (now - cycle >= (isWanted ? CYCLE_MS : GIVE_UP_MS) || now > end) {
+      const cycling = phases.filter(({ seen }) => seen >= cycle).map(({ picture }) => picture);
+      return cycling.length > 0 ? cycling : [picture];
+    }
   }
 }
 
@@ -148,23 +169,24 @@ function detailOf(failed: boolean, { failure }: Performance): { detail?: string 
   return failed && failure !== undefined ? { detail: failure } : {};
 }
 
-function compareSeen(
-  expected: readonly Seen[],
-  actual: Seen,
-): Pick<StepResult, 'outcome' | 'detail' | 'pictures'> {
+function compareSeen(expected: readonly Seen[], actual: Seen): Pick<StepResult, 'outcome' | 'detail' | 'pictures'> {
   const facts = expected.map(({ facts }) => facts);
   if (!facts.includes(actual.facts)) {
     return { outcome: 'differs', detail: `"${actual.facts}" instead of "${facts[0]!}"` };
   }
-  if (actual.picture === undefined) return { outcome: 'same' };
-  const remote = actual.picture;
-  const counts = expected.map(({ picture }) => countDifferent(picture!, remote));
-  const least = Math.min(...counts);
-  if (least === 0) return { outcome: 'same' };
-  const varies = expected.some(({ picture }) => !isSame(picture!, expected[0]!.picture!));
+  if (actual.pictures.length === 0) return { outcome: 'same' };
+  const pairs = expected.flatMap(({ pictures }) =>
+    pictures.flatMap(direct =>
+      actual.pictures.map(remote => ({ direct, remote, count: countDifferent(direct, remote) })),
+    ),
+  );
+  const nearest = pairs.reduce((a, b) => (b.count < a.count ? b : a));
+  if (nearest.count === 0) return { outcome: 'same' };
+  const first = expected[0]!.pictures;
+  const varies = expected.some(({ pictures }) => !pictures.some(one => first.some(other => isSame(one, other))));
   return {
     outcome: 'differs',
-    detail: `${least} pixels${varies ? ', and between direct runs' : ''}`,
-    pictures: { direct: expected[counts.indexOf(least)]!.picture!, remote },
+    detail: `${nearest.count} pixels${varies ? ', and between direct runs' : ''}`,
+    pictures: nearest,
   };
 }

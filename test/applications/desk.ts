@@ -57,6 +57,11 @@ interface TreeNode {
 
 export class Desk {
   readonly programs: Application[] = [];
+  readonly #helpers: Application[] = [];
+  /** Added to the environment of what is started. */
+  environment: Readonly<Record<string, string>> = {};
+  /** Outputs that were made so far: the last one is HEADLESS-N. */
+  outputs = 1;
 
   private constructor(
     readonly way: Way,
@@ -70,11 +75,16 @@ export class Desk {
     readonly directory: string,
   ) {}
 
-  /** @param directory made anew for each run: what a program shows of its path must be the same for each way */
+  /**
+   * sway waits for windows to have the sizes that it gives them, for 0.2 s unless it is told otherwise. What it does when
+   * a program is slower looks different.
+   *
+   * @param directory made anew for each run: what a program shows of its path must be the same for each way
+   */
   static async open(way: Way, directory: string): Promise<Desk> {
     const ending = new Ending();
     try {
-      const sway = await startSway(ending, { width: WIDTH, height: HEIGHT });
+      const sway = await startSway(ending, { width: WIDTH, height: HEIGHT, flags: [`-Dtxn-timeout=${PATIENCE_MS}`] });
       let stack: LoopbackStack | undefined;
       if (way === 'through virtwl') {
         stack = await LoopbackStack.start({ compositor: { attach: sway.display }, budget: '2G' });
@@ -84,8 +94,7 @@ export class Desk {
       ending.teardown(() => seat.close());
       const display = await Display.connect(sway.display);
       ending.teardown(() => display.close());
-      const capturer = await Capturer.open(display, { output: 'HEADLESS-1' });
-      const screen = new Screen(async () => pictureOf(await capturer.capture()), STILL_MS, PATIENCE_MS);
+      const screen = new Screen(captureOf(display), STILL_MS, PATIENCE_MS);
       await park(seat);
       const empty = await screen.still('an empty output');
       return new Desk(way, sway, seat, screen, empty, ending, stack, directory);
@@ -103,7 +112,7 @@ export class Desk {
 
   start(command: readonly string[], env: Readonly<Record<string, string>> = {}): Application {
     const quiet = quietEnvironment(this.ending, join(this.directory, 'home'));
-    const together = { ...quiet, LIBGL_ALWAYS_SOFTWARE: '1', ...env };
+    const together = { ...quiet, LIBGL_ALWAYS_SOFTWARE: '1', ...this.environment, ...env };
     const program =
       this.stack === undefined
         ? run(this.ending, command, {
@@ -114,6 +123,17 @@ export class Desk {
         : runIn(this.ending, this.stack, 'client', command, together);
     this.programs.push(program);
     return program;
+  }
+
+  /** Runs a program that does something and ends. Where it left something behind that serves, that ends with the desk. */
+  async finished(command: readonly string[]): Promise<void> {
+    const program = this.start(command);
+    this.programs.splice(this.programs.indexOf(program), 1);
+    this.#helpers.push(program);
+    // Through virtwl the command stays as long as what it left behind is connected.
+    const stays = this.until(`the end of ${command[0]!}`, () => program.stderr.includes('has ended with status 0'));
+    const status = await Promise.race([program.ended, stays.then(() => 0)]);
+    if (status !== 0) throw new Error(`${command[0]!} ended (${status}): ${lastOf(program)}`);
   }
 
   /** Windows, in sway's order. The label that the glue puts before a title is left out. */
@@ -166,7 +186,7 @@ export class Desk {
 
   /** Ends the programs, and waits until nothing of them is seen. False where that does not come: the desk is used up. */
   async clear(): Promise<boolean> {
-    await Promise.all(this.programs.splice(0).map(program => program.stop()));
+    await Promise.all([...this.programs.splice(0), ...this.#helpers.splice(0)].map(program => program.stop()));
     await park(this.seat);
     try {
       await this.screen.until('an empty output', picture => isSame(picture, this.empty));
@@ -183,6 +203,23 @@ export class Desk {
   async #titles(): Promise<string> {
     return JSON.stringify((await this.windows()).map(({ title }) => title));
   }
+}
+
+/** Captures the first output, also when it was away in between. */
+function captureOf(display: Display): () => Promise<Picture> {
+  let capturer: Capturer | undefined;
+  return async () => {
+    for (const end = Date.now() + PATIENCE_MS; ; await pause(LOOK_INTERVAL_MS)) {
+      try {
+        capturer ??= await Capturer.open(display, { output: 'HEADLESS-1' });
+        return pictureOf(await capturer.capture());
+      } catch (error) {
+        capturer?.close();
+        capturer = undefined;
+        if (Date.now() > end) throw error;
+      }
+    }
+  };
 }
 
 /** Takes the pointer, which is in the pictures, to where nothing else is. */

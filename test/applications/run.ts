@@ -5,6 +5,7 @@
  *   npm run test:applications -- firefox gtk           only programs whose name has one of these words in it
  *   npm run test:applications -- --write               puts the table into docs/applications.md, under this system's name
  *   npm run test:applications -- --pictures DIRECTORY  keeps each picture that was taken
+ *   npm run test:applications -- --wayland DIRECTORY   keeps what programs print with WAYLAND_DEBUG=1
  *
  * It installs nothing. A program that is not there is a row that says so. The status is 1 where one is not the same.
  */
@@ -23,7 +24,7 @@ import { markdown, systemName, writeBetween } from './table.js';
 const PAGE = 'docs/applications.md';
 
 const { values, positionals } = parseArgs({
-  options: { write: { type: 'boolean' }, pictures: { type: 'string' } },
+  options: { write: { type: 'boolean' }, pictures: { type: 'string' }, wayland: { type: 'string' } },
   allowPositionals: true,
 });
 
@@ -38,6 +39,12 @@ function keep(program: Program, step: number, way: string, picture: Picture): vo
   writeFileSync(join(values.pictures, `${name}.png`), encodePng(picture));
 }
 
+function said(program: Program, way: string, text: string): void {
+  if (values.wayland === undefined) return;
+  mkdirSync(values.wayland, { recursive: true });
+  writeFileSync(join(values.wayland, `${program.name}-${way}.log`.replace(/[^\w.-]+/g, '-')), text);
+}
+
 async function runAll(wanted: readonly Program[]): Promise<ProgramResult[]> {
   const results: ProgramResult[] = [];
   let desks: readonly [Desk, Desk] | undefined;
@@ -48,10 +55,11 @@ async function runAll(wanted: readonly Program[]): Promise<ProgramResult[]> {
   };
   for (const program of wanted) {
     desks ??= [await Desk.open('directly', directory), await Desk.open('through virtwl', directory)];
+    if (values.wayland !== undefined) for (const desk of desks) desk.environment = { WAYLAND_DEBUG: '1' };
     const began = Date.now();
     let result: ProgramResult;
     try {
-      result = await compareProgram(program, ...desks, { keep });
+      result = await compareProgram(program, ...desks, { keep, said });
     } catch (error) {
       const detail = (error as Error).message;
       result = { program, installed: true, steps: [{ name: 'run', outcome: 'fails', moving: false, detail }] };
@@ -77,9 +85,9 @@ function tell({ program, installed, steps }: ProgramResult, ms: number): void {
     if (pictures === undefined) return;
     const left = values.pictures ?? mkdtempSync(join(tmpdir(), 'virtwl-differs-'));
     mkdirSync(left, { recursive: true });
-    for (const [way, picture] of Object.entries(pictures)) {
+    for (const way of ['direct', 'remote'] as const) {
       const path = join(left, `DIFFERS-${program.name}-${i + 1}-${way}.png`.replaceAll(' ', '-').replaceAll('/', '-'));
-      writeFileSync(path, encodePng(picture));
+      writeFileSync(path, encodePng(pictures[way]));
       console.error(`    ${path}`);
     }
   });

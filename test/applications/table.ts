@@ -36,7 +36,8 @@ function directly(steps: readonly StepResult[]): string {
 function remotely(steps: readonly StepResult[]): string {
   const reached = steps.filter(({ outcome }) => outcome !== 'fails directly' && outcome !== 'not reached');
   const wrong = reached.filter(({ outcome }) => outcome !== 'same');
-  if (wrong.length > 0) return wrong.map(({ name, outcome, detail }) => `${name}: ${outcome}, ${detail ?? ''}`).join('; ');
+  if (wrong.length > 0)
+    return wrong.map(({ name, outcome, detail }) => `${name}: ${outcome}, ${detail ?? ''}`).join('; ');
   if (reached.length === 0) return '';
   const moving = reached.filter(({ moving }) => moving).length;
   if (moving === reached.length) return 'same (moves: windows and facts compared)';

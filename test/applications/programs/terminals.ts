@@ -1,7 +1,7 @@
 /** Terminals, and small programs that draw for themselves. */
 import { foot } from '../../loopback/applications.js';
 import type { Program } from '../program.js';
-import { does, fileText, presses, starts, startsMoving, types } from '../steps.js';
+import { does, fileText, outputChanges, presses, starts, startsMoving, types } from '../steps.js';
 
 /** What is typed into a terminal's `cat`. */
 const LINES = 'the quick brown fox\nJUMPS (over) the "lazy" dog!\n';
@@ -24,6 +24,13 @@ export const terminals: readonly Program[] = [
       ),
     ],
     inTestCommand: true,
+  },
+  {
+    name: 'foot, outputs',
+    toolkit: 'own, wl_shm',
+    package: 'foot',
+    command: () => foot('--override=font=DejaVu Sans Mono:size=10', 'sh', '-c', 'seq 1 20; exec sleep 10000'),
+    steps: [starts(), ...outputChanges()],
   },
   {
     name: 'weston-terminal',
@@ -53,7 +60,15 @@ export const terminals: readonly Program[] = [
     package: 'kitty',
     command: directory => [
       ...['kitty', '--config=NONE', '-o', 'cursor_blink_interval=0', '-o', 'font_family=DejaVu Sans Mono'],
-      ...['-o', 'update_check_interval=0', '-o', 'linux_display_server=wayland', 'sh', '-c', `cat > '${directory}/typed'`],
+      ...[
+        '-o',
+        'update_check_interval=0',
+        '-o',
+        'linux_display_server=wayland',
+        'sh',
+        '-c',
+        `cat > '${directory}/typed'`,
+      ],
     ],
     steps: [starts(), does('text typed', desk => desk.seat.type(LINES), { facts: fileText('typed') })],
   },
