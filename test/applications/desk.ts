@@ -23,6 +23,8 @@ export const HEIGHT = 800;
 const STILL_MS = 1_000;
 /** How long anything may take to come about, in milliseconds: a browser's first start on a busy machine. */
 const PATIENCE_MS = 90_000;
+/** How long sway waits for a window to have the size that it was given, in milliseconds. */
+const TRANSACTION_MS = 3_000;
 const LOOK_INTERVAL_MS = 50;
 
 /** Collects what is to be done at the end, as a test of tap does. */
@@ -84,7 +86,11 @@ export class Desk {
   static async open(way: Way, directory: string): Promise<Desk> {
     const ending = new Ending();
     try {
-      const sway = await startSway(ending, { width: WIDTH, height: HEIGHT, flags: [`-Dtxn-timeout=${PATIENCE_MS}`] });
+      const sway = await startSway(ending, {
+        width: WIDTH,
+        height: HEIGHT,
+        flags: [`-Dtxn-timeout=${TRANSACTION_MS}`],
+      });
       let stack: LoopbackStack | undefined;
       if (way === 'through virtwl') {
         stack = await LoopbackStack.start({ compositor: { attach: sway.display }, budget: '2G' });

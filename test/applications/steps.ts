@@ -83,16 +83,16 @@ export function outputChanges(): Step[] {
         await desk.sway.message('create_output');
         desk.outputs += 1;
         await desk.sway.message(`output ${second(desk)} mode 800x600@60Hz position 1280 0 scale 2`);
-        await desk.sway.message(`move window to output ${second(desk)}`);
+        await desk.sway.message(`[title=".*"] move window to output ${second(desk)}`);
         await desk.screen.still('a first output without the window');
-        await desk.sway.message('move window to output HEADLESS-1');
+        await desk.sway.message('[title=".*"] move window to output HEADLESS-1');
       },
       { facts: rects },
     ),
     does(
       `unplugged and plugged ${PLUGS} times`,
       async desk => {
-        await desk.sway.message(`move window to output ${second(desk)}`);
+        await desk.sway.message(`[title=".*"] move window to output ${second(desk)}`);
         for (let i = 0; i < PLUGS; i++) {
           await desk.sway.message(`output ${second(desk)} disable`);
           await desk.sway.message(`output ${second(desk)} enable`);
