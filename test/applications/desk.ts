@@ -142,6 +142,14 @@ export class Desk {
     if (status !== 0) throw new Error(`${command[0]!} ended (${status}): ${lastOf(program)}`);
   }
 
+  /** Runs a program to its end, whatever that is. */
+  async ended(command: readonly string[]): Promise<{ status: number | NodeJS.Signals; stderr: string }> {
+    const program = this.start(command);
+    this.programs.splice(this.programs.indexOf(program), 1);
+    this.#helpers.push(program);
+    return { status: await program.ended, stderr: program.stderr };
+  }
+
   /** Windows, in sway's order. The label that the glue puts before a title is left out. */
   async windows(): Promise<WindowSeen[]> {
     const found: WindowSeen[] = [];

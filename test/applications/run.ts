@@ -3,7 +3,7 @@
  *
  *   npm run test:applications                          all that are installed; prints a table
  *   npm run test:applications -- firefox gtk           only programs whose name has one of these words in it
- *   npm run test:applications -- --write               puts the table into docs/applications.md, under this system's name
+ *   npm run test:applications -- --write               brings the rows in docs/applications.md up to date
  *   npm run test:applications -- --pictures DIRECTORY  keeps each picture that was taken
  *   npm run test:applications -- --wayland DIRECTORY   keeps what programs print with WAYLAND_DEBUG=1
  *
@@ -19,7 +19,7 @@ import { compareProgram, type ProgramResult } from './compare.js';
 import { Desk } from './desk.js';
 import type { Program } from './program.js';
 import { programs } from './programs/index.js';
-import { markdown, systemName, writeBetween } from './table.js';
+import { markdown, systemName, updatePage } from './table.js';
 
 const PAGE = 'docs/applications.md';
 
@@ -102,7 +102,10 @@ try {
   const compositor = execFileSync('sway', ['--version'], { encoding: 'utf8' }).trim();
   const table = markdown(results);
   console.log(`\n${systemName()}, ${compositor}\n\n${table}`);
-  if (values.write === true) writeBetween(PAGE, systemName(), `On ${compositor}:\n\n${table}`);
+  if (values.write === true) {
+    const names = programs.map(({ name }) => name);
+    updatePage(PAGE, systemName(), `On ${compositor}:`, results, names);
+  }
   const bad = results.filter(({ steps }) => steps.some(({ outcome }) => outcome === 'differs' || outcome === 'fails'));
   console.log(`\n${results.filter(({ installed }) => installed).length} programs, ${bad.length} of them not the same`);
   if (bad.length > 0) process.exitCode = 1;

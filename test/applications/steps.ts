@@ -97,7 +97,7 @@ export function outputChanges(): Step[] {
           await desk.sway.message(`output ${second(desk)} disable`);
           await desk.sway.message(`output ${second(desk)} enable`);
         }
-        await desk.sway.message(`output ${second(desk)} unplug`);
+        await desk.sway.message(`output ${second(desk)} disable`);
       },
       { facts: rects },
     ),

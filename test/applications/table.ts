@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { ProgramResult, StepResult } from './compare.js';
 
 const COLUMNS = ['program', 'version', 'toolkit', 'what was done', 'directly', 'through virtwl'];
+const HEAD = [COLUMNS, COLUMNS.map(() => '---')].map(row => `| ${row.join(' | ')} |`).join('\n');
 
 /** The installed version of a Debian package; "not installed" where dpkg knows none. */
 export function versionOf(debianPackage: string): string {
@@ -44,30 +45,45 @@ function remotely(steps: readonly StepResult[]): string {
   return moving > 0 ? 'same (what moves: windows and facts)' : 'same';
 }
 
-/** The Markdown rows of a run. */
-export function markdown(results: readonly ProgramResult[]): string {
+/** A row of the table, as Markdown. */
+function rowOf({ program, installed, steps }: ProgramResult): string {
   const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
-  const rows = results.map(({ program, installed, steps }) =>
-    installed
-      ? [
-          program.name,
-          versionOf(program.package),
-          program.toolkit,
-          steps.map(({ name }) => name).join(', '),
-          directly(steps),
-          remotely(steps),
-        ]
-      : [program.name, 'not installed', program.toolkit, '', '', ''],
-  );
-  return [COLUMNS, COLUMNS.map(() => '---'), ...rows].map(row => `| ${row.map(cell).join(' | ')} |`).join('\n');
+  const done = steps.map(({ name }) => name).join(', ');
+  const cells = installed
+    ? [program.name, versionOf(program.package), program.toolkit, done, directly(steps), remotely(steps)]
+    : [program.name, 'not installed', program.toolkit, '', '', ''];
+  return `| ${cells.map(cell).join(' | ')} |`;
 }
 
-/** Puts text between the markers of that name in a page. @throws Error where the page has none */
-export function writeBetween(page: string, name: string, text: string): void {
+/** The Markdown table of a run. */
+export function markdown(results: readonly ProgramResult[]): string {
+  return [HEAD, ...results.map(rowOf)].join('\n');
+}
+
+/**
+ * Brings the table between the markers of that name in a page up to date: rows of these programs are new, those of others
+ * stay, and all are in the order of `names`.
+ *
+ * @throws Error where the page has no such place
+ */
+export function updatePage(
+  page: string,
+  name: string,
+  heading: string,
+  results: readonly ProgramResult[],
+  names: readonly string[],
+): void {
   const before = `<!-- begin ${name} -->`;
   const after = `<!-- end ${name} -->`;
   const old = readFileSync(page, 'utf8');
-  const [from, to] = [old.indexOf(before), old.indexOf(after)];
-  if (from < 0 || to < from) throw new Error(`${page} has no place for the table: ${before} ... ${after}`);
-  writeFileSync(page, `${old.slice(0, from + before.length)}\n\n${text}\n\n${old.slice(to)}`);
+  const [from, to] = [old.indexOf(before) + before.length, old.indexOf(after)];
+  if (from < before.length || to < from) throw new Error(`${page} has no place for the table: ${before} ... ${after}`);
+  const rows = new Map<string, string>();
+  for (const line of old.slice(from, to).split('\n')) {
+    const first = /^\| (.*?) +\|/.exec(line)?.[1];
+    if (first !== undefined) rows.set(first, line);
+  }
+  for (const result of results) rows.set(result.program.name, rowOf(result));
+  const table = [HEAD, ...names.flatMap(each => rows.get(each) ?? [])].join('\n');
+  writeFileSync(page, `${old.slice(0, from)}\n\n${heading}\n\n${table}\n\n${old.slice(to)}`);
 }

@@ -15,6 +15,7 @@ function mpv(name: string, toolkit: string, ...output: string[]): Program {
         '--no-config',
         ...output,
         '--osd-level=0',
+        '--cursor-autohide=no',
         '--image-display-duration=inf',
         '--no-osc',
         'docs/demo.png',

@@ -41,13 +41,6 @@ export const terminals: readonly Program[] = [
     inTestCommand: true,
   },
   {
-    name: 'weston-simple-shm',
-    toolkit: 'own, wl_shm',
-    package: 'weston',
-    command: () => ['weston-simple-shm'],
-    steps: [startsMoving()],
-  },
-  {
     name: 'weston-dnd',
     toolkit: 'cairo, wl_shm',
     package: 'weston',
@@ -59,7 +52,16 @@ export const terminals: readonly Program[] = [
     toolkit: 'own, EGL',
     package: 'kitty',
     command: directory => [
-      ...['kitty', '--config=NONE', '-o', 'cursor_blink_interval=0', '-o', 'font_family=DejaVu Sans Mono'],
+      ...[
+        'kitty',
+        '--config=NONE',
+        '-o',
+        'cursor_blink_interval=0',
+        '-o',
+        'mouse_hide_wait=0',
+        '-o',
+        'font_family=DejaVu Sans Mono',
+      ],
       ...[
         '-o',
         'update_check_interval=0',
