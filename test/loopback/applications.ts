@@ -23,9 +23,11 @@ export interface Application {
   stop(): Promise<void>;
 }
 
-/** Environment in which applications draw the same each time. Its directory goes with the test. */
-export function quietEnvironment(t: Pick<Test, 'teardown'>): Record<string, string> {
-  const home = mkdtempSync(join(tmpdir(), 'virtwl-home-'));
+/** Environment in which applications draw the same each time. Its directory, a new one by default, goes with the test. */
+export function quietEnvironment(
+  t: Pick<Test, 'teardown'>,
+  home = mkdtempSync(join(tmpdir(), 'virtwl-home-')),
+): Record<string, string> {
   t.teardown(() => rmSync(home, { recursive: true, force: true }));
   // GTK takes these from GSettings where their schema is installed, and from its own file elsewhere.
   const gsettings = join(home, 'config', 'glib-2.0', 'settings');
@@ -36,7 +38,7 @@ export function quietEnvironment(t: Pick<Test, 'teardown'>): Record<string, stri
   );
   const settings = '[Settings]\ngtk-enable-animations=0\ngtk-cursor-blink=0\ngtk-font-name=DejaVu Sans 10\n';
   for (const version of ['gtk-3.0', 'gtk-4.0']) {
-    mkdirSync(join(home, 'config', version));
+    mkdirSync(join(home, 'config', version), { recursive: true });
     writeFileSync(join(home, 'config', version, 'settings.ini'), settings);
   }
   return {

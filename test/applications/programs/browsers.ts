@@ -1,0 +1,202 @@
+/**
+ * Browsers, with a page of the suite's own that tells in its title what happens to it: text typed and pasted, a choice
+ * made, a file dropped, the pointer locked, the screen filled.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Desk } from '../desk.js';
+import type { Program, Step } from '../program.js';
+import { does, rects, titles } from '../steps.js';
+
+const PAGE = `file://${resolve('test/applications/pages/page.html')}`;
+const FILE_SOURCE = resolve('dist/test/applications/file-source.js');
+
+/** Where the page's parts are in it. */
+const PARTS = { text: 60, choice: 120, place: 220, lock: 320, fill: 380, paper: 600 } as const;
+/** Where the browser's window begins: beside it is one of the suite's own. */
+const LEFT = 640;
+
+/** Where a part of the page is on the output. The page tells how high the browser's own bars are. */
+async function positionOf(desk: Desk, part: keyof typeof PARTS): Promise<readonly [number, number]> {
+  const bars = /@(\d+)/.exec(await titles(desk))?.[1];
+  if (bars === undefined) throw new Error(`the page tells nothing in its title: ${await titles(desk)}`);
+  return [LEFT + 140, Number(bars) + PARTS[part]];
+}
+
+async function click(desk: Desk, part: keyof typeof PARTS, button?: 'right'): Promise<void> {
+  await desk.seat.click(...(await positionOf(desk, part)), button);
+}
+
+/**
+ * What is done with a browser. Beside it, in the left half of the output, is a window from which a file can be dragged;
+ * so the browser's is in the right half.
+ */
+const PAGE_STEPS: readonly Step[] = [
+  does('page shown', desk => desk.title(/^ready/), { facts: rects }),
+  does(
+    'text typed',
+    async desk => {
+      await click(desk, 'text');
+      await desk.seat.type('Typed, 1+2=3');
+      await desk.title(/^text: Typed, 1\+2=3/);
+    },
+    { facts: titles },
+  ),
+  does(
+    'cut and pasted twice',
+    async desk => {
+      for (const chord of ['Ctrl+a', 'Ctrl+x', 'Ctrl+v', 'Ctrl+v']) await desk.seat.key(chord);
+      await desk.title(/^text: Typed, 1\+2=3Typed, 1\+2=3/);
+    },
+    { facts: titles },
+  ),
+  does('list opened', desk => click(desk, 'choice')),
+  does(
+    'choice made',
+    async desk => {
+      for (const key of ['Down', 'Down', 'Return']) await desk.seat.key(key);
+      await desk.title(/^choice: third choice/);
+    },
+    { facts: titles },
+  ),
+  does('context menu opened', desk => click(desk, 'paper', 'right')),
+  does('and closed', desk => desk.seat.key('Escape')),
+  does(
+    'text of another program pasted',
+    async desk => {
+      await desk.finished(['wl-copy', 'from elsewhere']);
+      await click(desk, 'text');
+      for (const chord of ['Ctrl+a', 'Ctrl+v']) await desk.seat.key(chord);
+      await desk.title(/^text: from elsewhere/);
+    },
+    { facts: titles },
+  ),
+  does(
+    'file dropped',
+    async desk => {
+      const [x, y] = await positionOf(desk, 'place');
+      await desk.seat.move(320, 400);
+      await desk.seat.press();
+      await desk.seat.glide(x, y);
+      await desk.seat.glide(x + 8, y);
+      await desk.seat.release();
+      await desk.title(/^dropped: /);
+    },
+    { facts: titles },
+  ),
+  does(
+    'pointer locked',
+    async desk => {
+      await click(desk, 'lock');
+      await desk.title(/^lock/);
+      await desk.title(/^locked/);
+      for (let i = 0; i < 10; i++) await desk.seat.push(-100, 0);
+      // Firefox takes the pointer back to the middle itself and counts some of that.
+      await desk.title(/^locked: moved -\d/);
+    },
+    // Browsers show a notice for some seconds.
+    { see: 'window' },
+  ),
+  does(
+    'and freed',
+    async desk => {
+      await desk.seat.key('Escape');
+      await desk.title(/^unlocked/);
+    },
+    { see: 'window', facts: titles },
+  ),
+  does(
+    'screen filled',
+    async desk => {
+      await click(desk, 'fill');
+      await desk.title(/^filled/);
+      await desk.until('a window that fills the screen', async () =>
+        (await desk.windows()).some(({ fullscreen }) => fullscreen),
+      );
+    },
+    { see: 'window' },
+  ),
+  does(
+    'and left',
+    async desk => {
+      await desk.seat.key('Escape');
+      await desk.title(/^not filled/);
+    },
+    { see: 'window', facts: rects },
+  ),
+];
+
+const beside = (directory: string): readonly string[] => [process.execPath, FILE_SOURCE, join(directory, 'a file.txt')];
+
+function prepareFile(directory: string): void {
+  writeFileSync(join(directory, 'a file.txt'), 'what was in it');
+}
+
+/** Keeps Firefox from asking, blinking, animating and calling home. */
+const FIREFOX_PREFERENCES: Readonly<Record<string, string | number | boolean>> = {
+  'app.normandy.enabled': false,
+  'app.update.enabled': false,
+  'browser.aboutwelcome.enabled': false,
+  'browser.sessionstore.resume_from_crash': false,
+  'browser.shell.checkDefaultBrowser': false,
+  'browser.startup.homepage_override.mstone': 'ignore',
+  'browser.tabs.firefox-view': false,
+  'browser.toolbars.bookmarks.visibility': 'never',
+  'datareporting.policy.dataSubmissionEnabled': false,
+  'datareporting.policy.firstRunURL': '',
+  'extensions.pocket.enabled': false,
+  'full-screen-api.transition-duration.enter': '0 0',
+  'full-screen-api.transition-duration.leave': '0 0',
+  'full-screen-api.warning.timeout': 0,
+  'network.connectivity-service.enabled': false,
+  'network.captive-portal-service.enabled': false,
+  'pointer-lock-api.warning.timeout': 0,
+  'termsofuse.bypassNotification': true,
+  'toolkit.cosmeticAnimations.enabled': false,
+  'toolkit.telemetry.enabled': false,
+  'trailhead.firstrun.didSeeAboutWelcome': true,
+  'ui.caretBlinkTime': 0,
+  'ui.prefersReducedMotion': 1,
+  'ui.tooltip.delay_ms': 600_000,
+};
+
+export const browsers: readonly Program[] = [
+  {
+    name: 'Firefox',
+    toolkit: 'GTK 3, wl_shm',
+    package: 'firefox-esr',
+    needs: 'firefox-esr',
+    command: directory => ['firefox-esr', '--no-remote', '--profile', join(directory, 'profile'), PAGE],
+    env: { MOZ_ENABLE_WAYLAND: '1', MOZ_CRASHREPORTER_DISABLE: '1' },
+    prepare(directory) {
+      prepareFile(directory);
+      mkdirSync(join(directory, 'profile'));
+      const lines = Object.entries(FIREFOX_PREFERENCES).map(
+        ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
+      );
+      writeFileSync(join(directory, 'profile', 'user.js'), lines.join(''));
+    },
+    beside,
+    steps: PAGE_STEPS,
+  },
+  {
+    name: 'Chromium',
+    toolkit: 'own, wl_shm',
+    package: 'chromium',
+    command: directory => [
+      ...[
+        'chromium',
+        '--no-sandbox',
+        '--ozone-platform=wayland',
+        '--no-first-run',
+        '--disable-gpu',
+        '--no-default-browser-check',
+      ],
+      ...['--password-store=basic', '--disable-sync', '--disable-background-networking', '--disable-component-update'],
+      ...['--force-prefers-reduced-motion', '--test-type', `--user-data-dir=${join(directory, 'profile')}`, PAGE],
+    ],
+    prepare: prepareFile,
+    beside,
+    steps: PAGE_STEPS,
+  },
+];

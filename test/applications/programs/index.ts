@@ -1,0 +1,11 @@
+/** All programs of the suite, toolkit by toolkit. */
+import type { Program } from '../program.js';
+import { browsers } from './browsers.js';
+import { captures } from './capture.js';
+import { games } from './games.js';
+import { gtk } from './gtk.js';
+import { media } from './media.js';
+import { qt } from './qt.js';
+import { terminals } from './terminals.js';
+
+export const programs: readonly Program[] = [...terminals, ...gtk, ...qt, ...games, ...media, ...browsers, ...captures];

@@ -1,0 +1,91 @@
+/** Players and viewers, offices and editors, and programs that capture the screen. */
+import { join } from 'node:path';
+import type { Program } from '../program.js';
+import { does, presses, rects, starts, types } from '../steps.js';
+
+/** mpv with a picture, which stays. */
+function mpv(name: string, toolkit: string, ...output: string[]): Program {
+  return {
+    name,
+    toolkit,
+    package: 'mpv',
+    command: () => [
+      ...[
+        'mpv',
+        '--no-config',
+        ...output,
+        '--osd-level=0',
+        '--cursor-autohide=no',
+        '--image-display-duration=inf',
+        '--no-osc',
+        'docs/demo.png',
+      ],
+    ],
+    steps: [
+      starts(),
+      does(
+        'screen filled',
+        async desk => {
+          await desk.seat.key('f');
+          await desk.until('a window that fills the screen', async () =>
+            (await desk.windows()).some(({ fullscreen }) => fullscreen),
+          );
+        },
+        { facts: rects },
+      ),
+      presses('f', 'and left'),
+      presses('6', 'keys pressed'),
+    ],
+  };
+}
+
+function office(name: string, kind: string, steps: Program['steps']): Program {
+  return {
+    name,
+    toolkit: 'VCL, GTK 3',
+    package: `libreoffice-${kind}`,
+    needs: 'soffice',
+    command: directory => [
+      ...['soffice', `--${kind}`, '--norestore', '--nologo', '--nofirststartwizard'],
+      `-env:UserInstallation=file://${join(directory, 'profile')}`,
+    ],
+    env: { SAL_USE_VCLPLUGIN: 'gtk3' },
+    steps,
+  };
+}
+
+export const media: readonly Program[] = [
+  mpv('mpv, wlshm', 'own, wl_shm', '--vo=wlshm'),
+  mpv('mpv, gpu', 'own, EGL', '--vo=gpu', '--gpu-context=wayland'),
+  office('LibreOffice Writer', 'writer', [
+    starts(),
+    presses('Escape', 'tip closed'),
+    types('typed here'),
+    presses('Alt+f', 'menu opened'),
+    presses('Escape', 'and closed'),
+  ]),
+  office('LibreOffice Calc', 'calc', [
+    starts(),
+    presses('Escape', 'tip closed'),
+    types('=6*7\n'),
+    presses('Alt+f', 'menu opened'),
+    presses('Escape', 'and closed'),
+  ]),
+  {
+    name: 'Emacs',
+    toolkit: 'pgtk, GTK 3',
+    package: 'emacs-pgtk',
+    needs: '/usr/bin/emacs-pgtk',
+    command: () => ['/usr/bin/emacs-pgtk', '-Q', '--eval', '(progn (blink-cursor-mode 0) (switch-to-buffer "text"))'],
+    steps: [starts(), types('typed here\n'), presses('F10', 'menu opened'), presses('Escape', 'and closed')],
+  },
+  {
+    name: 'VLC',
+    toolkit: 'Qt 5',
+    package: 'vlc',
+    // It refuses to run as root unless it is told that root is somebody else.
+    command: () => ['vlc', '--no-qt-privacy-ask', '--intf=qt'],
+    env: { QT_QPA_PLATFORM: 'wayland' },
+    steps: [starts()],
+  },
+];

@@ -1,0 +1,136 @@
+/** Qt 5 and 6. */
+import { join } from 'node:path';
+import type { Program } from '../program.js';
+import { does, fileText, outputChanges, presses, starts, types } from '../steps.js';
+
+const env = { QT_QPA_PLATFORM: 'wayland', QT_QUICK_BACKEND: 'software', QT_STYLE_OVERRIDE: 'fusion' };
+const QT5_EXAMPLES = '/usr/lib/x86_64-linux-gnu/qt5/examples/widgets';
+
+function example(name: string, path: string, steps: Program['steps']): Program {
+  const program = join(QT5_EXAMPLES, path);
+  return {
+    name: `Qt 5 ${name}`,
+    toolkit: 'Qt 5',
+    package: 'qtbase5-examples',
+    needs: program,
+    command: () => [program],
+    env,
+    steps,
+  };
+}
+
+export const qt: readonly Program[] = [
+  example('menus', 'mainwindows/menus/menus', [
+    starts(),
+    presses('Alt+f', 'menu opened'),
+    presses('Right', 'the next one'),
+    presses('Escape', 'and closed'),
+    does('context menu opened', desk => desk.seat.click(640, 300, 'right')),
+    does('scale 1.5, and opened again', async desk => {
+      await desk.seat.key('Escape');
+      await desk.sway.message('output HEADLESS-1 scale 1.5');
+      await desk.screen.still('the window at scale 1.5');
+      await desk.seat.click(640, 300, 'right');
+    }),
+    does('and closed', async desk => {
+      await desk.seat.key('Escape');
+      await desk.sway.message('output HEADLESS-1 scale 1');
+    }),
+  ]),
+  example('calculator', 'widgets/calculator/calculator', [starts(), ...outputChanges()]),
+  example('draggable icons', 'draganddrop/draggableicons/draggableicons', [
+    starts(),
+    does('icon dragged', async desk => {
+      await desk.seat.move(40, 40);
+      await desk.seat.press();
+      await desk.seat.glide(300, 300);
+      await desk.seat.release();
+    }),
+  ]),
+  {
+    name: 'QTerminal',
+    toolkit: 'Qt 5',
+    package: 'qterminal',
+    command: directory => ['qterminal', '-e', `sh -c "cat > '${directory}/typed'"`],
+    env,
+    steps: [
+      starts(),
+      does(
+        'text typed',
+        async desk => {
+          await desk.file('typed');
+          await desk.seat.type('typed here\n');
+        },
+        { facts: fileText('typed') },
+      ),
+      presses('Alt+Shift+f', 'keys pressed'),
+    ],
+  },
+  {
+    name: 'FeatherPad',
+    toolkit: 'Qt 5',
+    package: 'featherpad',
+    command: () => ['featherpad', '--standalone'],
+    env,
+    steps: [starts(), types('typed here'), presses('Alt+f', 'menu opened'), presses('Escape', 'and closed')],
+  },
+  {
+    name: 'Konsole',
+    toolkit: 'Qt 5 or 6, KDE',
+    package: 'konsole',
+    command: () => ['konsole', '--nofork', '-e', '/bin/cat'],
+    env,
+    steps: [starts(), types('typed here\n')],
+  },
+  {
+    name: 'KCalc',
+    toolkit: 'Qt 5 or 6, KDE',
+    package: 'kcalc',
+    command: () => ['kcalc'],
+    env,
+    steps: [starts(), types('6*7\n'), presses('Alt+f', 'menu opened')],
+  },
+  {
+    name: 'KeePassXC',
+    toolkit: 'Qt 5',
+    package: 'keepassxc',
+    command: directory => ['keepassxc', '--config', join(directory, 'keepassxc.ini')],
+    env,
+    steps: [starts()],
+  },
+  {
+    name: 'PCManFM-Qt',
+    toolkit: 'Qt 5 or 6',
+    package: 'pcmanfm-qt',
+    command: () => ['pcmanfm-qt', '/usr/share/X11'],
+    env,
+    steps: [starts(), presses('Alt+f', 'menu opened'), presses('Escape', 'and closed')],
+  },
+  {
+    name: 'Qt Designer',
+    toolkit: 'Qt 6',
+    package: 'designer-qt6',
+    needs: '/usr/lib/qt6/bin/designer',
+    command: () => ['/usr/lib/qt6/bin/designer'],
+    env,
+    steps: [
+      starts(2),
+      presses('Escape', 'dialog closed'),
+      presses('Alt+f', 'menu opened'),
+      presses('Escape', 'and closed'),
+    ],
+  },
+  {
+    name: 'qt6ct',
+    toolkit: 'Qt 6',
+    package: 'qt6ct',
+    command: () => ['qt6ct'],
+    env: { ...env, QT_QPA_PLATFORMTHEME: 'qt6ct' },
+    steps: [
+      starts(),
+      does('list opened', desk => desk.seat.click(640, 130)),
+      presses('Escape', 'and closed'),
+      ...outputChanges(),
+    ],
+  },
+];

@@ -1,0 +1,115 @@
+/** Steps that many programs share. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Desk } from './desk.js';
+import type { Step } from './program.js';
+import type { Button } from './seat.js';
+
+/** The program has so many windows, and they are drawn. */
+export function starts(windows = 1): Step {
+  return { name: 'starts', act: desk => desk.shown(windows), facts: rects };
+}
+
+/** As {@link starts}, for a program that moves by itself. */
+export function startsMoving(windows = 1): Step {
+  return { ...starts(windows), see: 'window' };
+}
+
+export function types(text: string, name = 'text typed'): Step {
+  return { name, act: desk => desk.seat.type(text) };
+}
+
+export function presses(chord: string, name: string): Step {
+  return { name, act: desk => desk.seat.key(chord) };
+}
+
+export function clicks(x: number, y: number, name: string, button: Button = 'left'): Step {
+  return { name, act: desk => desk.seat.click(x, y, button) };
+}
+
+/** Several things in a row of which only the end is looked at. */
+export function does(name: string, act: (desk: Desk) => Promise<void>, more: Partial<Step> = {}): Step {
+  return { name, act, ...more };
+}
+
+/** The text of a file of the suite's directory; empty where it is not there. */
+export function fileText(name: string): (desk: Desk) => Promise<string> {
+  return desk => {
+    const path = join(desk.directory, name);
+    return Promise.resolve(existsSync(path) ? readFileSync(path, 'utf8') : '');
+  };
+}
+
+export async function titles(desk: Desk): Promise<string> {
+  return (await desk.windows()).map(({ title }) => title).join(' | ');
+}
+
+export async function rects(desk: Desk): Promise<string> {
+  return (await desk.windows()).map(({ rect }) => rect).join(' ');
+}
+
+/** What sway is told, one after another, while a program runs. */
+const OUTPUT_CHANGES: readonly (readonly [name: string, ...commands: string[]])[] = [
+  ['scale 1.25', 'output HEADLESS-1 scale 1.25'],
+  ['1.5', 'output HEADLESS-1 scale 1.5'],
+  ['2', 'output HEADLESS-1 scale 2'],
+  ['1', 'output HEADLESS-1 scale 1'],
+  ['turned 90', 'output HEADLESS-1 transform 90'],
+  ['180', 'output HEADLESS-1 transform 180'],
+  ['flipped 270', 'output HEADLESS-1 transform flipped-270'],
+  ['not turned', 'output HEADLESS-1 transform normal'],
+  ['mode 1024x640', 'output HEADLESS-1 mode 1024x640@60Hz'],
+  ['mode as before', 'output HEADLESS-1 mode 1280x800@60Hz'],
+];
+const PLUGS = 20;
+
+/** Changes of the outputs: scales, transforms, modes, another output, outputs that go and come. */
+export function outputChanges(): Step[] {
+  const changes = OUTPUT_CHANGES.map(([name, ...commands]) =>
+    does(
+      name,
+      async desk => {
+        for (const command of commands) await desk.sway.message(command);
+      },
+      { facts: rects },
+    ),
+  );
+  const second = (desk: Desk): string => `HEADLESS-${desk.outputs}`;
+  return [
+    ...changes,
+    does(
+      'second output of scale 2, window moved there and back',
+      async desk => {
+        await desk.sway.message('create_output');
+        desk.outputs += 1;
+        await desk.sway.message(`output ${second(desk)} mode 800x600@60Hz position 1280 0 scale 2`);
+        await desk.sway.message(`[title=".*"] move window to output ${second(desk)}`);
+        await desk.screen.still('a first output without the window');
+        await desk.sway.message('[title=".*"] move window to output HEADLESS-1');
+      },
+      { facts: rects },
+    ),
+    does(
+      `unplugged and plugged ${PLUGS} times`,
+      async desk => {
+        await desk.sway.message(`[title=".*"] move window to output ${second(desk)}`);
+        for (let i = 0; i < PLUGS; i++) {
+          await desk.sway.message(`output ${second(desk)} disable`);
+          await desk.sway.message(`output ${second(desk)} enable`);
+        }
+        await desk.sway.message(`output ${second(desk)} disable`);
+      },
+      { facts: rects },
+    ),
+    does(
+      'so is its only output',
+      async desk => {
+        for (let i = 0; i < PLUGS; i++) {
+          await desk.sway.message('output HEADLESS-1 disable');
+          await desk.sway.message('output HEADLESS-1 enable');
+        }
+      },
+      { facts: rects },
+    ),
+  ];
+}
