@@ -139,7 +139,9 @@ t.test('regions end where surfaces may', async t => {
   client.say(region, 'subtract', [0, 0, 1, -7]);
   client.say(objects.get('wl_surface')!, 'set_input_region', [region]);
   await settle();
-  const received = compositor.received.filter(({ name }) => /wl_region\.(add|subtract)/.test(name)).map(({ args }) => args);
+  const received = compositor.received
+    .filter(({ name }) => /wl_region\.(add|subtract)/.test(name))
+    .map(({ args }) => args);
   t.same(received, [
     [-MAX_PLACE, -MAX_PLACE, MAX_PLACE - 1, MAX_PLACE - 1],
     [-5, 7, MAX_PLACE + 5, MAX_PLACE - 7],
