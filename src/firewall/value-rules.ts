@@ -92,9 +92,9 @@ export function allOf(values: Enum): number {
 type NumberNames<Args extends readonly ArgType[]> = Extract<Args[number], { kind: 'int' | 'uint' }>['name'];
 
 /** The rules for one request, by argument. */
-export type RulesOf<N extends InterfaceName, M extends RequestName<N>> = {
-  readonly [A in NumberNames<RequestArgs<N, M>>]?: Rule;
-};
+export type RulesOf<N extends InterfaceName, M extends RequestName<N>> = Readonly<
+  Partial<Record<NumberNames<RequestArgs<N, M>>, Rule>>
+>;
 
 /** Rules by interface, request and argument. */
 export type ValueRules = {

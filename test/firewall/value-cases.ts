@@ -105,7 +105,7 @@ export async function makeObjects(
     const maker = objects.get(by);
     if (maker === undefined) continue;
     const given = args.map(arg => (typeof arg === 'object' && 'of' in arg ? objects.get(arg.of as Interface)! : arg));
-    objects.set(made, client.make(maker, request, given as WireValue[]));
+    objects.set(made, client.make(maker, request, given));
   }
   const of = (name: Interface): number => objects.get(name)!;
   const child = client.make(of('wl_compositor'), 'create_surface');
@@ -127,8 +127,8 @@ export async function makeObjects(
   return objects;
 }
 
-/** An argument: a value, an id for what is made, or one of the objects. */
-export type Said = WireValue | 'new' | { readonly of: Interface | 'wl_pointer' | 'wl_buffer' };
+/** An argument: a value, 'new' for an id of what is made, or one of the objects. */
+export type Said = WireValue | { readonly of: Interface | 'wl_pointer' | 'wl_buffer' };
 
 /** Says it; an argument that names an object is that object. */
 export function say(client: Peer, objects: Objects, of: Interface, request: string, args: readonly Said[]): void {

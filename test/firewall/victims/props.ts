@@ -231,7 +231,7 @@ export class Props {
   #named(owner: string, request: Message, arg: Arg): RequestArg {
     const key = `${owner}.${request.name}`;
     // What is put above or below a subsurface is its parent.
-    if (/^wl_subsurface\.place/.test(key)) return this.get('wl_surface').object;
+    if (key.startsWith('wl_subsurface.place')) return this.get('wl_surface').object;
     // A window is not its own parent, and what an importer knows is nobody's.
     if (key === 'xdg_toplevel.set_parent') return undefined;
     if (arg.nullable === true && !['wl_buffer', 'wl_region', 'xdg_surface'].includes(arg.interface ?? ''))
