@@ -45,6 +45,8 @@ export class OutputAnswers {
   readonly #answered = new Map<RelayObject<'zxdg_output_v1'>, Answered>();
   /** The registry's number for each wl_output that the client has. */
   readonly #globals = new WeakMap<RelayObject, number>();
+  /** Those of which the compositor has told all for the first time. */
+  readonly #complete = new WeakSet<RelayObject>();
   readonly #changed = (global: number): void => this.#tellAll(global);
   #hidden = true;
   #known = false;
@@ -120,6 +122,17 @@ export class OutputAnswers {
       },
       zxdg_output_v1: { destroy: ({ object }) => ours(object) },
     },
+    events: {
+      wl_output: {
+        done: ({ relay, object }) => {
+          if (object.clientId === 0 || this.#complete.has(object)) return Verdict.Forward;
+          this.#complete.add(object);
+          relay.emitEvent(object, 'done', {});
+          for (const [asked, { output }] of this.#answered) if (output === object) this.#tell(asked);
+          return Verdict.Drop;
+        },
+      },
+    },
   };
 
   #tellAll(global: number): void {
@@ -133,6 +146,8 @@ export class OutputAnswers {
     const { output, global, told } = answered;
     const place = this.#layout.place(global);
     if (place === undefined || relay.closed) return;
+    // The compositor tells of an output itself first: SDL 2 has no display where its place comes before.
+    if (output.version >= OUTPUT_DONE_SINCE && !output.destroyed && !this.#complete.has(output)) return;
     answered.told = place;
     const { x, y, width, height, name, description } = place;
     const { version } = object;
