@@ -14,7 +14,7 @@ import type { AppBuffer } from './app-pool.js';
 import type { LinkMemory, SlabPart } from '../slabs/link-memory.js';
 import { WlDisplayError, WlShmError } from '../wayland/protocols/wayland.js';
 import { linkStride } from '../wayland/shm-formats.js';
-import { MAX_RECTS, Region, type Rect } from '../wayland/region.js';
+import { MAX_RECTS, Region, type Box } from '../wayland/region.js';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
 
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
@@ -28,7 +28,7 @@ export const MAX_BUSY_LINK_BUFFERS = 3;
 /** Damage rectangles in surface coordinates that wait for a commit; past it, everything counts as damaged. */
 const MAX_PENDING_RECTS = 256;
 
-const EVERYTHING: Rect = { x1: 0, y1: 0, x2: 0x7fffffff, y2: 0x7fffffff };
+const EVERYTHING: Box = { x1: 0, y1: 0, x2: 0x7fffffff, y2: 0x7fffffff };
 
 interface Offset {
   readonly x: number;
@@ -86,7 +86,7 @@ export class AppSurface {
   readonly #memory: LinkMemory;
   readonly #counters: CopyCounters;
   readonly #buffers: LinkBuffer[] = [];
-  readonly #surfaceDamage: Rect[] = [];
+  readonly #surfaceDamage: Box[] = [];
   readonly #bufferDamage = new Region();
   /** What is to be attached by the next commit, retained. */
   #pending: Attached | undefined;

@@ -3,7 +3,7 @@
  * in the buffer, and between them stand the viewport, the buffer transform and the buffer scale, in this order. Results
  * are rounded outwards: copying a pixel too many costs little, one too few shows.
  */
-import type { Rect } from '../wayland/region.js';
+import type { Box } from '../wayland/region.js';
 
 /** The double-buffered state of a wl_surface that decides where a surface pixel lies in the buffer. */
 export interface SurfaceGeometry {
@@ -25,12 +25,7 @@ export function initialGeometry(): SurfaceGeometry {
 const FAR = 0x7fffffff;
 
 /** The buffer pixels under a rectangle of the surface. The result may lie outside the buffer: clip it. */
-export function surfaceToBuffer(
-  rect: Rect,
-  geometry: SurfaceGeometry,
-  bufferWidth: number,
-  bufferHeight: number,
-): Rect {
+export function surfaceToBuffer(rect: Box, geometry: SurfaceGeometry, bufferWidth: number, bufferHeight: number): Box {
   const { scale, transform, source, destination } = geometry;
   const turned = (transform & 1) === 1;
   // Size of the buffer as the viewport sees it: turned upright and divided by the scale.
@@ -62,7 +57,7 @@ function near(coordinate: number): number {
 }
 
 /** Where a rectangle of the upright picture (width x height) lies in the picture as the client stored it. */
-function untransform(r: Rect, transform: number, width: number, height: number): Rect {
+function untransform(r: Box, transform: number, width: number, height: number): Box {
   switch (transform) {
     case 1: // 90
       return { x1: r.y1, y1: width - r.x2, x2: r.y2, y2: width - r.x1 };

@@ -11,6 +11,13 @@ import { allOf, bitsOf, keeping, wrong } from './value-rules.js';
 
 const { none, copy, move, ask } = WlDataDeviceManagerDndAction;
 
+const maskedOfSource = keeping('wl_data_source', 'set_actions', {
+  dnd_actions: bitsOf(WlDataDeviceManagerDndAction, WlDataSourceError.invalid_action_mask),
+});
+const maskedOfOffer = keeping('wl_data_offer', 'set_actions', {
+  dnd_actions: bitsOf(WlDataDeviceManagerDndAction, WlDataOfferError.invalid_action_mask),
+});
+
 /** What is known of an offer. */
 interface Offer {
   /** Unknown until it is said what it is of: right after it was made. */
@@ -41,9 +48,6 @@ function sources(): RequestHandlers {
     if (source !== undefined) used.add(source);
     return Verdict.Forward;
   };
-  const actions = keeping('wl_data_source', 'set_actions', {
-    dnd_actions: bitsOf(WlDataDeviceManagerDndAction, WlDataSourceError.invalid_action_mask),
-  });
   return {
     wl_data_source: {
       set_actions: call => {
@@ -55,7 +59,7 @@ function sources(): RequestHandlers {
             : '';
         if (why !== '') throw wrong(object, WlDataSourceError.invalid_action_mask, 'set_actions', why);
         said.add(object);
-        return actions(call);
+        return maskedOfSource(call);
       },
     },
     wl_data_device: { start_drag: use, set_selection: use },
@@ -121,16 +125,12 @@ class Offers {
     },
   };
 
-  readonly #masked = keeping('wl_data_offer', 'set_actions', {
-    dnd_actions: bitsOf(WlDataDeviceManagerDndAction, WlDataOfferError.invalid_action_mask),
-  });
-
   #setActions(
     call: Call<'wl_data_offer', { readonly dnd_actions: number; readonly preferred_action: number }>,
   ): Verdict {
     const { object, args } = call;
     const { dnd_actions: actions, preferred_action: preferred } = args;
-    this.#masked(call);
+    maskedOfOffer(call);
     const one = preferred === none || preferred === copy || preferred === move || preferred === ask;
     if (!one || (preferred & ~actions) !== 0) {
       const text = `the action ${preferred} is preferred, of ${actions}`;

@@ -11,7 +11,7 @@ import { ProtocolError, Verdict, type Call, type EventHandlers, type RequestHand
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
-import type { Rect } from '../wayland/region.js';
+import type { Box } from '../wayland/region.js';
 import { XdgSurfaceError, XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
 import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import { CHECKS } from './checks.js';
@@ -52,7 +52,7 @@ export interface PixelBounds {
 
 export const DEFAULT_PIXEL_BOUNDS: PixelBounds = { shadow: DEFAULT_SHADOW, cursor: DEFAULT_CURSOR };
 
-type Sides = Rect;
+type Sides = Box;
 
 /**
  * The concern for one connection.
@@ -296,7 +296,7 @@ class GeometryKeeper {
    * The geometry that the compositor has to be told; undefined where it knows it, or none is needed.
    * @throws ProtocolError (xdg_surface.invalid_size) for a window that reaches over {@link MAX_REACH}
    */
-  #wanted(top: Node): Rect | undefined {
+  #wanted(top: Node): Box | undefined {
     const { window } = top;
     // Without a geometry of the client's, the window is all that is drawn. Without a picture nothing is.
     if (window?.geometry === undefined || window.role === undefined || top.size.width === 0) return undefined;
@@ -343,7 +343,7 @@ class GeometryKeeper {
 const COMMIT_COST = 4;
 
 /** The geometry, with as much of the extents in it as leaves `sides` outside. */
-function grown(geometry: Rect, extents: Rect, sides: Sides): Rect {
+function grown(geometry: Box, extents: Box, sides: Sides): Box {
   // A compositor takes what geometry and extents have in common.
   const inside = intersection(geometry, extents) ?? extents;
   const rect = {
@@ -355,7 +355,7 @@ function grown(geometry: Rect, extents: Rect, sides: Sides): Rect {
   return isSame(rect, inside) && inside !== extents ? geometry : rect;
 }
 
-function intersection(a: Rect, b: Rect): Rect | undefined {
+function intersection(a: Box, b: Box): Box | undefined {
   const x1 = Math.max(a.x1, b.x1);
   const y1 = Math.max(a.y1, b.y1);
   const x2 = Math.min(a.x2, b.x2);
@@ -363,7 +363,7 @@ function intersection(a: Rect, b: Rect): Rect | undefined {
   return x1 < x2 && y1 < y2 ? { x1, y1, x2, y2 } : undefined;
 }
 
-function isSame(a: Rect, b: Rect): boolean {
+function isSame(a: Box, b: Box): boolean {
   return a.x1 === b.x1 && a.y1 === b.y1 && a.x2 === b.x2 && a.y2 === b.y2;
 }
 

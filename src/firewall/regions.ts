@@ -12,6 +12,7 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import type { Rect } from '../wayland/rect.js';
 import { CHECKS } from './checks.js';
 
 /**
@@ -161,8 +162,6 @@ function forget(relay: Relay, region: Region): void {
 }
 
 // ---- damage ----------------------------------------------------------------------------------------------------
-
-type Rect = Omit<Step, 'add'>;
 
 /** Rectangles of a surface's next commit, in one kind of coordinates. */
 class Damage {

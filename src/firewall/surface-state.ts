@@ -4,17 +4,12 @@
  * for larger, never for smaller.
  */
 import type { RelayObject } from '../relay/object-map.js';
+import type { Rect } from '../wayland/rect.js';
 
 /** Width and height; in pixels for a buffer, in surface units for a surface. */
 export interface Size {
   readonly width: number;
   readonly height: number;
-}
-
-/** A part of a surface. */
-export interface Part extends Size {
-  readonly x: number;
-  readonly y: number;
 }
 
 const NOTHING: Size = { width: 0, height: 0 };
@@ -28,7 +23,7 @@ export class SurfaceState {
   /** `wl_surface.set_buffer_transform`: wl_output.transform. Odd ones turn it by a quarter. */
   transform = 0;
   /** `wp_viewport.set_source`, in surface units before the viewport; undefined: all of the buffer. */
-  source: Part | undefined;
+  source: Rect | undefined;
   /** `wp_viewport.set_destination`, in surface units; undefined: as large as the source. */
   destination: Size | undefined;
 

@@ -8,7 +8,7 @@
  * are therefore never smaller than what is seen.
  */
 import type { RelayObject } from '../relay/object-map.js';
-import type { Rect } from '../wayland/region.js';
+import type { Box } from '../wayland/region.js';
 import { SurfaceState, type Size } from './surface-state.js';
 
 interface Place {
@@ -16,7 +16,7 @@ interface Place {
   readonly y: number;
 }
 
-type Growing = { -readonly [K in keyof Rect]: Rect[K] };
+type Growing = { -readonly [K in keyof Box]: Box[K] };
 
 const ORIGIN: Place = { x: 0, y: 0 };
 const NOTHING: Size = { width: 0, height: 0 };
@@ -44,13 +44,13 @@ export class SurfaceNode<Window = unknown> {
   #place: Place = ORIGIN;
   #committedPlace: Place = ORIGIN;
   /** Around the places where it may be. */
-  #places: Rect = { x1: 0, y1: 0, x2: 0, y2: 0 };
+  #places: Box = { x1: 0, y1: 0, x2: 0, y2: 0 };
   /** Children that wait, and those that have been moved: what a commit of this one has to look at. */
   readonly #waiting = new Set<SurfaceNode<Window>>();
   readonly #moved = new Set<SurfaceNode<Window>>();
   /** What was worked out last; undefined: something has changed. */
-  #extents: Rect | undefined;
-  #sure: Rect | undefined;
+  #extents: Box | undefined;
+  #sure: Box | undefined;
 
   constructor(readonly surface: RelayObject) {}
 
@@ -165,7 +165,7 @@ export class SurfaceNode<Window = unknown> {
   }
 
   /** Around everything that it and those below it may show, in its own units; undefined where they show nothing. */
-  extents(): Rect | undefined {
+  extents(): Box | undefined {
     this.#extents ??= this.#reach(this.#largest, (child, reach) => {
       const below = child.extents();
       const { x1, y1, x2, y2 } = child.#places;
@@ -175,7 +175,7 @@ export class SurfaceNode<Window = unknown> {
   }
 
   /** Around what they show in any case. */
-  sure(): Rect | undefined {
+  sure(): Box | undefined {
     this.#sure ??= this.#reach(this.#smallest, (child, reach) => {
       const below = child.sure();
       const { x1, y1, x2, y2 } = child.#places;
@@ -186,7 +186,7 @@ export class SurfaceNode<Window = unknown> {
     return hasInside(this.#sure) ? this.#sure : undefined;
   }
 
-  #reach({ width, height }: Size, add: (child: SurfaceNode<Window>, reach: Growing) => void): Rect {
+  #reach({ width, height }: Size, add: (child: SurfaceNode<Window>, reach: Growing) => void): Box {
     const reach: Growing = { x1: Infinity, y1: Infinity, x2: -Infinity, y2: -Infinity };
     if (width > 0 && height > 0) grow(reach, 0, 0, width, height);
     for (const child of this.#children) add(child, reach);
@@ -201,7 +201,7 @@ export class SurfaceNode<Window = unknown> {
   }
 }
 
-function around(rect: Rect, { x, y }: Place): Rect {
+function around(rect: Box, { x, y }: Place): Box {
   return {
     x1: Math.min(rect.x1, x),
     y1: Math.min(rect.y1, y),
@@ -210,7 +210,7 @@ function around(rect: Rect, { x, y }: Place): Rect {
   };
 }
 
-function hasInside({ x1, y1, x2, y2 }: Rect): boolean {
+function hasInside({ x1, y1, x2, y2 }: Box): boolean {
   return x1 < x2 && y1 < y2;
 }
 

@@ -3,18 +3,19 @@
  * popups that they are, and the sizes of buffers.
  */
 import type { RelayObject } from '../relay/object-map.js';
-import type { Rect } from '../wayland/region.js';
-import type { Part, Size } from './surface-state.js';
+import type { Rect } from '../wayland/rect.js';
+import type { Box } from '../wayland/region.js';
+import type { Size } from './surface-state.js';
 import { SurfaceNode } from './surface-tree.js';
 
 /** What is known of an xdg_surface. */
 export class ShellWindow {
   /** By the client; undefined where it has never said any: all of the surfaces is the window. */
-  geometry: Rect | undefined;
+  geometry: Box | undefined;
   /** As the compositor was told. */
-  told: Rect | undefined;
+  told: Box | undefined;
   /** What of the surfaces was surely there at the last commit of the window: a compositor reads its geometry then. */
-  settled: Rect | undefined;
+  settled: Box | undefined;
   /** The toplevel or popup. */
   role: RelayObject | undefined;
   /** Sides on which the compositor has said that there is no shadow. */
@@ -28,7 +29,7 @@ export class ShellWindow {
   ) {}
 
   /** `xdg_surface.set_window_geometry`, which goes on to the compositor. */
-  setGeometry({ x, y, width, height }: Part): void {
+  setGeometry({ x, y, width, height }: Rect): void {
     this.told = this.geometry = { x1: x, y1: y, x2: x + width, y2: y + height };
   }
 

@@ -8,8 +8,8 @@
 /** Rectangles that a region holds before it falls back to its bounding box: more cost more to keep than to copy. */
 export const MAX_RECTS = 32;
 
-/** A rectangle: x1 and y1 inside, x2 and y2 just outside. */
-export interface Rect {
+/** A rectangle by its edges, where a `Rect` (rect.ts) has a size: x1 and y1 inside, x2 and y2 just outside. */
+export interface Box {
   readonly x1: number;
   readonly y1: number;
   readonly x2: number;
@@ -18,9 +18,9 @@ export interface Rect {
 
 /** A set of pixels. */
 export class Region {
-  #rects: Rect[] = [];
+  #rects: Box[] = [];
 
-  get rects(): readonly Rect[] {
+  get rects(): readonly Box[] {
     return this.#rects;
   }
 
@@ -40,7 +40,7 @@ export class Region {
   }
 
   /** Adds a rectangle. Empty ones change nothing. */
-  add(rect: Rect): void {
+  add(rect: Box): void {
     if (rect.x1 >= rect.x2 || rect.y1 >= rect.y2) return;
     const rects = this.#rects;
     if (rects.length === 0) {
@@ -57,7 +57,7 @@ export class Region {
         i--;
       }
     }
-    let left: Rect[] = [rect];
+    let left: Box[] = [rect];
     for (const have of rects) {
       if (left.length === 0) return;
       left = subtractFromAll(left, have);
@@ -85,7 +85,7 @@ export class Region {
       }
     }
     if (clean) return;
-    const kept: Rect[] = [];
+    const kept: Box[] = [];
     for (const r of this.#rects) {
       const cut = {
         x1: Math.max(r.x1, 0),
@@ -99,11 +99,11 @@ export class Region {
   }
 }
 
-function contains(outer: Rect, inner: Rect): boolean {
+function contains(outer: Box, inner: Box): boolean {
   return outer.x1 <= inner.x1 && outer.y1 <= inner.y1 && outer.x2 >= inner.x2 && outer.y2 >= inner.y2;
 }
 
-function boundingBox(a: Rect, b: Rect): Rect {
+function boundingBox(a: Box, b: Box): Box {
   return {
     x1: Math.min(a.x1, b.x1),
     y1: Math.min(a.y1, b.y1),
@@ -113,8 +113,8 @@ function boundingBox(a: Rect, b: Rect): Rect {
 }
 
 /** What is left of `rects` outside `hole`: each falls into at most four. */
-function subtractFromAll(rects: readonly Rect[], hole: Rect): Rect[] {
-  const left: Rect[] = [];
+function subtractFromAll(rects: readonly Box[], hole: Box): Box[] {
+  const left: Box[] = [];
   for (const r of rects) {
     if (r.x2 <= hole.x1 || r.x1 >= hole.x2 || r.y2 <= hole.y1 || r.y1 >= hole.y2) {
       left.push(r);

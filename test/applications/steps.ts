@@ -27,6 +27,18 @@ export function clicks(x: number, y: number, name: string, button: Button = 'lef
   return { name, act: desk => desk.seat.click(x, y, button) };
 }
 
+type Point = readonly [x: number, y: number];
+
+/** The pointer is pressed in one place and released in another. */
+export function drags(from: Point, to: Point, name: string): Step {
+  return does(name, async desk => {
+    await desk.seat.move(...from);
+    await desk.seat.press();
+    await desk.seat.glide(...to);
+    await desk.seat.release();
+  });
+}
+
 /** Several things in a row of which only the end is looked at. */
 export function does(name: string, act: (desk: Desk) => Promise<void>, more: Partial<Step> = {}): Step {
   return { name, act, ...more };
@@ -38,6 +50,15 @@ export function fileText(name: string): (desk: Desk) => Promise<string> {
     const path = join(desk.directory, name);
     return Promise.resolve(existsSync(path) ? readFileSync(path, 'utf8') : '');
   };
+}
+
+/** Text for a program in a terminal that writes it to the file `typed`, typed once that is there. */
+export function typesToFile(text: string): Step {
+  const act = async (desk: Desk): Promise<void> => {
+    await desk.file('typed');
+    await desk.seat.type(text);
+  };
+  return does('text typed', act, { facts: fileText('typed') });
 }
 
 export async function titles(desk: Desk): Promise<string> {

@@ -4,7 +4,7 @@
  * have been copied than was damaged since that buffer was written last.
  */
 import t, { type Test } from 'tap';
-import type { Rect } from '../../src/wayland/region.js';
+import type { Box } from '../../src/wayland/region.js';
 import { MAX_BUSY_LINK_BUFFERS } from '../../src/client/app-surface.js';
 import type { SurfaceGeometry } from '../../src/client/surface-geometry.js';
 import { Holdings } from '../holdings.js';
@@ -137,21 +137,21 @@ class ModelSurface {
     return this.random.below(2 ** (8 * Math.min(4, this.bytesPerPixel)));
   }
 
-  bufferRect(): Rect {
+  bufferRect(): Box {
     const { random, width, height } = this;
     const x1 = random.below(width);
     const y1 = random.below(height);
     return { x1, y1, x2: x1 + 1 + random.below(width - x1), y2: y1 + 1 + random.below(height - y1) };
   }
 
-  pixelsOfBuffer(r: Rect): number[] {
+  pixelsOfBuffer(r: Box): number[] {
     const pixels: number[] = [];
     for (let y = r.y1; y < r.y2; y++) for (let x = r.x1; x < r.x2; x++) pixels.push(y * this.width + x);
     return pixels;
   }
 
   /** Places in the buffer of what lies under a rectangle of the surface. */
-  pixelsOfSurface(r: Rect): number[] {
+  pixelsOfSurface(r: Box): number[] {
     const turned = (this.geometry.transform & 1) === 1;
     const under = uprightPixels(r, this.geometry, turned ? this.height : this.width, turned ? this.width : this.height);
     return this.#places.flatMap((name, at) => (under.has(name) ? [at] : []));
@@ -160,7 +160,7 @@ class ModelSurface {
   /** One frame: changes some pixels, tells so in one way or the other, and checks what came of it. */
   async frame(
     t: Test,
-    damage: { buffer: readonly Rect[]; surface: readonly Rect[] },
+    damage: { buffer: readonly Box[]; surface: readonly Box[] },
     how: { dieFirst?: boolean } = {},
   ): Promise<boolean> {
     const { app, far, connection } = this.c;

@@ -2,7 +2,7 @@
  * Pictures as the protocol defines them: how a client stores an upright picture under a transform, and which pixels lie
  * under a rectangle of the surface. Slow and plain, to compare the real thing with.
  */
-import type { Rect } from '../../src/wayland/region.js';
+import type { Box } from '../../src/wayland/region.js';
 import type { SurfaceGeometry } from '../../src/client/surface-geometry.js';
 
 /** A picture as rows of pixels. */
@@ -38,13 +38,7 @@ export function stored(picture: Picture, transform: number): Picture {
  * Pixels of the upright picture, in buffer resolution, that lie under a rectangle of the surface: their numbers in a
  * {@link numbered} picture of `width` x `height`. `grow` makes the rectangle larger by as many of these pixels.
  */
-export function uprightPixels(
-  r: Rect,
-  geometry: SurfaceGeometry,
-  width: number,
-  height: number,
-  grow = 0,
-): Set<number> {
+export function uprightPixels(r: Box, geometry: SurfaceGeometry, width: number, height: number, grow = 0): Set<number> {
   const { scale, source, destination } = geometry;
   const from = source ?? { x: 0, y: 0, width: width / scale, height: height / scale };
   const to = destination ?? { width: from.width, height: from.height };

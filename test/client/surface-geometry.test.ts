@@ -1,6 +1,6 @@
 import t from 'tap';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from '../../src/client/surface-geometry.js';
-import type { Rect } from '../../src/wayland/region.js';
+import type { Box } from '../../src/wayland/region.js';
 import { Random } from '../wayland/random.js';
 import { numbered, stored, uprightPixels, type Picture } from './pictures.js';
 
@@ -10,7 +10,7 @@ const SEED = Number(process.env.FUZZ_SEED ?? 11);
 function inBuffer(
   upright: ReadonlySet<number>,
   buffer: Picture,
-): { bounds: Rect | undefined; missing(box: Rect): number } {
+): { bounds: Box | undefined; missing(box: Box): number } {
   let bounds: { x1: number; y1: number; x2: number; y2: number } | undefined;
   const places: [number, number][] = [];
   buffer.forEach((row, y) =>
@@ -30,7 +30,7 @@ function inBuffer(
   };
 }
 
-function clipped(r: Rect, width: number, height: number): Rect {
+function clipped(r: Box, width: number, height: number): Box {
   return { x1: Math.max(0, r.x1), y1: Math.max(0, r.y1), x2: Math.min(width, r.x2), y2: Math.min(height, r.y2) };
 }
 

@@ -1,9 +1,8 @@
 /** What is said has to agree with what was said before. */
 import t, { type Test } from 'tap';
 import { settle } from '../relay/peer.js';
-import { between, bindAll } from '../relay/relay-between.js';
-import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
 import { firstCommit, positionerOf } from '../relay/manners.js';
+import { behindWall } from './walled.js';
 
 const GLOBALS = [
   ['wl_compositor', 4],
@@ -15,11 +14,8 @@ const GLOBALS = [
 
 /** A client behind a firewall with a window that is shown. */
 async function shown(t: Test) {
-  const wall = firewall(new VmFirewall('work'), new SharedFirewall());
-  const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
-  wall.attach(b.relay);
-  const { client } = b;
-  const bound = bindAll(b, GLOBALS);
+  const b = await behindWall(t, GLOBALS);
+  const { client, bound } = b;
   const xdgSurface = () => {
     const surface = client.make(bound.wl_compositor, 'create_surface');
     return { surface, xdg: client.make(bound.xdg_wm_base, 'get_xdg_surface', ['new', surface]) };

@@ -1,13 +1,13 @@
 /** What has to come first, on both sides of each rule: the firewall finds what is missing before a compositor has to. */
 import t, { type Test } from 'tap';
 import { MAX_PENDING_CONFIGURES } from '../../src/firewall/construction.js';
-import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
 import { WlSeatCapability, WlSeatError, WlSubsurfaceError } from '../../src/wayland/protocols/wayland.js';
 import { ZxdgToplevelDecorationV1Error } from '../../src/wayland/protocols/xdg-decoration-unstable-v1.js';
 import { XdgPopupError, XdgSurfaceError, XdgWmBaseError } from '../../src/wayland/protocols/xdg-shell.js';
 import { firstCommit, positionerOf } from '../relay/manners.js';
 import { settle, type Received } from '../relay/peer.js';
-import { between, bindAll, madeBy } from '../relay/relay-between.js';
+import { madeBy } from '../relay/relay-between.js';
+import { behindWall } from './walled.js';
 
 const GLOBALS = [
   ['wl_compositor', 4],
@@ -26,11 +26,8 @@ type Shell = Readonly<Record<'surface' | 'xdg' | 'role', number>>;
 
 /** A client behind a firewall. */
 async function walled(t: Test) {
-  const wall = firewall(new VmFirewall('work'), new SharedFirewall());
-  const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
-  wall.attach(b.relay);
-  const { client, compositor } = b;
-  const bound = bindAll(b, GLOBALS);
+  const b = await behindWall(t, GLOBALS);
+  const { client, compositor, bound } = b;
   const buffer = client.make(bound.wp_single_pixel_buffer_manager_v1, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
   const positioner = positionerOf(client, bound.xdg_wm_base);
   const surface = (): number => client.make(bound.wl_compositor, 'create_surface');

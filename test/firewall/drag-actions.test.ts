@@ -1,9 +1,9 @@
 /** What may be done with what is dragged: on both sides of each rule, for sources and for offers. */
 import t, { type Test } from 'tap';
-import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
 import { WlDataDeviceManagerDndAction } from '../../src/wayland/protocols/wayland.js';
 import { settle } from '../relay/peer.js';
-import { between, bindAll, madeBy } from '../relay/relay-between.js';
+import { madeBy } from '../relay/relay-between.js';
+import { behindWall } from './walled.js';
 
 const GLOBALS = [
   ['wl_compositor', 4],
@@ -14,11 +14,8 @@ const { none, copy, move, ask } = WlDataDeviceManagerDndAction;
 const OFFER = 0xff000000;
 
 async function dragging(t: Test) {
-  const wall = firewall(new VmFirewall('work'), new SharedFirewall());
-  const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
-  wall.attach(b.relay);
-  const { client, compositor } = b;
-  const bound = bindAll(b, GLOBALS);
+  const b = await behindWall(t, GLOBALS);
+  const { client, compositor, bound } = b;
   const surface = client.make(bound.wl_compositor, 'create_surface');
   const device = client.make(bound.wl_data_device_manager, 'get_data_device', ['new', bound.wl_seat]);
   const source = client.make(bound.wl_data_device_manager, 'create_data_source');

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { SurfaceNode } from '../../src/firewall/surface-tree.js';
 import type { RelayObject } from '../../src/relay/object-map.js';
-import type { Rect } from '../../src/wayland/region.js';
+import type { Box } from '../../src/wayland/region.js';
 import { Random } from '../wayland/random.js';
 
 interface State {
@@ -103,7 +103,7 @@ for (const late of [false, true]) {
             break;
         }
         const [low, high] = shown[0]!.extents();
-        const extents: Rect | undefined = nodes[0]!.extents();
+        const extents: Box | undefined = nodes[0]!.extents();
         const sure = nodes[0]!.sure();
         if (low < high && (extents === undefined || extents.x1 > low || extents.x2 < high)) wrong += 1;
         if (sure !== undefined && (sure.x1 < low || sure.x2 > high)) wrong += 1;

@@ -1,9 +1,9 @@
 /** An input method hears only of the text in the window that has the keyboard. */
 import t, { type Test } from 'tap';
-import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
 import { MAX_SURROUNDING_TEXT } from '../../src/firewall/text-inputs.js';
 import { settle } from '../relay/peer.js';
-import { between, bindAll, madeBy } from '../relay/relay-between.js';
+import { madeBy } from '../relay/relay-between.js';
+import { behindWall } from './walled.js';
 
 const GLOBALS = [
   ['wl_compositor', 4],
@@ -12,11 +12,8 @@ const GLOBALS = [
 ] as const;
 
 async function editing(t: Test) {
-  const wall = firewall(new VmFirewall('work'), new SharedFirewall());
-  const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
-  wall.attach(b.relay);
-  const { client, compositor } = b;
-  const bound = bindAll(b, GLOBALS);
+  const b = await behindWall(t, GLOBALS);
+  const { client, compositor, bound } = b;
   client.make(bound.wl_compositor, 'create_surface');
   const input = client.make(bound.zwp_text_input_manager_v3, 'get_text_input', ['new', bound.wl_seat]);
   await client.roundtrip();

@@ -3,23 +3,19 @@
  * protocol has no error, places are moved to where a compositor can count on them, and hints that nobody knows are left out.
  */
 import t, { type Test } from 'tap';
-import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
 import { MAX_PLACE } from '../../src/firewall/value-rules.js';
 import { MAX_BUFFER_SCALE, VALUE_RULES } from '../../src/firewall/values.js';
 import { CAPTURE_GLOBALS, REMOTE_GLOBALS, SHORTCUTS_GLOBALS } from '../../src/relay/globals.js';
 import { interfaces } from '../../src/wayland/protocols/index.js';
 import type { WireValue } from '../../src/wayland/wire.js';
 import { settle } from '../relay/peer.js';
-import { between, bindAll } from '../relay/relay-between.js';
 import { GLOBALS, makeObjects, RULES, say, type Interface, type Said } from './value-cases.js';
+import { behindWall } from './walled.js';
 
 /** A client behind a firewall, with one object of each interface. */
 async function walled(t: Test) {
-  const wall = firewall(new VmFirewall('work'), new SharedFirewall());
-  const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
-  wall.attach(b.relay);
-  const bound = bindAll(b, GLOBALS);
-  const objects = await makeObjects(b.client, name => bound[name]);
+  const b = await behindWall(t, GLOBALS);
+  const objects = await makeObjects(b.client, name => b.bound[name]);
   return { ...b, objects };
 }
 

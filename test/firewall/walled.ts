@@ -14,13 +14,22 @@ const GLOBALS = [
   ['zwp_relative_pointer_manager_v1', 1],
 ] as const;
 
-/** A client of VM "work" behind a firewall. */
-export async function walled(t: Test, vm = new VmFirewall('work')) {
+/** A client of VM "work" behind a firewall, with a global of each of these interfaces. */
+export async function behindWall<N extends string>(
+  t: Test,
+  globals: readonly (readonly [N, number])[],
+  vm = new VmFirewall('work'),
+) {
   const wall = firewall(vm, new SharedFirewall());
   const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
   wall.attach(b.relay);
-  const { client } = b;
-  const bound = bindAll(b, GLOBALS);
+  return { ...b, bound: bindAll(b, globals) };
+}
+
+/** The same with what windows are made of. */
+export async function walled(t: Test, vm?: VmFirewall) {
+  const b = await behindWall(t, GLOBALS, vm);
+  const { client, bound } = b;
   const surface = (): number => client.make(bound.wl_compositor, 'create_surface');
   const buffer = client.make(bound.wp_single_pixel_buffer_manager_v1, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
   const pointer = client.make(bound.wl_seat, 'get_pointer');

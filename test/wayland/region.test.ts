@@ -1,10 +1,10 @@
 import t from 'tap';
-import { MAX_RECTS, Region, type Rect } from '../../src/wayland/region.js';
+import { MAX_RECTS, Region, type Box } from '../../src/wayland/region.js';
 import { Random } from './random.js';
 
 const SEED = Number(process.env.FUZZ_SEED ?? 7);
 
-function rect(x1: number, y1: number, x2: number, y2: number): Rect {
+function rect(x1: number, y1: number, x2: number, y2: number): Box {
   return { x1, y1, x2, y2 };
 }
 
@@ -15,7 +15,7 @@ const ORIGIN = -8;
 class Bitmap {
   readonly bits = new Uint8Array(SIDE * SIDE);
 
-  static of(rects: readonly Rect[]): { map: Bitmap; overlap: boolean } {
+  static of(rects: readonly Box[]): { map: Bitmap; overlap: boolean } {
     const map = new Bitmap();
     let overlap = false;
     for (const r of rects)
@@ -26,11 +26,11 @@ class Bitmap {
     return { map, overlap };
   }
 
-  each(r: Rect, visit: (at: number) => void): void {
+  each(r: Box, visit: (at: number) => void): void {
     for (let y = r.y1; y < r.y2; y++) for (let x = r.x1; x < r.x2; x++) visit((y - ORIGIN) * SIDE + x - ORIGIN);
   }
 
-  add(r: Rect): void {
+  add(r: Box): void {
     this.each(r, at => (this.bits[at] = 1));
   }
 
@@ -51,7 +51,7 @@ class Bitmap {
     return other.bits.every((bit, at) => bit === 0 || this.bits[at] === 1);
   }
 
-  bounds(): Rect {
+  bounds(): Box {
     let [x1, y1, x2, y2] = [Infinity, Infinity, -Infinity, -Infinity];
     this.bits.forEach((bit, at) => {
       if (bit === 0) return;
@@ -187,6 +187,6 @@ t.test(`any sequence keeps every pixel that was added, once (seed ${SEED})`, asy
   t.ok(fallbacks > 10 && exact > 20, `${exact} sequences stayed exact, ${fallbacks} fell back to bounding boxes`);
 });
 
-function within(inner: Rect, outer: Rect): boolean {
+function within(inner: Box, outer: Box): boolean {
   return inner.x1 >= outer.x1 && inner.y1 >= outer.y1 && inner.x2 <= outer.x2 && inner.y2 <= outer.y2;
 }

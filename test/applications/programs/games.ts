@@ -1,10 +1,7 @@
 /** SDL 2 and 3: the tests of the library, which draw, change the pointer, and lock it as games do; and games. */
 import { join } from 'node:path';
 import type { Program, Step } from '../program.js';
-import { does, presses, starts, startsMoving } from '../steps.js';
-
-const SDL2_TESTS = '/usr/libexec/installed-tests/SDL2';
-const SDL3_TESTS = '/usr/libexec/installed-tests/SDL3';
+import { does, drags, presses, starts, startsMoving } from '../steps.js';
 
 const lock: Step[] = [
   starts(),
@@ -19,41 +16,27 @@ const lock: Step[] = [
   }),
 ];
 
-function sdl2(name: string, steps: readonly Step[], more: readonly string[] = []): Program {
-  const program = join(SDL2_TESTS, name);
-  return {
-    name: `SDL 2 ${name}`,
-    toolkit: 'SDL 2, software',
-    package: 'libsdl2-tests',
-    needs: program,
-    command: () => ['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', SDL2_TESTS, program, ...more],
-    env: { SDL_VIDEODRIVER: 'wayland', SDL_RENDER_DRIVER: 'software', SDL_AUDIODRIVER: 'dummy' },
-    steps,
+/** The tests of one version of the library, and how it is told what to use. */
+function sdl(version: 2 | 3, environment: Readonly<Record<string, string>>) {
+  const tests = `/usr/libexec/installed-tests/SDL${version}`;
+  return (name: string, steps: readonly Step[]): Program => {
+    const program = join(tests, name);
+    return {
+      name: `SDL ${version} ${name}`,
+      toolkit: `SDL ${version}, software`,
+      package: `libsdl${version}-tests`,
+      needs: program,
+      command: () => ['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', tests, program],
+      env: { SDL_RENDER_DRIVER: 'software', ...environment },
+      steps,
+    };
   };
 }
 
-function sdl3(name: string, steps: readonly Step[], more: readonly string[] = []): Program {
-  const program = join(SDL3_TESTS, name);
-  return {
-    name: `SDL 3 ${name}`,
-    toolkit: 'SDL 3, software',
-    package: 'libsdl3-tests',
-    needs: program,
-    command: () => ['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', SDL3_TESTS, program, ...more],
-    env: { SDL_VIDEO_DRIVER: 'wayland', SDL_RENDER_DRIVER: 'software', SDL_AUDIO_DRIVER: 'dummy' },
-    steps,
-  };
-}
+const sdl2 = sdl(2, { SDL_VIDEODRIVER: 'wayland', SDL_AUDIODRIVER: 'dummy' });
+const sdl3 = sdl(3, { SDL_VIDEO_DRIVER: 'wayland', SDL_AUDIO_DRIVER: 'dummy' });
 
-const mouse: Step[] = [
-  starts(),
-  does('line drawn', async desk => {
-    await desk.seat.move(500, 300);
-    await desk.seat.press();
-    await desk.seat.glide(700, 450);
-    await desk.seat.release();
-  }),
-];
+const mouse: Step[] = [starts(), drags([500, 300], [700, 450], 'line drawn')];
 
 export const games: readonly Program[] = [
   sdl2('testrelative', lock),

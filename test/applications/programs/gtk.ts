@@ -1,6 +1,6 @@
 /** GTK 3 and 4: the demonstrations of the toolkits, and programs that use them. */
 import type { Program } from '../program.js';
-import { clicks, does, outputChanges, presses, starts, types } from '../steps.js';
+import { clicks, does, drags, outputChanges, presses, starts, types } from '../steps.js';
 
 export const gtk: readonly Program[] = [
   {
@@ -102,15 +102,7 @@ export const gtk: readonly Program[] = [
     toolkit: 'GTK 3',
     package: 'xournalpp',
     command: () => ['xournalpp'],
-    steps: [
-      starts(),
-      does('line drawn', async desk => {
-        await desk.seat.move(500, 400);
-        await desk.seat.press();
-        await desk.seat.glide(700, 500);
-        await desk.seat.release();
-      }),
-    ],
+    steps: [starts(), drags([500, 400], [700, 500], 'line drawn')],
   },
   {
     name: 'Inkscape',

@@ -1,7 +1,7 @@
 /** Qt 5 and 6. */
 import { join } from 'node:path';
 import type { Program } from '../program.js';
-import { does, fileText, outputChanges, presses, starts, types } from '../steps.js';
+import { does, drags, outputChanges, presses, starts, types, typesToFile } from '../steps.js';
 
 const env = { QT_QPA_PLATFORM: 'wayland', QT_QUICK_BACKEND: 'software', QT_STYLE_OVERRIDE: 'fusion' };
 const QT5_EXAMPLES = '/usr/lib/x86_64-linux-gnu/qt5/examples/widgets';
@@ -40,12 +40,7 @@ export const qt: readonly Program[] = [
   example('calculator', 'widgets/calculator/calculator', [starts(), ...outputChanges()]),
   example('draggable icons', 'draganddrop/draggableicons/draggableicons', [
     starts(),
-    does('icon dragged', async desk => {
-      await desk.seat.move(40, 40);
-      await desk.seat.press();
-      await desk.seat.glide(300, 300);
-      await desk.seat.release();
-    }),
+    drags([40, 40], [300, 300], 'icon dragged'),
   ]),
   {
     name: 'QTerminal',
@@ -53,18 +48,7 @@ export const qt: readonly Program[] = [
     package: 'qterminal',
     command: directory => ['qterminal', '-e', `sh -c "cat > '${directory}/typed'"`],
     env,
-    steps: [
-      starts(),
-      does(
-        'text typed',
-        async desk => {
-          await desk.file('typed');
-          await desk.seat.type('typed here\n');
-        },
-        { facts: fileText('typed') },
-      ),
-      presses('Alt+Shift+f', 'keys pressed'),
-    ],
+    steps: [starts(), typesToFile('typed here\n'), presses('Alt+Shift+f', 'keys pressed')],
   },
   {
     name: 'FeatherPad',

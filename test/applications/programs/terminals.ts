@@ -1,7 +1,7 @@
 /** Terminals, and small programs that draw for themselves. */
 import { foot } from '../../loopback/applications.js';
 import type { Program } from '../program.js';
-import { does, fileText, outputChanges, presses, starts, startsMoving, types } from '../steps.js';
+import { outputChanges, presses, starts, startsMoving, types, typesToFile } from '../steps.js';
 
 /** What is typed into a terminal's `cat`. */
 const LINES = 'the quick brown fox\nJUMPS (over) the "lazy" dog!\n';
@@ -12,17 +12,7 @@ export const terminals: readonly Program[] = [
     toolkit: 'own, wl_shm',
     package: 'foot',
     command: directory => foot('--override=font=DejaVu Sans Mono:size=10', 'sh', '-c', `cat > '${directory}/typed'`),
-    steps: [
-      starts(),
-      does(
-        'text typed',
-        async desk => {
-          await desk.file('typed');
-          await desk.seat.type(LINES);
-        },
-        { facts: fileText('typed') },
-      ),
-    ],
+    steps: [starts(), typesToFile(LINES)],
     inTestCommand: true,
   },
   {
@@ -72,7 +62,7 @@ export const terminals: readonly Program[] = [
         `cat > '${directory}/typed'`,
       ],
     ],
-    steps: [starts(), does('text typed', desk => desk.seat.type(LINES), { facts: fileText('typed') })],
+    steps: [starts(), typesToFile(LINES)],
   },
   {
     name: 'alacritty',
@@ -81,7 +71,7 @@ export const terminals: readonly Program[] = [
     command: directory => [
       ...['alacritty', '-o', 'font.normal.family=DejaVu Sans Mono', '-e', 'sh', '-c', `cat > '${directory}/typed'`],
     ],
-    steps: [starts(), does('text typed', desk => desk.seat.type(LINES), { facts: fileText('typed') })],
+    steps: [starts(), typesToFile(LINES)],
   },
   {
     name: 'imv',
