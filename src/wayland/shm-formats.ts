@@ -69,8 +69,8 @@ export function bytesPerPixel(format: number): number | undefined {
   return BYTES_PER_PIXEL.get(format);
 }
 
-/** Rows of a buffer that pixman draws from begin at multiples of this. */
-const PIXMAN_ALIGNMENT = 4;
+/** Rows of a buffer that pixman draws from begin at multiples of this, in bytes. */
+export const PIXMAN_ALIGNMENT = 4;
 
 /**
  * Bytes from one row of a link buffer to the next, the least that every compositor takes: wlroots from 0.17 on refuses
