@@ -161,8 +161,11 @@ function windows(of: (xdgSurface: RelayObject) => Configures): RequestHandlers {
     xdg_toplevel: { move: configuredFirst, resize: configuredFirst, show_window_menu: configuredFirst },
     xdg_popup: {
       grab: ({ object }) => {
-        if (!isShown(object)) return Verdict.Forward;
-        throw new ProtocolError(object.clientId, XdgPopupError.invalid_grab, `${String(object)} is shown already`);
+        // Compositors of wlroots look whether it was committed at all. One that was dismissed says nothing (`roles.ts`).
+        const life = knownLife(object);
+        if (!isShown(object) && (life?.committed !== true || life.dismissed)) return Verdict.Forward;
+        const text = `${String(object)} is shown already, or about to be`;
+        throw new ProtocolError(object.clientId, XdgPopupError.invalid_grab, text);
       },
     },
     zxdg_decoration_manager_v1: {

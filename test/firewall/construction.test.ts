@@ -239,6 +239,16 @@ t.test('a popup grabs before it is shown', async t => {
   }
 });
 
+t.test('a popup grabs before it is committed at all, as compositors have it', async t => {
+  const w = await walled(t);
+  const { seat, window } = await pressed(w);
+  const popup = w.popup(window);
+  w.client.say(popup.surface, 'commit');
+  w.client.say(popup.role, 'grab', [seat, 55]);
+  await w.refused(t, popup.role, XdgPopupError.invalid_grab, /or about to be/);
+  t.equal(w.received('xdg_popup.grab'), 0);
+});
+
 t.test('a popup that was dismissed before it was shown does not grab a second time', async t => {
   const w = await walled(t);
   const { seat, window } = await pressed(w);
