@@ -13,6 +13,7 @@ import { Memory } from '../src/virtwl/vfd.js';
 import { ProtocolError, Verdict, type Call, type EventValues, type RequestValues } from '../src/relay/call.js';
 import { activationConcern } from '../src/firewall/activation.js';
 import { focusConcern } from '../src/firewall/focus.js';
+import { hidingsConcern } from '../src/firewall/hidings.js';
 import { firewall, FIREWALL, type SharedFirewall } from '../src/firewall/firewall.js';
 import type { Concern } from '../src/relay/chain.js';
 import { globalsConcern } from '../src/relay/globals.js';
@@ -96,6 +97,7 @@ export class RemoteClient {
         ...(this.#outputs === undefined ? [] : [this.#outputs.concern]),
         this.#concern(),
         focusConcern(account.name, options.shared.focus, policy.holdsFocus, BEFORE_FOCUS),
+        hidingsConcern([...BEFORE_FOCUS, 'focus']),
       ],
       toServer: {
         memory: (_call, fd) => fd,

@@ -96,6 +96,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
         ...images.surfaceRequests,
         commit: call => {
           const node = surfaces.of(call.object);
+          node.state.settle();
           checkSizes(call.object, node.state);
           node.commit();
           images.commit(call, node);

@@ -74,7 +74,7 @@ export function pointerImages(most: number, surfaces: Surfaces): PointerImages {
     surfaceRequests: {
       attach: ({ relay, object, args }) => {
         const { buffer, x, y } = args;
-        surfaces.of(object).state.buffer = buffer && surfaces.bufferSize(buffer);
+        surfaces.of(object).state.attach(buffer && surfaces.bufferSize(buffer));
         if (staysNear(object, x, y)) return Verdict.Forward;
         relay.request(object, 'attach', { buffer, x: 0, y: 0 });
         return Verdict.Drop;

@@ -18,6 +18,8 @@ const NOTHING: Size = { width: 0, height: 0 };
 export class SurfaceState {
   /** Undefined: without a buffer, it shows nothing. */
   buffer: Size | undefined;
+  /** The client's next commit takes the buffer away: not one of the glue's own, see `hidings.ts`. */
+  hides = false;
   /** `wl_surface.set_buffer_scale` */
   scale = 1;
   /** `wl_surface.set_buffer_transform`: wl_output.transform. Odd ones turn it by a quarter. */
@@ -29,6 +31,18 @@ export class SurfaceState {
 
   /** The viewport that says so. */
   viewport: RelayObject | undefined;
+
+  /** `wl_surface.attach` */
+  attach(buffer: Size | undefined): void {
+    this.hides = buffer === undefined;
+    if (buffer !== undefined) this.buffer = buffer;
+  }
+
+  /** The client commits it. */
+  settle(): void {
+    if (this.hides) this.buffer = undefined;
+    this.hides = false;
+  }
 
   /** What the buffer has to show, in whole surface units before the viewport. */
   get unitsOfBuffer(): Size | undefined {

@@ -268,6 +268,30 @@ t.test('a window that reaches further than any screen ends its client', async t 
   ]);
 });
 
+t.test('a window is hidden by its own commit, whatever its subsurfaces do before', async t => {
+  const desk = await Desk.open(t);
+  const { surface, xdgSurface } = await desk.window();
+  desk.geometry(xdgSurface, 0, 0, 600, 400);
+  desk.show(surface, 600, 400);
+  const child = desk.surface();
+  const subsurface = desk.subsurface(child, surface);
+  desk.client.say(subsurface, 'set_desync');
+  desk.client.say(subsurface, 'set_position', [-250, -160]);
+  desk.client.say(surface, 'commit');
+  await desk.order();
+  const taken = () => desk.compositor.all('wl_surface.attach').filter(({ args }) => args[0] === undefined).length;
+  desk.client.say(surface, 'attach', [undefined, 0, 0]);
+  desk.show(child, 900, 660);
+  t.same(await desk.order(), ['wl_surface.commit', 'xdg_surface.set_window_geometry', 'wl_surface.commit']);
+  t.equal(taken(), 0, 'a commit of the glue’s own does not hide it');
+  desk.show(child, 1200, 960);
+  t.same(await desk.order(), ['wl_surface.commit', 'xdg_surface.set_window_geometry', 'wl_surface.commit']);
+  t.equal(taken(), 0, 'and what it shows is looked at as before');
+  desk.client.say(surface, 'commit');
+  t.same(await desk.order(), ['wl_surface.commit']);
+  t.equal(taken(), 1, 'but the commit that means it');
+});
+
 t.test('a window whose first frame waits is not shown by what its subsurfaces do', async t => {
   const desk = await Desk.open(t);
   const { surface, xdgSurface } = await desk.window();

@@ -1,0 +1,39 @@
+/**
+ * A window is hidden by its own commit. `geometry.ts` commits windows by itself when something below them has grown, and
+ * what their client has said up to then is taken along: a buffer that is on its way is shown a moment early, but one that
+ * is taken away would hide the window, with its popups, before its client has said so, and before the other rooms know. So
+ * that a window has no buffer any more is told right before the commit that means it. This is the last concern of a relay:
+ * the others have handled both by then.
+ */
+import { Verdict } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import { knownLife } from './life.js';
+
+/** The concern for one connection; `after`: all others that handle what is attached or committed. */
+export function hidingsConcern(after: readonly string[]): Concern {
+  /** Windows that are to be hidden, and how far they move with that. */
+  const kept = new WeakMap<RelayObject, { readonly x: number; readonly y: number }>();
+  return {
+    name: 'hidings',
+    after,
+    requests: {
+      wl_surface: {
+        attach: ({ object, args: { buffer, x, y } }) => {
+          kept.delete(object);
+          const role = knownLife(object)?.role;
+          if (buffer !== undefined || (role !== 'xdg_toplevel' && role !== 'xdg_popup')) return Verdict.Forward;
+          kept.set(object, { x, y });
+          return Verdict.Drop;
+        },
+        commit: ({ relay, object }) => {
+          const place = kept.get(object);
+          if (place === undefined) return Verdict.Forward;
+          kept.delete(object);
+          relay.request(object, 'attach', { buffer: undefined, ...place });
+          return Verdict.Forward;
+        },
+      },
+    },
+  };
+}
