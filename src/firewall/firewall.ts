@@ -8,7 +8,7 @@
  * - `drag-actions.ts`: what may be done with what is dragged
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
  * - `construction.ts`: nothing is said of a window before what has to come first
- * - `dismissals.ts`: nothing is drawn on a popup that a drag has just dismissed
+ * - `dismissals.ts`: nothing is said of a popup that its client may just have had dismissed
  * - `seats.ts`: the devices of a seat go before it
  * - `order.ts`: what needs another has a lower id, so that a compositor that destroys by ids does it in a legal order
  * - `roles.ts`: roles are given once, parents and subsurfaces make trees

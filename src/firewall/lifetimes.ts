@@ -10,7 +10,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import { WlSurfaceError } from '../wayland/protocols/wayland.js';
-import { knownLife, lifeOf, tie, untie } from './life.js';
+import { knownLife, lifeOf, popupLives, tie, untie } from './life.js';
 import { LIVES, NEEDED, type Gone, type LifeRules } from './lives.js';
 
 /** The concern for one connection. */
@@ -159,4 +159,16 @@ export function takeAway(relay: Relay, object: RelayObject, gone: Gone): void {
 /** Dismisses a popup: the client is told that it is done, and the compositor destroys it. */
 export function dismiss(relay: Relay, popup: RelayObject<'xdg_popup'>): void {
   takeAway(relay, popup, { then: 'dismiss' });
+}
+
+/**
+ * Dismisses the popups above a window or popup that is about to be hidden, the topmost first. A compositor does the same
+ * when it hears of that, and what their client says before it is told would be a mistake.
+ */
+export function dismissAbove(relay: Relay, object: RelayObject): void {
+  for (const popup of [...(knownLife(object)?.dependents ?? [])].reverse()) {
+    if (!popup.is('xdg_popup')) continue;
+    dismissAbove(relay, popup);
+    takeAway(relay, popup, { then: popupLives(popup) ? 'dismiss' : 'inert' });
+  }
 }

@@ -17,7 +17,7 @@ import { ZxdgExporterV2Error, ZxdgImportedV2Error } from '../wayland/protocols/x
 import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
 import type { Relay } from '../relay/relay.js';
 import { CHECKS } from './checks.js';
-import { dismiss } from './lifetimes.js';
+import { dismiss, dismissAbove } from './lifetimes.js';
 import {
   depth,
   isShown,
@@ -206,6 +206,8 @@ const surfaceRoles: RequestHandlers = {
       const life = lifeOf(object);
       const verdict = life.role === 'xdg_popup' ? commitPopup(relay, life) : Verdict.Forward;
       if (life.attached !== undefined) {
+        const window = life.roleObject && knownLife(life.roleObject)?.roleObject;
+        if (!life.attached && life.shown && window !== undefined) dismissAbove(relay, window);
         if (verdict === Verdict.Forward) life.shown = life.attached;
         life.emptied = verdict !== Verdict.Forward && !life.attached;
       }

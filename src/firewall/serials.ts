@@ -12,7 +12,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlKeyboardKeyState, WlPointerButtonState } from '../wayland/protocols/wayland.js';
 import { CHECKS } from './checks.js';
-import { isShown, knownLife, parentIsShown } from './life.js';
+import { isShown, knownLife, parentIsShown, popupLives } from './life.js';
 import { dismiss } from './lifetimes.js';
 
 /** What a serial was given for. */
@@ -180,7 +180,7 @@ function takers(serials: Serials, seats: Seats, grabbing: Set<RelayObject>): Req
         // wlroots 0.15 keeps a pointer to a popup that grabs over what was never shown.
         const refused = action === undefined || !parentIsShown(object);
         // One above the other: a second chain beside one that grabs, or one popup twice, is what 0.15 loses count of.
-        const top = [...grabbing].at(-1);
+        const top = [...grabbing].findLast(popupLives);
         const outOfOrder = grabbing.has(object) || (top !== undefined && top !== parent) || isShown(object);
         if (refused || outOfOrder || (!nested && ++action.grabs > GRABS_PER_ACTION)) {
           dismiss(relay, object);
