@@ -20,7 +20,8 @@
  * - `idle.ts`: nobody learns by it when a key is typed
  * - `pace.ts`: no VM is far ahead of the compositor
  *
- * `focus.ts` and `activation.ts` depend on a VM's policy and are added where that is known.
+ * `focus.ts` and `activation.ts` depend on a VM's policy and are added where that is known; `hidings.ts` (a window is hidden by
+ * its own commit) is the last of all concerns and is added there as well.
  */
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
