@@ -75,7 +75,7 @@ export function constructionConcern(): Concern {
   const seats = new Seats();
   return {
     name: 'construction',
-    after: [...CHECKS, 'lifetimes'],
+    after: [...CHECKS, 'lifetimes', 'seats'],
     gone: {
       xdg_toplevel: restart,
       xdg_popup: restart,
@@ -203,12 +203,15 @@ const SEAT_GONE = -1;
 class Seats {
   /** Bits of wl_seat.capability, from the first time that they were told. */
   readonly #had = new WeakMap<RelayObject, number>();
+  /** As they were told last. */
+  readonly #has = new WeakMap<RelayObject, number>();
   readonly #asked = new WeakSet<RelayObject>();
 
   readonly events: EventHandlers = {
     wl_seat: {
       capabilities: ({ relay, object, args: { capabilities } }) => {
         this.#had.set(object, (this.#had.get(object) ?? 0) | capabilities);
+        this.#has.set(object, capabilities);
         relay.resume('requests');
         return Verdict.Forward;
       },
@@ -236,12 +239,14 @@ class Seats {
       });
       return Verdict.Stall;
     }
-    if (had === SEAT_GONE) {
-      relay.adopt(`wl_${what}`, seat.version, id, true).inert = { text: 'its seat is gone' };
-      return Verdict.Drop;
+    const bit = WlSeatCapability[what];
+    if ((had & bit) === 0) {
+      const text = `${String(seat)} has had no ${what}`;
+      throw new ProtocolError(seat.clientId, WlSeatError.missing_capability, text);
     }
-    if ((had & WlSeatCapability[what]) !== 0) return Verdict.Forward;
-    const text = `${String(seat)} has had no ${what}`;
-    throw new ProtocolError(seat.clientId, WlSeatError.missing_capability, text);
+    if (had !== SEAT_GONE && ((this.#has.get(seat) ?? 0) & bit) !== 0) return Verdict.Forward;
+    // What it had and has not any more is nothing to the compositor either (`seats.ts`).
+    relay.adopt(`wl_${what}`, seat.version, id, true).inert = { text: `its seat has no ${what} any more` };
+    return Verdict.Drop;
   }
 }

@@ -105,11 +105,13 @@ function tieToNeeds(object: RelayObject, rules: LifeRules, call: Call): void {
   }
 }
 
-/** Whether `need` has an object of that interface already. A surface's children are not its own subsurface. */
+/** Whether `need` has an object of that kind already. A surface's children are not its own subsurface. */
 function hasOne(need: RelayObject, interfaceName: string, { needs, only }: LifeRules): boolean {
   const place = needs.findIndex(({ by }) => by === only?.per);
+  const kind: readonly string[] = only?.among ?? [interfaceName];
   for (const other of knownLife(need)?.dependents ?? []) {
-    if (other.interface.name === interfaceName && knownLife(other)?.needs[place]?.object === need) return true;
+    if (other.inert !== undefined || !kind.includes(other.interface.name)) continue;
+    if (knownLife(other)?.needs[place]?.object === need) return true;
   }
   return false;
 }

@@ -42,6 +42,8 @@ export interface Need {
 /** At most one living object of the interface for each that the need names. */
 export interface OnlyOne {
   readonly per: string;
+  /** Interfaces whose objects count as of the same kind; default: its own alone. */
+  readonly among?: readonly InterfaceName[];
   /** An error of the maker. */
   readonly code: number;
 }
@@ -62,7 +64,11 @@ const constraint: LifeRules = {
     { by: 'surface', gone: inert },
     { by: 'pointer', gone: inert },
   ],
-  only: { per: 'surface', code: ZwpPointerConstraintsV1Error.already_constrained },
+  only: {
+    per: 'surface',
+    among: ['zwp_locked_pointer_v1', 'zwp_confined_pointer_v1'],
+    code: ZwpPointerConstraintsV1Error.already_constrained,
+  },
 };
 const roleOf = (text: string): Gone => ({ then: 'refuse', code: XdgSurfaceError.defunct_role_object, text });
 

@@ -112,12 +112,14 @@ function regionRequests(charge: (cost: number) => void): RequestHandlers {
     },
     zwp_pointer_constraints_v1: {
       lock_pointer: ({ relay, object, args }) => {
+        if (args.pointer.inert !== undefined) return Verdict.Forward; // the relay answers
         const region = exact(relay, args.region);
         const id = relay.adopt('zwp_locked_pointer_v1', object.version, args.id, false);
         relay.request(object, 'lock_pointer', { ...args, id, region });
         return Verdict.Drop;
       },
       confine_pointer: ({ relay, object, args }) => {
+        if (args.pointer.inert !== undefined) return Verdict.Forward; // the relay answers
         const region = exact(relay, args.region);
         const id = relay.adopt('zwp_confined_pointer_v1', object.version, args.id, false);
         relay.request(object, 'confine_pointer', { ...args, id, region });

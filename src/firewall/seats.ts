@@ -1,11 +1,13 @@
 /**
- * Devices of a seat that a client has let go of. By the protocol they go on; wlroots destroys them with the client's last
- * `wl_seat` of that seat, and takes their own release, which the client owes, for a mistake. So they are released before
- * it, and are inert for the client.
+ * Devices of a seat that a client has let go of, or that is without them. By the protocol the former go on; wlroots
+ * destroys them with the client's last `wl_seat` of that seat, and takes their own release, which the client owes, for a
+ * mistake. The latter go when the user unplugs them; wlroots 0.15 reads through a pointer that is gone when a client asks
+ * to lock it, and ends. So they are released, with what was made of them, and are inert for the client.
  */
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
+import { WlSeatCapability } from '../wayland/protocols/wayland.js';
 import { takeAway } from './lifetimes.js';
 
 /** What a client has of one seat of the compositor's. */
@@ -13,6 +15,13 @@ interface Held {
   readonly seats: Set<RelayObject>;
   readonly devices: Set<RelayObject>;
 }
+
+/** What a seat has to say that it has, by the device. */
+const CAPABILITIES = {
+  wl_pointer: WlSeatCapability.pointer,
+  wl_keyboard: WlSeatCapability.keyboard,
+  wl_touch: WlSeatCapability.touch,
+} as const;
 
 /** The concern for one connection. */
 export function seatsConcern(): Concern {
@@ -51,6 +60,17 @@ export function seatsConcern(): Concern {
       wl_pointer: gone,
       wl_keyboard: gone,
       wl_touch: gone,
+    },
+    events: {
+      wl_seat: {
+        capabilities: ({ relay, object, args: { capabilities } }) => {
+          for (const device of groups.get(object)?.devices ?? []) {
+            const bit = CAPABILITIES[device.interface.name as keyof typeof CAPABILITIES];
+            if ((capabilities & bit) === 0) takeAway(relay, device, { then: 'inert' });
+          }
+          return Verdict.Forward;
+        },
+      },
     },
     requests: {
       wl_seat: {

@@ -349,6 +349,10 @@ t.test('a seat gives the devices that it has had', async t => {
     await has(0);
     w.client.make(seat, name);
     await w.fine(t, 'it was taken away meanwhile');
+    t.equal(w.received(`wl_seat.${name}`), 1, 'and what is given is nothing');
+    await has(bit);
+    w.client.make(seat, name);
+    await w.fine(t, 'it has come back');
     t.equal(w.received(`wl_seat.${name}`), 2);
 
     const without = await seated((pointer | keyboard | touch) & ~bit);

@@ -4,7 +4,9 @@ import {
   WpColorRepresentationManagerV1Error,
   WpColorRepresentationSurfaceV1Error,
 } from '../../src/wayland/protocols/color-representation-v1.js';
+import { ZwpPointerConstraintsV1Error } from '../../src/wayland/protocols/pointer-constraints-unstable-v1.js';
 import { GlueBetween } from '../compositor-glue/glue-between.js';
+import { settle } from '../relay/peer.js';
 
 const GLOBALS = [
   ['wl_compositor', 6],
@@ -48,4 +50,38 @@ t.test('how the colours of a surface are meant', async t => {
     t.match(client.last('wl_display.error').args, [representation, WpColorRepresentationSurfaceV1Error.inert]);
     t.same(compositor.faults, []);
   });
+});
+
+t.test('a pointer is locked or confined on a surface, and not both', async t => {
+  for (const [first, second] of [
+    ['lock_pointer', 'confine_pointer'],
+    ['confine_pointer', 'lock_pointer'],
+    ['lock_pointer', 'lock_pointer'],
+  ] as const) {
+    const between = new GlueBetween({
+      globals: [
+        ['wl_compositor', 4],
+        ['wl_seat', 7],
+        ['zwp_pointer_constraints_v1', 1],
+      ],
+    });
+    t.teardown(() => between.close());
+    const { client, compositor, registry } = await between.arrive('work');
+    const surface = client.make(client.bind(registry, 1, 'wl_compositor', 4), 'create_surface');
+    const seat = client.bind(registry, 2, 'wl_seat', 7);
+    await settle(16);
+    compositor.say((compositor.last('wl_registry.bind').args[1] as { id: number }).id, 'capabilities', [1]);
+    await settle(16);
+    const pointer = client.make(seat, 'get_pointer');
+    const constraints = client.bind(registry, 3, 'zwp_pointer_constraints_v1', 1);
+    const constrain = (how: string): number => client.make(constraints, how, ['new', surface, pointer, undefined, 2]);
+    client.say(constrain(first), 'destroy');
+    constrain(first);
+    await client.roundtrip();
+    t.notOk(client.ended, 'one after the other');
+    constrain(second);
+    await client.isEnded();
+    t.match(client.last('wl_display.error').args, [constraints, ZwpPointerConstraintsV1Error.already_constrained]);
+    t.same(compositor.faults, []);
+  }
 });

@@ -1,6 +1,7 @@
-/** A seat that is let go of before its devices, which wlroots takes along. */
+/** A seat that is let go of before its devices, which wlroots takes along, and one that loses them. */
 import t, { type Test } from 'tap';
 import { GlueBetween } from '../compositor-glue/glue-between.js';
+import { WlSeatCapability } from '../../src/wayland/protocols/wayland.js';
 import { settle } from '../relay/peer.js';
 
 const CAPABILITIES = 7;
@@ -60,5 +61,32 @@ t.test('with another wl_seat of the same seat, they go on', async t => {
     'what the client has released is not released again',
   );
   t.same(compositor.faults, []);
+  t.same(between.left, []);
+});
+
+t.test('devices that the user unplugs are released, and are nothing any more', async t => {
+  const { client, compositor, seat, said, between } = await scene(t);
+  const [one, two] = [await seat(), await seat()];
+  const theirs = (compositor.all('wl_registry.bind').at(-2)!.args[1] as { id: number }).id;
+  const [pointer, keyboard] = [client.make(one, 'get_pointer'), client.make(two, 'get_keyboard')];
+  await client.roundtrip();
+  const has = async (capabilities: number): Promise<void> => {
+    compositor.say(theirs, 'capabilities', [capabilities]);
+    await settle(16);
+  };
+  await has(CAPABILITIES & ~WlSeatCapability.pointer);
+  t.same(said().slice(-1), ['wl_pointer.release'], 'those alone');
+  client.say(pointer, 'set_cursor', [1, undefined, 0, 0]);
+  client.say(pointer, 'release');
+  await client.roundtrip();
+  t.same(said().slice(-1), ['wl_pointer.release'], 'once');
+  await has(0);
+  t.same(said().slice(-2), ['wl_pointer.release', 'wl_keyboard.release'], 'by whichever wl_seat they were made');
+  await has(CAPABILITIES);
+  client.say(keyboard, 'release');
+  client.make(one, 'get_pointer');
+  await client.roundtrip();
+  t.same(said().slice(-1), ['wl_seat.get_pointer']);
+  t.same([client.all('wl_display.error'), compositor.faults], [[], []]);
   t.same(between.left, []);
 });

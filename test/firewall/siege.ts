@@ -72,6 +72,12 @@ export class User {
     await this.release();
   }
 
+  /** Takes the pointer away from the seat. */
+  async unplug(): Promise<void> {
+    this.#pointer?.request('destroy');
+    await this.display.roundtrip();
+  }
+
   async type(text: string): Promise<void> {
     await this.#keyboard?.type(text);
   }
