@@ -10,8 +10,8 @@ async function scene(t: Test) {
   const between = new GlueBetween({ globals: [['wl_seat', 8]] });
   t.teardown(() => between.close());
   const { client, compositor, registry } = await between.arrive('work');
-  const seat = async (): Promise<number> => {
-    const bound = client.bind(registry, 1, 'wl_seat', 8);
+  const seat = async (version = 8): Promise<number> => {
+    const bound = client.bind(registry, 1, 'wl_seat', version);
     await settle(16);
     const { id } = compositor.last('wl_registry.bind').args[1] as { id: number };
     compositor.say(id, 'capabilities', [CAPABILITIES]);
@@ -87,6 +87,27 @@ t.test('devices that the user unplugs are released, and are nothing any more', a
   client.make(one, 'get_pointer');
   await client.roundtrip();
   t.same(said().slice(-1), ['wl_seat.get_pointer']);
+  t.same([client.all('wl_display.error'), compositor.faults], [[], []]);
+  t.same(between.left, []);
+});
+
+t.test('one of an old version, which nobody can release, is nothing either', async t => {
+  const { client, compositor, seat, said, between } = await scene(t);
+  const old = await seat(2);
+  const theirs = (compositor.last('wl_registry.bind').args[1] as { id: number }).id;
+  const pointer = client.make(old, 'get_pointer');
+  await client.roundtrip();
+  const { received } = compositor;
+  compositor.say(theirs, 'capabilities', [0]);
+  await settle(16);
+  const before = received.length;
+  client.say(pointer, 'set_cursor', [1, undefined, 0, 0]);
+  await client.roundtrip();
+  t.same(said().slice(-1), ['wl_seat.get_pointer'], 'no request that its version does not have');
+  t.same(
+    received.slice(before).map(({ name }) => name),
+    ['wl_display.sync'],
+  );
   t.same([client.all('wl_display.error'), compositor.faults], [[], []]);
   t.same(between.left, []);
 });
