@@ -36,7 +36,7 @@ import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geome
 import { idleConcern } from './idle.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
 import { destructionOrder, MAX_DEPENDENTS_PER_CLIENT } from './order.js';
-import { VmPace } from './pace.js';
+import { Sharers, VmPace } from './pace.js';
 import { Population, populationConcern } from './population.js';
 import { regionsConcern } from './regions.js';
 import { rolesConcern, type Exports } from './roles.js';
@@ -87,6 +87,8 @@ export class SharedFirewall {
   readonly focus = new Focus();
   /** Activation tokens that were given. */
   readonly tokens = new Tokens();
+  /** Who shares the compositor's time. */
+  readonly sharers = new Sharers();
 }
 
 /** The firewall of one connection. */
@@ -99,7 +101,7 @@ export interface Firewall {
 }
 
 export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
-  const pace = vm.pace.connect();
+  const pace = vm.pace.connect(shared.sharers);
   const population = populationConcern(vm.population);
   return {
     rules: {

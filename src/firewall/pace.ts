@@ -1,8 +1,15 @@
 /**
- * How far the clients of one VM may be ahead of the compositor. What was passed on is counted, by what it costs the
- * compositor, and the relays' own `wl_display.sync` tells when it has been dealt with. Above the bound, this VM's requests
- * wait in its own links, so a VM that floods makes the compositor late by what the bound holds and no more, and takes our
- * own time in small slices.
+ * How much of the compositor one VM may take. What its clients passed on is counted, by what it costs the compositor, and
+ * the relays' own `wl_display.sync` tells when it has been dealt with. Three bounds follow, for all connections of the VM
+ * together; above any of them its requests wait in its own links:
+ *
+ * - what is under way at a time, so that it makes the compositor late by that and no more, and takes our own time in small
+ *   slices;
+ * - the same again by time: when an answer is late, less may be under way;
+ * - the part of the time in which the compositor may be at work for it: who floods is made to pause, and the others find
+ *   the compositor idle.
+ *
+ * The latter two hold while another VM says anything at all: who is alone with a compositor has it.
  */
 import type { RelayObject } from '../relay/object-map.js';
 import type { Pace, Relay } from '../relay/relay.js';
@@ -13,8 +20,24 @@ import type { Message } from '../wayland/interface.js';
  * window, and less than a millisecond of wlroots' time.
  */
 export const VM_WINDOW = 128;
-/** After how much cost of one connection the compositor is asked whether it has got there. */
+/** What may be before the compositor however late its answers are: a frame of a window and what goes with it. */
+export const MIN_WINDOW = 16;
+/** An answer that takes longer, in milliseconds, halves what may be before the compositor. */
+export const LATE_MS = 2;
+/** After how much cost of one connection the compositor is asked whether it has got there, at most. */
 const SYNC_EVERY = 32;
+/** Part of the time that the compositor may be at work for one VM: most who ask then find it idle. */
+export const VM_SHARE = 1 / 3;
+/** What a request of cost 1 takes at most, in milliseconds. An answer that took longer waited for the work of others. */
+export const MOST_FOR_COST_MS = 0.05;
+/** For so long, in milliseconds, it may be at work beyond that: what a large program says when it starts. */
+export const VM_BURST_MS = 20;
+/** The longest pause, in milliseconds: a compositor that stood still for a second was not at work for anybody. */
+export const MAX_PAUSE_MS = 20;
+/** A VM that has said nothing for so long, in milliseconds, is not there. */
+export const QUIET_MS = 1_000;
+/** How long an answer takes when there is nothing to do, in milliseconds, or longer: that is no work. */
+const ANSWER_MS = 0.1;
 
 /** What costs more than a request, by interface and message. */
 const COSTS: Readonly<Record<string, number>> = {
@@ -23,9 +46,14 @@ const COSTS: Readonly<Record<string, number>> = {
   // A mapping is made or made anew.
   'wl_shm.create_pool': 16,
   'wl_shm_pool.resize': 16,
-  // Every global is told.
-  'wl_display.get_registry': 16,
+  // Every global is told, some forty.
+  'wl_display.get_registry': 64,
   'wl_registry.bind': 4,
+  // A keymap is passed on.
+  'wl_seat.get_keyboard': 8,
+  // A title is drawn anew, whatever reads the compositor's IPC is told, and we look at each character.
+  'xdg_toplevel.set_title': 16,
+  'xdg_toplevel.set_app_id': 8,
   // A screen is copied.
   'zwlr_screencopy_frame_v1.copy': 32,
   'zwlr_screencopy_frame_v1.copy_with_damage': 32,
@@ -33,35 +61,154 @@ const COSTS: Readonly<Record<string, number>> = {
 
 const costs = new WeakMap<Message, number>();
 
+/** The time, in milliseconds: a test has its own. */
+export interface PaceClock {
+  now(): number;
+  after(milliseconds: number, act: () => void): void;
+}
+
+const CLOCK: PaceClock = {
+  now: () => performance.now(),
+  after: (milliseconds, act) => void setTimeout(act, milliseconds),
+};
+
+/** The VMs whose clients share a compositor. */
+export class Sharers {
+  readonly #paces = new Set<VmPace>();
+
+  /** @internal */
+  add(pace: VmPace): void {
+    this.#paces.add(pace);
+  }
+
+  /** @internal */
+  delete(pace: VmPace): void {
+    this.#paces.delete(pace);
+  }
+
+  /** Whether a VM other than that of `pace` has said anything lately. */
+  others(pace: VmPace, now: number): boolean {
+    for (const other of this.#paces) if (other !== pace && other.spokeLately(now)) return true;
+    return false;
+  }
+}
+
 /** All connections of one VM. */
 export class VmPace {
   readonly #connections = new Set<ConnectionPace>();
   #ahead = 0;
+  #window: number;
+  /** Questions that are not answered yet, and since when there are any. */
+  #questions = 0;
+  #busySince = 0;
+  /** Milliseconds for which the compositor may be at work for it, and when they were counted last. */
+  #credit = VM_BURST_MS;
+  #countedAt: number;
+  #rests = false;
+  #sharers = new Sharers();
+  /** Something was said since `#spokeAt` was looked at. */
+  #spoke = false;
+  #spokeAt = -Infinity;
 
-  constructor(readonly window = VM_WINDOW) {}
+  constructor(
+    readonly mostAhead = VM_WINDOW,
+    private readonly clock: PaceClock = CLOCK,
+  ) {
+    this.#window = mostAhead;
+    this.#countedAt = clock.now();
+  }
 
   /** Cost before the compositor. */
   get ahead(): number {
     return this.#ahead;
   }
 
-  /** For one more connection. */
-  connect(): ConnectionPace {
+  /** Cost that may be before the compositor as it answers now. */
+  get window(): number {
+    return this.#window;
+  }
+
+  /** Whether its requests wait for the time to come, whatever the compositor has dealt with. */
+  get rests(): boolean {
+    return this.#rests;
+  }
+
+  /** After how much cost of a connection to ask. @internal */
+  get askAfter(): number {
+    return Math.min(SYNC_EVERY, this.#window / 4);
+  }
+
+  /** For one more connection; `sharers` are the same for all of a VM. */
+  connect(sharers: Sharers): ConnectionPace {
+    this.#sharers = sharers;
+    sharers.add(this);
     const connection = new ConnectionPace(this);
     this.#connections.add(connection);
     return connection;
   }
 
+  /** Whether one more request may go on. @internal */
+  admit(): boolean {
+    if (this.#rests) return false;
+    if (this.#ahead >= this.#window) {
+      this.#ask();
+      return false;
+    }
+    if (this.#credit >= 0) return true;
+    this.#count();
+    if (this.#credit >= 0 || !this.#sharers.others(this, this.#countedAt)) return true;
+    this.#pause();
+    return false;
+  }
+
+  /** @internal */
+  spokeLately(now: number): boolean {
+    if (this.#spoke) this.#spokeAt = now;
+    this.#spoke = false;
+    return now - this.#spokeAt < QUIET_MS;
+  }
+
   /** @internal */
   spend(cost: number): void {
     this.#ahead += cost;
+    this.#spoke = true;
   }
 
-  /** The compositor has got so far. @internal */
-  earn(cost: number): void {
+  /** The compositor was asked. Returns the time. @internal */
+  asked(): number {
+    const now = this.clock.now();
+    if (this.#questions === 0) this.#busySince = now + ANSWER_MS;
+    this.#questions += 1;
+    return now;
+  }
+
+  /** The compositor has answered what was asked at `askedAt`: it has got so far. @internal */
+  earn(cost: number, askedAt: number): void {
+    this.#count();
+    const now = this.#countedAt;
+    if (now > this.#busySince) this.#credit -= Math.min(now - this.#busySince, cost * MOST_FOR_COST_MS);
+    this.#credit = Math.max(-MAX_PAUSE_MS * VM_SHARE, this.#credit);
+    this.#busySince = Math.max(now, this.#busySince);
+    this.#questions -= 1;
+    const took = now - askedAt;
+    if (took > LATE_MS && this.#sharers.others(this, now)) this.#window = Math.max(MIN_WINDOW, this.#window / 2);
+    else if (took < LATE_MS / 2) this.#window = Math.min(this.mostAhead, this.#window + MIN_WINDOW / 2);
+    this.#release(cost);
+  }
+
+  /** Nobody answers for that any more. @internal */
+  lose(connection: ConnectionPace, cost: number, questions: number): void {
+    this.#count();
+    this.#questions -= questions;
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#sharers.delete(this);
+    this.#release(cost);
+  }
+
+  #release(cost: number): void {
     this.#ahead -= cost;
     for (const connection of [...this.#connections]) {
-      if (this.#ahead >= this.window) return;
+      if (this.#rests || this.#ahead >= this.#window) return;
       if (!connection.waiting) continue;
       // Who has had its turn is the last for the next one.
       this.#connections.delete(connection);
@@ -70,14 +217,26 @@ export class VmPace {
     }
   }
 
-  /** Nothing more may go on: every connection is to tell when the compositor has got there. @internal */
-  ask(): void {
+  /** Nothing more may go on: every connection is to tell when the compositor has got there. */
+  #ask(): void {
     for (const connection of this.#connections) connection.sync();
   }
 
-  /** @internal */
-  disconnect(connection: ConnectionPace): void {
-    this.#connections.delete(connection);
+  /** Until the compositor may be at work for it again. */
+  #pause(): void {
+    this.#rests = true;
+    this.clock.after(-this.#credit / VM_SHARE, () => {
+      this.#rests = false;
+      this.#count();
+      this.#release(0);
+    });
+  }
+
+  /** Gives it its share of the time up to now. */
+  #count(): void {
+    const now = this.clock.now();
+    this.#credit = Math.min(VM_BURST_MS, this.#credit + (now - this.#countedAt) * VM_SHARE);
+    this.#countedAt = now;
   }
 }
 
@@ -88,6 +247,7 @@ export class ConnectionPace implements Pace {
   #unasked = 0;
   /** Asked about. */
   #asked = 0;
+  #questions = 0;
   /** Its requests wait. @internal */
   waiting = false;
 
@@ -100,10 +260,8 @@ export class ConnectionPace implements Pace {
   }
 
   admit(): boolean {
-    if (this.vm.ahead < this.vm.window) return true;
-    this.waiting = true;
-    this.vm.ask();
-    return false;
+    this.waiting = !this.vm.admit();
+    return !this.waiting;
   }
 
   passed(object: RelayObject, message: Message): void {
@@ -119,7 +277,7 @@ export class ConnectionPace implements Pace {
   charge(cost: number): void {
     this.#unasked += cost;
     this.vm.spend(cost);
-    if (this.#unasked >= SYNC_EVERY) this.sync();
+    if (this.#unasked >= this.vm.askAfter) this.sync();
   }
 
   /** @internal */
@@ -127,10 +285,13 @@ export class ConnectionPace implements Pace {
     const relay = this.#relay;
     if (this.#unasked === 0 || relay === undefined || relay.closed) return;
     const cost = this.#unasked;
+    const askedAt = this.vm.asked();
     relay.sync(() => {
       this.#asked -= cost;
-      this.vm.earn(cost);
+      this.#questions -= 1;
+      this.vm.earn(cost, askedAt);
     });
+    this.#questions += 1;
     this.#asked += cost;
     this.#unasked = 0;
     // The question leaves with the batch; where it is asked on account of another connection, there is none.
@@ -145,8 +306,7 @@ export class ConnectionPace implements Pace {
 
   /** The connection is over: nobody answers any more. */
   close(): void {
-    this.vm.disconnect(this);
-    this.vm.earn(this.#unasked + this.#asked);
-    this.#unasked = this.#asked = 0;
+    this.vm.lose(this, this.#unasked + this.#asked, this.#questions);
+    this.#unasked = this.#asked = this.#questions = 0;
   }
 }
