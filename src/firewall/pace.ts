@@ -34,6 +34,11 @@ export const MOST_FOR_COST_MS = 0.05;
 export const VM_BURST_MS = 20;
 /** The longest pause, in milliseconds: a compositor that stood still for a second was not at work for anybody. */
 export const MAX_PAUSE_MS = 20;
+/**
+ * How long it is waited for an answer, in milliseconds, until those connections are looked for whose client does not read:
+ * nothing is read for it then, answers to us included.
+ */
+export const DEAF_MS = 50;
 /** A VM that has said nothing for so long, in milliseconds, is not there. */
 export const QUIET_MS = 1_000;
 /** How long an answer takes when there is nothing to do, in milliseconds, or longer: that is no work. */
@@ -50,7 +55,7 @@ const COSTS: Readonly<Record<string, number>> = {
   'wl_display.get_registry': 64,
   'wl_registry.bind': 4,
   // A keymap is passed on.
-  'wl_seat.get_keyboard': 8,
+  'wl_seat.get_keyboard': 32,
   // A title is drawn anew, whatever reads the compositor's IPC is told, and we look at each character.
   'xdg_toplevel.set_title': 16,
   'xdg_toplevel.set_app_id': 8,
@@ -105,6 +110,8 @@ export class VmPace {
   #credit = VM_BURST_MS;
   #countedAt: number;
   #rests = false;
+  /** It will be looked whether a client does not read. */
+  #looks = false;
   #sharers = new Sharers();
   /** Something was said since `#spokeAt` was looked at. */
   #spoke = false;
@@ -152,6 +159,7 @@ export class VmPace {
     if (this.#rests) return false;
     if (this.#ahead >= this.#window) {
       this.#ask();
+      this.#look();
       return false;
     }
     if (this.#credit >= 0) return true;
@@ -197,19 +205,24 @@ export class VmPace {
   }
 
   /** Nobody answers for that any more. @internal */
-  lose(connection: ConnectionPace, cost: number, questions: number): void {
-    this.#count();
+  forgive(cost: number, questions: number): void {
     this.#questions -= questions;
+    this.#ahead -= cost;
+  }
+
+  /** @internal */
+  disconnect(connection: ConnectionPace): void {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#sharers.delete(this);
-    this.#release(cost);
+    this.#release(0);
   }
 
   #release(cost: number): void {
     this.#ahead -= cost;
     for (const connection of [...this.#connections]) {
       if (this.#rests || this.#ahead >= this.#window) return;
-      if (!connection.waiting) continue;
+      // Who does not read says nothing more until then: it is looked at again.
+      if (!connection.waiting || connection.deaf) continue;
       // Who has had its turn is the last for the next one.
       this.#connections.delete(connection);
       this.#connections.add(connection);
@@ -220,6 +233,18 @@ export class VmPace {
   /** Nothing more may go on: every connection is to tell when the compositor has got there. */
   #ask(): void {
     for (const connection of this.#connections) connection.sync();
+  }
+
+  /** A client that does not read holds up no other of its VM. It says nothing more itself until it has read. */
+  #look(): void {
+    if (this.#looks) return;
+    this.#looks = true;
+    this.clock.after(DEAF_MS, () => {
+      this.#looks = false;
+      for (const connection of this.#connections) if (connection.deaf) connection.forgive();
+      this.#release(0);
+      if ([...this.#connections].some(({ waiting }) => waiting)) this.#look();
+    });
   }
 
   /** Until the compositor may be at work for it again. */
@@ -248,6 +273,8 @@ export class ConnectionPace implements Pace {
   /** Asked about. */
   #asked = 0;
   #questions = 0;
+  /** How often it was forgiven: answers to older questions are no news. */
+  #forgiven = 0;
   /** Its requests wait. @internal */
   waiting = false;
 
@@ -286,7 +313,9 @@ export class ConnectionPace implements Pace {
     if (this.#unasked === 0 || relay === undefined || relay.closed) return;
     const cost = this.#unasked;
     const askedAt = this.vm.asked();
+    const forgiven = this.#forgiven;
     relay.sync(() => {
+      if (forgiven !== this.#forgiven) return;
       this.#asked -= cost;
       this.#questions -= 1;
       this.vm.earn(cost, askedAt);
@@ -304,9 +333,21 @@ export class ConnectionPace implements Pace {
     this.#relay?.resume('requests');
   }
 
+  /** Whether its client does not read what it is told. @internal */
+  get deaf(): boolean {
+    return this.#relay?.toClient.backedUp === true;
+  }
+
+  /** What it has said does not count any more. @internal */
+  forgive(): void {
+    this.#forgiven += 1;
+    this.vm.forgive(this.#unasked + this.#asked, this.#questions);
+    this.#unasked = this.#asked = this.#questions = 0;
+  }
+
   /** The connection is over: nobody answers any more. */
   close(): void {
-    this.vm.lose(this, this.#unasked + this.#asked, this.#questions);
-    this.#unasked = this.#asked = this.#questions = 0;
+    this.forgive();
+    this.vm.disconnect(this);
   }
 }

@@ -1,6 +1,7 @@
 /** What one VM may take of the compositor, without one: the questions of its relays are answered when a test says so. */
 import t from 'tap';
 import {
+  DEAF_MS,
   LATE_MS,
   MIN_WINDOW,
   MOST_FOR_COST_MS,
@@ -55,6 +56,7 @@ function vm(clock = new Clock(), sharers = new Sharers()) {
     const connection = pace.connect(sharers);
     let left = most;
     let closed = false;
+    const toClient = { backedUp: false };
     const flood = (): void => {
       for (; left > 0 && connection.admit(); left--) {
         passed.push(number);
@@ -63,12 +65,15 @@ function vm(clock = new Clock(), sharers = new Sharers()) {
     };
     connection.attach({
       closed: false,
+      toClient,
       sync: (answered: () => void) => void questions.push(() => (closed ? undefined : answered())),
       flush: () => undefined,
       resume: flood,
     } as unknown as Relay);
     return {
       flood,
+      /** Its client reads nothing: no answer is read for it either. */
+      deafen: () => void ((toClient.backedUp = true), (closed = true)),
       say: (more: number) => void (left += more),
       close: () => {
         closed = true;
@@ -234,6 +239,23 @@ t.test('an answer that waited for the work of others is not held against who ask
     }
   }
   t.equal(pauses, 0);
+});
+
+t.test('a client that does not read holds up no other of its VM', async t => {
+  const { pace, clock, passed, connect, answer } = vm();
+  const deaf = connect();
+  const other = connect();
+  deaf.flood();
+  deaf.deafen();
+  other.flood();
+  answer();
+  t.notOk(passed.includes(1));
+  clock.pass(DEAF_MS);
+  t.equal(passed.filter(number => number === 1).length, VM_WINDOW);
+  t.ok(pace.ahead <= 2 * VM_WINDOW);
+  other.close();
+  deaf.close();
+  t.equal(pace.ahead, 0);
 });
 
 t.test('a connection that is gone owes nothing', async t => {
