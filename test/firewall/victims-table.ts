@@ -34,6 +34,8 @@ const MIN_FRAMES = 0.9;
 /** Of the time for one kind, what the victim is alone for. */
 const ALONE_PART = 0.3;
 const SETUP_MS = 3_000;
+/** How long a flood may take to end, in milliseconds. */
+const END_MS = 20_000;
 /** Until what there is of buffers on the way is full, in milliseconds. */
 const FILL_MS = 100;
 
@@ -158,7 +160,9 @@ class Field {
     const requests = (await this.#soFar()) - first;
     const deeds = await this.victim.work();
     this.flooder.send('stop');
-    const { ended } = await over;
+    const finished = await Promise.race([over, pause(END_MS, undefined)]);
+    if (finished === undefined) throw new Error('the hostile VM itself is served no more');
+    const { ended } = finished;
     await this.victim.recovers();
     const { p50, p99, longest, framesPerSecond, late } = summary(sample);
     return {
@@ -289,7 +293,7 @@ try {
       }
     } catch (error) {
       broken.push(
-        `${kind}, ${connections}: ${field.stands ? 'the victim' : 'the compositor'} ended: ${(error as Error).message}`,
+        `${kind}, ${connections}: ${field.stands ? '' : 'the compositor ended: '}${(error as Error).message}`,
       );
       console.error(broken.at(-1));
       await field.close();

@@ -76,8 +76,9 @@ export class Victim {
     this.window.display.close();
   }
 
-  /** Watches for some time. */
+  /** Watches for some time. Rejects where it has lost its window. */
   async watch(milliseconds: number): Promise<Sample> {
+    if (this.window.display.ended !== undefined) throw this.window.display.ended;
     const began = performance.now();
     const roundTrips: number[] = [];
     this.#frames = [began];
@@ -128,7 +129,11 @@ export class Victim {
     const { display } = this.window;
     const source = display.bindOnce('wl_data_device_manager', 3).create('create_data_source');
     source.on('send', (_type: string, fd: OwnedFd) => {
-      native.write(fd.fd, TEXT, 0, TEXT.length);
+      try {
+        native.write(fd.fd, TEXT, 0, TEXT.length);
+      } catch {
+        // Who asked has gone.
+      }
       fd.close();
     });
     source.request('offer', 'text/plain');
