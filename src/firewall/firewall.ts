@@ -36,7 +36,7 @@ import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geome
 import { idleConcern } from './idle.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
 import { destructionOrder, MAX_DEPENDENTS_PER_CLIENT } from './order.js';
-import { Sharers, VmPace } from './pace.js';
+import { Sharers, VmPace, type PaceClock } from './pace.js';
 import { Population, populationConcern } from './population.js';
 import { regionsConcern } from './regions.js';
 import { rolesConcern, type Exports } from './roles.js';
@@ -88,7 +88,12 @@ export class SharedFirewall {
   /** Activation tokens that were given. */
   readonly tokens = new Tokens();
   /** Who shares the compositor's time. */
-  readonly sharers = new Sharers();
+  readonly sharers: Sharers;
+
+  /** `clock`: a test's own time, by which nobody is late. */
+  constructor(clock?: PaceClock) {
+    this.sharers = new Sharers(clock);
+  }
 }
 
 /** The firewall of one connection. */

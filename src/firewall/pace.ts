@@ -41,22 +41,22 @@ export const MAX_PAUSE_MS = 20;
 export const DEAF_MS = 50;
 /** A VM that has said nothing for so long, in milliseconds, is not there. */
 export const QUIET_MS = 1_000;
+/** What a request of cost 1 takes of our own time, in milliseconds: the glue has one thread for all VMs too. */
+const OWN_FOR_COST_MS = 0.001;
 /** How long an answer takes when there is nothing to do, in milliseconds, or longer: that is no work. */
 const ANSWER_MS = 0.1;
 
-/** What costs more than a request, by interface and message. */
+/** What costs the compositor more than a request, by interface and message. */
 const COSTS: Readonly<Record<string, number>> = {
   // Pixels are read, damage is worked out for each output.
   'wl_surface.commit': 4,
   // A mapping is made or made anew.
   'wl_shm.create_pool': 16,
   'wl_shm_pool.resize': 16,
-  // Every global is told, some forty.
-  'wl_display.get_registry': 64,
+  // Every global is told.
+  'wl_display.get_registry': 16,
   'wl_registry.bind': 4,
-  // A keymap is passed on.
-  'wl_seat.get_keyboard': 32,
-  // A title is drawn anew, whatever reads the compositor's IPC is told, and we look at each character.
+  // A title is drawn anew, and whatever reads the compositor's IPC is told.
   'xdg_toplevel.set_title': 16,
   'xdg_toplevel.set_app_id': 8,
   // A screen is copied.
@@ -64,7 +64,20 @@ const COSTS: Readonly<Record<string, number>> = {
   'zwlr_screencopy_frame_v1.copy_with_damage': 32,
 };
 
-const costs = new WeakMap<Message, number>();
+/** What costs us more than the compositor. */
+const OWN_COSTS: Readonly<Record<string, number>> = {
+  // Some forty globals are told, each by a message of its own.
+  'wl_display.get_registry': 200,
+  // A keymap is copied.
+  'wl_seat.get_keyboard': 30,
+  // Each character is looked at.
+  'xdg_toplevel.set_title': 40,
+};
+/** A request that makes an object, or ends one: it has a place in tables of ours. */
+const OBJECT_COST = 4;
+
+/** What a message costs the compositor, and us. */
+const costs = new WeakMap<Message, readonly [cost: number, own: number]>();
 
 /** The time, in milliseconds: a test has its own. */
 export interface PaceClock {
@@ -80,6 +93,8 @@ const CLOCK: PaceClock = {
 /** The VMs whose clients share a compositor. */
 export class Sharers {
   readonly #paces = new Set<VmPace>();
+
+  constructor(readonly clock: PaceClock = CLOCK) {}
 
   /** @internal */
   add(pace: VmPace): void {
@@ -108,7 +123,7 @@ export class VmPace {
   #busySince = 0;
   /** Milliseconds for which the compositor may be at work for it, and when they were counted last. */
   #credit = VM_BURST_MS;
-  #countedAt: number;
+  #countedAt = 0;
   #rests = false;
   /** It will be looked whether a client does not read. */
   #looks = false;
@@ -117,12 +132,8 @@ export class VmPace {
   #spoke = false;
   #spokeAt = -Infinity;
 
-  constructor(
-    readonly mostAhead = VM_WINDOW,
-    private readonly clock: PaceClock = CLOCK,
-  ) {
+  constructor(readonly mostAhead = VM_WINDOW) {
     this.#window = mostAhead;
-    this.#countedAt = clock.now();
   }
 
   /** Cost before the compositor. */
@@ -147,8 +158,11 @@ export class VmPace {
 
   /** For one more connection; `sharers` are the same for all of a VM. */
   connect(sharers: Sharers): ConnectionPace {
-    this.#sharers = sharers;
-    sharers.add(this);
+    if (this.#connections.size === 0) {
+      this.#sharers = sharers;
+      this.#countedAt = sharers.clock.now();
+      sharers.add(this);
+    }
     const connection = new ConnectionPace(this);
     this.#connections.add(connection);
     return connection;
@@ -177,14 +191,15 @@ export class VmPace {
   }
 
   /** @internal */
-  spend(cost: number): void {
+  spend(cost: number, own: number): void {
     this.#ahead += cost;
+    this.#credit -= own * OWN_FOR_COST_MS;
     this.#spoke = true;
   }
 
   /** The compositor was asked. Returns the time. @internal */
   asked(): number {
-    const now = this.clock.now();
+    const now = this.#sharers.clock.now();
     if (this.#questions === 0) this.#busySince = now + ANSWER_MS;
     this.#questions += 1;
     return now;
@@ -239,7 +254,7 @@ export class VmPace {
   #look(): void {
     if (this.#looks) return;
     this.#looks = true;
-    this.clock.after(DEAF_MS, () => {
+    this.#sharers.clock.after(DEAF_MS, () => {
       this.#looks = false;
       for (const connection of this.#connections) if (connection.deaf) connection.forgive();
       this.#release(0);
@@ -250,16 +265,18 @@ export class VmPace {
   /** Until the compositor may be at work for it again. */
   #pause(): void {
     this.#rests = true;
-    this.clock.after(-this.#credit / VM_SHARE, () => {
+    this.#sharers.clock.after(-this.#credit / VM_SHARE, () => {
       this.#rests = false;
+      // What was owed is paid.
       this.#count();
+      this.#credit = Math.max(0, this.#credit);
       this.#release(0);
     });
   }
 
   /** Gives it its share of the time up to now. */
   #count(): void {
-    const now = this.clock.now();
+    const now = this.#sharers.clock.now();
     this.#credit = Math.min(VM_BURST_MS, this.#credit + (now - this.#countedAt) * VM_SHARE);
     this.#countedAt = now;
   }
@@ -292,18 +309,20 @@ export class ConnectionPace implements Pace {
   }
 
   passed(object: RelayObject, message: Message): void {
-    let cost = costs.get(message);
-    if (cost === undefined) {
-      cost = COSTS[`${object.interface.name}.${message.name}`] ?? 1;
-      costs.set(message, cost);
+    let known = costs.get(message);
+    if (known === undefined) {
+      const name = `${object.interface.name}.${message.name}`;
+      const cost = COSTS[name] ?? 1;
+      const about = message.destructor || message.args.some(({ kind }) => kind === 'new_id');
+      costs.set(message, (known = [cost, OWN_COSTS[name] ?? Math.max(cost, about ? OBJECT_COST : 1)]));
     }
-    this.charge(cost);
+    this.charge(...known);
   }
 
   /** What a handler has said to the compositor beyond the request itself. */
-  charge(cost: number): void {
+  charge(cost: number, own = cost): void {
     this.#unasked += cost;
-    this.vm.spend(cost);
+    this.vm.spend(cost, own);
     if (this.#unasked >= this.vm.askAfter) this.sync();
   }
 

@@ -44,8 +44,8 @@ class Clock {
 }
 
 /** A VM whose connections have requests without end, and a compositor that has got nowhere yet. */
-function vm(clock = new Clock(), sharers = new Sharers()) {
-  const pace = new VmPace(VM_WINDOW, clock);
+function vm(clock = new Clock(), sharers = new Sharers(clock)) {
+  const pace = new VmPace(VM_WINDOW);
   const questions: (() => void)[] = [];
   /** Which connection each request was of that went on. */
   const passed: number[] = [];
@@ -90,7 +90,7 @@ function vm(clock = new Clock(), sharers = new Sharers()) {
 
 /** A VM as above, and one beside it that says something now and then. */
 function shared(clock = new Clock()) {
-  const sharers = new Sharers();
+  const sharers = new Sharers(clock);
   const quiet = vm(clock, sharers);
   const one = quiet.connect(0);
   const speak = (): void => {
@@ -147,7 +147,7 @@ t.test('late answers make less be under way, but a frame, and prompt ones more',
 
 t.test('who keeps the compositor at work pauses, and nobody else does', async t => {
   const clock = new Clock();
-  const sharers = new Sharers();
+  const sharers = new Sharers(clock);
   const [hostile, other] = [vm(clock, sharers), vm(clock, sharers)];
   const [flooding, asking] = [hostile.connect(), other.connect(0)];
   asking.say(1);
