@@ -27,7 +27,7 @@ export const LATE_MS = 2;
 /** After how much cost of one connection the compositor is asked whether it has got there, at most. */
 const SYNC_EVERY = 32;
 /** Part of the time that the compositor may be at work for one VM: most who ask then find it idle. */
-export const VM_SHARE = 1 / 3;
+export const VM_SHARE = 1 / 4;
 /** What a request of cost 1 takes at most, in milliseconds. An answer that took longer waited for the work of others. */
 export const MOST_FOR_COST_MS = 0.05;
 /** For so long, in milliseconds, it may be at work beyond that: what a large program says when it starts. */
