@@ -185,9 +185,9 @@ export class Glue extends EventEmitter<GlueEvents> {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
       const policy = this.#policies.of(vm);
-      const { memory, objects, limits } = policy;
+      const { memory, objects, limits, timeShare } = policy;
       const transfers = new Transfers(this.#options.device, { readerPipes: this.#readerPipes });
-      account = new VmAccount(vm, memory, transfers, objects, limits, policy);
+      account = new VmAccount(vm, memory, transfers, objects, limits, policy, timeShare);
       account.whenIdle = () => this.#forgetIdleAccounts();
       this.#accounts.set(vm, account);
     }

@@ -66,15 +66,17 @@ const ID_COST = 1 / 8;
 
 /** What all clients of one VM share. */
 export class VmFirewall {
-  readonly pace = new VmPace();
+  readonly pace: VmPace;
   readonly population: Population;
 
-  /** `limits`: numbers of a policy, by the names of kinds in `population.ts`. */
+  /** `limits`: numbers of a policy, by the names of kinds in `population.ts`; `share`: of the compositor's time. */
   constructor(
     vm: string,
     limits?: Readonly<Record<string, number>>,
     readonly pixels: PixelBounds = DEFAULT_PIXEL_BOUNDS,
+    share?: number,
   ) {
+    this.pace = new VmPace(share);
     this.population = new Population(vm, limits);
   }
 }

@@ -26,7 +26,7 @@ export const MIN_WINDOW = 16;
 export const LATE_MS = 2;
 /** After how much cost of one connection the compositor is asked whether it has got there, at most. */
 const SYNC_EVERY = 32;
-/** Part of the time that the compositor may be at work for one VM: most who ask then find it idle. */
+/** Part of the time that the compositor may be at work for one VM by default: most who ask then find it idle. */
 export const VM_SHARE = 1 / 4;
 /** What a request of cost 1 takes at most, in milliseconds. An answer that took longer waited for the work of others. */
 export const MOST_FOR_COST_MS = 0.05;
@@ -132,7 +132,11 @@ export class VmPace {
   #spoke = false;
   #spokeAt = -Infinity;
 
-  constructor(readonly mostAhead = VM_WINDOW) {
+  /** `share`: part of the time that the compositor may be at work for it, over 0; 1: it never pauses. */
+  constructor(
+    readonly share = VM_SHARE,
+    readonly mostAhead = VM_WINDOW,
+  ) {
     this.#window = mostAhead;
   }
 
@@ -176,7 +180,7 @@ export class VmPace {
       this.#look();
       return false;
     }
-    if (this.#credit >= 0) return true;
+    if (this.#credit >= 0 || this.share === 1) return true;
     this.#count();
     if (this.#credit >= 0 || !this.#sharers.others(this, this.#countedAt)) return true;
     this.#pause();
@@ -210,7 +214,7 @@ export class VmPace {
     this.#count();
     const now = this.#countedAt;
     if (now > this.#busySince) this.#credit -= Math.min(now - this.#busySince, cost * MOST_FOR_COST_MS);
-    this.#credit = Math.max(-MAX_PAUSE_MS * VM_SHARE, this.#credit);
+    this.#credit = Math.max(-MAX_PAUSE_MS * this.share, this.#credit);
     this.#busySince = Math.max(now, this.#busySince);
     this.#questions -= 1;
     const took = now - askedAt;
@@ -265,7 +269,7 @@ export class VmPace {
   /** Until the compositor may be at work for it again. */
   #pause(): void {
     this.#rests = true;
-    this.#sharers.clock.after(-this.#credit / VM_SHARE, () => {
+    this.#sharers.clock.after(-this.#credit / this.share, () => {
       this.#rests = false;
       // What was owed is paid.
       this.#count();
@@ -277,7 +281,7 @@ export class VmPace {
   /** Gives it its share of the time up to now. */
   #count(): void {
     const now = this.#sharers.clock.now();
-    this.#credit = Math.min(VM_BURST_MS, this.#credit + (now - this.#countedAt) * VM_SHARE);
+    this.#credit = Math.min(VM_BURST_MS, this.#credit + (now - this.#countedAt) * this.share);
     this.#countedAt = now;
   }
 }

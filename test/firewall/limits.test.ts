@@ -223,6 +223,23 @@ t.test('what ends at the glue has its pace too', async t => {
   t.equal(count(compositor, 'wl_compositor.create_surface'), 1);
 });
 
+t.test('the questions of the relay take few ids, and the same ones again', async t => {
+  const { client, bound, compositor } = await walled(t);
+  const asked = (): number[] => compositor.all('wl_display.sync').map(({ args }) => args[0] as number);
+  // The ids of the block are asked for when the first object is made that others may need.
+  client.make(bound.wl_compositor, 'create_surface');
+  await client.roundtrip();
+  const before = asked().length;
+  for (let i = 0; i < 100; i++) {
+    for (let j = 0; j < VM_WINDOW; j++) client.say(bound.xdg_wm_base, 'pong', [j]);
+    await client.roundtrip();
+  }
+  const own = asked().slice(before);
+  t.ok(own.length > 300, `${own.length} questions`);
+  t.ok(new Set(own).size <= VM_WINDOW, `${new Set(own).size} ids`);
+  t.same(compositor.faults, []);
+});
+
 t.test('what a client leaves is destroyed newest first', async t => {
   const { client, window, popup, show, compositor } = await walled(t);
   const first = window();

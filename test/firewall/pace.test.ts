@@ -3,6 +3,7 @@ import t from 'tap';
 import {
   DEAF_MS,
   LATE_MS,
+  MAX_PAUSE_MS,
   MIN_WINDOW,
   MOST_FOR_COST_MS,
   QUIET_MS,
@@ -44,8 +45,8 @@ class Clock {
 }
 
 /** A VM whose connections have requests without end, and a compositor that has got nowhere yet. */
-function vm(clock = new Clock(), sharers = new Sharers(clock)) {
-  const pace = new VmPace(VM_WINDOW);
+function vm(clock = new Clock(), sharers = new Sharers(clock), share = VM_SHARE) {
+  const pace = new VmPace(share, VM_WINDOW);
   const questions: (() => void)[] = [];
   /** Which connection each request was of that went on. */
   const passed: number[] = [];
@@ -72,6 +73,7 @@ function vm(clock = new Clock(), sharers = new Sharers(clock)) {
     } as unknown as Relay);
     return {
       flood,
+      charge: (cost: number) => connection.charge(cost, 0),
       /** Its client reads nothing: no answer is read for it either. */
       deafen: () => void ((toClient.backedUp = true), (closed = true)),
       say: (more: number) => void (left += more),
@@ -89,7 +91,7 @@ function vm(clock = new Clock(), sharers = new Sharers(clock)) {
 }
 
 /** A VM as above, and one beside it that says something now and then. */
-function shared(clock = new Clock()) {
+function shared(share = VM_SHARE, clock = new Clock()) {
   const sharers = new Sharers(clock);
   const quiet = vm(clock, sharers);
   const one = quiet.connect(0);
@@ -99,7 +101,7 @@ function shared(clock = new Clock()) {
     quiet.answer();
   };
   speak();
-  return { ...vm(clock, sharers), speak };
+  return { ...vm(clock, sharers, share), speak };
 }
 
 t.test('however many connections a VM has, they have one bound together', async t => {
@@ -171,21 +173,51 @@ t.test('who keeps the compositor at work pauses, and nobody else does', async t 
   t.ok(hostile.passed.length > before, 'and goes on later');
 });
 
-t.test('over a long time it has its share of the compositor', async t => {
-  const { pace, clock, connect, questions, answer, speak } = shared();
+for (const share of [VM_SHARE, 1 / 2]) {
+  t.test(`over a long time it has its share of the compositor: ${share}`, async t => {
+    const { pace, clock, connect, questions, answer, speak } = shared(share);
+    connect().flood();
+    let worked = 0;
+    while (clock.now() < 1000) {
+      // What is under way takes a millisecond.
+      if (questions.length > 0) worked += 1;
+      const under = questions.length;
+      speak();
+      clock.pass(1);
+      if (under > 0) answer();
+    }
+    t.ok(worked < 1000 * share * 1.3 + VM_BURST_MS, `${worked} of 1000 ms`);
+    t.ok(worked > 1000 * share * 0.7, `${worked} of 1000 ms`);
+    t.ok(pace.ahead <= VM_WINDOW);
+  });
+}
+
+t.test('a VM whose share is all of it never pauses', async t => {
+  const { pace, clock, connect, answer, speak } = shared(1);
   connect().flood();
-  let worked = 0;
-  while (clock.now() < 1000) {
-    // What is under way takes a millisecond.
-    if (questions.length > 0) worked += 1;
-    const under = questions.length;
+  let pauses = 0;
+  for (let i = 0; i < 1000; i++) {
     speak();
     clock.pass(1);
-    if (under > 0) answer();
+    answer();
+    if (pace.rests) pauses += 1;
   }
-  t.ok(worked < 1000 * VM_SHARE * 1.3 + VM_BURST_MS, `${worked} of 1000 ms`);
-  t.ok(worked > 1000 * VM_SHARE * 0.7, `${worked} of 1000 ms`);
-  t.ok(pace.ahead <= VM_WINDOW);
+  t.equal(pauses, 0);
+});
+
+t.test('no pause is longer than that, however long the compositor stood still', async t => {
+  const { pace, clock, passed, connect, answer, speak } = shared();
+  const { charge, flood } = connect();
+  charge(1000 / MOST_FOR_COST_MS);
+  clock.pass(1000);
+  answer();
+  speak();
+  flood();
+  t.ok(pace.rests);
+  clock.pass(MAX_PAUSE_MS - 1);
+  t.equal(passed.length, 0);
+  clock.pass(1);
+  t.ok(passed.length > 0);
 });
 
 t.test('a program that draws frames is never made to pause, however late the compositor is', async t => {
@@ -250,7 +282,9 @@ t.test('a client that does not read holds up no other of its VM', async t => {
   other.flood();
   answer();
   t.notOk(passed.includes(1));
-  clock.pass(DEAF_MS);
+  clock.pass(DEAF_MS - 1);
+  t.notOk(passed.includes(1), 'it is waited for its client so long');
+  clock.pass(1);
   t.equal(passed.filter(number => number === 1).length, VM_WINDOW);
   t.ok(pace.ahead <= 2 * VM_WINDOW);
   other.close();
