@@ -5,6 +5,7 @@
 import { EventEmitter } from 'eventemitter3';
 import { AllocatorClient, type Loan } from '../src/allocator/client.js';
 import { SharedFirewall } from '../src/firewall/firewall.js';
+import type { PaceClock } from '../src/firewall/pace.js';
 import type { Channel } from '../src/system/channel.js';
 import { UnixSocket } from '../src/system/unix-socket.js';
 import type { Device } from '../src/virtwl/device.js';
@@ -40,6 +41,8 @@ export interface GlueOptions {
   readonly contexts?: Entrances | undefined;
   /** Is told every message of every client. */
   readonly trace?: TraceOutput | undefined;
+  /** By which a VM is made to pause: a test's own. */
+  readonly clock?: PaceClock | undefined;
 }
 
 export interface GlueEvents {
@@ -56,7 +59,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   readonly #entrances = new Map<string, Promise<SecurityContext>>();
   readonly #accounts = new Map<string, VmAccount>();
   readonly #clients = new Set<RemoteClient>();
-  readonly #firewall = new SharedFirewall();
+  readonly #firewall: SharedFirewall;
   readonly #readerPipes = new ReaderPipes();
   #closed = false;
   /** Clients let in so far. */
@@ -66,6 +69,7 @@ export class Glue extends EventEmitter<GlueEvents> {
     super();
     this.#options = options;
     this.#policies = options.policies ?? Policies.uniform();
+    this.#firewall = new SharedFirewall(options.clock);
   }
 
   get clientCount(): number {
@@ -181,9 +185,9 @@ export class Glue extends EventEmitter<GlueEvents> {
     let account = this.#accounts.get(vm);
     if (account === undefined) {
       const policy = this.#policies.of(vm);
-      const { memory, objects, limits } = policy;
+      const { memory, objects, limits, timeShare } = policy;
       const transfers = new Transfers(this.#options.device, { readerPipes: this.#readerPipes });
-      account = new VmAccount(vm, memory, transfers, objects, limits, policy);
+      account = new VmAccount(vm, memory, transfers, objects, limits, policy, timeShare);
       account.whenIdle = () => this.#forgetIdleAccounts();
       this.#accounts.set(vm, account);
     }

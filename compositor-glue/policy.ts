@@ -15,6 +15,7 @@
  *     pointer     lock no        # or yes: it may lock and confine the pointer
  *     shortcuts   keep           # or inhibit: its windows may ask for the compositor's own keys
  *     memory      256M           # host memory for buffers
+ *     time        25             # percent of the compositor's time, while other VMs say anything
  *     clients     64             # connections at the same time
  *     objects     20000          # objects of all of them together
  *     limit       popups 32      # objects of one kind
@@ -26,6 +27,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_SHADOW } from '../src/firewall/geometry.js';
+import { VM_SHARE } from '../src/firewall/pace.js';
 import { DEFAULT_CURSOR } from '../src/firewall/pointer-images.js';
 import { KINDS } from '../src/firewall/population.js';
 import { checkVmName } from '../src/broker/protocol.js';
@@ -80,6 +82,8 @@ export interface VmPolicy {
   readonly inhibitShortcuts: boolean;
   /** Bytes of host memory. */
   readonly memory: number;
+  /** Part of the time that the compositor may be at work for them while other VMs say anything: see `src/firewall/pace.ts`. */
+  readonly timeShare: number;
   readonly clients: number;
   /** Objects of all its connections together. */
   readonly objects: number;
@@ -103,6 +107,7 @@ export const DEFAULT_POLICY: VmPolicy = {
   pointerLock: true,
   inhibitShortcuts: false,
   memory: DEFAULT_VM_SHARE,
+  timeShare: VM_SHARE,
   clients: DEFAULT_CLIENTS_PER_VM,
   objects: DEFAULT_OBJECTS_PER_VM,
   limits: {},
@@ -226,6 +231,9 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
         break;
       case 'memory':
         policy.memory = size(values, fail);
+        break;
+      case 'time':
+        policy.timeShare = count(values, 1, 100, fail) / 100;
         break;
       case 'clients':
         policy.clients = count(values, 1, 100_000, fail);

@@ -69,8 +69,10 @@ export class VmAccount implements ObjectAccount {
     /** Objects of one kind, where they are not as by default. */
     limits?: Readonly<Record<string, number>>,
     pixels?: PixelBounds,
+    /** Of the compositor's time. */
+    timeShare?: number,
   ) {
-    this.firewall = new VmFirewall(name, limits, pixels);
+    this.firewall = new VmFirewall(name, limits, pixels, timeShare);
   }
 
   /** Places for objects that its connections take. */

@@ -37,7 +37,7 @@ import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geome
 import { idleConcern } from './idle.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
 import { destructionOrder, MAX_DEPENDENTS_PER_CLIENT } from './order.js';
-import { VmPace } from './pace.js';
+import { Sharers, VmPace, type PaceClock } from './pace.js';
 import { Population, populationConcern } from './population.js';
 import { regionsConcern } from './regions.js';
 import { rolesConcern, type Exports } from './roles.js';
@@ -67,15 +67,17 @@ const ID_COST = 1 / 8;
 
 /** What all clients of one VM share. */
 export class VmFirewall {
-  readonly pace = new VmPace();
+  readonly pace: VmPace;
   readonly population: Population;
 
-  /** `limits`: numbers of a policy, by the names of kinds in `population.ts`. */
+  /** `limits`: numbers of a policy, by the names of kinds in `population.ts`; `share`: of the compositor's time. */
   constructor(
     vm: string,
     limits?: Readonly<Record<string, number>>,
     readonly pixels: PixelBounds = DEFAULT_PIXEL_BOUNDS,
+    share?: number,
   ) {
+    this.pace = new VmPace(share);
     this.population = new Population(vm, limits);
   }
 }
@@ -88,6 +90,13 @@ export class SharedFirewall {
   readonly focus = new Focus();
   /** Activation tokens that were given. */
   readonly tokens = new Tokens();
+  /** Who shares the compositor's time. */
+  readonly sharers: Sharers;
+
+  /** `clock`: a test's own time, by which nobody is late. */
+  constructor(clock?: PaceClock) {
+    this.sharers = new Sharers(clock);
+  }
 }
 
 /** The firewall of one connection. */
@@ -100,7 +109,7 @@ export interface Firewall {
 }
 
 export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
-  const pace = vm.pace.connect();
+  const pace = vm.pace.connect(shared.sharers);
   const population = populationConcern(vm.population);
   return {
     rules: {

@@ -144,6 +144,10 @@ export const LIVES: Readonly<Partial<Record<InterfaceName, LifeRules>>> = {
   zwp_idle_inhibitor_v1: ofSurface(),
   zxdg_exported_v1: ofSurface(),
   zxdg_exported_v2: ofSurface(),
+  // The protocol has them need nothing, but they go before the windows that they are a parent of: wlroots 0.15 looks for
+  // those when the import goes, and reads what is freed. So they have their ids among those that need others (`order.ts`).
+  zxdg_imported_v1: { needs: [] },
+  zxdg_imported_v2: { needs: [] },
 
   zwp_locked_pointer_v1: constraint,
   zwp_confined_pointer_v1: constraint,

@@ -1,8 +1,15 @@
 /**
- * How far the clients of one VM may be ahead of the compositor. What was passed on is counted, by what it costs the
- * compositor, and the relays' own `wl_display.sync` tells when it has been dealt with. Above the bound, this VM's requests
- * wait in its own links, so a VM that floods makes the compositor late by what the bound holds and no more, and takes our
- * own time in small slices.
+ * How much of the compositor one VM may take. What its clients passed on is counted, by what it costs the compositor, and
+ * the relays' own `wl_display.sync` tells when it has been dealt with. Three bounds follow, for all connections of the VM
+ * together; above any of them its requests wait in its own links:
+ *
+ * - what is under way at a time, so that it makes the compositor late by that and no more, and takes our own time in small
+ *   slices;
+ * - the same again by time: when an answer is late, less may be under way;
+ * - the part of the time in which the compositor may be at work for it: who floods is made to pause, and the others find
+ *   the compositor idle.
+ *
+ * The latter two hold while another VM says anything at all: who is alone with a compositor has it.
  */
 import type { RelayObject } from '../relay/object-map.js';
 import type { Pace, Relay } from '../relay/relay.js';
@@ -13,10 +20,33 @@ import type { Message } from '../wayland/interface.js';
  * window, and less than a millisecond of wlroots' time.
  */
 export const VM_WINDOW = 128;
-/** After how much cost of one connection the compositor is asked whether it has got there. */
+/** What may be before the compositor however late its answers are: a frame of a window and what goes with it. */
+export const MIN_WINDOW = 16;
+/** An answer that takes longer, in milliseconds, halves what may be before the compositor. */
+export const LATE_MS = 2;
+/** After how much cost of one connection the compositor is asked whether it has got there, at most. */
 const SYNC_EVERY = 32;
+/** Part of the time that the compositor may be at work for one VM by default: most who ask then find it idle. */
+export const VM_SHARE = 1 / 4;
+/** What a request of cost 1 takes at most, in milliseconds. An answer that took longer waited for the work of others. */
+export const MOST_FOR_COST_MS = 0.05;
+/** For so long, in milliseconds, it may be at work beyond that: what a large program says when it starts. */
+export const VM_BURST_MS = 20;
+/** The longest pause, in milliseconds: a compositor that stood still for a second was not at work for anybody. */
+export const MAX_PAUSE_MS = 20;
+/**
+ * How long it is waited for an answer, in milliseconds, until those connections are looked for whose client does not read:
+ * nothing is read for it then, answers to us included.
+ */
+export const DEAF_MS = 50;
+/** A VM that has said nothing for so long, in milliseconds, is not there. */
+export const QUIET_MS = 1_000;
+/** What a request of cost 1 takes of our own time, in milliseconds: the glue has one thread for all VMs too. */
+const OWN_FOR_COST_MS = 0.001;
+/** How long an answer takes when there is nothing to do, in milliseconds, or longer: that is no work. */
+const ANSWER_MS = 0.1;
 
-/** What costs more than a request, by interface and message. */
+/** What costs the compositor more than a request, by interface and message. */
 const COSTS: Readonly<Record<string, number>> = {
   // Pixels are read, damage is worked out for each output.
   'wl_surface.commit': 4,
@@ -26,43 +56,192 @@ const COSTS: Readonly<Record<string, number>> = {
   // Every global is told.
   'wl_display.get_registry': 16,
   'wl_registry.bind': 4,
+  // A title is drawn anew, and whatever reads the compositor's IPC is told.
+  'xdg_toplevel.set_title': 16,
+  'xdg_toplevel.set_app_id': 8,
   // A screen is copied.
   'zwlr_screencopy_frame_v1.copy': 32,
   'zwlr_screencopy_frame_v1.copy_with_damage': 32,
 };
 
-const costs = new WeakMap<Message, number>();
+/** What costs us more than the compositor. */
+const OWN_COSTS: Readonly<Record<string, number>> = {
+  // Some forty globals are told, each by a message of its own.
+  'wl_display.get_registry': 200,
+  // A keymap is copied.
+  'wl_seat.get_keyboard': 30,
+  // Each character is looked at.
+  'xdg_toplevel.set_title': 40,
+};
+/** A request that makes an object, or ends one: it has a place in tables of ours. */
+const OBJECT_COST = 4;
+
+/** What a message costs the compositor, and us. */
+const costs = new WeakMap<Message, readonly [cost: number, own: number]>();
+
+/** The time, in milliseconds: a test has its own. */
+export interface PaceClock {
+  now(): number;
+  after(milliseconds: number, act: () => void): void;
+}
+
+const CLOCK: PaceClock = {
+  now: () => performance.now(),
+  after: (milliseconds, act) => void setTimeout(act, milliseconds),
+};
+
+/** The VMs whose clients share a compositor. */
+export class Sharers {
+  readonly #paces = new Set<VmPace>();
+
+  constructor(readonly clock: PaceClock = CLOCK) {}
+
+  /** @internal */
+  add(pace: VmPace): void {
+    this.#paces.add(pace);
+  }
+
+  /** @internal */
+  delete(pace: VmPace): void {
+    this.#paces.delete(pace);
+  }
+
+  /** Whether a VM other than that of `pace` has said anything lately. */
+  others(pace: VmPace, now: number): boolean {
+    for (const other of this.#paces) if (other !== pace && other.spokeLately(now)) return true;
+    return false;
+  }
+}
 
 /** All connections of one VM. */
 export class VmPace {
   readonly #connections = new Set<ConnectionPace>();
   #ahead = 0;
+  #window: number;
+  /** Questions that are not answered yet, and since when there are any. */
+  #questions = 0;
+  #busySince = 0;
+  /** Milliseconds for which the compositor may be at work for it, and when they were counted last. */
+  #credit = VM_BURST_MS;
+  #countedAt = 0;
+  #rests = false;
+  /** It will be looked whether a client does not read. */
+  #looks = false;
+  #sharers = new Sharers();
+  /** Something was said since `#spokeAt` was looked at. */
+  #spoke = false;
+  #spokeAt = -Infinity;
 
-  constructor(readonly window = VM_WINDOW) {}
+  /** `share`: part of the time that the compositor may be at work for it, over 0; 1: it never pauses. */
+  constructor(
+    readonly share = VM_SHARE,
+    readonly mostAhead = VM_WINDOW,
+  ) {
+    this.#window = mostAhead;
+  }
 
   /** Cost before the compositor. */
   get ahead(): number {
     return this.#ahead;
   }
 
-  /** For one more connection. */
-  connect(): ConnectionPace {
+  /** Cost that may be before the compositor as it answers now. */
+  get window(): number {
+    return this.#window;
+  }
+
+  /** Whether its requests wait for the time to come, whatever the compositor has dealt with. */
+  get rests(): boolean {
+    return this.#rests;
+  }
+
+  /** After how much cost of a connection to ask. @internal */
+  get askAfter(): number {
+    return Math.min(SYNC_EVERY, this.#window / 4);
+  }
+
+  /** For one more connection; `sharers` are the same for all of a VM. */
+  connect(sharers: Sharers): ConnectionPace {
+    if (this.#connections.size === 0) {
+      this.#sharers = sharers;
+      this.#countedAt = sharers.clock.now();
+      sharers.add(this);
+    }
     const connection = new ConnectionPace(this);
     this.#connections.add(connection);
     return connection;
   }
 
-  /** @internal */
-  spend(cost: number): void {
-    this.#ahead += cost;
+  /** Whether one more request may go on. @internal */
+  admit(): boolean {
+    if (this.#rests) return false;
+    if (this.#ahead >= this.#window) {
+      this.#ask();
+      this.#look();
+      return false;
+    }
+    if (this.#credit >= 0 || this.share === 1) return true;
+    this.#count();
+    if (this.#credit >= 0 || !this.#sharers.others(this, this.#countedAt)) return true;
+    this.#pause();
+    return false;
   }
 
-  /** The compositor has got so far. @internal */
-  earn(cost: number): void {
+  /** @internal */
+  spokeLately(now: number): boolean {
+    if (this.#spoke) this.#spokeAt = now;
+    this.#spoke = false;
+    return now - this.#spokeAt < QUIET_MS;
+  }
+
+  /** @internal */
+  spend(cost: number, own: number): void {
+    this.#ahead += cost;
+    this.#credit -= own * OWN_FOR_COST_MS;
+    this.#spoke = true;
+  }
+
+  /** The compositor was asked. Returns the time. @internal */
+  asked(): number {
+    const now = this.#sharers.clock.now();
+    if (this.#questions === 0) this.#busySince = now + ANSWER_MS;
+    this.#questions += 1;
+    return now;
+  }
+
+  /** The compositor has answered what was asked at `askedAt`: it has got so far. @internal */
+  earn(cost: number, askedAt: number): void {
+    this.#count();
+    const now = this.#countedAt;
+    if (now > this.#busySince) this.#credit -= Math.min(now - this.#busySince, cost * MOST_FOR_COST_MS);
+    this.#credit = Math.max(-MAX_PAUSE_MS * this.share, this.#credit);
+    this.#busySince = Math.max(now, this.#busySince);
+    this.#questions -= 1;
+    const took = now - askedAt;
+    if (took > LATE_MS && this.#sharers.others(this, now)) this.#window = Math.max(MIN_WINDOW, this.#window / 2);
+    else if (took < LATE_MS / 2) this.#window = Math.min(this.mostAhead, this.#window + MIN_WINDOW / 2);
+    this.#release(cost);
+  }
+
+  /** Nobody answers for that any more. @internal */
+  forgive(cost: number, questions: number): void {
+    this.#questions -= questions;
+    this.#ahead -= cost;
+  }
+
+  /** @internal */
+  disconnect(connection: ConnectionPace): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#sharers.delete(this);
+    this.#release(0);
+  }
+
+  #release(cost: number): void {
     this.#ahead -= cost;
     for (const connection of [...this.#connections]) {
-      if (this.#ahead >= this.window) return;
-      if (!connection.waiting) continue;
+      if (this.#rests || this.#ahead >= this.#window) return;
+      // Who does not read says nothing more until then: it is looked at again.
+      if (!connection.waiting || connection.deaf) continue;
       // Who has had its turn is the last for the next one.
       this.#connections.delete(connection);
       this.#connections.add(connection);
@@ -70,14 +249,40 @@ export class VmPace {
     }
   }
 
-  /** Nothing more may go on: every connection is to tell when the compositor has got there. @internal */
-  ask(): void {
+  /** Nothing more may go on: every connection is to tell when the compositor has got there. */
+  #ask(): void {
     for (const connection of this.#connections) connection.sync();
   }
 
-  /** @internal */
-  disconnect(connection: ConnectionPace): void {
-    this.#connections.delete(connection);
+  /** A client that does not read holds up no other of its VM. It says nothing more itself until it has read. */
+  #look(): void {
+    if (this.#looks) return;
+    this.#looks = true;
+    this.#sharers.clock.after(DEAF_MS, () => {
+      this.#looks = false;
+      for (const connection of this.#connections) if (connection.deaf) connection.forgive();
+      this.#release(0);
+      if ([...this.#connections].some(({ waiting }) => waiting)) this.#look();
+    });
+  }
+
+  /** Until the compositor may be at work for it again. */
+  #pause(): void {
+    this.#rests = true;
+    this.#sharers.clock.after(-this.#credit / this.share, () => {
+      this.#rests = false;
+      // What was owed is paid.
+      this.#count();
+      this.#credit = Math.max(0, this.#credit);
+      this.#release(0);
+    });
+  }
+
+  /** Gives it its share of the time up to now. */
+  #count(): void {
+    const now = this.#sharers.clock.now();
+    this.#credit = Math.min(VM_BURST_MS, this.#credit + (now - this.#countedAt) * this.share);
+    this.#countedAt = now;
   }
 }
 
@@ -88,6 +293,9 @@ export class ConnectionPace implements Pace {
   #unasked = 0;
   /** Asked about. */
   #asked = 0;
+  #questions = 0;
+  /** How often it was forgiven: answers to older questions are no news. */
+  #forgiven = 0;
   /** Its requests wait. @internal */
   waiting = false;
 
@@ -100,26 +308,26 @@ export class ConnectionPace implements Pace {
   }
 
   admit(): boolean {
-    if (this.vm.ahead < this.vm.window) return true;
-    this.waiting = true;
-    this.vm.ask();
-    return false;
+    this.waiting = !this.vm.admit();
+    return !this.waiting;
   }
 
   passed(object: RelayObject, message: Message): void {
-    let cost = costs.get(message);
-    if (cost === undefined) {
-      cost = COSTS[`${object.interface.name}.${message.name}`] ?? 1;
-      costs.set(message, cost);
+    let known = costs.get(message);
+    if (known === undefined) {
+      const name = `${object.interface.name}.${message.name}`;
+      const cost = COSTS[name] ?? 1;
+      const about = message.destructor || message.args.some(({ kind }) => kind === 'new_id');
+      costs.set(message, (known = [cost, OWN_COSTS[name] ?? Math.max(cost, about ? OBJECT_COST : 1)]));
     }
-    this.charge(cost);
+    this.charge(...known);
   }
 
   /** What a handler has said to the compositor beyond the request itself. */
-  charge(cost: number): void {
+  charge(cost: number, own = cost): void {
     this.#unasked += cost;
-    this.vm.spend(cost);
-    if (this.#unasked >= SYNC_EVERY) this.sync();
+    this.vm.spend(cost, own);
+    if (this.#unasked >= this.vm.askAfter) this.sync();
   }
 
   /** @internal */
@@ -127,10 +335,15 @@ export class ConnectionPace implements Pace {
     const relay = this.#relay;
     if (this.#unasked === 0 || relay === undefined || relay.closed) return;
     const cost = this.#unasked;
+    const askedAt = this.vm.asked();
+    const forgiven = this.#forgiven;
     relay.sync(() => {
+      if (forgiven !== this.#forgiven) return;
       this.#asked -= cost;
-      this.vm.earn(cost);
+      this.#questions -= 1;
+      this.vm.earn(cost, askedAt);
     });
+    this.#questions += 1;
     this.#asked += cost;
     this.#unasked = 0;
     // The question leaves with the batch; where it is asked on account of another connection, there is none.
@@ -143,10 +356,21 @@ export class ConnectionPace implements Pace {
     this.#relay?.resume('requests');
   }
 
+  /** Whether its client does not read what it is told. @internal */
+  get deaf(): boolean {
+    return this.#relay?.toClient.backedUp === true;
+  }
+
+  /** What it has said does not count any more. @internal */
+  forgive(): void {
+    this.#forgiven += 1;
+    this.vm.forgive(this.#unasked + this.#asked, this.#questions);
+    this.#unasked = this.#asked = this.#questions = 0;
+  }
+
   /** The connection is over: nobody answers any more. */
   close(): void {
+    this.forgive();
     this.vm.disconnect(this);
-    this.vm.earn(this.#unasked + this.#asked);
-    this.#unasked = this.#asked = 0;
   }
 }

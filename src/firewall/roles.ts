@@ -351,6 +351,9 @@ function foreignRequests(exports: Exports): RequestHandlers {
       const text = `${String(surface)} is no window`;
       throw new ProtocolError(window.clientId, ZxdgImportedV2Error.invalid_surface, text);
     }
+    // Should the connection end, the window would go before the import, which wlroots 0.15 does not survive. It comes to that
+    // only where most ids for such objects are in use, and costs the window its place above a parent.
+    if (window.serverId > toplevel.serverId) return Verdict.Drop;
     lifeOf(toplevel).parentByHandle = true;
     const parent = exports.get(handles.get(window) ?? '');
     // Where the handle is of a client inside of this VM, the tree above is the compositor's own and has none of ours.

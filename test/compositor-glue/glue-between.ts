@@ -158,6 +158,8 @@ export class GlueBetween {
       device: this.device,
       display,
       contexts: outputs && { outputs, create: () => Promise.resolve({ path: display, close: () => undefined }) },
+      // However busy the machine is, nobody is made to pause for it.
+      clock: { now: () => 0, after: (milliseconds, act) => void setTimeout(act, milliseconds) },
       policies: Policies.uniform({ ...DEFAULT_POLICY, prefixTitles: false, ...options.policy }),
     });
     this.glue.on('left', (vm, reason) => this.left.push({ vm, reason }));

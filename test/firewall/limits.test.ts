@@ -203,6 +203,43 @@ t.test('a compositor that does not get there has so much before it, of all conne
   t.equal(count(other.compositor, 'xdg_wm_base.pong'), 4 * VM_WINDOW, 'another VM does not wait');
 });
 
+t.test('what ends at the glue has its pace too', async t => {
+  const vm = new VmFirewall('work');
+  const { client, pointer, compositor, surface } = await walled(t, vm);
+  await settle(10);
+  const { answer } = compositor;
+  const held: Parameters<typeof answer>[0][] = [];
+  compositor.answer = heard => held.push(heard);
+  // Nobody has given it that serial: a cursor that is not told.
+  for (let i = 0; i < 4 * VM_WINDOW; i++) client.say(pointer, 'set_cursor', [12345, undefined, 0, 0]);
+  surface();
+  await settle(40);
+  t.equal(count(compositor, 'wl_pointer.set_cursor'), 0);
+  t.equal(count(compositor, 'wl_compositor.create_surface'), 0, 'the last of them waits for the compositor');
+  t.ok(vm.pace.ahead <= VM_WINDOW, `${vm.pace.ahead}`);
+  compositor.answer = answer;
+  for (const heard of held) answer(heard);
+  await settle(80);
+  t.equal(count(compositor, 'wl_compositor.create_surface'), 1);
+});
+
+t.test('the questions of the relay take few ids, and the same ones again', async t => {
+  const { client, bound, compositor } = await walled(t);
+  const asked = (): number[] => compositor.all('wl_display.sync').map(({ args }) => args[0] as number);
+  // The ids of the block are asked for when the first object is made that others may need.
+  client.make(bound.wl_compositor, 'create_surface');
+  await client.roundtrip();
+  const before = asked().length;
+  for (let i = 0; i < 100; i++) {
+    for (let j = 0; j < VM_WINDOW; j++) client.say(bound.xdg_wm_base, 'pong', [j]);
+    await client.roundtrip();
+  }
+  const own = asked().slice(before);
+  t.ok(own.length > 300, `${own.length} questions`);
+  t.ok(new Set(own).size <= VM_WINDOW, `${new Set(own).size} ids`);
+  t.same(compositor.faults, []);
+});
+
 t.test('what a client leaves is destroyed newest first', async t => {
   const { client, window, popup, show, compositor } = await walled(t);
   const first = window();

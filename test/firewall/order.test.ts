@@ -14,7 +14,9 @@ const LONG = { timeout: 120_000 };
 /** Follows what a compositor receives, and notes each object whose id is not below those that it needs. */
 class Judge {
   readonly faults: string[] = [];
+  /** Role objects by their xdg_surface, and those by their surface. */
   readonly #roles = new Map<number, number>();
+  readonly #shells = new Map<number, number>();
 
   constructor(readonly compositor: Peer) {
     const { answer } = compositor;
@@ -28,12 +30,15 @@ class Judge {
     const [made, first, second] = args as number[];
     switch (name) {
       case 'xdg_wm_base.get_xdg_surface':
+        this.#shells.set(first!, made!);
         return this.#below(name, made!, id, first!);
       case 'wl_subcompositor.get_subsurface':
         return this.#below(name, made!, first!, second!);
       case 'zxdg_decoration_manager_v1.get_toplevel_decoration':
       case 'zwp_relative_pointer_manager_v1.get_relative_pointer':
         return this.#below(name, made!, first!);
+      case 'zxdg_imported_v2.set_parent_of':
+        return this.#below(name, id, made!, this.#roles.get(this.#shells.get(made!)!)!);
       case 'xdg_surface.get_toplevel':
         this.#roles.set(id, made!);
         return this.#below(name, made!, id);
@@ -143,6 +148,30 @@ t.test('1,000 windows, opened and closed in random order', LONG, async t => {
     if (step % 100 === 0) await client.roundtrip();
   }
   await proves('1,000 windows');
+});
+
+t.test('an import goes before the windows that it is a parent of', async t => {
+  const { bound, client, compositor, window, pointer, close, proves } = await judged(t);
+  const told = (): number => compositor.all('zxdg_imported_v2.set_parent_of').length;
+  const adopt = (child: { readonly surface: number }): void => {
+    const imported = client.make(bound.zxdg_importer_v2, 'import_toplevel', ['new', 'a handle']);
+    client.say(imported, 'set_parent_of', [child.surface]);
+  };
+  const [first, second] = [window(), window()];
+  adopt(second);
+  await proves('an import that is younger');
+  t.equal(told(), 1);
+
+  // Where all below is in use, what is free is above: an import of such an id adopts only what is above that.
+  const rest = MAX_DEPENDENTS_PER_CLIENT - 5;
+  for (let i = 0; i < rest; i++) {
+    client.make(bound.zwp_relative_pointer_manager_v1, 'get_relative_pointer', ['new', pointer]);
+  }
+  close(first.toplevel);
+  await client.roundtrip();
+  adopt(second);
+  await proves('an import that got an id above');
+  t.equal(told(), 1, 'the compositor is not told');
 });
 
 t.test('a client has so many objects that need others', async t => {

@@ -12,6 +12,7 @@ const GLOBALS = [
   ['wp_single_pixel_buffer_manager_v1', 1],
   ['zxdg_decoration_manager_v1', 1],
   ['zwp_relative_pointer_manager_v1', 1],
+  ['zxdg_importer_v2', 1],
 ] as const;
 
 /** A client of VM "work" behind a firewall, with a global of each of these interfaces. */

@@ -1,0 +1,308 @@
+/** What one VM may take of the compositor, without one: the questions of its relays are answered when a test says so. */
+import t from 'tap';
+import {
+  DEAF_MS,
+  LATE_MS,
+  MAX_PAUSE_MS,
+  MIN_WINDOW,
+  MOST_FOR_COST_MS,
+  QUIET_MS,
+  Sharers,
+  VM_BURST_MS,
+  VM_SHARE,
+  VM_WINDOW,
+  VmPace,
+} from '../../src/firewall/pace.js';
+import type { RelayObject } from '../../src/relay/object-map.js';
+import type { Relay } from '../../src/relay/relay.js';
+import { messageNamed } from '../../src/wayland/interface.js';
+import { interfaces } from '../../src/wayland/protocols/index.js';
+
+const SHELL = interfaces.get('xdg_wm_base')!;
+/** Costs 1. */
+const PONG = messageNamed(SHELL.requests, 'pong')!;
+const OBJECT = { interface: SHELL } as RelayObject;
+
+/** A time that stands still between two steps of a test. */
+class Clock {
+  #now = 0;
+  #due: { at: number; act: () => void }[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(milliseconds: number, act: () => void): void {
+    this.#due.push({ at: this.#now + milliseconds, act });
+  }
+
+  pass(milliseconds: number): void {
+    this.#now += milliseconds;
+    const due = this.#due.filter(({ at }) => at <= this.#now);
+    this.#due = this.#due.filter(({ at }) => at > this.#now);
+    for (const { act } of due) act();
+  }
+}
+
+/** A VM whose connections have requests without end, and a compositor that has got nowhere yet. */
+function vm(clock = new Clock(), sharers = new Sharers(clock), share = VM_SHARE) {
+  const pace = new VmPace(share, VM_WINDOW);
+  const questions: (() => void)[] = [];
+  /** Which connection each request was of that went on. */
+  const passed: number[] = [];
+  let connected = 0;
+  /** A connection with so many requests to say. */
+  const connect = (most = Infinity) => {
+    const number = connected++;
+    const connection = pace.connect(sharers);
+    let left = most;
+    let closed = false;
+    const toClient = { backedUp: false };
+    const flood = (): void => {
+      for (; left > 0 && connection.admit(); left--) {
+        passed.push(number);
+        connection.passed(OBJECT, PONG);
+      }
+    };
+    connection.attach({
+      closed: false,
+      toClient,
+      sync: (answered: () => void) => void questions.push(() => (closed ? undefined : answered())),
+      flush: () => undefined,
+      resume: flood,
+    } as unknown as Relay);
+    return {
+      flood,
+      charge: (cost: number) => connection.charge(cost, 0),
+      /** Its client reads nothing: no answer is read for it either. */
+      deafen: () => void ((toClient.backedUp = true), (closed = true)),
+      say: (more: number) => void (left += more),
+      close: () => {
+        closed = true;
+        connection.close();
+      },
+    };
+  };
+  /** The compositor gets as far as it was told up to now. */
+  const answer = (): void => {
+    for (const answered of questions.splice(0)) answered();
+  };
+  return { pace, clock, questions, passed, connect, answer };
+}
+
+/** A VM as above, and one beside it that says something now and then. */
+function shared(share = VM_SHARE, clock = new Clock()) {
+  const sharers = new Sharers(clock);
+  const quiet = vm(clock, sharers);
+  const one = quiet.connect(0);
+  const speak = (): void => {
+    one.say(1);
+    one.flood();
+    quiet.answer();
+  };
+  speak();
+  return { ...vm(clock, sharers, share), speak };
+}
+
+t.test('however many connections a VM has, they have one bound together', async t => {
+  for (const count of [1, 8, 30, 256]) {
+    const { pace, passed, connect, answer } = vm();
+    const connections = Array.from({ length: count }, () => connect());
+    for (const { flood } of connections) flood();
+    t.equal(passed.length, VM_WINDOW, `${count} connections`);
+    let before = passed.length;
+    for (let i = 0; i < 10; i++) {
+      answer();
+      t.ok(pace.ahead <= VM_WINDOW);
+      t.ok(passed.length - before <= VM_WINDOW);
+      before = passed.length;
+    }
+    t.ok(passed.length >= 8 * VM_WINDOW, 'and go on as the compositor does');
+  }
+});
+
+t.test('each of its connections has its turn', async t => {
+  const { passed, connect, answer } = vm();
+  for (const { flood } of Array.from({ length: 8 }, () => connect())) flood();
+  for (let i = 0; i < 32; i++) answer();
+  t.equal(new Set(passed).size, 8);
+});
+
+t.test('late answers make less be under way, but a frame, and prompt ones more', async t => {
+  const { pace, clock, connect, answer } = shared();
+  const { flood } = connect();
+  flood();
+  t.equal(pace.window, VM_WINDOW);
+  clock.pass(LATE_MS);
+  answer();
+  t.equal(pace.window, VM_WINDOW, 'in time');
+  for (let i = 0; i < 10; i++) {
+    clock.pass(LATE_MS * 1.5);
+    answer();
+    clock.pass(100);
+  }
+  t.equal(pace.window, MIN_WINDOW);
+  t.ok(pace.ahead <= MIN_WINDOW);
+  for (let i = 0; i < 100; i++) answer();
+  t.equal(pace.window, VM_WINDOW);
+});
+
+t.test('who keeps the compositor at work pauses, and nobody else does', async t => {
+  const clock = new Clock();
+  const sharers = new Sharers(clock);
+  const [hostile, other] = [vm(clock, sharers), vm(clock, sharers)];
+  const [flooding, asking] = [hostile.connect(), other.connect(0)];
+  asking.say(1);
+  asking.flood();
+  flooding.flood();
+  let worked = 0;
+  for (; !hostile.pace.rests && worked < 1000; worked += 1) {
+    clock.pass(1);
+    hostile.answer();
+  }
+  t.ok(worked >= VM_BURST_MS, `${worked} ms, a program that starts is let be`);
+  t.ok(worked <= VM_BURST_MS / (1 - VM_SHARE) + 5, `${worked} ms and no more`);
+  const before = hostile.passed.length;
+  hostile.answer();
+  flooding.flood();
+  t.equal(hostile.passed.length, before, 'it pauses, though the compositor has got there');
+  asking.say(VM_WINDOW);
+  asking.flood();
+  t.equal(other.passed.length, VM_WINDOW);
+  clock.pass(100);
+  t.ok(hostile.passed.length > before, 'and goes on later');
+});
+
+for (const share of [VM_SHARE, 1 / 2]) {
+  t.test(`over a long time it has its share of the compositor: ${share}`, async t => {
+    const { pace, clock, connect, questions, answer, speak } = shared(share);
+    connect().flood();
+    let worked = 0;
+    while (clock.now() < 1000) {
+      // What is under way takes a millisecond.
+      if (questions.length > 0) worked += 1;
+      const under = questions.length;
+      speak();
+      clock.pass(1);
+      if (under > 0) answer();
+    }
+    t.ok(worked < 1000 * share * 1.3 + VM_BURST_MS, `${worked} of 1000 ms`);
+    t.ok(worked > 1000 * share * 0.7, `${worked} of 1000 ms`);
+    t.ok(pace.ahead <= VM_WINDOW);
+  });
+}
+
+t.test('a VM whose share is all of it never pauses', async t => {
+  const { pace, clock, connect, answer, speak } = shared(1);
+  connect().flood();
+  let pauses = 0;
+  for (let i = 0; i < 1000; i++) {
+    speak();
+    clock.pass(1);
+    answer();
+    if (pace.rests) pauses += 1;
+  }
+  t.equal(pauses, 0);
+});
+
+t.test('no pause is longer than that, however long the compositor stood still', async t => {
+  const { pace, clock, passed, connect, answer, speak } = shared();
+  const { charge, flood } = connect();
+  charge(1000 / MOST_FOR_COST_MS);
+  clock.pass(1000);
+  answer();
+  speak();
+  flood();
+  t.ok(pace.rests);
+  clock.pass(MAX_PAUSE_MS - 1);
+  t.equal(passed.length, 0);
+  clock.pass(1);
+  t.ok(passed.length > 0);
+});
+
+t.test('a program that draws frames is never made to pause, however late the compositor is', async t => {
+  const { pace, clock, passed, connect, answer, speak } = shared();
+  const { flood, say } = connect(0);
+  let pauses = 0;
+  for (let i = 0; i < 1000; i++) {
+    speak();
+    say(8);
+    flood();
+    clock.pass(10);
+    answer();
+    clock.pass(6);
+    if (pace.rests) pauses += 1;
+  }
+  t.equal(pauses, 0);
+  t.equal(passed.length, 8000);
+});
+
+t.test('who is alone has the compositor, until somebody else says something', async t => {
+  const { pace, clock, connect, answer, speak } = shared();
+  connect().flood();
+  let pauses = 0;
+  const work = (): void => {
+    clock.pass(1);
+    answer();
+    if (pace.rests) pauses += 1;
+  };
+  // What the other has said is forgotten.
+  while (clock.now() < 2 * QUIET_MS) work();
+  pauses = 0;
+  for (let i = 0; i < 100; i++) work();
+  t.equal(pauses, 0);
+  speak();
+  for (let i = 0; i < 100; i++) work();
+  t.ok(pauses > 0);
+});
+
+t.test('an answer that waited for the work of others is not held against who asked', async t => {
+  const { pace, clock, connect, answer } = shared();
+  const { flood, say } = connect(0);
+  let pauses = 0;
+  for (let i = 0; i < 100; i++) {
+    // Less than a share of the time, at what a request may take at most.
+    say(Math.floor((100 * VM_SHARE) / MOST_FOR_COST_MS / 8));
+    flood();
+    for (let j = 0; j < 10; j++) {
+      clock.pass(10);
+      answer();
+      if (pace.rests) pauses += 1;
+    }
+  }
+  t.equal(pauses, 0);
+});
+
+t.test('a client that does not read holds up no other of its VM', async t => {
+  const { pace, clock, passed, connect, answer } = vm();
+  const deaf = connect();
+  const other = connect();
+  deaf.flood();
+  deaf.deafen();
+  other.flood();
+  answer();
+  t.notOk(passed.includes(1));
+  clock.pass(DEAF_MS - 1);
+  t.notOk(passed.includes(1), 'it is waited for its client so long');
+  clock.pass(1);
+  t.equal(passed.filter(number => number === 1).length, VM_WINDOW);
+  t.ok(pace.ahead <= 2 * VM_WINDOW);
+  other.close();
+  deaf.close();
+  t.equal(pace.ahead, 0);
+});
+
+t.test('a connection that is gone owes nothing', async t => {
+  const { pace, clock, passed, connect, answer } = vm();
+  const [one, two] = [connect(), connect()];
+  one.flood();
+  two.flood();
+  t.equal(pace.ahead, VM_WINDOW);
+  one.close();
+  t.ok(pace.ahead <= VM_WINDOW);
+  t.ok(passed.includes(1), 'the other goes on');
+  two.close();
+  t.equal(pace.ahead, 0);
+  clock.pass(1000);
+  answer();
+});
