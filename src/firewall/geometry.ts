@@ -1,8 +1,8 @@
 /**
  * A window shows nothing outside of itself. By the protocol a window may draw beyond its window geometry, for a shadow, and
  * a compositor leaves room for the geometry alone: what is beyond covers title bars and the windows of others. Here each
- * window's geometry, as the compositor is told it, grows until no more than a shadow is outside: on the sides where a
- * window may have one at all. Layout, borders and the title with the VM's name then go around what is really drawn. The
+ * window's geometry, as the compositor is told it, grows until no more than a shadow is outside, where a window may have one
+ * at all. A window whose shadow is within the bound is told as its client says it. Layout, borders and the title with the VM's name then go around what is really drawn. The
  * client's own geometry stays what it thinks it is, and its popups stay where it wants them.
  *
  * In: sizes of buffers, scales, viewports, places of subsurfaces, commits. Out: `xdg_surface.set_window_geometry`.
@@ -24,10 +24,11 @@ import { checkSizes } from './surface-sizes.js';
 import { ShellWindow, Surfaces, type Node } from './surfaces.js';
 
 /**
- * The widest shadow on each side of a window, in surface units. GTK 3 draws up to 51 (the shadow of an active window and
- * its offset), GTK 4 up to 50, libdecor 24, weston's toolkit 32; the rest is a margin.
+ * The widest shadow on each side of a window, in surface units. libadwaita draws up to 67 (below; 61 beside and 55 above),
+ * GTK 3 up to 51, GTK 4 by itself up to 50, libdecor 24, weston's toolkit 32; the rest is a margin. It holds for tiled sides
+ * as well: GTK 3 keeps a transparent border of 20 there, and libadwaita all of its shadow.
  */
-export const DEFAULT_SHADOW = 64;
+export const DEFAULT_SHADOW = 72;
 /**
  * How far a window may reach on either axis when its geometry has to grow, in surface units: more than the largest
  * arrangement of screens. Nobody draws that by mistake.
@@ -35,12 +36,6 @@ export const DEFAULT_SHADOW = 64;
 export const MAX_REACH = 32_768;
 /** `org_kde_kwin_server_decoration.mode`: the compositor draws the title bar. */
 const KDE_MODE_SERVER = 2;
-
-/**
- * The same on tiled sides: GTK 3's theme keeps a transparent border of this width there, for resizing. `shadow` in a policy
- * bounds this as well.
- */
-export const TILED_SHADOW = 20;
 
 /** What a VM may show beside the insides of its windows. */
 export interface PixelBounds {
@@ -51,8 +46,6 @@ export interface PixelBounds {
 }
 
 export const DEFAULT_PIXEL_BOUNDS: PixelBounds = { shadow: DEFAULT_SHADOW, cursor: DEFAULT_CURSOR };
-
-type Sides = Box;
 
 /**
  * The concern for one connection.
@@ -108,6 +101,10 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
         ...popups.requests.xdg_surface,
         set_window_geometry: ({ object, args }) => {
           surfaces.windowOf(object)?.setGeometry(args);
+          return Verdict.Forward;
+        },
+        ack_configure: ({ object, args: { serial } }) => {
+          surfaces.windowOf(object)?.layout.acknowledge(serial);
           return Verdict.Forward;
         },
       },
@@ -212,11 +209,17 @@ class GeometryKeeper {
   readonly events: EventHandlers = {
     xdg_toplevel: {
       configure: ({ object, args: { states } }) => {
-        const window = this.surfaces.windowOf(object);
-        if (window !== undefined) Object.assign(window, layoutOf(states));
+        this.surfaces.windowOf(object)?.layout.announce(isFull(states));
         return Verdict.Forward;
       },
     },
+    xdg_surface: {
+      configure: ({ object, args: { serial } }) => {
+        this.surfaces.windowOf(object)?.layout.send(serial);
+        return Verdict.Forward;
+      },
+    },
+    // The compositor's title bar is there from when it says so, whatever the client takes of it, and is not to be drawn over.
     // A decoration that its client destroys leaves the title bar where it is, as far as we know.
     zxdg_toplevel_decoration_v1: {
       configure: ({ object, args: { mode } }) =>
@@ -231,6 +234,7 @@ class GeometryKeeper {
   commit({ relay, object }: Call<'wl_surface'>, node: Node): Verdict {
     const { top } = node;
     if (node === top) {
+      top.window?.layout.commit();
       this.#tell(relay, top);
       if (top.window !== undefined) top.window.settled = top.sure();
       return Verdict.Forward;
@@ -263,12 +267,13 @@ class GeometryKeeper {
     const { told, settled } = window;
     if (settled === undefined) return true;
     const seen = (told && intersection(told, settled)) ?? settled;
-    return grown(seen, extents, this.#sidesOf(window)) !== seen;
+    return grown(seen, extents, this.#shadowOf(window)) !== seen;
   }
 
   /** Has the compositor look at the right geometry, without the client's having committed the window. */
   #mend(relay: Relay, top: Node): void {
     const window = top.window!;
+    window.layout.commit();
     this.#tell(relay, top);
     if (knownLife(window.surface)?.withheld === true) {
       // What it draws is not shown before its own commit is, which takes the geometry with it.
@@ -302,7 +307,7 @@ class GeometryKeeper {
     if (window?.geometry === undefined || window.role === undefined || top.size.width === 0) return undefined;
     const { geometry, told, object, surface } = window;
     const extents = top.extents();
-    const wanted = extents === undefined ? geometry : grown(geometry, extents, this.#sidesOf(window));
+    const wanted = extents === undefined ? geometry : grown(geometry, extents, this.#shadowOf(window));
     if (told !== undefined && isSame(told, wanted)) return undefined;
     if (wanted !== geometry && Math.max(wanted.x2 - wanted.x1, wanted.y2 - wanted.y1) > MAX_REACH) {
       const text = `virtwl: ${String(surface)} draws outside of its window geometry, over ${MAX_REACH} units wide or high`;
@@ -311,14 +316,10 @@ class GeometryKeeper {
     return wanted;
   }
 
-  /** How far the window may draw beyond its geometry. */
-  #sidesOf(window: ShellWindow): Sides {
-    const { shadow } = this.bounds;
-    const { role, surface, tiled, full } = window;
-    if (!role!.is('xdg_toplevel')) return { x1: shadow, y1: shadow, x2: shadow, y2: shadow };
-    if (full || this.#decorated.has(surface)) return { x1: 0, y1: 0, x2: 0, y2: 0 };
-    const side = (is: boolean): number => (is ? Math.min(shadow, TILED_SHADOW) : shadow);
-    return { x1: side(tiled.left), y1: side(tiled.top), x2: side(tiled.right), y2: side(tiled.bottom) };
+  /** How far the window may draw beyond its geometry, on each side. */
+  #shadowOf({ role, surface, layout }: ShellWindow): number {
+    const none = role!.is('xdg_toplevel') && (layout.full || this.#decorated.has(surface));
+    return none ? 0 : this.bounds.shadow;
   }
 
   /** An xdg_surface has become a toplevel or popup. */
@@ -342,15 +343,15 @@ class GeometryKeeper {
 /** What a commit costs; see `pace.ts`. */
 const COMMIT_COST = 4;
 
-/** The geometry, with as much of the extents in it as leaves `sides` outside. */
-function grown(geometry: Box, extents: Box, sides: Sides): Box {
+/** The geometry, with as much of the extents in it as leaves `shadow` outside. */
+function grown(geometry: Box, extents: Box, shadow: number): Box {
   // A compositor takes what geometry and extents have in common.
   const inside = intersection(geometry, extents) ?? extents;
   const rect = {
-    x1: Math.min(inside.x1, extents.x1 + sides.x1),
-    y1: Math.min(inside.y1, extents.y1 + sides.y1),
-    x2: Math.max(inside.x2, extents.x2 - sides.x2),
-    y2: Math.max(inside.y2, extents.y2 - sides.y2),
+    x1: Math.min(inside.x1, extents.x1 + shadow),
+    y1: Math.min(inside.y1, extents.y1 + shadow),
+    x2: Math.max(inside.x2, extents.x2 - shadow),
+    y2: Math.max(inside.y2, extents.y2 - shadow),
   };
   return isSame(rect, inside) && inside !== extents ? geometry : rect;
 }
@@ -368,20 +369,14 @@ function isSame(a: Box, b: Box): boolean {
 }
 
 /**
- * Sides with a narrow shadow and windows with none, by the states of `xdg_toplevel.configure`. A client of version 1 has no
- * word for tiled sides; compositors that tile tell it that it is maximized.
+ * Whether a window has no shadow at all, by the states of `xdg_toplevel.configure`: maximized or full screen. A client of
+ * version 1 has no word for tiled sides; compositors that tile tell it that it is maximized.
  */
-function layoutOf(states: Uint8Array): Pick<ShellWindow, 'tiled' | 'full'> {
-  const told = new Set<number>();
+function isFull(states: Uint8Array): boolean {
   const view = new DataView(states.buffer, states.byteOffset, states.byteLength);
-  for (let at = 0; at + 4 <= states.byteLength; at += 4) told.add(view.getUint32(at, true));
-  return {
-    full: told.has(XdgToplevelState.maximized) || told.has(XdgToplevelState.fullscreen),
-    tiled: {
-      left: told.has(XdgToplevelState.tiled_left),
-      top: told.has(XdgToplevelState.tiled_top),
-      right: told.has(XdgToplevelState.tiled_right),
-      bottom: told.has(XdgToplevelState.tiled_bottom),
-    },
-  };
+  for (let at = 0; at + 4 <= states.byteLength; at += 4) {
+    const state = view.getUint32(at, true);
+    if (state === XdgToplevelState.maximized || state === XdgToplevelState.fullscreen) return true;
+  }
+  return false;
 }
