@@ -13,7 +13,6 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { Box } from '../wayland/region.js';
 import { XdgSurfaceError, XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
-import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import { CHECKS } from './checks.js';
 import { iconRequests } from './icons.js';
 import { knownLife } from './life.js';
@@ -22,6 +21,7 @@ import { PopupPlaces } from './popup-places.js';
 import type { Size } from './surface-state.js';
 import { checkSizes } from './surface-sizes.js';
 import { ShellWindow, Surfaces, type Node } from './surfaces.js';
+import { TitleBars } from './title-bars.js';
 
 /**
  * The widest shadow on each side of a window, in surface units. libadwaita draws up to 67 (below; 61 beside and 55 above),
@@ -34,8 +34,6 @@ export const DEFAULT_SHADOW = 72;
  * arrangement of screens. Nobody draws that by mistake.
  */
 export const MAX_REACH = 32_768;
-/** `org_kde_kwin_server_decoration.mode`: the compositor draws the title bar. */
-const KDE_MODE_SERVER = 2;
 
 /** What a VM may show beside the insides of its windows. */
 export interface PixelBounds {
@@ -53,7 +51,8 @@ export const DEFAULT_PIXEL_BOUNDS: PixelBounds = { shadow: DEFAULT_SHADOW, curso
  */
 export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => void): Concern {
   const surfaces = new Surfaces();
-  const keeper = new GeometryKeeper(bounds, surfaces, charge);
+  const titleBars = new TitleBars(surfaces);
+  const keeper = new GeometryKeeper(bounds, surfaces, titleBars, charge);
   const images = pointerImages(bounds.cursor, surfaces);
   const popups = new PopupPlaces(surfaces);
   const state = stateRequests(surfaces);
@@ -63,6 +62,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
     made: {
       ...madeHandlers(surfaces),
       ...keeper.made,
+      ...titleBars.made,
       xdg_popup: (popup, call) => {
         keeper.becomes(call.object, popup);
         popups.made(popup, call);
@@ -95,6 +95,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
           return keeper.commit(call, node);
         },
       },
+      ...titleBars.requests,
       wl_subsurface: { ...state.wl_subsurface, set_desync: call => keeper.setDesync(call) },
       wp_viewport: state.wp_viewport!,
       xdg_surface: {
@@ -109,7 +110,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
         },
       },
     },
-    events: { ...keeper.events, ...popups.events },
+    events: { ...keeper.events, ...titleBars.events, ...popups.events },
   };
 }
 
@@ -184,26 +185,15 @@ function stateRequests(surfaces: Surfaces): RequestHandlers {
 
 /** Tells the compositor the geometries. */
 class GeometryKeeper {
-  /** Surfaces around which the compositor draws a title bar, by its word. */
-  readonly #decorated = new WeakSet<RelayObject>();
-  /** The surface that a decoration is of. */
-  readonly #surfaceOf = new WeakMap<RelayObject, RelayObject>();
-
   constructor(
     private readonly bounds: PixelBounds,
     private readonly surfaces: Surfaces,
+    private readonly titleBars: TitleBars,
     private readonly charge: (cost: number) => void,
   ) {}
 
   readonly made: NonNullable<Concern['made']> = {
     xdg_toplevel: (toplevel, { object }) => this.becomes(object, toplevel),
-    zxdg_toplevel_decoration_v1: (decoration, { args }) => {
-      const window = this.surfaces.windowOf((args as { toplevel: RelayObject }).toplevel);
-      if (window !== undefined) this.#surfaceOf.set(decoration, window.surface);
-    },
-    org_kde_kwin_server_decoration: (decoration, { args }) => {
-      this.#surfaceOf.set(decoration, (args as { surface: RelayObject }).surface);
-    },
   };
 
   readonly events: EventHandlers = {
@@ -218,15 +208,6 @@ class GeometryKeeper {
         this.surfaces.windowOf(object)?.layout.send(serial);
         return Verdict.Forward;
       },
-    },
-    // The compositor's title bar is there from when it says so, whatever the client takes of it, and is not to be drawn over.
-    // A decoration that its client destroys leaves the title bar where it is, as far as we know.
-    zxdg_toplevel_decoration_v1: {
-      configure: ({ object, args: { mode } }) =>
-        this.#decorate(object, mode === ZxdgToplevelDecorationV1Mode.server_side),
-    },
-    org_kde_kwin_server_decoration: {
-      mode: ({ object, args: { mode } }) => this.#decorate(object, mode === KDE_MODE_SERVER),
     },
   };
 
@@ -318,8 +299,8 @@ class GeometryKeeper {
 
   /** How far the window may draw beyond its geometry, on each side. */
   #shadowOf({ role, surface, layout }: ShellWindow): number {
-    const none = role!.is('xdg_toplevel') && (layout.full || this.#decorated.has(surface));
-    return none ? 0 : this.bounds.shadow;
+    const none = layout.full || this.titleBars.has(surface);
+    return none && role!.is('xdg_toplevel') ? 0 : this.bounds.shadow;
   }
 
   /** An xdg_surface has become a toplevel or popup. */
@@ -328,15 +309,6 @@ class GeometryKeeper {
     if (window === undefined) return;
     window.role = role;
     this.surfaces.setWindow(role, window);
-  }
-
-  #decorate(decoration: RelayObject, byServer: boolean): Verdict {
-    const surface = this.#surfaceOf.get(decoration);
-    if (surface !== undefined) {
-      if (byServer) this.#decorated.add(surface);
-      else this.#decorated.delete(surface);
-    }
-    return Verdict.Forward;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Windows show nothing outside of themselves: what a compositor is told of their geometry, whatever their client says. */
 import t, { type Test } from 'tap';
 import { DEFAULT_SHADOW, MAX_REACH } from '../../src/firewall/geometry.js';
+import { ZxdgToplevelDecorationV1Mode } from '../../src/wayland/protocols/xdg-decoration-unstable-v1.js';
 import { XdgSurfaceError, XdgToplevelState } from '../../src/wayland/protocols/xdg-shell.js';
 import { eventually } from '../eventually.js';
 import { firstCommit } from '../relay/manners.js';
@@ -110,22 +111,46 @@ t.test('windows without a shadow', async t => {
     desk.show(surface, 640, 440);
     t.same(await desk.told(), [20, 20, 600, 400]);
   });
-  t.test('all where the compositor draws the title bar', async t => {
+  t.test('those that the compositor draws the title bar of', async t => {
     const desk = await Desk.open(t);
     const { surface, xdgSurface, toplevel } = await desk.window();
-    const manager = desk.global('zxdg_decoration_manager_v1');
-    const decoration = desk.client.make(manager, 'get_toplevel_decoration', ['new', toplevel]);
-    await settle(24);
-    const theirs = madeBy(desk.compositor, 'zxdg_decoration_manager_v1.get_toplevel_decoration');
-    desk.compositor.say(theirs, 'configure', [2]);
-    await settle(24);
+    const decoration = await decorated(desk, toplevel);
     // Without it, the title bar may stay.
     desk.client.say(decoration, 'destroy');
     desk.geometry(xdgSurface, 20, 20, 600, 400);
     desk.show(surface, 640, 440);
     t.same(await desk.told(), [0, 0, 640, 440]);
   });
+  t.test('but for those that have asked to draw it themselves, whatever they are told', async t => {
+    const { client_side, server_side } = ZxdgToplevelDecorationV1Mode;
+    const desk = await Desk.open(t);
+    const { surface, xdgSurface, toplevel } = await desk.window();
+    const decoration = await decorated(desk, toplevel);
+    desk.client.say(decoration, 'set_mode', [client_side]);
+    // As Chromium has it, tiled on sway.
+    desk.geometry(xdgSurface, 10, 10, 640, 800);
+    desk.show(surface, 660, 820);
+    t.same(await desk.told(), [10, 10, 640, 800]);
+    desk.client.say(decoration, 'set_mode', [server_side]);
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [0, 0, 660, 820]);
+    desk.client.say(decoration, 'set_mode', [client_side]);
+    desk.client.say(decoration, 'unset_mode');
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [0, 0, 660, 820], 'as little as those that leave it to the compositor');
+  });
 });
+
+/** The compositor says that it draws a window's title bar. */
+async function decorated(desk: Desk, toplevel: number): Promise<number> {
+  const manager = desk.global('zxdg_decoration_manager_v1');
+  const decoration = desk.client.make(manager, 'get_toplevel_decoration', ['new', toplevel]);
+  await settle(24);
+  const theirs = madeBy(desk.compositor, 'zxdg_decoration_manager_v1.get_toplevel_decoration');
+  desk.compositor.say(theirs, 'configure', [ZxdgToplevelDecorationV1Mode.server_side]);
+  await settle(24);
+  return decoration;
+}
 
 t.test('how large a surface is', async t => {
   const cases: readonly [name: string, say: (desk: Desk, surface: number) => void, told: readonly number[]][] = [
