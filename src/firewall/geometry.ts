@@ -1,8 +1,8 @@
 /**
  * A window shows nothing outside of itself. By the protocol a window may draw beyond its window geometry, for a shadow, and
  * a compositor leaves room for the geometry alone: what is beyond covers title bars and the windows of others. Here each
- * window's geometry, as the compositor is told it, grows until no more than a shadow is outside: on the sides where a
- * window may have one at all. Layout, borders and the title with the VM's name then go around what is really drawn. The
+ * window's geometry, as the compositor is told it, grows until no more than a shadow is outside, where a window may have one
+ * at all. A window whose shadow is within the bound is told as its client says it. Layout, borders and the title with the VM's name then go around what is really drawn. The
  * client's own geometry stays what it thinks it is, and its popups stay where it wants them.
  *
  * In: sizes of buffers, scales, viewports, places of subsurfaces, commits. Out: `xdg_surface.set_window_geometry`.
@@ -13,7 +13,6 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { Box } from '../wayland/region.js';
 import { XdgSurfaceError, XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
-import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import { CHECKS } from './checks.js';
 import { iconRequests } from './icons.js';
 import { knownLife } from './life.js';
@@ -22,25 +21,19 @@ import { PopupPlaces } from './popup-places.js';
 import type { Size } from './surface-state.js';
 import { checkSizes } from './surface-sizes.js';
 import { ShellWindow, Surfaces, type Node } from './surfaces.js';
+import { TitleBars } from './title-bars.js';
 
 /**
- * The widest shadow on each side of a window, in surface units. GTK 3 draws up to 51 (the shadow of an active window and
- * its offset), GTK 4 up to 50, libdecor 24, weston's toolkit 32; the rest is a margin.
+ * The widest shadow on each side of a window, in surface units. libadwaita draws up to 67 (below; 61 beside and 55 above),
+ * GTK 3 up to 51, GTK 4 by itself up to 50, libdecor 24, weston's toolkit 32; the rest is a margin. It holds for tiled sides
+ * as well: GTK 3 keeps a transparent border of 20 there, and libadwaita all of its shadow.
  */
-export const DEFAULT_SHADOW = 64;
+export const DEFAULT_SHADOW = 72;
 /**
  * How far a window may reach on either axis when its geometry has to grow, in surface units: more than the largest
  * arrangement of screens. Nobody draws that by mistake.
  */
 export const MAX_REACH = 32_768;
-/** `org_kde_kwin_server_decoration.mode`: the compositor draws the title bar. */
-const KDE_MODE_SERVER = 2;
-
-/**
- * The same on tiled sides: GTK 3's theme keeps a transparent border of this width there, for resizing. `shadow` in a policy
- * bounds this as well.
- */
-export const TILED_SHADOW = 20;
 
 /** What a VM may show beside the insides of its windows. */
 export interface PixelBounds {
@@ -52,15 +45,14 @@ export interface PixelBounds {
 
 export const DEFAULT_PIXEL_BOUNDS: PixelBounds = { shadow: DEFAULT_SHADOW, cursor: DEFAULT_CURSOR };
 
-type Sides = Box;
-
 /**
  * The concern for one connection.
  * @param charge what the compositor is told beyond the request itself, in requests
  */
 export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => void): Concern {
   const surfaces = new Surfaces();
-  const keeper = new GeometryKeeper(bounds, surfaces, charge);
+  const titleBars = new TitleBars(surfaces);
+  const keeper = new GeometryKeeper(bounds, surfaces, titleBars, charge);
   const images = pointerImages(bounds.cursor, surfaces);
   const popups = new PopupPlaces(surfaces);
   const state = stateRequests(surfaces);
@@ -70,6 +62,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
     made: {
       ...madeHandlers(surfaces),
       ...keeper.made,
+      ...titleBars.made,
       xdg_popup: (popup, call) => {
         keeper.becomes(call.object, popup);
         popups.made(popup, call);
@@ -103,6 +96,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
           return keeper.commit(call, node);
         },
       },
+      ...titleBars.requests,
       wl_subsurface: { ...state.wl_subsurface, set_desync: call => keeper.setDesync(call) },
       wp_viewport: state.wp_viewport!,
       xdg_surface: {
@@ -111,9 +105,13 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
           surfaces.windowOf(object)?.setGeometry(args);
           return Verdict.Forward;
         },
+        ack_configure: ({ object, args: { serial } }) => {
+          surfaces.windowOf(object)?.layout.acknowledge(serial);
+          return Verdict.Forward;
+        },
       },
     },
-    events: { ...keeper.events, ...popups.events },
+    events: { ...keeper.events, ...titleBars.events, ...popups.events },
   };
 }
 
@@ -188,43 +186,29 @@ function stateRequests(surfaces: Surfaces): RequestHandlers {
 
 /** Tells the compositor the geometries. */
 class GeometryKeeper {
-  /** Surfaces around which the compositor draws a title bar, by its word. */
-  readonly #decorated = new WeakSet<RelayObject>();
-  /** The surface that a decoration is of. */
-  readonly #surfaceOf = new WeakMap<RelayObject, RelayObject>();
-
   constructor(
     private readonly bounds: PixelBounds,
     private readonly surfaces: Surfaces,
+    private readonly titleBars: TitleBars,
     private readonly charge: (cost: number) => void,
   ) {}
 
   readonly made: NonNullable<Concern['made']> = {
     xdg_toplevel: (toplevel, { object }) => this.becomes(object, toplevel),
-    zxdg_toplevel_decoration_v1: (decoration, { args }) => {
-      const window = this.surfaces.windowOf((args as { toplevel: RelayObject }).toplevel);
-      if (window !== undefined) this.#surfaceOf.set(decoration, window.surface);
-    },
-    org_kde_kwin_server_decoration: (decoration, { args }) => {
-      this.#surfaceOf.set(decoration, (args as { surface: RelayObject }).surface);
-    },
   };
 
   readonly events: EventHandlers = {
     xdg_toplevel: {
       configure: ({ object, args: { states } }) => {
-        const window = this.surfaces.windowOf(object);
-        if (window !== undefined) Object.assign(window, layoutOf(states));
+        this.surfaces.windowOf(object)?.layout.announce(isFull(states));
         return Verdict.Forward;
       },
     },
-    // A decoration that its client destroys leaves the title bar where it is, as far as we know.
-    zxdg_toplevel_decoration_v1: {
-      configure: ({ object, args: { mode } }) =>
-        this.#decorate(object, mode === ZxdgToplevelDecorationV1Mode.server_side),
-    },
-    org_kde_kwin_server_decoration: {
-      mode: ({ object, args: { mode } }) => this.#decorate(object, mode === KDE_MODE_SERVER),
+    xdg_surface: {
+      configure: ({ object, args: { serial } }) => {
+        this.surfaces.windowOf(object)?.layout.send(serial);
+        return Verdict.Forward;
+      },
     },
   };
 
@@ -232,6 +216,7 @@ class GeometryKeeper {
   commit({ relay, object }: Call<'wl_surface'>, node: Node): Verdict {
     const { top } = node;
     if (node === top) {
+      top.window?.layout.commit();
       this.#tell(relay, top);
       if (top.window !== undefined) top.window.settled = top.sure();
       return Verdict.Forward;
@@ -264,12 +249,13 @@ class GeometryKeeper {
     const { told, settled } = window;
     if (settled === undefined) return true;
     const seen = (told && intersection(told, settled)) ?? settled;
-    return grown(seen, extents, this.#sidesOf(window)) !== seen;
+    return grown(seen, extents, this.#shadowOf(window)) !== seen;
   }
 
   /** Has the compositor look at the right geometry, without the client's having committed the window. */
   #mend(relay: Relay, top: Node): void {
     const window = top.window!;
+    window.layout.commit();
     this.#tell(relay, top);
     if (knownLife(window.surface)?.withheld === true) {
       // What it draws is not shown before its own commit is, which takes the geometry with it.
@@ -303,7 +289,7 @@ class GeometryKeeper {
     if (window?.geometry === undefined || window.role === undefined || top.size.width === 0) return undefined;
     const { geometry, told, object, surface } = window;
     const extents = top.extents();
-    const wanted = extents === undefined ? geometry : grown(geometry, extents, this.#sidesOf(window));
+    const wanted = extents === undefined ? geometry : grown(geometry, extents, this.#shadowOf(window));
     if (told !== undefined && isSame(told, wanted)) return undefined;
     if (wanted !== geometry && Math.max(wanted.x2 - wanted.x1, wanted.y2 - wanted.y1) > MAX_REACH) {
       const text = `virtwl: ${String(surface)} draws outside of its window geometry, over ${MAX_REACH} units wide or high`;
@@ -312,14 +298,10 @@ class GeometryKeeper {
     return wanted;
   }
 
-  /** How far the window may draw beyond its geometry. */
-  #sidesOf(window: ShellWindow): Sides {
-    const { shadow } = this.bounds;
-    const { role, surface, tiled, full } = window;
-    if (!role!.is('xdg_toplevel')) return { x1: shadow, y1: shadow, x2: shadow, y2: shadow };
-    if (full || this.#decorated.has(surface)) return { x1: 0, y1: 0, x2: 0, y2: 0 };
-    const side = (is: boolean): number => (is ? Math.min(shadow, TILED_SHADOW) : shadow);
-    return { x1: side(tiled.left), y1: side(tiled.top), x2: side(tiled.right), y2: side(tiled.bottom) };
+  /** How far the window may draw beyond its geometry, on each side. */
+  #shadowOf({ role, surface, layout }: ShellWindow): number {
+    const none = layout.full || this.titleBars.has(surface);
+    return none && role!.is('xdg_toplevel') ? 0 : this.bounds.shadow;
   }
 
   /** An xdg_surface has become a toplevel or popup. */
@@ -329,29 +311,20 @@ class GeometryKeeper {
     window.role = role;
     this.surfaces.setWindow(role, window);
   }
-
-  #decorate(decoration: RelayObject, byServer: boolean): Verdict {
-    const surface = this.#surfaceOf.get(decoration);
-    if (surface !== undefined) {
-      if (byServer) this.#decorated.add(surface);
-      else this.#decorated.delete(surface);
-    }
-    return Verdict.Forward;
-  }
 }
 
 /** What a commit costs; see `pace.ts`. */
 const COMMIT_COST = 4;
 
-/** The geometry, with as much of the extents in it as leaves `sides` outside. */
-function grown(geometry: Box, extents: Box, sides: Sides): Box {
+/** The geometry, with as much of the extents in it as leaves `shadow` outside. */
+function grown(geometry: Box, extents: Box, shadow: number): Box {
   // A compositor takes what geometry and extents have in common.
   const inside = intersection(geometry, extents) ?? extents;
   const rect = {
-    x1: Math.min(inside.x1, extents.x1 + sides.x1),
-    y1: Math.min(inside.y1, extents.y1 + sides.y1),
-    x2: Math.max(inside.x2, extents.x2 - sides.x2),
-    y2: Math.max(inside.y2, extents.y2 - sides.y2),
+    x1: Math.min(inside.x1, extents.x1 + shadow),
+    y1: Math.min(inside.y1, extents.y1 + shadow),
+    x2: Math.max(inside.x2, extents.x2 - shadow),
+    y2: Math.max(inside.y2, extents.y2 - shadow),
   };
   return isSame(rect, inside) && inside !== extents ? geometry : rect;
 }
@@ -369,20 +342,14 @@ function isSame(a: Box, b: Box): boolean {
 }
 
 /**
- * Sides with a narrow shadow and windows with none, by the states of `xdg_toplevel.configure`. A client of version 1 has no
- * word for tiled sides; compositors that tile tell it that it is maximized.
+ * Whether a window has no shadow at all, by the states of `xdg_toplevel.configure`: maximized or full screen. A client of
+ * version 1 has no word for tiled sides; compositors that tile tell it that it is maximized.
  */
-function layoutOf(states: Uint8Array): Pick<ShellWindow, 'tiled' | 'full'> {
-  const told = new Set<number>();
+function isFull(states: Uint8Array): boolean {
   const view = new DataView(states.buffer, states.byteOffset, states.byteLength);
-  for (let at = 0; at + 4 <= states.byteLength; at += 4) told.add(view.getUint32(at, true));
-  return {
-    full: told.has(XdgToplevelState.maximized) || told.has(XdgToplevelState.fullscreen),
-    tiled: {
-      left: told.has(XdgToplevelState.tiled_left),
-      top: told.has(XdgToplevelState.tiled_top),
-      right: told.has(XdgToplevelState.tiled_right),
-      bottom: told.has(XdgToplevelState.tiled_bottom),
-    },
-  };
+  for (let at = 0; at + 4 <= states.byteLength; at += 4) {
+    const state = view.getUint32(at, true);
+    if (state === XdgToplevelState.maximized || state === XdgToplevelState.fullscreen) return true;
+  }
+  return false;
 }

@@ -7,6 +7,7 @@ import type { Rect } from '../wayland/rect.js';
 import type { Box } from '../wayland/region.js';
 import type { Size } from './surface-state.js';
 import { SurfaceNode } from './surface-tree.js';
+import { Layout } from './window-layout.js';
 
 /** What is known of an xdg_surface. */
 export class ShellWindow {
@@ -18,10 +19,7 @@ export class ShellWindow {
   settled: Box | undefined;
   /** The toplevel or popup. */
   role: RelayObject | undefined;
-  /** Sides on which the compositor has said that there is no shadow. */
-  tiled = { left: false, top: false, right: false, bottom: false };
-  /** Maximized or full screen. */
-  full = false;
+  readonly layout = new Layout();
 
   constructor(
     readonly object: RelayObject<'xdg_surface'>,

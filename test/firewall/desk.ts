@@ -122,11 +122,15 @@ export class Desk {
     await settle(24);
   }
 
-  /** The compositor says which states a window has. */
-  async configure(...states: readonly number[]): Promise<void> {
+  /** The compositor says which states a window has. Gives the serial, to be acknowledged. */
+  async configure(...states: readonly number[]): Promise<number> {
     await settle(24);
     const toplevel = madeBy(this.compositor, 'xdg_surface.get_toplevel');
     this.compositor.say(toplevel, 'configure', [0, 0, new Uint8Array(Uint32Array.from(states).buffer)]);
+    this.compositor.say(madeBy(this.compositor, 'xdg_wm_base.get_xdg_surface'), 'configure', [++this.#serial]);
     await settle(24);
+    return this.client.last('xdg_surface.configure').args[0] as number;
   }
+
+  #serial = 2000;
 }

@@ -14,7 +14,7 @@ import { openDevice } from '../../src/virtwl/device.js';
 import { SocketVfd } from '../../src/virtwl/vfd.js';
 import { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
-import { DEFAULT_SHADOW, TILED_SHADOW } from '../../src/firewall/geometry.js';
+import { DEFAULT_SHADOW } from '../../src/firewall/geometry.js';
 import { startSway, type Sway } from '../compositors.js';
 import { boundsOfDifference, Screen } from '../loopback/screen.js';
 
@@ -139,7 +139,7 @@ const isInside = (inner: Rect, outer: Rect, margin: number): boolean =>
   inner.y + inner.height <= outer.y + outer.height + margin;
 
 const LAYOUTS: readonly (readonly [name: string, config: string, opening: Partial<Opening>, margin: number])[] = [
-  ['tiled', '', {}, TILED_SHADOW],
+  ['tiled', '', {}, DEFAULT_SHADOW],
   ['tiled, by a client that has no word for it', '', { version: 1 }, 0],
   [
     'floating, with a title bar of the compositor',

@@ -1,6 +1,7 @@
 /** Windows show nothing outside of themselves: what a compositor is told of their geometry, whatever their client says. */
 import t, { type Test } from 'tap';
 import { DEFAULT_SHADOW, MAX_REACH } from '../../src/firewall/geometry.js';
+import { ZxdgToplevelDecorationV1Mode } from '../../src/wayland/protocols/xdg-decoration-unstable-v1.js';
 import { XdgSurfaceError, XdgToplevelState } from '../../src/wayland/protocols/xdg-shell.js';
 import { eventually } from '../eventually.js';
 import { firstCommit } from '../relay/manners.js';
@@ -47,47 +48,109 @@ t.test('a window without a geometry of its own is what it draws', async t => {
   t.equal(await desk.told(), undefined);
 });
 
-t.test('sides without a shadow', async t => {
-  const { tiled_left, tiled_top, maximized } = XdgToplevelState;
-  t.test('those that are tiled, from when the compositor says so', async t => {
+t.test('a tiled window has the shadow that it draws, and is where it says that it is', async t => {
+  const { tiled_left, tiled_right, tiled_top, tiled_bottom } = XdgToplevelState;
+  const desk = await Desk.open(t);
+  const { surface, xdgSurface } = await desk.window();
+  const serial = await desk.configure(tiled_left, tiled_right, tiled_top, tiled_bottom);
+  desk.client.say(xdgSurface, 'ack_configure', [serial]);
+  // As libadwaita has it on sway 1.7, which tells of tiled sides.
+  desk.geometry(xdgSurface, 61, 55, 1280, 800);
+  desk.show(surface, 61 + 1280 + 61, 55 + 800 + 67);
+  t.same(await desk.told(), [61, 55, 1280, 800]);
+  t.equal(desk.compositor.all('xdg_surface.set_window_geometry').length, 1, 'said once, by the client');
+  desk.geometry(xdgSurface, 200, 55, 1280, 800);
+  desk.show(surface, 200 + 1280, 55 + 800);
+  t.same(await desk.told(), [DEFAULT_SHADOW, 55, 1408, 800], 'no more than any other');
+});
+
+t.test('windows without a shadow', async t => {
+  const { maximized, fullscreen, activated } = XdgToplevelState;
+  for (const [name, state] of [
+    ['maximized', maximized],
+    ['full screen', fullscreen],
+  ] as const) {
+    t.test(name, async t => {
+      const desk = await Desk.open(t);
+      const { surface, xdgSurface } = await desk.window();
+      desk.client.say(xdgSurface, 'ack_configure', [await desk.configure(state)]);
+      desk.geometry(xdgSurface, 20, 20, 600, 400);
+      desk.show(surface, 640, 440);
+      t.same(await desk.told(), [0, 0, 640, 440]);
+    });
+  }
+  t.test('from the commit on that knows it, and until one that knows better', async t => {
     const desk = await Desk.open(t);
     const { surface, xdgSurface } = await desk.window();
     desk.geometry(xdgSurface, 20, 20, 600, 400);
     desk.show(surface, 640, 440);
-    await desk.configure(tiled_left, tiled_top);
+    const filled = await desk.configure(maximized);
+    const active = await desk.configure(maximized, activated);
+    const small = await desk.configure();
     desk.client.say(surface, 'commit');
-    t.same(await desk.told(), [20, 20, 600, 400], 'a border for resizing');
-    desk.geometry(xdgSurface, 50, 50, 540, 340);
+    t.same(await desk.told(), [20, 20, 600, 400], 'what it draws before it knows is not wrong');
+    desk.client.say(xdgSurface, 'ack_configure', [filled]);
+    t.same(await desk.told(), [20, 20, 600, 400], 'nor before it is committed');
     desk.client.say(surface, 'commit');
-    t.same(await desk.told(), [20, 20, 570, 370], 'and no shadow');
-    await desk.configure();
+    t.same(await desk.told(), [0, 0, 640, 440], 'then it is');
+    desk.client.say(xdgSurface, 'ack_configure', [active]);
     desk.client.say(surface, 'commit');
-    t.same(await desk.told(), [50, 50, 540, 340], 'which it has when it floats');
+    t.same(await desk.told(), [0, 0, 640, 440], 'a later word on something else is none on this');
+    desk.client.say(xdgSurface, 'ack_configure', [small]);
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [20, 20, 600, 400]);
   });
-  t.test('all of a window that fills the screen', async t => {
+  t.test('as the last word has it that is acknowledged, whatever was passed over', async t => {
     const desk = await Desk.open(t);
     const { surface, xdgSurface } = await desk.window();
+    desk.geometry(xdgSurface, 20, 20, 600, 400);
     await desk.configure(maximized);
-    desk.geometry(xdgSurface, 20, 20, 600, 400);
+    const small = await desk.configure();
+    await desk.configure(maximized);
+    desk.client.say(xdgSurface, 'ack_configure', [small]);
     desk.show(surface, 640, 440);
-    t.same(await desk.told(), [0, 0, 640, 440]);
+    t.same(await desk.told(), [20, 20, 600, 400]);
   });
-  t.test('all where the compositor draws the title bar', async t => {
+  t.test('those that the compositor draws the title bar of', async t => {
     const desk = await Desk.open(t);
     const { surface, xdgSurface, toplevel } = await desk.window();
-    const manager = desk.global('zxdg_decoration_manager_v1');
-    const decoration = desk.client.make(manager, 'get_toplevel_decoration', ['new', toplevel]);
-    await settle(24);
-    const theirs = madeBy(desk.compositor, 'zxdg_decoration_manager_v1.get_toplevel_decoration');
-    desk.compositor.say(theirs, 'configure', [2]);
-    await settle(24);
+    const decoration = await decorated(desk, toplevel);
     // Without it, the title bar may stay.
     desk.client.say(decoration, 'destroy');
     desk.geometry(xdgSurface, 20, 20, 600, 400);
     desk.show(surface, 640, 440);
     t.same(await desk.told(), [0, 0, 640, 440]);
   });
+  t.test('but for those that have asked to draw it themselves, whatever they are told', async t => {
+    const { client_side, server_side } = ZxdgToplevelDecorationV1Mode;
+    const desk = await Desk.open(t);
+    const { surface, xdgSurface, toplevel } = await desk.window();
+    const decoration = await decorated(desk, toplevel);
+    desk.client.say(decoration, 'set_mode', [client_side]);
+    // As Chromium has it, tiled on sway.
+    desk.geometry(xdgSurface, 10, 10, 640, 800);
+    desk.show(surface, 660, 820);
+    t.same(await desk.told(), [10, 10, 640, 800]);
+    desk.client.say(decoration, 'set_mode', [server_side]);
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [0, 0, 660, 820]);
+    desk.client.say(decoration, 'set_mode', [client_side]);
+    desk.client.say(decoration, 'unset_mode');
+    desk.client.say(surface, 'commit');
+    t.same(await desk.told(), [0, 0, 660, 820], 'as little as those that leave it to the compositor');
+  });
 });
+
+/** The compositor says that it draws a window's title bar. */
+async function decorated(desk: Desk, toplevel: number): Promise<number> {
+  const manager = desk.global('zxdg_decoration_manager_v1');
+  const decoration = desk.client.make(manager, 'get_toplevel_decoration', ['new', toplevel]);
+  await settle(24);
+  const theirs = madeBy(desk.compositor, 'zxdg_decoration_manager_v1.get_toplevel_decoration');
+  desk.compositor.say(theirs, 'configure', [ZxdgToplevelDecorationV1Mode.server_side]);
+  await settle(24);
+  return decoration;
+}
 
 t.test('how large a surface is', async t => {
   const cases: readonly [name: string, say: (desk: Desk, surface: number) => void, told: readonly number[]][] = [
@@ -97,7 +160,7 @@ t.test('how large a surface is', async t => {
         desk.client.say(surface, 'set_buffer_scale', [2]);
         desk.show(surface, 1000, 800);
       },
-      [64, 64, 372, 272],
+      [72, 72, 356, 256],
     ],
     [
       'turned',
@@ -105,7 +168,7 @@ t.test('how large a surface is', async t => {
         desk.client.say(surface, 'set_buffer_transform', [5]);
         desk.show(surface, 400, 1000);
       },
-      [64, 64, 872, 272],
+      [72, 72, 856, 256],
     ],
     [
       'by what a viewport makes of one pixel',
@@ -117,7 +180,7 @@ t.test('how large a surface is', async t => {
         desk.client.say(surface, 'attach', [buffer, 0, 0]);
         desk.client.say(surface, 'commit');
       },
-      [64, 64, 872, 672],
+      [72, 72, 856, 656],
     ],
     [
       'by what a viewport takes',
@@ -126,7 +189,7 @@ t.test('how large a surface is', async t => {
         desk.client.say(viewport, 'set_source', [0, 0, 500, 300]);
         desk.show(surface, 1000, 800);
       },
-      [64, 64, 372, 172],
+      [72, 72, 356, 156],
     ],
   ];
   for (const [name, say, told] of cases) {
@@ -158,7 +221,7 @@ t.test('subsurfaces', async t => {
     desk.show(child, 900, 660);
     t.same(await desk.told(), [0, 0, 600, 400], 'nothing of it is seen before the window is committed');
     desk.client.say(surface, 'commit');
-    t.same(await desk.told(), [-186, -96, 786, 532]);
+    t.same(await desk.told(), [-178, -88, 778, 516]);
     desk.client.say(subsurface, 'destroy');
     desk.client.say(surface, 'commit');
     t.same(await desk.told(), [0, 0, 600, 400], 'until they are gone');
@@ -172,7 +235,7 @@ t.test('subsurfaces', async t => {
     await desk.order();
     desk.show(child, 900, 660);
     t.same(await desk.order(), ['wl_surface.commit', 'xdg_surface.set_window_geometry', 'wl_surface.commit']);
-    t.same(await desk.told(), [-186, -96, 786, 532]);
+    t.same(await desk.told(), [-178, -88, 778, 516]);
     desk.client.say(child, 'commit');
     t.same(await desk.order(), ['wl_surface.commit'], 'once');
   });
@@ -212,13 +275,13 @@ t.test('subsurfaces', async t => {
     desk.show(grandchild, 100, 100);
     desk.show(child, 100, 100);
     desk.client.say(surface, 'commit');
-    t.same(await desk.told(), [-436, 0, 1036, 400]);
+    t.same(await desk.told(), [-428, 0, 1028, 400]);
     // What is smaller is not seen before both above have been committed.
     desk.client.say(below, 'set_position', [0, 0]);
     desk.client.say(surface, 'commit');
-    t.same(await desk.told(), [-436, 0, 1036, 400], 'not yet');
+    t.same(await desk.told(), [-428, 0, 1028, 400], 'not yet');
     desk.client.say(child, 'commit');
-    t.same(await desk.told(), [-436, 0, 1036, 400], 'nor yet');
+    t.same(await desk.told(), [-428, 0, 1028, 400], 'nor yet');
     desk.client.say(surface, 'commit');
     t.same(await desk.told(), [0, 0, 600, 400]);
   });
@@ -229,7 +292,7 @@ t.test('popups are where their client wants them, whatever the compositor takes 
   const { surface, xdgSurface } = await desk.window();
   desk.geometry(xdgSurface, 100, 90, 600, 400);
   desk.show(surface, 700, 490);
-  t.same(await desk.told(), [64, 64, 636, 426]);
+  t.same(await desk.told(), [72, 72, 628, 418]);
   const positioner = desk.client.make(desk.global('xdg_wm_base'), 'create_positioner');
   desk.client.say(positioner, 'set_size', [50, 50]);
   desk.client.say(positioner, 'set_anchor_rect', [5, 6, 1, 1]);
@@ -239,15 +302,15 @@ t.test('popups are where their client wants them, whatever the compositor takes 
   await settle(24);
   const received = desk.compositor.received.map(({ name, args }) => ({ name, args }));
   const at = received.findIndex(({ name }) => name === 'xdg_surface.get_popup');
-  t.match(received[at - 1], { name: 'xdg_positioner.set_anchor_rect', args: [5 + 36, 6 + 26, 1, 1] });
+  t.match(received[at - 1], { name: 'xdg_positioner.set_anchor_rect', args: [5 + 28, 6 + 18, 1, 1] });
   const theirs = madeBy(desk.compositor, 'xdg_surface.get_popup');
-  desk.compositor.say(theirs, 'configure', [41, 32, 50, 50]);
+  desk.compositor.say(theirs, 'configure', [33, 24, 50, 50]);
   t.match(await desk.client.receives('xdg_popup.configure'), { id: popup, args: [5, 6, 50, 50] });
   // A popup's own shadow has the same bound.
   await firstCommit(desk.client, popupSurface, popupXdg);
   desk.geometry(popupXdg, 100, 10, 50, 50);
   desk.show(popupSurface, 160, 70);
-  t.same(await desk.told(), [64, 10, 86, 50]);
+  t.same(await desk.told(), [72, 10, 78, 50]);
 });
 
 t.test('a window that reaches further than any screen ends its client', async t => {
@@ -310,7 +373,7 @@ t.test('a window whose first frame waits is not shown by what its subsurfaces do
   const toplevel = desk.compositor.all('wl_surface.commit').at(-1)!.id;
   t.not(toplevel, madeFirst(desk), 'what was committed is the subsurface');
   await eventually('it is shown', () => desk.compositor.last('wl_surface.commit').id === madeFirst(desk));
-  t.same(await desk.told(), [-186, -96, 786, 532], 'with the geometry that holds by then');
+  t.same(await desk.told(), [-178, -88, 778, 516], 'with the geometry that holds by then');
 });
 
 /** What the compositor calls the client's first surface. */

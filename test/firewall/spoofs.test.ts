@@ -6,12 +6,11 @@
 import t, { type Test } from 'tap';
 import type { Picture } from '../../src/frames/picture.js';
 import { COLOUR_MASK } from '../../src/frames/picture.js';
+import { DEFAULT_SHADOW } from '../../src/firewall/geometry.js';
 import { SIEGE } from './siege.js';
 import { HEIGHT, HOSTILE, Siege, VICTIM, WIDTH } from './siege.js';
 import { colourBuffer, newSurface, Window } from './window.js';
 
-/** How far a shadow may reach, in pixels. */
-const SHADOW = 64;
 const FALSE_COLOUR = 0x20a020;
 const HONEST_COLOUR = 0x2040a0;
 
@@ -86,7 +85,7 @@ for (const [how, config] of [
       await display.roundtrip().catch(() => undefined); // it may be told of an error
       const picture = await siege.screen.still('what is shown then');
       if (display.ended !== undefined) t.equal(count(picture, FALSE_COLOUR), 0, 'the client was told of its error');
-      else t.equal(astray(picture, await placeOf(siege, 'false'), SHADOW), 0, 'nothing shows beyond a shadow');
+      else t.equal(astray(picture, await placeOf(siege, 'false'), DEFAULT_SHADOW), 0, 'nothing shows beyond a shadow');
     });
 
     await t.test('a subsurface outside of its window', async t => {
@@ -103,7 +102,7 @@ for (const [how, config] of [
       await display.roundtrip().catch(() => undefined);
       const picture = await siege.screen.still('what is shown then');
       if (display.ended !== undefined) t.equal(count(picture, FALSE_COLOUR), 0, 'the client was told of its error');
-      else t.equal(astray(picture, await placeOf(siege, 'false'), SHADOW), 0, 'nothing shows beyond a shadow');
+      else t.equal(astray(picture, await placeOf(siege, 'false'), DEFAULT_SHADOW), 0, 'nothing shows beyond a shadow');
     });
 
     await t.test('an ordinary shadow is shown', async t => {

@@ -47,6 +47,8 @@ export const captures: readonly Program[] = [
     'film.mkv',
     /doesn't support|does not support/i,
     'wf-recorder',
+    // Without it, no frame is recorded where nothing changes.
+    '-D',
     '-c',
     'ffv1',
     '-f',
