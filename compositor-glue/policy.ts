@@ -15,6 +15,7 @@
  *     pointer     lock no        # or yes: it may lock and confine the pointer
  *     shortcuts   keep           # or inhibit: its windows may ask for the compositor's own keys
  *     memory      256M           # host memory for buffers
+ *     buffer      256M           # the largest of them
  *     clients     64             # connections at the same time
  *     objects     20000          # objects of all of them together
  *     limit       popups 32      # objects of one kind
@@ -40,10 +41,13 @@ import { DEFAULT_OBJECTS_PER_VM, DEFAULT_VM_SHARE } from './vm-account.js';
 import type { AppIdForm } from './window-label.js';
 
 /**
- * Connections of one VM at the same time: a desktop has dozens. One whose client asks much and reads nothing costs the
- * glue some 2 MiB of messages that wait, and each is two descriptors here and one in the compositor.
+ * Connections of one VM at the same time: a desktop has dozens, and a script that opens windows some hundreds. One whose
+ * client asks much and reads nothing costs the glue some 2 MiB of messages that wait, and each is two descriptors here and
+ * one in the compositor.
  */
-export const DEFAULT_CLIENTS_PER_VM = 256;
+export const DEFAULT_CLIENTS_PER_VM = 512;
+/** The largest buffer, in bytes: 16,384 x 16,384 pixels, beyond which compositors have no textures. */
+export const DEFAULT_LARGEST_BUFFER = 1 << 30;
 /** Widest shadow and largest cursor that a policy may allow, in surface units: a screen's height. */
 export const MAX_POLICY_UNITS = 4096;
 /** The largest number of objects that a policy may allow, of one kind or altogether. */
@@ -80,6 +84,8 @@ export interface VmPolicy {
   readonly inhibitShortcuts: boolean;
   /** Bytes of host memory. */
   readonly memory: number;
+  /** The most of it that lies in one piece: bytes of the largest buffer. */
+  readonly buffer: number;
   readonly clients: number;
   /** Objects of all its connections together. */
   readonly objects: number;
@@ -103,6 +109,7 @@ export const DEFAULT_POLICY: VmPolicy = {
   pointerLock: true,
   inhibitShortcuts: false,
   memory: DEFAULT_VM_SHARE,
+  buffer: DEFAULT_LARGEST_BUFFER,
   clients: DEFAULT_CLIENTS_PER_VM,
   objects: DEFAULT_OBJECTS_PER_VM,
   limits: {},
@@ -226,6 +233,9 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
         break;
       case 'memory':
         policy.memory = size(values, fail);
+        break;
+      case 'buffer':
+        policy.buffer = size(values, fail);
         break;
       case 'clients':
         policy.clients = count(values, 1, 100_000, fail);

@@ -97,6 +97,7 @@ function glue(link: TestChannel, compositor: TestChannel, draw: Draw): Between {
     device,
     shared: new SharedFirewall(),
     allocate,
+    refused: () => undefined,
   });
   let why: string | undefined;
   client.relay.on('close', reason => (why = brief(reason)));
