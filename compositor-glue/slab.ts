@@ -32,6 +32,7 @@ export const Refused = {
 
 /** The largest slab: the largest `wl_shm_pool` there can be (its size is an int), in whole pages. */
 export const MAX_SLAB_BYTES = 0x7ffff000;
+
 /** What the slabs of one client need from around them. */
 export interface SlabNeeds {
   readonly account: VmAccount;
@@ -46,8 +47,8 @@ export interface SlabNeeds {
 }
 
 /**
- * How long a client must have been refused before that is told, in milliseconds: mostly another client, or the same, gives
- * something up at once.
+ * How long a client must have been refused before that is told, in milliseconds: mostly it is content with less, or
+ * another client, or the same, gives something up at once.
  */
 export const TELL_AFTER_MS = 1000;
 
@@ -82,26 +83,39 @@ class SlabUse {
 
 type SlabObject = RelayObject<'virtwl_slab_v1'>;
 
+/** What a client was refused, and has not been granted since. */
+interface Shortage {
+  size: number;
+  reason: string;
+  told: boolean;
+  /** Runs until it is told. */
+  readonly timer: NodeJS.Timeout;
+}
+
 /** The slabs of one remote client. */
 export class ClientSlabs {
   readonly #needs: SlabNeeds;
   readonly #uses = new Set<SlabUse>();
-  /** Those of its objects that are told of a shortage. */
-  readonly #told = new Map<RelayObject<'virtwl_memory_v1'>, Relay>();
-  /** What was refused since when, and not granted since. */
-  #short: { readonly size: number; readonly since: number; told: boolean } | undefined;
+  /** Its objects that can tell it of a shortage, and how. */
+  readonly #memories = new Map<RelayObject<'virtwl_memory_v1'>, Relay>();
+  #shortage: Shortage | undefined;
 
   constructor(needs: SlabNeeds) {
     this.#needs = needs;
     needs.account.members.add(this);
   }
 
-  /** Another client of the VM was refused so many bytes. */
+  /**
+   * Another client of the VM was refused so many bytes. This one is told once, however many objects it has made for that,
+   * and not while it does not read.
+   */
   short(bytes: number): void {
-    for (const [memory, relay] of this.#told) {
-      relay.emitEvent(memory, 'short', { bytes });
-      relay.flush();
-    }
+    const [first] = this.#memories;
+    if (first === undefined) return;
+    const [memory, relay] = first;
+    if (relay.toClient.backedUp) return;
+    relay.emitEvent(memory, 'short', { bytes });
+    relay.flush();
   }
 
   /** For the relay's rules. */
@@ -109,10 +123,10 @@ export class ClientSlabs {
     name: 'slabs',
     made: {
       virtwl_memory_v1: (memory, { relay }) => {
-        if (memory.version >= 2) this.#told.set(memory, relay);
+        if (memory.version >= 2) this.#memories.set(memory, relay);
       },
     },
-    gone: { virtwl_memory_v1: memory => this.#told.delete(memory) },
+    gone: { virtwl_memory_v1: memory => this.#memories.delete(memory) },
     requests: {
       virtwl_memory_v1: {
         allocate: call => this.#allocate(call),
@@ -133,7 +147,8 @@ export class ClientSlabs {
 
   /** Gives everything back; the connection is gone. */
   close(): void {
-    this.#told.clear();
+    this.#memories.clear();
+    clearTimeout(this.#shortage?.timer);
     this.#needs.account.members.delete(this);
     for (const use of [...this.#uses]) this.#leave(use);
   }
@@ -195,7 +210,7 @@ export class ClientSlabs {
         slab.arriving = false;
         slab.memory = memory;
         slab.gone = gone;
-        if (this.#short !== undefined && size >= this.#short.size) this.#short = undefined;
+        this.#granted(size);
         if (object.destroyed || relay.closed) {
           this.#leave(use);
           return;
@@ -238,11 +253,28 @@ export class ClientSlabs {
     if (reason !== Refused.OverShare && reason !== Refused.Allocator) return;
     const { size } = (object.data as SlabUse).slab;
     this.#needs.account.tellShort(size, this);
-    const now = performance.now();
-    const short = (this.#short ??= { size, since: now, told: false });
-    if (short.told || now - short.since < TELL_AFTER_MS) return;
-    short.told = true;
-    this.#needs.refused(message);
+    const shortage = (this.#shortage ??= {
+      size,
+      reason: message,
+      told: false,
+      timer: setTimeout(() => this.#tell(), TELL_AFTER_MS),
+    });
+    shortage.size = size;
+    shortage.reason = message;
+  }
+
+  #tell(): void {
+    const shortage = this.#shortage!;
+    shortage.told = true;
+    this.#needs.refused(shortage.reason);
+  }
+
+  /** A client that gets anything before it is told of is not short; later it has to be what it was refused. */
+  #granted(size: number): void {
+    const shortage = this.#shortage;
+    if (shortage === undefined || (shortage.told && size < shortage.size)) return;
+    clearTimeout(shortage.timer);
+    this.#shortage = undefined;
   }
 
   #createPool(call: Call<'virtwl_slab_v1', RequestValues<'virtwl_slab_v1', 'create_pool'>>): Verdict {

@@ -162,10 +162,12 @@ export class VmAccount implements ObjectAccount {
 
   /**
    * As {@link charge}, of what could not be charged now: waits for what is about to leave, at most `waitMs` milliseconds.
-   * Undefined where that would not be enough.
+   * Undefined where that would not be enough, or where as many wait as there may be slabs: one may ask and let go over and
+   * over.
    */
   chargeSoon(bytes: number, waitMs = RELEASE_WAIT_MS): Promise<boolean> | undefined {
     const left = this.#bytes - this.#leaving;
+    if (this.#waiting.size >= this.maxSlabs) return undefined;
     if (left + bytes > this.share || this.#slabs - this.#leavingSlabs >= this.maxSlabs) return undefined;
     return new Promise(resolve => {
       const end = (charged: boolean): void => {

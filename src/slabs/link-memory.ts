@@ -128,7 +128,8 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMembe
     // An empty slab that is too small for this would only take room from the one that is asked for.
     this.dropEmpty();
     if (this.#arena.slabCount >= MAX_SLABS) {
-      throw new NoMemory(`${MAX_SLABS} slabs are full of buffers that the compositor has not let go of`);
+      this.#lastRefusal = `${MAX_SLABS} slabs are full of buffers that the compositor has not let go of`;
+      throw new NoMemory(this.#lastRefusal);
     }
     this.#grow(this.#arena.wish(bytes), bytes);
     return undefined;
@@ -166,6 +167,11 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMembe
   }
 
   dropEmpty(): number {
+    if (!this.#growing) {
+      // The window may be gone that waited for it.
+      this.#kept?.part.free();
+      this.#kept = undefined;
+    }
     let unmapped = 0;
     for (const held of [...this.#held]) if (held.offsets.size === 0) unmapped += this.#drop(held);
     return unmapped;

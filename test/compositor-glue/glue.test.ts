@@ -1,8 +1,9 @@
 /** Remote clients on a compositor, by the glue: their memory, their keymaps, their limits, and how they end. */
+import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { MAX_VMS } from '../../compositor-glue/glue.js';
-import { MAX_SLAB_BYTES, Refused } from '../../compositor-glue/slab.js';
-import { MAX_KEYMAPS } from '../../compositor-glue/vm-account.js';
+import { MAX_SLAB_BYTES, Refused, TELL_AFTER_MS } from '../../compositor-glue/slab.js';
+import { MAX_KEYMAPS, SHORT_INTERVAL_MS } from '../../compositor-glue/vm-account.js';
 import { KINDS } from '../../src/firewall/population.js';
 import { MAX_KEYMAP_BYTES } from '../../src/relay/keymap.js';
 import { OwnedFd } from '../../src/system/fd.js';
@@ -338,6 +339,54 @@ withGlue(
   { policy: { memory: MIB } },
 );
 
+withGlue(
+  'a client is told once that another is short, however many objects it has for that',
+  async (t, g) => {
+    const [one, two] = [await g.arrive('work'), await g.arrive('work')];
+    const version2 = (r: Remote): number => r.client.bind(r.registry, r.memoryName, 'virtwl_memory_v1', 2);
+    const m1 = version2(one);
+    const [first, second] = Array.from({ length: 50 }, () => version2(two));
+    await two.client.roundtrip();
+    one.client.make(m1, 'allocate', ['new', 2 * MIB]);
+    await one.client.receives('virtwl_slab_v1.refused');
+    await two.client.roundtrip();
+    t.same(
+      two.client.all('virtwl_memory_v1.short').map(({ id }) => id),
+      [first],
+    );
+    two.client.say(first!, 'destroy');
+    await two.client.roundtrip();
+    await pause(SHORT_INTERVAL_MS);
+    one.client.make(m1, 'allocate', ['new', 2 * MIB]);
+    await one.client.receives('virtwl_slab_v1.refused', 2);
+    await two.client.roundtrip();
+    t.equal(two.client.last('virtwl_memory_v1.short').id, second, 'by another when that is gone');
+  },
+  { policy: { memory: MIB } },
+);
+
+withGlue(
+  'a client that is content with less is not short; one that has to go without is, and is told of once',
+  async (t, g) => {
+    const [content, short] = [await g.arrive('work'), await g.arrive('play')];
+    const [m1, m2] = [memoryOf(content), memoryOf(short)];
+    content.client.make(m1, 'allocate', ['new', 2 * MIB]);
+    short.client.make(m2, 'allocate', ['new', 2 * MIB]);
+    await content.client.receives('virtwl_slab_v1.refused');
+    content.client.make(m1, 'allocate', ['new', 4096]);
+    await content.client.receives('virtwl_slab_v1.memory');
+    await eventually('it is told', () => g.refused.length > 0);
+    const reason = 'VM "play" may have: it uses 0 of 1048576 bytes and 0 of 256 slabs';
+    t.match(g.refused, [{ vm: 'play', reason: `2097152 bytes more than ${reason}` }]);
+    short.client.make(m2, 'allocate', ['new', 4096]);
+    short.client.make(m2, 'allocate', ['new', 2 * MIB]);
+    await short.client.receives('virtwl_slab_v1.refused', 2);
+    await pause(TELL_AFTER_MS + 200);
+    t.equal(g.refused.length, 1, 'it is still the same');
+  },
+  { policy: { memory: MIB } },
+);
+
 withGlue('a pool before its memory is a mistake', async (t, g) => {
   g.allocator!.mode = 'wait';
   const r = await g.arrive('work');
@@ -426,6 +475,30 @@ withGlue(
     await eventually('it to be gone', () => g.glue.bytesOf('work') === 0);
   },
   { policy: { memory: 4 * MIB } },
+);
+
+withGlue(
+  'no more requests wait for what is about to come back than there may be slabs',
+  async (t, g) => {
+    g.allocator!.notices = true;
+    const r = await g.arrive('work');
+    const memory = memoryOf(r);
+    r.client.say(r.client.make(memory, 'allocate', ['new', 3 * MIB]), 'destroy');
+    await eventually('it is lent, and given back', () => g.allocator!.asked.length === 1);
+    await r.client.roundtrip();
+    for (let n = 0; n < 4; n++) {
+      r.client.say(r.client.make(memory, 'allocate', ['new', 2 * MIB]), 'destroy');
+    }
+    await r.client.roundtrip();
+    t.same(r.client.all('virtwl_slab_v1.refused'), []);
+    const late = r.client.make(memory, 'allocate', ['new', 2 * MIB]);
+    await r.client.roundtrip();
+    t.same(r.client.all('virtwl_slab_v1.refused').map(({ id }) => id), [late], 'also by one who asks and lets go');
+    g.allocator!.tellGone();
+    await eventually('it to be gone', () => g.glue.bytesOf('work') === 0);
+    t.same(g.allocator!.asked, [3 * MIB], 'for those that have let go nothing is asked');
+  },
+  { policy: { memory: 4 * MIB, limits: { slabs: 4 } } },
 );
 
 withGlue('each VM has its own connection to the allocator', async (t, g) => {
