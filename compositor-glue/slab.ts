@@ -51,6 +51,11 @@ export interface SlabNeeds {
  * another client, or the same, gives something up at once.
  */
 export const TELL_AFTER_MS = 1000;
+/**
+ * How long a client that was told of must have been refused nothing before that is told anew, in milliseconds: one that
+ * waits for memory asks again every two seconds, and may get a part of what it wants each time.
+ */
+export const SHORTAGE_GAP_MS = 10_000;
 
 /** Longest reason of a refusal that is told, in characters: a message has 4,096 bytes. */
 const MAX_REASON = 1000;
@@ -83,13 +88,13 @@ class SlabUse {
 
 type SlabObject = RelayObject<'virtwl_slab_v1'>;
 
-/** What a client was refused, and has not been granted since. */
+/** A client was refused memory. */
 interface Shortage {
-  size: number;
   reason: string;
-  told: boolean;
-  /** Runs until it is told. */
-  readonly timer: NodeJS.Timeout;
+  /** When it was refused last. */
+  last: number;
+  /** Runs until it is told; undefined: it was told. */
+  timer: NodeJS.Timeout | undefined;
 }
 
 /** The slabs of one remote client. */
@@ -210,7 +215,7 @@ export class ClientSlabs {
         slab.arriving = false;
         slab.memory = memory;
         slab.gone = gone;
-        this.#granted(size);
+        this.#granted();
         if (object.destroyed || relay.closed) {
           this.#leave(use);
           return;
@@ -253,27 +258,29 @@ export class ClientSlabs {
     if (reason !== Refused.OverShare && reason !== Refused.Allocator) return;
     const { size } = (object.data as SlabUse).slab;
     this.#needs.account.tellShort(size, this);
-    const shortage = (this.#shortage ??= {
-      size,
-      reason: message,
-      told: false,
-      timer: setTimeout(() => this.#tell(), TELL_AFTER_MS),
-    });
-    shortage.size = size;
-    shortage.reason = message;
+    this.#isShort(message);
   }
 
-  #tell(): void {
-    const shortage = this.#shortage!;
-    shortage.told = true;
+  #isShort(reason: string): void {
+    const last = performance.now();
+    const before = this.#shortage;
+    if (before !== undefined && (before.timer !== undefined || last - before.last < SHORTAGE_GAP_MS)) {
+      Object.assign(before, { reason, last });
+      return;
+    }
+    const shortage: Shortage = { reason, last, timer: setTimeout(() => this.#tell(shortage), TELL_AFTER_MS) };
+    this.#shortage = shortage;
+  }
+
+  #tell(shortage: Shortage): void {
+    shortage.timer = undefined;
     this.#needs.refused(shortage.reason);
   }
 
-  /** A client that gets anything before it is told of is not short; later it has to be what it was refused. */
-  #granted(size: number): void {
-    const shortage = this.#shortage;
-    if (shortage === undefined || (shortage.told && size < shortage.size)) return;
-    clearTimeout(shortage.timer);
+  /** A client that gets anything before it is told of is not short. */
+  #granted(): void {
+    if (this.#shortage?.timer === undefined) return;
+    clearTimeout(this.#shortage.timer);
     this.#shortage = undefined;
   }
 
