@@ -50,6 +50,8 @@ export interface GlueEvents {
   arrived: (vm: string, client: number) => void;
   /** `reason` where it did not just leave; `client` is undefined for one that was never let in. */
   left: (vm: string, reason: Error | undefined, client: number | undefined) => void;
+  /** A client was refused memory, and goes on. */
+  refused: (vm: string, reason: string, client: number) => void;
 }
 
 export class Glue extends EventEmitter<GlueEvents> {
@@ -89,6 +91,11 @@ export class Glue extends EventEmitter<GlueEvents> {
   /** The same of every VM that has clients, by name. */
   bytesByVm(): Record<string, number> {
     return Object.fromEntries([...this.#accounts.values()].map(account => [account.name, account.bytes]));
+  }
+
+  /** Slabs on their accounts. */
+  slabsByVm(): Record<string, number> {
+    return Object.fromEntries([...this.#accounts.values()].map(account => [account.name, account.slabs]));
   }
 
   /** Serves a client that arrived from `vm`. Takes ownership of `link`, not yet started. */
@@ -139,6 +146,7 @@ export class Glue extends EventEmitter<GlueEvents> {
       device: this.#options.device,
       outputs,
       allocate: bytes => this.#allocate(account, bytes),
+      refused: reason => this.emit('refused', vm, reason, number),
       trace: this.#options.trace?.connection(vm, number),
     });
     this.#clients.add(client);

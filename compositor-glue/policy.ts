@@ -15,6 +15,7 @@
  *     pointer     lock no        # or yes: it may lock and confine the pointer
  *     shortcuts   keep           # or inhibit: its windows may ask for the compositor's own keys
  *     memory      256M           # host memory for buffers
+ *     buffer      256M           # the largest of them
  *     time        25             # percent of the compositor's time, while other VMs say anything
  *     clients     64             # connections at the same time
  *     objects     20000          # objects of all of them together
@@ -42,10 +43,13 @@ import { DEFAULT_OBJECTS_PER_VM, DEFAULT_VM_SHARE } from './vm-account.js';
 import type { AppIdForm } from './window-label.js';
 
 /**
- * Connections of one VM at the same time: a desktop has dozens. One whose client asks much and reads nothing costs the
- * glue some 2 MiB of messages that wait, and each is two descriptors here and one in the compositor.
+ * Connections of one VM at the same time: a desktop has dozens, and a script that opens windows some hundreds. One whose
+ * client asks much and reads nothing costs the glue some 2 MiB of messages that wait, and each is two descriptors here and
+ * one in the compositor.
  */
-export const DEFAULT_CLIENTS_PER_VM = 256;
+export const DEFAULT_CLIENTS_PER_VM = 512;
+/** The largest buffer, in bytes: 16,384 x 16,384 pixels, beyond which compositors have no textures. */
+export const DEFAULT_LARGEST_BUFFER = 1 << 30;
 /** Widest shadow and largest cursor that a policy may allow, in surface units: a screen's height. */
 export const MAX_POLICY_UNITS = 4096;
 /** The largest number of objects that a policy may allow, of one kind or altogether. */
@@ -82,6 +86,8 @@ export interface VmPolicy {
   readonly inhibitShortcuts: boolean;
   /** Bytes of host memory. */
   readonly memory: number;
+  /** The most of it that lies in one piece: bytes of the largest buffer. */
+  readonly buffer: number;
   /** Part of the time that the compositor may be at work for them while other VMs say anything: see `src/firewall/pace.ts`. */
   readonly timeShare: number;
   readonly clients: number;
@@ -107,6 +113,7 @@ export const DEFAULT_POLICY: VmPolicy = {
   pointerLock: true,
   inhibitShortcuts: false,
   memory: DEFAULT_VM_SHARE,
+  buffer: DEFAULT_LARGEST_BUFFER,
   timeShare: VM_SHARE,
   clients: DEFAULT_CLIENTS_PER_VM,
   objects: DEFAULT_OBJECTS_PER_VM,
@@ -231,6 +238,9 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
         break;
       case 'memory':
         policy.memory = size(values, fail);
+        break;
+      case 'buffer':
+        policy.buffer = size(values, fail);
         break;
       case 'time':
         policy.timeShare = count(values, 1, 100, fail) / 100;

@@ -29,14 +29,14 @@ import type { OutputLayout } from './output-layout.js';
 import { globalsOf, type VmPolicy } from './policy.js';
 import { PoolMemory, poolConcern } from './pool-memory.js';
 import { ClientSlabs } from './slab.js';
-import { keymapHash, MAX_SLABS_PER_VM, type VmAccount } from './vm-account.js';
+import { keymapHash, type VmAccount } from './vm-account.js';
 import { fullscreenConcern, labelConcern } from './window-label.js';
 
 /**
  * The name of our own first global in a remote client's registry. Compositors count their names up from 1; this one is far
  * away from them.
  */
-const MEMORY_GLOBAL = { name: 0x76776c00, interface: 'virtwl_memory_v1', version: 1 } as const satisfies Global;
+const MEMORY_GLOBAL = { name: 0x76776c00, interface: 'virtwl_memory_v1', version: 2 } as const satisfies Global;
 
 /** Concerns that handle a request before it may be kept on account of the focus. */
 const BEFORE_FOCUS: readonly string[] = [...FIREWALL, 'labels', 'fullscreen', 'activation'];
@@ -55,6 +55,8 @@ export interface RemoteClientOptions {
   readonly trace?: Trace | undefined;
   /** Host memory; rejects with the reason for a refusal. */
   allocate(bytes: number): Promise<Loan>;
+  /** Is told why the client was refused memory. */
+  refused(reason: string): void;
 }
 
 /** Relays between `link` and `compositor`; owns both. */
@@ -72,7 +74,9 @@ export class RemoteClient {
     this.#options = options;
     this.#slabs = new ClientSlabs({
       account: options.account,
+      largest: options.policy.buffer,
       allocate: bytes => options.allocate(bytes),
+      refused: reason => options.refused(reason),
       shm: () => this.#shm,
     });
     const { account, policy, outputs } = options;
@@ -175,7 +179,7 @@ export class RemoteClient {
       throw new ProtocolError(
         1,
         WlDisplayError.no_memory,
-        `VM "${account.name}" has ${MAX_SLABS_PER_VM} pieces of memory`,
+        `virtwl: VM "${account.name}" has ${account.maxSlabs} slabs already, its policy allows no more`,
       );
     }
     const memory = new PoolMemory(call.args.size, true, () => {
@@ -214,6 +218,8 @@ export class RemoteClient {
     }
     this.#options
       .allocate(size)
+      // Where the budget is used up, this VM's own memory is better than a client without a keyboard.
+      .catch(() => ({ memory: this.#options.device.allocate(size) }))
       .then(({ memory }) => {
         try {
           const copy = memory.map(size, true);

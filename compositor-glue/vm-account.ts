@@ -12,14 +12,21 @@ import type { Memory } from '../src/virtwl/vfd.js';
 import { MAX_KEYMAP_BYTES } from '../src/relay/keymap.js';
 import type { Transfers } from '../src/relay/transfers.js';
 import type { ObjectAccount } from '../src/relay/object-map.js';
+import type { Slab } from './slab.js';
 
-/** Default share of a client VM, in bytes: a dozen full-screen windows at 1080p, three at 4K. */
-export const DEFAULT_VM_SHARE = 512 << 20;
 /**
- * Most slabs of a client VM, and pools of memory that it brought itself: in the compositor's VM each takes one of the
- * device's 512 mapping slots, which all client VMs share. An application has one to three.
+ * The share of a client VM where the allocator does not tell its budget, in bytes: some thirty windows of 1080p with two
+ * buffers each, eight of 4K.
  */
-export const MAX_SLABS_PER_VM = 128;
+export const DEFAULT_VM_SHARE = 512 << 20;
+/** What part of the budget is one VM's otherwise: one that uses all of its share leaves the others as much. */
+const SHARE_OF_BUDGET = 1 / 2;
+
+/** The share of a client VM, in bytes, of a budget of so many; undefined: nobody knows. */
+export function shareOf(budget: number | undefined): number {
+  return budget === undefined ? DEFAULT_VM_SHARE : Math.max(1, Math.floor(budget * SHARE_OF_BUDGET));
+}
+
 /**
  * Objects of all clients of a VM together, as {@link ObjectAccount} counts them: a program has hundreds, a browser some
  * thousands. Each costs some 200 bytes here, and up to some 2 KiB in the compositor, which no client's share of memory
@@ -32,6 +39,8 @@ export const DEFAULT_OBJECTS_PER_VM = 100_000;
  * one is refused then.
  */
 export const RELEASE_WAIT_MS = 1000;
+/** How often the clients of a VM are told that it is short of memory, in milliseconds: each of them is, each time. */
+export const SHORT_INTERVAL_MS = 100;
 /** Keymaps kept per VM: a layout switch brings a new one, and a seat has few. */
 export const MAX_KEYMAPS = 8;
 /**
@@ -40,9 +49,19 @@ export const MAX_KEYMAPS = 8;
  */
 export const MAX_KEPT_KEYMAP_BYTES = MAX_KEYMAP_BYTES;
 
+/** A client of the VM that is told when another is refused memory. */
+interface Member {
+  short(bytes: number): void;
+}
+
 export class VmAccount implements ObjectAccount {
   #bytes = 0;
   #slabs = 0;
+  /** Slabs that more clients may join, by key. */
+  readonly shared = new Map<string, Slab>();
+  /** Its clients, as far as memory goes. */
+  readonly members = new Set<Member>();
+  #lastShort = -Infinity;
   #objects = 0;
   /** Host memory with a keymap's bytes, by their hash. */
   readonly #keymaps = new Map<string, Memory>();
@@ -94,6 +113,11 @@ export class VmAccount implements ObjectAccount {
     return this.#bytes;
   }
 
+  /** The most slabs that there may be at a time. */
+  get maxSlabs(): number {
+    return this.firewall.population.most('slabs');
+  }
+
   /** Slabs on the account. */
   get slabs(): number {
     return this.#slabs;
@@ -106,7 +130,7 @@ export class VmAccount implements ObjectAccount {
 
   /** Puts a slab of `bytes` on the account. False, and nothing changed, where it exceeds the share or their number. */
   charge(bytes: number): boolean {
-    if (this.#bytes + bytes > this.share || this.#slabs >= MAX_SLABS_PER_VM) return false;
+    if (this.#bytes + bytes > this.share || this.#slabs >= this.maxSlabs) return false;
     this.#bytes += bytes;
     this.#slabs += 1;
     return true;
@@ -140,11 +164,13 @@ export class VmAccount implements ObjectAccount {
 
   /**
    * As {@link charge}, of what could not be charged now: waits for what is about to leave, at most `waitMs` milliseconds.
-   * Undefined where that would not be enough.
+   * Undefined where that would not be enough, or where as many wait as there may be slabs: one may ask and let go over and
+   * over.
    */
   chargeSoon(bytes: number, waitMs = RELEASE_WAIT_MS): Promise<boolean> | undefined {
     const left = this.#bytes - this.#leaving;
-    if (left + bytes > this.share || this.#slabs - this.#leavingSlabs >= MAX_SLABS_PER_VM) return undefined;
+    if (this.#waiting.size >= this.maxSlabs) return undefined;
+    if (left + bytes > this.share || this.#slabs - this.#leavingSlabs >= this.maxSlabs) return undefined;
     return new Promise(resolve => {
       const end = (charged: boolean): void => {
         clearTimeout(timer);
@@ -157,6 +183,14 @@ export class VmAccount implements ObjectAccount {
       const timer = setTimeout(() => end(false), waitMs);
       this.#waiting.add(told);
     });
+  }
+
+  /** One of the clients was refused so many bytes: the others may have something to give up. */
+  tellShort(bytes: number, refused: Member): void {
+    const now = performance.now();
+    if (now - this.#lastShort < SHORT_INTERVAL_MS) return;
+    this.#lastShort = now;
+    for (const member of this.members) if (member !== refused) member.short(bytes);
   }
 
   keymap(hash: string): Memory | undefined {

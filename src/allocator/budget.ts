@@ -12,8 +12,11 @@ import { MAX_ALLOCATION_BYTES } from '../virtwl/limits.js';
 import { MemoryWatch } from './memory-watch.js';
 import { MAX_REPRESENTABLE_BYTES, Status } from './protocol.js';
 
-/** The largest single grant in bytes unless told otherwise: a 4K slab of eight buffers is 253 MiB. */
-export const DEFAULT_REQUEST_LIMIT = 256 * 1024 * 1024;
+/**
+ * The largest single grant in bytes unless told otherwise: a buffer of 16,384 x 16,384 pixels, beyond which compositors
+ * have no textures.
+ */
+export const DEFAULT_REQUEST_LIMIT = 1024 * 1024 * 1024;
 
 /**
  * Most pieces that are out at a time. Each costs the host an inode and, once it is mapped into a VM, one of some 500

@@ -5,7 +5,15 @@
 import type { Channel } from '../system/channel.js';
 import { closeAll, OwnedFd } from '../system/fd.js';
 import { Memory } from '../virtwl/vfd.js';
-import { describeStatus, encodeRequest, NOTICE_BYTES, NOTICES_REQUEST, Status } from './protocol.js';
+import {
+  BUDGET_BYTES,
+  BUDGET_REQUEST,
+  describeStatus,
+  encodeRequest,
+  NOTICE_BYTES,
+  NOTICES_REQUEST,
+  Status,
+} from './protocol.js';
 
 /** How long a reply may take in milliseconds: reserving 4 GiB takes seconds on a slow host. */
 export const DEFAULT_REPLY_TIMEOUT_MS = 30_000;
@@ -47,6 +55,8 @@ interface Waiting {
   readonly bytes: number;
   resolve(loan: Loan): void;
   reject(error: Error): void;
+  /** It was the budget that was asked for. */
+  readonly budget?: (bytes: number | undefined) => void;
 }
 
 export interface AllocatorClientOptions {
@@ -123,6 +133,16 @@ export class AllocatorClient {
     });
   }
 
+  /** How much the VM may have in all, in bytes; undefined where the allocator does not tell. Rejects as {@link lend}. */
+  budget(): Promise<number | undefined> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((budget, reject) => {
+      this.#waiting.push({ id: BUDGET_REQUEST.id, bytes: 0, resolve: () => undefined, reject, budget });
+      this.#channel.send(encodeRequest(BUDGET_REQUEST));
+      if (this.#timer === undefined) this.#restartTimer();
+    });
+  }
+
   /** Closes the connection; what is pending is rejected, memory that was granted stays. Idempotent. */
   close(): void {
     this.#fail(new Error('the connection to the allocator was closed here'));
@@ -151,6 +171,17 @@ export class AllocatorClient {
       if (waiting === undefined) {
         this.#fail(new Error(`the allocator sent a reply (status ${status}) that nobody asked for`));
         return;
+      }
+      if (waiting.budget !== undefined) {
+        const told = status === Status.Budget;
+        if (told && this.#received.length < BUDGET_BYTES) break;
+        const { buffer, byteOffset } = this.#received;
+        const bytes = told ? Number(new DataView(buffer, byteOffset + 1, 8).getBigUint64(0, true)) : undefined;
+        this.#taken(told ? BUDGET_BYTES : 1);
+        this.#waiting.shift();
+        settled = true;
+        waiting.budget(Number.isSafeInteger(bytes) ? bytes : undefined);
+        continue;
       }
       // Where more fds were queued than one transaction carries, a byte can come before its fd.
       if (status === Status.Ok && this.#fds.length === 0) break;

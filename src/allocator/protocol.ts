@@ -7,7 +7,8 @@
  * request is the next one.
  *
  * A client that sends {@link NOTICES_REQUEST} is told from then on when nobody holds memory any more that was granted
- * on this connection: a {@link Status.Gone} byte and the `u64 id` of its request, between replies.
+ * on this connection: a {@link Status.Gone} byte and the `u64 id` of its request, between replies. One that sends
+ * {@link BUDGET_REQUEST} is answered by {@link Status.Budget} and the `u64` bytes that the VM may have in all.
  */
 
 /** Bytes of one request. */
@@ -30,6 +31,8 @@ export const Status = {
   HostOutOfMemory: 4,
   /** The answer to {@link NOTICES_REQUEST}; a server that does not know it answers {@link Status.BadSize}. */
   Notices: 5,
+  /** The answer to {@link BUDGET_REQUEST}, with the budget behind it; the same holds for an old server. */
+  Budget: 7,
   /** No reply: the memory of the request whose id comes behind this byte is gone. */
   Gone: 6,
 } as const;
@@ -50,6 +53,8 @@ export function describeStatus(status: number): string {
       return 'the host is out of memory';
     case Status.Notices:
       return 'notices are given';
+    case Status.Budget:
+      return 'the budget is told';
     default:
       return `unknown status ${status}`;
   }
@@ -74,6 +79,19 @@ export interface Request {
 
 /** Asks for notices: a request that no server grants. */
 export const NOTICES_REQUEST: Request = { id: 2n ** 64n - 1n, size: 0n };
+
+/** Asks for the budget: a request that no server grants either. */
+export const BUDGET_REQUEST: Request = { id: 2n ** 64n - 2n, size: 0n };
+/** Bytes of its answer. */
+export const BUDGET_BYTES = 9;
+
+/** The answer to {@link BUDGET_REQUEST}. */
+export function encodeBudget(bytes: number): Uint8Array {
+  const answer = new Uint8Array(BUDGET_BYTES);
+  answer[0] = Status.Budget;
+  new DataView(answer.buffer).setBigUint64(1, BigInt(bytes), true);
+  return answer;
+}
 
 /** The bytes of one request. */
 export function encodeRequest(request: Request): Uint8Array {

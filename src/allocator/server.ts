@@ -15,8 +15,10 @@ import type { UnixSocketOptions } from '../system/unix-socket.js';
 import { RequestRate } from './request-rate.js';
 import { STEP_BYTES, Turns } from './turns.js';
 import {
+  BUDGET_REQUEST,
   decodeRequest,
   describeStatus,
+  encodeBudget,
   encodeNotice,
   NOTICES_REQUEST,
   REQUEST_BYTES,
@@ -226,6 +228,10 @@ class Connection {
   }
 
   #reply(request: Request): void {
+    if (request.id === BUDGET_REQUEST.id && request.size === BUDGET_REQUEST.size) {
+      this.#full = !this.channel.send(encodeBudget(this.server.budget.bytes));
+      return;
+    }
     if (request.id === NOTICES_REQUEST.id && request.size === NOTICES_REQUEST.size) {
       this.#notices = true;
       this.#full = !this.channel.send(Uint8Array.of(Status.Notices));

@@ -1,28 +1,37 @@
 /** `virtwl compositor`: runs a wlroots compositor in this VM and serves the clients of other VMs on it. */
 import type { Command } from 'commander';
+import { AllocatorClient } from '../allocator/client.js';
 import { BrokerLink } from '../broker/glue-link.js';
 import { Glue } from '../../compositor-glue/glue.js';
 import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
 import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/policy.js';
 import { SecurityContexts } from '../../compositor-glue/security-context.js';
-import { DEFAULT_VM_SHARE } from '../../compositor-glue/vm-account.js';
+import { DEFAULT_VM_SHARE, shareOf } from '../../compositor-glue/vm-account.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
 import { ProtocolError } from '../relay/call.js';
-import { openDevice } from '../virtwl/device.js';
+import type { Log } from '../observe/log.js';
+import { openDevice, type Device } from '../virtwl/device.js';
 import { DEVICE_OPTIONS } from './device-options.js';
-import { addOptions, BYTES, flag, optional, PATH, TEXT, withDefault, type Values } from './option.js';
+import { addOptions, BYTES, flag, optional, PATH, TEXT, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
 
 const OPTIONS = {
   attach: optional('--attach <path>', 'serve on a compositor that runs already, by its Wayland socket', TEXT),
   headless: flag('--headless', 'start it without GPU, seat and screen'),
   policy: optional('--policy <dir>', 'directory of policy files, one per client VM (see docs/policy.md)', PATH),
-  vmShare: withDefault('--vm-share <size>', 'host memory that each client VM may hold', BYTES, DEFAULT_VM_SHARE),
+  vmShare: optional(
+    '--vm-share <size>',
+    "host memory that each client VM may hold; without it half of the allocator's budget",
+    BYTES,
+  ),
   ...DEVICE_OPTIONS,
   ...TRACE_OPTION,
 } as const;
+
+/** How long the allocator may take to tell its budget, in milliseconds. */
+const BUDGET_TIMEOUT_MS = 3000;
 
 type CompositorOptions = Values<typeof OPTIONS>;
 
@@ -39,10 +48,15 @@ export function register(program: Command): void {
       if ((options.attach === undefined) === (command.length === 0)) {
         program.error('error: give either a compositor to start (after --) or --attach PATH', { exitCode: 2 });
       }
-      const base = { ...DEFAULT_POLICY, memory: options.vmShare };
-      const policies = options.policy === undefined ? Policies.uniform(base) : readPolicies(options.policy, base);
       const log = processLog.log('glue');
+      const policiesOf = (memory: number): Policies => {
+        const base = { ...DEFAULT_POLICY, memory };
+        return options.policy === undefined ? Policies.uniform(base) : readPolicies(options.policy, base);
+      };
+      // What is wrong with them is told before anything is started.
+      let policies = policiesOf(options.vmShare ?? DEFAULT_VM_SHARE);
       const device = openDevice(options);
+      if (options.vmShare === undefined) policies = policiesOf(await shareOfBudget(device, log));
       let compositor: Compositor | undefined;
       if (options.attach === undefined) {
         compositor = await launchCompositor({ command, env: options.headless === true ? HEADLESS : {} });
@@ -62,6 +76,9 @@ export function register(program: Command): void {
       );
       const glue = new Glue({ device, display, policies, contexts, trace: tracing(options.trace) });
       glue.on('arrived', (vm, client) => log.causedBy(vm, client).info('a client arrived'));
+      glue.on('refused', (vm, reason, client) =>
+        log.causedBy(vm, client).warning(`the client is short of memory: ${reason}`),
+      );
       glue.on('left', (vm, reason, client) => {
         const from = log.causedBy(vm, client);
         if (reason === undefined) from.info('the client left');
@@ -69,7 +86,13 @@ export function register(program: Command): void {
           from.warning(`the client left: the compositor refused what it asked: ${reason.message}`);
         else from.warning(`the client left: ${reason.message}`);
       });
-      answerStatus(processCounters().provide(() => ({ clients: glue.clientCount, bytes: glue.bytesByVm() })));
+      answerStatus(
+        processCounters().provide(() => ({
+          clients: glue.clientCount,
+          slabs: glue.slabsByVm(),
+          bytes: glue.bytesByVm(),
+        })),
+      );
       const broker = new BrokerLink(device);
       broker.on('client', (vm, link) => glue.serve(vm, link));
       broker.on('down', reason => log.warning(`the broker is not there: ${reason.message}`));
@@ -99,6 +122,21 @@ export function register(program: Command): void {
       setTimeout(() => process.exit(), 1_500).unref();
     });
   addOptions(compositor, OPTIONS);
+}
+
+/** What each client VM may have, in bytes, where the operator does not say. */
+async function shareOfBudget(device: Device, log: Log): Promise<number> {
+  let budget: number | undefined;
+  try {
+    const allocator = new AllocatorClient(device.connect('allocator'), { replyTimeoutMs: BUDGET_TIMEOUT_MS });
+    budget = await allocator.budget().finally(() => allocator.close());
+  } catch (error) {
+    log.warning(`the allocator does not answer: ${(error as Error).message}`);
+  }
+  const share = shareOf(budget);
+  const why = budget === undefined ? 'the allocator tells no budget' : `half of the budget of ${budget}`;
+  log.info(`each client VM may have ${share} bytes of host memory, where its policy says nothing else: ${why}`);
+  return share;
 }
 
 /** @throws Error that says what is wrong with the directory, or with a file in it */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { DEFAULT_MAX_POOLS } from '../client/app-pool.js';
 import { ClientProxy } from '../client/proxy.js';
 import { untilNobodyIsLeft } from '../client/stay.js';
 import { processCounters } from '../observe/native-counters.js';
@@ -27,6 +28,12 @@ const OPTIONS = {
     '--timeout <seconds>',
     'end with status 124 where no compositor has answered for so long; not any more once one has',
     COUNT,
+  ),
+  maxPools: withDefault(
+    '--max-pools <n>',
+    'most wl_shm pools of all applications, each of which is a mapping; one may have half of them',
+    COUNT,
+    DEFAULT_MAX_POOLS,
   ),
   ...DEVICE_OPTIONS,
   ...TRACE_OPTION,
@@ -61,10 +68,13 @@ export function register(program: Command): void {
         device,
         path: join(directory, 'wayland-0'),
         server: options.server,
+        maxPools: options.maxPools,
         trace: tracing(options.trace),
       });
       proxy.on('problem', (error, client) => log.client(client).warning(error.message));
-      answerStatus(processCounters().provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })));
+      proxy.on('shortage', (text, client) => log.client(client).warning(text));
+      const counters = processCounters().provideBelow('memory', () => proxy.memory);
+      answerStatus(counters.provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })));
       const waiting = new Waiting(device, proxy, options, log);
       try {
         process.exitCode = await (app.length === 0

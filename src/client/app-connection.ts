@@ -27,14 +27,18 @@ import type { Trace } from '../relay/trace.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { iconsConcern } from './app-icons.js';
-import { AppBuffer, AppPool } from './app-pool.js';
-import { AppSurface, type CopyCounters, type LinkBufferOwner } from './app-surface.js';
+import { AppBuffer, AppPool, type PoolLimit } from './app-pool.js';
+import { AppSurface, type CopyCounters } from './app-surface.js';
+import type { LinkBufferOwner } from './link-buffer.js';
 import { localKeymap } from '../relay/keymap.js';
 import { HeldRequests } from './held-requests.js';
 import { Presentation } from './presentation.js';
 import { namedBy, SurfaceFamilies } from './surface-families.js';
-import { LinkMemory, SLAB_TIMEOUT_MS } from '../slabs/link-memory.js';
-import { AllocatorMemory, GlueMemory, slabAnswers, type MemorySource } from '../slabs/memory-source.js';
+import { LinkMemory } from '../slabs/link-memory.js';
+import type { SlabArena } from '../slabs/slab-arena.js';
+import type { IdleBuffers } from './idle-buffers.js';
+import { WaitingFrames } from './waiting-frames.js';
+import { AllocatorMemory, GlueMemory, NoMemory, slabAnswers, type MemorySource } from '../slabs/memory-source.js';
 
 /** What an application may see, as far as the glue announces it. */
 const APPLICATION_GLOBALS: ReadonlyMap<string, number> = new Map([...REMOTE_GLOBALS, ...SHORTCUTS_GLOBALS]);
@@ -44,8 +48,14 @@ export interface AppConnectionOptions {
   readonly transfers: Transfers;
   /** A connection to the allocator, opened when the link turns out to have no glue at its other end. Lent. */
   readonly allocator: () => AllocatorClient;
-  /** How long memory may be on its way, in milliseconds. Default: {@link SLAB_TIMEOUT_MS}. */
+  /** How long memory may be on its way, in milliseconds. Default: that of {@link LinkMemory}. */
   readonly memoryTimeoutMs?: number | undefined;
+  /** Counts the pools of all applications of the proxy. Default: this one's alone. */
+  readonly pools?: PoolLimit | undefined;
+  /** The slabs of all applications of the proxy. Default: this one's are its own. */
+  readonly arena?: SlabArena | undefined;
+  /** Their link buffers that are not in use. Default: nothing is given up. */
+  readonly idle?: IdleBuffers | undefined;
   /** Is told every message. */
   readonly trace?: Trace | undefined;
 }
@@ -53,6 +63,8 @@ export interface AppConnectionOptions {
 export interface AppConnectionEvents {
   /** The compositor itself has answered for the first time: the glue may say something before. */
   answered: () => void;
+  /** A frame waits for memory, or does not any more: what the user should read. */
+  shortage: (text: string) => void;
   close: (reason: Error | undefined) => void;
 }
 
@@ -66,6 +78,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   readonly #options: AppConnectionOptions;
   readonly #memory: LinkMemory;
   readonly #held: HeldRequests;
+  readonly #surfaces = new Set<AppSurface>();
+  readonly #frames: WaitingFrames;
   readonly #pools = new Set<AppPool>();
   readonly #viewports = new Map<number, AppSurface>();
   readonly #registry: RelayObject<'wl_registry'>;
@@ -83,23 +97,40 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       this.#sourceFailed = reject;
     });
     source.catch(() => {}); // the allocation that waits for it rejects
+    const { arena, idle } = options;
     this.#memory = new LinkMemory(
-      { allocate: async size => (this.#source ?? (await source)).allocate(size) },
-      () => {
-        this.#held.changed();
-        this.#relay.resume('requests');
+      {
+        allocate: async size => (this.#source ?? (await source)).allocate(size),
+        join: async key => (this.#source ?? (await source)).join!(key),
       },
-      options.memoryTimeoutMs ?? SLAB_TIMEOUT_MS,
+      () => this.#frames.retry(),
+      {
+        timeoutMs: options.memoryTimeoutMs,
+        arena,
+        relieve: bytes => idle?.giveUp(bytes, this.#memory) ?? false,
+        pausing: () => this.#frames.pausing,
+      },
     );
+    const owner = { memory: this.#memory, surfaces: this.#surfaces, flush: () => this.#relay.flush() };
+    idle?.owners.add(owner);
     const presentation = new Presentation();
     const families = new SurfaceFamilies();
+    const merge = (surface: RelayObject<'wl_surface'>): void => {
+      for (const feedback of this.#surface(surface).merge(surface)) presentation.supersede(feedback);
+    };
+    this.#frames = new WaitingFrames({
+      relay: () => this.#relay,
+      held: () => this.#held,
+      memory: () => this.#memory,
+      surfaceOf: object => this.#surface(object),
+      merge,
+      tell: text => this.emit('shortage', text),
+    });
     this.#held = new HeldRequests({
       relay: () => this.#relay,
       families,
       isGlobal: name => APPLICATION_GLOBALS.has(name),
-      merge: surface => {
-        for (const feedback of this.#surface(surface).merge(surface)) presentation.supersede(feedback);
-      },
+      merge,
     });
     this.#relay = new Relay(app, link, {
       trace: options.trace,
@@ -108,7 +139,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
           presentation.sees(global);
           if (MEMORY_GLOBALS.includes(global.interface)) this.#globals.set(global.interface, global);
         }),
-        slabAnswers,
+        slabAnswers(bytes => idle?.wished(bytes)),
         presentation.concern,
         iconsConcern(() => this.#memory),
         families.concern,
@@ -131,7 +162,10 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       // What came over the link is a vfd, and a vfd is a descriptor like any other to the application.
       toClient: { sink: (_call, fd) => fd, keymap: (call, fd) => keymapForApp(call, fd) },
     });
-    this.#relay.on('close', reason => this.#closed(reason));
+    this.#relay.on('close', reason => {
+      idle?.owners.delete(owner);
+      this.#closed(reason);
+    });
 
     this.#registry = this.#relay.inject('wl_registry', 1);
     presentation.attach(this.#relay, this.#registry);
@@ -165,7 +199,13 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     return {
       wl_shm: {
         create_pool: call => {
-          const pool = new AppPool(call.takeFd(), call.args.size, call.object.clientId, this.#pools);
+          const pool = new AppPool(
+            call.takeFd(),
+            call.args.size,
+            call.object.clientId,
+            this.#pools,
+            this.#options.pools,
+          );
           try {
             call.relay.adopt('wl_shm_pool', call.object.version, call.args.id, true, pool);
           } catch (error) {
@@ -229,7 +269,10 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
         },
         commit: call => this.#commit(call),
         destroy: ({ object }) => {
-          this.#surface(object).destroy();
+          const surface = this.#surface(object);
+          surface.destroy();
+          this.#surfaces.delete(surface);
+          this.#frames.settled(object);
           return Verdict.Forward;
         },
       },
@@ -270,7 +313,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
           if (object.clientId !== 0) return Verdict.Forward;
           const { surface, buffer } = object.data as LinkBufferOwner;
           surface.released(buffer);
-          this.#held.changed();
+          this.#frames.released();
           return Verdict.Drop;
         },
       },
@@ -278,7 +321,13 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   }
 
   #surface(object: RelayObject<'wl_surface'>): AppSurface {
-    return (object.data ??= new AppSurface(this.#relay, this.#memory, this.counters)) as AppSurface;
+    if (object.data === undefined) {
+      const { idle } = this.#options;
+      const surface = new AppSurface(this.#relay, this.#memory, this.counters, bytes => idle?.has(bytes) ?? false);
+      object.data = surface;
+      this.#surfaces.add(surface);
+    }
+    return object.data as AppSurface;
   }
 
   #attach({ object, args }: Call<'wl_surface', RequestValues<'wl_surface', 'attach'>>): Verdict {
@@ -301,10 +350,14 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     try {
       outcome = this.#surface(object).commit(object, this.#held.pressed);
     } catch (error) {
+      if (error instanceof NoMemory) return this.#frames.refused(call, error);
       if (error instanceof ProtocolError) throw error;
       throw new ProtocolError(1, WlDisplayError.no_memory, `virtwl: ${(error as Error).message}`);
     }
-    if (outcome === 'done') return Verdict.Forward;
+    if (outcome === 'done') {
+      this.#frames.settled(object);
+      return Verdict.Forward;
+    }
     if (outcome === 'no memory' || this.#held.replaying) return Verdict.Stall;
     this.counters.held += 1;
     this.#held.begin(call);
@@ -312,6 +365,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   }
 
   #closed(reason: Error | undefined): void {
+    this.#frames.close();
     this.#sourceFailed(new Error('the connection was closed'));
     for (const pool of [...this.#pools]) pool.close();
     this.#memory.close();

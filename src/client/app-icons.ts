@@ -7,6 +7,7 @@ import { ProtocolError, Verdict, type Call, type RequestValues } from '../relay/
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { LinkMemory, SlabPart } from '../slabs/link-memory.js';
+import { NoMemory } from '../slabs/memory-source.js';
 import { native } from '../system/native.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { XdgToplevelIconV1Error } from '../wayland/protocols/xdg-toplevel-icon-v1.js';
@@ -106,6 +107,8 @@ function addBuffer(
   try {
     part = memory.take(stride * height);
   } catch (error) {
+    // A window without this size of its icon is better than no window.
+    if (error instanceof NoMemory) return Verdict.Drop;
     throw new ProtocolError(1, WlDisplayError.no_memory, `virtwl: ${(error as Error).message}`);
   }
   if (part === undefined) return Verdict.Stall;

@@ -12,11 +12,16 @@ import { bytesPerPixel } from '../wayland/shm-formats.js';
 const INT32_MAX = 0x7fffffff;
 
 /**
- * Pools of one application at a time, those included that only a buffer keeps alive. Applications have a pool for each
- * buffer at most, and some dozens of buffers; each pool costs the proxy, which serves others too, a descriptor and a
- * mapping.
+ * Pools of all applications of a proxy at a time, those included that only a buffer keeps alive. Each is a mapping, of which
+ * a process has 65,530, and a descriptor until its pool object is destroyed. A program has one for each buffer at most.
  */
-export const MAX_POOLS = 1024;
+export const DEFAULT_MAX_POOLS = 16_384;
+
+/** How many pools the applications of a proxy have, and may have. One of them alone may have half as many. */
+export class PoolLimit {
+  count = 0;
+  constructor(readonly most = DEFAULT_MAX_POOLS) {}
+}
 
 /** A `wl_shm_pool` of the application. Lives as long as the pool object or a buffer of it. */
 export class AppPool {
@@ -25,20 +30,23 @@ export class AppPool {
   #size: number;
   #users = 1;
   readonly #live: Set<AppPool>;
+  readonly #limit: PoolLimit;
 
   /**
    * Takes ownership of `fd`, also when it throws. `shmId` is for errors. The pool is in `live` while it holds anything,
-   * so that a connection that breaks off can close them all.
+   * so that a connection that breaks off can close them all, and is counted by `limit`.
    */
-  constructor(fd: OwnedFd, size: number, shmId: number, live: Set<AppPool>) {
+  constructor(fd: OwnedFd, size: number, shmId: number, live: Set<AppPool>, limit = new PoolLimit()) {
     this.#live = live;
+    this.#limit = limit;
     if (size <= 0) {
       fd.close();
       throw new ProtocolError(shmId, WlShmError.invalid_stride, `invalid pool size (${size})`);
     }
-    if (live.size >= MAX_POOLS) {
+    if (limit.count >= limit.most || live.size >= limit.most / 2) {
       fd.close();
-      throw new ProtocolError(1, WlDisplayError.no_memory, `over ${MAX_POOLS} pools at a time`);
+      const text = `virtwl: this program has ${live.size} pools, and all have ${limit.count} of ${limit.most} (--max-pools)`;
+      throw new ProtocolError(1, WlDisplayError.no_memory, text);
     }
     try {
       this.#mapping = native.map(fd.fd, 0, size, false);
@@ -53,6 +61,7 @@ export class AppPool {
     this.#fd = fd;
     this.#size = size;
     live.add(this);
+    limit.count += 1;
   }
 
   get size(): number {
@@ -104,6 +113,7 @@ export class AppPool {
     this.#fd?.close();
     this.#fd = undefined;
     if (!this.#live.delete(this)) return;
+    this.#limit.count -= 1;
     this.#mapping.unmap();
   }
 }

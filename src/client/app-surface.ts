@@ -12,9 +12,11 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { AppBuffer } from './app-pool.js';
 import type { LinkMemory, SlabPart } from '../slabs/link-memory.js';
+import { LARGE_BYTES } from '../slabs/slab-arena.js';
 import { WlDisplayError, WlShmError } from '../wayland/protocols/wayland.js';
 import { linkStride } from '../wayland/shm-formats.js';
 import { MAX_RECTS, Region, type Box } from '../wayland/region.js';
+import { fits, LinkBuffer, type LinkBufferOwner } from './link-buffer.js';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
 
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
@@ -38,25 +40,6 @@ interface Offset {
 const ALL = new Region();
 ALL.add(EVERYTHING);
 const NOWHERE: Offset = { x: 0, y: 0 };
-
-/** A buffer on the link, in host memory. */
-export class LinkBuffer {
-  /** Attached or committed, and not released by the compositor. */
-  busy = false;
-  /** What the surface has changed since this buffer was written. */
-  readonly stale = new Region();
-  /** Not wanted any more: to be destroyed as soon as the compositor lets go. */
-  retired = false;
-
-  constructor(
-    readonly object: RelayObject<'wl_buffer'>,
-    readonly part: SlabPart,
-    readonly width: number,
-    readonly height: number,
-    readonly stride: number,
-    readonly format: number,
-  ) {}
-}
 
 /** Rows for native.copyRects: six numbers a rectangle, for the largest region there can be. */
 const copyList = new Float64Array(6 * (MAX_RECTS + 1));
@@ -85,6 +68,7 @@ export class AppSurface {
   readonly #relay: Relay;
   readonly #memory: LinkMemory;
   readonly #counters: CopyCounters;
+  readonly #spare: (bytes: number) => boolean;
   readonly #buffers: LinkBuffer[] = [];
   readonly #surfaceDamage: Box[] = [];
   readonly #bufferDamage = new Region();
@@ -104,8 +88,15 @@ export class AppSurface {
   /** Presentation feedback of the next commit. */
   #feedback: RelayObject[] = [];
 
-  constructor(relay: Relay, memory: LinkMemory, counters: CopyCounters) {
+  /** `spare` says whether other windows could give up so many bytes. */
+  constructor(
+    relay: Relay,
+    memory: LinkMemory,
+    counters: CopyCounters,
+    spare: (bytes: number) => boolean = () => false,
+  ) {
     this.#relay = relay;
+    this.#spare = spare;
     this.#memory = memory;
     this.#counters = counters;
   }
@@ -198,6 +189,7 @@ export class AppSurface {
     this.#counters.frames += 1;
     this.#current = target;
     target.busy = true;
+    target.used = performance.now();
     this.#committed = true;
     this.#drop();
     this.#forgetPending();
@@ -222,6 +214,27 @@ export class AppSurface {
     let idle = 0;
     for (const other of this.#buffers) if (!other.busy) idle += 1;
     if (idle > IDLE_LINK_BUFFERS && buffer !== this.#current) this.#retire(buffer);
+  }
+
+  /** Width and height of what is attached, for people. */
+  get nextSize(): string {
+    const { width = 0, height = 0 } = this.#pending?.buffer ?? {};
+    return `${width}x${height}`;
+  }
+
+  /** Link buffers that the compositor does not read. */
+  idleBuffers(): LinkBuffer[] {
+    return this.#buffers.filter(({ busy }) => !busy);
+  }
+
+  /** Whether it has what the window shows, so that the next frame has the least to copy. */
+  isShown(buffer: LinkBuffer): boolean {
+    return buffer === this.#current;
+  }
+
+  /** Gives up one of {@link idleBuffers}: its memory is wanted elsewhere. */
+  giveUp(buffer: LinkBuffer): void {
+    this.#retire(buffer);
   }
 
   #damageOf(buffer: AppBuffer): Region {
@@ -283,7 +296,7 @@ export class AppSurface {
   #newLinkBuffer(buffer: AppBuffer): LinkBuffer | undefined {
     const { width, height, format } = buffer;
     const stride = linkStride(width, buffer.bytesPerPixel);
-    const part = this.#memory.take(stride * height);
+    const part = this.#take(stride * height);
     if (part === undefined) return undefined;
     const object = this.#relay.inject('wl_buffer', 1);
     this.#relay.request(part.pool, 'create_buffer', {
@@ -299,6 +312,11 @@ export class AppSurface {
     made.stale.add({ x1: 0, y1: 0, x2: width, y2: height });
     this.#buffers.push(made);
     return made;
+  }
+
+  #take(bytes: number): SlabPart | undefined {
+    if (bytes < LARGE_BYTES || this.#buffers.length + this.#retiredBusy > 0) return this.#memory.take(bytes);
+    return this.#memory.takeWithSpare(bytes, this.#spare);
   }
 
   #copy(pending: Attached, to: LinkBuffer, damage: Region): void {
@@ -355,14 +373,4 @@ export class AppSurface {
     this.#relay.request(buffer.object, 'destroy', {});
     buffer.part.free();
   }
-}
-
-/** `data` of a link buffer's `wl_buffer`. */
-export interface LinkBufferOwner {
-  readonly surface: AppSurface;
-  readonly buffer: LinkBuffer;
-}
-
-function fits(link: LinkBuffer, app: AppBuffer): boolean {
-  return link.width === app.width && link.height === app.height && link.format === app.format;
 }

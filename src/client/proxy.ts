@@ -10,8 +10,11 @@ import { UnixListener } from '../system/unix-listener.js';
 import type { Device } from '../virtwl/device.js';
 import type { TraceOutput } from '../relay/trace.js';
 import { Transfers } from '../relay/transfers.js';
+import { SlabArena } from '../slabs/slab-arena.js';
 import { AppConnection } from './app-connection.js';
+import { PoolLimit } from './app-pool.js';
 import type { CopyCounters } from './app-surface.js';
+import { IdleBuffers } from './idle-buffers.js';
 
 export interface ClientProxyOptions {
   /** The way to the host. Lent. */
@@ -20,6 +23,8 @@ export interface ClientProxyOptions {
   readonly path: string;
   /** The host server that links connect to. Default: `wayland`. */
   readonly server?: string;
+  /** `wl_shm` pools of all applications at a time. Default: {@link DEFAULT_MAX_POOLS}. */
+  readonly maxPools?: number | undefined;
   /** Is told every message of every connection. */
   readonly trace?: TraceOutput | undefined;
 }
@@ -30,6 +35,8 @@ export interface ClientProxyEvents {
    * number, from 1 on.
    */
   problem: (error: Error, client?: number) => void;
+  /** An application waits for memory, or does not any more. */
+  shortage: (text: string, client: number) => void;
   connection: (connection: AppConnection) => void;
   /** The compositor has answered a connection for the first time, or that has ended without it. */
   answered: (ended: boolean) => void;
@@ -43,6 +50,9 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly #ended: CopyCounters = { frames: 0, held: 0, bytesCopied: 0 };
   readonly #device: Device;
   readonly #transfers: Transfers;
+  readonly #pools: PoolLimit;
+  readonly #arena = new SlabArena();
+  readonly #idle = new IdleBuffers(this.#arena);
   readonly #server: string;
   readonly #listener: UnixListener;
   readonly #connections = new Set<AppConnection>();
@@ -56,6 +66,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   constructor(options: ClientProxyOptions) {
     super();
     this.#trace = options.trace;
+    this.#pools = new PoolLimit(options.maxPools);
     this.path = options.path;
     this.#device = options.device;
     this.#transfers = new Transfers(options.device, { ended: () => this.#left() });
@@ -86,6 +97,11 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     return this.#connections.size === 0 && this.#transfers.count === 0;
   }
 
+  /** Slabs that all connections together have mapped, their bytes, and bytes of link buffers that were given up. */
+  get memory(): Record<'slabs' | 'bytes' | 'givenUp', number> {
+    return { slabs: this.#arena.slabCount, bytes: this.#arena.bytes, givenUp: this.#idle.bytesGivenUp };
+  }
+
   /** Of all connections so far. */
   get counters(): CopyCounters {
     const sum = { ...this.#ended };
@@ -114,6 +130,9 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
       connection = new AppConnection(app, link, {
         transfers: this.#transfers,
         allocator: () => this.#ownAllocator(),
+        pools: this.#pools,
+        arena: this.#arena,
+        idle: this.#idle,
         trace: this.#trace?.connection('app', number),
       });
     } catch (error) {
@@ -126,6 +145,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     const answered = (ended: boolean): void => {
       if (this.#unanswered.delete(connection)) this.emit('answered', ended);
     };
+    connection.on('shortage', text => this.emit('shortage', text, number));
     connection.once('answered', () => answered(false));
     connection.on('close', reason => {
       this.#connections.delete(connection);

@@ -14,6 +14,7 @@ export interface Kind {
   /** For errors, policy lines and counters. */
   readonly name: string;
   readonly most: number;
+  /** Whose objects are counted; none where something else counts. */
   readonly interfaces: readonly InterfaceName[];
   /** Why no more: docs/policy.md tells it. */
   readonly reason: string;
@@ -22,10 +23,17 @@ export interface Kind {
 /** Kinds by default. A policy may say other numbers (`limit pools 4096`). */
 export const KINDS: readonly Kind[] = [
   {
+    name: 'slabs',
+    most: 256,
+    interfaces: [],
+    reason:
+      'Pieces of host memory, its own included: each takes one of 384 mappings that the compositor VM has for all.',
+  },
+  {
     name: 'pools',
-    most: 2_048,
+    most: 4_096,
     interfaces: ['wl_shm_pool'],
-    reason: 'Each is a mapping in the compositor, of which a process has 65,530; half of them are for the other VMs.',
+    reason: 'Each is a mapping in the compositor, of which a process has 65,530; a program has some four.',
   },
   {
     name: 'subsurfaces',
@@ -126,6 +134,11 @@ export class Population {
     this.#most = new Map(KINDS.map(({ name, most }) => [name, limits[name] ?? most]));
   }
 
+  /** How many there may be of a kind. */
+  most(kind: string): number {
+    return this.#most.get(kind) ?? Infinity;
+  }
+
   /** How many there are of a kind. */
   count(kind: string): number {
     return this.#counts.get(kind) ?? 0;
@@ -134,7 +147,7 @@ export class Population {
   /** @throws ProtocolError (no_memory) when there are as many as there may be */
   add(kind: string): void {
     const count = this.count(kind);
-    const most = this.#most.get(kind) ?? Infinity;
+    const most = this.most(kind);
     if (count >= most) {
       const text = `virtwl: VM "${this.vm}" has ${most} ${kind} already, its policy allows no more`;
       throw new ProtocolError(1, WlDisplayError.no_memory, text);

@@ -53,6 +53,7 @@ const DESCRIPTIONS = {
 
   // virtwl compositor
   clients: gauge('clients of other virtual machines that are connected'),
+  slabs: gauge('slabs on the account of a client virtual machine', { by: 'vm' }),
   bytes: gauge('memory on the account of a client virtual machine', { unit: 'bytes', by: 'vm' }),
 
   // virtwl run
@@ -60,6 +61,9 @@ const DESCRIPTIONS = {
   frames: counter('commits that were copied to the link'),
   held: counter('commits that waited for the compositor to release a buffer'),
   bytesCopied: counter('bytes of pixels that were copied', BYTES),
+  'memory.slabs': gauge('slabs that hold the buffers of all applications'),
+  'memory.bytes': gauge('memory of those slabs', BYTES),
+  'memory.givenUp': counter('memory of idle buffers that was given up for others', BYTES),
 
   // all: the native layer
   'native.mmap': counter('mappings made'),

@@ -1,36 +1,37 @@
 /**
  * The host memory of one relayed connection: slabs, and the parts of them that buffers live in. A slab costs a mapping
- * in three processes and, in a VM, one of few mapping slots, so slabs are few and large; a part costs an entry in a
- * book. Nothing is allocated or mapped for a frame once the buffers of a window exist.
+ * in three processes and, in a VM, one of few mapping slots, so slabs are few; a part costs an entry in a book. Nothing
+ * is allocated or mapped for a frame once the buffers of a window exist. Which slabs there are, and what is in them, is the
+ * arena's, which connections of one process share.
  */
-import { Ranges } from '../system/ranges.js';
 import type { Mapping } from '../system/native.js';
 import type { RelayObject } from '../relay/object-map.js';
-import type { MemorySource } from './memory-source.js';
+import { NoMemory, type MemorySource } from './memory-source.js';
+import {
+  LARGE_BYTES,
+  MappedSlab,
+  MAX_SLABS,
+  PAGE_BYTES,
+  SlabArena,
+  wholePages,
+  type ArenaMember,
+} from './slab-arena.js';
 
-/** The smallest slab: enough for cursors and small windows of one application. */
-export const MIN_SLAB_BYTES = 1 << 20;
-/** Slabs are made for this many buffers of the size that did not fit: double buffering and one on its way. */
-export const BUFFERS_PER_SLAB = 3;
-/** Beyond this, a slab is made for one buffer only: three 8K buffers would already be 400 MB. */
-export const MAX_ROOMY_SLAB_BYTES = 128 << 20;
-/**
- * Slabs at a time. The glue gives a connection 32; one at the other end that gives without end, and never lets go of a
- * buffer, is not to fill our address space, nor the mapping slots that all applications of this VM share.
- */
-export const MAX_SLABS = 64;
 /**
  * How long a slab may be on its way, in milliseconds: the glue gives its allocator 30 seconds. The one that waits for
  * it is told then that there is no memory.
  */
 export const SLAB_TIMEOUT_MS = 60_000;
-/** Parts begin on a page, so that rows of one buffer never share a cache line with another's. */
-const PART_ALIGNMENT = 4096;
+/** How long what was given up on another connection may be on its way to the glue, in milliseconds. */
+const RELIEF_MS = 20;
 
-interface Slab<Pool> {
-  readonly mapping: Mapping;
+/** A slab as this connection has it. */
+interface Held<Pool> {
+  readonly slab: MappedSlab;
   readonly pool: Pool;
-  readonly ranges: Ranges;
+  /** Where this connection's parts begin. */
+  readonly offsets: Set<number>;
+  /** Takes the pool from the link. */
   release(): void;
 }
 
@@ -44,87 +45,206 @@ export interface SlabPart<Pool = RelayObject<'wl_shm_pool'>> {
   free(): void;
 }
 
-export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> {
+/** What a connection's memory needs beside its source. */
+export interface LinkMemoryOptions {
+  /** How long memory may be on its way, in milliseconds. Default: {@link SLAB_TIMEOUT_MS}. */
+  readonly timeoutMs?: number | undefined;
+  /** What other connections of the process have. Default: an arena of its own. */
+  readonly arena?: SlabArena | undefined;
+  /**
+   * Memory was refused: gives up what is not needed at the moment, and returns whether anything was given up. Default:
+   * nothing is.
+   */
+  readonly relieve?: ((bytes: number) => boolean) | undefined;
+  /** Whether memory is not to be asked for at the moment, since it was refused before. Default: it always may be. */
+  readonly pausing?: (() => boolean) | undefined;
+}
+
+export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMember {
   readonly #source: MemorySource<Pool>;
   readonly #arrived: () => void;
   readonly #timeoutMs: number;
-  readonly #slabs: Slab<Pool>[] = [];
+  readonly #arena: SlabArena;
+  readonly #relieve: (bytes: number) => boolean;
+  readonly #pausing: () => boolean;
+  /** Why memory was refused last. */
+  #lastRefusal = '';
+  readonly #held: Held<Pool>[] = [];
+  /** Slabs that the other end did not let this connection join. */
+  readonly #foreign = new WeakSet<MappedSlab>();
+  /** What a window will begin with, once there is as much again. */
+  #kept: { readonly part: SlabPart<Pool>; readonly bytes: number } | undefined;
   #growing = false;
   /** Runs while a slab is on its way. */
   #timer: NodeJS.Timeout | undefined;
+  /** Undoes what was done for the answer that is on its way. */
+  #giveUpWaiting: (() => void) | undefined;
   #failure: Error | undefined;
   #closed = false;
 
   /**
    * `arrived` is called when a part that could not be had may be had, or will never be, so that `take` says why: within
-   * `timeoutMs` milliseconds in any case.
+   * the time that memory may be on its way in any case.
    */
-  constructor(source: MemorySource<Pool>, arrived: () => void, timeoutMs = SLAB_TIMEOUT_MS) {
+  constructor(source: MemorySource<Pool>, arrived: () => void, options: LinkMemoryOptions = {}) {
     this.#source = source;
     this.#arrived = arrived;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = options.timeoutMs ?? SLAB_TIMEOUT_MS;
+    this.#arena = options.arena ?? new SlabArena();
+    this.#relieve = options.relieve ?? (() => false);
+    this.#pausing = options.pausing ?? (() => false);
+    this.#arena.members.add(this);
   }
 
   /** Slabs at the moment. */
   get slabCount(): number {
-    return this.#slabs.length;
+    return this.#held.length;
+  }
+
+  /** Bytes of the slabs that it has a part in. */
+  get slabBytes(): number {
+    return this.#held.reduce((sum, { slab }) => sum + slab.size, 0);
   }
 
   /**
-   * A part of `bytes` bytes, or undefined: not yet, a slab is on its way. Throws when no memory was to be had; a later
-   * call tries again.
+   * A part of `bytes` bytes, or undefined: not yet, a slab is on its way. Throws {@link NoMemory} when none was to be
+   * had now, and another Error when there will be none; a later call tries again.
    */
   take(bytes: number): SlabPart<Pool> | undefined {
-    for (const slab of this.#slabs) {
-      const offset = slab.ranges.allocate(bytes, PART_ALIGNMENT);
-      if (offset === undefined) continue;
-      return { mapping: slab.mapping, pool: slab.pool, offset, free: () => this.#free(slab, offset) };
-    }
+    const part = this.#fromHeld(bytes);
+    if (part !== undefined) return part;
     const failure = this.#failure;
     if (failure !== undefined) {
       this.#failure = undefined;
       throw failure;
     }
+    if (this.#growing) return undefined;
+    const joinable = bytes < LARGE_BYTES ? this.#joinable(bytes) : undefined;
+    if (joinable !== undefined) {
+      this.#join(joinable);
+      return undefined;
+    }
+    if (this.#pausing()) throw new NoMemory(this.#lastRefusal);
+    // An empty slab that is too small for this would only take room from the one that is asked for.
+    this.dropEmpty();
+    if (this.#arena.slabCount >= MAX_SLABS) {
+      this.#lastRefusal = `${MAX_SLABS} slabs are full of buffers that the compositor has not let go of`;
+      throw new NoMemory(this.#lastRefusal);
+    }
+    this.#grow(this.#arena.wish(bytes), bytes);
+    return undefined;
+  }
+
+  /**
+   * As {@link take}, for the first large buffer of a window: only where there is as much once more, or `spare` has it. A
+   * window cannot draw while the compositor reads its only buffer, and one that took the last memory that others draw with
+   * in turn would stop them all.
+   */
+  takeWithSpare(bytes: number, spare: (bytes: number) => boolean): SlabPart<Pool> | undefined {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept !== undefined && kept.bytes !== bytes) kept.part.free();
+    const first = kept?.bytes === bytes ? kept.part : this.take(bytes);
+    if (first === undefined || this.hasRoomFor(bytes) || spare(bytes)) return first;
+    let second: SlabPart<Pool> | undefined;
+    try {
+      second = this.take(bytes);
+    } catch (error) {
+      first.free();
+      throw error;
+    }
+    if (second === undefined) {
+      this.#kept = { part: first, bytes };
+      return undefined;
+    }
+    second.free();
+    return first;
+  }
+
+  /** Whether a part of `bytes` bytes is there. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#held.some(held => isFor(held, bytes) && held.slab.ranges.largest >= bytes);
+  }
+
+  dropEmpty(): number {
     if (!this.#growing) {
-      // An empty slab that is too small for this would only take room from the one that is asked for.
-      for (const slab of [...this.#slabs]) if (slab.ranges.count === 0) this.#drop(slab);
-      if (this.#slabs.length >= MAX_SLABS) {
-        throw new Error(`${MAX_SLABS} slabs are full of buffers that the compositor has not let go of`);
-      }
-      this.#grow(slabBytes(bytes), bytes);
+      // The window may be gone that waited for it.
+      this.#kept?.part.free();
+      this.#kept = undefined;
+    }
+    let unmapped = 0;
+    for (const held of [...this.#held]) if (held.offsets.size === 0) unmapped += this.#drop(held);
+    return unmapped;
+  }
+
+  /** Unmaps what nobody else uses. The link's objects go with the link. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#arena.members.delete(this);
+    clearTimeout(this.#timer);
+    this.#giveUpWaiting?.();
+    for (const { slab, offsets } of this.#held) this.#arena.leaveWith(slab, [...offsets]);
+    this.#held.length = 0;
+  }
+
+  #fromHeld(bytes: number): SlabPart<Pool> | undefined {
+    for (const held of this.#held) {
+      const { slab, pool, offsets } = held;
+      if (!isFor(held, bytes)) continue;
+      const offset = slab.ranges.allocate(bytes, PAGE_BYTES);
+      if (offset === undefined) continue;
+      offsets.add(offset);
+      return { mapping: slab.mapping, pool, offset, free: () => this.#free(held, offset) };
     }
     return undefined;
   }
 
-  /** Unmaps everything. The link's objects go with the link. */
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    for (const slab of this.#slabs) slab.mapping.unmap();
-    this.#slabs.length = 0;
+  #joinable(bytes: number): MappedSlab | undefined {
+    if (this.#source.join === undefined) return undefined;
+    return this.#arena.joinable(
+      bytes,
+      slab => !this.#foreign.has(slab) && !this.#held.some(held => held.slab === slab),
+    );
+  }
+
+  #join(slab: MappedSlab): void {
+    // It stays mapped while the answer is on its way.
+    slab.users += 1;
+    const left = this.#wait(`join a slab of ${slab.size} bytes`, () => this.#arena.leave(slab));
+    this.#source.join!(slab.key!).then(
+      ({ pool, release }) => {
+        if (left()) {
+          if (!this.#closed) release();
+          return;
+        }
+        this.#held.push({ slab, pool, release, offsets: new Set() });
+        this.#done();
+      },
+      () => {
+        if (left()) return;
+        this.#foreign.add(slab);
+        this.#arena.leave(slab);
+        this.#done();
+      },
+    );
   }
 
   #grow(size: number, least: number): void {
-    this.#growing = true;
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      this.#fail(new Error(`no answer within ${this.#timeoutMs} ms to the request for ${size} bytes of memory`));
-    }, this.#timeoutMs);
-    this.#timer = timer;
+    const late = this.#wait(`${size} bytes of memory`, () => undefined);
     this.#source
       .allocate(size)
-      .finally(() => clearTimeout(timer))
-      .then(({ memory, pool, release }) => {
-        if (late && !this.#closed) {
+      .then(({ memory, pool, release, key }) => {
+        if (late()) {
           memory.close();
-          release();
+          if (!this.#closed) release();
           return;
         }
         try {
-          if (this.#closed) return;
           const mapping = memory.map(size, true);
-          this.#slabs.push({ mapping, pool, release, ranges: new Ranges(size) });
+          const slab = new MappedSlab(mapping, size, key, least >= LARGE_BYTES);
+          this.#arena.add(slab);
+          this.#held.push({ slab, pool, release, offsets: new Set() });
         } catch (error) {
           release();
           throw error;
@@ -132,46 +252,88 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> {
           // The mapping keeps the memory; what was sent has its own descriptor.
           memory.close();
         }
-        this.#growing = false;
-        this.#arrived();
+        this.#done();
       })
       .catch((error: Error) => {
-        if (this.#closed || late) return;
+        if (late()) return;
         // A roomy slab is a wish, one buffer is the need.
-        const smaller = slabBytes(least, 1);
-        if (size > smaller) {
-          this.#grow(smaller, least);
-          return;
-        }
-        this.#fail(error);
+        const smaller = wholePages(least);
+        if (size > smaller) this.#grow(smaller, least);
+        else this.#refused(error, least);
       });
   }
 
-  /** The next to take a part is told, and may try again. */
-  #fail(error: Error): void {
+  /** Not even the least was to be had. */
+  #refused(error: Error, bytes: number): void {
+    const relieved = error instanceof NoMemory && this.#relieve(bytes);
+    if (!relieved) this.#done(error);
+    else if (this.hasRoomFor(bytes)) this.#done();
+    else this.#timer = setTimeout(() => this.#done(), RELIEF_MS);
+  }
+
+  /**
+   * Something was asked for. Returns whether it is too late for the answer: the connection has ended, or the time is over.
+   * `ended` is called then.
+   */
+  #wait(what: string, ended: () => void): () => boolean {
+    this.#growing = true;
+    clearTimeout(this.#timer);
+    let over = false;
+    const end = (): void => {
+      this.#giveUpWaiting = undefined;
+      over = true;
+      ended();
+    };
+    this.#giveUpWaiting = end;
+    const timer = setTimeout(() => {
+      end();
+      this.#done(new NoMemory(`no answer within ${this.#timeoutMs} ms to the request for ${what}`));
+    }, this.#timeoutMs);
+    this.#timer = timer;
+    return () => {
+      clearTimeout(timer);
+      if (!over) this.#giveUpWaiting = undefined;
+      return over;
+    };
+  }
+
+  /** Nothing is on its way any more. The next to take a part is told of a failure, and may try again. */
+  #done(failure?: Error): void {
+    clearTimeout(this.#timer);
+    if (this.#closed) return;
     this.#growing = false;
-    this.#failure = error;
+    this.#failure = failure;
+    if (failure !== undefined) this.#lastRefusal = failure.message;
     this.#arrived();
   }
 
-  #free(slab: Slab<Pool>, offset: number): void {
+  #free(held: Held<Pool>, offset: number): void {
     if (this.#closed) return;
+    const { slab, offsets } = held;
     slab.ranges.free(offset);
-    // The last slab stays: a client that closes one window opens another.
-    if (slab.ranges.count === 0 && this.#slabs.length > 1) this.#drop(slab);
+    offsets.delete(offset);
+    if (offsets.size > 0) return;
+    // One of a kind stays: a client that closes one window opens another, one that is resized needs the next size.
+    const stays = slab.exclusive
+      ? this.#held.some(other => other !== held && other.slab.exclusive && other.offsets.size > 0)
+      : !this.#held.some(other => other !== held && !other.slab.exclusive);
+    for (const other of [...this.#held]) {
+      const replaced = other !== held && slab.exclusive && other.slab.exclusive && other.offsets.size === 0;
+      if (replaced) this.#drop(other);
+    }
+    if (!stays) this.#drop(held);
   }
 
-  #drop(slab: Slab<Pool>): void {
-    this.#slabs.splice(this.#slabs.indexOf(slab), 1);
-    slab.mapping.unmap();
-    slab.release();
+  #drop(held: Held<Pool>): number {
+    this.#held.splice(this.#held.indexOf(held), 1);
+    held.release();
+    return this.#arena.leave(held.slab);
   }
 }
 
-/** The size of a slab for buffers of `bytes` bytes: whole MiB, so that sizes repeat. */
-function slabBytes(bytes: number, buffers = BUFFERS_PER_SLAB): number {
-  const pages = Math.ceil(bytes / PART_ALIGNMENT) * PART_ALIGNMENT;
-  const wanted = pages * buffers;
-  const size = wanted <= MAX_ROOMY_SLAB_BYTES ? wanted : pages;
-  return Math.max(MIN_SLAB_BYTES, Math.ceil(size / MIN_SLAB_BYTES) * MIN_SLAB_BYTES);
+/** Whether a slab is of the kind that a buffer of so many bytes lies in. */
+function isFor<Pool>({ slab: { exclusive, ranges, size } }: Held<Pool>, bytes: number): boolean {
+  if (bytes < LARGE_BYTES) return !exclusive;
+  // A slab of a much larger window is not to be kept by a smaller one.
+  return exclusive && ranges.count === 0 && size >= bytes && size - bytes <= size / 4;
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AllocationRefused, AllocatorClient } from '../../src/allocator/client.js';
-import { Status } from '../../src/allocator/protocol.js';
+import { encodeBudget, Status } from '../../src/allocator/protocol.js';
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../../src/allocator/server.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
@@ -71,6 +71,30 @@ t.test('requests need not wait for one another, and each gets its own answer', a
   );
   for (const result of results) if (result.status === 'fulfilled') result.value.close();
   t.equal(client.pending, 0);
+});
+
+t.test('the budget is told to whoever asks, in turn with what else is asked', async t => {
+  const { client, server } = withServer(t, 100 * PAGE);
+  const asked = [client.allocate(PAGE), client.budget(), client.allocate(101 * PAGE), client.budget()] as const;
+  const [memory, budget, refused, again] = await Promise.allSettled(asked);
+  t.match([budget, again], [{ value: 100 * PAGE }, { value: 100 * PAGE }]);
+  t.match(refused, { status: 'rejected', reason: { status: Status.OverRequestLimit } });
+  if (memory.status === 'fulfilled') memory.value.close();
+  t.equal(client.pending, 0);
+  server.close();
+  await t.rejects(client.budget(), /closed the connection/);
+});
+
+t.test('an old allocator, and one that answers byte by byte', async t => {
+  const answers: Uint8Array[] = [Uint8Array.of(Status.BadSize), encodeBudget(2 ** 40)];
+  const client = connect(t, socket => {
+    socket.on('data', () => {
+      for (const byte of answers.shift()!) socket.send(Uint8Array.of(byte));
+    });
+    socket.start();
+  });
+  t.equal(await client.budget(), undefined);
+  t.equal(await client.budget(), 2 ** 40);
 });
 
 t.test('many at once', async t => {

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { AllocatorClient } from '../../src/allocator/client.js';
 import { AppConnection } from '../../src/client/app-connection.js';
+import type { IdleBuffers } from '../../src/client/idle-buffers.js';
+import type { SlabArena } from '../../src/slabs/slab-arena.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native, type Mapping } from '../../src/system/native.js';
 import { UnixSocket } from '../../src/system/unix-socket.js';
@@ -29,7 +31,7 @@ export const LINK_GLOBALS: readonly (readonly [string, number])[] = [
   ['wl_data_device_manager', 3],
   ['wl_subcompositor', 1],
   ['zwlr_screencopy_manager_v1', 3],
-  ['virtwl_memory_v1', 1],
+  ['virtwl_memory_v1', 2],
 ];
 
 /** A buffer that the far end knows. */
@@ -66,6 +68,8 @@ export class FarEnd {
   /** Over this size they are refused. */
   largest = Infinity;
   readonly mistakes: string[] = [];
+  /** The proxy's virtwl_memory_v1. */
+  #memory = 0;
 
   constructor(
     readonly peer: Peer,
@@ -83,6 +87,11 @@ export class FarEnd {
 
   refuse(id: number): void {
     this.peer.say(id, 'refused', [2, 'this VM has had enough']);
+  }
+
+  /** Says that another program of the VM was refused so many bytes. */
+  short(bytes: number): void {
+    this.peer.say(this.#memory, 'short', [bytes]);
   }
 
   /** Releases a buffer that is held. */
@@ -118,6 +127,11 @@ export class FarEnd {
       case 'wl_display.get_registry':
         this.globals.forEach(([iface, version], i) => this.peer.say(args[0]!, 'global', [i + 1, iface, version]));
         break;
+      case 'wl_registry.bind': {
+        const bind = received.args[1] as { interface: string; id: number };
+        if (bind.interface === 'virtwl_memory_v1') this.#memory = bind.id;
+        break;
+      }
       case 'virtwl_memory_v1.allocate':
         this.asked.push({ id: args[0]!, size: args[1]! });
         if (this.slabAnswer === 'refuse' || args[1]! > this.largest) this.refuse(args[0]!);
@@ -207,6 +221,9 @@ export interface AppAndLinkOptions {
   readonly globals?: readonly (readonly [string, number])[];
   readonly allocator?: () => AllocatorClient;
   readonly memoryTimeoutMs?: number;
+  /** What it has in common with other applications of its proxy. */
+  readonly arena?: SlabArena;
+  readonly idle?: IdleBuffers;
 }
 
 /** The number under which a global is announced. */
@@ -234,6 +251,8 @@ export async function connectApp(t: Pick<Test, 'teardown'>, options: AppAndLinkO
   const connection = new AppConnection(new UnixSocket(new OwnedFd(d)), link, {
     transfers,
     memoryTimeoutMs: options.memoryTimeoutMs,
+    arena: options.arena,
+    idle: options.idle,
     allocator:
       options.allocator ??
       (() => {

@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { AppBuffer, AppPool, MAX_POOLS } from '../../src/client/app-pool.js';
+import { AppBuffer, AppPool, DEFAULT_MAX_POOLS, PoolLimit } from '../../src/client/app-pool.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { ProtocolError } from '../../src/relay/call.js';
@@ -175,19 +175,25 @@ t.test('a pool', async t => {
     await held.assertSame(t);
   });
 
-  t.test(`is one of ${MAX_POOLS} that an application may have`, async t => {
-    const live = new Set<AppPool>();
-    const one = memfd(4096);
-    const make = (): AppPool => new AppPool(new OwnedFd(native.dup(one.fd)), 4096, SHM, live);
+  t.test('is one of so many that all applications may have, and one of them half', async t => {
+    t.equal(new PoolLimit().most, DEFAULT_MAX_POOLS);
     const held = new Holdings();
-    for (let i = 0; i < MAX_POOLS; i++) make();
-    refused(t, make, 1, 2, /over 1024 pools/, 'no_memory');
-    [...live][5]!.close();
-    make();
-    t.equal(live.size, MAX_POOLS);
-    for (const pool of [...live]) pool.close();
-    await held.assertSame(t);
+    const one = memfd(4096);
+    const limit = new PoolLimit(20);
+    const lives = [new Set<AppPool>(), new Set<AppPool>(), new Set<AppPool>()] as const;
+    const make = (live: Set<AppPool>): AppPool => new AppPool(new OwnedFd(native.dup(one.fd)), 4096, SHM, live, limit);
+    for (let i = 0; i < 10; i++) make(lives[0]);
+    refused(t, () => make(lives[0]), 1, 2, /this program has 10 pools, and all have 10 of 20/, 'no_memory');
+    for (let i = 0; i < 9; i++) make(lives[1]);
+    make(lives[2]);
+    refused(t, () => make(lives[2]), 1, 2, /this program has 1 pools, and all have 20 of 20/, 'no_memory');
+    [...lives[0]][5]!.close();
+    make(lives[2]);
+    t.equal(limit.count, 20);
+    for (const live of lives) for (const pool of [...live]) pool.close();
+    t.equal(limit.count, 0);
     one.close();
+    await held.assertSame(t);
   });
 });
 

@@ -124,6 +124,8 @@ export class GlueBetween {
   readonly glue: Glue;
   /** VM and reason of every client that left or was refused. */
   readonly left: { vm: string; reason: Error | undefined }[] = [];
+  /** Why clients were refused memory. */
+  readonly refused: { vm: string; reason: string }[] = [];
   readonly #listener: UnixListener;
   readonly #peers: Peer[] = [];
   readonly #arrived: Peer[] = [];
@@ -163,6 +165,7 @@ export class GlueBetween {
       policies: Policies.uniform({ ...DEFAULT_POLICY, prefixTitles: false, ...options.policy }),
     });
     this.glue.on('left', (vm, reason) => this.left.push({ vm, reason }));
+    this.glue.on('refused', (vm, reason) => this.refused.push({ vm, reason }));
   }
 
   #answer(peer: Peer, received: Received, globals: typeof GLOBALS): void {

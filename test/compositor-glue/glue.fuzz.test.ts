@@ -49,6 +49,7 @@ function wildClient(r: Remote, random: Random, breaking: number): WildPeer {
     ]),
     likely: new Set([
       'virtwl_memory_v1.allocate',
+      'virtwl_memory_v1.join',
       'virtwl_slab_v1.create_pool',
       'wl_shm_pool.create_buffer',
       'wl_seat.get_keyboard',
@@ -60,13 +61,19 @@ function wildClient(r: Remote, random: Random, breaking: number): WildPeer {
         undefined,
         one.below(8) === 0 ? one.pick([0, 0x7fffffff, 0xffffffff]) : 1 + one.below(100_000),
       ],
+      'virtwl_memory_v1.join': one => {
+        const keys = r.client.all('virtwl_slab_v1.key').map(({ args }) => args[0] as string);
+        return [undefined, one.pick([...keys, 'no key'])];
+      },
       'wl_shm.create_pool': () => [undefined, new OwnedFd(native.memfd('virtwl-wild-pool', 65536, 0)), 65536],
       'wl_shm_pool.create_buffer': one => [undefined, one.below(4096), 16, 16, 64, 0],
       // Over a slab, it is a mistake.
       'wl_shm_pool.resize': () => [70_000],
       // Before its memory is there, it is a mistake too: only what was granted.
       'virtwl_slab_v1.create_pool': (_one, slab) =>
-        r.client.all('virtwl_slab_v1.memory').some(({ id }) => id === slab) ? [] : [0],
+        ['memory', 'joined'].some(answer => r.client.all(`virtwl_slab_v1.${answer}`).some(({ id }) => id === slab))
+          ? []
+          : [0],
     },
     never: new Set(['wl_shm.release', 'wl_compositor.release', 'wl_shm_pool.resize']),
   });

@@ -133,7 +133,7 @@ t.test('mistakes name file and line', async t => {
     ['shadow -1', /:2: give one number from 0 to 4096/],
     ['shadow 4097', /:2: give one number from 0 to 4096/],
     ['cursor 0', /:2: give one number from 1 to 4096/],
-    ['limit', /:2: limit: nothing is not counted: give one of pools, subsurfaces,/],
+    ['limit', /:2: limit: nothing is not counted: give one of slabs, pools, subsurfaces,/],
     ['limit windowpanes 3', /:2: limit: windowpanes is not counted/],
     ['limit __proto__ 3', /:2: limit: __proto__ is not counted/],
     ['limit popups', /:2: give one number from 1 to/],

@@ -30,17 +30,17 @@ t.test('what is drawn is in the memory that the compositor has, where the buffer
   t.ok(seen.every((pixel, i) => pixel === i));
 });
 
-t.test('buffers are parts of one slab, and none holds a byte of another', async t => {
+t.test('small buffers are parts of one slab, and none holds a byte of another', async t => {
   const { client, desktop } = await connectDesktop(t);
-  const window = await client.createWindow({ size: { width: 640, height: 480 } });
+  const window = await client.createWindow({ size: { width: 320, height: 240 } });
   const buffers = [await window.nextBuffer(), await window.nextBuffer(), await window.nextBuffer()];
   await client.roundtrip();
   t.equal(client.slabCount, 1);
   t.equal(desktop.granted.size, 1);
   const places = [...desktop.buffers.values()].map(([, offset]) => offset!).sort((a, b) => a - b);
   t.equal(places.length, 3);
-  for (let i = 1; i < places.length; i++) t.ok(places[i]! >= places[i - 1]! + 640 * 480 * 4);
-  t.ok(places[2]! + 640 * 480 * 4 <= [...desktop.granted.values()][0]!.size);
+  for (let i = 1; i < places.length; i++) t.ok(places[i]! >= places[i - 1]! + 320 * 240 * 4);
+  t.ok(places[2]! + 320 * 240 * 4 <= [...desktop.granted.values()][0]!.size);
   t.equal(window.freeBuffer(), undefined, 'and there are no more');
   for (const buffer of buffers) window.discard(buffer);
 });
@@ -315,7 +315,7 @@ t.test('a window', async t => {
 
   t.test('gives its memory back when it is destroyed, after the compositor has received that', async t => {
     const { client, desktop } = await connectDesktop(t);
-    const size = { width: 500, height: 500 };
+    const size = { width: 300, height: 200 };
     const window = await client.createWindow({ size });
     for (let i = 0; i < 3; i++) window.commit(await window.nextBuffer());
     const waiting = window.nextBuffer();

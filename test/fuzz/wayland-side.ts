@@ -56,6 +56,8 @@ export class WaylandSide {
   readonly globals = new Map<number, { type: string; version: number }>();
   /** What was received, by name. */
   readonly words = new Set<string>();
+  /** Keys of slabs that it was told. */
+  readonly #keys: string[] = ['none'];
   /** Runs for what was received. */
   answer: (received: Received) => void = () => undefined;
   /** The connection has failed for this side: it received an error, or the end. */
@@ -219,6 +221,7 @@ export class WaylandSide {
     if (name === 'wl_display.error') this.failed = true;
     if (name === 'wl_registry.global')
       this.globals.set(args[0] as number, { type: args[1] as string, version: args[2] as number });
+    if (name === 'virtwl_slab_v1.key') this.#keys.push(args[0] as string);
     this.answer({ name, id, args });
     for (const arg of args) if (isFd(arg)) arg.close();
   }
@@ -318,6 +321,7 @@ export class WaylandSide {
       case 'string':
         if (arg.nullable === true && draw.oneIn(4)) return undefined;
         if (of.type === 'wl_registry') return draw.pick([...interfaces.keys()]);
+        if (of.type === 'virtwl_memory_v1') return draw.pick(this.#keys);
         return draw.oneIn(6)
           ? Buffer.from(draw.take(draw.below(20)))
               .toString('latin1')

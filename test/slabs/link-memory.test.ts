@@ -1,14 +1,15 @@
 /** Slabs and parts, over a source that gives, refuses and dawdles as a test says. */
 import t from 'tap';
+import { LinkMemory, type LinkMemoryOptions, type SlabPart } from '../../src/slabs/link-memory.js';
+import { NoMemory, type MemorySource, type SlabGrant, type SlabPool } from '../../src/slabs/memory-source.js';
 import {
-  BUFFERS_PER_SLAB,
-  LinkMemory,
-  MAX_ROOMY_SLAB_BYTES,
+  FAREWELL_MS,
+  LARGE_BYTES,
+  MAX_SHARED_SLAB_BYTES,
   MAX_SLABS,
   MIN_SLAB_BYTES,
-  type SlabPart,
-} from '../../src/slabs/link-memory.js';
-import type { MemorySource, SlabGrant } from '../../src/slabs/memory-source.js';
+  SlabArena,
+} from '../../src/slabs/slab-arena.js';
 import { native } from '../../src/system/native.js';
 import { Memory } from '../../src/virtwl/vfd.js';
 import { eventually } from '../eventually.js';
@@ -18,10 +19,15 @@ import { Random } from '../wayland/random.js';
 
 const before = new Holdings();
 
+const MIB = 1 << 20;
+
 class FakeSource implements MemorySource<number> {
   readonly asked: number[] = [];
+  readonly joined: string[] = [];
   readonly released: number[] = [];
   largest = Infinity;
+  /** Whether slabs can be joined, and whether they are. */
+  joining: 'no' | 'granted' | 'refused' | 'never' = 'no';
   /** Bytes that are missing from what is given. */
   short = 0;
   waiting: (() => void)[] | undefined;
@@ -29,22 +35,33 @@ class FakeSource implements MemorySource<number> {
 
   allocate(size: number): Promise<SlabGrant<number>> {
     this.asked.push(size);
-    if (size > this.largest) return Promise.reject(new Error(`${size} bytes are too many`));
-    const pool = ++this.#pools;
+    if (size > this.largest) return Promise.reject(new NoMemory(`${size} bytes are too many`));
+    const pool = this.#pool();
     const grant = (): SlabGrant<number> => ({
       memory: new Memory(native.memfd('virtwl-slab', size - this.short, 0), size - this.short, size - this.short),
-      pool,
-      release: () => this.released.push(pool),
+      key: this.joining === 'no' ? undefined : `key ${pool.pool}`,
+      ...pool,
     });
     if (this.waiting === undefined) return Promise.resolve(grant());
     return new Promise(resolve => this.waiting!.push(() => resolve(grant())));
   }
+
+  join(key: string): Promise<SlabPool<number>> {
+    this.joined.push(key);
+    if (this.joining === 'granted') return Promise.resolve(this.#pool());
+    return this.joining === 'never' ? new Promise(() => {}) : Promise.reject(new Error('no such slab'));
+  }
+
+  #pool(): SlabPool<number> {
+    const pool = ++this.#pools;
+    return { pool, release: () => this.released.push(pool) };
+  }
 }
 
-function memory() {
+function memory(options: LinkMemoryOptions = {}) {
   const source = new FakeSource();
   const arrivals = { count: 0 };
-  const made = new LinkMemory<number>(source, () => (arrivals.count += 1));
+  const made = new LinkMemory<number>(source, () => (arrivals.count += 1), options);
   return { source, memory: made, arrivals };
 }
 
@@ -57,56 +74,78 @@ async function taken(m: LinkMemory<number>, bytes: number): Promise<SlabPart<num
 t.test('a slab is asked for once, with room for double buffering', async t => {
   const { source, memory: m, arrivals } = memory();
   source.waiting = [];
-  for (let i = 0; i < 5; i++) t.equal(m.take(1 << 20), undefined);
-  t.same(source.asked, [BUFFERS_PER_SLAB << 20]);
+  for (let i = 0; i < 5; i++) t.equal(m.take(MIB), undefined);
+  t.same(source.asked, [2 * MIB]);
   source.waiting.shift()!();
   await settle(2);
   t.equal(arrivals.count, 1);
-  const parts = [0, 1, 2].map(() => m.take(1 << 20)!);
+  const parts = [0, 1].map(() => m.take(MIB)!);
   t.same(
     parts.map(({ offset }) => offset),
-    [0, 1 << 20, 2 << 20],
+    [0, MIB],
   );
   t.equal(new Set(parts.map(({ mapping }) => mapping)).size, 1);
-  t.equal(m.take(1), undefined, 'the fourth needs another');
+  t.equal(m.take(1), undefined, 'the third needs another');
   m.close();
 });
 
-t.test('sizes are whole MiB, and roomy only within reason', async t => {
+t.test('slabs fit what is asked for', async t => {
   for (const [bytes, size] of [
     [1, MIN_SLAB_BYTES],
-    [4096 * 85, MIN_SLAB_BYTES],
-    [4096 * 86, 2 * MIN_SLAB_BYTES],
-    [MAX_ROOMY_SLAB_BYTES / 4, 96 << 20],
-    [MAX_ROOMY_SLAB_BYTES / 2, MAX_ROOMY_SLAB_BYTES / 2],
-    [MAX_ROOMY_SLAB_BYTES + 1, MAX_ROOMY_SLAB_BYTES + MIN_SLAB_BYTES],
+    [MIB / 2, MIN_SLAB_BYTES],
+    [MIB / 2 + 1, 2 * MIN_SLAB_BYTES],
+    [LARGE_BYTES - 1, 2 * LARGE_BYTES],
+    [LARGE_BYTES, LARGE_BYTES],
+    [4 * 1920 * 1080, 8 * MIB],
+    [4 * 3840 * 2160, 32 * MIB],
+    [4 * 7680 * 4320, 128 * MIB],
   ] as const) {
     const { source, memory: m } = memory();
     source.waiting = [];
     m.take(bytes);
     t.same(source.asked, [size], `for ${bytes} bytes`);
+    t.ok(bytes < LARGE_BYTES || size < bytes * 1.13, 'a large buffer has a slab for itself, of its size');
     m.close();
   }
 });
 
+t.test('many small buffers make few slabs, since each is as large as what is used already', async t => {
+  const { source, memory: m } = memory();
+  for (let i = 0; i < 5000; i++) await taken(m, 4 * 64 * 64);
+  t.same(
+    source.asked.map(size => size / MIB),
+    [1, 1, 2, 4, 8, 16, 16, 16, 16],
+  );
+  t.ok(source.asked.every(size => size <= MAX_SHARED_SLAB_BYTES));
+  m.close();
+});
+
 t.test('what is refused is asked for smaller, and then told once', async t => {
   const { source, memory: m, arrivals } = memory();
-  source.largest = 2 << 20;
-  t.equal(m.take(1 << 20), undefined);
+  source.largest = 2 * MIB - 4096;
+  t.equal(m.take(MIB), undefined);
   await settle(2);
-  t.same(source.asked, [3 << 20, 1 << 20]);
+  t.same(source.asked, [2 * MIB, MIB]);
   t.equal(arrivals.count, 1);
-  const part = m.take(1 << 20)!;
+  const part = m.take(MIB)!;
   t.equal(part.offset, 0);
   source.largest = 0;
   t.equal(m.take(1), undefined);
   await settle(2);
   t.equal(arrivals.count, 2);
-  t.throws(() => m.take(1), /1048576 bytes are too many/);
+  t.throws(() => m.take(1), new NoMemory('4096 bytes are too many'));
   source.largest = Infinity;
   t.equal(m.take(1), undefined, 'a later call tries again');
   await settle(2);
   t.equal(m.take(1)!.offset, 0);
+  m.close();
+});
+
+t.test('a large buffer is not given up for the sake of round sizes', async t => {
+  const { source, memory: m } = memory();
+  source.largest = 4 * 3840 * 2160;
+  t.equal((await taken(m, 4 * 3840 * 2160)).offset, 0);
+  t.same(source.asked, [32 * MIB, 4 * 3840 * 2160]);
   m.close();
 });
 
@@ -116,7 +155,7 @@ t.test('a slab that cannot be mapped is given back, and no memory', async t => {
   source.short = 4096;
   t.equal(m.take(5000), undefined);
   await settle(2);
-  t.same(source.released, [1]);
+  t.same(source.released, [1, 2], 'nor a smaller one');
   t.throws(() => m.take(5000), /cannot map/);
   m.close();
   await held.assertSame(t);
@@ -139,10 +178,10 @@ t.test('a slab that does not come is waited for so long, and given back when it 
   const source = new FakeSource();
   source.waiting = [];
   let arrivals = 0;
-  const m = new LinkMemory<number>(source, () => (arrivals += 1), 20);
+  const m = new LinkMemory<number>(source, () => (arrivals += 1), { timeoutMs: 20 });
   t.equal(m.take(MIN_SLAB_BYTES), undefined);
   await eventually('the end of the wait', () => arrivals === 1);
-  t.throws(() => m.take(MIN_SLAB_BYTES), /no answer within 20 ms to the request for 3145728 bytes/);
+  t.throws(() => m.take(MIN_SLAB_BYTES), /no answer within 20 ms to the request for 2097152 bytes/);
   t.equal(source.asked.length, 1, 'and nothing smaller is asked for');
   source.waiting.shift()!();
   await settle(2);
@@ -153,11 +192,9 @@ t.test('a slab that does not come is waited for so long, and given back when it 
   t.equal(m.slabCount, 1, 'the next one is asked for as ever');
   m.close();
 
-  const closed = new LinkMemory<number>(
-    { allocate: () => new Promise(() => {}) },
-    () => t.fail('told after the end'),
-    1,
-  );
+  const closed = new LinkMemory<number>({ allocate: () => new Promise(() => {}) }, () => t.fail('told after the end'), {
+    timeoutMs: 1,
+  });
   closed.take(1);
   closed.close();
   await new Promise(resolve => setTimeout(resolve, 20));
@@ -167,7 +204,7 @@ t.test('an empty slab is given back, but for the last; after the end nothing is'
   const held = new Holdings();
   const { source, memory: m } = memory();
   const parts: SlabPart<number>[] = [];
-  for (let i = 0; i < 4; i++) parts.push(await taken(m, 1 << 20));
+  for (let i = 0; i < 3; i++) parts.push(await taken(m, MIB));
   t.equal(m.slabCount, 2);
   parts.pop()!.free();
   t.same(source.released, [2]);
@@ -182,17 +219,165 @@ t.test('an empty slab is given back, but for the last; after the end nothing is'
   await held.assertSame(t);
 });
 
-t.test('there are so many slabs, and what needs one more is refused until one is free', async t => {
+t.test('the slab of a large buffer goes with it, but for one while there are others', async t => {
   const { source, memory: m } = memory();
   const parts: SlabPart<number>[] = [];
-  for (let i = 0; i < MAX_SLABS; i++)
-    parts.push(await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES), await taken(m, MIN_SLAB_BYTES));
-  t.equal(m.slabCount, MAX_SLABS);
-  t.throws(() => m.take(MIN_SLAB_BYTES), /64 slabs are full/);
-  t.equal(source.asked.length, MAX_SLABS, 'it is not even asked for');
-  for (const part of parts.splice(0, 3)) part.free();
-  parts.push(await taken(m, MIN_SLAB_BYTES));
-  t.equal(m.slabCount, MAX_SLABS);
+  for (let i = 0; i < 3; i++) parts.push(await taken(m, LARGE_BYTES));
+  t.equal(m.slabCount, 3);
+  parts.pop()!.free();
+  t.same(source.released, [], 'a window that is resized uses it again');
+  const again = await taken(m, LARGE_BYTES + 4096);
+  t.same(source.asked.length, 4, 'unless it is too small');
+  t.same(source.released, [3]);
+  again.free();
+  parts.push(await taken(m, LARGE_BYTES + 8192));
+  t.same(source.asked.length, 4, 'sizes that differ by little share one');
+  for (const part of parts) part.free();
+  t.equal(m.slabCount, 0, 'with the last, all');
+  m.close();
+});
+
+t.test('there are so many slabs in a process, and what needs one more is refused until one is free', async t => {
+  const arena = new SlabArena();
+  const [{ source, memory: m }, other] = [memory({ arena }), memory({ arena })];
+  // The test has no room for so many large ones.
+  source.allocate = size => {
+    source.asked.push(size);
+    return Promise.resolve({
+      memory: { map: () => ({ unmap: () => undefined }), close: () => undefined } as unknown as Memory,
+      pool: 0,
+      release: () => undefined,
+    });
+  };
+  const parts: SlabPart<number>[] = [];
+  for (let i = 0; i < MAX_SLABS; i++) parts.push(await taken(m, LARGE_BYTES));
+  t.equal(arena.slabCount, MAX_SLABS);
+  t.throws(() => m.take(LARGE_BYTES), /512 slabs are full/);
+  t.throws(() => other.memory.take(1), /512 slabs are full/);
+  t.same([source.asked.length, other.source.asked.length], [MAX_SLABS, 0], 'it is not even asked for');
+  for (const part of parts.splice(0, 2)) part.free();
+  await taken(other.memory, 1);
+  t.equal(arena.slabCount, MAX_SLABS);
+  m.close();
+  other.memory.close();
+  t.equal(arena.slabCount, 0);
+});
+
+t.test('small buffers of several connections lie in one slab', async t => {
+  const held = new Holdings();
+  const arena = new SlabArena();
+  const connections = Array.from({ length: 20 }, () => memory({ arena }));
+  const parts: SlabPart<number>[] = [];
+  for (const { source, memory: m } of connections) {
+    source.joining = 'granted';
+    parts.push(await taken(m, 4 * 64 * 64));
+  }
+  t.equal(arena.slabCount, 1);
+  t.equal(new Set(parts.map(({ mapping }) => mapping)).size, 1);
+  t.equal(new Set(parts.map(({ offset }) => offset)).size, 20, 'each in its own place');
+  t.same(
+    connections.map(({ source }) => [source.asked.length, ...source.joined]),
+    [[1], ...Array.from({ length: 19 }, () => [0, 'key 1'])],
+  );
+  connections[0]!.memory.close();
+  Buffer.from(parts[1]!.mapping.buffer)[parts[1]!.offset] = 7;
+  t.equal(arena.slabCount, 1, 'it outlives the connection that it came by');
+  for (const { memory: m } of connections) m.close();
+  t.equal(arena.slabCount, 0);
+  await held.assertSame(t);
+});
+
+t.test('what a connection had that has ended is used for others later', async t => {
+  const arena = new SlabArena();
+  const [one, two] = [memory({ arena }), memory({ arena })];
+  for (const { source } of [one, two]) source.joining = 'granted';
+  const { offset } = await taken(one.memory, MIB / 2);
+  const other = await taken(two.memory, 4096);
+  one.memory.close();
+  const next = await taken(two.memory, MIB / 2 - 4096);
+  t.not(next.offset, offset, 'the compositor may still show it');
+  next.free();
+  await eventually('its place to be free', () => {
+    const part = two.memory.take(MIB / 2)!;
+    part?.free();
+    return part?.offset === offset && part.mapping === other.mapping;
+  });
+  t.ok(FAREWELL_MS > 0);
+  two.memory.close();
+});
+
+t.test('a slab that cannot be joined is left alone', async t => {
+  const held = new Holdings();
+  const arena = new SlabArena();
+  const [one, two, three] = [memory({ arena }), memory({ arena }), memory({ arena })];
+  one.source.joining = 'granted';
+  two.source.joining = 'refused';
+  three.source.joining = 'never';
+  await taken(one.memory, 1);
+  t.equal(two.memory.take(1), undefined);
+  await settle(2);
+  t.equal(two.memory.take(1), undefined);
+  t.same([two.source.joined.length, two.source.asked.length], [1, 1], 'the next is asked for');
+  await settle(2);
+  t.not(two.memory.take(1), undefined);
+  t.equal(three.memory.take(1), undefined);
+  for (const { memory: m } of [one, two, three]) m.close();
+  t.equal(arena.slabCount, 0, 'whoever still waits for an answer');
+  await held.assertSame(t);
+});
+
+t.test('a window begins only where there is as much memory once more', async t => {
+  const { source, memory: m } = memory();
+  const never = () => false;
+  const begin = async (spare: (bytes: number) => boolean): Promise<SlabPart<number> | undefined> => {
+    for (let tries = 0; tries < 4; tries++) {
+      const part = m.takeWithSpare(LARGE_BYTES, spare);
+      if (part !== undefined) return part;
+      await settle(2);
+    }
+    return undefined;
+  };
+  t.not(await begin(never), undefined);
+  t.equal(source.asked.length, 2);
+  t.ok(m.hasRoomFor(LARGE_BYTES), 'for its next frame');
+  t.not(await begin(never), undefined, 'the next begins with that, and there is as much once more');
+  t.same([source.asked.length, m.hasRoomFor(LARGE_BYTES)], [3, true]);
+  t.not(await begin(() => true), undefined, 'unless others have something to give up');
+  t.same([source.asked.length, m.hasRoomFor(LARGE_BYTES)], [3, false]);
+  source.allocate = (allocate => {
+    let left = 1;
+    return (size: number) => (left-- > 0 ? allocate(size) : Promise.reject(new NoMemory('used up')));
+  })(source.allocate.bind(source));
+  await t.rejects(begin(never), /used up/);
+  t.ok(m.hasRoomFor(LARGE_BYTES), 'what it did not get is there for the others');
+  m.close();
+});
+
+t.test('when memory is refused, what is not needed is given up, and it is asked for again', async t => {
+  const idle: SlabPart<number>[] = [];
+  const wanted: number[] = [];
+  const { source, memory: m } = memory({
+    relieve: bytes => {
+      wanted.push(bytes);
+      idle.pop()?.free();
+      return idle.length >= 0 && wanted.length < 3;
+    },
+  });
+  const kept = await taken(m, LARGE_BYTES);
+  idle.push(await taken(m, LARGE_BYTES));
+  source.largest = 0;
+  t.equal(m.take(LARGE_BYTES), undefined);
+  await settle(2);
+  t.equal(m.take(LARGE_BYTES)!.offset, 0, 'what was given up is used');
+  t.same(wanted, [LARGE_BYTES]);
+  t.equal(m.take(8 * MIB), undefined);
+  await eventually('a second try', () => {
+    if (wanted.length === 2) m.take(8 * MIB);
+    return wanted.length === 3;
+  });
+  await settle(2);
+  t.throws(() => m.take(8 * MIB), NoMemory, 'when there is nothing to give up any more, that is told');
+  kept.free();
   m.close();
 });
 

@@ -33,8 +33,8 @@ export const DEFAULT_WL_LIMITS: WlLimits = {
   pipes: 512,
   // A client that brings its own memory uses some 30 MiB for a window of 1080p.
   allocBytes: 256 * 2 ** 20,
-  // The 512 MiB that the glue lends a client VM at a time, and a quarter for what is on its way back.
-  receivedBytes: 640 * 2 ** 20,
+  // Half of a budget of 4 GiB, which the glue lends a client VM at a time, and a quarter for what is on its way back.
+  receivedBytes: 2560 * 2 ** 20,
   mappings: 384,
   queuedBytes: 4 * 2 ** 20,
 };

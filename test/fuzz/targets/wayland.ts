@@ -10,6 +10,8 @@ import { DEFAULT_POLICY, type VmPolicy } from '../../../compositor-glue/policy.j
 import { VmAccount } from '../../../compositor-glue/vm-account.js';
 import type { AllocatorClient } from '../../../src/allocator/client.js';
 import { AppConnection } from '../../../src/client/app-connection.js';
+import { IdleBuffers } from '../../../src/client/idle-buffers.js';
+import { MappedSlab, MIN_SLAB_BYTES, SlabArena } from '../../../src/slabs/slab-arena.js';
 import { native } from '../../../src/system/native.js';
 import { LoopbackDevice } from '../../../src/virtwl/loopback.js';
 import { Memory } from '../../../src/virtwl/vfd.js';
@@ -70,10 +72,18 @@ function allocator(draw: Draw): (bytes: number) => Promise<Memory> {
   };
 }
 
+/** A proxy, and what another of its connections has. */
 function proxy(app: TestChannel, link: TestChannel, draw: Draw): Between {
   const transfers = new Transfers(device);
+  const arena = new SlabArena();
+  const memory = new Memory(native.memfd('fuzz', MIN_SLAB_BYTES, 0), MIN_SLAB_BYTES);
+  const slab = new MappedSlab(memory.map(MIN_SLAB_BYTES, true), MIN_SLAB_BYTES, 'key of another', false);
+  memory.close();
+  arena.add(slab);
   const connection = new AppConnection(app, link, {
     transfers,
+    arena,
+    idle: new IdleBuffers(arena),
     allocator: () => ({ allocate: allocator(draw) }) as unknown as AllocatorClient,
   });
   let why: string | undefined;
@@ -82,7 +92,11 @@ function proxy(app: TestChannel, link: TestChannel, draw: Draw): Between {
     closed: () => why !== undefined,
     why: () => why ?? '',
     close: () => connection.close(),
-    end: () => transfers.close(),
+    end: () => {
+      transfers.close();
+      arena.leave(slab);
+      if (arena.slabCount > 0) throw new Error(`${arena.slabCount} slabs are mapped after the end`);
+    },
   };
 }
 
@@ -97,6 +111,7 @@ function glue(link: TestChannel, compositor: TestChannel, draw: Draw): Between {
     device,
     shared: new SharedFirewall(),
     allocate,
+    refused: () => undefined,
   });
   let why: string | undefined;
   client.relay.on('close', reason => (why = brief(reason)));
@@ -121,9 +136,11 @@ function brief(reason: Error | undefined): string {
 
 /** What every compositor answers by itself. `memory`: it is a glue, and has memory to give. */
 function answersBasics(side: WaylandSide, draw: Draw, memory: boolean): void {
-  const few = draw.byte() % 16;
+  const byte = draw.byte();
+  const few = byte % 16;
+  const newest = byte & 16 ? 1 : 2;
   const globals = few === 15 ? ALL_GLOBALS : few > 11 ? GLOBALS : FEW_GLOBALS;
-  const own = memory && !draw.oneIn(4) ? ([['virtwl_memory_v1', 1]] as const) : [];
+  const own = memory && !draw.oneIn(4) ? ([['virtwl_memory_v1', newest]] as const) : [];
   [...globals, ...own].forEach(([type, version], i) => side.globals.set(i + 1, { type, version }));
   side.answer = ({ name, args }: Received) => {
     switch (name) {
@@ -137,9 +154,16 @@ function answersBasics(side: WaylandSide, draw: Draw, memory: boolean): void {
       case 'virtwl_memory_v1.allocate': {
         const [slab, size] = args as [number, number];
         if (size === 0 || size > MOST_MEMORY || draw.oneIn(8)) side.say(slab, 'refused', [1, 'no']);
-        else side.say(slab, 'memory', [new Memory(native.memfd('fuzz', size, 0), size), size]);
+        else {
+          if (side.objects.get(slab)!.version >= 2) side.say(slab, 'key', [`key ${slab}`]);
+          side.say(slab, 'memory', [new Memory(native.memfd('fuzz', size, 0), size), size]);
+        }
         break;
       }
+      case 'virtwl_memory_v1.join':
+        if (draw.oneIn(8)) side.say(args[0] as number, 'refused', [4, 'no']);
+        else side.say(args[0] as number, 'joined', []);
+        break;
       case 'wl_surface.attach':
         // It shows nothing for long.
         if (typeof args[0] === 'number' && draw.oneIn(2) && side.objects.has(args[0])) side.say(args[0], 'release', []);

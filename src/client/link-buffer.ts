@@ -1,0 +1,38 @@
+/** A buffer on the link: a copy of pixels of the application, in host memory, that the compositor reads. */
+import type { RelayObject } from '../relay/object-map.js';
+import type { SlabPart } from '../slabs/link-memory.js';
+import { Region } from '../wayland/region.js';
+import type { AppBuffer } from './app-pool.js';
+import type { AppSurface } from './app-surface.js';
+
+/** A buffer on the link, in host memory. */
+export class LinkBuffer {
+  /** Attached or committed, and not released by the compositor. */
+  busy = false;
+  /** What the surface has changed since this buffer was written. */
+  readonly stale = new Region();
+  /** Not wanted any more: to be destroyed as soon as the compositor lets go. */
+  retired = false;
+  /** When it was attached last, in milliseconds. */
+  used = 0;
+
+  constructor(
+    readonly object: RelayObject<'wl_buffer'>,
+    readonly part: SlabPart,
+    readonly width: number,
+    readonly height: number,
+    readonly stride: number,
+    readonly format: number,
+  ) {}
+}
+
+/** `data` of a link buffer's `wl_buffer`. */
+export interface LinkBufferOwner {
+  readonly surface: AppSurface;
+  readonly buffer: LinkBuffer;
+}
+
+/** Whether it can hold what an application's buffer does. */
+export function fits(link: LinkBuffer, app: AppBuffer): boolean {
+  return link.width === app.width && link.height === app.height && link.format === app.format;
+}
