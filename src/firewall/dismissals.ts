@@ -1,17 +1,22 @@
 /**
- * Popups that a compositor dismisses because of what their own client has asked: a drag takes the pointer from a popup that
- * grabs, and a window that comes takes the focus, with which sway dismisses the popups of the one that had it. Until the
- * client is told it may go on to configure and draw the popup, which is none any more; wlroots takes that for a mistake and
- * ends the client. So what can be such a mistake waits, after such a request, until the compositor has answered. What a
- * compositor does for certain, the glue does before (`dismissAbove` in `lifetimes.ts`). That another program or the user
- * dismisses it at the same moment is left to the compositor: no question could be asked so late that it tells.
+ * Popups that a compositor has dismissed, which their client does not know yet. What it says to configure and draw one
+ * wlroots takes for a mistake then, and ends the client. Three answers:
+ *
+ * - What a compositor does for certain, the glue does before: `dismissAbove` in `lifetimes.ts`.
+ * - Some requests may have a popup of the same client dismissed: a drag takes the pointer from a popup that grabs, and a
+ *   window that comes takes the focus, with which sway dismisses the popups of the one that had it. After these, what is
+ *   said of a popup waits until the compositor has answered.
+ * - The user and other programs dismiss popups at any time. What is said once for each size of a popup waits for an answer
+ *   always, so that what the compositor has said by then is known. Pictures do not wait: they come with every frame.
+ *
+ * What the compositor does while the request itself is on its way is left to it.
  */
 import { Verdict, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { CHECKS } from './checks.js';
-import { knownLife } from './life.js';
+import { knownLife, popupLives } from './life.js';
 
 type Doubting = () => Verdict;
 
@@ -38,26 +43,34 @@ function focusing(doubting: Doubting): RequestHandlers {
 export function dismissalsConcern(): Concern {
   const popups = new Set<RelayObject>();
   /** Whether the popups that there are may have been dismissed without our knowing. */
-  let doubt: 'none' | 'some' | 'asked' = 'none';
+  let doubt: 'none' | 'some' | 'asked' | 'answered' = 'none';
   const doubting: Doubting = () => {
     if (popups.size > 0) doubt = 'some';
     return Verdict.Forward;
   };
-  /** Whether what is said of a popup has to wait. */
-  const fence = (relay: Relay): Verdict => {
-    if (doubt === 'none') return Verdict.Forward;
-    if (doubt === 'some') {
+  const ask = (relay: Relay): Verdict => {
+    if (doubt !== 'asked') {
       doubt = 'asked';
       relay.sync(() => {
-        doubt = 'none';
+        doubt = 'answered';
         relay.resume('requests');
       });
     }
     return Verdict.Stall;
   };
-  /** The same for a request to an xdg_surface, or about one. */
-  const fenceOf = (relay: Relay, xdgSurface: RelayObject | undefined): Verdict =>
-    (xdgSurface && knownLife(xdgSurface)?.roleObject)?.is('xdg_popup') === true ? fence(relay) : Verdict.Forward;
+  /** Nothing that came with what has waited waits again. */
+  const pass = (): Verdict => {
+    if (doubt === 'answered') setImmediate(() => doubt === 'answered' && (doubt = 'none'));
+    return Verdict.Forward;
+  };
+  /** A picture of a popup waits where there is doubt. */
+  const fence = (relay: Relay): Verdict => (doubt === 'some' || doubt === 'asked' ? ask(relay) : pass());
+  /** A request to an xdg_surface, or about one, waits always where that is a popup. */
+  const fenceOf = (relay: Relay, xdgSurface: RelayObject | undefined): Verdict => {
+    const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
+    if (popup?.is('xdg_popup') !== true || !popupLives(popup)) return Verdict.Forward;
+    return doubt === 'answered' ? pass() : ask(relay);
+  };
   return {
     name: 'dismissals',
     after: [...CHECKS, 'lifetimes', 'construction'],

@@ -94,6 +94,32 @@ for (const said of SAID) {
   });
 }
 
+t.test('what configures a popup waits always, once for all that comes with it', async t => {
+  const { client, compositor, show, window, popup } = await walled(t);
+  const parent = window();
+  await show(parent);
+  const menu = popup(parent.xdg);
+  await show(menu);
+  await client.roundtrip();
+  const questions: number[] = [];
+  const { answer } = compositor;
+  compositor.answer = ({ name, args }) => {
+    if (name === 'wl_display.sync') questions.push(args[0] as number);
+  };
+  const told = (): number => compositor.all('xdg_surface.set_window_geometry').length;
+  const before = told();
+  for (let i = 1; i <= 3; i++) client.say(menu.xdg, 'set_window_geometry', [0, 0, i, i]);
+  await eventually('a question', () => questions.length > 0);
+  await settle();
+  t.equal(told(), before);
+  compositor.answer = answer;
+  for (const id of questions) compositor.say(id, 'done', [0]);
+  await client.roundtrip();
+  t.equal(questions.length, 1);
+  t.equal(told(), before + 3);
+  t.same([client.all('wl_display.error'), compositor.faults], [[], []]);
+});
+
 for (const what of ['window', 'menu'] as const) {
   t.test(`a ${what} that is hidden takes what is above it along`, async t => {
     const { client, compositor, show, window, popup } = await walled(t);
