@@ -493,7 +493,11 @@ withGlue(
     t.same(r.client.all('virtwl_slab_v1.refused'), []);
     const late = r.client.make(memory, 'allocate', ['new', 2 * MIB]);
     await r.client.roundtrip();
-    t.same(r.client.all('virtwl_slab_v1.refused').map(({ id }) => id), [late], 'also by one who asks and lets go');
+    t.same(
+      r.client.all('virtwl_slab_v1.refused').map(({ id }) => id),
+      [late],
+      'also by one who asks and lets go',
+    );
     g.allocator!.tellGone();
     await eventually('it to be gone', () => g.glue.bytesOf('work') === 0);
     t.same(g.allocator!.asked, [3 * MIB], 'for those that have let go nothing is asked');
