@@ -1,75 +1,24 @@
 /** Slabs and parts, over a source that gives, refuses and dawdles as a test says. */
 import t from 'tap';
-import { LinkMemory, type LinkMemoryOptions, type SlabPart } from '../../src/slabs/link-memory.js';
-import { NoMemory, type MemorySource, type SlabGrant, type SlabPool } from '../../src/slabs/memory-source.js';
+import { LinkMemory, type SlabPart } from '../../src/slabs/link-memory.js';
+import { NoMemory } from '../../src/slabs/memory-source.js';
 import {
-  FAREWELL_MS,
   LARGE_BYTES,
   MAX_SHARED_SLAB_BYTES,
   MAX_SLABS,
   MIN_SLAB_BYTES,
   SlabArena,
 } from '../../src/slabs/slab-arena.js';
-import { native } from '../../src/system/native.js';
 import { Memory } from '../../src/virtwl/vfd.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
 import { settle } from '../relay/peer.js';
+import { FakeSource, memory, taken } from './fake-source.js';
 import { Random } from '../wayland/random.js';
 
 const before = new Holdings();
 
 const MIB = 1 << 20;
-
-class FakeSource implements MemorySource<number> {
-  readonly asked: number[] = [];
-  readonly joined: string[] = [];
-  readonly released: number[] = [];
-  largest = Infinity;
-  /** Whether slabs can be joined, and whether they are. */
-  joining: 'no' | 'granted' | 'refused' | 'never' = 'no';
-  /** Bytes that are missing from what is given. */
-  short = 0;
-  waiting: (() => void)[] | undefined;
-  #pools = 0;
-
-  allocate(size: number): Promise<SlabGrant<number>> {
-    this.asked.push(size);
-    if (size > this.largest) return Promise.reject(new NoMemory(`${size} bytes are too many`));
-    const pool = this.#pool();
-    const grant = (): SlabGrant<number> => ({
-      memory: new Memory(native.memfd('virtwl-slab', size - this.short, 0), size - this.short, size - this.short),
-      key: this.joining === 'no' ? undefined : `key ${pool.pool}`,
-      ...pool,
-    });
-    if (this.waiting === undefined) return Promise.resolve(grant());
-    return new Promise(resolve => this.waiting!.push(() => resolve(grant())));
-  }
-
-  join(key: string): Promise<SlabPool<number>> {
-    this.joined.push(key);
-    if (this.joining === 'granted') return Promise.resolve(this.#pool());
-    return this.joining === 'never' ? new Promise(() => {}) : Promise.reject(new Error('no such slab'));
-  }
-
-  #pool(): SlabPool<number> {
-    const pool = ++this.#pools;
-    return { pool, release: () => this.released.push(pool) };
-  }
-}
-
-function memory(options: LinkMemoryOptions = {}) {
-  const source = new FakeSource();
-  const arrivals = { count: 0 };
-  const made = new LinkMemory<number>(source, () => (arrivals.count += 1), options);
-  return { source, memory: made, arrivals };
-}
-
-async function taken(m: LinkMemory<number>, bytes: number): Promise<SlabPart<number>> {
-  const part = m.take(bytes) ?? (await settle(2), m.take(bytes));
-  if (part === undefined) throw new Error('no part');
-  return part;
-}
 
 t.test('a slab is asked for once, with room for double buffering', async t => {
   const { source, memory: m, arrivals } = memory();
@@ -263,69 +212,6 @@ t.test('there are so many slabs in a process, and what needs one more is refused
   t.equal(arena.slabCount, 0);
 });
 
-t.test('small buffers of several connections lie in one slab', async t => {
-  const held = new Holdings();
-  const arena = new SlabArena();
-  const connections = Array.from({ length: 20 }, () => memory({ arena }));
-  const parts: SlabPart<number>[] = [];
-  for (const { source, memory: m } of connections) {
-    source.joining = 'granted';
-    parts.push(await taken(m, 4 * 64 * 64));
-  }
-  t.equal(arena.slabCount, 1);
-  t.equal(new Set(parts.map(({ mapping }) => mapping)).size, 1);
-  t.equal(new Set(parts.map(({ offset }) => offset)).size, 20, 'each in its own place');
-  t.same(
-    connections.map(({ source }) => [source.asked.length, ...source.joined]),
-    [[1], ...Array.from({ length: 19 }, () => [0, 'key 1'])],
-  );
-  connections[0]!.memory.close();
-  Buffer.from(parts[1]!.mapping.buffer)[parts[1]!.offset] = 7;
-  t.equal(arena.slabCount, 1, 'it outlives the connection that it came by');
-  for (const { memory: m } of connections) m.close();
-  t.equal(arena.slabCount, 0);
-  await held.assertSame(t);
-});
-
-t.test('what a connection had that has ended is used for others later', async t => {
-  const arena = new SlabArena();
-  const [one, two] = [memory({ arena }), memory({ arena })];
-  for (const { source } of [one, two]) source.joining = 'granted';
-  const { offset } = await taken(one.memory, MIB / 2);
-  const other = await taken(two.memory, 4096);
-  one.memory.close();
-  const next = await taken(two.memory, MIB / 2 - 4096);
-  t.not(next.offset, offset, 'the compositor may still show it');
-  next.free();
-  await eventually('its place to be free', () => {
-    const part = two.memory.take(MIB / 2)!;
-    part?.free();
-    return part?.offset === offset && part.mapping === other.mapping;
-  });
-  t.ok(FAREWELL_MS > 0);
-  two.memory.close();
-});
-
-t.test('a slab that cannot be joined is left alone', async t => {
-  const held = new Holdings();
-  const arena = new SlabArena();
-  const [one, two, three] = [memory({ arena }), memory({ arena }), memory({ arena })];
-  one.source.joining = 'granted';
-  two.source.joining = 'refused';
-  three.source.joining = 'never';
-  await taken(one.memory, 1);
-  t.equal(two.memory.take(1), undefined);
-  await settle(2);
-  t.equal(two.memory.take(1), undefined);
-  t.same([two.source.joined.length, two.source.asked.length], [1, 1], 'the next is asked for');
-  await settle(2);
-  t.not(two.memory.take(1), undefined);
-  t.equal(three.memory.take(1), undefined);
-  for (const { memory: m } of [one, two, three]) m.close();
-  t.equal(arena.slabCount, 0, 'whoever still waits for an answer');
-  await held.assertSame(t);
-});
-
 t.test('a window begins only where there is as much memory once more', async t => {
   const { source, memory: m } = memory();
   const never = () => false;
@@ -352,6 +238,29 @@ t.test('a window begins only where there is as much memory once more', async t =
   t.ok(m.hasRoomFor(LARGE_BYTES), 'what it did not get is there for the others');
   m.close();
 });
+
+t.test(
+  'what a window was to begin with, and does not take, is there for others once nothing is on its way',
+  async t => {
+    const { source, memory: m } = memory();
+    source.waiting = [];
+    const arrive = async (): Promise<void> => {
+      source.waiting!.shift()!();
+      await settle(2);
+    };
+    const never = () => false;
+    t.equal(m.takeWithSpare(LARGE_BYTES, never), undefined);
+    await arrive();
+    t.equal(m.takeWithSpare(LARGE_BYTES, never), undefined, 'the first is there, the second is on its way');
+    m.dropEmpty();
+    t.equal(m.slabCount, 1, 'it is waited for');
+    await arrive();
+    t.equal(m.slabCount, 2);
+    m.dropEmpty();
+    t.same([m.slabCount, source.released.length], [0, 2], 'the window did not come back');
+    m.close();
+  },
+);
 
 t.test('when memory is refused, what is not needed is given up, and it is asked for again', async t => {
   const idle: SlabPart<number>[] = [];
