@@ -47,6 +47,8 @@ export interface AttackResult {
   readonly errors: Map<string, number>;
   /** Those of them that the compositor found, behind the glue. */
   readonly refused: Map<string, number>;
+  /** Those that were on their way when the compositor dismissed the popup that they are about. */
+  readonly overtaken: Map<string, number>;
   /** Connections that were closed without one, or not answered. */
   closed: number;
   silent: number;
@@ -79,6 +81,7 @@ export async function attack(options: AttackOptions): Promise<AttackResult> {
     requests: 0,
     errors: new Map(),
     refused: new Map(),
+    overtaken: new Map(),
     closed: 0,
     silent: 0,
   };
@@ -95,6 +98,10 @@ export async function attack(options: AttackOptions): Promise<AttackResult> {
         if (outcome.error !== undefined) count(result.errors, outcome.error);
         if (outcome.closed) result.closed += 1;
         if (outcome.silent) result.silent += 1;
+        if (options.strict === true && outcome.overtaken) {
+          const error = await ground.forgive();
+          if (error !== undefined) count(result.overtaken, error);
+        }
         await calm(ground);
         await ground.prove();
       } catch (error) {

@@ -30,6 +30,8 @@ const PATIENCE_MS = 15_000;
 const LAYOUT_MS = 20;
 /** The user drags no window into another's place, which would not be its program's doing. */
 const SWAY_CONFIG = 'tiling_drag disable';
+/** How long what the glue logs may be on its way, in milliseconds. */
+const LOG_MS = 500;
 /** How long a compositor that has crashed may take to be gone, in milliseconds. */
 const END_MS = 2_000;
 
@@ -45,7 +47,7 @@ export class Ground {
     /** The socket that the hostile client connects to. */
     readonly entrance: string,
     /** Errors that the compositor found behind the glue, which should have found them before it. */
-    readonly refused: readonly string[],
+    readonly refused: string[],
     /** One of them is a finding. */
     private readonly strict: boolean,
     readonly user: User,
@@ -91,6 +93,16 @@ export class Ground {
       await closeAll();
       throw error;
     }
+  }
+
+  /**
+   * Takes back the error that the compositor has found last: no glue could have found it before. Returns it, or undefined
+   * where it was the glue that found it.
+   */
+  async forgive(): Promise<string | undefined> {
+    // The glue tells of it in its log, which comes another way than the error.
+    for (const end = Date.now() + LOG_MS; this.refused.length === 0 && Date.now() < end;) await pause(LAYOUT_MS);
+    return this.refused.pop();
   }
 
   /** Rejects, saying how, when the innocent have lost anything, or wait for longer than `patienceMs` milliseconds. */

@@ -47,6 +47,11 @@ export interface Outcome {
   readonly closed: boolean;
   /** A roundtrip was not answered in time. */
   readonly silent: boolean;
+  /**
+   * The error is of an xdg_surface, and a popup was dismissed since the last roundtrip: what was said of it and the
+   * dismissal were on their ways at the same time, which nobody can help.
+   */
+  readonly overtaken: boolean;
 }
 
 interface Held {
@@ -73,6 +78,9 @@ export class Player {
   readonly #made: Held[] = [];
   #awaited: { readonly id: number; readonly done: (answered: boolean) => void } | undefined;
   #error: string | undefined;
+  /** A popup was dismissed since the last roundtrip. */
+  #dismissed = false;
+  #overtaken = false;
   #closed = false;
   #requests = 0;
 
@@ -126,6 +134,7 @@ export class Player {
       ...(this.#error !== undefined && { error: this.#error }),
       closed: this.#closed && this.#error === undefined,
       silent: !answered && !this.#closed,
+      overtaken: this.#overtaken,
     };
   }
 
@@ -288,6 +297,7 @@ export class Player {
   #understand(held: Held, name: string, values: readonly WireValue[]): void {
     switch (`${held.type.name}.${name}`) {
       case 'wl_display.error':
+        this.#overtaken = this.#dismissed && this.#ids.get(values[0] as number)?.type.name === 'xdg_surface';
         this.#error = `${this.#ids.get(values[0] as number)?.type.name ?? 'unknown'} ${String(values[1])}: ${String(values[2])}`;
         break;
       case 'wl_display.delete_id': {
@@ -300,7 +310,12 @@ export class Player {
           this.#globals.set(values[1] as string, { name: values[0] as number, version: values[2] as number });
         break;
       case 'wl_callback.done':
-        if (this.#awaited?.id === held.id) this.#awaited.done(true);
+        if (this.#awaited?.id !== held.id) break;
+        this.#dismissed = false;
+        this.#awaited.done(true);
+        break;
+      case 'xdg_popup.popup_done':
+        this.#dismissed = true;
         break;
       case 'xdg_surface.configure':
         this.#configures.set(held.id, values[0] as number);

@@ -73,8 +73,9 @@ async function run(from: number): Promise<number | undefined> {
 }
 
 /** What the attack was, and what the connections ended by. */
-function tell({ connections, requests, errors, refused, closed, silent }: AttackResult): void {
+function tell({ connections, requests, errors, refused, overtaken, closed, silent }: AttackResult): void {
   for (const [text, count] of refused) console.log(`${count} × found by the compositor only: ${text}`);
+  for (const [text, count] of overtaken) console.log(`${count} × overtaken by a popup's dismissal: ${text}`);
   for (const [text, count] of [...errors].sort((a, b) => b[1] - a[1]).slice(0, 40)) console.log(`${count} × ${text}`);
   console.log(`${connections} connections, ${requests} requests, ${closed} closed without an error, ${silent} silent`);
 }

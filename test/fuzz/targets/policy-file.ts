@@ -54,7 +54,7 @@ export const policyFile: Target = {
     'clipboard read write\r\nallow xdg_wm_base\r\n',
     'clipboard none',
     'app-id suffixed\nshadow 0\ncursor 64\nlimit popups 32\nlimit pools 4096\n',
-    'memory 1G\nbuffer 64M\nlimit slabs 300\n',
+    'memory 1G\nbuffer 64M\ntime 25\nlimit slabs 300\n',
   ].map(text => Buffer.from(text)),
   dictionary: words.map(word => Buffer.from(word)),
   run(input) {
@@ -73,9 +73,10 @@ export const policyFile: Target = {
         )?.[0] ?? 'else',
       ];
     }
-    const { memory, buffer, clients, objects, globals, appId, shadow, cursor, limits, ...switches } = policy;
+    const { memory, buffer, timeShare, clients, objects, globals, appId, shadow, cursor, limits, ...switches } = policy;
     if (!Number.isSafeInteger(memory) || memory < 1) throw new Error(`${memory} bytes of memory`);
     if (!Number.isSafeInteger(buffer) || buffer < 1) throw new Error(`a buffer of ${buffer} bytes`);
+    if (!(timeShare >= 0.01 && timeShare <= 1)) throw new Error(`${timeShare} of the compositor's time`);
     if (!Number.isInteger(clients) || clients < 1 || clients > 100_000) throw new Error(`${clients} clients`);
     if (!Number.isInteger(objects) || objects < 1 || objects > 10_000_000) throw new Error(`${objects} objects`);
     if (!['plain', 'prefixed', 'suffixed'].includes(appId)) throw new Error('app ids of no known form');
