@@ -113,9 +113,11 @@ export const gtk: readonly Program[] = [
   },
   {
     name: 'GIMP',
-    toolkit: 'GTK 2 or 3',
+    toolkit: 'GTK 3',
     package: 'gimp',
-    command: () => ['gimp', '--no-splash'],
+    // Before version 3 it is a program for X.
+    needs: 'gimp-3.0',
+    command: () => ['gimp-3.0', '--no-splash'],
     steps: [starts()],
   },
   {
