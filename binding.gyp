@@ -57,6 +57,7 @@
         'bindings/rect_copy.cc',
         'bindings/sigbus.cc',
         'bindings/socket.cc',
+        'bindings/stream_copy.cc',
         'bindings/tmpfs.cc',
         'bindings/virtwl.cc',
       ],

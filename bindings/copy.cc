@@ -14,6 +14,9 @@ namespace virtwl {
 
 namespace {
 
+/** Bytes of a rectangle from which on reading a file costs less than the page faults of its mapping: some 16 pages. */
+constexpr uint64_t kReadBytes = 64 * 1024;
+
 /** What a Mapping argument has mapped; null after throwing. */
 Mapping* MappingOf(Environment& environment, const Arguments& arguments, v8::Local<v8::Value> value, const char* name) {
   MappingObject* object = MappingObject::From(environment, value);
@@ -33,6 +36,8 @@ NAN_METHOD(CopyRects) {
   Mapping* src = MappingOf(environment, arguments, info[1], "src");
   if (src == nullptr) return;
   if (!dst->writable()) return arguments.ThrowType("dst", "a writable mapping");
+  int file = -1;
+  if (!info[4]->IsUndefined() && !arguments.Fd(4, "file", &file)) return;
   Bytes numbers;
   uint64_t count = 0;
   if (!arguments.Integer(3, "count", 0, UINT32_MAX, &count) || !arguments.Doubles(2, "rects", &numbers)) return;
@@ -65,8 +70,11 @@ NAN_METHOD(CopyRects) {
 
   uint64_t copied = 0;
   for (const RectCopy& copy : rectCopies) {
-    CopyRect(copy, dst->address(), src->address());
-    copied += static_cast<uint64_t>(copy.rowBytes) * copy.rows;
+    const uint64_t bytes = static_cast<uint64_t>(copy.rowBytes) * copy.rows;
+    if (file < 0 || bytes < kReadBytes || !ReadRect(copy, dst->address(), file)) {
+      CopyRect(copy, dst->address(), src->address());
+    }
+    copied += bytes;
   }
   environment.counters.copies += count;
   environment.counters.bytesCopied += copied;

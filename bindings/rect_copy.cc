@@ -1,9 +1,13 @@
 #include "rect_copy.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cmath>
 #include <cstring>
 
 #include "safe_integer.h"
+#include "stream_copy.h"
 
 namespace virtwl {
 
@@ -22,6 +26,27 @@ bool Fits(size_t offset, size_t stride, size_t rowBytes, size_t rows, size_t len
   // rows - 1: the last row need not be followed by the rest of its stride.
   return !__builtin_mul_overflow(rows - 1, stride, &end) && !__builtin_add_overflow(end, rowBytes, &end) &&
          !__builtin_add_overflow(end, offset, &end) && end <= length;
+}
+
+/** Whether all of it lies in one piece on both sides. */
+bool IsOneStretch(const RectCopy& copy) {
+  return copy.rows == 1 || (copy.dstStride == copy.rowBytes && copy.srcStride == copy.rowBytes);
+}
+
+/**
+ * Reads all of that many bytes; false for an error, or an end of the file. The file's position, which its owner shares,
+ * stays where it is.
+ */
+bool ReadAll(int fd, off_t offset, uint8_t* to, size_t length) {
+  while (length > 0) {
+    const ssize_t got = pread(fd, to, length, offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    to += got;
+    offset += got;
+    length -= static_cast<size_t>(got);
+  }
+  return true;
 }
 
 }  // namespace
@@ -51,16 +76,35 @@ const char* CheckRectCopy(const double numbers[kRectCopyNumbers], size_t dstLeng
 }
 
 void CopyRect(const RectCopy& copy, uint8_t* dst, const uint8_t* src) {
-  // memmove, since nothing keeps two mappings from showing the same memory.
+  // Each moves as memmove does, since nothing keeps two mappings from showing the same memory.
   uint8_t* to = dst + copy.dstOffset;
   const uint8_t* from = src + copy.srcOffset;
-  if (copy.rows == 1 || (copy.dstStride == copy.rowBytes && copy.srcStride == copy.rowBytes)) {
-    std::memmove(to, from, copy.rowBytes * copy.rows);
+  const size_t bytes = copy.rowBytes * copy.rows;
+  const auto move = [streams = bytes >= kStreamBytes](uint8_t* t, const uint8_t* f, size_t length) {
+    if (streams) {
+      StreamCopy(t, f, length);
+    } else {
+      std::memmove(t, f, length);
+    }
+  };
+  if (IsOneStretch(copy)) {
+    move(to, from, bytes);
     return;
   }
   for (size_t row = 0; row < copy.rows; row++) {
-    std::memmove(to + row * copy.dstStride, from + row * copy.srcStride, copy.rowBytes);
+    move(to + row * copy.dstStride, from + row * copy.srcStride, copy.rowBytes);
   }
+}
+
+bool ReadRect(const RectCopy& copy, uint8_t* dst, int fd) {
+  uint8_t* const to = dst + copy.dstOffset;
+  const off_t offset = static_cast<off_t>(copy.srcOffset);
+  if (IsOneStretch(copy)) return ReadAll(fd, offset, to, copy.rowBytes * copy.rows);
+  for (size_t row = 0; row < copy.rows; row++) {
+    const off_t at = offset + static_cast<off_t>(row * copy.srcStride);
+    if (!ReadAll(fd, at, to + row * copy.dstStride, copy.rowBytes)) return false;
+  }
+  return true;
 }
 
 }  // namespace virtwl

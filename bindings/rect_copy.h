@@ -32,6 +32,13 @@ const char* CheckRectCopy(const double numbers[kRectCopyNumbers], size_t dstLeng
 /** Copies what was checked. Source and destination may be the same memory: each row is moved as memmove does. */
 void CopyRect(const RectCopy& copy, uint8_t* dst, const uint8_t* src);
 
+/**
+ * The same from the file that the source maps from its beginning: no page of the mapping is touched. False when the
+ * file could not be read, in part or at all (it is no file to seek in, or has become shorter): what was checked can be
+ * copied from the mapping then.
+ */
+bool ReadRect(const RectCopy& copy, uint8_t* dst, int fd);
+
 }  // namespace virtwl
 
 #endif  // VIRTWL_BINDINGS_RECT_COPY_H_

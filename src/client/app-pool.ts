@@ -29,6 +29,10 @@ export class AppPool {
   #mapping: Mapping;
   #size: number;
   #users = 1;
+  /** The pool object is gone: the fd is kept for `#unread` alone. */
+  #fixed = false;
+  /** Buffers whose pixels were not looked at yet. */
+  #unread = 0;
   readonly #live: Set<AppPool>;
   readonly #limit: PoolLimit;
 
@@ -73,6 +77,20 @@ export class AppPool {
     return this.#mapping;
   }
 
+  /**
+   * The pool's file, lent, for a buffer that is read for the first time: through the mapping each of its pages would cost
+   * a fault. Undefined when there is no need of it any more.
+   */
+  get file(): number | undefined {
+    return this.#fd?.fd;
+  }
+
+  /** A buffer begins to be one that is read for the first time, or was read or destroyed (-1). */
+  countUnread(by: 1 | -1): void {
+    this.#unread += by;
+    if (this.#fixed && this.#unread === 0) this.#closeFile();
+  }
+
   /** Pools only grow. */
   resize(size: number, poolId: number): void {
     if (size < this.#size) throw new ProtocolError(poolId, WlShmError.invalid_fd, 'shrinking pool invalid');
@@ -92,10 +110,10 @@ export class AppPool {
     this.#size = size;
   }
 
-  /** The pool object was destroyed: no resize can come, so the fd is not needed any more. */
+  /** The pool object was destroyed: no resize can come, so the fd is needed for buffers alone that were not read yet. */
   destroyed(): void {
-    this.#fd?.close();
-    this.#fd = undefined;
+    this.#fixed = true;
+    if (this.#unread === 0) this.#closeFile();
     this.release();
   }
 
@@ -110,17 +128,22 @@ export class AppPool {
 
   /** Gives everything back, even while buffers still use it. Idempotent. */
   close(): void {
-    this.#fd?.close();
-    this.#fd = undefined;
+    this.#closeFile();
     if (!this.#live.delete(this)) return;
     this.#limit.count -= 1;
     this.#mapping.unmap();
+  }
+
+  #closeFile(): void {
+    this.#fd?.close();
+    this.#fd = undefined;
   }
 }
 
 /** A `wl_buffer` of the application, in one of its pools. */
 export class AppBuffer {
   #users = 1;
+  #unread = true;
 
   private constructor(
     readonly pool: AppPool,
@@ -132,6 +155,19 @@ export class AppBuffer {
     readonly bytesPerPixel: number,
   ) {
     pool.retain();
+    pool.countUnread(1);
+  }
+
+  /** The file to read the pixels from, lent; undefined once they were read: the mapping's pages are there then, mostly. */
+  get file(): number | undefined {
+    return this.#unread ? this.pool.file : undefined;
+  }
+
+  /** The pixels have been read. */
+  wasRead(): void {
+    if (!this.#unread) return;
+    this.#unread = false;
+    this.pool.countUnread(-1);
   }
 
   /**
@@ -173,6 +209,8 @@ export class AppBuffer {
 
   release(): void {
     this.#users -= 1;
-    if (this.#users === 0) this.pool.release();
+    if (this.#users > 0) return;
+    this.wasRead();
+    this.pool.release();
   }
 }

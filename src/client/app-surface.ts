@@ -337,8 +337,9 @@ export class AppSurface {
     }
     if (from.stride < from.width * bytes) this.#copyRows(to, from, count);
     else if (count > 0) {
-      this.#counters.bytesCopied += native.copyRects(to.part.mapping, from.pool.mapping, copyList, count);
+      this.#counters.bytesCopied += native.copyRects(to.part.mapping, from.pool.mapping, copyList, count, from.file);
     }
+    from.wasRead();
     if (from.pool.mapping.faulted) {
       throw pending.object.destroyed
         ? new ProtocolError(1, WlDisplayError.implementation, TRUNCATED)

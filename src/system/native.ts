@@ -230,9 +230,11 @@ export interface Native {
    * rowBytes, rows. All are checked against both mappings before the first byte moves (RangeError); one without rows or
    * bytes copies nothing, and rows may not be longer than their strides. They are copied in order. Rows that overlap
    * within one copy are the caller's mistake. Returns the bytes copied. If the source shrank meanwhile: zeros, and
-   * `src.faulted`.
+   * `src.faulted`. `file`, where it is given, is the file that `src` maps from its beginning, lent for the call: large
+   * rectangles are read from it and not through the mapping, whose pages cost a fault each when they are touched for the
+   * first time, holes most of all.
    */
-  copyRects(dst: Mapping, src: Mapping, rects: Float64Array, count: number): number;
+  copyRects(dst: Mapping, src: Mapping, rects: Float64Array, count: number, file?: number): number;
   /**
    * The 16-bit number at `offset` (even) of a mapping, in the machine's byte order; what others stored before they
    * released it is seen by every access after this one (acquire).

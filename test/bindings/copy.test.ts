@@ -1,3 +1,4 @@
+import { fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import t from 'tap';
 import { native, type Mapping } from '../../src/system/native.js';
 import { Random } from '../wayland/random.js';
@@ -75,6 +76,75 @@ t.test('rectangles land where they should, and nowhere else', async t => {
     if (Buffer.compare(expected, bytesOf(dst)) !== 0) t.fail(`round ${round}: wrong bytes`);
   }
   t.pass('200 rounds');
+});
+
+t.test('what is large goes past the caches, with the same bytes at the end', async t => {
+  const room = 1 << 20;
+  const [from, to] = [mapPattern(room), mapNew(room)];
+  const bytes = 256 * 1024;
+  for (const [what, ...rectangle] of [
+    ['one stretch, just long enough', 0, 1024, 0, 1024, 1024, bytes / 1024],
+    ['a byte less', 0, bytes - 1, 0, bytes - 1, bytes - 1, 1],
+    ['from and to odd places', 13, bytes + 7, 5, bytes + 7, bytes + 7, 1],
+    ['rows', 3, 3000, 11, 2900, 2801, 200],
+    ['rows shorter than a cache line', 3, 61, 11, 59, 57, 9000],
+  ] as const) {
+    const rects = Float64Array.from(rectangle);
+    const expected = new Uint8Array(room).fill(0xee);
+    bytesOf(to).fill(0xee);
+    t.equal(native.copyRects(to, from, rects, 1), reference(expected, bytesOf(from), rects, 1));
+    t.equal(Buffer.compare(expected, bytesOf(to)), 0, what);
+  }
+  const before = bytesOf(from).slice();
+  native.copyRects(from, from, Float64Array.of(100, 0, 0, 0, 2 * bytes, 1), 1);
+  before.copyWithin(100, 0, 2 * bytes);
+  t.equal(Buffer.compare(before, bytesOf(from)), 0, 'over itself, as memmove');
+  for (const mapping of [from, to]) mapping.unmap();
+});
+
+t.test('what is read from the file touches no page of its mapping', async t => {
+  const large = 64 * 1024;
+  const room = 4 * large;
+  const blocks = (fd: number): number => fstatSync(fd).blocks;
+  const fd = native.memfd(MEMFD, room, 0);
+  t.teardown(() => native.close(fd));
+  const from = native.map(fd, 0, room, false);
+  const to = mapNew(room);
+  const one = (bytes: number, file?: number): void => {
+    bytesOf(to).fill(0xee);
+    t.equal(native.copyRects(to, from, Float64Array.of(0, 0, 0, 0, bytes, 1), 1, file), bytes);
+    t.ok(bytesOf(to).every((byte, i) => byte === (i < bytes ? 0 : 0xee)));
+  };
+  one(large, fd);
+  t.equal(blocks(fd), 0, 'a hole stays one');
+  one(large - 1, fd);
+  t.not(blocks(fd), 0, 'a small rectangle is read through the mapping, which fills it');
+
+  const pattern = bytesOf(to).map((_, i) => (i * 7 + (i >> 8)) & 0xff);
+  writeSync(fd, pattern);
+  const rects = Float64Array.of(1, large + 9, 3, large + 1, large, 3, 9, 400, 40, 500, 300, 2);
+  const expected = new Uint8Array(room).fill(0xee);
+  for (const [what, file] of [
+    ['with the file', fd],
+    ['without it', undefined],
+    ['with another that cannot be read at a place: by the mapping', native.pipe()],
+  ] as const) {
+    bytesOf(to).fill(0xee);
+    const given = typeof file === 'object' ? file[0] : file;
+    t.equal(native.copyRects(to, from, rects, 2, given), reference(expected, pattern, rects, 2));
+    t.equal(Buffer.compare(expected, bytesOf(to)), 0, what);
+    if (typeof file === 'object') file.forEach(end => native.close(end));
+  }
+  t.equal(writeSync(fd, Uint8Array.of(1)), 1);
+  t.equal(fstatSync(fd).size, room + 1, 'the position of the file, which its owner shares, stays where it was');
+
+  ftruncateSync(fd, large);
+  bytesOf(to).fill(0xee);
+  t.equal(native.copyRects(to, from, Float64Array.of(0, 0, 0, 0, 2 * large, 1), 1, fd), 2 * large);
+  t.ok(from.faulted, 'a file that ends early is found out by the mapping');
+  t.equal(bytesOf(to)[large - 1], pattern[large - 1]);
+  t.equal(bytesOf(to)[2 * large - 1], 0);
+  for (const mapping of [from, to]) mapping.unmap();
 });
 
 t.test('a rectangle of whole rows is copied at once', async t => {
@@ -181,6 +251,8 @@ t.test('arguments of another type are refused', async t => {
     [dst, src, rects, '1'],
     [null, src, rects, 1],
     [dst, {}, rects, 1],
+    [dst, src, rects, 1, '0'],
+    [dst, src, rects, 1, null],
   ]) {
     t.throws(() => call(...args), TypeError);
   }

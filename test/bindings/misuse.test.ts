@@ -83,7 +83,7 @@ const shapes = {
   recv: [fd, bytes, list], peerCredentials: [fd], unread: [fd], read: [fd, bytes], write: [fd, bytes, size, size],
   pipe: [], close: ['closable'], dup: [fd], setNonblocking: [fd], info: [fd], memfd: ['name', size, size], seals: [fd],
   addSeals: ['scratch', size], reserve: ['scratch', 'noSize'], temporaryFile: [fd],
-  createTmpfs: [odd], memoryWatch: [], watchMemory: [fd, 'scratch'], goneMemory: [fd], usage: [fd], map: [fd, size, size, odd], copyRects: ['mapping', 'mapping', bytes, size],
+  createTmpfs: [odd], memoryWatch: [], watchMemory: [fd, 'scratch'], goneMemory: [fd], usage: [fd], map: [fd, size, size, odd], copyRects: ['mapping', 'mapping', bytes, size, fd],
   loadAcquire16: ['mapping', size], storeRelease16: ['mapping', size, size], fence: [],
   openDevice: ['path'], virtwlNew: [fd, size, size, 'name'], virtwlSend: [fd, bytes, size, size, list],
   virtwlRecv: [fd, bytes, list], Poll: [fd, odd], counters: [],

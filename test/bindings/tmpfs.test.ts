@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -44,6 +44,37 @@ t.test('a tmpfs holds its size, not a page more, and gets the room back', async 
     native.close(tmpfs);
   });
 });
+
+t.test('its memory comes in large pages where the kernel has them, and counts as what the files are long', async t => {
+  const MIB = 1 << 20;
+  const LONG = 24 * MIB + PAGE;
+  leavesNothing(t, () => {
+    const tmpfs = native.createTmpfs(64 * MIB);
+    const file = allocate(tmpfs, LONG);
+    t.equal(native.usage(tmpfs).used, LONG, 'not a large page for the last small one');
+    const mapping = native.map(file, 0, LONG, true);
+    const bytes = new Uint8Array(mapping.buffer);
+    const before = process.resourceUsage().minorPageFault;
+    for (let at = 0; at < LONG; at += PAGE) bytes[at] = 1;
+    const faults = process.resourceUsage().minorPageFault - before;
+    if (hasLargePages()) t.ok(faults < LONG / PAGE / 4, `${faults} page faults for ${LONG / PAGE} pages`);
+    else t.comment(`this kernel has none for files in memory: ${faults} page faults for ${LONG / PAGE} pages`);
+    mapping.unmap();
+    native.close(file);
+    t.equal(native.usage(tmpfs).used, 0);
+    native.close(tmpfs);
+  });
+});
+
+/** Whether a tmpfs may have large pages: it says so itself (huge=), unless the machine forbids them everywhere. */
+function hasLargePages(): boolean {
+  try {
+    return !readFileSync('/sys/kernel/mm/transparent_hugepage/shmem_enabled', 'utf8').includes('[deny]');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
 
 t.test('memory counts as long as it is held: a descriptor, a message, a mapping', async t => {
   leavesNothing(t, () => {

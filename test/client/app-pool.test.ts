@@ -66,7 +66,13 @@ t.test('a pool', async t => {
     const one = bufferIn(pool, 0, 16, 16, 64);
     const two = bufferIn(pool, 1024, 16, 16, 64);
     pool.destroyed();
-    t.equal(fd.closed, true, 'no resize can come: the fd is not needed');
+    t.equal(one.file, fd.fd, 'no resize can come, but the buffers were not read yet');
+    one.wasRead();
+    one.wasRead();
+    t.equal(one.file, undefined);
+    t.equal(two.file, fd.fd);
+    two.wasRead();
+    t.equal(fd.closed, true, 'the fd is not needed any more');
     t.equal(pool.mapping.length, 8192);
     one.retain();
     one.release();

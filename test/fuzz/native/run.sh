@@ -34,7 +34,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 for target in "$@"; do
-  sources="test/fuzz/native/$target.cc bindings/rect_copy.cc"
+  sources="test/fuzz/native/$target.cc bindings/rect_copy.cc bindings/stream_copy.cc"
   [ "$target" != guarded_memory ] || sources="$sources bindings/sigbus.cc"
   # shellcheck disable=SC2086
   "$clang" -std=c++17 -g -O1 -Wall -Wextra -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \
