@@ -73,7 +73,9 @@ export function register(program: Command): void {
       });
       proxy.on('problem', (error, client) => log.client(client).warning(error.message));
       proxy.on('shortage', (text, client) => log.client(client).warning(text));
-      const counters = processCounters().provideBelow('memory', () => proxy.memory);
+      const counters = processCounters()
+        .provideBelow('memory', () => proxy.memory)
+        .provideBelow('clock', () => proxy.clock);
       answerStatus(counters.provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })));
       const waiting = new Waiting(device, proxy, options, log);
       try {

@@ -80,6 +80,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   readonly #held: HeldRequests;
   readonly #surfaces = new Set<AppSurface>();
   readonly #frames: WaitingFrames;
+  readonly #presentation = new Presentation();
   readonly #pools = new Set<AppPool>();
   readonly #viewports = new Map<number, AppSurface>();
   readonly #registry: RelayObject<'wl_registry'>;
@@ -113,7 +114,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     );
     const owner = { memory: this.#memory, surfaces: this.#surfaces, flush: () => this.#relay.flush() };
     idle?.owners.add(owner);
-    const presentation = new Presentation();
+    const presentation = this.#presentation;
     const families = new SurfaceFamilies();
     const merge = (surface: RelayObject<'wl_surface'>): void => {
       for (const feedback of this.#surface(surface).merge(surface)) presentation.supersede(feedback);
@@ -173,6 +174,11 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#relay.sync(() => this.#chooseSource());
     this.#relay.flush();
     this.#relay.start();
+  }
+
+  /** The most by which a time of a frame is wrong that it is told now, in nanoseconds; undefined as long as it wants none. */
+  get clockErrorNs(): number | undefined {
+    return this.#presentation.errorNs;
   }
 
   close(): void {

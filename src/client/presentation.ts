@@ -64,6 +64,12 @@ export class Presentation {
     this.#now = now;
   }
 
+  /** The most by which a time that is told now is wrong, in nanoseconds; undefined as long as none is wanted. */
+  get errorNs(): number | undefined {
+    const error = this.clock.errorAt(this.#now());
+    return error === undefined ? undefined : Number(error);
+  }
+
   /** Once, when there is a relay. `registry` is the relay's own. */
   attach(relay: Relay, registry: RelayObject<'wl_registry'>): void {
     this.#relay = relay;

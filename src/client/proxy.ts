@@ -102,6 +102,12 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     return { slabs: this.#arena.slabCount, bytes: this.#arena.bytes, givenUp: this.#idle.bytesGivenUp };
   }
 
+  /** The most by which a time of a frame is wrong that an application is told now, in nanoseconds; none where none wants any. */
+  get clock(): { readonly error: number } | undefined {
+    const errors = [...this.#connections].flatMap(({ clockErrorNs }) => clockErrorNs ?? []);
+    return errors.length === 0 ? undefined : { error: Math.max(...errors) };
+  }
+
   /** Of all connections so far. */
   get counters(): CopyCounters {
     const sum = { ...this.#ended };

@@ -10,7 +10,7 @@ export type Kind = 'counter' | 'gauge';
 export interface Description {
   readonly kind: Kind;
   readonly help: string;
-  readonly unit?: 'bytes';
+  readonly unit?: 'bytes' | 'nanoseconds';
   /** Read as one number for each of these, by its name. */
   readonly by?: 'vm';
 }
@@ -61,6 +61,10 @@ const DESCRIPTIONS = {
   frames: counter('commits that were copied to the link'),
   held: counter('commits that waited for the compositor to release a buffer'),
   bytesCopied: counter('bytes of pixels that were copied', BYTES),
+  'clock.error': gauge(
+    'most by which times of frames are wrong that were told an application, since the two clocks are compared over the link',
+    { unit: 'nanoseconds' },
+  ),
   'memory.slabs': gauge('slabs that hold the buffers of all applications'),
   'memory.bytes': gauge('memory of those slabs', BYTES),
   'memory.givenUp': counter('memory of idle buffers that was given up for others', BYTES),

@@ -82,10 +82,12 @@ for (const [what, skew] of [
     const shown = process.hrtime.bigint();
     await c.present(theirs, shown + skew);
     const { time, refresh, seq, flags } = presented(c);
+    const told = c.connection.clockErrorNs!;
     // The offset is wrong by half of a reading's way there and back at the most, and all readings were in here.
     const most = (process.hrtime.bigint() - began) / 2n;
     const wrong = time > shown ? time - shown : shown - time;
     t.ok(wrong <= most, `${wrong} ns of ${most}`);
+    t.ok(wrong <= told && told <= Number(most) * 1.01, `${wrong} ns of ${told} that are told, and of ${most}`);
     t.same([refresh, seq, flags], [16_000_000, [3, 4], VSYNC]);
     t.equal(c.app.last('wp_presentation.clock_id').args[0], MONOTONIC);
     t.equal(c.app.last('wp_presentation_feedback.presented').id, ours);

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import { LoopbackStack, VIRTWL } from '../../src/demo/loopback-stack.js';
 import { startSway, type Sway } from '../compositors.js';
 import { quietEnvironment, run } from './applications.js';
+import { inOrder, presentedFrames } from './presented-frames.js';
 import type { PresentedLine } from './presented-window.js';
 
 /** Seconds by which the clock of the client's VM is ahead. */
@@ -17,7 +18,6 @@ const FRAMES = 20;
 /** The link's way there and back is the most by which a time is off: far below this, and this far below {@link AHEAD}. */
 const TOLERANCE_NS = 10_000_000_000n;
 const WINDOW = fileURLToPath(new URL('presented-window.js', import.meta.url));
-const CLOCK_MONOTONIC = 1;
 
 function hasTimeNamespaces(): boolean {
   try {
@@ -39,22 +39,9 @@ async function frames(t: Test, sway: Sway, stack: LoopbackStack, before: readonl
   const program = [process.execPath, WINDOW, String(FRAMES)];
   const app = run(t, [...before, process.execPath, VIRTWL, 'run', '--', ...program], env);
   t.equal(await app.ended, 0, app.stderr);
-  const lines = app.output().toString().trim().split('\n');
-  return lines.map(line => JSON.parse(line) as PresentedLine);
-}
-
-function inOrder(t: Test, lines: readonly PresentedLine[], tolerance: bigint): void {
-  t.equal(lines.length, FRAMES);
-  for (const { clock, before, presented, after, refresh } of lines) {
-    t.equal(clock, CLOCK_MONOTONIC);
-    t.ok(presented !== undefined, 'it was shown');
-    const [from, at, to] = [before, presented ?? '0', after].map(BigInt) as [bigint, bigint, bigint];
-    t.ok(
-      from - tolerance <= at && at <= to + tolerance,
-      `shown ${at - from} ns after the commit, told ${to - at} later`,
-    );
-    t.ok(refresh > 0);
-  }
+  const shown = presentedFrames(app.output().toString());
+  t.equal(shown.length, FRAMES);
+  return shown;
 }
 
 const silent = presents() ? false : 'this sway tells no times on a headless output';

@@ -1,22 +1,27 @@
 /**
  * Two real VMs: a compositor in one, its clients in the other, and nothing between them but their wl devices and the
  * processes of the host. What loopback promises is tested here for real: the probe, every pixel of frames, unmodified
- * applications, and the clipboard.
+ * applications, the clipboard, and times, of which each VM has its own.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { MAX_DRIFT_PPM } from '../../src/client/clock-offset.js';
 import { grim } from '../../src/demo/demo-vms.js';
 import { VmStack, RUNTIME } from '../../src/demo/vm-stack.js';
 import { decodePng, type Picture } from '../../src/frames/picture.js';
 import type { ReportJson } from '../../src/frames/report.js';
 import type { GuestProgram } from '../../src/vm/guest-program.js';
 import { foot } from '../loopback/applications.js';
+import { inOrder, presentedFrames } from '../loopback/presented-frames.js';
 import { hasColour, isSame, same, Screen } from '../loopback/screen.js';
 
 /** How long anything may take in a guest, in milliseconds. Emulated on a busy machine, most takes a hundredth of it. */
 const TIMEOUT_MS = 240_000;
 /** A picture of the output takes a second or two there, so this long is a few pictures. */
 const STILL_MS = 4_000;
+
+/** The program that asks for times, in this checkout and in the client VM. */
+const PRESENTED_WINDOW = ['dist/test/loopback/presented-window.js'];
 
 t.setTimeout(590_000);
 
@@ -30,6 +35,7 @@ default_border none
 default_floating_border none
 focus_follows_mouse no
 `,
+  more: { office: { parts: PRESENTED_WINDOW } },
   hostArguments: { compositor: ['--probe'], office: ['--probe'] },
   say: line => t.comment(line),
   log: (part, line) => t.comment(`${part}: ${line}`),
@@ -76,6 +82,49 @@ for (const [what, options, expected] of [
       ...expected,
     });
   });
+}
+
+/** Frames whose times are compared. */
+const TIMED_FRAMES = 5;
+
+t.test('times of frames are by the clock of the client VM', async t => {
+  const program = ['node', `/virtwl/package/${PRESENTED_WINDOW[0]!}`, 'Infinity'];
+  const window = await stack.virtwl('office', ['run', '--', ...program]);
+  t.teardown(() => window.signal('TERM'));
+  const shown = async (count: number) => {
+    const { output } = await window.until(
+      `${count} frames`,
+      s => presentedFrames(s.output).length >= count,
+      TIMEOUT_MS,
+    );
+    return presentedFrames(output);
+  };
+  await shown(1);
+  // From here on a reading of the clock is replaced by better ones only: the bound grows by what clocks drift apart.
+  const { error } = (await stack.statusOf(window)).clock as { error: number };
+  const early = presentedFrames((await window.state()).output).length;
+  const frames = (await shown(early + TIMED_FRAMES)).slice(early);
+  const lasted = BigInt(frames.at(-1)!.after) - BigInt(frames[0]!.before);
+
+  // Between the two looks at the one clock, there was that at the other.
+  const [before, office, after] = [await uptime('compositor'), await uptime('office'), await uptime('compositor')];
+  const ahead = [before - office, after - office];
+  const bound = BigInt(error) + (lasted * MAX_DRIFT_PPM) / 1_000_000n;
+  t.comment(`the compositor VM's clock is ${ahead.join(' to ')} ns ahead, the bound ${bound} ns`);
+  t.ok(
+    ahead.every(ns => ns > bound + UPTIME_UNIT_NS) || ahead.every(ns => ns < -bound - UPTIME_UNIT_NS),
+    'the clocks differ by more',
+  );
+  inOrder(t, frames, bound);
+});
+
+/** /proc/uptime has hundredths. */
+const UPTIME_UNIT_NS = 10_000_000n;
+
+/** A VM's CLOCK_MONOTONIC in nanoseconds, as /proc/uptime has it: none of them is ever suspended. */
+async function uptime(vm: string): Promise<bigint> {
+  const { output } = await stack.run(vm, ['cat', '/proc/uptime']);
+  return BigInt(Math.round(Number(output.split(' ')[0]) * 1000)) * 1_000_000n;
 }
 
 /** In which applications draw the same each time. */
