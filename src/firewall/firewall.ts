@@ -5,6 +5,7 @@
  *
  * - `values.ts`: no request says a number that its protocol forbids, or that a compositor computes badly with
  * - `agreement.ts`: what is said agrees with what was said before
+ * - `mime-types.ts`: what is offered is not more than a client can be told at once
  * - `drag-actions.ts`: what may be done with what is dragged
  * - `lifetimes.ts`, `lives.ts`: no object outlives what it needs
  * - `construction.ts`: nothing is said of a window before what has to come first
@@ -36,6 +37,7 @@ import { Focus } from './focus.js';
 import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geometry.js';
 import { idleConcern } from './idle.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
+import { mimeTypesConcern } from './mime-types.js';
 import { destructionOrder, MAX_DEPENDENTS_PER_CLIENT } from './order.js';
 import { Sharers, VmPace, type PaceClock } from './pace.js';
 import { Population, populationConcern } from './population.js';
@@ -120,6 +122,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
     concerns: [
       valuesConcern(),
       agreementConcern(),
+      mimeTypesConcern(),
       dragsConcern(),
       lifetimesConcern(),
       seatsConcern(),

@@ -16,6 +16,7 @@ import { XdgSurfaceError, XdgToplevelState } from '../wayland/protocols/xdg-shel
 import { CHECKS } from './checks.js';
 import { iconRequests } from './icons.js';
 import { knownLife } from './life.js';
+import { pointerHints } from './pointer-hints.js';
 import { DEFAULT_CURSOR, pointerImages } from './pointer-images.js';
 import { PopupPlaces } from './popup-places.js';
 import type { Size } from './surface-state.js';
@@ -54,6 +55,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
   const titleBars = new TitleBars(surfaces);
   const keeper = new GeometryKeeper(bounds, surfaces, titleBars, charge);
   const images = pointerImages(bounds.cursor, surfaces);
+  const hints = pointerHints(surfaces);
   const popups = new PopupPlaces(surfaces);
   const state = stateRequests(surfaces);
   return {
@@ -63,12 +65,14 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
       ...madeHandlers(surfaces),
       ...keeper.made,
       ...titleBars.made,
+      ...hints.made,
       xdg_popup: (popup, call) => {
         keeper.becomes(call.object, popup);
         popups.made(popup, call);
       },
     },
     gone: {
+      ...hints.gone,
       wl_surface: surface => surfaces.of(surface).destroy(),
       wl_subsurface: subsurface => nodeOfPart.get(subsurface)?.leave(),
       wp_viewport: viewport => {
@@ -82,6 +86,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
     },
     requests: {
       ...images.requests,
+      ...hints.requests,
       ...iconRequests(surfaces),
       ...popups.requests,
       wl_surface: {
@@ -93,6 +98,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
           checkSizes(call.object, node.state);
           node.commit();
           images.commit(call, node);
+          hints.commit(call);
           return keeper.commit(call, node);
         },
       },
@@ -199,8 +205,10 @@ class GeometryKeeper {
 
   readonly events: EventHandlers = {
     xdg_toplevel: {
-      configure: ({ object, args: { states } }) => {
-        this.surfaces.windowOf(object)?.layout.announce(isFull(states));
+      configure: ({ object, args: { width, height, states } }) => {
+        const window = this.surfaces.windowOf(object);
+        window?.layout.announce(isFull(states));
+        if (window !== undefined) window.configured = { width, height };
         return Verdict.Forward;
       },
     },

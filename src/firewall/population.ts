@@ -3,7 +3,7 @@
  * bound on all objects is enough; these cost a compositor more: a mapping, a surface that is drawn, a list that is walked
  * for each event.
  */
-import { ProtocolError } from '../relay/call.js';
+import { ProtocolError, Verdict, type Call } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { InterfaceName } from '../wayland/message-types.js';
@@ -14,6 +14,8 @@ export interface Kind {
   /** For errors, policy lines and counters. */
   readonly name: string;
   readonly most: number;
+  /** How many of them one client may have; undefined: all. */
+  readonly mostOfClient?: number;
   /** Whose objects are counted; none where something else counts. */
   readonly interfaces: readonly InterfaceName[];
   /** Why no more: docs/policy.md tells it. */
@@ -72,6 +74,13 @@ export const KINDS: readonly Kind[] = [
     reason: 'One holds at a time, and each is looked for when the pointer moves to another surface.',
   },
   {
+    name: 'frames',
+    most: 4_096,
+    interfaces: [],
+    reason:
+      'Frame callbacks and presentation feedbacks: those of a window are all answered at once, a program waits for one.',
+  },
+  {
     name: 'registries',
     most: 4_096,
     interfaces: ['wl_registry'],
@@ -80,14 +89,32 @@ export const KINDS: readonly Kind[] = [
   {
     name: 'devices',
     most: 4_096,
-    interfaces: ['wl_seat', 'wl_pointer', 'wl_keyboard', 'wl_touch', 'wl_data_device', 'zwp_relative_pointer_v1'],
-    reason: 'Each gets its own copy of each event.',
+    // A program has some six of each seat, and two or three toolkits.
+    mostOfClient: 64,
+    interfaces: [
+      'wl_seat',
+      'wl_pointer',
+      'wl_keyboard',
+      'wl_touch',
+      'wl_data_device',
+      'zwp_primary_selection_device_v1',
+      'gtk_primary_selection_device',
+      'zwp_relative_pointer_v1',
+      'zwp_pointer_gesture_swipe_v1',
+      'zwp_pointer_gesture_pinch_v1',
+      'zwp_pointer_gesture_hold_v1',
+      'zwp_tablet_seat_v2',
+      'zwp_text_input_v3',
+    ],
+    reason: 'Each gets its own copy of each event; so one client has at most 64.',
   },
   {
     name: 'outputs',
     most: 4_096,
+    // Twice for each of some screens, and those that were unplugged.
+    mostOfClient: 128,
     interfaces: ['wl_output', 'zxdg_output_v1'],
-    reason: 'Each is told each change of a screen.',
+    reason: 'Each is told each change of a screen, and each surface that comes to it; so one client has at most 128.',
   },
   {
     name: 'sources',
@@ -163,22 +190,51 @@ export class Population {
 /** The concern for one connection; `close` takes off what it still has. */
 export function populationConcern(population: Population): { readonly concern: Concern; close(): void } {
   const own = new Map<string, number>();
-  const made: Record<string, (object: RelayObject) => void> = {};
+  const made: Record<string, (object: RelayObject, call: Call<string, never>) => void> = {};
   const gone: Record<string, (object: RelayObject) => void> = {};
-  for (const { name, interfaces } of KINDS) {
+  const add = (name: string, mostOfClient: number): void => {
+    const count = own.get(name) ?? 0;
+    if (count >= mostOfClient) {
+      const text = `virtwl: a client has at most ${mostOfClient} ${name}`;
+      throw new ProtocolError(1, WlDisplayError.no_memory, text);
+    }
+    population.add(name);
+    own.set(name, count + 1);
+  };
+  const remove = (name: string): void => {
+    population.remove(name);
+    own.set(name, own.get(name)! - 1);
+  };
+  for (const { name, interfaces, mostOfClient = Infinity } of KINDS) {
     for (const type of interfaces) {
-      made[type] = () => {
-        population.add(name);
-        own.set(name, (own.get(name) ?? 0) + 1);
-      };
-      gone[type] = () => {
-        population.remove(name);
-        own.set(name, own.get(name)! - 1);
-      };
+      made[type] = () => add(name, mostOfClient);
+      gone[type] = () => remove(name);
     }
   }
+  // These end by the compositor's answer. Of callbacks only those of frames wait for anything.
+  const frames = new WeakSet<RelayObject>();
+  const frame = (object: RelayObject): void => {
+    add('frames', Infinity);
+    frames.add(object);
+  };
+  made.wl_callback = (callback, { message }) => {
+    if (message.name === 'frame') frame(callback);
+  };
+  made.wp_presentation_feedback = frame;
+  const answered = ({ object }: { readonly object: RelayObject }): Verdict => {
+    if (frames.delete(object)) remove('frames');
+    return Verdict.Forward;
+  };
   return {
-    concern: { name: 'population', made: made, gone: gone },
+    concern: {
+      name: 'population',
+      made,
+      gone,
+      events: {
+        wl_callback: { done: answered },
+        wp_presentation_feedback: { presented: answered, discarded: answered },
+      },
+    },
     close: () => {
       for (const [name, count] of own) population.remove(name, count);
       own.clear();

@@ -17,6 +17,8 @@ export class ShellWindow {
   told: Box | undefined;
   /** What of the surfaces was surely there at the last commit of the window: a compositor reads its geometry then. */
   settled: Box | undefined;
+  /** By the compositor's last word to a toplevel; a side of 0 is as large as the client likes. */
+  configured: Size | undefined;
   /** The toplevel or popup. */
   role: RelayObject | undefined;
   readonly layout = new Layout();

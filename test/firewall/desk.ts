@@ -18,6 +18,7 @@ const GLOBALS = [
   ['wp_single_pixel_buffer_manager_v1', 1],
   ['zxdg_decoration_manager_v1', 1],
   ['wl_data_device_manager', 3],
+  ['zwp_pointer_constraints_v1', 1],
 ] as const;
 
 /** A client with what its windows are made of. */

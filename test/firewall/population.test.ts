@@ -45,6 +45,54 @@ t.test('a policy says how many, of all clients of its VM', async t => {
   t.notOk(first.client.ended, 'what the other one had is free again');
 });
 
+t.test('one client has fewer of what the compositor tells each of its events', async t => {
+  for (const [type, version, most] of [
+    ['wl_output', 4, mostOfClient('outputs')],
+    ['wl_seat', 8, mostOfClient('devices')],
+  ] as const) {
+    const between = new GlueBetween();
+    t.teardown(() => between.close());
+    const { client, registry } = await between.arrive('work');
+    for (let i = 0; i < most; i++) client.bind(registry, nameOf(type), type, version);
+    await settle(48);
+    t.notOk(client.ended, `${most} of ${type}`);
+    const other = await between.arrive('work');
+    other.client.bind(other.registry, nameOf(type), type, version);
+    client.bind(registry, nameOf(type), type, version);
+    await client.isEnded();
+    const [id, code, text] = client.last('wl_display.error').args;
+    t.match([id, code, text], [1, WlDisplayError.no_memory, new RegExp(`a client has at most ${most} `)]);
+    await settle(24);
+    t.notOk(other.client.ended, 'another client of the VM has its own');
+  }
+});
+
+t.test('frames that are waited for count until they are answered, and nothing else that is called back', async t => {
+  const between = new GlueBetween({ policy: { limits: { frames: 2 } } });
+  t.teardown(() => between.close());
+  const { client, compositor, registry } = await between.arrive('work');
+  const surface = client.make(client.bind(registry, nameOf('wl_compositor'), 'wl_compositor', 6), 'create_surface');
+  for (let i = 0; i < 5; i++) {
+    client.make(surface, 'frame');
+    client.make(1, 'sync');
+    await settle(24);
+    if (i === 0) continue;
+    compositor.say(compositor.last('wl_surface.frame').args[0] as number, 'done', [i]);
+    await settle(24);
+  }
+  t.notOk(client.ended, 'one waits, and one at a time beside it');
+  client.make(surface, 'frame');
+  await settle(24);
+  t.notOk(client.ended, 'two');
+  client.make(surface, 'frame');
+  await client.isEnded();
+  t.match(client.last('wl_display.error').args, [1, WlDisplayError.no_memory, /has 2 frames already/]);
+});
+
+function mostOfClient(kind: string): number {
+  return KINDS.find(({ name }) => name === kind)!.mostOfClient!;
+}
+
 t.test('docs/policy.md has every kind, its default and the reason', async t => {
   const page = readFileSync('docs/policy.md', 'utf8');
   for (const { name, most, reason } of KINDS) {
