@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { closeAll, OwnedFd } from '../system/fd.js';
 import { SILENT, type Log } from '../observe/log.js';
 import { UnixSocket } from '../system/unix-socket.js';
-import { AcceptingSocket } from '../system/accepting-socket.js';
+import { AcceptingSocket, type AcceptRate } from '../system/accepting-socket.js';
 import {
   CompositorState,
   decodeRegistrant,
@@ -40,6 +40,12 @@ export const CONTROL_SOCKET = 'control';
 
 /** Host processes that may wait to be accepted on it: many start with the machine. The kernel refuses more. */
 const CONTROL_BACKLOG = 128;
+/**
+ * How fast a VM's programs may arrive. Each costs the glue a millisecond before it has said anything, and the compositor a
+ * list of its globals: a VM that connects over and over would stand in the way of all others. Those that wait do so in the
+ * kernel (`BROKERED_BACKLOG`), and those of other VMs do not wait behind them.
+ */
+const ARRIVALS: AcceptRate = { burst: 16, perSecond: 200 };
 
 /** Host processes registered at a time, one for each running VM. */
 export const DEFAULT_MAX_REGISTRATIONS = 256;
@@ -223,7 +229,7 @@ export class Broker {
       case Role.Wayland: {
         if (registration.wayland !== undefined) throw new Error('its wayland server is registered already');
         const arrive = (fd: OwnedFd): void => this.#arrive({ vm, fd });
-        registration.wayland = new AcceptingSocket(listening, arrive, failed);
+        registration.wayland = new AcceptingSocket(listening, arrive, failed, ARRIVALS);
         break;
       }
       case Role.WaylandStatus: {

@@ -22,8 +22,11 @@ export const WAYLAND_STATUS = 'wayland-status';
 
 const ROLES: Readonly<Record<string, Role>> = { [WAYLAND]: Role.Wayland, [WAYLAND_STATUS]: Role.WaylandStatus };
 
-/** Connections that may wait in a brokered socket while the broker is not there. The kernel refuses more. */
-export const BROKERED_BACKLOG = 64;
+/**
+ * Connections that may wait in a brokered socket while the broker is not there, or has accepted as many as it does at a time:
+ * as many as a VM has clients. The kernel refuses more.
+ */
+export const BROKERED_BACKLOG = 512;
 
 export interface BrokeredServersOptions {
   readonly vm: string;
