@@ -1,6 +1,6 @@
 /**
- * `ext_idle_notifier_v1`: programs are told when nobody has touched keyboard or pointer for a time, and when somebody does
- * again. By a short time they would learn when each key is typed, into whatever window of whatever VM; so a short time is
+ * `ext_idle_notifier_v1`: programs are told when nobody has touched keyboard or pointer for a time, and when the user is
+ * back. By a short time they would learn when each key is typed, into whatever window of whatever VM; so a short time is
  * made a longer one.
  */
 import { Verdict, type Call, type RequestValues } from '../relay/call.js';
@@ -8,7 +8,7 @@ import type { Concern } from '../relay/chain.js';
 
 /**
  * Shortest time without input that is asked about, in milliseconds: what browsers allow web pages at least, for the same
- * reason. Programs that say that somebody is away use minutes.
+ * reason. Programs that say that their user is away use minutes.
  */
 export const MIN_IDLE_MS = 60_000;
 /** Longest, in milliseconds: what fits into the int of a compositor's timer, 24 days. */

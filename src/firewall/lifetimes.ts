@@ -165,7 +165,7 @@ export function dismiss(relay: Relay, popup: RelayObject<'xdg_popup'>): void {
 
 /**
  * Dismisses the popups above a window or popup that is about to be hidden, the topmost first. A compositor does the same
- * when it hears of that, and what their client says before it is told would be a mistake.
+ * as it hides that, and what their client says before it is told would be a mistake.
  */
 export function dismissAbove(relay: Relay, object: RelayObject): void {
   for (const popup of [...(knownLife(object)?.dependents ?? [])].reverse()) {

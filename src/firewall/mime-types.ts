@@ -1,5 +1,5 @@
 /**
- * How many kinds of data a program may offer. A compositor tells them, one event each, to whoever gets the focus next, at
+ * How many kinds of data a program may offer. A compositor tells them, one event each, to the client that gets the focus next, at
  * once: more than fits into the socket of that client, and the compositor takes it for one that does not read and ends it.
  * So with very many of them one VM would have ended each program of the others that the user turns to.
  */

@@ -240,7 +240,7 @@ export class VmPace {
     this.#ahead -= cost;
     for (const connection of [...this.#connections]) {
       if (this.#rests || this.#ahead >= this.#window) return;
-      // Who does not read says nothing more until then: it is looked at again.
+      // A client that does not read says nothing more until it has: its turn comes again.
       if (!connection.waiting || connection.deaf) continue;
       // Who has had its turn is the last for the next one.
       this.#connections.delete(connection);
