@@ -23,7 +23,7 @@ export interface ClientProxyOptions {
   readonly path: string;
   /** The host server that links connect to. Default: `wayland`. */
   readonly server?: string;
-  /** `wl_shm` pools of all applications at a time. Default: {@link DEFAULT_MAX_POOLS}. */
+  /** `wl_shm` pools of all applications at a time. Default: 16,384, `DEFAULT_MAX_POOLS` in `app-pool.ts`. */
   readonly maxPools?: number | undefined;
   /** Is told every message of every connection. */
   readonly trace?: TraceOutput | undefined;
