@@ -2,9 +2,7 @@
  * Many clients of one VM with many buffers, on real sway: they lie in few slabs, none is refused or disconnected, and when
  * all have left, no slab and no descriptor is left. VIRTWL_TEST_CLIENTS says how many clients; 500 is the shown number.
  */
-import { createInterface } from 'node:readline';
 import { readdirSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { LoopbackStack, statusOf } from '../../src/demo/loopback-stack.js';
 import { OwnedFd } from '../../src/system/fd.js';
@@ -12,9 +10,12 @@ import { native } from '../../src/system/native.js';
 import { UnixSocket } from '../../src/system/unix-socket.js';
 import { Display } from '../../src/wayland-client/display.js';
 import { startSway } from '../compositors.js';
-import { withDescendants } from './nothing-left.js';
+import { settled, withDescendants } from './nothing-left.js';
+import { sharedProxy } from './shared-proxy.js';
 
 const CLIENTS = Number(process.env.VIRTWL_TEST_CLIENTS ?? 60);
+/** How long the last client may take to be gone everywhere, in milliseconds. */
+const SETTLED_MS = 20_000;
 const BUFFERS = 10;
 const SIZE = 64;
 /** What the buffers take, page for page. */
@@ -24,23 +25,14 @@ t.test(`${CLIENTS} clients with ${CLIENTS * BUFFERS} buffers in one VM`, { timeo
   const sway = await startSway(t, { width: 640, height: 480, config: 'workspace_layout stacking' });
   const stack = await LoopbackStack.start({ compositor: { attach: sway.display } });
   t.teardown(() => stack.stop());
-  const proxy = stack.virtwl('client', ['run'], { XDG_RUNTIME_DIR: sway.runtimeDir });
-  t.teardown(() => proxy.kill());
-  let log = '';
-  proxy.stderr?.on('data', data => (log += String(data)));
-  const path = await new Promise<string>(resolve => {
-    createInterface({ input: proxy.stdout as NodeJS.ReadableStream }).on('line', line => {
-      const display = /^WAYLAND_DISPLAY=(.*)/.exec(line)?.[1];
-      if (display !== undefined) resolve(display);
-    });
-  });
+  const { proxy, path, log } = await sharedProxy(t, stack, sway.runtimeDir);
   const processes = [proxy.pid!, stack.parts.get('compositor')!.process.pid!, sway.process.pid!].flatMap(pid =>
     withDescendants(pid),
   );
   const descriptors = (): number[] => processes.map(pid => readdirSync(`/proc/${pid}/fd`).length);
 
   (await client(path)).close();
-  await settled(stack);
+  await settled(stack, SETTLED_MS);
   const before = descriptors();
 
   const clients: Client[] = [];
@@ -57,12 +49,12 @@ t.test(`${CLIENTS} clients with ${CLIENTS * BUFFERS} buffers in one VM`, { timeo
   t.comment(`slabs ${(memory as Memory).slabs}, bytes ${(memory as Memory).bytes} for ${BYTES}`);
 
   for (const each of clients) each.close();
-  await settled(stack);
+  await settled(stack, SETTLED_MS);
   t.match(await stack.status('compositor-host'), { allocator: { used: 0, pieces: 0, refused: 0 } });
   t.match(await stack.status('compositor'), { clients: 0, bytes: {}, slabs: {} });
   t.match((await statusOf(proxy)).memory, { slabs: 0, bytes: 0, givenUp: 0 });
   t.same(descriptors(), before, 'no process has one more descriptor than before');
-  t.notMatch(log, /warning/);
+  t.notMatch(log(), /warning/);
 });
 
 interface Memory {
@@ -98,15 +90,4 @@ async function client(path: string): Promise<Client> {
   }
   await display.roundtrip();
   return { display, close: () => display.close() };
-}
-
-/** Waits until the last client is gone everywhere. */
-async function settled(stack: LoopbackStack): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    const { clients } = await stack.status('compositor');
-    const { allocator } = await stack.status('compositor-host');
-    if (clients === 0 && (allocator as { used: number }).used === 0) break;
-    await pause(100);
-  }
-  await pause(500);
 }

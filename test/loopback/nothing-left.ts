@@ -10,17 +10,29 @@ import type { LoopbackStack } from '../../src/demo/loopback-stack.js';
 /** How long what a client held may take to come back after its end, in milliseconds. */
 const TIMEOUT_MS = 15_000;
 const LOOK_INTERVAL_MS = 50;
+const SETTLING_MS = 500;
 
 const GLUE = { clients: 0, bytes: {} };
 const HOST = { allocator: { used: 0, pieces: 0 } };
 
-/** Waits for it a while; the assertions are about what is so in the end. `glue`: whether there is one to ask. */
-export async function nothingLeft(t: Test, stack: LoopbackStack, glue = true): Promise<void> {
-  for (const end = Date.now() + TIMEOUT_MS; Date.now() < end; await pause(LOOK_INTERVAL_MS)) {
+/** Waits until the last client is gone everywhere, at most `timeoutMs` milliseconds. `glue`: whether there is one to ask. */
+async function clientsGone(stack: LoopbackStack, timeoutMs: number, glue = true): Promise<void> {
+  for (const end = Date.now() + timeoutMs; Date.now() < end; await pause(LOOK_INTERVAL_MS)) {
     const { clients } = glue ? await stack.status('compositor') : GLUE;
     const { used } = (await stack.status('compositor-host')).allocator as typeof HOST.allocator;
     if (clients === 0 && used === 0) break;
   }
+}
+
+/** The same, and what each process has learned of it is done: one end notices in its next turn what the other has closed. */
+export async function settled(stack: LoopbackStack, timeoutMs: number): Promise<void> {
+  await clientsGone(stack, timeoutMs);
+  await pause(SETTLING_MS);
+}
+
+/** Waits for it a while; the assertions are about what is so in the end. `glue`: whether there is one to ask. */
+export async function nothingLeft(t: Test, stack: LoopbackStack, glue = true): Promise<void> {
+  await clientsGone(stack, TIMEOUT_MS, glue);
   if (glue) t.match(await stack.status('compositor'), GLUE, 'the glue has no client left, and no bytes on any account');
   t.match(await stack.status('compositor-host'), HOST, "the allocator's books say zero");
 }

@@ -3,12 +3,12 @@
  * drawing, the next one waits, both logs say so, and it appears when another has closed.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { LoopbackStack, statusOf } from '../../src/demo/loopback-stack.js';
 import { startSway } from '../compositors.js';
 import { eventually } from '../eventually.js';
+import { sharedProxy } from './shared-proxy.js';
 
 /** Two windows of 1080p, one buffer more to draw in, and what is small. */
 const SHARE = '28M';
@@ -21,16 +21,7 @@ t.test('one window more than there is memory for', { timeout: 120_000 }, async t
     compositorArguments: ['--vm-share', SHARE],
   });
   t.teardown(() => stack.stop());
-  const proxy = stack.virtwl('client', ['run'], { XDG_RUNTIME_DIR: sway.runtimeDir });
-  t.teardown(() => proxy.kill());
-  let log = '';
-  proxy.stderr?.on('data', data => (log += String(data)));
-  const path = await new Promise<string>(resolve => {
-    createInterface({ input: proxy.stdout as NodeJS.ReadableStream }).on('line', line => {
-      const display = /^WAYLAND_DISPLAY=(.*)/.exec(line)?.[1];
-      if (display !== undefined) resolve(display);
-    });
-  });
+  const { proxy, path, log } = await sharedProxy(t, stack, sway.runtimeDir);
   const program = (id: string): ChildProcess => {
     const draws = ['sh', '-c', 'while :; do date +%N; sleep 0.1; done'];
     const args = ['--config=/dev/null', `--app-id=${id}`, '-w', '1920x1080', ...draws];
@@ -57,8 +48,8 @@ t.test('one window more than there is memory for', { timeout: 120_000 }, async t
   const two = program('two');
   await shown(['one', 'two']);
   const three = program('three');
-  await eventually('the shortage is told', () => log.includes('no memory for a frame of 1920x1080 pixels'));
-  t.match(log, /VM "client" may have: it uses \d+ of 29360128 bytes and \d+ of 256 slabs/);
+  await eventually('the shortage is told', () => log().includes('no memory for a frame of 1920x1080 pixels'));
+  t.match(log(), /VM "client" may have: it uses \d+ of 29360128 bytes and \d+ of 256 slabs/);
   const before = await frames();
   let after = before;
   for (let tries = 0; tries < 100 && after < before + 10; tries++) {
@@ -71,7 +62,7 @@ t.test('one window more than there is memory for', { timeout: 120_000 }, async t
 
   one.kill();
   await shown(['three', 'two']);
-  await eventually('its end is told', () => log.includes('no frame waits for memory any more'));
+  await eventually('its end is told', () => log().includes('no frame waits for memory any more'));
   for (const child of [two, three]) child.kill();
   await shown([]);
   for (let tries = 0; tries < 100; tries++) {

@@ -3,8 +3,6 @@
  * than before, and the allocator's books say zero.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
 import { OwnedFd } from '../../src/system/fd.js';
@@ -12,9 +10,12 @@ import { native } from '../../src/system/native.js';
 import { UnixSocket } from '../../src/system/unix-socket.js';
 import { Display } from '../../src/wayland-client/display.js';
 import { startSway } from '../compositors.js';
-import { withDescendants } from './nothing-left.js';
+import { settled, withDescendants } from './nothing-left.js';
+import { sharedProxy } from './shared-proxy.js';
 
 const CLIENTS = 1_000;
+/** How long the last client may take to be gone everywhere, in milliseconds. */
+const SETTLED_MS = 10_000;
 /** Clients at the same time. */
 const TOGETHER = 20;
 const SIZE = 64;
@@ -23,15 +24,7 @@ t.test(`${CLIENTS} clients`, { timeout: 300_000 }, async t => {
   const sway = await startSway(t, { width: 640, height: 480 });
   const stack = await LoopbackStack.start({ compositor: { attach: sway.display } });
   t.teardown(() => stack.stop());
-  const proxy = stack.virtwl('client', ['run'], { XDG_RUNTIME_DIR: sway.runtimeDir });
-  t.teardown(() => proxy.kill());
-  proxy.stderr?.resume();
-  const path = await new Promise<string>(resolve => {
-    createInterface({ input: proxy.stdout as NodeJS.ReadableStream }).on('line', line => {
-      const display = /^WAYLAND_DISPLAY=(.*)/.exec(line)?.[1];
-      if (display !== undefined) resolve(display);
-    });
-  });
+  const { proxy, path } = await sharedProxy(t, stack, sway.runtimeDir);
   const started: [string, number][] = [
     ...[...stack.parts.values()].map(part => [part.name, part.process.pid] as [string, number]),
     ['proxy', proxy.pid!],
@@ -45,10 +38,10 @@ t.test(`${CLIENTS} clients`, { timeout: 300_000 }, async t => {
     Object.fromEntries(processes.map(([name, pid]) => [name, holdingsOf(pid)]));
 
   await comeAndGo(path, 100);
-  await settled(stack);
+  await settled(stack, SETTLED_MS);
   const before = holdings();
   await comeAndGo(path, CLIENTS);
-  await settled(stack);
+  await settled(stack, SETTLED_MS);
   const after = holdings();
 
   for (const [name] of processes) {
@@ -111,16 +104,4 @@ function holdingsOf(pid: number): Holdings {
   });
   const maps = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n');
   return { descriptors, sharedMappings: maps.filter(line => / [r-][w-][x-]s /.test(line)).length };
-}
-
-/** Waits until the last client is gone everywhere. */
-async function settled(stack: LoopbackStack): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
-    const { clients } = await stack.status('compositor');
-    const { allocator } = await stack.status('compositor-host');
-    if (clients === 0 && (allocator as { used: number }).used === 0) break;
-    await pause(100);
-  }
-  // Sockets that are closed by one end are noticed by the other in its next turn.
-  await pause(500);
 }
