@@ -86,52 +86,37 @@ function subsurfaces(name: string, count: number, side: number, deep: boolean, s
   };
 }
 
-/** Windows that appear and go, or appear and stay in number. */
-const mapped: Kind = {
-  name: 'windows mapped and unmapped',
-  begin: async props => {
-    await props.window();
-    const picture = props.get('wl_buffer');
-    return async () => {
-      const surface = props.fresh('wl_surface');
-      const xdg = props.get('xdg_wm_base').make('get_xdg_surface', surface.object);
-      const toplevel = xdg.make('get_toplevel');
-      const object = xdg.object as WaylandObject<'xdg_surface'>;
-      const first = props.display.until<number>(resolve => object.once('configure', resolve));
-      surface.say('commit');
-      xdg.say('ack_configure', await first);
-      show(surface, picture, 64);
-      await props.display.roundtrip();
-      toplevel.say('destroy');
-      xdg.say('destroy');
-      surface.say('destroy');
-      return 10;
-    };
-  },
-};
+/** Surfaces that are given a role, shown, and go. */
+function shownAndGone(name: string, roleOf: (props: Props, xdg: Thing) => Thing): Kind {
+  return {
+    name,
+    begin: async props => {
+      await props.window();
+      const picture = props.get('wl_buffer');
+      return async () => {
+        const surface = props.fresh('wl_surface');
+        const xdg = props.get('xdg_wm_base').make('get_xdg_surface', surface.object);
+        const role = roleOf(props, xdg);
+        const object = xdg.object as WaylandObject<'xdg_surface'>;
+        const first = props.display.until<number>(resolve => object.once('configure', resolve));
+        surface.say('commit');
+        xdg.say('ack_configure', await first);
+        show(surface, picture, 64);
+        await props.display.roundtrip();
+        role.say('destroy');
+        xdg.say('destroy');
+        surface.say('destroy');
+        return 10;
+      };
+    },
+  };
+}
 
-const popups: Kind = {
-  name: 'popups mapped and destroyed',
-  begin: async props => {
-    await props.window();
-    const picture = props.get('wl_buffer');
-    return async () => {
-      const surface = props.fresh('wl_surface');
-      const xdg = props.get('xdg_wm_base').make('get_xdg_surface', surface.object);
-      const popup = xdg.make('get_popup', props.get('xdg_surface').object, props.get('xdg_positioner').object);
-      const object = xdg.object as WaylandObject<'xdg_surface'>;
-      const first = props.display.until<number>(resolve => object.once('configure', resolve));
-      surface.say('commit');
-      xdg.say('ack_configure', await first);
-      show(surface, picture, 64);
-      await props.display.roundtrip();
-      popup.say('destroy');
-      xdg.say('destroy');
-      surface.say('destroy');
-      return 10;
-    };
-  },
-};
+const mapped = shownAndGone('windows mapped and unmapped', (_props, xdg) => xdg.make('get_toplevel'));
+
+const popups = shownAndGone('popups mapped and destroyed', (props, xdg) =>
+  xdg.make('get_popup', props.get('xdg_surface').object, props.get('xdg_positioner').object),
+);
 
 /** One request again and again, with arguments that are not what {@link Props} gives. */
 function again(name: string, owner: string, request: string, args: (props: Props, i: number) => unknown[]): Kind {
