@@ -1,7 +1,8 @@
 /**
  * A program for tests that has a clock of its own, as a player or a remote desktop has: it asks for no frame callbacks, takes
  * a buffer that is free or skips the frame, and ends well when its standard input does. Told `last`, it draws one more frame,
- * in white, waiting for a buffer if it must, and says so.
+ * in white, waiting for a buffer if it must, and says so. It says `skips` when it skips its first frame and the proxy has read
+ * all that came before.
  *
  * With `below` its frames are drawn in a synchronized subsurface, whose parent commits with the last one only.
  */
@@ -30,12 +31,17 @@ const show = (buffer: SharedBuffer, colour: number): void => {
   surface.commit(buffer);
 };
 
-let [last, ended] = [false, false];
+let [last, ended, skips] = [false, false, false];
 process.stdin.on('data', () => (last = true));
 process.stdin.on('end', () => (ended = true));
 for (let i = 0; !last && !ended; i++) {
   const buffer = surface.freeBuffer();
   if (buffer !== undefined) show(buffer, (i * 0x30507) & 0x7f7f7f);
+  else if (!skips) {
+    skips = true;
+    await client.roundtrip();
+    process.stdout.write('skips\n');
+  }
   await pause(FRAME_MS);
 }
 if (last) {
