@@ -67,6 +67,7 @@ interface Bounds {
   most: Size;
 }
 
+const SIDES = ['width', 'height'] as const;
 /** 0 is no bound. */
 const UNBOUND: Size = { width: 0, height: 0 };
 
@@ -99,8 +100,9 @@ class WindowSizes {
     const toplevel = toplevelOf(object);
     const bounds = toplevel && this.#bounds.get(toplevel);
     if (toplevel === undefined || bounds === undefined) return Verdict.Forward;
-    for (const side of ['width', 'height'] as const) {
-      const [least, most] = [bounds.least[side], bounds.most[side]];
+    for (const side of SIDES) {
+      const least = bounds.least[side];
+      const most = bounds.most[side];
       if (most === 0 || least <= most) continue;
       const text = `a least ${side} of ${least} was committed with a largest of ${most}`;
       throw new ProtocolError(toplevel.clientId, XdgToplevelError.invalid_size, `${String(toplevel)}: ${text}`);

@@ -135,6 +135,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       textInputsConcern(),
       population.concern,
       idleConcern,
+      pace.concern,
     ],
     attach: relay => {
       pace.attach(relay);

@@ -159,8 +159,9 @@ function userActions(vm: string, focus: Focus): EventHandlers {
 
 /** What is known of a surface that has had a buffer. */
 interface Shown {
-  /** What has been attached since the last commit. */
-  attached: { readonly buffer: RelayObject<'wl_buffer'> | undefined } | undefined;
+  /** Whether anything has been attached since the last commit, and what: undefined takes the picture away. */
+  attaches: boolean;
+  buffer: RelayObject<'wl_buffer'> | undefined;
   /** The window that it is shown as. A surface may become another one. */
   as: RelayObject | undefined;
   /** Its first frame waits. Calls that off. */
@@ -212,10 +213,14 @@ class Windows {
   readonly requests: RequestHandlers = {
     wl_surface: {
       attach: ({ object, args: { buffer } }) => {
-        if (this.#waits(object)) return Verdict.Stall;
-        const shown = this.#surfaces.get(object) ?? { attached: undefined, as: undefined, callOff: undefined };
-        shown.attached = { buffer };
-        this.#surfaces.set(object, shown);
+        let shown = this.#surfaces.get(object);
+        if (shown?.callOff !== undefined) return Verdict.Stall;
+        if (shown === undefined) {
+          shown = { attaches: true, buffer, as: undefined, callOff: undefined };
+          this.#surfaces.set(object, shown);
+        }
+        shown.attaches = true;
+        shown.buffer = buffer;
         return Verdict.Forward;
       },
       damage: this.#state,
@@ -263,9 +268,10 @@ class Windows {
   #commit(relay: Relay, surface: RelayObject<'wl_surface'>): Verdict {
     const shown = this.#surfaces.get(surface);
     if (shown?.callOff !== undefined) return Verdict.Drop;
-    if (shown?.attached === undefined) return Verdict.Forward;
-    const { buffer } = shown.attached;
-    shown.attached = undefined;
+    if (shown?.attaches !== true) return Verdict.Forward;
+    const { buffer } = shown;
+    shown.attaches = false;
+    shown.buffer = undefined;
     if (buffer === undefined) {
       shown.as = undefined;
       return Verdict.Forward;

@@ -278,13 +278,25 @@ class GeometryKeeper {
 
   /** Tells the geometry that holds from the window's next commit on, if it is another one. */
   #tell(relay: Relay, top: Node): void {
+    const { window } = top;
+    if (window?.role === undefined || this.#isAsBefore(top, window)) return;
     const wanted = this.#wanted(top);
     if (wanted === undefined) return;
-    const window = top.window!;
     window.told = wanted;
     const { x1, y1, x2, y2 } = wanted;
     relay.request(window.object, 'set_window_geometry', { x: x1, y: y1, width: x2 - x1, height: y2 - y1 });
     this.charge(1);
+  }
+
+  /** Whether nothing has changed, since this was asked last, on which the geometry depends: so with most frames. */
+  #isAsBefore(top: Node, window: ShellWindow): boolean {
+    const { geometry, told, checked } = window;
+    const extents = top.extents();
+    const shadow = this.#shadowOf(window);
+    const isSameInside = checked.geometry === geometry && checked.told === told;
+    if (isSameInside && checked.extents === extents && checked.shadow === shadow) return true;
+    window.checked = { geometry, told, extents, shadow };
+    return false;
   }
 
   /**

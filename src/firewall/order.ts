@@ -15,13 +15,14 @@ import { LIVES, NEEDED } from './lives.js';
  */
 export const MAX_DEPENDENTS_PER_CLIENT = 4096;
 
+const dependent = new Set<string>(Object.keys(LIVES));
 const needed = new Set<string>(NEEDED);
 
 /** For one connection; `asked`: see {@link Order.asked}. */
 export function destructionOrder(asked: () => void): Order {
   return {
     places: MAX_DEPENDENTS_PER_CLIENT,
-    isDependent: name => LIVES[name as InterfaceName] !== undefined,
+    isDependent: name => dependent.has(name),
     isNeeded: name => needed.has(name),
     needsOf,
     asked,

@@ -1,6 +1,6 @@
 /**
  * How much of the compositor one VM may take. What its clients passed on is counted, by what it costs the compositor, and
- * the relays' own `wl_display.sync` tells when it has been dealt with. Three bounds follow, for all connections of the VM
+ * `wl_display.sync` tells when it has been dealt with: the relays' own, or a client's where one comes at the right time. Three bounds follow, for all connections of the VM
  * together; above any of them its requests wait in its own links:
  *
  * - what is under way at a time, so that it makes the compositor late by that and no more, and takes our own time in small
@@ -11,6 +11,7 @@
  *
  * The latter two hold while another VM says anything at all: who is alone with a compositor has it.
  */
+import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Pace, Relay } from '../relay/relay.js';
 import type { Message } from '../wayland/interface.js';
@@ -25,7 +26,9 @@ export const MIN_WINDOW = 16;
 /** An answer that takes longer, in milliseconds, halves what may be before the compositor. */
 export const LATE_MS = 2;
 /** After how much cost of one connection the compositor is asked whether it has got there, at most. */
-const SYNC_EVERY = 32;
+const ASK_AFTER = 32;
+/** The same while no other VM says anything: who is alone makes nobody late. */
+export const ASK_AFTER_ALONE = 64;
 /** Part of the time that the compositor may be at work for one VM by default: most who ask then find it idle. */
 export const VM_SHARE = 1 / 4;
 /** What a request of cost 1 takes at most, in milliseconds. An answer that took longer waited for the work of others. */
@@ -77,7 +80,11 @@ const OWN_COSTS: Readonly<Record<string, number>> = {
 const OBJECT_COST = 4;
 
 /** What a message costs the compositor, and us. */
-const costs = new WeakMap<Message, readonly [cost: number, own: number]>();
+interface Cost {
+  readonly cost: number;
+  readonly own: number;
+}
+const costs = new WeakMap<Message, Cost>();
 
 /** The time, in milliseconds: a test has its own. */
 export interface PaceClock {
@@ -131,6 +138,8 @@ export class VmPace {
   /** Something was said since `#spokeAt` was looked at. */
   #spoke = false;
   #spokeAt = -Infinity;
+  /** Another VM had said something when the compositor answered last. */
+  #shares = true;
 
   /** `share`: part of the time that the compositor may be at work for it, over 0; 1: it never pauses. */
   constructor(
@@ -157,7 +166,7 @@ export class VmPace {
 
   /** After how much cost of a connection to ask. @internal */
   get askAfter(): number {
-    return Math.min(SYNC_EVERY, this.#window / 4);
+    return this.#shares ? Math.min(ASK_AFTER, this.#window / 4) : Math.min(ASK_AFTER_ALONE, this.#window / 2);
   }
 
   /** For one more connection; `sharers` are the same for all of a VM. */
@@ -218,7 +227,8 @@ export class VmPace {
     this.#busySince = Math.max(now, this.#busySince);
     this.#questions -= 1;
     const took = now - askedAt;
-    if (took > LATE_MS && this.#sharers.others(this, now)) this.#window = Math.max(MIN_WINDOW, this.#window / 2);
+    this.#shares = this.#sharers.others(this, now);
+    if (took > LATE_MS && this.#shares) this.#window = Math.max(MIN_WINDOW, this.#window / 2);
     else if (took < LATE_MS / 2) this.#window = Math.min(this.mostAhead, this.#window + MIN_WINDOW / 2);
     this.#release(cost);
   }
@@ -239,7 +249,7 @@ export class VmPace {
   #release(cost: number): void {
     this.#ahead -= cost;
     for (const connection of [...this.#connections]) {
-      if (this.#rests || this.#ahead >= this.#window) return;
+      if (this.#rests || this.#ahead >= this.#window) break;
       // A client that does not read says nothing more until it has: its turn comes again.
       if (!connection.waiting || connection.deaf) continue;
       // Who has had its turn is the last for the next one.
@@ -247,11 +257,13 @@ export class VmPace {
       this.#connections.add(connection);
       connection.go();
     }
+    // What was not enough to ask about may be all that there is room for now.
+    if (this.#ahead >= this.#window && this.#questions === 0) this.#ask();
   }
 
   /** Nothing more may go on: every connection is to tell when the compositor has got there. */
   #ask(): void {
-    for (const connection of this.#connections) connection.sync();
+    for (const connection of this.#connections) connection.ask();
   }
 
   /** A client that does not read holds up no other of its VM. It says nothing more itself until it has read. */
@@ -318,36 +330,54 @@ export class ConnectionPace implements Pace {
       const name = `${object.interface.name}.${message.name}`;
       const cost = COSTS[name] ?? 1;
       const about = message.destructor || message.args.some(({ kind }) => kind === 'new_id');
-      costs.set(message, (known = [cost, OWN_COSTS[name] ?? Math.max(cost, about ? OBJECT_COST : 1)]));
+      costs.set(message, (known = { cost, own: OWN_COSTS[name] ?? Math.max(cost, about ? OBJECT_COST : 1) }));
     }
-    this.charge(...known);
+    this.charge(known.cost, known.own);
   }
 
   /** What a handler has said to the compositor beyond the request itself. */
   charge(cost: number, own = cost): void {
     this.#unasked += cost;
     this.vm.spend(cost, own);
-    if (this.#unasked >= this.vm.askAfter) this.sync();
+    const relay = this.#relay;
+    // The question leaves with what it asks about.
+    if (this.#unasked >= this.vm.askAfter && relay?.closed === false) relay.sync(this.#question());
   }
 
-  /** @internal */
-  sync(): void {
+  /** A client's own question, when it is nearly time to ask: its answer is as good. */
+  readonly concern: Concern = {
+    name: 'pace',
+    made: {
+      wl_callback: (callback, { relay, message }) => {
+        if (message.name !== 'sync' || this.#unasked < this.vm.askAfter / 2) return;
+        relay.asks(callback, this.#question());
+      },
+    },
+  };
+
+  /** Asks on account of another connection. @internal */
+  ask(): void {
     const relay = this.#relay;
     if (this.#unasked === 0 || relay === undefined || relay.closed) return;
+    relay.sync(this.#question());
+    // There may be no batch that it leaves with.
+    queueMicrotask(() => relay.flush());
+  }
+
+  /** The compositor is asked about all that was passed on; to be called when it answers. */
+  #question(): () => void {
     const cost = this.#unasked;
     const askedAt = this.vm.asked();
     const forgiven = this.#forgiven;
-    relay.sync(() => {
+    this.#questions += 1;
+    this.#asked += cost;
+    this.#unasked = 0;
+    return () => {
       if (forgiven !== this.#forgiven) return;
       this.#asked -= cost;
       this.#questions -= 1;
       this.vm.earn(cost, askedAt);
-    });
-    this.#questions += 1;
-    this.#asked += cost;
-    this.#unasked = 0;
-    // The question leaves with the batch; where it is asked on account of another connection, there is none.
-    queueMicrotask(() => relay.flush());
+    };
   }
 
   /** @internal */

@@ -212,7 +212,7 @@ export function populationConcern(population: Population): { readonly concern: C
     }
   }
   // These end by the compositor's answer. Of callbacks only those of frames wait for anything.
-  const frames = new WeakSet<RelayObject>();
+  const frames = new Set<RelayObject>();
   const frame = (object: RelayObject): void => {
     add('frames', Infinity);
     frames.add(object);
@@ -238,6 +238,7 @@ export function populationConcern(population: Population): { readonly concern: C
     close: () => {
       for (const [name, count] of own) population.remove(name, count);
       own.clear();
+      frames.clear();
     },
   };
 }

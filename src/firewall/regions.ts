@@ -171,10 +171,11 @@ class Damage {
   /** Around all that was not passed on; undefined where there was none. */
   #around: { x1: number; y1: number; x2: number; y2: number } | undefined;
 
-  /** Lets a rectangle go on, or puts it to what is kept until the commit. */
-  add({ x, y, width, height }: Rect): Verdict {
+  /** Lets a rectangle go on, or puts it to what is kept until the commit. It is read only then. */
+  add(call: { readonly args: Rect }): Verdict {
     this.#count += 1;
     if (this.#count <= MAX_DAMAGE_RECTS) return Verdict.Forward;
+    const { x, y, width, height } = call.args;
     if (width <= 0 || height <= 0) return Verdict.Drop;
     const around = (this.#around ??= { x1: x, y1: y, x2: x, y2: y });
     around.x1 = Math.min(around.x1, x);
@@ -210,8 +211,8 @@ function damageOf(surface: RelayObject): { readonly surface: Damage; readonly bu
 }
 
 const damageRequests: NonNullable<RequestHandlers['wl_surface']> = {
-  damage: ({ object, args }) => damageOf(object).surface.add(args),
-  damage_buffer: ({ object, args }) => damageOf(object).buffer.add(args),
+  damage: call => damageOf(call.object).surface.add(call),
+  damage_buffer: call => damageOf(call.object).buffer.add(call),
   commit: ({ relay, object }) => {
     const damage = damages.get(object);
     const surface = damage?.surface.take();

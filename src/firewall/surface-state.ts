@@ -58,6 +58,7 @@ export class SurfaceState {
     if (buffer === undefined) return NOTHING;
     if (destination !== undefined) return destination;
     if (source !== undefined) return roundedUp(source);
+    if (scale === 1 && (this.transform & 1) === 0) return buffer;
     const { width, height } = this.#turned(buffer);
     return roundedUp({ width: width / scale, height: height / scale });
   }

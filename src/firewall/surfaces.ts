@@ -17,6 +17,13 @@ export class ShellWindow {
   told: Box | undefined;
   /** What of the surfaces was surely there at the last commit of the window: a compositor reads its geometry then. */
   settled: Box | undefined;
+  /** What of this the geometry was last worked out from, and the shadow that it may have. */
+  checked: Readonly<Record<'geometry' | 'told' | 'extents', Box | undefined>> & { readonly shadow: number } = {
+    geometry: undefined,
+    told: undefined,
+    extents: undefined,
+    shadow: -1,
+  };
   /** By the compositor's last word to a toplevel; a side of 0 is as large as the client likes. */
   configured: Size | undefined;
   /** The toplevel or popup. */

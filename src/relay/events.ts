@@ -15,8 +15,8 @@ import type { Relay, RelayRules } from './relay.js';
 import type { Trace } from './trace.js';
 import { Way } from './way.js';
 
-/** `data` of a wl_callback of the relay's own. See {@link Relay.sync}. */
-export class OwnSync {
+/** `data` of a wl_callback by which the relay itself wants to know something. See {@link Relay.asks}. */
+export class Question {
   constructor(readonly answered: () => void) {}
 }
 
@@ -62,7 +62,7 @@ export class Events extends Way {
       const handler = object.eventHandlers?.[opcode];
       // A client that asked for an older version has no place to take a newer event: its library would jump nowhere.
       if (message.since > object.version) verdict = Verdict.Drop;
-      else if (object.data instanceof OwnSync) object.data.answered();
+      else if (object.data instanceof Question) object.data.answered();
       else if (handler !== undefined) verdict = handler(call as never);
       // An event of the relay's own object is never the client's, whichever handler has seen it.
       if (object.clientId === 0 && verdict === Verdict.Forward) verdict = Verdict.Drop;

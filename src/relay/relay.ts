@@ -29,7 +29,7 @@ import { WireError, type Bind, type WireValue } from '../wayland/wire.js';
 import { invalidObject, ProtocolError, type Call, type Verdict } from './call.js';
 import type { Carriers } from './carriers.js';
 import { Chains, type Concern } from './chain.js';
-import { Events, OwnSync } from './events.js';
+import { Events, Question } from './events.js';
 import type { Inert, ObjectAccount, RelayObject } from './object-map.js';
 import { Objects } from './objects.js';
 import type { Order } from './order.js';
@@ -190,7 +190,14 @@ export class Relay extends EventEmitter<RelayEvents> {
    * the batch, or the next {@link flush}.
    */
   sync(answered: () => void): void {
-    this.request(this.display, 'sync', { callback: this.inject('wl_callback', 1, new OwnSync(answered)) });
+    const callback = this.inject('wl_callback', 1);
+    this.request(this.display, 'sync', { callback });
+    this.asks(callback, answered);
+  }
+
+  /** Calls `answered` when the compositor answers `callback`, which may be the client's: it is told as well. */
+  asks(callback: RelayObject<'wl_callback'>, answered: () => void): void {
+    callback.data = new Question(answered);
   }
 
   /**

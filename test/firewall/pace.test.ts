@@ -1,6 +1,7 @@
 /** What one VM may take of the compositor, without one: the questions of its relays are answered when a test says so. */
 import t from 'tap';
 import {
+  ASK_AFTER_ALONE,
   DEAF_MS,
   LATE_MS,
   MAX_PAUSE_MS,
@@ -21,6 +22,7 @@ import { interfaces } from '../../src/wayland/protocols/index.js';
 const SHELL = interfaces.get('xdg_wm_base')!;
 /** Costs 1. */
 const PONG = messageNamed(SHELL.requests, 'pong')!;
+const SYNC = messageNamed(interfaces.get('wl_display')!.requests, 'sync')!;
 const OBJECT = { interface: SHELL } as RelayObject;
 
 /** A time that stands still between two steps of a test. */
@@ -58,21 +60,28 @@ function vm(clock = new Clock(), sharers = new Sharers(clock), share = VM_SHARE)
     let left = most;
     let closed = false;
     const toClient = { backedUp: false };
+    /** The client's own questions that are to answer ours. */
+    const asked: (() => void)[] = [];
     const flood = (): void => {
       for (; left > 0 && connection.admit(); left--) {
         passed.push(number);
         connection.passed(OBJECT, PONG);
       }
     };
-    connection.attach({
+    const relay = {
       closed: false,
       toClient,
       sync: (answered: () => void) => void questions.push(() => (closed ? undefined : answered())),
+      asks: (_callback: RelayObject, answered: () => void) => void asked.push(answered),
       flush: () => undefined,
       resume: flood,
-    } as unknown as Relay);
+    } as unknown as Relay;
+    connection.attach(relay);
     return {
       flood,
+      asked,
+      /** The client says `wl_display.sync`. */
+      asks: () => connection.concern.made!.wl_callback!({} as never, { relay, message: SYNC } as never),
       charge: (cost: number) => connection.charge(cost, 0),
       /** Its client reads nothing: no answer is read for it either. */
       deafen: () => void ((toClient.backedUp = true), (closed = true)),
@@ -289,6 +298,61 @@ t.test('a client that does not read holds up no other of its VM', async t => {
   t.ok(pace.ahead <= 2 * VM_WINDOW);
   other.close();
   deaf.close();
+  t.equal(pace.ahead, 0);
+});
+
+t.test('what is not asked about when the room becomes small is asked about then', async t => {
+  const { pace, clock, passed, connect, answer, speak } = shared();
+  const [one, other] = [connect(0), connect(0)];
+  one.say(MIN_WINDOW + 4);
+  one.flood();
+  other.charge(1000 / MOST_FOR_COST_MS);
+  clock.pass(1000);
+  speak();
+  answer();
+  for (const connection of [one, other]) {
+    connection.say(1);
+    connection.flood();
+  }
+  t.ok(pace.rests);
+  // What was under way before it paused is answered late.
+  while (pace.window > MIN_WINDOW) {
+    other.charge(VM_WINDOW / 4);
+    clock.pass(LATE_MS * 1.5);
+    answer();
+  }
+  t.equal(pace.ahead, MIN_WINDOW + 4);
+  const before = passed.length;
+  for (let i = 0; i < 2; i++) {
+    clock.pass(MAX_PAUSE_MS);
+    answer();
+  }
+  t.equal(passed.length, before + 2, 'and all go on');
+});
+
+t.test("a client's own question is as good as one of ours, when it is nearly time to ask", async t => {
+  const { pace, questions, connect, answer } = vm();
+  const { flood, say, asks, asked } = connect(0);
+  say(VM_WINDOW / 8 - 1);
+  flood();
+  asks();
+  t.equal(asked.length, 0, 'too early');
+  say(1);
+  flood();
+  asks();
+  t.equal(asked.length, 1);
+  say(VM_WINDOW / 4 - 1);
+  flood();
+  t.equal(questions.length, 0, 'and none of ours for now');
+  asked[0]!();
+  t.equal(pace.ahead, VM_WINDOW / 4 - 1);
+  say(ASK_AFTER_ALONE - VM_WINDOW / 4);
+  flood();
+  t.equal(questions.length, 0, 'who is alone is asked less often');
+  say(1);
+  flood();
+  t.equal(questions.length, 1);
+  answer();
   t.equal(pace.ahead, 0);
 });
 
