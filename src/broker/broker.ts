@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { closeAll, OwnedFd } from '../system/fd.js';
 import { SILENT, type Log } from '../observe/log.js';
 import { UnixSocket } from '../system/unix-socket.js';
-import { AcceptingSocket, type AcceptRate } from '../system/accepting-socket.js';
+import { AcceptingSocket } from '../system/accepting-socket.js';
 import {
   CompositorState,
   decodeRegistrant,
@@ -41,11 +41,13 @@ export const CONTROL_SOCKET = 'control';
 /** Host processes that may wait to be accepted on it: many start with the machine. The kernel refuses more. */
 const CONTROL_BACKLOG = 128;
 /**
- * How fast a VM's programs may arrive. Each costs the glue a millisecond before it has said anything, and the compositor a
- * list of its globals: a VM that connects over and over would stand in the way of all others. Those that wait do so in the
- * kernel (`BROKERED_BACKLOG`), and those of other VMs do not wait behind them.
+ * How many of a VM's programs may arrive in a second. Each costs the glue a millisecond before it has said anything, and
+ * the compositor a list of its globals: a VM that connects over and over would stand in the way of all others. Those that
+ * wait do so in the kernel (`BROKERED_BACKLOG`), and those of other VMs do not wait behind them.
  */
-const ARRIVALS: AcceptRate = { burst: 16, perSecond: 200 };
+export const DEFAULT_ARRIVALS = 200;
+/** How many may arrive at once, beyond that: a session's programs that start together. */
+const ARRIVALS_AT_ONCE = 16;
 
 /** Host processes registered at a time, one for each running VM. */
 export const DEFAULT_MAX_REGISTRATIONS = 256;
@@ -60,6 +62,8 @@ export interface BrokerOptions extends WaitingLimits, LinkOptions {
   readonly control?: OwnedFd | undefined;
   /** Default: nobody listens. */
   readonly log?: Log | undefined;
+  /** Programs of one VM that may connect in a second. Default: {@link DEFAULT_ARRIVALS}. */
+  readonly arrivals?: number | undefined;
   /** Default: {@link DEFAULT_MAX_REGISTRATIONS}. */
   readonly maxRegistrations?: number | undefined;
 }
@@ -229,7 +233,8 @@ export class Broker {
       case Role.Wayland: {
         if (registration.wayland !== undefined) throw new Error('its wayland server is registered already');
         const arrive = (fd: OwnedFd): void => this.#arrive({ vm, fd });
-        registration.wayland = new AcceptingSocket(listening, arrive, failed, ARRIVALS);
+        const rate = { burst: ARRIVALS_AT_ONCE, perSecond: this.#options.arrivals ?? DEFAULT_ARRIVALS };
+        registration.wayland = new AcceptingSocket(listening, arrive, failed, rate);
         break;
       }
       case Role.WaylandStatus: {

@@ -6,7 +6,7 @@
  */
 import type { Command } from 'commander';
 import { OwnedFd } from '../system/fd.js';
-import { bindControl, Broker } from '../broker/broker.js';
+import { bindControl, Broker, DEFAULT_ARRIVALS } from '../broker/broker.js';
 import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../broker/waiting-clients.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
@@ -25,6 +25,7 @@ const OPTIONS = {
     DEFAULT_MAX_WAITING_PER_VM,
   ),
   waiting: withDefault('--waiting <n>', 'clients of all VMs that may wait', COUNT, DEFAULT_MAX_WAITING),
+  arrivals: withDefault('--arrivals <n>', 'programs of one VM that may connect in a second', COUNT, DEFAULT_ARRIVALS),
   waitSeconds: withDefault('--wait-seconds <n>', 'how long one may wait', COUNT, DEFAULT_WAIT_MS / 1000),
 } as const;
 
@@ -56,6 +57,7 @@ export async function serve(options: BrokerOptions): Promise<void> {
     control: control === undefined ? undefined : new OwnedFd(control),
     maxWaitingPerVm: options.waitingPerVm,
     maxWaiting: options.waiting,
+    arrivals: options.arrivals,
     waitMs: options.waitSeconds * 1000,
     log: processLog.log('broker'),
   });

@@ -53,9 +53,10 @@ const ANSWER_MS = 0.1;
 const COSTS: Readonly<Record<string, number>> = {
   // Pixels are read, damage is worked out for each output.
   'wl_surface.commit': 4,
-  // A mapping is made or made anew.
+  // A mapping is made, made anew, or ended.
   'wl_shm.create_pool': 16,
   'wl_shm_pool.resize': 16,
+  'wl_shm_pool.destroy': 8,
   // Every global is told.
   'wl_display.get_registry': 16,
   'wl_registry.bind': 4,

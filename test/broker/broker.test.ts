@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { native } from '../../src/system/native.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
@@ -257,6 +258,19 @@ t.test('how many may wait', async t => {
     clients.some(({ ended }) => ended),
     'those that waited before go on waiting',
   );
+});
+
+t.test('programs of a VM arrive at a rate, and those of others do not wait behind them', async t => {
+  const house = new House(t);
+  // One more comes after a minute.
+  const broker = house.broker({ arrivals: 1 / 60 });
+  house.host('work', { wayland: true });
+  house.host('play', { wayland: true });
+  for (let i = 0; i < 18; i++) house.client('work');
+  house.client('play');
+  await eventually('those that may come at once', () => broker.waiting === 17);
+  await pause(100);
+  t.equal(broker.waiting, 17, '16 of the one and 1 of the other');
 });
 
 t.test('how long one may wait', async t => {

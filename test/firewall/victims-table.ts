@@ -292,6 +292,11 @@ try {
         else {
           rows.push(row);
           console.error(progress(row));
+          // It may go on in the queues behind it, beside the next one.
+          if (missed(row).length > 0) {
+            await field.close();
+            field = await Field.open();
+          }
         }
         break;
       } catch (error) {

@@ -32,7 +32,7 @@ const HOST = {
 /** Each process of the product that is confined: with nothing turned on, and with everything. */
 export const POLICIES: Readonly<Record<string, (directory: string) => ConfinedRun>> = {
   broker: directory =>
-    confinedBroker({ directory: join(directory, 'broker'), waitingPerVm: 1, waiting: 1, waitSeconds: 1 }),
+    confinedBroker({ directory: join(directory, 'broker'), waitingPerVm: 1, waiting: 1, arrivals: 1, waitSeconds: 1 }),
   'host with nothing on': directory => confinedHost({ ...HOST, loopback: join(directory, 'vm') }),
   'host of the compositor VM': directory => confinedHost({ ...HOST, ...everything(directory) }),
   'host with a wl device': directory =>
