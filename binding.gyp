@@ -46,6 +46,7 @@
         'bindings/atomic.cc',
         'bindings/confine.cc',
         'bindings/copy.cc',
+        'bindings/copy_job.cc',
         'bindings/environment.cc',
         'bindings/errors.cc',
         'bindings/file.cc',

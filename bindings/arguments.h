@@ -54,6 +54,8 @@ class Arguments {
   /** `call` is the name of the function, for messages. */
   Arguments(const char* call, const Nan::FunctionCallbackInfo<v8::Value>& info) : call_(call), info_(info) {}
 
+  const char* call() const { return call_; }
+
   // Each returns false after throwing.
 
   /** An integer of 0 to INT_MAX. Whether it is open is for the kernel to say. */

@@ -60,10 +60,12 @@ class Environment {
   PollObject* polls = nullptr;
   /** Watched descriptors: closing one under libuv's feet would make it abort. */
   std::unordered_map<int, PollObject*> watched;
-  /** libuv handles whose close callback has not come yet. */
+  /** libuv handles whose close callback has not come yet, and copies that are under way. */
   size_t closingHandles = 0;
-  /** A poll handle's close callback reports here; the last one ends an environment that is being torn down. */
+  /** What was counted there reports here; the last one ends an environment that is being torn down. */
   void HandleClosed();
+  /** Whether it is being torn down: no JavaScript is to be called. */
+  bool ending() const { return done_ != nullptr; }
 
   /** Room that calls reuse, so that none of them allocates when things are steady. */
   std::vector<RectCopy> rectCopies;

@@ -56,6 +56,8 @@ export interface AppConnectionOptions {
   readonly arena?: SlabArena | undefined;
   /** Their link buffers that are not in use. Default: nothing is given up. */
   readonly idle?: IdleBuffers | undefined;
+  /** Whether a copy of so many bytes is to be made in a thread. Default: none is. */
+  readonly inThread?: ((bytes: number) => boolean) | undefined;
   /** Is told every message. */
   readonly trace?: Trace | undefined;
 }
@@ -328,8 +330,12 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
 
   #surface(object: RelayObject<'wl_surface'>): AppSurface {
     if (object.data === undefined) {
-      const { idle } = this.#options;
-      const surface = new AppSurface(this.#relay, this.#memory, this.counters, bytes => idle?.has(bytes) ?? false);
+      const { idle, inThread } = this.#options;
+      const spare = (bytes: number): boolean => idle?.has(bytes) ?? false;
+      const surface = new AppSurface(this.#relay, this.#memory, this.counters, spare, {
+        inThread: bytes => inThread?.(bytes) ?? false,
+        done: () => this.#frames.retry(),
+      });
       object.data = surface;
       this.#surfaces.add(surface);
     }
@@ -364,7 +370,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       this.#frames.settled(object);
       return Verdict.Forward;
     }
-    if (outcome === 'no memory' || this.#held.replaying) return Verdict.Stall;
+    if (outcome !== 'held' || this.#held.replaying) return Verdict.Stall;
     this.counters.held += 1;
     this.#held.begin(call);
     return Verdict.Drop;

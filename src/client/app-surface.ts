@@ -6,17 +6,15 @@
  * A surface has as many link buffers as the compositor holds at a time, usually two. Each remembers what has changed
  * since it was written last (`stale`), so that every byte that must be copied is copied once, and no other.
  */
-import { native } from '../system/native.js';
-import { ProtocolError } from '../relay/call.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { AppBuffer } from './app-pool.js';
 import type { LinkMemory, SlabPart } from '../slabs/link-memory.js';
 import { LARGE_BYTES } from '../slabs/slab-arena.js';
-import { WlDisplayError, WlShmError } from '../wayland/protocols/wayland.js';
 import { linkStride } from '../wayland/shm-formats.js';
-import { MAX_RECTS, Region, type Box } from '../wayland/region.js';
+import { Region, type Box } from '../wayland/region.js';
 import { fits, LinkBuffer, type LinkBufferOwner } from './link-buffer.js';
+import { checkIsWhole, copyPixels, type Attached, type Copying, type CopyWork } from './pixel-copy.js';
 import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
 
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
@@ -41,20 +39,7 @@ const ALL = new Region();
 ALL.add(EVERYTHING);
 const NOWHERE: Offset = { x: 0, y: 0 };
 
-/** Rows for native.copyRects: six numbers a rectangle, for the largest region there can be. */
-const copyList = new Float64Array(6 * (MAX_RECTS + 1));
-
-const TRUNCATED = 'error accessing the buffer: the file of its pool is shorter than the pool';
-
-/** A buffer of the application as it was attached: its wl_buffer, which may be destroyed since, and the offset. */
-interface Attached {
-  readonly buffer: AppBuffer;
-  readonly object: RelayObject<'wl_buffer'>;
-  readonly x: number;
-  readonly y: number;
-}
-
-/** What a commit needs besides the surface. */
+/** What is counted of commits. */
 export interface CopyCounters {
   /** Commits that brought a buffer. */
   frames: number;
@@ -87,13 +72,16 @@ export class AppSurface {
   #mergedOffset: Offset = NOWHERE;
   /** Presentation feedback of the next commit. */
   #feedback: RelayObject[] = [];
+  /** The copy of what is pending, by a thread: the commit waits for it. */
+  #copying: Copying | undefined;
 
-  /** `spare` says whether other windows could give up so many bytes. */
+  /** `spare` says whether other windows could give up so many bytes. `work`: all copies are made at once without. */
   constructor(
     relay: Relay,
     memory: LinkMemory,
     counters: CopyCounters,
     spare: (bytes: number) => boolean = () => false,
+    private readonly work?: CopyWork,
   ) {
     this.#relay = relay;
     this.#spare = spare;
@@ -105,6 +93,7 @@ export class AppSurface {
   attach(attached: Attached | undefined): void {
     const { x, y } = this.#committed ? (this.#pending ?? NOWHERE) : NOWHERE;
     attached?.buffer.retain();
+    this.#forgetCopy();
     this.#drop();
     this.#pending = attached === undefined ? undefined : { ...attached, x: attached.x + x, y: attached.y + y };
     if (attached === undefined) this.#forwarded = true;
@@ -127,6 +116,7 @@ export class AppSurface {
    * feedback of this one, which is superseded.
    */
   merge(surface: RelayObject<'wl_surface'>): readonly RelayObject[] {
+    this.#forgetCopy();
     if (this.#pending !== undefined) this.#committed = true;
     this.#mergedOffset = this.#offset;
     if (this.#surfaceDamage.length > 0) {
@@ -157,15 +147,25 @@ export class AppSurface {
 
   /**
    * Brings the pixels of the pending buffer over and attaches their copy. The commit itself is forwarded afterwards.
-   * `no memory`: it is on its way, commit again when {@link LinkMemory} says that it arrived. `held`: the compositor holds
+   * `copying`: a thread does that, commit again when it is done ({@link CopyWork}). `no memory`: it is on its way, commit
+   * again when {@link LinkMemory} says that it arrived. `held`: the compositor holds
    * {@link MAX_BUSY_LINK_BUFFERS}, commit again when it has released one, or with `oneMore`.
    * Throws when there will be no memory, and when the pool's file is shorter than the application said.
    */
-  commit(surface: RelayObject<'wl_surface'>, oneMore: boolean): 'done' | 'no memory' | 'held' {
+  commit(surface: RelayObject<'wl_surface'>, oneMore: boolean): 'done' | 'copying' | 'no memory' | 'held' {
     const pending = this.#pending;
     if (pending === undefined) {
       if (this.#forwarded) this.#showNone();
       this.#forgetPending();
+      return 'done';
+    }
+    const copying = this.#copying;
+    if (copying !== undefined) {
+      if (!copying.finished) return 'copying';
+      this.#copying = undefined;
+      copying.to.busy = false;
+      checkIsWhole(pending);
+      this.#show(surface, pending, copying.to);
       return 'done';
     }
     const { buffer } = pending;
@@ -182,8 +182,14 @@ export class AppSurface {
         if (target === undefined) return 'no memory';
       }
       for (const other of this.#buffers) if (other !== target) other.stale.addRegion(damage);
-      this.#copy(pending, target, damage);
+      if (!this.#copy(pending, target, damage)) return 'copying';
     }
+    this.#show(surface, pending, target);
+    return 'done';
+  }
+
+  /** Attaches the copy of what was pending. */
+  #show(surface: RelayObject<'wl_surface'>, pending: Attached, target: LinkBuffer): void {
     // A buffer that is attached twice is released once or twice, nobody knows: what is shown already stays attached.
     if (!target.busy) this.#relay.request(surface, 'attach', { buffer: target.object, x: pending.x, y: pending.y });
     this.#counters.frames += 1;
@@ -193,11 +199,11 @@ export class AppSurface {
     this.#committed = true;
     this.#drop();
     this.#forgetPending();
-    return 'done';
   }
 
   /** The application destroyed the surface. Buffers that the compositor still shows go when it lets go. */
   destroy(): void {
+    this.#forgetCopy();
     this.#drop();
     this.#current = undefined;
     for (const buffer of [...this.#buffers]) this.#retire(buffer);
@@ -319,45 +325,42 @@ export class AppSurface {
     return this.#memory.takeWithSpare(bytes, this.#spare);
   }
 
-  #copy(pending: Attached, to: LinkBuffer, damage: Region): void {
+  /** Copies what `to` lacks of the pending buffer. False: a thread does it, see {@link CopyWork.done}. */
+  #copy(pending: Attached, to: LinkBuffer, damage: Region): boolean {
     const from = pending.buffer;
     const region = to.stale;
     region.addRegion(damage);
-    const bytes = from.bytesPerPixel;
-    let count = 0;
-    for (const r of region.rects) {
-      const at = 6 * count;
-      copyList[at] = to.part.offset + r.y1 * to.stride + r.x1 * bytes;
-      copyList[at + 1] = to.stride;
-      copyList[at + 2] = from.offset + r.y1 * from.stride + r.x1 * bytes;
-      copyList[at + 3] = from.stride;
-      copyList[at + 4] = (r.x2 - r.x1) * bytes;
-      copyList[at + 5] = r.y2 - r.y1;
-      count += 1;
-    }
-    if (from.stride < from.width * bytes) this.#copyRows(to, from, count);
-    else if (count > 0) {
-      this.#counters.bytesCopied += native.copyRects(to.part.mapping, from.pool.mapping, copyList, count, from.file);
-    }
+    const copying: Copying = { to, finished: false };
+    const copied = copyPixels(from, to, region, this.work, bytes => this.#copied(copying, bytes));
     from.wasRead();
-    if (from.pool.mapping.faulted) {
-      throw pending.object.destroyed
-        ? new ProtocolError(1, WlDisplayError.implementation, TRUNCATED)
-        : new ProtocolError(pending.object.clientId, WlShmError.invalid_fd, TRUNCATED);
-    }
     region.clear();
+    if (copied === undefined) {
+      // As long as it is written to it is nobody else's.
+      to.busy = true;
+      this.#copying = copying;
+      return false;
+    }
+    this.#counters.bytesCopied += copied;
+    checkIsWhole(pending);
+    return true;
   }
 
-  /** The same for a buffer whose rows overlap, which no copy of a rectangle takes: row by row. */
-  #copyRows(to: LinkBuffer, from: AppBuffer, count: number): void {
-    const row = new Float64Array(6);
-    for (let at = 0; at < 6 * count; at += 6) {
-      for (let y = 0; y < copyList[at + 5]!; y++) {
-        const bytes = copyList[at + 4]!;
-        row.set([copyList[at]! + y * to.stride, bytes, copyList[at + 2]! + y * from.stride, bytes, bytes, 1]);
-        this.#counters.bytesCopied += native.copyRects(to.part.mapping, from.pool.mapping, row, 1);
-      }
-    }
+  /** A thread has copied. */
+  #copied(copying: Copying, bytes: number): void {
+    this.#counters.bytesCopied += bytes;
+    copying.finished = true;
+    if (this.#copying !== copying) this.released(copying.to);
+    this.work!.done();
+  }
+
+  /** What a thread copies, or has copied, is not what the next commit brings. */
+  #forgetCopy(): void {
+    const copying = this.#copying;
+    if (copying === undefined) return;
+    this.#copying = undefined;
+    const { to } = copying;
+    to.stale.add({ x1: 0, y1: 0, x2: to.width, y2: to.height });
+    if (copying.finished) this.released(to);
   }
 
   #retire(buffer: LinkBuffer): void {

@@ -11,6 +11,7 @@ import type { Device } from '../virtwl/device.js';
 import type { TraceOutput } from '../relay/trace.js';
 import { Transfers } from '../relay/transfers.js';
 import { SlabArena } from '../slabs/slab-arena.js';
+import { THREAD_BYTES } from './pixel-copy.js';
 import { AppConnection } from './app-connection.js';
 import { PoolLimit } from './app-pool.js';
 import type { CopyCounters } from './app-surface.js';
@@ -139,6 +140,8 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
         pools: this.#pools,
         arena: this.#arena,
         idle: this.#idle,
+        // Others would wait for it.
+        inThread: bytes => bytes >= THREAD_BYTES && this.#connections.size > 1,
         trace: this.#trace?.connection('app', number),
       });
     } catch (error) {

@@ -236,6 +236,18 @@ export interface Native {
    */
   copyRects(dst: Mapping, src: Mapping, rects: Float64Array, count: number, file?: number): number;
   /**
+   * The same in a thread, while everything else goes on: `done` is called with the bytes copied. Both mappings may be
+   * unmapped meanwhile, the memory stays until then. `file` is lent for the call.
+   */
+  copyRectsInThread(
+    dst: Mapping,
+    src: Mapping,
+    rects: Float64Array,
+    count: number,
+    file: number | undefined,
+    done: (copied: number) => void,
+  ): void;
+  /**
    * The 16-bit number at `offset` (even) of a mapping, in the machine's byte order; what others stored before they
    * released it is seen by every access after this one (acquire).
    */

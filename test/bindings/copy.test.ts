@@ -2,6 +2,7 @@ import { fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import t from 'tap';
 import { native, type Mapping } from '../../src/system/native.js';
 import { Random } from '../wayland/random.js';
+import { eventually } from '../eventually.js';
 import { leavesNothing, MEMFD, thrownBy } from './held.js';
 
 const PAGE = native.pageSize;
@@ -300,5 +301,78 @@ t.test('many rectangles at once', async t => {
     for (let i = 0; i < count; i++) rects.set([i, 1, i, 1, 1, 1], i * 6);
     t.equal(native.copyRects(dst, src, rects, count), count);
     t.same(bytesOf(dst).subarray(0, count), bytesOf(src).subarray(0, count));
+  });
+});
+
+t.test('in a thread', async t => {
+  const size = 64 * PAGE;
+  const inThread = (to: Mapping, from: Mapping, rects: readonly number[], file?: number): Promise<number> =>
+    new Promise(resolve =>
+      native.copyRectsInThread(to, from, Float64Array.from(rects), rects.length / 6, file, copied => resolve(copied)),
+    );
+
+  await t.test('the same bytes arrive', async t => {
+    const [to, from] = [mapNew(size), mapPattern(size)];
+    const rects = [100, 0, 0, 0, 1000, 1, 5000, 700, 333, 900, 600, 40];
+    const expected = new Uint8Array(size);
+    const bytes = reference(expected, bytesOf(from), Float64Array.from(rects), 2);
+    const { copies, bytesCopied } = native.counters();
+    t.equal(await inThread(to, from, rects), bytes);
+    t.ok(Buffer.from(expected).equals(bytesOf(to)));
+    t.match(native.counters(), { copies: copies + 2, bytesCopied: bytesCopied + bytes });
+    to.unmap();
+    from.unmap();
+  });
+
+  await t.test('from a file, whose descriptor may be closed meanwhile', async t => {
+    const fd = native.memfd(MEMFD, size, 0);
+    writeSync(fd, Buffer.alloc(size, 7));
+    const [to, from] = [mapNew(size), native.map(fd, 0, size, false)];
+    const copied = inThread(to, from, [0, 0, 0, 0, size, 1], fd);
+    native.close(fd);
+    t.equal(await copied, size);
+    t.ok(bytesOf(to).every(byte => byte === 7));
+    to.unmap();
+    from.unmap();
+  });
+
+  await t.test('both mappings may be unmapped meanwhile', async t => {
+    const [to, from] = [mapNew(size), mapPattern(size)];
+    const { munmap } = native.counters();
+    const copied = inThread(to, from, [0, 0, 0, 0, size, 1]);
+    to.unmap();
+    from.unmap();
+    t.equal(await copied, size);
+    await eventually('they are gone', () => native.counters().munmap === munmap + 2);
+  });
+
+  await t.test('many at a time', async t => {
+    const from = mapPattern(size);
+    const targets = Array.from({ length: 64 }, () => mapNew(size));
+    const copied = await Promise.all(targets.map(to => inThread(to, from, [0, 0, 0, 0, size, 1])));
+    t.ok(copied.every(bytes => bytes === size));
+    t.ok(targets.every(to => Buffer.from(bytesOf(from)).equals(bytesOf(to))));
+    for (const mapping of [from, ...targets]) mapping.unmap();
+  });
+
+  await t.test('a source that has shrunk gives zeros, and says so', async t => {
+    const fd = native.memfd(MEMFD, size, 0);
+    const [to, from] = [mapNew(size), native.map(fd, 0, size, false)];
+    ftruncateSync(fd, PAGE);
+    t.equal(await inThread(to, from, [0, 0, 0, 0, size, 1]), size);
+    t.ok(from.faulted);
+    native.close(fd);
+    to.unmap();
+    from.unmap();
+  });
+
+  await t.test('what is wrong is thrown at once, and `done` has to be a function', t => {
+    const call = native.copyRectsInThread as (...args: unknown[]) => void;
+    const rects = Float64Array.of(SIZE, 1, 0, 1, 1, 1);
+    const done = (): void => void t.fail('it was called');
+    t.throws(() => call(dst, src, rects, 1, undefined, done), /copyRectsInThread: rectangle 0 lies outside/);
+    t.throws(() => call(dst, src, new Float64Array(6), 1, undefined), TypeError);
+    t.throws(() => call(dst, src, new Float64Array(6), 1, 1 << 30, done), { code: 'EBADF' });
+    t.end();
   });
 });

@@ -84,6 +84,7 @@ const shapes = {
   pipe: [], close: ['closable'], dup: [fd], setNonblocking: [fd], info: [fd], memfd: ['name', size, size], seals: [fd],
   addSeals: ['scratch', size], reserve: ['scratch', 'noSize'], temporaryFile: [fd],
   createTmpfs: [odd], memoryWatch: [], watchMemory: [fd, 'scratch'], goneMemory: [fd], usage: [fd], map: [fd, size, size, odd], copyRects: ['mapping', 'mapping', bytes, size, fd],
+  copyRectsInThread: ['mapping', 'mapping', bytes, size, fd, odd],
   loadAcquire16: ['mapping', size], storeRelease16: ['mapping', size, size], fence: [],
   openDevice: ['path'], virtwlNew: [fd, size, size, 'name'], virtwlSend: [fd, bytes, size, size, list],
   virtwlRecv: [fd, bytes, list], Poll: [fd, odd], counters: [],

@@ -44,6 +44,23 @@ t.test('each thread has its own counters', async t => {
   t.match(counters, { fdsOpened: 2, fdsClosed: 1, mmap: 1, munmap: 1, sendmsg: 0 });
 });
 
+t.test('a thread may end while it has something copied', async t => {
+  const before = { descriptors: openDescriptors(), mappings: mappingsHeld() };
+  for (let i = 0; i < 20; i++) {
+    const posted = await run(`
+      const size = 16 << 20;
+      const fd = native.memfd('${MEMFD}', size, 0);
+      const [to, from] = [native.map(fd, 0, size, true), native.map(fd, 0, size, false)];
+      native.copyRectsInThread(to, from, Float64Array.of(0, 0, 0, 0, size, 1), 1, fd, () => port.postMessage('late'));
+      native.close(fd);
+      port.postMessage('begun');
+      process.exit();`);
+    t.equal(posted, 'begun');
+  }
+  await eventually('all is given back', () => openDescriptors() === before.descriptors);
+  await eventually('and unmapped', () => mappingsHeld() === before.mappings);
+});
+
 t.test('threads share memory by its descriptor', async t => {
   const fd = native.memfd(MEMFD, 4096, 0);
   const mapping = native.map(fd, 0, 4096, true);

@@ -224,6 +224,8 @@ export interface AppAndLinkOptions {
   /** What it has in common with other applications of its proxy. */
   readonly arena?: SlabArena;
   readonly idle?: IdleBuffers;
+  /** Which copies are made in a thread. */
+  readonly inThread?: (bytes: number) => boolean;
 }
 
 /** The number under which a global is announced. */
@@ -253,6 +255,7 @@ export async function connectApp(t: Pick<Test, 'teardown'>, options: AppAndLinkO
     memoryTimeoutMs: options.memoryTimeoutMs,
     arena: options.arena,
     idle: options.idle,
+    inThread: options.inThread,
     allocator:
       options.allocator ??
       (() => {

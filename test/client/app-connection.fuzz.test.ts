@@ -101,7 +101,7 @@ async function round(
   who: 'app' | 'link',
   steps: number,
 ): Promise<{ said: number; faults: string[]; frames: number }> {
-  const c: AppAndLink = await connectApp(t);
+  const c: AppAndLink = await connectApp(t, { inThread: () => random.below(4) === 0 });
   const truncated: OwnedFd[] = [];
   const app: WildPeer = new WildPeer(c.app, random, {
     breaking: who === 'app' ? 300 : Infinity,

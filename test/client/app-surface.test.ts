@@ -7,8 +7,10 @@ import t, { type Test } from 'tap';
 import type { Box } from '../../src/wayland/region.js';
 import { MAX_BUSY_LINK_BUFFERS } from '../../src/client/app-surface.js';
 import type { SurfaceGeometry } from '../../src/client/surface-geometry.js';
+import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
 import { settle } from '../relay/peer.js';
+import { WlShmError } from '../../src/wayland/protocols/wayland.js';
 import { Random } from '../wayland/random.js';
 import { connectApp, DrawnPool, nameOf, type AppAndLink, type LinkedBuffer } from './app-and-link.js';
 import { numbered, stored, uprightPixels } from './pictures.js';
@@ -188,6 +190,10 @@ class ModelSurface {
     for (const r of damage.surface) app.say(this.id, 'damage', [r.x1, r.y1, r.x2 - r.x1, r.y2 - r.y1]);
     app.say(this.id, 'commit');
     await settle(8);
+    if (connection.counters.frames === frames) {
+      await eventually('a thread has copied', () => connection.counters.frames > frames);
+      await settle(8);
+    }
 
     const shownId = far.surfaces.get(this.theirs)!.shown;
     const faults: string[] = [];
@@ -291,9 +297,11 @@ t.test('damage in buffer coordinates', async t => {
     ['bgr888', 3, BGR888],
     ['r8', 1, R8],
   ] as const) {
-    t.test(`${name}: any sequence of damage, sizes and releases (seed ${SEED})`, async t => {
+    const threads = format === 1;
+    const how = threads ? ', copied in threads' : '';
+    t.test(`${name}${how}: any sequence of damage, sizes and releases (seed ${SEED})`, async t => {
       const held = new Holdings();
-      const c = await connectApp(t);
+      const c = await connectApp(t, { inThread: () => threads });
       const random = new Random(SEED + format);
       const surface = new ModelSurface(c, random, bytesPerPixel, format);
       surface.resize(20, 13);
@@ -387,6 +395,64 @@ t.test('several surfaces of one application do not mix', async t => {
   t.same(c.far.mistakes, []);
   for (const surface of surfaces) surface.destroy();
   await settle();
+});
+
+t.test('while a thread copies', async t => {
+  const SIDE = 400;
+  /** An application that has said a whole frame of its first surface, and what it says after it. */
+  const scene = async (t: Test, then: (c: AppAndLink, surface: number) => void) => {
+    const c = await connectApp(t, { inThread: () => true });
+    const pool = new DrawnPool(c, 4 * SIDE * SIDE);
+    const buffer = pool.buffer(0, SIDE, SIDE, 4 * SIDE, 0);
+    const surface = c.app.make(c.factory, 'create_surface');
+    const frame = (): void => {
+      c.app.say(surface, 'attach', [buffer, 0, 0]);
+      c.app.say(surface, 'damage_buffer', [0, 0, SIDE, SIDE]);
+      c.app.say(surface, 'commit');
+    };
+    // Memory for the first one is on its way for a while.
+    frame();
+    await eventually('a frame', () => c.connection.counters.frames === 1);
+    frame();
+    then(c, surface);
+    return { c, pool };
+  };
+
+  await t.test('the connection waits, and goes on in order', async t => {
+    const { c, pool } = await scene(t, ({ app, factory }, surface) => {
+      app.say(surface, 'set_buffer_scale', [2]);
+      app.make(factory, 'create_surface');
+    });
+    await eventually('all of it', () => c.far.peer.all('wl_compositor.create_surface').length === 2);
+    const said = c.far.peer.received.map(({ name }) => name);
+    t.ok(said.lastIndexOf('wl_surface.commit') < said.indexOf('wl_surface.set_buffer_scale'));
+    t.equal(c.connection.counters.frames, 2);
+    t.same(c.ends, []);
+    pool.close();
+  });
+
+  await t.test('the application may leave', async t => {
+    const held = new Holdings();
+    const { c, pool } = await scene(t, ({ app }) => app.close());
+    await eventually('the connection ends', () => c.ends.length === 1);
+    c.far.close();
+    pool.close();
+    await held.assertSame(t);
+  });
+
+  await t.test('a file that is shorter than its pool is told as without a thread', async t => {
+    const c = await connectApp(t, { inThread: () => true });
+    const pool = new DrawnPool(c, 4 * SIDE * SIDE, 4096);
+    const buffer = pool.buffer(0, SIDE, SIDE);
+    const surface = c.app.make(c.factory, 'create_surface');
+    c.app.say(surface, 'attach', [buffer, 0, 0]);
+    c.app.say(surface, 'damage_buffer', [0, 0, SIDE, SIDE]);
+    c.app.say(surface, 'commit');
+    await eventually('the connection ends', () => c.ends.length === 1);
+    await settle();
+    t.same(c.app.last('wl_display.error').args.slice(0, 2), [buffer, WlShmError.invalid_fd]);
+    pool.close();
+  });
 });
 
 t.test('a buffer that the application destroys between attach and commit is shown all the same', async t => {
