@@ -211,7 +211,7 @@ export function populationConcern(population: Population): { readonly concern: C
       gone[type] = () => remove(name);
     }
   }
-  // These end by the compositor's answer. Of callbacks only those of frames wait for anything.
+  // These end by the compositor's answer, or with their surface without one. Of callbacks only those of frames wait for anything.
   const frames = new WeakSet<RelayObject>();
   const frame = (object: RelayObject): void => {
     add('frames', Infinity);
@@ -221,8 +221,12 @@ export function populationConcern(population: Population): { readonly concern: C
     if (message.name === 'frame') frame(callback);
   };
   made.wp_presentation_feedback = frame;
-  const answered = ({ object }: { readonly object: RelayObject }): Verdict => {
+  const ended = (object: RelayObject): void => {
     if (frames.delete(object)) remove('frames');
+  };
+  gone.wl_callback = gone.wp_presentation_feedback = ended;
+  const answered = ({ object }: { readonly object: RelayObject }): Verdict => {
+    ended(object);
     return Verdict.Forward;
   };
   return {
