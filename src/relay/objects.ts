@@ -191,6 +191,12 @@ export class Objects {
     if (destructor === undefined) throw new Error(`${iface.name} has no destructor`);
     // Of an old version it has none yet: it is the compositor's until the client leaves, and nobody speaks of it.
     if (destructor.since <= version) this.#toServer.write(serverId, destructor, []);
+    this.keep(object);
+  }
+
+  /** See `Relay.keep`. */
+  keep(object: RelayObject): void {
+    const { serverId, interface: iface, version } = object;
     // Late events of it find an object that nobody knows and no handler is asked about (it would take it for one of the
     // relay's own), and the compositor's confirmation is not the client's business.
     const late = new RelayObject(iface, version, 0, serverId, undefined, undefined);
