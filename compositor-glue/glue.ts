@@ -19,6 +19,7 @@ import type { OutputLayout } from './output-layout.js';
 import { Policies } from './policy.js';
 import { RemoteClient } from './remote-client.js';
 import type { SecurityContext, SecurityContexts } from './security-context.js';
+import type { SparePointers } from './spare-pointer.js';
 import { VmAccount } from './vm-account.js';
 
 /**
@@ -39,6 +40,8 @@ export interface GlueOptions {
   readonly policies?: Policies;
   /** Where the compositor has security contexts: each VM's clients come in by one of their own. Lent. */
   readonly contexts?: Entrances | undefined;
+  /** What keeps a pointer on each seat, of a compositor that was started anew as well. Lent. Default: nothing does. */
+  readonly spares?: Pick<SparePointers, 'ensure'> | undefined;
   /** Is told every message of every client. */
   readonly trace?: TraceOutput | undefined;
   /** By which a VM is made to pause: a test's own. */
@@ -138,6 +141,8 @@ export class Glue extends EventEmitter<GlueEvents> {
       this.#refuse(account, link, error as Error);
       return;
     }
+    // Where the compositor is another one than at the start. What is wrong with it, the client finds as well.
+    this.#options.spares?.ensure().catch(() => undefined);
     const number = ++this.#admitted;
     const client = new RemoteClient(link, compositor, {
       account,

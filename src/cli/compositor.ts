@@ -6,6 +6,7 @@ import { Glue } from '../../compositor-glue/glue.js';
 import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
 import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/policy.js';
 import { SecurityContexts } from '../../compositor-glue/security-context.js';
+import { SparePointers } from '../../compositor-glue/spare-pointer.js';
 import { DEFAULT_VM_SHARE, shareOf } from '../../compositor-glue/vm-account.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
@@ -74,7 +75,9 @@ export function register(program: Command): void {
           ? 'remote clients come in by security contexts'
           : 'the compositor knows no security contexts: what remote clients see is up to the relay alone',
       );
-      const glue = new Glue({ device, display, policies, contexts, trace: tracing(options.trace) });
+      const spares = new SparePointers(display);
+      await spares.ensure().catch((error: Error) => log.warning(`no spare pointer for the seats: ${error.message}`));
+      const glue = new Glue({ device, display, policies, contexts, spares, trace: tracing(options.trace) });
       glue.on('arrived', (vm, client) => log.causedBy(vm, client).info('a client arrived'));
       glue.on('refused', (vm, reason, client) =>
         log.causedBy(vm, client).warning(`the client is short of memory: ${reason}`),
@@ -104,6 +107,7 @@ export function register(program: Command): void {
       const shutDown = async (): Promise<void> => {
         broker.close();
         glue.close();
+        spares.close();
         contexts?.close();
         await compositor?.stop();
         device.close();

@@ -113,6 +113,7 @@ export interface Firewall {
 export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
   const pace = vm.pace.connect(shared.sharers);
   const population = populationConcern(vm.population);
+  const roles = rolesConcern(shared.exports);
   return {
     rules: {
       pace,
@@ -128,7 +129,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       seatsConcern(),
       constructionConcern(),
       dismissalsConcern(),
-      rolesConcern(shared.exports),
+      roles.concern,
       serialsConcern(),
       regionsConcern(cost => pace.charge(cost)),
       geometryConcern(vm.pixels, cost => pace.charge(cost)),
@@ -142,6 +143,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       relay.on('close', () => {
         pace.close();
         population.close();
+        roles.close();
       });
     },
   };

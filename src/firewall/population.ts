@@ -3,7 +3,7 @@
  * bound on all objects is enough; these cost a compositor more: a mapping, a surface that is drawn, a list that is walked
  * for each event.
  */
-import { ProtocolError, Verdict, type Call } from '../relay/call.js';
+import { ProtocolError, type Call } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { InterfaceName } from '../wayland/message-types.js';
@@ -211,7 +211,8 @@ export function populationConcern(population: Population): { readonly concern: C
       gone[type] = () => remove(name);
     }
   }
-  // These end by the compositor's answer. Of callbacks only those of frames wait for anything.
+  // These end by the compositor's answer, or with their surface without one; both are confirmed. Of callbacks only those of
+  // frames wait for anything.
   const frames = new Set<RelayObject>();
   const frame = (object: RelayObject): void => {
     add('frames', Infinity);
@@ -221,20 +222,11 @@ export function populationConcern(population: Population): { readonly concern: C
     if (message.name === 'frame') frame(callback);
   };
   made.wp_presentation_feedback = frame;
-  const answered = ({ object }: { readonly object: RelayObject }): Verdict => {
+  gone.wl_callback = gone.wp_presentation_feedback = object => {
     if (frames.delete(object)) remove('frames');
-    return Verdict.Forward;
   };
   return {
-    concern: {
-      name: 'population',
-      made,
-      gone,
-      events: {
-        wl_callback: { done: answered },
-        wp_presentation_feedback: { presented: answered, discarded: answered },
-      },
-    },
+    concern: { name: 'population', made, gone },
     close: () => {
       for (const [name, count] of own) population.remove(name, count);
       own.clear();

@@ -45,9 +45,19 @@ export const MAX_PARENT_DEPTH = 64;
 /** Windows that were exported, by handle, of all VMs: a handle is made to be passed on. */
 export type Exports = Map<string, RelayObject<'xdg_toplevel'>>;
 
-/** The concern for one connection; `exports` is of the whole compositor. */
-export function rolesConcern(exports: Exports): Concern {
-  return {
+/** The concern for one connection, `exports` being of the whole compositor; `close` forgets what the connection has left. */
+export function rolesConcern(exports: Exports): { readonly concern: Concern; close(): void } {
+  /** Windows of this connection: what is known of them across connections would keep a closed one in memory. */
+  const own = new Set<RelayObject>();
+  const forget = (toplevel: RelayObject): void => {
+    own.delete(toplevel);
+    // Its children are its parent's now.
+    const parent = knownLife(toplevel)?.parent;
+    for (const child of children.get(toplevel) ?? []) setParent(child, parent);
+    setParent(toplevel, undefined);
+    for (const [handle, exported] of exports) if (exported === toplevel) exports.delete(handle);
+  };
+  const concern: Concern = {
     name: 'roles',
     after: [...CHECKS, 'lifetimes', 'construction', 'dismissals'],
     requests: { ...surfaceRoles, ...foreignRequests(exports) },
@@ -57,7 +67,10 @@ export function rolesConcern(exports: Exports): Concern {
         lifeOf(xdgSurface).surface = surface;
         lifeOf(surface).roleObject = xdgSurface;
       },
-      xdg_toplevel: (toplevel, { object: xdgSurface }) => becomes(xdgSurface, toplevel),
+      xdg_toplevel: (toplevel, { object: xdgSurface }) => {
+        becomes(xdgSurface, toplevel);
+        own.add(toplevel);
+      },
       xdg_popup: (popup, call) => {
         becomes(call.object, popup);
         const parent = knownLife((call.args as { parent: RelayObject }).parent)!.roleObject!;
@@ -89,13 +102,9 @@ export function rolesConcern(exports: Exports): Concern {
       zxdg_imported_v2: imported,
     },
     gone: {
-      xdg_toplevel: toplevel => {
-        // Its children are its parent's now.
-        const parent = knownLife(toplevel)?.parent;
-        for (const child of children.get(toplevel) ?? []) setParent(child, parent);
-        setParent(toplevel, undefined);
-        for (const [handle, exported] of exports) if (exported === toplevel) exports.delete(handle);
-      },
+      xdg_toplevel: forget,
+      zxdg_exported_v1: exported => withdraw(exports, exported),
+      zxdg_exported_v2: exported => withdraw(exports, exported),
     },
     events: {
       xdg_popup: {
@@ -107,6 +116,12 @@ export function rolesConcern(exports: Exports): Concern {
       },
       zxdg_exported_v1: { handle: ({ object, args }) => remember(exports, args.handle, object) },
       zxdg_exported_v2: { handle: ({ object, args }) => remember(exports, args.handle, object) },
+    },
+  };
+  return {
+    concern,
+    close: () => {
+      for (const toplevel of own) forget(toplevel);
     },
   };
 }
@@ -329,11 +344,19 @@ function setParent(toplevel: RelayObject, parent: RelayObject | undefined): void
 function remember(exports: Exports, handle: string, exported: RelayObject): Verdict {
   const surface = knownLife(exported)?.needs.find(({ object }) => object.is('wl_surface'))?.object;
   const toplevel = surface && toplevelOf(surface);
-  if (toplevel !== undefined) exports.set(handle, toplevel);
+  if (toplevel !== undefined && !exported.destroyed) {
+    exports.set(handle, toplevel);
+    handles.set(exported, handle);
+  }
   return Verdict.Forward;
 }
 
-/** Which handle an import is of. */
+/** Its handle is good for nothing any more. */
+function withdraw(exports: Exports, exported: RelayObject): void {
+  exports.delete(handles.get(exported) ?? '');
+}
+
+/** Which handle an export has, or an import is of. */
 const handles = new WeakMap<RelayObject, string>();
 
 function imported(object: RelayObject, { args }: Call<string, never>): void {

@@ -3,6 +3,9 @@
  * destroys them with the client's last `wl_seat` of that seat, and takes their own release, which the client owes, for a
  * mistake. The latter go when the user unplugs them; wlroots 0.15 reads through a pointer that is gone when a client asks
  * to lock it, and ends. So they are released, with what was made of them, and are inert for the client.
+ *
+ * The last `wl_seat` itself stays with the compositor until the client leaves: to wlroots a client without one is none that
+ * a drag can be of, or a finger, and it reads through what it has freed when either goes on.
  */
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
@@ -14,6 +17,8 @@ import { takeAway } from './lifetimes.js';
 interface Held {
   readonly seats: Set<RelayObject>;
   readonly devices: Set<RelayObject>;
+  /** The compositor has one more wl_seat of it, which the client has let go of. */
+  kept: boolean;
 }
 
 /** What a seat has to say that it has, by the device. */
@@ -43,7 +48,7 @@ export function seatsConcern(): Concern {
       wl_seat: (seat, { args }) => {
         const { name } = args as unknown as { readonly name: number };
         let group = held.get(name);
-        if (group === undefined) held.set(name, (group = { seats: new Set(), devices: new Set() }));
+        if (group === undefined) held.set(name, (group = { seats: new Set(), devices: new Set(), kept: false }));
         group.seats.add(seat);
         groups.set(seat, group);
       },
@@ -55,6 +60,7 @@ export function seatsConcern(): Concern {
       wl_seat: seat => {
         const group = groups.get(seat);
         group?.seats.delete(seat);
+        if (group?.kept === true) return;
         for (const [name, each] of held) if (each === group && each.seats.size === 0) held.delete(name);
       },
       wl_pointer: gone,
@@ -78,7 +84,10 @@ export function seatsConcern(): Concern {
           const group = groups.get(object);
           if (group?.seats.size !== 1) return Verdict.Forward;
           for (const device of group.devices) takeAway(relay, device, { then: 'inert' });
-          return Verdict.Forward;
+          if (group.kept) return Verdict.Forward;
+          relay.keep(object);
+          group.kept = true;
+          return Verdict.Drop;
         },
       },
     },

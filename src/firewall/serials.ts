@@ -45,6 +45,8 @@ interface Given {
   /** In milliseconds, of `performance.now()`. */
   readonly at: number;
   grabs: number;
+  /** A drag was begun by it. One press is one drag: wlroots 0.15 does not free those that it does not begin. */
+  dragged: boolean;
 }
 
 /** What a client was given, newest last. */
@@ -57,7 +59,7 @@ export class Serials {
   give(serial: number, kind: SerialKind, seat: number): void {
     // Given twice (two keyboards of one seat are told the same), it counts for the last time.
     this.#given.delete(serial);
-    this.#given.set(serial, { kind, seat, at: this.now(), grabs: 0 });
+    this.#given.set(serial, { kind, seat, at: this.now(), grabs: 0, dragged: false });
     if (this.#given.size <= MAX_SERIALS) return;
     const [oldest] = this.#given.keys();
     this.#given.delete(oldest!);
@@ -198,7 +200,9 @@ function takers(serials: Serials, seats: Seats, grabbing: Set<RelayObject>): Req
     wl_data_device: {
       start_drag: ({ relay, object, args }) => {
         const pressed = serials.find(args.serial, seats.of(object), ['press'], USER_ACTION_MS);
-        return pressed === undefined ? refuse(relay, args.source) : Verdict.Forward;
+        if (pressed === undefined || pressed.dragged) return refuse(relay, args.source);
+        pressed.dragged = true;
+        return Verdict.Forward;
       },
       set_selection: ({ relay, object, args }) =>
         selects(object, args.serial) ? Verdict.Forward : refuse(relay, args.source),

@@ -7,6 +7,9 @@
  *
  * A compositor counts the commits of a text input, and so does its client, which drops what does not belong to its last
  * one. Commits that were kept back, and our own, are counted here, so that both agree.
+ *
+ * A client has one text input for each seat, as toolkits do. When an input method starts, sway (1.7, 1.10) tells the first
+ * one of the client that has the keyboard, forgets about the others, and ends when one of these has the focus again.
  */
 import { Verdict, type Call, type EventHandlers, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
@@ -33,6 +36,7 @@ type TextInput = Pick<Call<'zwp_text_input_v3'>, 'object'>;
 
 /** The concern for one connection. */
 export function textInputsConcern(): Concern {
+  const seats = new Seats();
   const states = new WeakMap<RelayObject, State>();
   const of = (object: RelayObject): State => {
     let state = states.get(object);
@@ -42,9 +46,48 @@ export function textInputsConcern(): Concern {
   return {
     name: 'texts',
     after: CHECKS,
-    requests: { zwp_text_input_v3: requests(of) },
+    made: { wl_seat: seats.bound, zwp_text_input_v3: seats.made },
+    gone: { zwp_text_input_v3: seats.gone },
+    requests: {
+      zwp_text_input_manager_v3: {
+        get_text_input: ({ relay, object, args: { id, seat } }) => {
+          if (!seats.hasOne(seat)) return Verdict.Forward;
+          relay.adopt('zwp_text_input_v3', object.version, id, true).inert = { text: 'its seat has one already' };
+          return Verdict.Drop;
+        },
+      },
+      zwp_text_input_v3: requests(of),
+    },
     events: { zwp_text_input_v3: events(of) },
   };
+}
+
+/** The text inputs of one client that the compositor has: one for each seat, by the registry's number of that. */
+class Seats {
+  readonly #names = new WeakMap<RelayObject, number>();
+  readonly #inputs = new Map<number, RelayObject>();
+
+  readonly bound = (seat: RelayObject, { args }: Call<string, never>): void => {
+    this.#names.set(seat, (args as { name: number }).name);
+  };
+
+  readonly made = (input: RelayObject, { args }: Call<string, never>): void => {
+    const { seat } = args as { seat: RelayObject };
+    // One that is inert is made beside that of the compositor.
+    if (!this.hasOne(seat)) this.#inputs.set(this.#nameOf(seat), input);
+  };
+
+  readonly gone = (input: RelayObject): void => {
+    for (const [name, each] of this.#inputs) if (each === input) this.#inputs.delete(name);
+  };
+
+  hasOne(seat: RelayObject): boolean {
+    return this.#inputs.has(this.#nameOf(seat));
+  }
+
+  #nameOf(seat: RelayObject): number {
+    return this.#names.get(seat) ?? -1;
+  }
 }
 
 function requests(of: (object: RelayObject) => State): TextRequests {

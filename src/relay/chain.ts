@@ -23,7 +23,7 @@ export interface Concern {
   readonly events?: EventHandlers;
   /** Called when the client's current request (or the compositor's event) has made an object of that interface. */
   readonly made?: { readonly [N in InterfaceName]?: (object: RelayObject<N>, call: Call<string, never>) => void };
-  /** Called when the client's destructor has gone through. */
+  /** Called when the client's destructor has gone through, or the compositor has ended what has none. */
   readonly gone?: { readonly [N in InterfaceName]?: (object: RelayObject<N>) => void };
 }
 

@@ -152,8 +152,7 @@ export class Objects {
 
   /** The client's destructor has gone through. */
   destroyedByClient(object: RelayObject): void {
-    object.destroyed = true;
-    for (const gone of this.#chains.of(object.interface).gone) gone(object);
+    this.#tellGone(object);
     if (object.serverId >= SERVER_ID_START) {
       // The compositor confirms nothing for its own ids, it just uses them again. The entry on its side stays, for
       // events that are on their way, until then.
@@ -171,6 +170,8 @@ export class Objects {
     this.byServer.delete(id, true);
     if (object === this.#holder) this.#releaseOne();
     if (object.clientId === 0) return;
+    // The compositor has ended what has no destructor: a callback, answered or not.
+    if (!object.destroyed) this.#tellGone(object);
     this.byClient.delete(object.clientId, false);
     this.#confirm(object.clientId);
   }
@@ -190,6 +191,12 @@ export class Objects {
     if (destructor === undefined) throw new Error(`${iface.name} has no destructor`);
     // Of an old version it has none yet: it is the compositor's until the client leaves, and nobody speaks of it.
     if (destructor.since <= version) this.#toServer.write(serverId, destructor, []);
+    this.keep(object);
+  }
+
+  /** See `Relay.keep`. */
+  keep(object: RelayObject): void {
+    const { serverId, interface: iface, version } = object;
     // Late events of it find an object that nobody knows and no handler is asked about (it would take it for one of the
     // relay's own), and the compositor's confirmation is not the client's business.
     const late = new RelayObject(iface, version, 0, serverId, undefined, undefined);
@@ -253,6 +260,11 @@ export class Objects {
       throw new ProtocolError(1, WlDisplayError.no_memory, 'too many objects of all clients together');
     }
     this.#taken += 1;
+  }
+
+  #tellGone(object: RelayObject): void {
+    object.destroyed = true;
+    for (const gone of this.#chains.of(object.interface).gone) gone(object);
   }
 
   #tellMade(object: RelayObject, call: Call): void {

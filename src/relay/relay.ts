@@ -258,6 +258,14 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   /**
+   * The compositor keeps an object that the client is about to destroy, until the connection ends: what it is told of it
+   * ends here. The caller drops the destructor.
+   */
+  keep(object: RelayObject): void {
+    this.#objects.keep(object);
+  }
+
+  /**
    * The client's current request has destroyed `object`, and is no destructor of it: `wl_fixes.destroy_registry`. The
    * caller passes it on.
    */

@@ -140,12 +140,11 @@ export class Transfers {
   /**
    * A write end for the compositor in place of `sink`, which a client of this VM wants written and this function takes
    * ownership of. On this account until it ends, as {@link pipeForSink}. Over the limit, `sink` is closed: who reads
-   * finds the end. So is one that is a file, which nobody can be kept from waiting for where a client brought its own file
-   * system.
+   * finds the end. So is one that can make its writer wait, see {@link Transfers.#makesWait}.
    */
   pipeToReader(sink: OwnedFd): OwnedFd {
     try {
-      if (this.#charged >= this.#limit || sink.info().type === 'regular') {
+      if (this.#charged >= this.#limit || this.#makesWait(sink)) {
         sink.close();
         return this.#readerPipes.deadEnd();
       }
@@ -163,6 +162,16 @@ export class Transfers {
   close(): void {
     for (const transfer of this.#running) transfer.close();
     if (this.#readerPipes !== this.#lentPipes) this.#readerPipes.close();
+  }
+
+  /**
+   * Whether who writes into it may have to wait: for a file, where a client has brought a file system of its own; and in
+   * loopback, where all kinds of descriptors arrive, for a terminal or an eventfd, of which any holder can clear O_NONBLOCK,
+   * and which no call writes to without it. Of /dev/wl0 all is a vfd, which only our own kernel and VMM share.
+   */
+  #makesWait(sink: OwnedFd): boolean {
+    const { type } = sink.info();
+    return type === 'regular' || (this.#device.kind === 'loopback' && type !== 'pipe' && type !== 'socket');
   }
 
   /** Settles when it has ended. */

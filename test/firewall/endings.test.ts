@@ -5,18 +5,14 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
-import { Relay } from '../../src/relay/relay.js';
-import { OwnedFd } from '../../src/system/fd.js';
-import { native } from '../../src/system/native.js';
-import { UnixSocket } from '../../src/system/unix-socket.js';
+import { SharedFirewall } from '../../src/firewall/firewall.js';
 import { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 import type { InterfaceName } from '../../src/wayland/message-types.js';
 import { messageNamed } from '../../src/wayland/interface.js';
 import { installed, startCage, startLabwc, startSway, type Compositor } from '../compositors.js';
 import { eventually } from '../eventually.js';
-import { AS_IT_IS } from '../relay/relay-between.js';
+import { beforeCompositor } from './before-compositor.js';
 import { answered, SIEGE } from './siege.js';
 import { colourBuffer, newPopup, newSurface, Window } from './window.js';
 
@@ -24,27 +20,6 @@ import { colourBuffer, newPopup, newSurface, Window } from './window.js';
 const env = { MALLOC_PERTURB_: '165' };
 /** Enough for a compositor that was stopped to find the hang-up before it reads. */
 const BUSY_MS = 200;
-
-/** A client behind a firewall, and behind that a real compositor. */
-async function walled(t: Test, compositor: Compositor, shared = new SharedFirewall()) {
-  const [near, far] = native.socketpair();
-  const toCompositor = UnixSocket.connect(compositor.display);
-  const wall = firewall(new VmFirewall('work'), shared);
-  const relay = new Relay(new UnixSocket(new OwnedFd(near)), toCompositor, {
-    concerns: wall.concerns,
-    ...wall.rules,
-    toServer: AS_IT_IS,
-    toClient: AS_IT_IS,
-  });
-  wall.attach(relay);
-  relay.start();
-  const display = await Display.connect(new UnixSocket(new OwnedFd(far)));
-  t.teardown(() => {
-    relay.close(undefined);
-    display.close();
-  });
-  return { relay, display, toCompositor };
-}
 
 async function shownPopup(parent: WaylandObject<'xdg_surface'>, display: Display) {
   const made = newPopup(display, parent, 60, 40);
@@ -130,7 +105,7 @@ for (const [name, start] of [
   t.test(`on ${name}`, { ...SIEGE, skip: !installed(name) && `${name} is not installed` }, async t => {
     t.test('the compositor finds an error', async t => {
       const compositor = await start(t);
-      const { relay, display } = await walled(t, compositor);
+      const { relay, display } = await beforeCompositor(t, compositor);
       await household(display);
       // The firewall would not let this pass: an id that is in use.
       const sync = messageNamed(relay.display.interface.requests, 'sync')!;
@@ -142,7 +117,7 @@ for (const [name, start] of [
 
     t.test('the glue is killed', async t => {
       const compositor = await start(t);
-      const { display, toCompositor } = await walled(t, compositor);
+      const { display, toCompositor } = await beforeCompositor(t, compositor);
       await household(display);
       toCompositor.close();
       await stands(t, compositor);
@@ -151,14 +126,14 @@ for (const [name, start] of [
     t.test('the client leaves while the compositor is busy', async t => {
       const compositor = await start(t);
       const shared = new SharedFirewall();
-      const { display: other } = await walled(t, compositor, shared);
+      const { display: other } = await beforeCompositor(t, compositor, shared);
       const { surface } = await Window.open(other);
       let handle = '';
       if (other.find('zxdg_exporter_v2') !== undefined) {
         const exported = other.bindOnce('zxdg_exporter_v2').create('export_toplevel', surface);
         handle = await other.until<string>(resolve => exported.once('handle', resolve));
       }
-      const { display } = await walled(t, compositor, shared);
+      const { display } = await beforeCompositor(t, compositor, shared);
       await household(display, handle);
       compositor.process.kill('SIGSTOP');
       display.close();

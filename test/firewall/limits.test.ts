@@ -8,7 +8,8 @@ import { GRABS_PER_ACTION, MAX_SERIALS, Serials, USER_ACTION_MS } from '../../sr
 import { WlDisplayError, WlSubcompositorError } from '../../src/wayland/protocols/wayland.js';
 import { XdgToplevelError } from '../../src/wayland/protocols/xdg-shell.js';
 import { settle, type Peer } from '../relay/peer.js';
-import { walled } from './walled.js';
+import { madeBy } from '../relay/relay-between.js';
+import { behindWall, walled } from './walled.js';
 
 const count = (peer: Peer, name: string): number => peer.all(name).length;
 const errorCode = (peer: Peer): unknown => peer.all('wl_display.error').at(-1)?.args[1];
@@ -181,6 +182,34 @@ t.test('one click opens so many menus', async t => {
   t.equal(count(compositor, 'xdg_popup.grab'), GRABS_PER_ACTION);
   t.equal(count(client, 'xdg_popup.popup_done'), 1);
   t.equal(errorCode(client), undefined);
+});
+
+t.test('one press begins one drag', async t => {
+  const { client, compositor, bound } = await behindWall(t, [
+    ['wl_compositor', 4],
+    ['wl_seat', 7],
+    ['wl_data_device_manager', 3],
+  ]);
+  client.make(bound.wl_seat, 'get_pointer');
+  const device = client.make(bound.wl_data_device_manager, 'get_data_device', ['new', bound.wl_seat]);
+  const origin = client.make(bound.wl_compositor, 'create_surface');
+  await client.roundtrip();
+  const press = async (serial: number): Promise<void> => {
+    compositor.say(madeBy(compositor, 'wl_seat.get_pointer'), 'button', [serial, 0, 0x110, 1]);
+    await settle();
+  };
+  await press(7);
+  for (let i = 0; i < 3; i++) client.say(device, 'start_drag', [undefined, origin, undefined, 7]);
+  const source = client.make(bound.wl_data_device_manager, 'create_data_source');
+  client.say(device, 'start_drag', [source, origin, undefined, 7]);
+  await client.roundtrip();
+  t.equal(count(compositor, 'wl_data_device.start_drag'), 1);
+  t.equal(count(client, 'wl_data_source.cancelled'), 1, 'a source of another is told so');
+  await press(8);
+  client.say(device, 'start_drag', [undefined, origin, undefined, 8]);
+  await client.roundtrip();
+  t.equal(count(compositor, 'wl_data_device.start_drag'), 2, 'and the next press the next');
+  t.same([client.all('wl_display.error'), compositor.faults], [[], []]);
 });
 
 t.test('a compositor that does not get there has so much before it, of all connections of a VM', async t => {

@@ -77,7 +77,9 @@ t.test('frames that are waited for count until they are answered, and nothing el
     client.make(1, 'sync');
     await settle(24);
     if (i === 0) continue;
-    compositor.say(compositor.last('wl_surface.frame').args[0] as number, 'done', [i]);
+    const callback = compositor.last('wl_surface.frame').args[0] as number;
+    compositor.say(callback, 'done', [i]);
+    compositor.say(1, 'delete_id', [callback]);
     await settle(24);
   }
   t.notOk(client.ended, 'one waits, and one at a time beside it');
@@ -87,6 +89,25 @@ t.test('frames that are waited for count until they are answered, and nothing el
   client.make(surface, 'frame');
   await client.isEnded();
   t.match(client.last('wl_display.error').args, [1, WlDisplayError.no_memory, /has 2 frames already/]);
+});
+
+t.test('frames that go with their surface, unanswered, count no more', async t => {
+  const between = new GlueBetween({ policy: { limits: { frames: 2 } } });
+  t.teardown(() => between.close());
+  const { client, compositor, registry } = await between.arrive('work');
+  const surfaces = client.bind(registry, nameOf('wl_compositor'), 'wl_compositor', 6);
+  for (let i = 0; i < 5; i++) {
+    const surface = client.make(surfaces, 'create_surface');
+    client.make(surface, 'frame');
+    client.make(surface, 'frame');
+    client.say(surface, 'destroy');
+    await settle(24);
+    const ids = compositor.all('wl_surface.frame').map(({ args }) => args[0] as number);
+    for (const id of ids.slice(-2)) compositor.say(1, 'delete_id', [id]);
+    await settle(24);
+  }
+  t.notOk(client.ended);
+  t.equal(compositor.all('wl_surface.frame').length, 10);
 });
 
 function mostOfClient(kind: string): number {

@@ -11,7 +11,7 @@ import { LoopbackStack } from '../../src/demo/loopback-stack.js';
 import { Display } from '../../src/wayland-client/display.js';
 import { VirtualKeyboard } from '../../src/wayland-client/virtual-keyboard.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
-import { startCage, startSway, type Compositor, type Sway } from '../compositors.js';
+import { startCage, startLabwc, startSway, type Compositor, type Sway } from '../compositors.js';
 import { within } from '../fuzz/semantic/bystander.js';
 import { Screen } from '../loopback/screen.js';
 
@@ -30,7 +30,7 @@ export const PATIENCE_MS = 15_000;
 const COMPOSITOR_END_MS = 2_000;
 
 export interface SiegeOptions {
-  readonly compositor?: 'sway' | 'cage';
+  readonly compositor?: 'sway' | 'cage' | 'labwc';
   /** Policy files by VM. */
   readonly policies?: Readonly<Record<string, string>>;
   /** The compositor VM's memory. */
@@ -104,7 +104,9 @@ export class Siege {
     const compositor =
       options.compositor === 'cage'
         ? await startCage(t)
-        : await startSway(t, { width: WIDTH, height: HEIGHT, ...(config !== undefined && { config }) });
+        : options.compositor === 'labwc'
+          ? await startLabwc(t)
+          : await startSway(t, { width: WIDTH, height: HEIGHT, ...(config !== undefined && { config }) });
     const policies = Object.entries(options.policies ?? {}).map(([vm, text]) => [`${vm}.policy`, text] as const);
     const directory = policies.length > 0 ? t.testdir(Object.fromEntries(policies)) : undefined;
     const stack = await LoopbackStack.start({

@@ -124,3 +124,31 @@ t.test('a text that is too long is not told', async t => {
   t.equal((await says(['set_surrounding_text', 'x'.repeat(MAX_SURROUNDING_TEXT + 1), 0, 0])).length, 0);
   t.equal((await says(['set_surrounding_text', '€'.repeat(MAX_SURROUNDING_TEXT / 3 + 1), 0, 0])).length, 0, 'in bytes');
 });
+
+t.test('the compositor has one text input of each client and seat', async t => {
+  const { client, compositor, bound, registry } = await editing(t);
+  const seat = client.bind(registry, 2, 'wl_seat', 7);
+  const make = (of: number): number => client.make(bound.zwp_text_input_manager_v3, 'get_text_input', ['new', of]);
+  const [second, third] = [make(bound.wl_seat), make(seat)];
+  for (const each of [second, third]) {
+    client.say(each, 'enable');
+    client.say(each, 'commit');
+    client.say(each, 'destroy');
+  }
+  await client.roundtrip();
+  t.equal(compositor.all('zwp_text_input_manager_v3.get_text_input').length, 1, 'whichever wl_seat it is made for');
+  t.same(
+    compositor.received.map(({ name }) => name).filter(name => name.startsWith('zwp_text_input_v3')),
+    [],
+  );
+  t.same([client.all('wl_display.error'), compositor.faults], [[], []]);
+});
+
+t.test('when it is gone, the next one is the compositor’s', async t => {
+  const { client, compositor, bound, input } = await editing(t);
+  client.say(input, 'destroy');
+  client.make(bound.zwp_text_input_manager_v3, 'get_text_input', ['new', bound.wl_seat]);
+  await client.roundtrip();
+  t.equal(compositor.all('zwp_text_input_manager_v3.get_text_input').length, 2);
+  t.same([client.all('wl_display.error'), compositor.faults], [[], []]);
+});

@@ -20,8 +20,9 @@ export async function behindWall<N extends string>(
   t: Test,
   globals: readonly (readonly [N, number])[],
   vm = new VmFirewall('work'),
+  shared = new SharedFirewall(),
 ) {
-  const wall = firewall(vm, new SharedFirewall());
+  const wall = firewall(vm, shared);
   const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
   wall.attach(b.relay);
   return { ...b, bound: bindAll(b, globals) };

@@ -1,3 +1,4 @@
+import { constants, openSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
@@ -81,6 +82,34 @@ t.test('who reads pays: a pipe that one VM reads is nothing on the account of th
   for (const fd of [...ends.map(([read]) => read), ownReader]) fd.close();
   readerPipes.close();
   t.equal(openDescriptors(), before);
+});
+
+t.test('nothing is written where a writer may have to wait: only pipes and sockets are written to for a VM', t => {
+  const before = openDescriptors();
+  const readerPipes = new ReaderPipes();
+  const reads = transfers(t, { readerPipes });
+  const byte = new Uint8Array(1);
+  const directory = t.testdir({ file: '' });
+  for (const [what, path, mode] of [
+    ['a terminal', '/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY],
+    ['a device', '/dev/null', constants.O_WRONLY],
+    ['a file', `${directory}/file`, constants.O_WRONLY],
+    ['a directory', directory, constants.O_RDONLY],
+  ] as const) {
+    const given = reads.pipeToReader(new OwnedFd(openSync(path, mode)));
+    t.throws(() => native.write(given.fd, byte, 0, 1), { code: 'EPIPE' }, what);
+    t.equal(reads.charged, 0);
+    given.close();
+  }
+  const [end, socket] = native.socketpair().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+  const given = reads.pipeToReader(socket);
+  t.equal(native.write(given.fd, byte, 0, 1), 1, 'a socket is');
+  t.equal(reads.charged, 1);
+  reads.close();
+  for (const fd of [given, end]) fd.close();
+  readerPipes.close();
+  t.equal(openDescriptors(), before);
+  t.end();
 });
 
 t.test('a pipe is known once: a second holder of it pays itself', async t => {

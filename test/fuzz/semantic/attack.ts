@@ -10,7 +10,7 @@ import { drawSteps } from './draw-steps.js';
 import { withoutOrphans } from './gentle.js';
 import { Ground, type CompositorName } from './ground.js';
 import type { Offered } from './model.js';
-import { Player } from './player.js';
+import { Player, type Outcome } from './player.js';
 import { describe, type Step } from './step.js';
 
 /** Steps of a connection, at most. */
@@ -93,16 +93,12 @@ export async function attack(options: AttackOptions): Promise<AttackResult> {
       const drawn = stepsOf(options.seed, number, offered);
       const steps = options.gentle === true ? withoutOrphans(drawn) : drawn;
       try {
-        const outcome = await Player.play(ground.entrance, steps, ground.user);
+        const { outcome, forgiven } = await playOn(ground, steps, options.strict);
         result.requests += outcome.requests;
         if (outcome.error !== undefined) count(result.errors, outcome.error);
         if (outcome.closed) result.closed += 1;
         if (outcome.silent) result.silent += 1;
-        if (options.strict === true && outcome.overtaken) {
-          const error = await ground.forgive();
-          if (error !== undefined) count(result.overtaken, error);
-        }
-        await calm(ground);
+        if (forgiven !== undefined) count(result.overtaken, forgiven);
         await ground.prove();
       } catch (error) {
         throw new Finding(options.seed, number, steps, await reasonOf(error, ground));
@@ -115,6 +111,21 @@ export async function attack(options: AttackOptions): Promise<AttackResult> {
   } finally {
     await ground.close();
   }
+}
+
+/**
+ * Plays the steps of one connection. `forgiven` is the error that only the compositor found and no glue could have: about a
+ * popup that was dismissed while it was on its way.
+ */
+async function playOn(
+  ground: Ground,
+  steps: readonly Step[],
+  strict = false,
+): Promise<{ readonly outcome: Outcome; readonly forgiven: string | undefined }> {
+  const outcome = await Player.play(ground.entrance, steps, ground.user);
+  const forgiven = strict && outcome.overtaken ? await ground.forgive() : undefined;
+  await calm(ground);
+  return { outcome, forgiven };
 }
 
 /** Nothing that the last connection made the user begin goes on. */
@@ -161,8 +172,7 @@ export async function shortenFinding(
     tries += 1;
     const ground = await Ground.open(options.compositor, options.glue, options.strict);
     try {
-      await Player.play(ground.entrance, steps, ground.user);
-      await calm(ground);
+      await playOn(ground, steps, options.strict);
       await ground.prove(TRY_PATIENCE_MS);
       return '';
     } catch (error) {
