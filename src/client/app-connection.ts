@@ -33,6 +33,7 @@ import type { LinkBufferOwner } from './link-buffer.js';
 import { localKeymap } from '../relay/keymap.js';
 import { HeldRequests } from './held-requests.js';
 import { Presentation } from './presentation.js';
+import { Releases } from './releases.js';
 import { namedBy, SurfaceFamilies } from './surface-families.js';
 import { LinkMemory } from '../slabs/link-memory.js';
 import type { SlabArena } from '../slabs/slab-arena.js';
@@ -83,6 +84,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   readonly #surfaces = new Set<AppSurface>();
   readonly #frames: WaitingFrames;
   readonly #presentation = new Presentation();
+  readonly #releases = new Releases(() => this.#relay);
   readonly #pools = new Set<AppPool>();
   readonly #viewports = new Map<number, AppSurface>();
   readonly #registry: RelayObject<'wl_registry'>;
@@ -146,6 +148,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
         presentation.concern,
         iconsConcern(() => this.#memory),
         families.concern,
+        this.#releases.concern,
         {
           name: 'copy',
           after: ['icons'],
@@ -160,6 +163,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
         },
       ],
       hold: this.#held,
+      batchEnds: saying => this.#releases.batchEnds(saying),
       // Pools are handled below; what is left gives a pipe's write end away.
       toServer: { sink: (_call, fd) => this.#options.transfers.pipeForSink(fd) },
       // What came over the link is a vfd, and a vfd is a descriptor like any other to the application.
@@ -332,7 +336,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     if (object.data === undefined) {
       const { idle, inThread } = this.#options;
       const spare = (bytes: number): boolean => idle?.has(bytes) ?? false;
-      const surface = new AppSurface(this.#relay, this.#memory, this.counters, spare, {
+      const giveBack = (buffer: RelayObject<'wl_buffer'>): void => this.#releases.add(buffer);
+      const surface = new AppSurface(this.#relay, this.#memory, this.counters, giveBack, spare, {
         inThread: bytes => inThread?.(bytes) ?? false,
         done: () => this.#frames.retry(),
       });
@@ -378,6 +383,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
 
   #closed(reason: Error | undefined): void {
     this.#frames.close();
+    this.#releases.close();
     this.#sourceFailed(new Error('the connection was closed'));
     for (const pool of [...this.#pools]) pool.close();
     this.#memory.close();

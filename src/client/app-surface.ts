@@ -53,6 +53,7 @@ export class AppSurface {
   readonly #relay: Relay;
   readonly #memory: LinkMemory;
   readonly #counters: CopyCounters;
+  readonly #giveBack: (buffer: RelayObject<'wl_buffer'>) => void;
   readonly #spare: (bytes: number) => boolean;
   readonly #buffers: LinkBuffer[] = [];
   readonly #surfaceDamage: Box[] = [];
@@ -75,15 +76,20 @@ export class AppSurface {
   /** The copy of what is pending, by a thread: the commit waits for it. */
   #copying: Copying | undefined;
 
-  /** `spare` says whether other windows could give up so many bytes. `work`: all copies are made at once without. */
+  /**
+   * `giveBack` tells the application that a buffer of its own is free. `spare` says whether other windows could give up so
+   * many bytes. `work`: all copies are made at once without.
+   */
   constructor(
     relay: Relay,
     memory: LinkMemory,
     counters: CopyCounters,
+    giveBack: (buffer: RelayObject<'wl_buffer'>) => void,
     spare: (bytes: number) => boolean = () => false,
     private readonly work?: CopyWork,
   ) {
     this.#relay = relay;
+    this.#giveBack = giveBack;
     this.#spare = spare;
     this.#memory = memory;
     this.#counters = counters;
@@ -264,7 +270,7 @@ export class AppSurface {
     const pending = this.#pending;
     this.#pending = undefined;
     if (pending === undefined) return;
-    if (this.#committed && !pending.object.destroyed) this.#relay.emitEvent(pending.object, 'release', {});
+    if (this.#committed) this.#giveBack(pending.object);
     this.#committed = false;
     pending.buffer.release();
   }

@@ -54,6 +54,8 @@ export interface RelayRules {
   readonly hold?: Hold;
   /** What is to be destroyed before what, should the compositor end the connection. Default: ids as they come. */
   readonly order?: Order;
+  /** What was gathered leaves now; `saying`: some of it to the client. What has waited for that is written before. */
+  readonly batchEnds?: (saying: boolean) => void;
   /** Writes what is to be said to the compositor before the connection to it is closed, by either side. */
   readonly leaving?: (relay: Relay) => void;
 }
@@ -165,6 +167,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   flush(): void {
     if (this.#closed) return;
     this.toServer.flush();
+    this.#rules.batchEnds?.(!this.toClient.empty);
     this.toClient.flush();
   }
 

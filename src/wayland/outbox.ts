@@ -41,6 +41,11 @@ export class Outbox {
     return this.#backedUp;
   }
 
+  /** Whether nothing is gathered. */
+  get empty(): boolean {
+    return this.#lent === undefined || this.#lent.length === 0;
+  }
+
   /** The bytes gathered, to change ids in what `append` returned the offset of. Valid until the next call. */
   get bytes(): Uint8Array {
     return this.#writer.bytes;
