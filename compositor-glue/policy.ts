@@ -19,7 +19,7 @@
  *     time        25             # percent of the compositor's time, while other VMs say anything
  *     clients     64             # connections at the same time
  *     objects     20000          # objects of all of them together
- *     limit       popups 32      # objects of one kind
+ *     limit       popups 32      # objects of one kind, or the size of one thing
  *     deny        zxdg_exporter_v2
  *     allow       xdg_wm_base 3  # at most in version 3
  *
@@ -27,6 +27,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { BOUNDS } from '../src/firewall/bounds.js';
 import { DEFAULT_SHADOW } from '../src/firewall/geometry.js';
 import { VM_SHARE } from '../src/firewall/pace.js';
 import { DEFAULT_CURSOR } from '../src/firewall/pointer-images.js';
@@ -54,6 +55,11 @@ export const DEFAULT_LARGEST_BUFFER = 1 << 30;
 export const MAX_POLICY_UNITS = 4096;
 /** The largest number of objects that a policy may allow, of one kind or altogether. */
 export const MAX_LIMIT = 10_000_000;
+/** What `limit` takes, and the most of it. */
+const LIMITS: readonly { readonly name: string; readonly ceiling: number }[] = [
+  ...KINDS.map(({ name }) => ({ name, ceiling: MAX_LIMIT })),
+  ...BOUNDS,
+];
 /** The largest policy file that is read, in bytes. */
 export const MAX_POLICY_BYTES = 64 * 1024;
 
@@ -93,7 +99,7 @@ export interface VmPolicy {
   readonly clients: number;
   /** Objects of all its connections together. */
   readonly objects: number;
-  /** Objects of one kind, by the names in `src/firewall/population.ts`; the kinds that are not here have their defaults. */
+  /** By the names in `src/firewall/population.ts` and `bounds.ts`; those that are not here have their defaults. */
   readonly limits: Readonly<Record<string, number>>;
 }
 
@@ -253,12 +259,13 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
         break;
       case 'limit': {
         const [kind, ...most] = values;
-        if (kind === undefined || !KINDS.some(({ name }) => name === kind)) {
-          fail(`limit: ${kind ?? 'nothing'} is not counted: give one of ${KINDS.map(({ name }) => name).join(', ')}`);
+        const known = LIMITS.find(({ name }) => name === kind);
+        if (known === undefined) {
+          fail(`limit: ${kind ?? 'nothing'} is not counted: give one of ${LIMITS.map(({ name }) => name).join(', ')}`);
           return;
         }
-        if (limits.has(kind)) fail(`${kind} are limited twice`);
-        limits.set(kind, count(most, 1, MAX_LIMIT, fail));
+        if (limits.has(known.name)) fail(`${known.name} are limited twice`);
+        limits.set(known.name, count(most, 1, known.ceiling, fail));
         break;
       }
       case 'allow':

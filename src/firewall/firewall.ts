@@ -18,6 +18,7 @@
  * - `geometry.ts`: windows show nothing outside of themselves, cursors are small
  * - `text-inputs.ts`: no input method is disturbed by a window without the focus
  * - `population.ts`: kinds of objects that cost more than others are counted
+ * - `bounds.ts`: how large one thing may be, for all of these
  * - `idle.ts`: nobody learns by it when a key is typed
  * - `pace.ts`: no VM is far ahead of the compositor
  *
@@ -29,6 +30,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay, RelayRules } from '../relay/relay.js';
 import { Tokens } from './activation.js';
 import { agreementConcern } from './agreement.js';
+import { boundsOf, type Bounds } from './bounds.js';
 import { CHECKS } from './checks.js';
 import { constructionConcern } from './construction.js';
 import { dismissalsConcern } from './dismissals.js';
@@ -71,15 +73,17 @@ const ID_COST = 1 / 8;
 export class VmFirewall {
   readonly pace: VmPace;
   readonly population: Population;
+  readonly bounds: Bounds;
 
-  /** `limits`: numbers of a policy, by the names of kinds in `population.ts`; `share`: of the compositor's time. */
+  /** `limits`: numbers of a policy, by the names in `population.ts` and `bounds.ts`; `share`: of the compositor's time. */
   constructor(
     vm: string,
     limits?: Readonly<Record<string, number>>,
     readonly pixels: PixelBounds = DEFAULT_PIXEL_BOUNDS,
     share?: number,
   ) {
-    this.pace = new VmPace(share);
+    this.bounds = boundsOf(limits);
+    this.pace = new VmPace(share, this.bounds.ahead);
     this.population = new Population(vm, limits);
   }
 }
@@ -113,7 +117,7 @@ export interface Firewall {
 export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
   const pace = vm.pace.connect(shared.sharers);
   const population = populationConcern(vm.population);
-  const roles = rolesConcern(shared.exports);
+  const roles = rolesConcern(shared.exports, vm.bounds);
   return {
     rules: {
       pace,
@@ -131,7 +135,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       dismissalsConcern(),
       roles.concern,
       serialsConcern(),
-      regionsConcern(cost => pace.charge(cost)),
+      regionsConcern(cost => pace.charge(cost), vm.bounds),
       geometryConcern(vm.pixels, cost => pace.charge(cost)),
       textInputsConcern(),
       population.concern,

@@ -15,12 +15,11 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Pace, Relay } from '../relay/relay.js';
 import type { Message } from '../wayland/interface.js';
+import { DEFAULT_BOUNDS } from './bounds.js';
+import { costOf } from './costs.js';
 
-/**
- * Cost that one VM may have before the compositor. A request is 1: some microseconds. 128 are a few frames of a busy
- * window, and less than a millisecond of wlroots' time.
- */
-export const VM_WINDOW = 128;
+/** Cost that one VM may have before the compositor by default. A request is 1; 128 take less than a millisecond of wlroots. */
+export const VM_WINDOW = DEFAULT_BOUNDS.ahead;
 /** What may be before the compositor however late its answers are: a frame of a window and what goes with it. */
 export const MIN_WINDOW = 16;
 /** An answer that takes longer, in milliseconds, halves what may be before the compositor. */
@@ -48,44 +47,6 @@ export const QUIET_MS = 1_000;
 const OWN_FOR_COST_MS = 0.001;
 /** How long an answer takes when there is nothing to do, in milliseconds, or longer: that is no work. */
 const ANSWER_MS = 0.1;
-
-/** What costs the compositor more than a request, by interface and message. */
-const COSTS: Readonly<Record<string, number>> = {
-  // Pixels are read, damage is worked out for each output.
-  'wl_surface.commit': 4,
-  // A mapping is made, made anew, or ended.
-  'wl_shm.create_pool': 16,
-  'wl_shm_pool.resize': 16,
-  'wl_shm_pool.destroy': 8,
-  // Every global is told.
-  'wl_display.get_registry': 16,
-  'wl_registry.bind': 4,
-  // A title is drawn anew, and whatever reads the compositor's IPC is told.
-  'xdg_toplevel.set_title': 16,
-  'xdg_toplevel.set_app_id': 8,
-  // A screen is copied.
-  'zwlr_screencopy_frame_v1.copy': 32,
-  'zwlr_screencopy_frame_v1.copy_with_damage': 32,
-};
-
-/** What costs us more than the compositor. */
-const OWN_COSTS: Readonly<Record<string, number>> = {
-  // Some forty globals are told, each by a message of its own.
-  'wl_display.get_registry': 200,
-  // A keymap is copied.
-  'wl_seat.get_keyboard': 30,
-  // Each character is looked at.
-  'xdg_toplevel.set_title': 40,
-};
-/** A request that makes an object, or ends one: it has a place in tables of ours. */
-const OBJECT_COST = 4;
-
-/** What a message costs the compositor, and us. */
-interface Cost {
-  readonly cost: number;
-  readonly own: number;
-}
-const costs = new WeakMap<Message, Cost>();
 
 /** The time, in milliseconds: a test has its own. */
 export interface PaceClock {
@@ -229,7 +190,7 @@ export class VmPace {
     this.#questions -= 1;
     const took = now - askedAt;
     this.#shares = this.#sharers.others(this, now);
-    if (took > LATE_MS && this.#shares) this.#window = Math.max(MIN_WINDOW, this.#window / 2);
+    if (took > LATE_MS && this.#shares) this.#window = Math.max(Math.min(MIN_WINDOW, this.mostAhead), this.#window / 2);
     else if (took < LATE_MS / 2) this.#window = Math.min(this.mostAhead, this.#window + MIN_WINDOW / 2);
     this.#release(cost);
   }
@@ -326,14 +287,8 @@ export class ConnectionPace implements Pace {
   }
 
   passed(object: RelayObject, message: Message): void {
-    let known = costs.get(message);
-    if (known === undefined) {
-      const name = `${object.interface.name}.${message.name}`;
-      const cost = COSTS[name] ?? 1;
-      const about = message.destructor || message.args.some(({ kind }) => kind === 'new_id');
-      costs.set(message, (known = { cost, own: OWN_COSTS[name] ?? Math.max(cost, about ? OBJECT_COST : 1) }));
-    }
-    this.charge(known.cost, known.own);
+    const { cost, own } = costOf(object, message);
+    this.charge(cost, own);
   }
 
   /** What a handler has said to the compositor beyond the request itself. */

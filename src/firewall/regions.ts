@@ -13,15 +13,8 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import type { Rect } from '../wayland/rect.js';
+import type { Bounds } from './bounds.js';
 import { CHECKS } from './checks.js';
-
-/**
- * Steps (add, subtract) of one region that are kept and told. Toolkits need ten for rounded corners; the outlines of
- * shaped X11 windows have up to some hundred rows.
- */
-export const MAX_REGION_STEPS = 512;
-/** Rectangles of damage of one surface and commit that go on one by one; a terminal has one a row that changed. */
-export const MAX_DAMAGE_RECTS = 64;
 
 interface Step {
   readonly add: boolean;
@@ -49,20 +42,21 @@ class Region {
  * The concern for one connection.
  * @param charge what the compositor is told beyond the request itself, in requests
  */
-export function regionsConcern(charge: (cost: number) => void): Concern {
+export function regionsConcern(charge: (cost: number) => void, bounds: Bounds): Concern {
   return {
     name: 'regions',
     after: [...CHECKS, 'lifetimes', 'construction', 'dismissals', 'roles', 'serials'],
-    requests: regionRequests(charge),
+    requests: regionRequests(charge, bounds),
   };
 }
 
-function regionRequests(charge: (cost: number) => void): RequestHandlers {
+function regionRequests(charge: (cost: number) => void, bounds: Bounds): RequestHandlers {
+  const mostSteps = bounds['region-steps'];
   const step =
     (add: boolean) =>
     ({ relay, object, args }: Call<'wl_region', Omit<Step, 'add'>>): Verdict => {
       const region = object.data as Region;
-      if (region.steps.length < MAX_REGION_STEPS) region.steps.push({ add, ...args });
+      if (region.steps.length < mostSteps) region.steps.push({ add, ...args });
       else region.over = true;
       forget(relay, region);
       return Verdict.Drop;
@@ -72,7 +66,7 @@ function regionRequests(charge: (cost: number) => void): RequestHandlers {
     if (object === undefined) return undefined;
     const region = object.data as Region;
     if (region.over) {
-      const text = `virtwl: ${String(object)} has over ${MAX_REGION_STEPS} rectangles, and has to stay exact`;
+      const text = `virtwl: ${String(object)} has over ${mostSteps} rectangles (limit region-steps in its VM's policy), and has to stay exact`;
       throw new ProtocolError(1, WlDisplayError.no_memory, text);
     }
     return (region.told ??= tell(relay, region, region.steps, charge));
@@ -100,7 +94,7 @@ function regionRequests(charge: (cost: number) => void): RequestHandlers {
       },
     },
     wl_surface: {
-      ...damageRequests,
+      ...damageRequests(bounds.damage),
       set_opaque_region: ({ relay, object, args }) => {
         relay.request(object, 'set_opaque_region', { region: opaque(relay, args.region) });
         return Verdict.Drop;
@@ -172,9 +166,9 @@ class Damage {
   #around: { x1: number; y1: number; x2: number; y2: number } | undefined;
 
   /** Lets a rectangle go on, or puts it to what is kept until the commit. It is read only then. */
-  add(call: { readonly args: Rect }): Verdict {
+  add(call: { readonly args: Rect }, most: number): Verdict {
     this.#count += 1;
-    if (this.#count <= MAX_DAMAGE_RECTS) return Verdict.Forward;
+    if (this.#count <= most) return Verdict.Forward;
     const { x, y, width, height } = call.args;
     if (width <= 0 || height <= 0) return Verdict.Drop;
     const around = (this.#around ??= { x1: x, y1: y, x2: x, y2: y });
@@ -210,9 +204,9 @@ function damageOf(surface: RelayObject): { readonly surface: Damage; readonly bu
   return damage;
 }
 
-const damageRequests: NonNullable<RequestHandlers['wl_surface']> = {
-  damage: call => damageOf(call.object).surface.add(call),
-  damage_buffer: call => damageOf(call.object).buffer.add(call),
+const damageRequests = (most: number): NonNullable<RequestHandlers['wl_surface']> => ({
+  damage: call => damageOf(call.object).surface.add(call, most),
+  damage_buffer: call => damageOf(call.object).buffer.add(call, most),
   commit: ({ relay, object }) => {
     const damage = damages.get(object);
     const surface = damage?.surface.take();
@@ -221,4 +215,4 @@ const damageRequests: NonNullable<RequestHandlers['wl_surface']> = {
     if (buffer !== undefined) relay.request(object, 'damage_buffer', buffer);
     return Verdict.Forward;
   },
-};
+});

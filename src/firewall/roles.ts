@@ -16,6 +16,7 @@ import {
 import { ZxdgExporterV2Error, ZxdgImportedV2Error } from '../wayland/protocols/xdg-foreign-unstable-v2.js';
 import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
 import type { Relay } from '../relay/relay.js';
+import type { BoundName, Bounds } from './bounds.js';
 import { CHECKS } from './checks.js';
 import { dismiss, dismissAbove } from './lifetimes.js';
 import {
@@ -32,21 +33,11 @@ import {
   type Role,
 } from './life.js';
 
-/**
- * Surfaces of a tree of subsurfaces above one another. Toolkits nest two or three, browsers up to ten; compositors walk
- * the tree by recursion.
- */
-export const MAX_SUBSURFACE_DEPTH = 32;
-/** Popups above one another, their window counted: menus of menus. */
-export const MAX_POPUP_DEPTH = 32;
-/** Windows of which each is a dialog of the next. */
-export const MAX_PARENT_DEPTH = 64;
-
 /** Windows that were exported, by handle, of all VMs: a handle is made to be passed on. */
 export type Exports = Map<string, RelayObject<'xdg_toplevel'>>;
 
 /** The concern for one connection, `exports` being of the whole compositor; `close` forgets what the connection has left. */
-export function rolesConcern(exports: Exports): { readonly concern: Concern; close(): void } {
+export function rolesConcern(exports: Exports, bounds: Bounds): { readonly concern: Concern; close(): void } {
   /** Windows of this connection: what is known of them across connections would keep a closed one in memory. */
   const own = new Set<RelayObject>();
   const forget = (toplevel: RelayObject): void => {
@@ -60,7 +51,7 @@ export function rolesConcern(exports: Exports): { readonly concern: Concern; clo
   const concern: Concern = {
     name: 'roles',
     after: [...CHECKS, 'lifetimes', 'construction', 'dismissals'],
-    requests: { ...surfaceRoles, ...foreignRequests(exports) },
+    requests: { ...roleRequests(bounds), ...foreignRequests(exports, bounds['parent-depth']) },
     made: {
       xdg_surface: (xdgSurface, { args }) => {
         const { surface } = args as { surface: RelayObject };
@@ -197,8 +188,9 @@ function empty(relay: Relay, surface: RelayObject<'wl_surface'>): void {
   relay.request(surface, 'commit', {});
 }
 
-function tooDeep(what: string, most: number): ProtocolError {
-  return new ProtocolError(1, WlDisplayError.no_memory, `virtwl: over ${most} ${what} above one another`);
+function tooDeep(bound: BoundName, bounds: Bounds): ProtocolError {
+  const text = `virtwl: over ${bounds[bound]} above one another (limit ${bound} in its VM's policy)`;
+  return new ProtocolError(1, WlDisplayError.no_memory, text);
 }
 
 /** Levels of subsurfaces from a surface down, itself counted. */
@@ -211,7 +203,7 @@ function height(surface: RelayObject): number {
   return most + 1;
 }
 
-const surfaceRoles: RequestHandlers = {
+const roleRequests = (bounds: Bounds): RequestHandlers => ({
   wl_surface: {
     attach: ({ object, args: { buffer } }) => {
       lifeOf(object).attached = buffer !== undefined;
@@ -245,7 +237,7 @@ const surfaceRoles: RequestHandlers = {
         const text = `${String(parent)} is ${String(surface)} itself, or below it`;
         throw new ProtocolError(object.clientId, WlSubcompositorError.bad_parent, text);
       }
-      if (depth(parent) + height(surface) > MAX_SUBSURFACE_DEPTH) throw tooDeep('subsurfaces', MAX_SUBSURFACE_DEPTH);
+      if (depth(parent) + height(surface) > bounds['subsurface-depth']) throw tooDeep('subsurface-depth', bounds);
       giveRole(surface, 'subsurface', object, WlSubcompositorError.bad_surface);
       return Verdict.Forward;
     },
@@ -280,7 +272,7 @@ const surfaceRoles: RequestHandlers = {
         throw new ProtocolError(wmBaseOf(object).clientId, XdgWmBaseError.invalid_popup_parent, text);
       }
       construct(object, 'xdg_popup');
-      if (depth(above) >= MAX_POPUP_DEPTH) throw tooDeep('popups', MAX_POPUP_DEPTH);
+      if (depth(above) >= bounds['popup-depth']) throw tooDeep('popup-depth', bounds);
       if (isShown(above) && knownLife(above)?.dismissed !== true) return Verdict.Forward;
       // What is above nothing is dismissed at once. wlroots 0.15 reads what a window has only when it is shown.
       const popup = relay.adopt('xdg_popup', object.version, id, true);
@@ -300,7 +292,7 @@ const surfaceRoles: RequestHandlers = {
         const text = `${String(parent)} is ${String(object)} itself, or a child of it`;
         throw new ProtocolError(object.clientId, XdgToplevelError.invalid_parent, text);
       }
-      if (depth(parent) >= MAX_PARENT_DEPTH) throw tooDeep('windows', MAX_PARENT_DEPTH);
+      if (depth(parent) >= bounds['parent-depth']) throw tooDeep('parent-depth', bounds);
       setParent(object, parent);
       return Verdict.Forward;
     },
@@ -323,7 +315,7 @@ const surfaceRoles: RequestHandlers = {
       return Verdict.Forward;
     },
   },
-};
+});
 
 // ---- windows ---------------------------------------------------------------------------------------------------
 
@@ -363,7 +355,7 @@ function imported(object: RelayObject, { args }: Call<string, never>): void {
   handles.set(object, (args as { handle: string }).handle);
 }
 
-function foreignRequests(exports: Exports): RequestHandlers {
+function foreignRequests(exports: Exports, mostParents: number): RequestHandlers {
   const exportOf = (blamed: RelayObject, surface: RelayObject): Verdict => {
     if (toplevelOf(surface) !== undefined) return Verdict.Forward;
     throw new ProtocolError(blamed.clientId, ZxdgExporterV2Error.invalid_surface, `${String(surface)} is no window`);
@@ -381,8 +373,8 @@ function foreignRequests(exports: Exports): RequestHandlers {
     const parent = exports.get(handles.get(window) ?? '');
     // Where the handle is of a client inside of this VM, the tree above is the compositor's own and has none of ours.
     if (parent === undefined) return Verdict.Forward;
-    if (depth(parent, toplevel) >= MAX_PARENT_DEPTH) {
-      const text = `${String(surface)} would be a parent of itself, or over ${MAX_PARENT_DEPTH} windows deep`;
+    if (depth(parent, toplevel) >= mostParents) {
+      const text = `${String(surface)} would be a parent of itself, or over ${mostParents} windows deep`;
       throw new ProtocolError(window.clientId, ZxdgImportedV2Error.invalid_surface, text);
     }
     setParent(toplevel, parent);

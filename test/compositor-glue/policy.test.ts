@@ -105,6 +105,7 @@ t.test('limits of kinds add up over files, and the rest have their defaults', as
   const base = parse('limit popups 32\nlimit pools 4096');
   t.same(parsePolicy('limit popups 8', 'work.policy', base).limits, { popups: 8, pools: 4096 });
   t.same(base.limits, { popups: 32, pools: 4096 }, 'a file changes no other');
+  t.same(parse('limit popup-depth 1024\nlimit damage 1').limits, { 'popup-depth': 1024, damage: 1 });
   t.same(parse('shadow 4096\ncursor 4096\nlimit pools 10000000').limits, { pools: 10_000_000 }, 'as much as may be');
 });
 
@@ -134,6 +135,7 @@ t.test('mistakes name file and line', async t => {
     ['shadow 4097', /:2: give one number from 0 to 4096/],
     ['cursor 0', /:2: give one number from 1 to 4096/],
     ['limit', /:2: limit: nothing is not counted: give one of slabs, pools, subsurfaces,/],
+    ['limit popup-depth 1025', /:2: /],
     ['limit windowpanes 3', /:2: limit: windowpanes is not counted/],
     ['limit __proto__ 3', /:2: limit: __proto__ is not counted/],
     ['limit popups', /:2: give one number from 1 to/],

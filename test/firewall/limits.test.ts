@@ -2,14 +2,21 @@
 import t from 'tap';
 import { VmFirewall } from '../../src/firewall/firewall.js';
 import { VM_WINDOW } from '../../src/firewall/pace.js';
-import { MAX_DAMAGE_RECTS, MAX_REGION_STEPS } from '../../src/firewall/regions.js';
-import { MAX_PARENT_DEPTH, MAX_POPUP_DEPTH, MAX_SUBSURFACE_DEPTH } from '../../src/firewall/roles.js';
+import { DEFAULT_BOUNDS } from '../../src/firewall/bounds.js';
 import { GRABS_PER_ACTION, MAX_SERIALS, Serials, USER_ACTION_MS } from '../../src/firewall/serials.js';
 import { WlDisplayError, WlSubcompositorError } from '../../src/wayland/protocols/wayland.js';
 import { XdgToplevelError } from '../../src/wayland/protocols/xdg-shell.js';
 import { settle, type Peer } from '../relay/peer.js';
 import { madeBy } from '../relay/relay-between.js';
 import { behindWall, walled } from './walled.js';
+
+const {
+  'region-steps': MAX_REGION_STEPS,
+  damage: MAX_DAMAGE_RECTS,
+  'subsurface-depth': MAX_SUBSURFACE_DEPTH,
+  'popup-depth': MAX_POPUP_DEPTH,
+  'parent-depth': MAX_PARENT_DEPTH,
+} = DEFAULT_BOUNDS;
 
 const count = (peer: Peer, name: string): number => peer.all(name).length;
 const errorCode = (peer: Peer): unknown => peer.all('wl_display.error').at(-1)?.args[1];
@@ -29,6 +36,73 @@ t.test('subsurfaces of subsurfaces', async t => {
   under();
   await client.isEnded();
   t.equal(errorCode(client), WlDisplayError.no_memory);
+});
+
+t.test('bounds of one thing are what a policy says', async t => {
+  const scene = (limits: Readonly<Record<string, number>>) => walled(t, new VmFirewall('work', limits));
+
+  await t.test('subsurface-depth', async t => {
+    const { client, bound, surface, compositor } = await scene({ 'subsurface-depth': 2 });
+    const [top, middle, bottom] = [surface(), surface(), surface()];
+    client.make(bound.wl_subcompositor, 'get_subsurface', ['new', middle, top]);
+    client.make(bound.wl_subcompositor, 'get_subsurface', ['new', bottom, middle]);
+    await client.isEnded();
+    t.equal(count(compositor, 'wl_subcompositor.get_subsurface'), 1);
+    t.match(client.last('wl_display.error').args[2], /over 2 above one another \(limit subsurface-depth/);
+  });
+
+  await t.test('parent-depth', async t => {
+    const { client, window, compositor } = await scene({ 'parent-depth': 2 });
+    const [top, middle, bottom] = [window().toplevel, window().toplevel, window().toplevel];
+    client.say(middle, 'set_parent', [top]);
+    client.say(bottom, 'set_parent', [middle]);
+    await client.isEnded();
+    t.equal(count(compositor, 'xdg_toplevel.set_parent'), 1);
+  });
+
+  await t.test('popup-depth', async t => {
+    const { client, window, popup, show, compositor } = await scene({ 'popup-depth': 2 });
+    const first = window();
+    await show(first);
+    const menu = popup(first.xdg);
+    await show(menu);
+    popup(menu.xdg);
+    await client.isEnded();
+    t.equal(count(compositor, 'xdg_surface.get_popup'), 1);
+  });
+
+  await t.test('region-steps', async t => {
+    const { client, bound, surface, compositor } = await scene({ 'region-steps': 2 });
+    const of = surface();
+    for (const steps of [2, 3]) {
+      const region = client.make(bound.wl_compositor, 'create_region');
+      for (let i = 0; i < steps; i++) client.say(region, 'add', [i, 0, 1, 1]);
+      client.say(of, 'set_input_region', [region]);
+    }
+    await client.isEnded();
+    t.equal(count(compositor, 'wl_region.add'), 2);
+    t.match(client.last('wl_display.error').args[2], /over 2 rectangles \(limit region-steps/);
+  });
+
+  await t.test('damage', async t => {
+    const { client, surface, compositor } = await scene({ damage: 2 });
+    const of = surface();
+    for (let i = 0; i < 5; i++) client.say(of, 'damage', [i, 0, 1, 1]);
+    client.say(of, 'commit');
+    await settle(20);
+    t.equal(count(compositor, 'wl_surface.damage'), 3, 'the rest as one');
+    t.equal(errorCode(client), undefined);
+  });
+
+  await t.test('ahead', async t => {
+    const { client, bound, compositor } = await scene({ ahead: 8 });
+    await client.roundtrip();
+    compositor.answer = () => undefined;
+    for (let i = 0; i < 100; i++) client.say(bound.xdg_wm_base, 'pong', [i]);
+    await settle(20);
+    const passed = count(compositor, 'xdg_wm_base.pong');
+    t.ok(passed <= 8 && passed >= 4, `${passed}`);
+  });
 });
 
 t.test('a surface that has children becomes a child, once', async t => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { DEFAULT_POLICY } from '../../compositor-glue/policy.js';
+import { BOUNDS } from '../../src/firewall/bounds.js';
 import { KINDS, Population } from '../../src/firewall/population.js';
 import { WlDisplayError } from '../../src/wayland/protocols/wayland.js';
 import { GlueBetween, nameOf } from '../compositor-glue/glue-between.js';
@@ -119,6 +120,8 @@ t.test('docs/policy.md has every kind, its default and the reason', async t => {
   for (const { name, most, reason } of KINDS) {
     t.ok(page.includes(`| \`${name}\` | ${most.toLocaleString('en')} | ${reason} |`), name);
   }
-  t.equal(page.split('## Limits')[1]!.split('\n## ')[0]!.match(/^\| `/gm)!.length, KINDS.length, 'and no other');
+  for (const { name, most, reason } of BOUNDS) t.ok(page.includes(`| \`${name}\` | ${most} | ${reason} |`), name);
+  const rows = page.split('## Limits')[1]!.split('\n## ')[0]!.match(/^\| `/gm)!;
+  t.equal(rows.length, KINDS.length + BOUNDS.length, 'and no other');
   t.same(DEFAULT_POLICY.limits, {}, 'which are the defaults');
 });
