@@ -23,12 +23,18 @@ export class SparePointers {
   #display: Display | undefined;
   #connecting: Promise<void> | undefined;
   #closed = false;
+  #count = 0;
 
   /** `path` is the compositor's socket, which may take `timeoutMs` for its answer. */
   constructor(
     private readonly path: string,
     private readonly timeoutMs = ANSWER_TIMEOUT_MS,
   ) {}
+
+  /** Pointers that were made so far. */
+  get count(): number {
+    return this.#count;
+  }
 
   /**
    * Sees to it that the compositor has them, also one that was started anew. Resolves when the compositor is connected to.
@@ -55,20 +61,21 @@ export class SparePointers {
     this.#display = display;
     if (display.find(MANAGER) === undefined || display.find('wl_compositor')!.version >= FIRST_SAFE_COMPOSITOR) return;
     const manager = display.bind(MANAGER, 1);
-    for (const global of display.globals) keepOne(display, manager, global);
-    display.on('global', global => keepOne(display, manager, global));
+    for (const global of display.globals) this.#keepOne(display, manager, global);
+    display.on('global', global => this.#keepOne(display, manager, global));
     await display.roundtrip();
   }
-}
 
-/** Keeps one on a seat. With the seat, it goes. */
-function keepOne(display: Display, manager: WaylandObject<typeof MANAGER>, global: Global): void {
-  if (global.interface !== 'wl_seat') return;
-  const seat = display.bind(global, 1) as WaylandObject<'wl_seat'>;
-  let made = false;
-  seat.on('capabilities', (capabilities: number) => {
-    if (made || (capabilities & WlSeatCapability.pointer) === 0) return;
-    made = true;
-    manager.create('create_virtual_pointer', seat);
-  });
+  /** Keeps one on a seat. With the seat, it goes. */
+  #keepOne(display: Display, manager: WaylandObject<typeof MANAGER>, global: Global): void {
+    if (global.interface !== 'wl_seat') return;
+    const seat = display.bind(global, 1) as WaylandObject<'wl_seat'>;
+    let made = false;
+    seat.on('capabilities', (capabilities: number) => {
+      if (made || (capabilities & WlSeatCapability.pointer) === 0) return;
+      made = true;
+      manager.create('create_virtual_pointer', seat);
+      this.#count += 1;
+    });
+  }
 }

@@ -4,7 +4,8 @@
  * the keyboard to each other behind the user's back.
  *
  * Tokens that are not known here are let through: they were made in the compositor VM, by its launcher, and nobody guesses
- * one. Hence a VM is given no more tokens than are remembered.
+ * one. Hence a VM is given no more tokens than are remembered. Nor does it ask for more: a compositor keeps each for half a
+ * minute, whatever becomes of the object that it was asked by.
  */
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
@@ -20,8 +21,19 @@ const NO_TOKEN = 'virtwl-none';
 export class Tokens {
   /** When each was given, by VM, oldest first. */
   readonly #given = new Map<string, Map<string, number>>();
+  /** When each VM asked for those that it was given or will be, oldest first. */
+  readonly #asked = new Map<string, number[]>();
 
   constructor(private readonly now: () => number = () => performance.now()) {}
+
+  /** A client of `vm` asks for one. False: it has asked for as many as there may be. */
+  ask(vm: string): boolean {
+    const recent = (this.#asked.get(vm) ?? []).filter(at => this.now() - at < TOKEN_LIFE_MS);
+    const allowed = recent.length < MAX_TOKENS_PER_VM;
+    if (allowed) recent.push(this.now());
+    this.#asked.set(vm, recent);
+    return allowed;
+  }
 
   /** A client of `vm` is to be given a token. False: it has as many as there may be. */
   give(vm: string, token: string): boolean {
@@ -50,6 +62,13 @@ export function activationConcern(vm: string, tokens: Tokens, any: boolean, afte
     requests: {
       xdg_activation_v1: {
         activate: ({ args: { token } }) => (any || !tokens.isForeign(vm, token) ? Verdict.Forward : Verdict.Drop),
+      },
+      xdg_activation_token_v1: {
+        commit: ({ relay, object }) => {
+          if (tokens.ask(vm)) return Verdict.Forward;
+          relay.emitEvent(object, 'done', { token: NO_TOKEN });
+          return Verdict.Drop;
+        },
       },
     },
     events: {

@@ -15,6 +15,7 @@ import {
 } from '../wayland/protocols/color-representation-v1.js';
 import { WpContentTypeManagerV1Error } from '../wayland/protocols/content-type-v1.js';
 import { WpFractionalScaleManagerV1Error } from '../wayland/protocols/fractional-scale-v1.js';
+import { ZwpKeyboardShortcutsInhibitManagerV1Error } from '../wayland/protocols/keyboard-shortcuts-inhibit-unstable-v1.js';
 import { ZwpPointerConstraintsV1Error } from '../wayland/protocols/pointer-constraints-unstable-v1.js';
 import { WpTearingControlManagerV1Error } from '../wayland/protocols/tearing-control-v1.js';
 import { WpViewporterError, WpViewportError } from '../wayland/protocols/viewporter.js';
@@ -142,6 +143,11 @@ export const LIVES: Readonly<Partial<Record<InterfaceName, LifeRules>>> = {
   },
   // Nor do they outlive the window of their surface (`roles.ts`).
   zwp_idle_inhibitor_v1: ofSurface(),
+  // By policy. One for each surface and seat: nobody has two seats that both should be without shortcuts.
+  zwp_keyboard_shortcuts_inhibitor_v1: ofSurface({
+    per: 'surface',
+    code: ZwpKeyboardShortcutsInhibitManagerV1Error.already_inhibited,
+  }),
   zxdg_exported_v1: ofSurface(),
   zxdg_exported_v2: ofSurface(),
   // The protocol has them need nothing, but they go before the windows that they are a parent of: wlroots 0.15 looks for

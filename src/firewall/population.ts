@@ -64,7 +64,7 @@ export const KINDS: readonly Kind[] = [
   {
     name: 'inhibitors',
     most: 64,
-    interfaces: ['zwp_idle_inhibitor_v1'],
+    interfaces: ['zwp_idle_inhibitor_v1', 'zwp_keyboard_shortcuts_inhibitor_v1'],
     reason: 'Any of them is enough, and each is asked about each time.',
   },
   {

@@ -63,3 +63,30 @@ t.test('no VM is given more tokens than are remembered', async t => {
   now = TOKEN_LIFE_MS;
   t.equal(await own.given('later'), 'later');
 });
+
+t.test('nor does it ask the compositor for more, which keeps each for a while', async t => {
+  let now = 0;
+  const tokens = new Tokens(() => now);
+  const { client: own, compositor, registry } = await client(t, 'private', tokens);
+  const activation = own.bind(registry, 1, 'xdg_activation_v1', 1);
+  const asks = async (count: number): Promise<number> => {
+    const before = compositor.all('xdg_activation_token_v1.commit').length;
+    for (let i = 0; i < count; i++) {
+      const token = own.make(activation, 'get_activation_token');
+      own.say(token, 'commit');
+      own.say(token, 'destroy');
+    }
+    await settle(48);
+    return compositor.all('xdg_activation_token_v1.commit').length - before;
+  };
+  t.equal(await asks(MAX_TOKENS_PER_VM), MAX_TOKENS_PER_VM);
+  t.equal(own.all('xdg_activation_token_v1.done').length, 0);
+  t.equal(await asks(3), 0);
+  t.same(
+    own.all('xdg_activation_token_v1.done').map(({ args }) => args),
+    [['virtwl-none'], ['virtwl-none'], ['virtwl-none']],
+    'none is what it is given',
+  );
+  now = TOKEN_LIFE_MS;
+  t.equal(await asks(1), 1);
+});

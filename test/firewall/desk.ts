@@ -17,6 +17,7 @@ const GLOBALS = [
   ['wp_viewporter', 1],
   ['wp_single_pixel_buffer_manager_v1', 1],
   ['zxdg_decoration_manager_v1', 1],
+  ['org_kde_kwin_server_decoration_manager', 1],
   ['wl_data_device_manager', 3],
   ['zwp_pointer_constraints_v1', 1],
 ] as const;

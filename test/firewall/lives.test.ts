@@ -4,6 +4,7 @@ import {
   WpColorRepresentationManagerV1Error,
   WpColorRepresentationSurfaceV1Error,
 } from '../../src/wayland/protocols/color-representation-v1.js';
+import { ZwpKeyboardShortcutsInhibitManagerV1Error } from '../../src/wayland/protocols/keyboard-shortcuts-inhibit-unstable-v1.js';
 import { ZwpPointerConstraintsV1Error } from '../../src/wayland/protocols/pointer-constraints-unstable-v1.js';
 import { GlueBetween } from '../compositor-glue/glue-between.js';
 import { settle } from '../relay/peer.js';
@@ -84,4 +85,37 @@ t.test('a pointer is locked or confined on a surface, and not both', async t => 
     t.match(client.last('wl_display.error').args, [constraints, ZwpPointerConstraintsV1Error.already_constrained]);
     t.same(compositor.faults, []);
   }
+});
+
+t.test('the compositor’s shortcuts are kept from a surface once, and as long as it is there', async t => {
+  const between = new GlueBetween({
+    policy: { inhibitShortcuts: true },
+    globals: [
+      ['wl_compositor', 4],
+      ['wl_seat', 7],
+      ['zwp_keyboard_shortcuts_inhibit_manager_v1', 1],
+    ],
+  });
+  t.teardown(() => between.close());
+  const { client, compositor, registry } = await between.arrive('work');
+  const surfaces = client.bind(registry, 1, 'wl_compositor', 4);
+  const seat = client.bind(registry, 2, 'wl_seat', 7);
+  const manager = client.bind(registry, 3, 'zwp_keyboard_shortcuts_inhibit_manager_v1', 1);
+  const [one, other] = [client.make(surfaces, 'create_surface'), client.make(surfaces, 'create_surface')];
+  const inhibit = (surface: number): number => client.make(manager, 'inhibit_shortcuts', ['new', surface, seat]);
+  const inhibitor = inhibit(one);
+  inhibit(other);
+  client.say(one, 'destroy');
+  client.say(inhibitor, 'destroy');
+  await client.roundtrip();
+  t.same(
+    compositor.received.map(({ name }) => name).filter(name => name.endsWith('.destroy')),
+    ['zwp_keyboard_shortcuts_inhibitor_v1.destroy', 'wl_surface.destroy'],
+  );
+  t.notOk(client.ended);
+  inhibit(other);
+  await client.isEnded();
+  const { already_inhibited } = ZwpKeyboardShortcutsInhibitManagerV1Error;
+  t.match(client.last('wl_display.error').args, [manager, already_inhibited]);
+  t.same(compositor.faults, []);
 });

@@ -82,7 +82,7 @@ function vm(clock = new Clock(), sharers = new Sharers(clock), share = VM_SHARE)
       asked,
       /** The client says `wl_display.sync`. */
       asks: () => connection.concern.made!.wl_callback!({} as never, { relay, message: SYNC } as never),
-      charge: (cost: number) => connection.charge(cost, 0),
+      charge: (cost: number, own = 0) => connection.charge(cost, own),
       /** Its client reads nothing: no answer is read for it either. */
       deafen: () => void ((toClient.backedUp = true), (closed = true)),
       say: (more: number) => void (left += more),
@@ -369,4 +369,24 @@ t.test('a connection that is gone owes nothing', async t => {
   t.equal(pace.ahead, 0);
   clock.pass(1000);
   answer();
+});
+
+t.test('who pauses while late answers make less be under way goes on afterwards', async t => {
+  const { pace, clock, passed, connect, answer } = shared();
+  const [one, other] = [connect(96), connect(0)];
+  one.flood();
+  // Too little to ask about for now, and a debt.
+  other.charge(31, 100_000);
+  one.say(10);
+  one.flood();
+  t.equal(passed.length, 96);
+  t.ok(pace.rests);
+  clock.pass(LATE_MS * 1.5);
+  answer();
+  t.equal(pace.window, MIN_WINDOW);
+  t.equal(pace.ahead, 31, 'over the window, and nothing is asked');
+  clock.pass(QUIET_MS / 2);
+  t.notOk(pace.rests);
+  answer();
+  t.equal(passed.length, 106);
 });
