@@ -45,6 +45,8 @@ export interface Measurement {
   /** Of the C client: how many measured at once, and how many of them failed. */
   readonly clients?: number;
   readonly failed?: number;
+  /** What was said of it where clients failed; {@link measure} adds it. */
+  readonly complaint?: string;
   /** Of the C client: frames a second of the slowest of `clients`, and of the one beside it. */
   readonly least_fps?: number;
   readonly beside_fps?: number;
@@ -89,7 +91,11 @@ export async function measure(
   const line = client.stdout.split('\n').find(text => text.startsWith('{'));
   if (how !== '' || line === undefined) throw client.failure(how === '' ? 'printed no result' : how);
   const found = parseMeasurement(line);
-  return found.first_frame === undefined ? found : { ...found, start_ms: found.first_frame * 1000 - begun };
+  return {
+    ...found,
+    ...(found.first_frame !== undefined && { start_ms: found.first_frame * 1000 - begun }),
+    ...((found.failed ?? 0) > 0 && { complaint: client.stderr.trim().split('\n')[0] ?? '' }),
+  };
 }
 
 /** The middle value; of an even number of values the lower middle. */

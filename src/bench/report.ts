@@ -119,11 +119,16 @@ export function formatReport(cells: readonly Cell[]): string {
   const failures = cells.flatMap(cell =>
     cell.failure === undefined ? [] : [`${HEADINGS[cell.system]}, ${caseName(cell.case)}: ${cell.failure}`],
   );
+  const complaints = cells.flatMap(cell => {
+    const round = cell.rounds.find(({ complaint }) => complaint !== undefined);
+    const where = `${HEADINGS[cell.system]}, ${caseName(cell.case)}`;
+    return round === undefined ? [] : [`${where}: ${round.failed} of ${round.clients} failed: ${round.complaint}`];
+  });
   const tables = [
     formatValues(cells, cases, systems),
     formatShares(cells, cases, systems),
     formatCosts(cells, cases, systems),
     formatTargets(cells),
   ];
-  return [...tables, ...failures].filter(text => text !== '').join('\n');
+  return [...tables, ...failures, ...complaints].filter(text => text !== '').join('\n');
 }

@@ -191,7 +191,10 @@ async function startWarm({ sway, placement, stack, directory }: Surroundings): P
   return {
     name: 'warm',
     places: { near: proxy.pid, far: glueOf(running), compositor: sway.pid },
-    measure: measured,
+    measure: async (what, seconds) => {
+      const [found, said] = [await measured(what, seconds), proxy.stderr.trim().split('\n').at(-1) ?? ''];
+      return found.complaint === undefined ? found : { ...found, complaint: `${found.complaint}; ${said}` };
+    },
     stop: () => proxy.stop(),
   };
 }
