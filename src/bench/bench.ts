@@ -15,14 +15,11 @@ import { formatPlot } from './plot.js';
 import { killAll } from './processes.js';
 import { formatReport } from './report.js';
 import type { Cell } from './results.js';
-import { measureAll, measurementsARound, neverStarted } from './rotation.js';
+import { measureAll, minutes, neverStarted } from './rotation.js';
 import { startSway } from './sway.js';
 import { processorName, startSystem, type System } from './systems.js';
 import { judge } from './targets.js';
 import { benchInVms, VM_MODES, VM_SIZES } from './vms.js';
-
-/** What a measurement takes beyond its time, in seconds: processes start, a client warms up. For telling how long it takes. */
-const BESIDE_S = 0.7;
 
 const { vm, rounds, only, modes, sizes, json, svg, strict, pin = [], ...given } = benchOptions(process.argv);
 if (vm === true) {
@@ -76,16 +73,16 @@ const machine = {
   /** Of the minute before: a number far above 0 is a machine that had other work. */
   load: loadavg()[0],
 };
-const measurements = measurementsARound(systems, cases) * rounds;
+const rotation = { systems, cases, rounds, seconds };
 console.log(
   `${machine.processor}, ${machine.cores} cores, Linux ${machine.kernel}, Node.js ${machine.node}; ${machine.placement}; ` +
     `load ${machine.load?.toFixed(1)}`,
 );
 console.log(
   `${rounds} rounds of ${cases.length} cases, ${seconds} s for each of: ${systems.map(({ name }) => name).join(', ')}; ` +
-    `some ${Math.ceil((measurements * (seconds + BESIDE_S)) / 60)} minutes`,
+    `some ${minutes(rotation)} minutes`,
 );
-const cells = [...(await measureAll({ systems, cases, rounds, seconds, say: console.log })), ...failed];
+const cells = [...(await measureAll({ ...rotation, say: console.log })), ...failed];
 
 for (const system of systems) await system.stop();
 await stopStack();

@@ -32,11 +32,11 @@ const MODES: readonly Mode[] = [...DEFAULT_MODES, 'flood', 'clients'];
 /** Modes that have both sizes; the others have one of their own. */
 const SIZED: readonly Mode[] = ['full', 'small', 'newpool'];
 
-/** How long each takes with all systems, measured on a quiet machine of two cores. */
+/** How long each takes with all systems, on a machine of two cores. */
 const DURATIONS = `
-A round of one second for each system: sync 11 s, full, small and newpool 10 s each in each size, start 4 s, which is
-what a run has by default; flood 10 s; clients 60 s, since many windows are opened for each measurement. The default of
-three rounds takes 4 minutes, --modes all 8.
+A round of one second for each system takes about: sync 12 s, full, small and newpool 11 s each in each size, start 4 s,
+which is what a run has by default; flood 9 s; clients 60 s, since many windows are opened for each measurement. The
+default of three rounds takes 4 to 5 minutes, --modes all 8.
 
 Processes can be kept from wandering: --pin 0 runs everything on one core, --pin 0 1 the client's side (client, proxy,
 near relay) on the first and the compositor's (sway, glue, far relay, host processes) on the second.`;

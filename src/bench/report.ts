@@ -82,12 +82,14 @@ function formatCosts(cells: readonly Cell[], cases: readonly Case[], systems: re
   for (const what of cases.filter(({ mode }) => mode !== 'start')) {
     for (const system of systems) {
       const cell = findCell(cells, what, system);
-      if (cell === undefined || !cell.rounds.some(({ steady }) => steady?.compositor !== undefined)) continue;
+      const watched = cell?.rounds.some(({ steady }) => steady?.compositor !== undefined) ?? false;
+      if (!watched) continue;
       const frame = (place: Place, of: (use: Use) => number): string => {
         const found = value(cells, what, system, {
           of: ({ fps, steady }) => {
-            const use = steady?.[place];
-            return use && of(use) / (fps * steady!.seconds);
+            if (steady === undefined) return undefined;
+            const use = steady[place];
+            return use && of(use) / (fps * steady.seconds);
           },
         });
         return found === undefined ? '-' : found > 0 && found < 1 ? found.toFixed(2) : number(found);

@@ -20,9 +20,19 @@ export interface Rotation {
   readonly say: (line: string) => void;
 }
 
-/** How often one is measured in a round. */
-export function measurementsARound(systems: readonly System[], cases: readonly Case[]): number {
-  return systems.reduce((sum, system) => sum + cases.filter(what => means(system, what)).length, 0);
+/** What a measurement takes beyond its time, in seconds: processes start, a client warms up. */
+const BESIDE_S = 0.7;
+/** And for each client of many: it connects and opens its window before any is measured. */
+const CLIENT_S = 0.015;
+
+/** About how long it takes, in minutes. */
+export function minutes({ systems, cases, rounds, seconds }: Omit<Rotation, 'say'>): number {
+  const all = systems.flatMap(system => cases.filter(what => means(system, what)));
+  const round = all.reduce((sum, { mode, clients = 1 }) => {
+    const measured = mode === 'start' ? 0 : seconds;
+    return sum + measured + BESIDE_S + clients * CLIENT_S;
+  }, 0);
+  return Math.ceil((rounds * round) / 60);
 }
 
 function means({ without = [] }: System, { mode }: Case): boolean {

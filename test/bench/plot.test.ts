@@ -1,5 +1,5 @@
 /** The picture of a run: bars as long as systems are quick, and colours that are read on any paper. */
-import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { XMLParser } from 'fast-xml-parser';
 import t from 'tap';
 import { COLOURS, formatPlot, INK } from '../../src/bench/plot.js';
 import { cell, HD } from './measured.js';
@@ -24,8 +24,13 @@ const bars = (parser.parse(svg) as { svg: { rect: Partial<Bar>[] } }).svg.rect.f
 );
 const width = (title: string): number => Number(bars.find(bar => bar.title === title)?.['@width']);
 
-t.test('it is XML', t => {
-  t.equal(XMLValidator.validate(svg), true);
+t.test('every element ends, and words are words', t => {
+  const open: string[] = [];
+  for (const [, end = '', name = '', single = ''] of svg.matchAll(/<(\/?)(\w+)[^>]*?(\/?)>/g)) {
+    if (end !== '') t.equal(open.pop(), name);
+    else if (single === '') open.push(name);
+  }
+  t.same(open, []);
   t.match(svg, 'A machine of &lt;2&gt; cores &amp; more');
   t.end();
 });

@@ -49,7 +49,7 @@ class Floor {
   static async start(t: Test, command: readonly string[] = []): Promise<Floor> {
     const directory = mkdtempSync(join(root, 'd'));
     const [near, far] = [join(directory, 'near'), join(directory, 'far')];
-    const [program = '', ...args] = [...command, relay, near, far];
+    const [program, ...args] = [...command, relay, near, far];
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const floor = new Floor(near, far, native.listenUnix(far, 128), child);
     await once(child.stdout, 'data');
@@ -180,9 +180,11 @@ for (const [what, size, each] of [
     let messages = 0;
     const fill = (): boolean => {
       const before = sent;
-      for (let now = 0; sent < MUCH; sent += now, messages++) {
-        now = native.send(client, bytes, sent, Math.min(size, MUCH - sent), given);
+      while (sent < MUCH) {
+        const now = native.send(client, bytes, sent, Math.min(size, MUCH - sent), given);
         if (now < 0) break;
+        sent += now;
+        messages++;
       }
       return sent > before;
     };

@@ -1,6 +1,6 @@
 /** Systems take turns in each case; who fails is left out of it, and its reason is kept. */
 import t from 'tap';
-import { measureAll, measurementsARound, neverStarted } from '../../src/bench/rotation.js';
+import { measureAll, minutes, neverStarted } from '../../src/bench/rotation.js';
 import type { System } from '../../src/bench/systems.js';
 import { HD, round } from './measured.js';
 
@@ -27,7 +27,9 @@ t.test('in turns, round after round', async t => {
     ...['direct sync', 'one-relay sync', 'direct start'],
     ...['direct sync', 'one-relay sync', 'direct start'],
   ]);
-  t.equal(measurementsARound(systems, [sync, start]), 5);
+  const crowd = { mode: 'clients', size: '64x64', clients: 500 } as const;
+  t.equal(minutes({ systems, cases: [sync], rounds: 4, seconds: 9 }), 2, 'four rounds of three, and a little');
+  t.ok(minutes({ systems, cases: [crowd], rounds: 10, seconds: 1 }) > 3, 'many clients take longer');
   t.match(
     cells.map(({ case: { mode }, system: name, rounds, failure }) => [mode, name, rounds.length, failure]),
     [
