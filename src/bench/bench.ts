@@ -1,84 +1,35 @@
 /**
- * `npm run bench`: the same client on the compositor itself, through waypipe, and through virtwl, side by side in one
- * run. The systems take turns in every case and the whole is repeated; medians over the rounds are compared, so that a
- * machine that slows down for a while slows all of them. With `--vm` it is measured in real VMs: `vms.ts`.
+ * `npm run bench`: the same client on the compositor itself, through two relays that do nothing, through waypipe, and through
+ * virtwl, side by side in one run: `rotation.ts`. What is compared is `systems.ts`, what of it is wanted `targets.ts`. With
+ * `--vm` it is measured in real VMs: `vms.ts`.
  */
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, release, tmpdir } from 'node:os';
+import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { Command, InvalidArgumentError, Option } from 'commander';
-
 import { LoopbackStack } from '../demo/loopback-stack.js';
-import { type Case, type Measurement } from './measure.js';
+import type { Case } from './measure.js';
+import { benchOptions, casesOf } from './options.js';
+import { Placement } from './placement.js';
+import { formatPlot } from './plot.js';
 import { killAll } from './processes.js';
-import { caseName, formatReport, judge, type Cell } from './report.js';
+import { formatReport } from './report.js';
+import type { Cell } from './results.js';
+import { measureAll, minutes, neverStarted } from './rotation.js';
 import { startSway } from './sway.js';
-import {
-  absent,
-  processorName,
-  startCopy,
-  startDirect,
-  startDrawn,
-  startWaypipe,
-  SYSTEMS,
-  type System,
-  type SystemName,
-} from './systems.js';
+import { processorName, startSystem, type System } from './systems.js';
+import { judge } from './targets.js';
 import { benchInVms, VM_MODES, VM_SIZES } from './vms.js';
 
-const CASES: readonly Case[] = [
-  { mode: 'sync', size: '1920x1080' },
-  ...['1920x1080', '3840x2160'].flatMap(size => (['full', 'small', 'newpool'] as const).map(mode => ({ mode, size }))),
-];
-
-interface Options {
-  vm?: boolean;
-  seconds?: number;
-  rounds: number;
-  only: SystemName[];
-  modes?: string[];
-  sizes?: string[];
-  json?: string;
-  strict?: boolean;
-}
-
-function positive(text: string): number {
-  const n = Number(text);
-  if (!(n > 0)) throw new InvalidArgumentError('a positive number is wanted');
-  return n;
-}
-
-function options(): Options {
-  return new Command('npm run bench --')
-    .description('measures virtwl beside a direct connection and beside waypipe')
-    .option(
-      '--vm',
-      'measure in two real VMs, beside the same client in the compositor VM, and how long they take to start',
-    )
-    .option('--seconds <n>', 'how long to measure each case, each system, each round (default: 2; in VMs 5)', positive)
-    .option('--rounds <n>', 'how often to go round', positive, 3)
-    .addOption(new Option('--only <systems...>', 'which systems').choices(SYSTEMS).default([...SYSTEMS]))
-    .addOption(new Option('--modes <modes...>', 'which modes').choices(['sync', 'full', 'small', 'newpool']))
-    .option(
-      '--sizes <sizes...>',
-      `which sizes, of 1920x1080 and 3840x2160; in VMs any (default: ${VM_SIZES.join(' ')})`,
-    )
-    .option('--json <file>', 'write every measurement to a file')
-    .option('--strict', 'exit with status 1 when a target is missed')
-    .parse()
-    .opts<Options>();
-}
-
-const { vm, rounds, only, modes, sizes, json, strict, ...given } = options();
+const { vm, rounds, only, modes, sizes, json, svg, strict, pin = [], ...given } = benchOptions(process.argv);
 if (vm === true) {
   const inVms = { seconds: given.seconds ?? 5, rounds, modes: modes ?? VM_MODES, sizes: sizes ?? VM_SIZES, json };
   process.exit((await benchInVms(inVms)) ? 0 : 1);
 }
-const { seconds = 2 } = given;
-const cases = CASES.filter(
-  ({ mode, size }) => (modes?.includes(mode) ?? true) && (mode === 'sync' || (sizes?.includes(size) ?? true)),
-);
+const { seconds = 1 } = given;
+const cases: readonly Case[] = casesOf(modes, sizes);
+const placement = new Placement(pin);
+placement.apply();
 
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-bench-'));
 process.on('exit', () => {
@@ -89,83 +40,61 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => void stopStack().finally(() => process.exit(1)));
 }
 
-const subdirectory = (name: string) => {
+const subdirectory = (name: string): string => {
   const path = join(directory, name);
-  mkdirSync(path, { mode: 0o700 });
+  mkdirSync(path, { mode: 0o700, recursive: true });
   return path;
 };
 
 const sway = await startSway(subdirectory('sway'), '1920x1080@60Hz');
 let stack: Promise<LoopbackStack> | undefined;
-const theStack = () => (stack ??= LoopbackStack.start({ compositor: { attach: sway.display } }));
-const stopStack = async () => (await stack?.catch(() => undefined))?.stop();
-const starters: Record<SystemName, () => Promise<System>> = {
-  direct: async () => startDirect(sway.display),
-  waypipe: async () => startWaypipe(sway.display, subdirectory('waypipe')),
-  copy: async () => startCopy(await theStack(), subdirectory('copy')),
-  drawn: async () => startDrawn(await theStack(), subdirectory('drawn')),
-};
+const theStack = (): Promise<LoopbackStack> =>
+  (stack ??= LoopbackStack.start({ compositor: { attach: sway.display } }));
+const stopStack = async (): Promise<void> => (await stack?.catch(() => undefined))?.stop();
 
 const systems: System[] = [];
-const failures = new Map<SystemName, string>();
+const failed: Cell[] = [];
 for (const name of only) {
-  const path = absent(name);
   try {
-    if (path !== undefined) throw new Error(`${path} is not there`);
-    systems.push(await starters[name]());
+    systems.push(await startSystem(name, { sway, placement, stack: theStack, directory: subdirectory }));
   } catch (error) {
-    failures.set(name, String(error instanceof Error ? error.message : error));
-    console.error(`${name} is left out: ${failures.get(name)}`);
+    const failure = String(error instanceof Error ? error.message : error);
+    failed.push(...neverStarted(name, cases, failure));
+    console.error(`${name} is left out: ${failure}`);
   }
 }
 
-const results = new Map<string, { case: Case; system: SystemName; rounds: Measurement[]; failure?: string }>();
-for (const what of cases) {
-  for (const system of only) {
-    const failure = failures.get(system);
-    results.set(`${caseName(what)} ${system}`, {
-      case: what,
-      system,
-      rounds: [],
-      ...(failure === undefined ? {} : { failure }),
-    });
-  }
-}
-
-console.log(`${processorName()}, ${cpus().length} cores, Linux ${release()}, Node.js ${process.version}`);
+const machine = {
+  processor: processorName(),
+  cores: cpus().length,
+  kernel: release(),
+  node: process.version,
+  placement: String(placement),
+  /** Of the minute before: a number far above 0 is a machine that had other work. */
+  load: loadavg()[0],
+};
+const rotation = { systems, cases, rounds, seconds };
 console.log(
-  `${rounds} rounds of ${cases.length} cases, ${seconds} s for each of: ${systems.map(s => s.name).join(', ')}`,
+  `${machine.processor}, ${machine.cores} cores, Linux ${machine.kernel}, Node.js ${machine.node}; ${machine.placement}; ` +
+    `load ${machine.load?.toFixed(1)}`,
 );
-for (let round = 1; round <= rounds; round++) {
-  for (const what of cases) {
-    const line: string[] = [];
-    for (const system of systems) {
-      const result = results.get(`${caseName(what)} ${system.name}`);
-      if (result === undefined || result.failure !== undefined) continue;
-      if (system.without?.includes(what.mode) === true) continue;
-      try {
-        const found = await system.measure(what, seconds);
-        result.rounds.push(found);
-        line.push(`${system.name} ${what.mode === 'sync' ? `${found.p50_us} us` : `${found.fps} /s`}`);
-      } catch (error) {
-        result.failure = String(error instanceof Error ? error.message : error);
-        line.push(`${system.name} failed`);
-      }
-    }
-    console.log(`round ${round}  ${caseName(what)}: ${line.join(', ')}`);
-  }
-}
+console.log(
+  `${rounds} rounds of ${cases.length} cases, ${seconds} s for each of: ${systems.map(({ name }) => name).join(', ')}; ` +
+    `some ${minutes(rotation)} minutes`,
+);
+const cells = [...(await measureAll({ ...rotation, say: console.log })), ...failed];
 
 for (const system of systems) await system.stop();
 await stopStack();
 await sway.stop();
 
-const cells: Cell[] = [...results.values()];
 const targets = judge(cells);
 console.log(`\n${formatReport(cells)}`);
+const under = `${machine.processor}, ${machine.cores} cores, ${machine.placement}, Node.js ${machine.node}`;
+const date = new Date().toISOString().slice(0, 10);
+if (svg !== undefined) writeFileSync(svg, formatPlot(cells, `${under}, ${date}`));
 if (json !== undefined) {
-  const machine = { processor: processorName(), cores: cpus().length, kernel: release(), node: process.version };
-  writeFileSync(json, `${JSON.stringify({ machine, seconds, rounds, cells, targets }, undefined, 2)}\n`);
+  writeFileSync(json, `${JSON.stringify({ date, machine, seconds, rounds, cells, targets }, undefined, 2)}\n`);
 }
-const failed = cells.some(cell => cell.failure !== undefined);
-process.exitCode = failed || (strict === true && targets.some(target => !target.met)) ? 1 : 0;
+const missed = targets.some(({ verdict }) => verdict === 'missed');
+process.exitCode = cells.some(({ failure }) => failure !== undefined) || (strict === true && missed) ? 1 : 0;

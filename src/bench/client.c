@@ -2,7 +2,8 @@
  * The benchmark's client: a plain Wayland program that knows libwayland-client and nothing of ours, so that the same
  * binary is measured on the compositor itself, through waypipe and through `virtwl run`.
  *
- *   client --mode sync|full|small|newpool [--size 1920x1080] [--seconds 3] [--warmup 0.3]
+ *   client --mode sync|full|small|newpool|start [--size 1920x1080] [--seconds 3] [--warmup 0.3]
+ *          [--clients N] [--beside WxH]
  *
  * It opens one toplevel, works in one mode for a fixed time and prints one line of JSON. A frame is: draw, attach,
  * damage, commit, and a wl_display.sync round trip, after which the compositor has seen the commit.
@@ -11,65 +12,62 @@
  *   full     every row gets a new value, all of the surface is damaged
  *   small    one square of SMALL x SMALL pixels changes and is damaged
  *   newpool  as full, but each frame has a new memory file, pool and buffer, and the old ones are destroyed
+ *   start    one frame as in full, and no more; when the compositor had it is told by `first_frame`
  *
- * Buffers are used as the protocol wants it: one that the compositor has not released is not drawn to. There are two,
- * and a third when both are taken.
+ * --clients: so many processes, which begin when all have their windows, and draw until the last was measured. Rates
+ * are summed, times are those of all frames; who fails is counted. --beside: another process draws `full` frames of
+ * that size all the while, and is not measured.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <wayland-client.h>
+#include "window.h"
 
-#include "xdg-shell-client-protocol.h"
+static const char* const mode_names[] = {"sync", "full", "small", "newpool", "start"};
+#define START 4
+#define MODES 5
 
-enum mode { SYNC, FULL, SMALL_DAMAGE, NEWPOOL };
-
-static const char* const mode_names[] = {"sync", "full", "small", "newpool"};
-
-/* Side of the square that `small` changes, in pixels. */
-#define SMALL 64
-#define MAX_BUFFERS 3
-/* Frames that can be timed in one run; a faster run keeps its count and stops timing. */
+/* Frames that can be timed in one run, by all clients; a faster run keeps its count and stops timing. */
 #define MAX_SAMPLES (1 << 22)
+/* As many clients as a benchmark on one machine makes sense with. */
+#define MAX_CLIENTS 1000
+/* How long all windows may take to open, or all clients to end beyond their time, in seconds. */
+#define PATIENCE 90
+/* How often the others are looked after, in microseconds. */
+#define LOOK_US 10000
 
-struct buffer {
-  struct wl_buffer* wl;
-  uint8_t* pixels;
-  bool busy;
+struct options {
+  int mode, width, height, clients, beside_width, beside_height;
+  double seconds, warmup;
 };
 
-static struct wl_display* display;
-static struct wl_compositor* compositor;
-static struct wl_shm* shm;
-static struct xdg_wm_base* wm_base;
-static struct wl_surface* surface;
-static bool configured, closed;
+/* What one client measured. */
+struct result {
+  unsigned frames, before;
+  double seconds, cpu_us, first_frame;
+  int buffers;
+  size_t samples;
+};
 
-static int32_t width = 1920, height = 1080;
-static size_t stride, size;
-static struct buffer buffers[MAX_BUFFERS];
-static int buffer_count;
-
-static void die(const char* what) {
-  int display_error = display ? wl_display_get_error(display) : 0;
-  if (display_error == EPROTO) {
-    const struct wl_interface* interface = NULL;
-    uint32_t id = 0, code = wl_display_get_protocol_error(display, &interface, &id);
-    fprintf(stderr, "client: %s: protocol error %u on %s@%u\n", what, code, interface ? interface->name : "?", id);
-  } else {
-    fprintf(stderr, "client: %s: %s\n", what, strerror(display_error ? display_error : errno));
-  }
-  exit(1);
-}
+/* What the processes share. */
+struct shared {
+  atomic_int ready, measured, over;
+  struct result results[MAX_CLIENTS + 1]; /* the last: of the one beside */
+  float samples[MAX_SAMPLES];             /* of each client its part; untouched, they take no memory */
+};
+static struct shared* shared;
 
 static double now(void) {
   struct timespec t;
@@ -85,137 +83,123 @@ static double cpu(void) {
          (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
-/* ---- events ---------------------------------------------------------------------------------------------------- */
+/* ---- one client ------------------------------------------------------------------------------------------------ */
 
-static void on_ping(void* data, struct xdg_wm_base* base, uint32_t serial) {
-  (void)data;
-  xdg_wm_base_pong(base, serial);
-}
-static const struct xdg_wm_base_listener wm_base_listener = {.ping = on_ping};
-
-static void on_surface_configure(void* data, struct xdg_surface* xdg_surface, uint32_t serial) {
-  (void)data;
-  xdg_surface_ack_configure(xdg_surface, serial);
-  configured = true;
-}
-static const struct xdg_surface_listener xdg_surface_listener = {.configure = on_surface_configure};
-
-/* A size is a wish; this program keeps the one it was told to measure. */
-static void on_toplevel_configure(void* data, struct xdg_toplevel* toplevel, int32_t w, int32_t h,
-                                  struct wl_array* states) {
-  (void)data, (void)toplevel, (void)w, (void)h, (void)states;
-}
-static void on_close(void* data, struct xdg_toplevel* toplevel) {
-  (void)data, (void)toplevel;
-  closed = true;
-}
-static const struct xdg_toplevel_listener toplevel_listener = {.configure = on_toplevel_configure, .close = on_close};
-
-static void on_release(void* data, struct wl_buffer* wl) {
-  (void)wl;
-  ((struct buffer*)data)->busy = false;
-}
-static const struct wl_buffer_listener buffer_listener = {.release = on_release};
-
-static void on_global(void* data, struct wl_registry* registry, uint32_t name, const char* interface,
-                      uint32_t version) {
-  (void)data;
-  if (strcmp(interface, wl_compositor_interface.name) == 0 && version >= 4)
-    compositor = wl_registry_bind(registry, name, &wl_compositor_interface, 4);
-  else if (strcmp(interface, wl_shm_interface.name) == 0)
-    shm = wl_registry_bind(registry, name, &wl_shm_interface, 1);
-  else if (strcmp(interface, xdg_wm_base_interface.name) == 0) {
-    wm_base = wl_registry_bind(registry, name, &xdg_wm_base_interface, 1);
-    xdg_wm_base_add_listener(wm_base, &wm_base_listener, NULL);
+static void measure(const struct options* options, struct result* result, float* samples, size_t max_samples) {
+  enum mode mode = (enum mode)options->mode;
+  unsigned frame = 0, first = 0;
+  size_t count = 0;
+  double begin = now(), before = begin, measured_from = 0, cpu_from = 0;
+  for (;;) {
+    draw_frame(mode, frame++);
+    double after = now();
+    if (frame == 1) result->first_frame = after;
+    if (measured_from > 0) {
+      if (count < max_samples) samples[count++] = (float)((after - before) * 1e6);
+      if (after - measured_from >= options->seconds) break;
+    } else if (after - begin >= options->warmup) {
+      measured_from = after;
+      cpu_from = cpu();
+      first = frame;
+    }
+    before = after;
   }
+  result->seconds = now() - measured_from;
+  result->cpu_us = cpu() - cpu_from;
+  result->frames = frame - first;
+  result->before = first;
+  result->buffers = buffers_used();
+  result->samples = count;
 }
-static void on_global_remove(void* data, struct wl_registry* registry, uint32_t name) {
-  (void)data, (void)registry, (void)name;
-}
-static const struct wl_registry_listener registry_listener = {.global = on_global, .global_remove = on_global_remove};
 
-static void round_trip(void) {
-  if (wl_display_roundtrip(display) < 0) die("round trip");
-  if (closed) {
-    fprintf(stderr, "client: the compositor closed the window\n");
+/* One frame, timed from when this process began to connect. */
+static void measure_start(struct result* result, float* sample, double begin) {
+  draw_frame(FULL, 0);
+  double after = now();
+  *sample = (float)((after - begin) * 1e6);
+  *result = (struct result){.frames = 1, .seconds = after - begin, .cpu_us = cpu(), .first_frame = after};
+  result->buffers = buffers_used();
+  result->samples = 1;
+}
+
+static void run_alone(const struct options* options) {
+  double begin = now();
+  open_window("virtwl bench", options->width, options->height);
+  if (options->mode == START)
+    measure_start(&shared->results[0], shared->samples, begin);
+  else
+    measure(options, &shared->results[0], shared->samples, MAX_SAMPLES);
+  close_window();
+}
+
+/* ---- many clients ---------------------------------------------------------------------------------------------- */
+
+/* A client of many; or, where `which` is MAX_CLIENTS, the one beside them. Begins when `start` is closed. */
+static void run_one_of_many(const struct options* options, int which, int start) {
+  bool beside = which == MAX_CLIENTS;
+  struct result* result = &shared->results[which];
+  int count = options->clients;
+  if (beside)
+    open_window("virtwl bench beside", options->beside_width, options->beside_height);
+  else
+    open_window(count > 1 ? "virtwl bench crowd" : "virtwl bench", options->width, options->height);
+  atomic_fetch_add(&shared->ready, 1);
+  wait_for_end_of(start);
+  if (!beside) {
+    size_t most = MAX_SAMPLES / (size_t)count;
+    measure(options, result, shared->samples + (size_t)which * most, most);
+    atomic_fetch_add(&shared->measured, 1);
+  }
+  /* Others that are still measured have no less beside them than before. */
+  unsigned frame = result->before + result->frames;
+  double from = now();
+  for (; !atomic_load(&shared->over); frame++) draw_frame(beside ? FULL : (enum mode)options->mode, frame);
+  if (beside) {
+    result->frames = frame;
+    result->seconds = now() - from;
+  }
+  close_window();
+}
+
+/* Waits until `done` and those that failed are all of `count`, or patience is over. Returns how many failed. */
+static int await_all(atomic_int* done, int count, double patience, int failed) {
+  for (double end = now() + patience; atomic_load(done) + failed < count && now() < end; usleep(LOOK_US)) {
+    int status;
+    while (waitpid(-1, &status, WNOHANG) > 0) failed++;
+  }
+  return failed;
+}
+
+/* Returns how many clients failed. */
+static int run_many(const struct options* options) {
+  static pid_t pids[MAX_CLIENTS + 1];
+  bool beside = options->beside_width > 0;
+  int count = options->clients + beside, start[2];
+  if (pipe(start) < 0) die("a pipe");
+  for (int i = 0; i < count; i++) {
+    pids[i] = fork();
+    if (pids[i] < 0) die("starting a client");
+    if (pids[i] > 0) continue;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    close(start[1]);
+    run_one_of_many(options, i < options->clients ? i : MAX_CLIENTS, start[0]);
+    _exit(0);
+  }
+  int failed = await_all(&shared->ready, count, PATIENCE, 0);
+  close(start[0]);
+  close(start[1]);
+  /* From here on the one beside counts as measured. */
+  if (beside) atomic_fetch_add(&shared->measured, 1);
+  await_all(&shared->measured, count, options->warmup + options->seconds + PATIENCE, failed);
+  atomic_store(&shared->over, 1);
+  for (double end = now() + PATIENCE; waitpid(-1, NULL, WNOHANG) >= 0; usleep(LOOK_US))
+    if (now() > end)
+      for (int i = 0; i < count; i++) kill(pids[i], SIGKILL);
+  if (beside && !shared->results[MAX_CLIENTS].frames) {
+    fprintf(stderr, "client: the one beside the others did not draw\n");
     exit(1);
   }
-}
-
-/* ---- buffers --------------------------------------------------------------------------------------------------- */
-
-static void create_buffer(struct buffer* buffer) {
-  int fd = memfd_create("bench", MFD_CLOEXEC);
-  if (fd < 0 || ftruncate(fd, (off_t)size) < 0) die("memory for a buffer");
-  buffer->pixels = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (buffer->pixels == MAP_FAILED) die("mmap of a buffer");
-  struct wl_shm_pool* pool = wl_shm_create_pool(shm, fd, (int32_t)size);
-  buffer->wl = wl_shm_pool_create_buffer(pool, 0, width, height, (int32_t)stride, WL_SHM_FORMAT_XRGB8888);
-  wl_buffer_add_listener(buffer->wl, &buffer_listener, buffer);
-  wl_shm_pool_destroy(pool);
-  close(fd);
-  buffer->busy = false;
-}
-
-static void destroy_buffer(struct buffer* buffer) {
-  wl_buffer_destroy(buffer->wl);
-  munmap(buffer->pixels, size);
-  memset(buffer, 0, sizeof *buffer);
-}
-
-static struct buffer* free_buffer(void) {
-  for (;;) {
-    for (int i = 0; i < buffer_count; i++)
-      if (!buffers[i].busy) return &buffers[i];
-    if (buffer_count < MAX_BUFFERS) {
-      struct buffer* buffer = &buffers[buffer_count++];
-      create_buffer(buffer);
-      memset(buffer->pixels, 0x40, size); /* what lies around the square of `small` */
-      return buffer;
-    }
-    if (wl_display_dispatch(display) < 0) die("waiting for a buffer's release");
-  }
-}
-
-/* Every row changes in every frame and differs from its neighbours, so that nobody on the way can leave rows out. */
-static void fill(uint8_t* pixels, int32_t w, int32_t h, unsigned frame) {
-  for (int32_t row = 0; row < h; row++)
-    memset(pixels + (size_t)row * stride, (int)((frame * 3 + (unsigned)row) & 0xff), (size_t)w * 4);
-}
-
-static void commit(struct buffer* buffer, int32_t damage_width, int32_t damage_height) {
-  wl_surface_attach(surface, buffer->wl, 0, 0);
-  wl_surface_damage_buffer(surface, 0, 0, damage_width, damage_height);
-  wl_surface_commit(surface);
-  buffer->busy = true;
-}
-
-static void draw_frame(enum mode mode, unsigned frame) {
-  static struct buffer* shown; /* of newpool: the frame before */
-  struct buffer* buffer;
-  switch (mode) {
-    case SYNC:
-      break;
-    case FULL:
-      buffer = free_buffer();
-      fill(buffer->pixels, width, height, frame);
-      commit(buffer, width, height);
-      break;
-    case SMALL_DAMAGE:
-      buffer = free_buffer();
-      fill(buffer->pixels, SMALL, SMALL, frame);
-      commit(buffer, SMALL, SMALL);
-      break;
-    case NEWPOOL:
-      buffer = &buffers[frame % 2];
-      create_buffer(buffer);
-      fill(buffer->pixels, width, height, frame);
-      commit(buffer, width, height);
-      if (shown) destroy_buffer(shown); /* the commit has replaced it */
-      shown = buffer;
-      break;
-  }
-  round_trip();
+  return count - atomic_load(&shared->measured);
 }
 
 /* ---- the run --------------------------------------------------------------------------------------------------- */
@@ -225,84 +209,90 @@ static int compare_floats(const void* a, const void* b) {
   return (x > y) - (x < y);
 }
 
-static void usage(void) {
-  fprintf(stderr, "usage: client --mode sync|full|small|newpool [--size WxH] [--seconds S] [--warmup S]\n");
+/* Sums of all clients that were measured, and their times in order. */
+static void print_results(const struct options* options, int failed) {
+  struct result sum = {0};
+  double fps = 0, least = 0;
+  size_t most = MAX_SAMPLES / (size_t)options->clients, count = 0;
+  for (int i = 0; i < options->clients; i++) {
+    const struct result* one = &shared->results[i];
+    if (!one->samples) continue;
+    double rate = one->frames / one->seconds;
+    fps += rate;
+    if (!count || rate < least) least = rate;
+    sum.frames += one->frames;
+    sum.before += one->before;
+    sum.cpu_us += one->cpu_us;
+    if (one->seconds > sum.seconds) sum.seconds = one->seconds;
+    if (one->buffers > sum.buffers) sum.buffers = one->buffers;
+    memmove(shared->samples + count, shared->samples + (size_t)i * most, one->samples * sizeof(float));
+    count += one->samples;
+  }
+  if (!count) {
+    fprintf(stderr, "client: none of %d clients was measured\n", options->clients);
+    exit(1);
+  }
+  qsort(shared->samples, count, sizeof(float), compare_floats);
+  const float* at = shared->samples;
+  const struct result* beside = &shared->results[MAX_CLIENTS];
+  printf(
+      "{\"mode\":\"%s\",\"width\":%d,\"height\":%d,\"frames\":%u,\"seconds\":%.3f,\"fps\":%.1f,"
+      "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"buffers\":%d,"
+      "\"before\":%u,\"cpu_us\":%.0f,\"first_frame\":%.6f,"
+      "\"clients\":%d,\"failed\":%d,\"least_fps\":%.1f,\"beside_fps\":%.1f}\n",
+      mode_names[options->mode], options->width, options->height, sum.frames, sum.seconds, fps, at[count / 2],
+      at[count * 9 / 10], at[count * 99 / 100], at[count - 1], sum.buffers, sum.before, sum.cpu_us,
+      shared->results[0].first_frame, options->clients, failed, least,
+      beside->frames ? beside->frames / beside->seconds : 0);
+}
+
+static _Noreturn void usage(void) {
+  fprintf(stderr,
+          "usage: client --mode sync|full|small|newpool|start [--size WxH] [--seconds S] [--warmup S]\n"
+          "              [--clients N] [--beside WxH]\n");
   exit(2);
 }
 
+/* 16,384 keeps the largest buffer at 1 GiB, within the int32 of wl_shm. */
+static void parse_size(const char* text, int* width, int* height) {
+  if (sscanf(text, "%dx%d", width, height) != 2) usage();
+  if (*width < SMALL || *height < SMALL || *width > 16384 || *height > 16384) usage();
+}
+
 int main(int argc, char** argv) {
-  int mode = -1;
-  double seconds = 3, warmup = 0.3;
+  struct options options = {.mode = -1, .width = 1920, .height = 1080, .clients = 1, .seconds = 3, .warmup = 0.3};
   for (int i = 1; i < argc; i += 2) {
     if (i + 1 == argc) usage();
     const char *option = argv[i], *value = argv[i + 1];
     if (strcmp(option, "--mode") == 0) {
-      for (int m = 0; m < 4; m++)
-        if (strcmp(value, mode_names[m]) == 0) mode = m;
+      for (int m = 0; m < MODES; m++)
+        if (strcmp(value, mode_names[m]) == 0) options.mode = m;
     } else if (strcmp(option, "--size") == 0) {
-      if (sscanf(value, "%dx%d", &width, &height) != 2) usage();
+      parse_size(value, &options.width, &options.height);
     } else if (strcmp(option, "--seconds") == 0) {
-      seconds = atof(value);
+      options.seconds = atof(value);
     } else if (strcmp(option, "--warmup") == 0) {
-      warmup = atof(value);
+      options.warmup = atof(value);
+    } else if (strcmp(option, "--clients") == 0) {
+      options.clients = atoi(value);
+    } else if (strcmp(option, "--beside") == 0) {
+      parse_size(value, &options.beside_width, &options.beside_height);
     } else {
       usage();
     }
   }
-  /* 16,384 keeps the largest buffer at 1 GiB, within the int32 of wl_shm. */
-  if (mode < 0 || seconds <= 0 || warmup < 0 || width < SMALL || height < SMALL || width > 16384 || height > 16384)
-    usage();
-  stride = (size_t)width * 4;
-  size = stride * (size_t)height;
+  if (options.mode < 0 || options.seconds <= 0 || options.warmup < 0) usage();
+  if (options.clients < 1 || options.clients > MAX_CLIENTS) usage();
+  bool many = options.clients > 1 || options.beside_width > 0;
+  if (many && options.mode == START) usage();
 
-  display = wl_display_connect(NULL);
-  if (!display) die("connecting to the compositor ($WAYLAND_DISPLAY)");
-  struct wl_registry* registry = wl_display_get_registry(display);
-  wl_registry_add_listener(registry, &registry_listener, NULL);
-  round_trip();
-  if (!compositor || !shm || !wm_base) {
-    fprintf(stderr, "client: the compositor lacks wl_compositor 4, wl_shm or xdg_wm_base\n");
-    return 1;
-  }
-  surface = wl_compositor_create_surface(compositor);
-  struct xdg_surface* xdg_surface = xdg_wm_base_get_xdg_surface(wm_base, surface);
-  xdg_surface_add_listener(xdg_surface, &xdg_surface_listener, NULL);
-  struct xdg_toplevel* toplevel = xdg_surface_get_toplevel(xdg_surface);
-  xdg_toplevel_add_listener(toplevel, &toplevel_listener, NULL);
-  xdg_toplevel_set_title(toplevel, "virtwl bench");
-  wl_surface_commit(surface);
-  while (!configured)
-    if (wl_display_dispatch(display) < 0) die("waiting for the first configure");
-
-  float* samples = malloc(MAX_SAMPLES * sizeof *samples);
-  if (!samples) die("memory for the timings");
-  unsigned frame = 0, first = 0;
-  size_t count = 0;
-  double begin = now(), before = begin, measured_from = 0, cpu_from = 0;
-  for (;;) {
-    draw_frame((enum mode)mode, frame++);
-    double after = now();
-    if (measured_from > 0) {
-      if (count < MAX_SAMPLES) samples[count++] = (float)((after - before) * 1e6);
-      if (after - measured_from >= seconds) break;
-    } else if (after - begin >= warmup) {
-      measured_from = after;
-      cpu_from = cpu();
-      first = frame;
-    }
-    before = after;
-  }
-  double taken = now() - measured_from, cpu_taken = cpu() - cpu_from;
-  unsigned frames = frame - first;
-
-  qsort(samples, count, sizeof *samples, compare_floats);
-  printf(
-      "{\"mode\":\"%s\",\"width\":%d,\"height\":%d,\"frames\":%u,\"seconds\":%.3f,\"fps\":%.1f,"
-      "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"buffers\":%d,"
-      "\"before\":%u,\"cpu_us\":%.0f}\n",
-      mode_names[mode], width, height, frames, taken, frames / taken, samples[count / 2], samples[count * 9 / 10],
-      samples[count * 99 / 100], samples[count - 1], buffer_count, first, cpu_taken);
-  free(samples);
-  wl_display_disconnect(display);
+  shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (shared == MAP_FAILED) die("memory for the timings");
+  int failed = 0;
+  if (many)
+    failed = run_many(&options);
+  else
+    run_alone(&options);
+  print_results(&options, failed);
   return 0;
 }

@@ -13,7 +13,7 @@ import type { Window } from '../direct/window.js';
 import type { Mapping } from '../system/native.js';
 import { openDevice } from '../virtwl/device.js';
 import type { WaylandObject } from '../wayland-client/wayland-object.js';
-import type { Measurement, Mode } from './measure.js';
+import type { FrameMode, Measurement } from './measure.js';
 
 /** Side of the square that `small` changes, in pixels; as in the C client. */
 const SMALL = 64;
@@ -29,7 +29,7 @@ const PAPER = 0x40;
 const XRGB8888 = 1;
 
 interface Options {
-  mode: Mode;
+  mode: FrameMode;
   size: { width: number; height: number };
   seconds: number;
   warmup: number;

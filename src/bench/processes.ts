@@ -52,6 +52,12 @@ export class Running {
     });
   }
 
+  /** Of the process that was started. Throws where it could not be. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw this.failure('could not be started');
+    return this.#child.pid;
+  }
+
   get hasEnded(): boolean {
     return this.#hasEnded;
   }

@@ -1,146 +1,136 @@
 /**
- * From measurements to what is shown: medians over the rounds, the table, and the targets with met or missed.
+ * From measurements to what is shown: medians over the rounds, how quick each system is beside a direct connection, the
+ * processor time of what a frame goes through, and the targets with met or missed. Widths fit a terminal of 132 columns.
  */
 import Table from 'cli-table3';
 
-import { median, type Case, type Measurement } from './measure.js';
-import { SYSTEMS, type SystemName } from './systems.js';
+import type { Case } from './measure.js';
+import {
+  caseName,
+  findCell,
+  HEADINGS,
+  metricOf,
+  P50,
+  P99,
+  share,
+  SYSTEMS,
+  value,
+  type Cell,
+  type SystemName,
+} from './results.js';
+import type { Place, Use } from './steady.js';
+import { judge } from './targets.js';
 
-/** One system in one case. */
-export interface Cell {
-  readonly case: Case;
-  readonly system: SystemName;
-  readonly rounds: readonly Measurement[];
-  /** Why there are no measurements, or fewer. */
-  readonly failure?: string;
-}
+const STYLE = { head: [], border: [], compact: true, 'padding-left': 0 };
 
-/** A target is a ratio of two medians: rates for frames, p50 times for `sync`. */
-export interface Target {
-  readonly what: string;
-  readonly case: Case;
-  readonly system: SystemName;
-  readonly against: SystemName;
-  /** 'at least' for rates, 'at most' for times. */
-  readonly bound: 'at least' | 'at most';
-  readonly factor: number;
-}
+const number = (n: number): string => n.toLocaleString('en-US', { maximumFractionDigits: n < 100 ? 1 : 0 });
+const times = (n: number | undefined): string => (n === undefined ? '-' : `${n.toFixed(2)}x`);
 
-export interface TargetResult extends Target {
-  /** undefined when one of the two was not measured. */
-  readonly ratio: number | undefined;
-  readonly met: boolean;
-}
-
-const HD = '1920x1080';
-
-/** What the project set out to reach. */
-export const TARGETS: readonly Target[] = [
-  {
-    what: 'full damage, by copy',
-    case: { mode: 'full', size: HD },
-    system: 'copy',
-    against: 'waypipe',
-    bound: 'at least',
-    factor: 3,
-  },
-  {
-    what: 'full damage, drawn directly',
-    case: { mode: 'full', size: HD },
-    system: 'drawn',
-    against: 'direct',
-    bound: 'at least',
-    factor: 0.5,
-  },
-  {
-    what: 'small damage, by copy',
-    case: { mode: 'small', size: HD },
-    system: 'copy',
-    against: 'waypipe',
-    bound: 'at least',
-    factor: 2,
-  },
-  {
-    what: 'round trip p50, through virtwl run',
-    case: { mode: 'sync', size: HD },
-    system: 'copy',
-    against: 'waypipe',
-    bound: 'at most',
-    factor: 3,
-  },
-];
-
-const HEADINGS: Record<SystemName, string> = {
-  direct: 'direct',
-  waypipe: 'waypipe',
-  copy: 'virtwl, copied',
-  drawn: 'virtwl, drawn',
-};
-
-const CASE_NAMES = {
-  sync: 'round trip (p50)',
-  full: 'full damage',
-  small: '64x64 damage',
-  newpool: 'new pool each frame',
-} as const;
-
-export function caseName({ mode, size }: Case): string {
-  return mode === 'sync' ? CASE_NAMES.sync : `${CASE_NAMES[mode]}, ${size}`;
-}
-
-/** The median over the rounds: frames a second, or for `sync` the p50 in microseconds. */
-export function value(cells: readonly Cell[], what: Case, system: SystemName): number | undefined {
-  const cell = cells.find(c => c.system === system && c.case.mode === what.mode && c.case.size === what.size);
-  if (cell === undefined || cell.rounds.length === 0) return undefined;
-  return median(cell.rounds.map(round => (what.mode === 'sync' ? round.p50_us : round.fps)));
-}
-
-function ratio(cells: readonly Cell[], what: Case, system: SystemName, against: SystemName): number | undefined {
-  const [a, b] = [value(cells, what, system), value(cells, what, against)];
-  return a === undefined || b === undefined ? undefined : a / b;
-}
-
-export function judge(cells: readonly Cell[]): TargetResult[] {
-  return TARGETS.map(target => {
-    const found = ratio(cells, target.case, target.system, target.against);
-    const met = found !== undefined && (target.bound === 'at least' ? found >= target.factor : found <= target.factor);
-    return { ...target, ratio: found, met };
+function right(head: readonly string[]): Table.Table {
+  return new Table({
+    head: [...head],
+    colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),
+    style: STYLE,
   });
 }
 
-const number = (n: number) => n.toLocaleString('en-US', { maximumFractionDigits: n < 100 ? 1 : 0 });
-const times = (n: number | undefined) => (n === undefined ? '-' : `${n.toFixed(2)}x`);
+/** Rates and times, with the p50 and p99 of a frame below its rate. */
+function formatValues(cells: readonly Cell[], cases: readonly Case[], systems: readonly SystemName[]): string {
+  const table = right(['', ...systems.map(system => HEADINGS[system])]);
+  const row = (name: string, show: (system: SystemName) => string | undefined): void => {
+    table.push([name, ...systems.map(system => show(system) ?? '-')]);
+  };
+  for (const what of cases) {
+    const { unit } = metricOf(what);
+    row(caseName(what), system => {
+      const found = value(cells, what, system);
+      if (found !== undefined) return `${number(found)} ${unit}`;
+      return findCell(cells, what, system)?.failure === undefined ? undefined : 'failed';
+    });
+    if (what.mode === 'start') continue;
+    row('  p50 / p99, ms', system => {
+      const [p50, p99] = [value(cells, what, system, P50), value(cells, what, system, P99)];
+      return p50 === undefined || p99 === undefined ? undefined : `${milliseconds(p50)} / ${milliseconds(p99)}`;
+    });
+    if (what.mode === 'clients') {
+      row('  clients that failed', system => {
+        const failed = value(cells, what, system, { of: round => round.failed });
+        return failed === undefined ? undefined : String(failed);
+      });
+    }
+  }
+  return table.toString();
+}
 
-/** The table of all cases, and the one of targets. Widths fit a terminal of 120 columns. */
+function milliseconds(us: number): string {
+  return us < 1e4 ? (us / 1000).toFixed(2) : number(us / 1000);
+}
+
+/** How quick each is, where a direct connection is 1. */
+function formatShares(cells: readonly Cell[], cases: readonly Case[], systems: readonly SystemName[]): string {
+  const others = systems.filter(system => system !== 'direct');
+  const table = right(['of direct', ...others.map(system => HEADINGS[system])]);
+  for (const what of cases) {
+    table.push([caseName(what), ...others.map(system => times(share(cells, what, system)))]);
+  }
+  return table.toString();
+}
+
+/** Processor time by frame and page faults by frame of what lies on the way, where it lives long enough to be watched. */
+function formatCosts(cells: readonly Cell[], cases: readonly Case[], systems: readonly SystemName[]): string {
+  const table = right(['us a frame', '', 'client', 'proxy, near', 'glue, far', 'sway', 'faults near', 'faults far']);
+  for (const what of cases.filter(({ mode }) => mode !== 'start')) {
+    for (const system of systems) {
+      const cell = findCell(cells, what, system);
+      const watched = cell?.rounds.some(({ steady }) => steady?.compositor !== undefined) ?? false;
+      if (!watched) continue;
+      const frame = (place: Place, of: (use: Use) => number): string => {
+        const found = value(cells, what, system, {
+          of: ({ fps, steady }) => {
+            if (steady === undefined) return undefined;
+            const use = steady[place];
+            return use && of(use) / (fps * steady.seconds);
+          },
+        });
+        return found === undefined ? '-' : found > 0 && found < 1 ? found.toFixed(2) : number(found);
+      };
+      const own = value(cells, what, system, { of: ({ cpu_us, frames }) => cpu_us / frames });
+      const cpu = (place: Place): string => frame(place, use => use.cpu_us);
+      const faults = (place: Place): string => frame(place, use => use.faults);
+      table.push([
+        ...[caseName(what), HEADINGS[system], own === undefined ? '-' : number(own)],
+        ...[cpu('near'), cpu('far'), cpu('compositor'), faults('near'), faults('far')],
+      ]);
+    }
+  }
+  return table.length === 0 ? '' : table.toString();
+}
+
+function formatTargets(cells: readonly Cell[]): string {
+  const table = new Table({ head: ['target', 'wanted', 'measured', ''], style: STYLE });
+  for (const { what, wanted, measured, verdict } of judge(cells)) {
+    table.push([what, wanted, measured, verdict === 'missed' ? 'MISSED' : verdict]);
+  }
+  return table.toString();
+}
+
+/** All tables, and why what failed did. */
 export function formatReport(cells: readonly Cell[]): string {
   const cases = [...new Map(cells.map(cell => [caseName(cell.case), cell.case])).values()];
-  const measured = SYSTEMS.filter(system => cells.some(cell => cell.system === system));
-  const style = { head: [], border: [] };
-  const table = new Table({
-    head: ['', ...measured.map(system => HEADINGS[system]), 'copied/waypipe', 'drawn/direct'],
-    colAligns: ['left', ...measured.map(() => 'right' as const), 'right', 'right'],
-    style,
-  });
-  for (const what of cases) {
-    const unit = what.mode === 'sync' ? ' us' : ' /s';
-    table.push([
-      caseName(what),
-      ...measured.map(system => {
-        const found = value(cells, what, system);
-        const failed = cells.some(c => c.system === system && c.case === what && c.failure !== undefined);
-        return found !== undefined ? number(found) + unit : failed ? 'failed' : '-';
-      }),
-      times(ratio(cells, what, 'copy', 'waypipe')),
-      times(ratio(cells, what, 'drawn', 'direct')),
-    ]);
-  }
-  const targets = new Table({ head: ['target', 'wanted', 'measured', ''], style });
-  for (const { what, bound, factor, against, ratio: found, met } of judge(cells)) {
-    const verdict = found === undefined ? 'not measured' : met ? 'met' : 'MISSED';
-    targets.push([what, `${bound} ${factor}x ${HEADINGS[against]}`, times(found), verdict]);
-  }
+  const systems = SYSTEMS.filter(system => cells.some(cell => cell.system === system));
   const failures = cells.flatMap(cell =>
     cell.failure === undefined ? [] : [`${HEADINGS[cell.system]}, ${caseName(cell.case)}: ${cell.failure}`],
   );
-  return [table.toString(), targets.toString(), ...failures].join('\n');
+  const complaints = cells.flatMap(cell => {
+    const round = cell.rounds.find(({ complaint }) => complaint !== undefined);
+    const where = `${HEADINGS[cell.system]}, ${caseName(cell.case)}`;
+    return round === undefined ? [] : [`${where}: ${round.failed} of ${round.clients} failed: ${round.complaint}`];
+  });
+  const tables = [
+    formatValues(cells, cases, systems),
+    formatShares(cells, cases, systems),
+    formatCosts(cells, cases, systems),
+    formatTargets(cells),
+  ];
+  return [...tables, ...failures, ...complaints].filter(text => text !== '').join('\n');
 }

@@ -13,6 +13,8 @@ const START_TIMEOUT_MS = 20_000;
 export interface Sway {
   /** Absolute path of the Wayland socket. */
   readonly display: string;
+  /** Its own, or of what runs it as another user. */
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -20,7 +22,9 @@ export interface Sway {
 export async function startSway(directory: string, mode: string): Promise<Sway> {
   chmodSync(directory, 0o700);
   const config = join(directory, 'sway.conf');
-  writeFileSync(config, `output HEADLESS-1 mode ${mode}\nxwayland disable\ndefault_border none\n`);
+  // Tiled, each of many windows would resize all others when it comes.
+  const crowd = 'for_window [title="virtwl bench crowd"] floating enable';
+  writeFileSync(config, `output HEADLESS-1 mode ${mode}\nxwayland disable\ndefault_border none\n${crowd}\n`);
   const sway = new Running('sway', asOrdinaryUser(['sway', '-c', config]), {
     ...HEADLESS,
     XDG_RUNTIME_DIR: directory,
@@ -31,5 +35,5 @@ export async function startSway(directory: string, mode: string): Promise<Sway> 
   const socket = await waitFor(sway, 'its Wayland socket', START_TIMEOUT_MS, () =>
     readdirSync(directory).find(name => /^wayland-\d+$/.test(name)),
   );
-  return { display: join(directory, socket), stop: () => sway.stop() };
+  return { display: join(directory, socket), pid: sway.pid, stop: () => sway.stop() };
 }

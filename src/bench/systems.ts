@@ -6,61 +6,147 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { VIRTWL, type LoopbackStack } from '../demo/loopback-stack.js';
-import { measure, type Case, type Measurement, type Mode } from './measure.js';
+import { NODE_FLAGS, VIRTWL, type LoopbackStack } from '../demo/loopback-stack.js';
+import { clientArguments, measure, type Case, type Measurement, type Mode } from './measure.js';
+import type { Placement } from './placement.js';
 import { Running, waitFor } from './processes.js';
-
-export type SystemName = 'direct' | 'waypipe' | 'copy' | 'drawn';
-export const SYSTEMS: readonly SystemName[] = ['direct', 'waypipe', 'copy', 'drawn'];
+import type { SystemName } from './results.js';
+import type { Places } from './steady.js';
+import type { Sway } from './sway.js';
 
 /** One way to the compositor. */
 export interface System {
   readonly name: SystemName;
   /** Modes that mean nothing to it. */
   readonly without?: readonly Mode[];
+  /** What a frame goes through that lives longer than a measurement. */
+  readonly places: Places;
   measure(what: Case, seconds: number): Promise<Measurement>;
   stop(): Promise<void>;
+}
+
+/** What all of them need. */
+export interface Surroundings {
+  readonly sway: Sway;
+  readonly placement: Placement;
+  /** The stack with its glue at that sway; started when it is asked for first. */
+  readonly stack: () => Promise<LoopbackStack>;
+  /** Makes a private directory for sockets. */
+  readonly directory: (name: string) => string;
 }
 
 /** A server that we start shows its socket within this many milliseconds. */
 const START_TIMEOUT_MS = 20_000;
 
+/** How long the proxy that stays does each of some things before it is measured, in seconds. */
+const WARM_UP_S = 0.7;
+
 const package_ = fileURLToPath(new URL('../../../', import.meta.url));
 const client = join(package_, 'build/bench/client');
+const relay = join(package_, 'build/bench/relay');
 const drawingClient = join(package_, 'dist/src/bench/direct-client.js');
+/** `virtwl`, as its first line has it started. */
+const virtwl = [process.execPath, ...NODE_FLAGS, VIRTWL];
 
-const clientArguments = (what: Case, seconds: number) => [
-  ...['--mode', what.mode],
-  ...['--size', what.size],
-  ...['--seconds', String(seconds)],
-];
+/** Starts the way of that name. */
+export async function startSystem(name: SystemName, around: Surroundings): Promise<System> {
+  const path = NEEDED[name].find(file => !existsSync(resolve(file)));
+  if (path !== undefined) throw new Error(`${path} is not there`);
+  return STARTERS[name](around);
+}
+
+const NEEDED: Record<SystemName, readonly string[]> = {
+  direct: [client],
+  floor: [client, relay],
+  'one-relay': [client, relay],
+  waypipe: [client],
+  copy: [client],
+  warm: [client],
+  drawn: [drawingClient],
+};
+
+const STARTERS: Record<SystemName, (around: Surroundings) => Promise<System>> = {
+  direct: startDirect,
+  floor: startFloor,
+  'one-relay': startOneRelay,
+  waypipe: startWaypipe,
+  copy: startCopy,
+  warm: startWarm,
+  drawn: startDrawn,
+};
+
+/** The plain client with that WAYLAND_DISPLAY. */
+function plainClient(name: string, placement: Placement, display: string): System['measure'] {
+  return (what, seconds) => {
+    const command = placement.clientSide([client, ...clientArguments(what, seconds)]);
+    return measure(name, command, { WAYLAND_DISPLAY: display }, seconds, what.clients);
+  };
+}
 
 /** The plain client on the compositor's own socket. */
-export function startDirect(display: string): System {
+async function startDirect({ sway, placement }: Surroundings): Promise<System> {
   return {
     name: 'direct',
-    measure: (what, seconds) =>
-      measure('direct', [client, ...clientArguments(what, seconds)], { WAYLAND_DISPLAY: display }, seconds),
+    places: { compositor: sway.pid },
+    measure: plainClient('direct', placement, sway.display),
     stop: async () => undefined,
   };
 }
 
+async function startRelay(name: string, command: readonly string[]): Promise<Running> {
+  const running = new Running(name, command, {});
+  await waitFor(running, 'its socket', START_TIMEOUT_MS, () => running.stdout.includes('listening') || undefined);
+  return running;
+}
+
+/** Two processes in a row that pass on bytes and descriptors, and do nothing else. */
+async function startFloor({ sway, placement, directory }: Surroundings): Promise<System> {
+  const [near, far] = ['near', 'far'].map(name => join(directory('floor'), name)) as [string, string];
+  const second = await startRelay('far relay', [relay, far, sway.display]);
+  const first = await startRelay('near relay', placement.clientSide([relay, near, far]));
+  return {
+    name: 'floor',
+    places: { near: first.pid, far: second.pid, compositor: sway.pid },
+    measure: plainClient('floor', placement, near),
+    stop: async () => {
+      await first.stop();
+      await second.stop();
+    },
+  };
+}
+
+/** One such process, where the glue is: what a client of ours that draws directly goes through. */
+async function startOneRelay({ sway, placement, directory }: Surroundings): Promise<System> {
+  const display = join(directory('one-relay'), 'far');
+  const only = await startRelay('relay', [relay, display, sway.display]);
+  return {
+    name: 'one-relay',
+    // What is drawn directly is compared with it, and that is not measured in these.
+    without: ['full', 'newpool', 'start', 'clients', 'flood'],
+    places: { far: only.pid, compositor: sway.pid },
+    measure: plainClient('one relay', placement, display),
+    stop: () => only.stop(),
+  };
+}
+
 /** waypipe with both its ends here, uncompressed: the two relays and the socket between them, and nothing else. */
-export async function startWaypipe(display: string, directory: string): Promise<System> {
-  const socket = join(directory, 'waypipe');
+async function startWaypipe({ sway, placement, directory }: Surroundings): Promise<System> {
+  const own = directory('waypipe');
+  const socket = join(own, 'waypipe');
   const options = ['--no-gpu', '-c', 'none', '-s', socket];
-  const env = { WAYLAND_DISPLAY: display, XDG_RUNTIME_DIR: directory };
+  const env = { WAYLAND_DISPLAY: sway.display, XDG_RUNTIME_DIR: own };
   const near = new Running('waypipe client', ['waypipe', ...options, 'client'], env);
   await waitFor(near, 'its socket', START_TIMEOUT_MS, () => existsSync(socket) || undefined);
   return {
     name: 'waypipe',
-    measure: (what, seconds) =>
-      measure(
-        'waypipe server',
-        ['waypipe', ...options, 'server', '--', client, ...clientArguments(what, seconds)],
-        { XDG_RUNTIME_DIR: directory, WAYLAND_DISPLAY: undefined },
-        seconds,
-      ),
+    // It starts two processes for each client.
+    without: ['clients'],
+    places: { compositor: sway.pid },
+    measure: (what, seconds) => {
+      const server = ['waypipe', ...options, 'server', '--', client, ...clientArguments(what, seconds)];
+      const own_ = { XDG_RUNTIME_DIR: own, WAYLAND_DISPLAY: undefined };
+      return measure('waypipe server', placement.clientSide(server), own_, seconds);
+    },
     stop: () => near.stop(),
   };
 }
@@ -72,46 +158,61 @@ const inClientVm = (stack: LoopbackStack, directory: string) => ({
   WAYLAND_DISPLAY: undefined,
 });
 
+const glueOf = (stack: LoopbackStack): number => stack.parts.get('compositor')!.process.pid!;
+
 /** The plain client under `virtwl run`: what is damaged is copied once, into memory that the compositor reads. */
-export function startCopy(stack: LoopbackStack, directory: string): System {
+async function startCopy({ sway, placement, stack, directory }: Surroundings): Promise<System> {
+  const [running, own] = [await stack(), directory('copy')];
   return {
     name: 'copy',
-    measure: (what, seconds) =>
-      measure(
-        'virtwl run',
-        [process.execPath, VIRTWL, 'run', '--', client, ...clientArguments(what, seconds)],
-        inClientVm(stack, directory),
-        seconds,
-      ),
+    places: { far: glueOf(running), compositor: sway.pid },
+    measure: (what, seconds) => {
+      const command = placement.clientSide([...virtwl, 'run', '--', client, ...clientArguments(what, seconds)]);
+      return measure('virtwl run', command, inClientVm(running, own), seconds, what.clients);
+    },
     stop: async () => undefined,
+  };
+}
+
+/** The same through a `virtwl run` that stays, as in a session. */
+async function startWarm({ sway, placement, stack, directory }: Surroundings): Promise<System> {
+  const running = await stack();
+  const env = inClientVm(running, directory('warm'));
+  const proxy = new Running('virtwl run', placement.clientSide([...virtwl, 'run']), env);
+  const display = await waitFor(
+    proxy,
+    'its socket',
+    START_TIMEOUT_MS,
+    () => /^WAYLAND_DISPLAY=(.*)$/m.exec(proxy.stdout)?.[1],
+  );
+  const measured = plainClient('client of virtwl run', placement, display);
+  // What it compiles as it runs, it has then.
+  for (const mode of ['sync', 'small', 'full'] as const) await measured({ mode, size: '640x480' }, WARM_UP_S);
+  return {
+    name: 'warm',
+    places: { near: proxy.pid, far: glueOf(running), compositor: sway.pid },
+    measure: async (what, seconds) => {
+      const [found, said] = [await measured(what, seconds), proxy.stderr.trim().split('\n').at(-1) ?? ''];
+      return found.complaint === undefined ? found : { ...found, complaint: `${found.complaint}; ${said}` };
+    },
+    stop: () => proxy.stop(),
   };
 }
 
 /** A client that knows us and draws straight into that memory. */
-export function startDrawn(stack: LoopbackStack, directory: string): System {
+async function startDrawn({ sway, placement, stack, directory }: Surroundings): Promise<System> {
+  const running = await stack();
+  const env = inClientVm(running, directory('drawn'));
   return {
     name: 'drawn',
-    // Its buffers are parts of a slab: there are no pools to make.
-    measure: (what, seconds) =>
-      measure(
-        'drawing client',
-        [process.execPath, drawingClient, ...clientArguments(what, seconds)],
-        inClientVm(stack, directory),
-        seconds,
-      ),
+    without: ['start', 'clients', 'flood'],
+    places: { far: glueOf(running), compositor: sway.pid },
+    measure: (what, seconds) => {
+      const command = placement.clientSide([process.execPath, drawingClient, ...clientArguments(what, seconds)]);
+      return measure('drawing client', command, env, seconds);
+    },
     stop: async () => undefined,
   };
-}
-
-/** What of the package must be there for a system, or undefined. */
-export function absent(name: SystemName): string | undefined {
-  const needed = {
-    direct: [client],
-    waypipe: [client],
-    copy: [client],
-    drawn: [drawingClient],
-  }[name];
-  return needed.find(path => !existsSync(resolve(path)));
 }
 
 /** The processor's name, for the report. */

@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 import type { Stage } from './cold-start.js';
 import { ROLES } from './cpu.js';
 import { median, type Case } from './measure.js';
-import { caseName } from './report.js';
+import { caseName } from './results.js';
 import { VM_SYSTEMS, type VmMeasurement, type VmSystemName } from './vm-systems.js';
 
 /** One system in one case. */

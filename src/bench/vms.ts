@@ -8,7 +8,7 @@ import { cpus, release } from 'node:os';
 import { VmStack } from '../demo/vm-stack.js';
 import { guestFiles } from '../vm/initramfs.js';
 import { ColdStart, type Stage } from './cold-start.js';
-import { caseName } from './report.js';
+import { caseName } from './results.js';
 import type { Case, Mode } from './measure.js';
 import { processorName } from './systems.js';
 import { formatCpu, formatRates, formatStages, type VmCell } from './vm-report.js';

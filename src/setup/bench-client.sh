@@ -1,11 +1,12 @@
 #!/bin/sh
-# Builds the benchmark's client, src/bench/client.c, to build/bench/client. Does nothing when that is newer.
+# Builds the benchmark's C programs to build/bench: its client and the relay that is its floor. Does nothing when both are
+# newer than their sources.
 set -eu
 cd "$(dirname "$0")/../.."
 
-source=src/bench/client.c
-built=build/bench/client
-if [ -e "$built" ] && [ -z "$(find "$source" "$0" -newer "$built")" ]; then
+built=build/bench/relay # the last to be built
+if [ -e build/bench/client ] && [ -e "$built" ] && [ -z "$(find src/bench -name '*.[ch]' -newer "$built")" ] &&
+    [ -z "$(find "$0" -newer "$built")" ]; then
     exit 0
 fi
 
@@ -13,6 +14,7 @@ mkdir -p build/bench
 protocol=/usr/share/wayland-protocols/stable/xdg-shell/xdg-shell.xml
 wayland-scanner client-header "$protocol" build/bench/xdg-shell-client-protocol.h
 wayland-scanner private-code "$protocol" build/bench/xdg-shell-protocol.c
-cc -std=c11 -O2 -Wall -Wextra -I build/bench -o "$built" "$source" build/bench/xdg-shell-protocol.c \
-    -lwayland-client
-echo "virtwl: built $built"
+cc -std=c11 -O2 -Wall -Wextra -I build/bench -o build/bench/client src/bench/client.c src/bench/window.c \
+    build/bench/xdg-shell-protocol.c -lwayland-client
+cc -std=c11 -O2 -Wall -Wextra -o "$built" src/bench/relay.c
+echo "virtwl: built build/bench/client and $built"

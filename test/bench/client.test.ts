@@ -1,17 +1,18 @@
 /**
- * The benchmark's C client on a real compositor, and the sums that the report makes of its results.
+ * The benchmark's C client on a real compositor.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import t from 'tap';
 
-import { measure, median, parseMeasurement, type Measurement, type Mode } from '../../src/bench/measure.js';
-import { formatReport, judge, TARGETS, value, type Cell } from '../../src/bench/report.js';
+import { descendants } from '../../src/bench/cpu.js';
+import { measure, parseMeasurement } from '../../src/bench/measure.js';
 import { startSway } from '../../src/bench/sway.js';
-import type { SystemName } from '../../src/bench/systems.js';
+import { eventually } from '../eventually.js';
 
 const CLIENT = 'build/bench/client';
 
@@ -24,8 +25,8 @@ t.test('the client', async t => {
     await sway.stop();
     rmSync(directory, { recursive: true });
   });
-  const run = (mode: string, size = '640x360') => {
-    const command = [CLIENT, '--mode', mode, '--size', size, '--seconds', '0.2', '--warmup', '0.05'];
+  const run = (mode: string, size = '640x360', ...more: string[]) => {
+    const command = [CLIENT, '--mode', mode, '--size', size, '--seconds', '0.2', '--warmup', '0.05', ...more];
     return measure('client', command, { WAYLAND_DISPLAY: sway.display }, 0.2);
   };
 
@@ -46,9 +47,46 @@ t.test('the client', async t => {
     t.match(await run('full', '1920x1080'), { width: 1920, height: 1080 });
   });
 
+  await t.test('one frame, and when the compositor had it', async t => {
+    const before = Number(process.hrtime.bigint()) / 1e9;
+    const found = await run('start');
+    t.match(found, { mode: 'start', frames: 1, clients: 1, failed: 0 });
+    t.ok(found.first_frame! > before, 'by the clock that is read here');
+  });
+
+  await t.test('many clients at once, whose rates are summed', async t => {
+    const found = await run('small', '64x64', '--clients', '12');
+    t.match(found, { clients: 12, failed: 0, width: 64 });
+    t.ok(found.frames >= 12, 'frames of all');
+    t.ok(found.least_fps! > 0 && 12 * found.least_fps! <= found.fps, 'the slowest is told');
+    t.ok(found.p50_us <= found.p99_us && found.p99_us <= found.max_us, 'times of all frames, in order');
+    t.equal(found.beside_fps, 0);
+  });
+
+  await t.test('another beside it, which is not measured', async t => {
+    const found = await run('sync', '64x64', '--beside', '320x240');
+    t.match(found, { clients: 1, failed: 0 });
+    t.ok(found.beside_fps! > 0, 'draws');
+  });
+
+  await t.test('those that fail are counted', async t => {
+    const args = ['--mode', 'small', '--size', '64x64', '--seconds', '2', '--clients', '12'];
+    const client = spawn(CLIENT, args, { env: { ...process.env, WAYLAND_DISPLAY: sway.display } });
+    let output = '';
+    client.stdout.on('data', (text: Buffer) => (output += text.toString()));
+    const children = (): number[] => descendants(client.pid!).slice(1);
+    await eventually('all have started', () => children().length === 12);
+    for (const pid of children().slice(0, 3)) process.kill(pid, 'SIGKILL');
+    await once(client, 'close');
+    t.match(parseMeasurement(output), { clients: 12, failed: 3 });
+  });
+
   await t.test('says what is wrong with its arguments', async t => {
     await t.rejects(run('fast'), { message: /usage/ });
     await t.rejects(run('full', '63x64'), { message: /usage/ }, 'smaller than the square of `small`');
+    await t.rejects(run('small', '64x64', '--clients', '0'), { message: /usage/ });
+    await t.rejects(run('small', '64x64', '--clients', '1001'), { message: /usage/ }, 'more than one machine serves');
+    await t.rejects(run('start', '64x64', '--clients', '2'), { message: /usage/ }, 'each with a start of its own');
     await t.rejects(run('full', '16385x64'), { message: /usage/ }, 'larger than a wl_shm pool may be');
   });
 
@@ -56,68 +94,5 @@ t.test('the client', async t => {
     await t.rejects(measure('client', [CLIENT, '--mode', 'sync'], { WAYLAND_DISPLAY: join(directory, 'none') }, 0.2), {
       message: /connecting to the compositor/,
     });
-  });
-});
-
-t.test('the report', async t => {
-  const measured = (mode: Mode, rate: number, p50: number): Measurement => ({
-    ...{ mode, width: 1920, height: 1080, frames: 1, seconds: 1, fps: rate },
-    ...{ p50_us: p50, p90_us: p50, p99_us: p50, max_us: p50, buffers: 2, before: 0, cpu_us: 0 },
-  });
-  const cell = (mode: Mode, system: SystemName, numbers: readonly number[]): Cell => ({
-    case: { mode, size: '1920x1080' },
-    system,
-    rounds: numbers.map(n => measured(mode, mode === 'sync' ? 1 : n, mode === 'sync' ? n : 1)),
-  });
-
-  await t.test('takes medians over the rounds', async t => {
-    t.equal(median([3, 1, 2]), 2);
-    t.equal(median([4, 1, 3, 2]), 2, 'the lower middle of an even number');
-    t.throws(() => median([]), RangeError);
-    const cells = [cell('full', 'copy', [900, 100, 300]), cell('sync', 'copy', [70, 90, 80])];
-    t.equal(value(cells, { mode: 'full', size: '1920x1080' }, 'copy'), 300, 'of rates');
-    t.equal(value(cells, { mode: 'sync', size: '1920x1080' }, 'copy'), 80, 'of p50 times');
-    t.equal(value(cells, { mode: 'full', size: '3840x2160' }, 'copy'), undefined);
-  });
-
-  const exactly = [
-    ...[cell('full', 'waypipe', [100]), cell('full', 'copy', [300])],
-    ...[cell('full', 'direct', [1000]), cell('full', 'drawn', [500])],
-    ...[cell('small', 'waypipe', [100]), cell('small', 'copy', [200])],
-    ...[cell('sync', 'waypipe', [50]), cell('sync', 'copy', [150])],
-  ];
-
-  await t.test('a target is met by the very number, and missed by less', async t => {
-    t.strictSame(
-      judge(exactly).map(({ met }) => met),
-      TARGETS.map(() => true),
-    );
-    const short = [
-      ...[cell('full', 'waypipe', [100]), cell('full', 'copy', [299])],
-      ...[cell('full', 'direct', [1000]), cell('full', 'drawn', [499])],
-      ...[cell('small', 'waypipe', [100]), cell('small', 'copy', [199])],
-      ...[cell('sync', 'waypipe', [50]), cell('sync', 'copy', [151])],
-    ];
-    t.strictSame(
-      judge(short).map(({ met }) => met),
-      TARGETS.map(() => false),
-    );
-  });
-
-  await t.test('a system that failed leaves its targets unmet and says why', async t => {
-    const cells = exactly.map(c => (c.system === 'copy' ? { ...c, rounds: [], failure: 'no such socket' } : c));
-    t.strictSame(
-      judge(cells).map(({ met }) => met),
-      [false, true, false, false],
-    );
-    const text = formatReport(cells);
-    t.match(text, /failed/);
-    t.match(text, /no such socket/);
-    t.match(text, /not measured/);
-  });
-
-  await t.test('a line that is no measurement is refused', async t => {
-    t.throws(() => parseMeasurement('{"frames":1}'), SyntaxError);
-    t.throws(() => parseMeasurement('what'), SyntaxError);
   });
 });
