@@ -4,7 +4,7 @@
  */
 import type { Case, Mode } from './measure.js';
 import { caseName, metricOf, type Cell, type Round, type SystemName } from './results.js';
-import { watchSteady } from './steady.js';
+import { untilIdle, watchSteady } from './steady.js';
 import type { System } from './systems.js';
 
 /** Modes in which frames come at an even pace from soon after the beginning. */
@@ -63,6 +63,7 @@ export async function measureAll({ systems, cases, rounds, seconds, say }: Rotat
           cell.failure = String(error instanceof Error ? error.message : error);
           line.push(`${cell.system.name} failed`);
         }
+        if (what.mode === 'clients') await untilIdle(cell.system.places);
       }
       say(`round ${round}  ${caseName(what)}: ${line.join(', ')}`);
     }

@@ -30,6 +30,12 @@ const SETTLED_MS = 450;
 /** How much of the measured time lies between both looks. */
 const SHARE = 0.7;
 
+/** How long what a crowd left behind is waited for, and how often it is looked at, in milliseconds. */
+const IDLE_TIMEOUT_MS = 30_000;
+const IDLE_LOOK_MS = 250;
+/** Share of a core that a process may take and count as idle: a compositor draws now and then. */
+const IDLE_SHARE = 0.1;
+
 /** Reads what one process has used until now. Zeros when it is gone. */
 export function useOf(pid: number): Use {
   const directory = `/proc/${pid}`;
@@ -90,4 +96,18 @@ export async function watchSteady(places: Places, seconds: number): Promise<Stea
     if (after[place] !== undefined) changes[place] = combine(after[place], before[place]!, -1);
   }
   return { ...changes, seconds: (to - from) / 1000 };
+}
+
+/**
+ * Waits until they have little to do any more: a crowd of clients that has gone leaves work behind, which is not to be in
+ * what is measured next. False when they were not idle in time.
+ */
+export async function untilIdle(places: Places, timeoutMs = IDLE_TIMEOUT_MS): Promise<boolean> {
+  const used = (): number => Object.values(usesOf(places)).reduce((sum, { cpu_us }) => sum + cpu_us, 0);
+  for (const end = performance.now() + timeoutMs; performance.now() < end;) {
+    const before = used();
+    await pause(IDLE_LOOK_MS);
+    if (used() - before < IDLE_SHARE * IDLE_LOOK_MS * 1000) return true;
+  }
+  return false;
 }

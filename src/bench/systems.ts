@@ -160,15 +160,27 @@ const inClientVm = (stack: LoopbackStack, directory: string) => ({
 
 const glueOf = (stack: LoopbackStack): number => stack.parts.get('compositor')!.process.pid!;
 
+/** Where clients failed, what proxy and glue said last is a part of the reason. */
+function complaining(found: Measurement, stack: LoopbackStack, proxySaid = ''): Measurement {
+  if (found.complaint === undefined) return found;
+  const proxy = proxySaid.trim().split('\n').at(-1) ?? '';
+  const glue = stack.parts.get('compositor')!.lines.at(-1) ?? '';
+  const said = [found.complaint, proxy, glue].filter(line => line !== '');
+  return { ...found, complaint: said.join('\n  ') };
+}
+
 /** The plain client under `virtwl run`: what is damaged is copied once, into memory that the compositor reads. */
 async function startCopy({ sway, placement, stack, directory }: Surroundings): Promise<System> {
   const [running, own] = [await stack(), directory('copy')];
   return {
     name: 'copy',
     places: { far: glueOf(running), compositor: sway.pid },
-    measure: (what, seconds) => {
+    measure: async (what, seconds) => {
       const command = placement.clientSide([...virtwl, 'run', '--', client, ...clientArguments(what, seconds)]);
-      return measure('virtwl run', command, inClientVm(running, own), seconds, what.clients);
+      return complaining(
+        await measure('virtwl run', command, inClientVm(running, own), seconds, what.clients),
+        running,
+      );
     },
     stop: async () => undefined,
   };
@@ -191,10 +203,7 @@ async function startWarm({ sway, placement, stack, directory }: Surroundings): P
   return {
     name: 'warm',
     places: { near: proxy.pid, far: glueOf(running), compositor: sway.pid },
-    measure: async (what, seconds) => {
-      const [found, said] = [await measured(what, seconds), proxy.stderr.trim().split('\n').at(-1) ?? ''];
-      return found.complaint === undefined ? found : { ...found, complaint: `${found.complaint}; ${said}` };
-    },
+    measure: async (what, seconds) => complaining(await measured(what, seconds), running, proxy.stderr),
     stop: () => proxy.stop(),
   };
 }

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import { useOf, watchSteady } from '../../src/bench/steady.js';
+import { untilIdle, useOf, watchSteady } from '../../src/bench/steady.js';
 
 /** A process that does so over and over, and says a line first. */
 async function busy(t: Test, script: string): Promise<number> {
@@ -41,6 +41,13 @@ t.test('what a process started counts with it', async t => {
   const pid = await busy(t, 'import subprocess\nsubprocess.run(["sh", "-c", "while :; do :; done"])');
   const { near } = await watchSteady({ near: pid }, 0.3);
   t.ok(near!.cpu_us > 0);
+});
+
+t.test('work that was left behind is waited for', async t => {
+  const pid = await busy(t, 'import time\nend=time.time()+0.6\nwhile time.time()<end: pass\nprint(2)\ntime.sleep(100)');
+  t.equal(await untilIdle({ near: pid }, 60_000), true, 'until it is done');
+  const more = await busy(t, 'while True: pass');
+  t.equal(await untilIdle({ near: pid, far: more }, 600), false, 'and not for ever');
 });
 
 t.test('a process that is gone has used nothing', t => {
