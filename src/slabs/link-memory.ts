@@ -74,6 +74,8 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMembe
   readonly #foreign = new WeakSet<MappedSlab>();
   /** What a window will begin with, once there is as much again. */
   #kept: { readonly part: SlabPart<Pool>; readonly bytes: number } | undefined;
+  /** A part of a slab that was joined for it, and `bytes` that it was for. */
+  #reserve: { readonly part: SlabPart<Pool>; readonly bytes: number } | undefined;
   #growing = false;
   /** Runs while a slab is on its way. */
   #timer: NodeJS.Timeout | undefined;
@@ -111,7 +113,7 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMembe
    * had now, and another Error when there will be none; a later call tries again.
    */
   take(bytes: number): SlabPart<Pool> | undefined {
-    const part = this.#fromHeld(bytes);
+    const part = this.#fromReserve(bytes) ?? this.#fromHeld(bytes);
     if (part !== undefined) return part;
     const failure = this.#failure;
     if (failure !== undefined) {
@@ -120,8 +122,9 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMembe
     }
     if (this.#growing) return undefined;
     const joinable = bytes < LARGE_BYTES ? this.#joinable(bytes) : undefined;
-    if (joinable !== undefined) {
-      this.#join(joinable);
+    const place = joinable?.ranges.allocate(bytes, PAGE_BYTES);
+    if (joinable !== undefined && place !== undefined) {
+      this.#join(joinable, place, bytes);
       return undefined;
     }
     if (this.#pausing()) throw new NoMemory(this.#lastRefusal);
@@ -169,8 +172,8 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMembe
   dropEmpty(): number {
     if (!this.#growing) {
       // The window may be gone that waited for it.
-      this.#kept?.part.free();
-      this.#kept = undefined;
+      for (const waiting of [this.#kept, this.#reserve]) waiting?.part.free();
+      this.#kept = this.#reserve = undefined;
     }
     let unmapped = 0;
     for (const held of [...this.#held]) if (held.offsets.size === 0) unmapped += this.#drop(held);
@@ -190,14 +193,26 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMembe
 
   #fromHeld(bytes: number): SlabPart<Pool> | undefined {
     for (const held of this.#held) {
-      const { slab, pool, offsets } = held;
+      const { slab, offsets } = held;
       if (!isFor(held, bytes)) continue;
       const offset = slab.ranges.allocate(bytes, PAGE_BYTES);
       if (offset === undefined) continue;
       offsets.add(offset);
-      return { mapping: slab.mapping, pool, offset, free: () => this.#free(held, offset) };
+      return this.#partOf(held, offset);
     }
     return undefined;
+  }
+
+  #fromReserve(bytes: number): SlabPart<Pool> | undefined {
+    const reserve = this.#reserve;
+    this.#reserve = undefined;
+    if (reserve?.bytes === bytes) return reserve.part;
+    reserve?.part.free();
+    return undefined;
+  }
+
+  #partOf(held: Held<Pool>, offset: number): SlabPart<Pool> {
+    return { mapping: held.slab.mapping, pool: held.pool, offset, free: () => this.#free(held, offset) };
   }
 
   #joinable(bytes: number): MappedSlab | undefined {
@@ -208,23 +223,30 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMembe
     );
   }
 
-  #join(slab: MappedSlab): void {
+  /** The part at `offset` is taken already: of many that join at the same time each finds room, and none has a slab for nothing. */
+  #join(slab: MappedSlab, offset: number, bytes: number): void {
     // It stays mapped while the answer is on its way.
     slab.users += 1;
-    const left = this.#wait(`join a slab of ${slab.size} bytes`, () => this.#arena.leave(slab));
+    const leave = (): void => {
+      slab.ranges.free(offset);
+      this.#arena.leave(slab);
+    };
+    const left = this.#wait(`join a slab of ${slab.size} bytes`, leave);
     this.#source.join!(slab.key!).then(
       ({ pool, release }) => {
         if (left()) {
           if (!this.#closed) release();
           return;
         }
-        this.#held.push({ slab, pool, release, offsets: new Set() });
+        const held = { slab, pool, release, offsets: new Set([offset]) };
+        this.#held.push(held);
+        this.#reserve = { part: this.#partOf(held, offset), bytes };
         this.#done();
       },
       () => {
         if (left()) return;
         this.#foreign.add(slab);
-        this.#arena.leave(slab);
+        leave();
         this.#done();
       },
     );

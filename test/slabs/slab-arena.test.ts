@@ -33,6 +33,22 @@ t.test('small buffers of several connections lie in one slab', async t => {
   await held.assertSame(t);
 });
 
+t.test('many that ask at once have a pool each, and none for nothing', async t => {
+  const arena = new SlabArena();
+  const connections = Array.from({ length: 300 }, () => memory({ arena }));
+  for (const { source } of connections) source.joining = 'granted';
+  const part = (m: (typeof connections)[number]) => taken(m.memory, MIB / 4);
+  await part(connections[0]!);
+  await Promise.all(connections.slice(1).map(part));
+  const pools = connections.map(({ memory: m }) => m.slabCount);
+  t.ok(
+    pools.every(count => count === 1),
+    `${Math.max(...pools)} at most`,
+  );
+  for (const { memory: m } of connections) m.close();
+  t.equal(arena.slabCount, 0);
+});
+
 t.test('what a connection had that has ended is used for others later', async t => {
   const arena = new SlabArena();
   const [one, two] = [memory({ arena }), memory({ arena })];
