@@ -219,14 +219,14 @@ export class Desk {
   }
 }
 
-/** Captures the first output, also when it was away in between. */
+/** Captures the first output, also when it was away in between. Rejects where sway draws nothing on it. */
 function captureOf(display: Display): () => Promise<Picture> {
   let capturer: Capturer | undefined;
   return async () => {
     for (const end = Date.now() + PATIENCE_MS; ; await pause(LOOK_INTERVAL_MS)) {
       try {
         capturer ??= await Capturer.open(display, { output: 'HEADLESS-1' });
-        return pictureOf(await capturer.capture());
+        return pictureOf(await answered(capturer.capture()));
       } catch (error) {
         capturer?.close();
         capturer = undefined;
@@ -234,6 +234,18 @@ function captureOf(display: Display): () => Promise<Picture> {
       }
     }
   };
+}
+
+async function answered<T>(capture: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const never = pause(PATIENCE_MS, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`sway has drawn nothing for ${PATIENCE_MS / 1000} s`);
+  });
+  try {
+    return await Promise.race([capture, never]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** Takes the pointer, which is in the pictures, to where nothing else is. */

@@ -129,6 +129,9 @@ export function outputChanges(): Step[] {
           await desk.sway.message('output HEADLESS-1 disable');
           await desk.sway.message('output HEADLESS-1 enable');
         }
+        // sway 1.10 may draw nothing on an output that has come back, until something else of it changes.
+        await desk.sway.message('output HEADLESS-1 scale 2');
+        await desk.sway.message('output HEADLESS-1 scale 1');
       },
       { facts: rects },
     ),

@@ -80,7 +80,8 @@ export const gtk: readonly Program[] = [
     package: 'gnome-text-editor',
     command: () => ['gnome-text-editor', '--standalone'],
     env: { GSK_RENDERER: 'cairo' },
-    steps: [starts(), types('typed here'), presses('F10', 'menu opened')],
+    // No letter reaches below its line: where GTK 4.18 draws into the buffer that it drew last, it cuts those in the title.
+    steps: [starts(), types('seen here'), presses('F10', 'menu opened')],
   },
   {
     name: 'GNOME Calculator',

@@ -79,13 +79,4 @@ export const media: readonly Program[] = [
     command: () => ['/usr/bin/emacs-pgtk', '-Q', '--eval', '(progn (blink-cursor-mode 0) (switch-to-buffer "text"))'],
     steps: [starts(), types('typed here\n'), presses('F10', 'menu opened'), presses('Escape', 'and closed')],
   },
-  {
-    name: 'VLC',
-    toolkit: 'Qt 5',
-    package: 'vlc',
-    // It refuses to run as root unless it is told that root is somebody else.
-    command: () => ['vlc', '--no-qt-privacy-ask', '--intf=qt'],
-    env: { QT_QPA_PLATFORM: 'wayland' },
-    steps: [starts()],
-  },
 ];

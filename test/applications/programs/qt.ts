@@ -75,6 +75,22 @@ export const qt: readonly Program[] = [
     steps: [starts(), types('6*7\n'), presses('Alt+f', 'menu opened')],
   },
   {
+    name: 'KWrite',
+    toolkit: 'Qt 5 or 6, KDE',
+    package: 'kwrite',
+    command: () => ['kwrite'],
+    env,
+    steps: [starts(), types('typed here'), presses('Alt+f', 'menu opened'), presses('Escape', 'and closed')],
+  },
+  {
+    name: 'Okular',
+    toolkit: 'Qt 5 or 6, KDE',
+    package: 'okular',
+    command: () => ['okular', 'docs/demo.png'],
+    env,
+    steps: [starts(), presses('Alt+f', 'menu opened'), presses('Escape', 'and closed')],
+  },
+  {
     name: 'KeePassXC',
     toolkit: 'Qt 5',
     package: 'keepassxc',
