@@ -162,6 +162,40 @@ const PAGE_STEPS: readonly Step[] = [
   ),
 ];
 
+/** A place of the page's paper where it fills an output, its colour, and a text field there. */
+const FILLED = {
+  paper: { x: 900, y: 600 },
+  colour: 0xf4f0e0,
+  text: { x: 180, y: 145 },
+  choice: { x: 180, y: 205 },
+} as const;
+
+/** What is done with it where nobody tells its title. */
+const ANYWHERE: readonly Step[] = [
+  does('page shown', async desk => {
+    const { x, y } = FILLED.paper;
+    await desk.seat.move(x, y);
+    await desk.screen.until(
+      'the page',
+      ({ pixels, width }) => (pixels[y * width + x - 20]! & 0xffffff) === FILLED.colour,
+    );
+    await desk.screen.still('the page');
+  }),
+  does('text typed', async desk => {
+    await desk.seat.click(FILLED.text.x, FILLED.text.y);
+    await desk.seat.type('Typed, 1+2=3');
+  }),
+  does('cut and pasted twice', async desk => {
+    for (const chord of ['Ctrl+a', 'Ctrl+x', 'Ctrl+v', 'Ctrl+v']) await desk.seat.key(chord);
+  }),
+  does('list opened', desk => desk.seat.click(FILLED.choice.x, FILLED.choice.y)),
+  does('choice made', async desk => {
+    for (const key of ['Down', 'Down', 'Return']) await desk.seat.key(key);
+  }),
+  does('context menu opened', desk => desk.seat.click(FILLED.paper.x, 200, 'right')),
+  does('and closed', desk => desk.seat.key('Escape')),
+];
+
 const beside = (directory: string): readonly string[] => [process.execPath, FILE_SOURCE, join(directory, 'a file.txt')];
 
 function prepareFile(directory: string): void {
@@ -214,6 +248,7 @@ export const browsers: readonly Program[] = [
     },
     beside,
     steps: PAGE_STEPS,
+    anywhere: ANYWHERE,
   },
   {
     name: 'Chromium',

@@ -36,6 +36,7 @@ function mpv(name: string, toolkit: string, ...output: string[]): Program {
       presses('f', 'and left'),
       presses('6', 'keys pressed'),
     ],
+    anywhere: [starts(), presses('6', 'keys pressed')],
   };
 }
 
@@ -78,5 +79,6 @@ export const media: readonly Program[] = [
     needs: '/usr/bin/emacs-pgtk',
     command: () => ['/usr/bin/emacs-pgtk', '-Q', '--eval', '(progn (blink-cursor-mode 0) (switch-to-buffer "text"))'],
     steps: [starts(), types('typed here\n'), presses('F10', 'menu opened'), presses('Escape', 'and closed')],
+    anywhere: true,
   },
 ];
