@@ -208,8 +208,10 @@ export class Desk {
     if ('message' in this.compositor)
       await this.until(`${windows} window(s)`, async () => (await this.windows()).length >= windows);
     await this.until('pixels', async () => !this.#isEmpty(await this.screen.capture()));
+    if ('message' in this.compositor) return;
     // The window is under the pointer, which shows what its program wants once it is moved.
-    if (!('message' in this.compositor)) await this.seat.push(-1, -1);
+    await this.screen.still('a window');
+    await this.seat.push(-1, -1);
   }
 
   /** Ends the programs, and waits until nothing of them is seen. False where that does not come: the desk is used up. */
