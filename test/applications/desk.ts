@@ -9,16 +9,23 @@ import { LoopbackStack } from '../../src/demo/loopback-stack.js';
 import { pictureOf, type Picture } from '../../src/frames/picture.js';
 import { Capturer } from '../../src/wayland-client/capture.js';
 import { Display } from '../../src/wayland-client/display.js';
-import { startSway, type Sway } from '../compositors.js';
+import { startCage, startLabwc, startSway, type Compositor, type Sway } from '../compositors.js';
 import { quietEnvironment, run, runIn, type Application } from '../loopback/applications.js';
-import { isSame, Screen } from '../loopback/screen.js';
+import { boundsOfDifference, Screen } from '../loopback/screen.js';
 import { Seat } from './seat.js';
 
 /** How the programs of a desk are connected. */
 export type Way = 'directly' | 'through virtwl';
 
-export const WIDTH = 1280;
-export const HEIGHT = 800;
+/** Size of the output. That of the others is wlroots' own for a headless one; neither tells of its windows, as sway does. */
+const SIZES = {
+  sway: { width: 1280, height: 800 },
+  labwc: { width: 1280, height: 720 },
+  cage: { width: 1280, height: 720 },
+} as const;
+export type CompositorName = keyof typeof SIZES;
+export const COMPOSITORS = Object.keys(SIZES) as readonly CompositorName[];
+
 /** How long a picture has to stay the same, in milliseconds: programs load what they show piece by piece. */
 const STILL_MS = 1_000;
 /** How long anything may take to come about, in milliseconds: a browser's first start on a busy machine. */
@@ -26,6 +33,8 @@ const PATIENCE_MS = 90_000;
 /** How long sway waits for a window to have the size that it was given, in milliseconds. */
 const TRANSACTION_MS = 3_000;
 const LOOK_INTERVAL_MS = 50;
+/** How far a pointer's picture may reach, in pixels. */
+const POINTER_SIZE = 64;
 
 /** Collects what is to be done at the end, as a test of tap does. */
 export class Ending {
@@ -67,7 +76,7 @@ export class Desk {
 
   private constructor(
     readonly way: Way,
-    readonly sway: Sway,
+    private readonly compositor: Compositor | Sway,
     readonly seat: Seat,
     readonly screen: Screen,
     private readonly empty: Picture,
@@ -78,36 +87,37 @@ export class Desk {
   ) {}
 
   /**
-   * sway waits for windows to have the sizes that it gives them, for 0.2 s unless it is told otherwise. What it does when
-   * a program is slower looks different.
-   *
    * @param directory made anew for each run: what a program shows of its path must be the same for each way
+   * @param name what runs there; with sway, windows lie side by side, with the others, each fills the output
    */
-  static async open(way: Way, directory: string): Promise<Desk> {
+  static async open(way: Way, directory: string, name: CompositorName = 'sway'): Promise<Desk> {
     const ending = new Ending();
+    const size = SIZES[name];
     try {
-      const sway = await startSway(ending, {
-        width: WIDTH,
-        height: HEIGHT,
-        flags: [`-Dtxn-timeout=${TRANSACTION_MS}`],
-      });
+      const compositor = await startNamed(ending, name);
       let stack: LoopbackStack | undefined;
       if (way === 'through virtwl') {
-        stack = await LoopbackStack.start({ compositor: { attach: sway.display }, budget: '2G' });
+        stack = await LoopbackStack.start({ compositor: { attach: compositor.display }, budget: '2G' });
         ending.teardown(() => stack!.stop());
       }
-      const seat = await Seat.take(sway.display, { width: WIDTH, height: HEIGHT });
+      const seat = await Seat.take(compositor.display, size);
       ending.teardown(() => seat.close());
-      const display = await Display.connect(sway.display);
+      const display = await Display.connect(compositor.display);
       ending.teardown(() => display.close());
       const screen = new Screen(captureOf(display), STILL_MS, PATIENCE_MS);
       await park(seat);
       const empty = await screen.still('an empty output');
-      return new Desk(way, sway, seat, screen, empty, ending, stack, directory);
+      return new Desk(way, compositor, seat, screen, empty, ending, stack, directory);
     } catch (error) {
       await ending.end();
       throw error;
     }
+  }
+
+  /** @throws Error where something else runs, which cannot be told anything */
+  get sway(): Sway {
+    if (!('message' in this.compositor)) throw new Error('this needs a desk with sway');
+    return this.compositor;
   }
 
   /** Empties the directory of the suite's files and lets the next program find nothing of the last one. */
@@ -123,8 +133,8 @@ export class Desk {
       this.stack === undefined
         ? run(this.ending, command, {
             ...together,
-            XDG_RUNTIME_DIR: this.sway.runtimeDir,
-            WAYLAND_DISPLAY: this.sway.display,
+            XDG_RUNTIME_DIR: this.compositor.runtimeDir,
+            WAYLAND_DISPLAY: this.compositor.display,
           })
         : runIn(this.ending, this.stack, 'client', command, together);
     this.programs.push(program);
@@ -150,8 +160,9 @@ export class Desk {
     return { status: await program.ended, stderr: program.stderr };
   }
 
-  /** Windows, in sway's order. The label that the glue puts before a title is left out. */
+  /** Windows, in sway's order; none where sway does not run. The label that the glue puts before a title is left out. */
   async windows(): Promise<WindowSeen[]> {
+    if (!('message' in this.compositor)) return [];
     const found: WindowSeen[] = [];
     const walk = (node: TreeNode): void => {
       if (node.pid !== undefined) {
@@ -192,10 +203,15 @@ export class Desk {
     await this.until(`the file ${name}`, () => existsSync(join(this.directory, name)));
   }
 
-  /** Waits until so many windows are there, and something is drawn. */
+  /** Waits until so many windows are there, where that is told, and something is drawn. */
   async shown(windows: number): Promise<void> {
-    await this.until(`${windows} window(s)`, async () => (await this.windows()).length >= windows);
-    await this.until('pixels', async () => !isSame(await this.screen.capture(), this.empty));
+    if ('message' in this.compositor)
+      await this.until(`${windows} window(s)`, async () => (await this.windows()).length >= windows);
+    await this.until('pixels', async () => !this.#isEmpty(await this.screen.capture()));
+    if ('message' in this.compositor) return;
+    // The window is under the pointer, which shows what its program wants once it is moved.
+    await this.screen.still('a window');
+    await this.seat.push(-1, -1);
   }
 
   /** Ends the programs, and waits until nothing of them is seen. False where that does not come: the desk is used up. */
@@ -203,7 +219,7 @@ export class Desk {
     await Promise.all([...this.programs.splice(0), ...this.#helpers.splice(0)].map(program => program.stop()));
     await park(this.seat);
     try {
-      await this.screen.until('an empty output', picture => isSame(picture, this.empty));
+      await this.screen.until('an empty output', picture => this.#isEmpty(picture));
       return true;
     } catch {
       return false;
@@ -214,19 +230,36 @@ export class Desk {
     return this.ending.end();
   }
 
+  /** Whether nothing is shown but the pointer where it is parked: cage keeps the picture that the last program gave it. */
+  #isEmpty(picture: Picture): boolean {
+    const bounds = boundsOfDifference(this.empty, picture);
+    if (bounds === undefined) return true;
+    return bounds.x >= picture.width - POINTER_SIZE && bounds.y >= picture.height - POINTER_SIZE;
+  }
+
   async #titles(): Promise<string> {
     return JSON.stringify((await this.windows()).map(({ title }) => title));
   }
 }
 
-/** Captures the first output, also when it was away in between. */
+/**
+ * sway waits for windows to have the sizes that it gives them, for 0.2 s unless it is told otherwise. What it does when a
+ * program is slower looks different.
+ */
+function startNamed(ending: Ending, name: CompositorName): Promise<Compositor | Sway> {
+  if (name === 'labwc') return startLabwc(ending);
+  if (name === 'cage') return startCage(ending);
+  return startSway(ending, { ...SIZES.sway, flags: [`-Dtxn-timeout=${TRANSACTION_MS}`] });
+}
+
+/** Captures the first output, also when it was away in between. Rejects where sway draws nothing on it. */
 function captureOf(display: Display): () => Promise<Picture> {
   let capturer: Capturer | undefined;
   return async () => {
     for (const end = Date.now() + PATIENCE_MS; ; await pause(LOOK_INTERVAL_MS)) {
       try {
         capturer ??= await Capturer.open(display, { output: 'HEADLESS-1' });
-        return pictureOf(await capturer.capture());
+        return pictureOf(await answered(capturer.capture()));
       } catch (error) {
         capturer?.close();
         capturer = undefined;
@@ -236,9 +269,21 @@ function captureOf(display: Display): () => Promise<Picture> {
   };
 }
 
+async function answered<T>(capture: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const never = pause(PATIENCE_MS, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`nothing was drawn for ${PATIENCE_MS / 1000} s`);
+  });
+  try {
+    return await Promise.race([capture, never]);
+  } finally {
+    over.abort();
+  }
+}
+
 /** Takes the pointer, which is in the pictures, to where nothing else is. */
 function park(seat: Seat): Promise<void> {
-  return seat.move(WIDTH - 1, HEIGHT - 1);
+  return seat.move(seat.extent.width - 1, seat.extent.height - 1);
 }
 
 /** What a program said last. */

@@ -34,8 +34,13 @@ export interface Program {
   /** Makes files that it needs, in an empty directory. */
   prepare?(directory: string): void;
   /** A program that runs beside it from the start, the suite's own. */
-  readonly beside?: (directory: string) => readonly string[];
+  readonly beside?: ((directory: string) => readonly string[]) | undefined;
   readonly steps: readonly Step[];
+  /**
+   * What is done with it on compositors that put each window over the whole output and tell nothing of it; true: all its
+   * steps. Default: it is not run there.
+   */
+  readonly anywhere?: readonly Step[] | true;
   /** Which runs take it: the test command's, and others. Default: only `npm run test:applications`. */
   readonly inTestCommand?: boolean;
 }

@@ -4,6 +4,7 @@
  *   npm run test:applications                          all that are installed; prints a table
  *   npm run test:applications -- firefox gtk           only programs whose name has one of these words in it
  *   npm run test:applications -- --write               brings the rows in docs/applications.md up to date
+ *   npm run test:applications -- --compositor labwc    the few that are run there, or with cage; default: sway, and all
  *   npm run test:applications -- --pictures DIRECTORY  keeps each picture that was taken
  *   npm run test:applications -- --wayland DIRECTORY   keeps what programs print with WAYLAND_DEBUG=1
  *
@@ -16,7 +17,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { encodePng, type Picture } from '../../src/frames/picture.js';
 import { compareProgram, type ProgramResult } from './compare.js';
-import { Desk } from './desk.js';
+import { COMPOSITORS, Desk, type Way } from './desk.js';
 import type { Program } from './program.js';
 import { programs } from './programs/index.js';
 import { markdown, systemName, updatePage } from './table.js';
@@ -24,9 +25,17 @@ import { markdown, systemName, updatePage } from './table.js';
 const PAGE = 'docs/applications.md';
 
 const { values, positionals } = parseArgs({
-  options: { write: { type: 'boolean' }, pictures: { type: 'string' }, wayland: { type: 'string' } },
+  options: {
+    write: { type: 'boolean' },
+    compositor: { type: 'string', default: 'sway' },
+    pictures: { type: 'string' },
+    wayland: { type: 'string' },
+  },
   allowPositionals: true,
 });
+const compositor = COMPOSITORS.find(name => name === values.compositor);
+if (compositor === undefined)
+  throw new RangeError(`--compositor ${values.compositor} is none of ${COMPOSITORS.join(', ')}`);
 
 /** The place where programs have their files: the same path for both ways, since programs show it. */
 const place = mkdtempSync(join(tmpdir(), 'virtwl-programs-'));
@@ -48,13 +57,14 @@ function said(program: Program, way: string, text: string): void {
 async function runAll(wanted: readonly Program[]): Promise<ProgramResult[]> {
   const results: ProgramResult[] = [];
   let desks: readonly [Desk, Desk] | undefined;
+  const open = (way: Way): Promise<Desk> => Desk.open(way, directory, compositor);
   const close = async (): Promise<void> => {
     const old = desks;
     desks = undefined;
     for (const desk of old ?? []) await desk.close();
   };
   for (const program of wanted) {
-    desks ??= [await Desk.open('directly', directory), await Desk.open('through virtwl', directory)];
+    desks ??= [await open('directly'), await open('through virtwl')];
     if (values.wayland !== undefined) for (const desk of desks) desk.environment = { WAYLAND_DEBUG: '1' };
     const began = Date.now();
     let result: ProgramResult;
@@ -93,18 +103,26 @@ function tell({ program, installed, steps }: ProgramResult, ms: number): void {
   });
 }
 
+/** The programs of a compositor, with what is done with them there. */
+const there =
+  compositor === 'sway'
+    ? programs
+    : programs.flatMap(({ anywhere, ...program }) =>
+        anywhere === undefined
+          ? []
+          : [{ ...program, steps: anywhere === true ? program.steps : anywhere, beside: undefined }],
+      );
 const words = positionals.map(word => word.toLowerCase());
-const wanted = programs.filter(
-  ({ name }) => words.length === 0 || words.some(word => name.toLowerCase().includes(word)),
-);
+const wanted = there.filter(({ name }) => words.length === 0 || words.some(word => name.toLowerCase().includes(word)));
 try {
   const results = await runAll(wanted);
-  const compositor = execFileSync('sway', ['--version'], { encoding: 'utf8' }).trim();
+  const version = execFileSync(compositor, [compositor === 'cage' ? '-v' : '--version'], { encoding: 'utf8' }).trim();
   const table = markdown(results);
-  console.log(`\n${systemName()}, ${compositor}\n\n${table}`);
+  console.log(`\n${systemName()}, ${version}\n\n${table}`);
   if (values.write === true) {
-    const names = programs.map(({ name }) => name);
-    updatePage(PAGE, systemName(), `On ${compositor}:`, results, names);
+    const names = there.map(({ name }) => name);
+    const place = compositor === 'sway' ? systemName() : `${systemName()}, ${compositor}`;
+    updatePage(PAGE, place, `On ${version}:`, results, names);
   }
   const bad = results.filter(({ steps }) => steps.some(({ outcome }) => outcome === 'differs' || outcome === 'fails'));
   console.log(`\n${results.filter(({ installed }) => installed).length} programs, ${bad.length} of them not the same`);

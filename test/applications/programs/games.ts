@@ -1,7 +1,7 @@
 /** SDL 2 and 3: the tests of the library, which draw, change the pointer, and lock it as games do; and games. */
 import { join } from 'node:path';
 import type { Program, Step } from '../program.js';
-import { does, drags, presses, starts, startsMoving } from '../steps.js';
+import { does, drags, presses, starts, startsBlack, startsMoving } from '../steps.js';
 
 const lock: Step[] = [
   starts(),
@@ -19,7 +19,7 @@ const lock: Step[] = [
 /** The tests of one version of the library, and how it is told what to use. */
 function sdl(version: 2 | 3, environment: Readonly<Record<string, string>>) {
   const tests = `/usr/libexec/installed-tests/SDL${version}`;
-  return (name: string, steps: readonly Step[]): Program => {
+  return (name: string, steps: readonly Step[], anywhere?: Program['anywhere']): Program => {
     const program = join(tests, name);
     return {
       name: `SDL ${version} ${name}`,
@@ -29,6 +29,7 @@ function sdl(version: 2 | 3, environment: Readonly<Record<string, string>>) {
       command: () => ['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', tests, program],
       env: { SDL_RENDER_DRIVER: 'software', ...environment },
       steps,
+      ...(anywhere === undefined ? {} : { anywhere }),
     };
   };
 }
@@ -36,7 +37,7 @@ function sdl(version: 2 | 3, environment: Readonly<Record<string, string>>) {
 const sdl2 = sdl(2, { SDL_VIDEODRIVER: 'wayland', SDL_AUDIODRIVER: 'dummy' });
 const sdl3 = sdl(3, { SDL_VIDEO_DRIVER: 'wayland', SDL_AUDIO_DRIVER: 'dummy' });
 
-const mouse: Step[] = [starts(), drags([500, 300], [700, 450], 'line drawn')];
+const mouse: Step[] = [startsBlack(), drags([500, 300], [700, 450], 'line drawn')];
 
 export const games: readonly Program[] = [
   sdl2('testrelative', lock),
@@ -44,7 +45,7 @@ export const games: readonly Program[] = [
   sdl2('testcustomcursor', [starts()]),
   sdl2('testviewport', [startsMoving()]),
   sdl2('testsprite2', [startsMoving()]),
-  sdl3('testrelative', lock),
+  sdl3('testrelative', lock, true),
   sdl3('testmouse', mouse),
   sdl3('testsprite', [startsMoving()]),
   {

@@ -14,6 +14,7 @@ export const terminals: readonly Program[] = [
     command: directory => foot('--override=font=DejaVu Sans Mono:size=10', 'sh', '-c', `cat > '${directory}/typed'`),
     steps: [starts(), typesToFile(LINES)],
     inTestCommand: true,
+    anywhere: true,
   },
   {
     name: 'foot, outputs',
@@ -63,6 +64,7 @@ export const terminals: readonly Program[] = [
       ],
     ],
     steps: [starts(), typesToFile(LINES)],
+    anywhere: true,
   },
   {
     name: 'alacritty',
