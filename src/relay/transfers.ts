@@ -140,7 +140,7 @@ export class Transfers {
   /**
    * A write end for the compositor in place of `sink`, which a client of this VM wants written and this function takes
    * ownership of. On this account until it ends, as {@link pipeForSink}. Over the limit, `sink` is closed: who reads
-   * finds the end. So is one that can make its writer wait, see {@link Transfers.#makesWait}.
+   * finds the end. So is one that can make its writer wait, see `#makesWait`.
    */
   pipeToReader(sink: OwnedFd): OwnedFd {
     try {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { ScriptResult } from '../../src/vm/machine.js';
+import { eventually } from '../eventually.js';
 import { echoServer } from './echo-server.js';
 import { holding, smallGuest } from './guests.js';
 
@@ -46,7 +47,10 @@ t.test('programs of 32 bits get the same', t => conforms(t, 'conformance.32'));
 
 t.test('the device keeps nothing of programs that have ended', async t => {
   await run('true');
-  t.match(device?.counts, { vfds: 0, mappings: 0 });
+  // The driver closes at the device what a program leaves, some time after its end.
+  const holds = (): number => (device?.counts?.vfds ?? NaN) + (device?.counts?.mappings ?? NaN);
+  await eventually('nothing', () => holds() === 0);
+  t.equal(holds(), 0);
 });
 
 t.test('the driver can be taken from its device under users, and given it again', async t => {

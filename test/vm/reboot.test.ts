@@ -41,6 +41,7 @@ t.test('a guest restarts', async t => {
       const { output } = await machine.run('/virtwl/conformance --strict | tail -1', BOOT_MS);
       t.match(output, /^# 0 failed/, 'the next driver starts with nothing wrong');
       await machine.run('true');
+      await eventually('nothing of the life before', () => device?.counts?.vfds === 0);
       t.match(device?.counts, { vfds: 0, mappings: 0, allocBytes: 0 }, 'nothing of the life before is left');
     });
   }

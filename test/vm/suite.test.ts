@@ -11,6 +11,7 @@ import { WlDeviceServer } from '../../src/host/wl-device/server.js';
 import { native } from '../../src/system/native.js';
 import { GuestProgram } from '../../src/vm/guest-program.js';
 import { bootGuest } from '../../src/vm/guest.js';
+import { eventually } from '../eventually.js';
 import { PEER_SERVERS, startPeerServers } from '../virtwl/peer-servers.js';
 
 /** How long the suite may take, in milliseconds: it takes seconds, and minutes where it is emulated on a busy machine. */
@@ -67,6 +68,8 @@ t.test('the suite of the guest library, which loopback passes, on /dev/wl0', asy
   }
   t.match(output, /^ {4}1\.\.\d+$/m, `it came to its end (${errors})`);
   t.ok(count > 20, `${count} of its tests were seen`);
-  await machine.run('true');
-  t.match(device.counts, { vfds: 0, mappings: 0 }, 'and left nothing in the device');
+  // The driver closes at the device what a program leaves, some time after its end.
+  const holds = (): number => (device.counts?.vfds ?? NaN) + (device.counts?.mappings ?? NaN);
+  await eventually('and left nothing in the device', () => holds() === 0);
+  t.equal(holds(), 0, 'and left nothing in the device');
 });
