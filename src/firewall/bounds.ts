@@ -37,6 +37,13 @@ export const BOUNDS = [
       'Subsurfaces above one another, which compositors walk by recursion. Toolkits nest two or three, browsers ten.',
   },
   {
+    name: 'layers',
+    most: 16,
+    ceiling: 1_024,
+    reason:
+      'Pixels of the surfaces of one window, as a multiple of what it covers: all of them are painted when any of them changes. A browser has two to four.',
+  },
+  {
     name: 'popup-depth',
     most: 32,
     ceiling: 1_024,

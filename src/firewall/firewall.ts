@@ -136,7 +136,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       roles.concern,
       serialsConcern(),
       regionsConcern(cost => pace.charge(cost), vm.bounds),
-      geometryConcern(vm.pixels, cost => pace.charge(cost)),
+      geometryConcern(vm.pixels, cost => pace.charge(cost), vm.bounds.layers),
       textInputsConcern(),
       population.concern,
       idleConcern,

@@ -12,6 +12,7 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { Box } from '../wayland/region.js';
+import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { XdgSurfaceError, XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
 import { CHECKS } from './checks.js';
 import { iconRequests } from './icons.js';
@@ -49,8 +50,9 @@ export const DEFAULT_PIXEL_BOUNDS: PixelBounds = { shadow: DEFAULT_SHADOW, curso
 /**
  * The concern for one connection.
  * @param charge what the compositor is told beyond the request itself, in requests
+ * @param layers pixels that are painted of a tree of surfaces, as a multiple of what it covers
  */
-export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => void): Concern {
+export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => void, layers: number): Concern {
   const surfaces = new Surfaces();
   const titleBars = new TitleBars(surfaces);
   const keeper = new GeometryKeeper(bounds, surfaces, titleBars, charge);
@@ -97,6 +99,7 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
           node.state.settle();
           checkSizes(call.object, node.state);
           node.commit();
+          checkLayers(node, layers);
           images.commit(call, node);
           hints.commit(call);
           return keeper.commit(call, node);
@@ -331,6 +334,19 @@ class GeometryKeeper {
     window.role = role;
     this.surfaces.setWindow(role, window);
   }
+}
+
+/** A tree of fewer square units is painted at once, whatever lies above each other in it. */
+const SMALL_TREE = 1 << 20;
+
+/** @throws ProtocolError (no_memory) for a tree of which too much lies above each other */
+function checkLayers({ top }: Node, most: number): void {
+  const painted = top.painted();
+  if (painted <= SMALL_TREE) return;
+  const { x1, y1, x2, y2 } = top.extents()!;
+  if (painted <= most * (x2 - x1) * (y2 - y1)) return;
+  const text = `virtwl: a window's surfaces have over ${most} times its pixels (limit layers in its VM's policy)`;
+  throw new ProtocolError(1, WlDisplayError.no_memory, text);
 }
 
 /** What a commit costs; see `pace.ts`. */

@@ -51,6 +51,7 @@ export class SurfaceNode<Window = unknown> {
   /** What was worked out last; undefined: something has changed. */
   #extents: Box | undefined;
   #sure: Box | undefined;
+  #painted: number | undefined;
 
   constructor(readonly surface: RelayObject) {}
 
@@ -186,6 +187,15 @@ export class SurfaceNode<Window = unknown> {
     return hasInside(this.#sure) ? this.#sure : undefined;
   }
 
+  /** Square units of it and those below it together, however they lie. */
+  painted(): number {
+    if (this.#painted === undefined) {
+      this.#painted = this.#largest.width * this.#largest.height;
+      for (const child of this.#children) this.#painted += child.painted();
+    }
+    return this.#painted;
+  }
+
   #reach({ width, height }: Size, add: (child: SurfaceNode<Window>, reach: Growing) => void): Box {
     const reach: Growing = { x1: Infinity, y1: Infinity, x2: -Infinity, y2: -Infinity };
     if (width > 0 && height > 0) grow(reach, 0, 0, width, height);
@@ -195,7 +205,7 @@ export class SurfaceNode<Window = unknown> {
 
   /** What was worked out for it and those above is not valid any more. */
   #changed(): void {
-    this.#extents = this.#sure = undefined;
+    this.#extents = this.#sure = this.#painted = undefined;
     const { parent } = this;
     if (parent !== undefined) parent.#changed();
   }

@@ -18,6 +18,14 @@ const {
   'parent-depth': MAX_PARENT_DEPTH,
 } = DEFAULT_BOUNDS;
 
+/** What surfaces above each other are made of. */
+const LAYERED = [
+  ['wl_compositor', 4],
+  ['wl_subcompositor', 1],
+  ['wp_viewporter', 1],
+  ['wp_single_pixel_buffer_manager_v1', 1],
+] as const;
+
 const count = (peer: Peer, name: string): number => peer.all(name).length;
 const errorCode = (peer: Peer): unknown => peer.all('wl_display.error').at(-1)?.args[1];
 
@@ -92,6 +100,34 @@ t.test('bounds of one thing are what a policy says', async t => {
     await settle(20);
     t.equal(count(compositor, 'wl_surface.damage'), 3, 'the rest as one');
     t.equal(errorCode(client), undefined);
+  });
+
+  await t.test('layers', async t => {
+    for (const count of [3, 4]) {
+      const b = await behindWall(t, LAYERED, new VmFirewall('work', { layers: 3 }));
+      const { client, bound } = b;
+      const pixel = client.make(bound.wp_single_pixel_buffer_manager_v1, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
+      const large = (): number => {
+        const of = client.make(bound.wl_compositor, 'create_surface');
+        const viewport = client.make(bound.wp_viewporter, 'get_viewport', ['new', of]);
+        client.say(viewport, 'set_destination', [1024, 1024]);
+        client.say(of, 'attach', [pixel, 0, 0]);
+        return of;
+      };
+      const top = large();
+      for (let i = 1; i < count; i++) {
+        const child = large();
+        client.make(bound.wl_subcompositor, 'get_subsurface', ['new', child, top]);
+        client.say(child, 'commit');
+      }
+      client.say(top, 'commit');
+      if (count === 3) await client.roundtrip();
+      else {
+        await client.isEnded();
+        t.match(client.last('wl_display.error').args[2], /over 3 times its pixels \(limit layers/);
+      }
+      t.equal(client.ended, count > 3, `${count} above each other`);
+    }
   });
 
   await t.test('ahead', async t => {
