@@ -23,13 +23,15 @@ export const HEADINGS: Record<SystemName, string> = {
 export type Round = Measurement & { readonly steady?: Steady };
 
 /** One system in one case. */
-export interface Cell {
+export interface CellOf<System, One> {
   readonly case: Case;
-  readonly system: SystemName;
-  readonly rounds: readonly Round[];
+  readonly system: System;
+  readonly rounds: readonly One[];
   /** Why there are no measurements, or fewer. */
   readonly failure?: string;
 }
+
+export type Cell = CellOf<SystemName, Round>;
 
 const CASE_NAMES: Record<Mode, string> = {
   sync: 'round trip',
@@ -71,8 +73,24 @@ export function sameCase(a: Case, b: Case): boolean {
   return a.mode === b.mode && a.size === b.size && a.clients === b.clients;
 }
 
-export function findCell(cells: readonly Cell[], what: Case, system: SystemName): Cell | undefined {
+export function findCell<System, One>(
+  cells: readonly CellOf<System, One>[],
+  what: Case,
+  system: System,
+): CellOf<System, One> | undefined {
   return cells.find(cell => cell.system === system && sameCase(cell.case, what));
+}
+
+/** The median of what `of` says of each round; undefined where it was not measured in each. */
+export function medianOf<System, One>(
+  cells: readonly CellOf<System, One>[],
+  what: Case,
+  system: System,
+  of: (round: One) => number | undefined,
+): number | undefined {
+  const values = findCell(cells, what, system)?.rounds.map(of) ?? [];
+  const known = values.filter(one => one !== undefined);
+  return known.length === 0 || known.length < values.length ? undefined : median(known);
 }
 
 /** The median over the rounds of what tells the case, or of another metric. undefined where it was not measured. */
@@ -82,9 +100,7 @@ export function value(
   system: SystemName,
   { of }: Pick<Metric, 'of'> = metricOf(what),
 ): number | undefined {
-  const values = findCell(cells, what, system)?.rounds.map(of) ?? [];
-  const known = values.filter(one => one !== undefined);
-  return known.length === 0 || known.length < values.length ? undefined : median(known);
+  return medianOf(cells, what, system, of);
 }
 
 /** One system's value as a multiple of another's: of rates the more the better, of times the less. */

@@ -2,17 +2,11 @@
 import Table from 'cli-table3';
 import type { Stage } from './cold-start.js';
 import { ROLES } from './cpu.js';
-import { median, type Case } from './measure.js';
-import { caseName } from './results.js';
+import type { Case } from './measure.js';
+import { caseName, medianOf, type CellOf } from './results.js';
 import { VM_SYSTEMS, type VmMeasurement, type VmSystemName } from './vm-systems.js';
 
-/** One system in one case. */
-export interface VmCell {
-  readonly case: Case;
-  readonly system: VmSystemName;
-  readonly rounds: readonly VmMeasurement[];
-  readonly failure?: string;
-}
+export type VmCell = CellOf<VmSystemName, VmMeasurement>;
 
 const HEADINGS: Record<VmSystemName, string> = {
   inside: 'compositor VM',
@@ -23,17 +17,6 @@ const STYLE = { head: [], border: [] };
 
 const number = (n: number): string =>
   n.toLocaleString('en-US', { maximumFractionDigits: n < 10 ? 2 : n < 100 ? 1 : 0 });
-
-/** The median of what `of` says of each round; nothing where there is none. */
-function middle(
-  cells: readonly VmCell[],
-  what: Case,
-  system: VmSystemName,
-  of: (m: VmMeasurement) => number,
-): number | undefined {
-  const cell = cells.find(c => c.case === what && c.system === system);
-  return cell === undefined || cell.rounds.length === 0 ? undefined : median(cell.rounds.map(of));
-}
 
 function casesOf(cells: readonly VmCell[]): Case[] {
   return [...new Set(cells.map(cell => cell.case))];
@@ -47,7 +30,7 @@ export function formatRates(cells: readonly VmCell[]): string {
     style: STYLE,
   });
   const row = (name: string, unit: string, what: Case, of: (m: VmMeasurement) => number): void => {
-    const values = VM_SYSTEMS.map(system => middle(cells, what, system, of));
+    const values = VM_SYSTEMS.map(system => medianOf(cells, what, system, of));
     const [inside] = values;
     table.push([
       name,
@@ -84,13 +67,13 @@ export function formatCpu(cells: readonly VmCell[]): string {
   const own = (m: VmMeasurement): number => m.cpu_us / 1000 / m.frames;
   const inGuests = (m: VmMeasurement): number => guest.reduce((sum, role) => sum + m.cpu[role], own(m));
   for (const what of casesOf(cells)) {
-    const inside = middle(cells, what, 'inside', inGuests);
+    const inside = medianOf(cells, what, 'inside', inGuests);
     for (const system of VM_SYSTEMS) {
       const show = (of: (m: VmMeasurement) => number): string => {
-        const value = middle(cells, what, system, of);
+        const value = medianOf(cells, what, system, of);
         return value === undefined ? '-' : number(value);
       };
-      const sum = middle(cells, what, system, inGuests);
+      const sum = medianOf(cells, what, system, inGuests);
       table.push([
         ...[caseName(what), system, show(own), ...guest.map(role => show(m => m.cpu[role])), show(inGuests)],
         sum === undefined || inside === undefined ? '-' : `${(sum / inside).toFixed(2)}x`,

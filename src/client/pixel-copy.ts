@@ -54,8 +54,8 @@ export function checkIsWhole({ buffer, object }: Attached): void {
 
 /**
  * Copies `region` of `from`, in pixels, to the same place of `to`. Returns the bytes copied; undefined: a thread does it,
- * since `work` wants that, and `later` is called with the bytes afterwards. The pools' memory stays until then, whatever is unmapped; that nobody
- * writes to `to` is the caller's affair.
+ * since `work` wants that, and `later` is called with the bytes afterwards. The pools' memory stays until then, whatever
+ * is unmapped; that nobody writes to `to` is the caller's affair.
  */
 export function copyPixels(
   from: AppBuffer,

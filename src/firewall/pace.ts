@@ -1,7 +1,7 @@
 /**
  * How much of the compositor one VM may take. What its clients passed on is counted, by what it costs the compositor, and
- * `wl_display.sync` tells when it has been dealt with: the relays' own, or a client's where one comes at the right time. Three bounds follow, for all connections of the VM
- * together; above any of them its requests wait in its own links:
+ * `wl_display.sync` tells when it has been dealt with: the relays' own, or a client's where one comes at the right time.
+ * Three bounds follow, for all connections of the VM together; above any of them its requests wait in its own links:
  *
  * - what is under way at a time, so that it makes the compositor late by that and no more, and takes our own time in small
  *   slices;

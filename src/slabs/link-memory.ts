@@ -223,7 +223,10 @@ export class LinkMemory<Pool = RelayObject<'wl_shm_pool'>> implements ArenaMembe
     );
   }
 
-  /** The part at `offset` is taken already: of many that join at the same time each finds room, and none has a slab for nothing. */
+  /**
+   * The part at `offset` is taken already: of many that join at the same time each finds room, and none has a slab for
+   * nothing.
+   */
   #join(slab: MappedSlab, offset: number, bytes: number): void {
     // It stays mapped while the answer is on its way.
     slab.users += 1;
