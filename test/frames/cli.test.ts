@@ -1,22 +1,33 @@
 /** `virtwl frames` on real compositors: it passes where all is well, and says so where not. */
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { compare } from '../../src/frames/compare.js';
 import { Pattern } from '../../src/frames/pattern.js';
 import { decodePng } from '../../src/frames/picture.js';
 import type { ReportJson } from '../../src/frames/report.js';
 import { startCage, startSway, type Sway } from '../compositors.js';
+import { Screen } from '../loopback/screen.js';
 import { frames, framesJson, PATIENCE, startFrames } from './run-frames.js';
 
 t.setTimeout(200_000);
 
-/** A run is under way once its window is there. */
-async function underWay(sway: Sway): Promise<void> {
-  while (!JSON.stringify(await sway.message('-t', 'get_tree')).includes('virtwl-frames')) {
-    await new Promise(resolve => setTimeout(resolve, 20));
-  }
+/** Pictures that change this often are frames: a window that comes or goes, and the black one before the first, are fewer. */
+const CHANGES = 6;
+
+/** A run is under way once its frames go by. */
+async function underWay(t: Test, sway: Sway): Promise<void> {
+  const screen = await Screen.open(t, sway.display);
+  let last = '';
+  let changes = -1;
+  await screen.until('frames that go by', ({ pixels }) => {
+    const now = createHash('sha1').update(pixels).digest('hex');
+    if (now !== last) changes += 1;
+    last = now;
+    return changes >= CHANGES;
+  });
 }
 
 t.test('on sway', { timeout: 180_000 }, async t => {
@@ -83,7 +94,7 @@ t.test('on sway', { timeout: 180_000 }, async t => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       const args = ['--display', sway.display, '--frames', '1000000', '--size', '64x64', '--timeout', PATIENCE];
       const { child, outcome } = startFrames('--json', ...args);
-      await underWay(sway);
+      await underWay(t, sway);
       child.kill(signal);
       const { status, output } = await outcome;
       const report = JSON.parse(output) as ReportJson;
@@ -121,7 +132,7 @@ t.test('on cage', { timeout: 60_000 }, async t => {
 t.test('a compositor that dies in the middle ends the run', { timeout: 60_000 }, async t => {
   const sway = await startSway(t, { width: 320, height: 240 });
   const run = framesJson('--display', sway.display, '--frames', '1000000');
-  await underWay(sway);
+  await underWay(t, sway);
   await sway.kill();
   const report = await run;
   t.match(report, { status: 1, pass: false, error: /closed the connection/ });
