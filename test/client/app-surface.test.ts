@@ -190,10 +190,9 @@ class ModelSurface {
     for (const r of damage.surface) app.say(this.id, 'damage', [r.x1, r.y1, r.x2 - r.x1, r.y2 - r.y1]);
     app.say(this.id, 'commit');
     await settle(8);
-    if (connection.counters.frames === frames) {
-      await eventually('a thread has copied', () => connection.counters.frames > frames);
-      await settle(8);
-    }
+    // A thread may have copied in any of these turns, and the frame goes on in those after it.
+    await eventually('a thread has copied', () => connection.counters.frames > frames);
+    await settle(8);
 
     const shownId = far.surfaces.get(this.theirs)!.shown;
     const faults: string[] = [];
