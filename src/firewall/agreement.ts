@@ -5,6 +5,7 @@
  */
 import { ProtocolError, Verdict, type Call, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { XdgActivationTokenV1Error } from '../wayland/protocols/xdg-activation-v1.js';
 import { XdgToplevelError, XdgWmBaseError } from '../wayland/protocols/xdg-shell.js';
@@ -71,10 +72,12 @@ const SIDES = ['width', 'height'] as const;
 /** 0 is no bound. */
 const UNBOUND: Size = { width: 0, height: 0 };
 
+/** Of a toplevel. */
+const sizesOf = new Note<Bounds>();
+
 /** The least and the largest sizes of windows, which have to agree when they are committed. */
 class WindowSizes {
   /** By toplevel, since it was last hidden. */
-  readonly #bounds = new WeakMap<RelayObject, Bounds>();
 
   readonly requests = {
     xdg_toplevel: {
@@ -91,14 +94,14 @@ class WindowSizes {
   } satisfies RequestHandlers;
 
   #of(toplevel: RelayObject): Bounds {
-    let bounds = this.#bounds.get(toplevel);
-    if (bounds === undefined) this.#bounds.set(toplevel, (bounds = { least: UNBOUND, most: UNBOUND }));
+    let bounds = sizesOf.get(toplevel);
+    if (bounds === undefined) sizesOf.set(toplevel, (bounds = { least: UNBOUND, most: UNBOUND }));
     return bounds;
   }
 
   #commit({ object }: Pick<Call<'wl_surface'>, 'object'>): Verdict {
     const toplevel = toplevelOf(object);
-    const bounds = toplevel && this.#bounds.get(toplevel);
+    const bounds = toplevel && sizesOf.get(toplevel);
     if (toplevel === undefined || bounds === undefined) return Verdict.Forward;
     for (const side of SIDES) {
       const least = bounds.least[side];
@@ -108,7 +111,7 @@ class WindowSizes {
       throw new ProtocolError(toplevel.clientId, XdgToplevelError.invalid_size, `${String(toplevel)}: ${text}`);
     }
     // A window that is hidden begins anew.
-    if (knownLife(object)?.attached === false) this.#bounds.delete(toplevel);
+    if (knownLife(object)?.attached === false) sizesOf.delete(toplevel);
     return Verdict.Forward;
   }
 }

@@ -7,6 +7,7 @@
  */
 import { ProtocolError, Verdict, type EventHandlers, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlSeatCapability, WlSeatError, WlSubsurfaceError } from '../wayland/protocols/wayland.js';
@@ -59,9 +60,11 @@ export class Configures {
   }
 }
 
+/** Of an xdg_surface. */
+const configures = new Note<Configures>();
+
 /** The concern for one connection. */
 export function constructionConcern(): Concern {
-  const configures = new WeakMap<RelayObject, Configures>();
   const of = (xdgSurface: RelayObject): Configures => {
     let found = configures.get(xdgSurface);
     if (found === undefined) configures.set(xdgSurface, (found = new Configures()));

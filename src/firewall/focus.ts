@@ -11,6 +11,7 @@
  */
 import { Verdict, type EventHandlers, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlKeyboardKeyState, WlPointerButtonState } from '../wayland/protocols/wayland.js';
@@ -168,9 +169,11 @@ interface Shown {
   callOff: (() => void) | undefined;
 }
 
+/** Of a surface. */
+const frames = new Note<Shown>();
+
 /** The windows of one connection. */
 class Windows {
-  readonly #surfaces = new WeakMap<RelayObject, Shown>();
   /** What waits besides, one of a kind for each object: calls that off. */
   readonly #wishes = new WeakMap<RelayObject, () => void>();
 
@@ -181,14 +184,14 @@ class Windows {
 
   /** The surface is gone: nothing of it is to be shown. */
   readonly forget = (surface: RelayObject): void => {
-    this.#surfaces.get(surface)?.callOff?.();
-    this.#surfaces.delete(surface);
+    frames.get(surface)?.callOff?.();
+    frames.delete(surface);
   };
 
   readonly forgetToplevel = (toplevel: RelayObject): void => {
     this.#wishes.get(toplevel)?.();
     const surface = knownLife(toplevel)?.surface;
-    const shown = surface && this.#surfaces.get(surface);
+    const shown = surface && frames.get(surface);
     if (shown === undefined) return;
     shown.callOff?.();
     shown.callOff = undefined;
@@ -198,7 +201,7 @@ class Windows {
 
   /** Whether the first frame of a surface waits. */
   #waits(surface: RelayObject | undefined): boolean {
-    return surface !== undefined && this.#surfaces.get(surface)?.callOff !== undefined;
+    return surface !== undefined && frames.get(surface)?.callOff !== undefined;
   }
 
   /** State of a surface: not before its first frame is shown. */
@@ -213,11 +216,11 @@ class Windows {
   readonly requests: RequestHandlers = {
     wl_surface: {
       attach: ({ object, args: { buffer } }) => {
-        let shown = this.#surfaces.get(object);
+        let shown = frames.get(object);
         if (shown?.callOff !== undefined) return Verdict.Stall;
         if (shown === undefined) {
           shown = { attaches: true, buffer, as: undefined, callOff: undefined };
-          this.#surfaces.set(object, shown);
+          frames.set(object, shown);
         }
         shown.attaches = true;
         shown.buffer = buffer;
@@ -247,7 +250,7 @@ class Windows {
       set_fullscreen: ({ relay, object, args: { output } }) => {
         const surface = knownLife(object)?.surface;
         // One that is not shown yet will wait for that.
-        if (surface === undefined || this.#surfaces.get(surface)?.as !== object) return Verdict.Forward;
+        if (surface === undefined || frames.get(surface)?.as !== object) return Verdict.Forward;
         return this.#wish(relay, object, () =>
           relay.request(object, 'set_fullscreen', { output: output?.destroyed === true ? undefined : output }),
         );
@@ -266,7 +269,7 @@ class Windows {
   };
 
   #commit(relay: Relay, surface: RelayObject<'wl_surface'>): Verdict {
-    const shown = this.#surfaces.get(surface);
+    const shown = frames.get(surface);
     if (shown?.callOff !== undefined) return Verdict.Drop;
     if (shown?.attaches !== true) return Verdict.Forward;
     const { buffer } = shown;

@@ -7,13 +7,14 @@
  */
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
-import type { RelayObject } from '../relay/object-map.js';
+import { Note } from '../relay/note.js';
 import { knownLife } from './life.js';
+
+/** Of windows that are to be hidden: how far they move with that. */
+const kept = new Note<{ readonly x: number; readonly y: number }>();
 
 /** The concern for one connection; `after`: all others that handle what is attached or committed. */
 export function hidingsConcern(after: readonly string[]): Concern {
-  /** Windows that are to be hidden, and how far they move with that. */
-  const kept = new WeakMap<RelayObject, { readonly x: number; readonly y: number }>();
   return {
     name: 'hidings',
     after,

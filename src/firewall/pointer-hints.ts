@@ -5,6 +5,7 @@
  */
 import { Verdict, type Call, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { Box } from '../wayland/region.js';
@@ -26,10 +27,11 @@ export interface PointerHints {
   commit(call: Call<'wl_surface'>): void;
 }
 
+/** The last place that the compositor was told, by surface: one lock of a surface may live. */
+const told = new Note<{ readonly lock: RelayObject<'zwp_locked_pointer_v1'>; place: Place }>();
+
 export function pointerHints(surfaces: Surfaces): PointerHints {
   const surfaceOf = new WeakMap<RelayObject, RelayObject>();
-  /** The last place that the compositor was told, by surface: one lock of a surface may live. */
-  const told = new WeakMap<RelayObject, { readonly lock: RelayObject<'zwp_locked_pointer_v1'>; place: Place }>();
   const tell = (relay: Relay, lock: RelayObject<'zwp_locked_pointer_v1'>, surface: RelayObject, asked: Place): void => {
     const box = seen(surfaces.of(surface));
     if (box === undefined) return;

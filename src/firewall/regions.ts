@@ -9,6 +9,7 @@
  */
 import { ProtocolError, Verdict, type Call, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
@@ -193,7 +194,7 @@ class Damage {
 const INT32_MAX = 0x7fffffff;
 
 /** Of surfaces that have had damage. */
-const damages = new WeakMap<RelayObject, { readonly surface: Damage; readonly buffer: Damage }>();
+const damages = new Note<{ readonly surface: Damage; readonly buffer: Damage }>();
 
 function damageOf(surface: RelayObject): { readonly surface: Damage; readonly buffer: Damage } {
   let damage = damages.get(surface);

@@ -2,6 +2,7 @@
  * The surfaces of one connection as the rooms about pixels know them: their trees (`surface-tree.ts`), the windows and
  * popups that they are, and the sizes of buffers.
  */
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Rect } from '../wayland/rect.js';
 import type { Box } from '../wayland/region.js';
@@ -50,32 +51,32 @@ export class ShellWindow {
 
 export type Node = SurfaceNode<ShellWindow>;
 
+const nodes = new Note<Node>();
+const windows = new Note<ShellWindow>();
+const buffers = new Note<Size>();
+
 /** What is known of the surfaces of one connection. */
 export class Surfaces {
-  readonly #nodes = new WeakMap<RelayObject, Node>();
-  readonly #windows = new WeakMap<RelayObject, ShellWindow>();
-  readonly #buffers = new WeakMap<RelayObject, Size>();
-
   of(surface: RelayObject): Node {
-    let node = this.#nodes.get(surface);
-    if (node === undefined) this.#nodes.set(surface, (node = new SurfaceNode(surface)));
+    let node = nodes.get(surface);
+    if (node === undefined) nodes.set(surface, (node = new SurfaceNode(surface)));
     return node;
   }
 
   /** The window that a toplevel, a popup or an xdg_surface is of. */
   windowOf(object: RelayObject): ShellWindow | undefined {
-    return this.#windows.get(object);
+    return windows.get(object);
   }
 
   setWindow(object: RelayObject, window: ShellWindow): void {
-    this.#windows.set(object, window);
+    windows.set(object, window);
   }
 
   bufferSize(buffer: RelayObject): Size {
-    return this.#buffers.get(buffer) ?? { width: 1, height: 1 };
+    return buffers.get(buffer) ?? { width: 1, height: 1 };
   }
 
   setBufferSize(buffer: RelayObject, size: Size): void {
-    this.#buffers.set(buffer, size);
+    buffers.set(buffer, size);
   }
 }

@@ -52,6 +52,8 @@ export class RelayObject<N extends string = string> {
   data: unknown;
   /** Its place in the model of lives, where it has one. */
   life: unknown;
+  /** What else is known of it: see `note.ts`. */
+  notes: unknown[] | undefined;
 
   readonly interface: Interface & { readonly name: N };
 
