@@ -11,6 +11,7 @@
  *
  * The latter two hold while another VM says anything at all: who is alone with a compositor has it.
  */
+import { performance } from 'node:perf_hooks';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Pace, Relay } from '../relay/relay.js';

@@ -7,7 +7,7 @@ import type { Arg, Message } from '../wayland/interface.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 import type { Outbox } from '../wayland/outbox.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
-import { checkMessage, findObjects, readString, readUint, writeUint } from '../wayland/wire.js';
+import { checkMessage, findObjects, readString, readUint } from '../wayland/wire.js';
 import { Call, ProtocolError, Verdict } from './call.js';
 import type { RelayObject } from './object-map.js';
 import type { Objects } from './objects.js';
@@ -98,9 +98,8 @@ export class Events extends Way {
       }
     }
     const at = this.#out.append(bytes, offset, size, this.carry());
-    const out = this.#out.bytes;
-    writeUint(out, at, object.clientId);
-    for (let i = 0; i < count; i++) writeUint(out, at + places[i]! - offset, ids[i]!);
+    this.#out.put(at, object.clientId);
+    for (let i = 0; i < count; i++) this.#out.put(at + places[i]! - offset, ids[i]!);
   }
 
   /** False: about an object that the client does not know, so nothing that it could be told. */

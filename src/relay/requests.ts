@@ -7,7 +7,7 @@ import type { Arg } from '../wayland/interface.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 import type { Outbox } from '../wayland/outbox.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
-import { checkMessage, findObjects, HEADER_BYTES, readString, readUint, writeUint } from '../wayland/wire.js';
+import { checkMessage, findObjects, HEADER_BYTES, readString, readUint } from '../wayland/wire.js';
 import { Call, invalidObject, ProtocolError, Verdict } from './call.js';
 import type { RelayObject } from './object-map.js';
 import type { Objects } from './objects.js';
@@ -101,9 +101,8 @@ export class Requests extends Way {
       }
     }
     const at = this.#out.append(bytes, offset, size, this.carry());
-    const out = this.#out.bytes;
-    writeUint(out, at, object.serverId);
-    for (let i = 0; i < count; i++) writeUint(out, at + places[i]! - offset, ids[i]!);
+    this.#out.put(at, object.serverId);
+    for (let i = 0; i < count; i++) this.#out.put(at + places[i]! - offset, ids[i]!);
   }
 
   /** Proves an id of a request before anything is written. False: it is of something inert that must be there. */

@@ -123,7 +123,7 @@ export class MessageWriter {
 
   /**
    * Appends bytes that are whole messages already, as a relay forwards them.
-   * @returns the offset in {@link bytes} at which they begin, for those who change ids in the copy
+   * @returns the offset in {@link bytes} at which they begin, for those who change ids in the copy ({@link put})
    */
   append(source: Uint8Array, offset: number, size: number): number {
     this.#makeRoom(size);
@@ -136,6 +136,11 @@ export class MessageWriter {
     }
     this.#length = start + size;
     return start;
+  }
+
+  /** Changes a word of what is held, at its offset in {@link bytes}: no view of them is made for that. */
+  put(at: number, word: number): void {
+    writeUint(this.#bytes, at, word);
   }
 
   /** Appends an fd beside the bytes. It becomes this object's. */

@@ -46,16 +46,11 @@ export class Outbox {
     return this.#lent === undefined || this.#lent.length === 0;
   }
 
-  /** The bytes gathered, to change ids in what `append` returned the offset of. Valid until the next call. */
-  get bytes(): Uint8Array {
-    return this.#writer.bytes;
-  }
-
   get #writer(): MessageWriter {
     return (this.#lent ??= spareWriters.pop() ?? new MessageWriter());
   }
 
-  /** Copies one whole message. Takes ownership of the fds. Returns where it begins in {@link bytes}. */
+  /** Copies one whole message. Takes ownership of the fds. Returns where it begins, for {@link put}. */
   append(source: Uint8Array, offset: number, size: number, fds: readonly OwnedFd[] | undefined): number {
     if (this.#closed) {
       if (fds !== undefined) closeAll(fds);
@@ -68,6 +63,11 @@ export class Outbox {
       for (const fd of fds) this.#writer.appendFd(fd);
     }
     return this.#writer.append(source, offset, size);
+  }
+
+  /** Changes a word, an id, of what {@link append} has copied since the last call of anything else here. */
+  put(at: number, word: number): void {
+    this.#lent!.put(at, word);
   }
 
   /** Writes one message. Takes ownership of the fds among the arguments when it succeeds. */
