@@ -27,8 +27,12 @@ export const MIN_WINDOW = 16;
 export const LATE_MS = 2;
 /** After how much cost of one connection the compositor is asked whether it has got there, at most. */
 const ASK_AFTER = 32;
-/** The same while no other VM says anything: who is alone makes nobody late. */
-export const ASK_AFTER_ALONE = 64;
+/**
+ * How many times as much may be before the compositor, and is asked about at once, while no other VM says anything: who is
+ * alone makes nobody late, and many windows are shown in one turn of the compositor. The first to speak again waits for it
+ * once, some milliseconds.
+ */
+export const ALONE = 4;
 /** Part of the time that the compositor may be at work for one VM by default: most who ask then find it idle. */
 export const VM_SHARE = 1 / 4;
 /** What a request of cost 1 takes at most, in milliseconds. An answer that took longer waited for the work of others. */
@@ -86,6 +90,11 @@ export class Sharers {
 /** All connections of one VM. */
 export class VmPace {
   readonly #connections = new Set<ConnectionPace>();
+  /** Those whose requests wait, in the order of their turns. */
+  readonly #waiting = new Set<ConnectionPace>();
+  /** Those that have passed on what nobody has asked about yet, and how much that is of all. */
+  readonly #owing = new Set<ConnectionPace>();
+  #unasked = 0;
   #ahead = 0;
   #window: number;
   /** Questions that are not answered yet, and since when there are any. */
@@ -119,7 +128,7 @@ export class VmPace {
 
   /** Cost that may be before the compositor as it answers now. */
   get window(): number {
-    return this.#window;
+    return this.#shares ? this.#window : ALONE * this.mostAhead;
   }
 
   /** Whether its requests wait for the time to come, whatever the compositor has dealt with. */
@@ -129,7 +138,12 @@ export class VmPace {
 
   /** After how much cost of a connection to ask. @internal */
   get askAfter(): number {
-    return this.#shares ? Math.min(ASK_AFTER, this.#window / 4) : Math.min(ASK_AFTER_ALONE, this.#window / 2);
+    return Math.min(ASK_AFTER * (this.#shares ? 1 : ALONE), this.window / 4);
+  }
+
+  /** Whether a client's own question is welcome of a connection that owes so much. @internal */
+  welcomes(unasked: number): boolean {
+    return unasked >= this.askAfter / 2 || this.#unasked >= this.window / 4;
   }
 
   /** For one more connection; `sharers` are the same for all of a VM. */
@@ -144,10 +158,17 @@ export class VmPace {
     return connection;
   }
 
-  /** Whether one more request may go on. @internal */
-  admit(): boolean {
+  /** Whether one more request of a connection may go on; if not, it has its turn later. @internal */
+  admit(connection: ConnectionPace): boolean {
+    const admitted = this.#hasRoom();
+    if (!admitted) this.#waiting.add(connection);
+    else if (this.#waiting.size > 0) this.#waiting.delete(connection);
+    return admitted;
+  }
+
+  #hasRoom(): boolean {
     if (this.#rests) return false;
-    if (this.#ahead >= this.#window) {
+    if (this.#ahead >= this.window) {
       this.#ask();
       this.#look();
       return false;
@@ -167,14 +188,18 @@ export class VmPace {
   }
 
   /** @internal */
-  spend(cost: number, own: number): void {
+  spend(connection: ConnectionPace, cost: number, own: number): void {
+    this.#owing.add(connection);
+    this.#unasked += cost;
     this.#ahead += cost;
     this.#credit -= own * OWN_FOR_COST_MS;
     this.#spoke = true;
   }
 
-  /** The compositor was asked. Returns the time. @internal */
-  asked(): number {
+  /** The compositor is asked about all that a connection owes. Returns the time. @internal */
+  asks(connection: ConnectionPace, cost: number): number {
+    this.#owing.delete(connection);
+    this.#unasked -= cost;
     const now = this.#sharers.clock.now();
     if (this.#questions === 0) this.#busySince = now + ANSWER_MS;
     this.#questions += 1;
@@ -196,37 +221,39 @@ export class VmPace {
     this.#release(cost);
   }
 
-  /** Nobody answers for that any more. @internal */
-  forgive(cost: number, questions: number): void {
+  /** Nobody answers any more for what a connection has asked, or owes. @internal */
+  forgive(connection: ConnectionPace, asked: number, unasked: number, questions: number): void {
+    this.#owing.delete(connection);
+    this.#unasked -= unasked;
     this.#questions -= questions;
-    this.#ahead -= cost;
+    this.#ahead -= asked + unasked;
   }
 
   /** @internal */
   disconnect(connection: ConnectionPace): void {
     this.#connections.delete(connection);
+    this.#waiting.delete(connection);
     if (this.#connections.size === 0) this.#sharers.delete(this);
     this.#release(0);
   }
 
   #release(cost: number): void {
     this.#ahead -= cost;
-    for (const connection of [...this.#connections]) {
-      if (this.#rests || this.#ahead >= this.#window) break;
+    for (const connection of this.#waiting) {
+      if (this.#rests || this.#ahead >= this.window) break;
       // A client that does not read says nothing more until it has: its turn comes again.
-      if (!connection.waiting || connection.deaf) continue;
-      // Who has had its turn is the last for the next one.
-      this.#connections.delete(connection);
-      this.#connections.add(connection);
+      if (connection.deaf) continue;
+      // Who has had its turn, and is not done, is the last for the next one.
+      this.#waiting.delete(connection);
       connection.go();
     }
     // What was not enough to ask about may be all that there is room for now.
-    if (this.#ahead >= this.#window && this.#questions === 0) this.#ask();
+    if (this.#ahead >= this.window && this.#questions === 0) this.#ask();
   }
 
   /** Nothing more may go on: every connection is to tell when the compositor has got there. */
   #ask(): void {
-    for (const connection of this.#connections) connection.ask();
+    for (const connection of this.#owing) connection.ask();
   }
 
   /** A client that does not read holds up no other of its VM. It says nothing more itself until it has read. */
@@ -237,7 +264,7 @@ export class VmPace {
       this.#looks = false;
       for (const connection of this.#connections) if (connection.deaf) connection.forgive();
       this.#release(0);
-      if ([...this.#connections].some(({ waiting }) => waiting)) this.#look();
+      if (this.#waiting.size > 0) this.#look();
     });
   }
 
@@ -271,9 +298,6 @@ export class ConnectionPace implements Pace {
   #questions = 0;
   /** How often it was forgiven: answers to older questions are no news. */
   #forgiven = 0;
-  /** Its requests wait. @internal */
-  waiting = false;
-
   /** @internal */
   constructor(private readonly vm: VmPace) {}
 
@@ -283,8 +307,7 @@ export class ConnectionPace implements Pace {
   }
 
   admit(): boolean {
-    this.waiting = !this.vm.admit();
-    return !this.waiting;
+    return this.vm.admit(this);
   }
 
   passed(object: RelayObject, message: Message): void {
@@ -295,7 +318,7 @@ export class ConnectionPace implements Pace {
   /** What a handler has said to the compositor beyond the request itself. */
   charge(cost: number, own = cost): void {
     this.#unasked += cost;
-    this.vm.spend(cost, own);
+    this.vm.spend(this, cost, own);
     const relay = this.#relay;
     // The question leaves with what it asks about.
     if (this.#unasked >= this.vm.askAfter && relay?.closed === false) relay.sync(this.#question());
@@ -306,7 +329,7 @@ export class ConnectionPace implements Pace {
     name: 'pace',
     made: {
       wl_callback: (callback, { relay, message }) => {
-        if (message.name !== 'sync' || this.#unasked < this.vm.askAfter / 2) return;
+        if (message.name !== 'sync' || this.#unasked === 0 || !this.vm.welcomes(this.#unasked)) return;
         relay.asks(callback, this.#question());
       },
     },
@@ -317,14 +340,14 @@ export class ConnectionPace implements Pace {
     const relay = this.#relay;
     if (this.#unasked === 0 || relay === undefined || relay.closed) return;
     relay.sync(this.#question());
-    // There may be no batch that it leaves with.
-    queueMicrotask(() => relay.flush());
+    // There may be no batch that it leaves with. Not later: an outbox that holds something has a buffer of its own.
+    relay.flush();
   }
 
   /** The compositor is asked about all that was passed on; to be called when it answers. */
   #question(): () => void {
     const cost = this.#unasked;
-    const askedAt = this.vm.asked();
+    const askedAt = this.vm.asks(this, cost);
     const forgiven = this.#forgiven;
     this.#questions += 1;
     this.#asked += cost;
@@ -339,7 +362,6 @@ export class ConnectionPace implements Pace {
 
   /** @internal */
   go(): void {
-    this.waiting = false;
     this.#relay?.resume('requests');
   }
 
@@ -351,7 +373,7 @@ export class ConnectionPace implements Pace {
   /** What it has said does not count any more. @internal */
   forgive(): void {
     this.#forgiven += 1;
-    this.vm.forgive(this.#unasked + this.#asked, this.#questions);
+    this.vm.forgive(this, this.#asked, this.#unasked, this.#questions);
     this.#unasked = this.#asked = this.#questions = 0;
   }
 

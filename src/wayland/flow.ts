@@ -1,7 +1,7 @@
 /**
  * One direction of a relay: takes bytes and fds from a channel, cuts them into whole messages, and hands them over one
  * by one. A flow can be held up by the message at its head (a stall), or because the other side does not read; then it
- * stops reading its channel, so that the peer feels it and nothing piles up here.
+ * stops reading its channel, of a stall when one more batch has come, so that the peer feels it and nothing piles up here.
  */
 import type { Channel } from '../system/channel.js';
 import { closeAll, type OwnedFd } from '../system/fd.js';
@@ -98,8 +98,8 @@ export class Flow {
     this.#fds.push(...fds);
     this.#fdsMayFollow = fds.length >= this.#channel.maxFds;
     if (this.#stalled) {
-      // A last batch that was under way when the channel was paused.
       this.#rest = this.#rest === undefined ? bytes.slice() : joined(this.#rest, bytes);
+      this.#channel.pause();
       return;
     }
     if (this.#rest === undefined) {
@@ -109,7 +109,9 @@ export class Flow {
       this.#rest = undefined;
       this.#dispatchAll(all, true);
     }
-    if (!this.#closed && (this.#stalled || this.#backedUp())) this.#channel.pause();
+    // Not for a stall before there is more: most end before the peer has anything else to say, and to stop and go on
+    // watching a channel are three system calls.
+    if (!this.#closed && this.#backedUp()) this.#channel.pause();
   }
 
   #backedUp(): boolean {
