@@ -23,6 +23,8 @@ import { costOf } from './costs.js';
 export const VM_WINDOW = DEFAULT_BOUNDS.ahead;
 /** What may be before the compositor however late its answers are: a frame of a window and what goes with it. */
 export const MIN_WINDOW = 16;
+/** What a connection may say in its turn though there is no room any more: a frame. */
+const TURN = MIN_WINDOW;
 /** An answer that takes longer, in milliseconds, halves what may be before the compositor. */
 export const LATE_MS = 2;
 /** After how much cost of one connection the compositor is asked whether it has got there, at most. */
@@ -95,6 +97,9 @@ export class VmPace {
   /** Those that have passed on what nobody has asked about yet, and how much that is of all. */
   readonly #owing = new Set<ConnectionPace>();
   #unasked = 0;
+  /** The connection that has spoken last, and what it has said since another did. */
+  #turn: ConnectionPace | undefined;
+  #turnCost = 0;
   #ahead = 0;
   #window: number;
   /** Questions that are not answered yet, and since when there are any. */
@@ -143,7 +148,7 @@ export class VmPace {
 
   /** Whether a client's own question is welcome of a connection that owes so much. @internal */
   welcomes(unasked: number): boolean {
-    return unasked >= this.askAfter / 2 || this.#unasked >= this.window / 4;
+    return unasked >= this.askAfter / 2 || this.#oweMuch || this.#ahead >= (this.window * 3) / 4;
   }
 
   /** For one more connection; `sharers` are the same for all of a VM. */
@@ -158,18 +163,30 @@ export class VmPace {
     return connection;
   }
 
+  /** Whether what nobody has asked about is a good part of what may be under way. */
+  get #oweMuch(): boolean {
+    return this.#unasked >= this.window / 4;
+  }
+
   /** Whether one more request of a connection may go on; if not, it has its turn later. @internal */
   admit(connection: ConnectionPace): boolean {
-    const admitted = this.#hasRoom();
+    const admitted = this.#hasRoom(connection);
     if (!admitted) this.#waiting.add(connection);
     else if (this.#waiting.size > 0) this.#waiting.delete(connection);
     return admitted;
   }
 
-  #hasRoom(): boolean {
+  #hasRoom(connection: ConnectionPace): boolean {
     if (this.#rests) return false;
-    if (this.#ahead >= this.window) {
-      this.#ask();
+    if (connection !== this.#turn) {
+      this.#turn = connection;
+      this.#turnCost = 0;
+    }
+    const most = this.window;
+    // A frame that has begun is not cut in two: it would leave by two messages, and wake the compositor twice.
+    if (this.#ahead >= most && (this.#turnCost === 0 || this.#turnCost >= TURN || this.#ahead >= most + TURN)) {
+      // Answers that are on their way make room too.
+      if (this.#oweMuch || this.#questions === 0) this.#ask();
       this.#look();
       return false;
     }
@@ -192,6 +209,7 @@ export class VmPace {
     this.#owing.add(connection);
     this.#unasked += cost;
     this.#ahead += cost;
+    this.#turnCost += cost;
     this.#credit -= own * OWN_FOR_COST_MS;
     this.#spoke = true;
   }

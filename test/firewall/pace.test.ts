@@ -156,6 +156,26 @@ t.test('of many connections each asks by its own question what little it owes', 
   t.equal(pace.ahead, 8 * (50 - own));
 });
 
+t.test('a frame that has begun goes on as a whole, and no more than that', async t => {
+  for (const [said, passes] of [
+    [8, 8],
+    [100, MIN_WINDOW],
+  ] as const) {
+    const { passed, connect } = vm();
+    connect(VM_WINDOW - 1).flood();
+    const framed = connect(said);
+    framed.flood();
+    const count = (): number => passed.filter(number => number === 1).length;
+    t.equal(count(), passes, `${said} requests, where there is room for one`);
+    const third = connect(1);
+    third.flood();
+    t.notOk(passed.includes(2), 'the next has none');
+    framed.say(1);
+    framed.flood();
+    t.equal(count(), passes, 'and its turn is over with that');
+  }
+});
+
 t.test('each of its connections has its turn', async t => {
   const { passed, connect, answer } = vm();
   for (const { flood } of Array.from({ length: 8 }, () => connect())) flood();
