@@ -4,8 +4,8 @@
 import type { RelayObject } from '../relay/object-map.js';
 import type { Message } from '../wayland/interface.js';
 
-/** What costs the compositor more than a request, by interface and message. */
-const COSTS: Readonly<Record<string, number>> = {
+/** What costs the compositor more than a request, by interface and message. @internal */
+export const COSTS: Readonly<Record<string, number>> = {
   // Pixels are read, damage is worked out for each output.
   'wl_surface.commit': 4,
   // A mapping is made, made anew, or ended.
@@ -18,13 +18,24 @@ const COSTS: Readonly<Record<string, number>> = {
   // A title is drawn anew, and whatever reads the compositor's IPC is told.
   'xdg_toplevel.set_title': 16,
   'xdg_toplevel.set_app_id': 8,
+  // A compositor that tiles arranges all windows anew, and draws whole screens.
+  'xdg_toplevel.set_fullscreen': 16,
+  'xdg_toplevel.unset_fullscreen': 16,
+  'xdg_toplevel.set_maximized': 8,
+  'xdg_toplevel.unset_maximized': 8,
+  'xdg_toplevel.set_minimized': 8,
+  'xdg_toplevel.set_parent': 8,
+  'xdg_activation_v1.activate': 16,
+  // The window's next frame has another size, so that all of it is drawn, and what was around it.
+  'wp_viewport.set_source': 4,
+  'wp_viewport.set_destination': 4,
   // A screen is copied.
   'zwlr_screencopy_frame_v1.copy': 32,
   'zwlr_screencopy_frame_v1.copy_with_damage': 32,
 };
 
-/** What costs us more than the compositor. */
-const OWN_COSTS: Readonly<Record<string, number>> = {
+/** What costs us more than the compositor. @internal */
+export const OWN_COSTS: Readonly<Record<string, number>> = {
   // Some forty globals are told, each by a message of its own.
   'wl_display.get_registry': 200,
   // A keymap is copied.
