@@ -47,6 +47,7 @@
         'bindings/confine.cc',
         'bindings/copy.cc',
         'bindings/copy_job.cc',
+        'bindings/copy_partner.cc',
         'bindings/environment.cc',
         'bindings/errors.cc',
         'bindings/file.cc',

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "copy_partner.h"
 #include "environment.h"
 #include "mapping.h"
 
@@ -12,8 +14,13 @@ namespace virtwl {
 
 namespace {
 
-/** Bytes of a rectangle from which on reading a file costs less than the page faults of its mapping: some 16 pages. */
-constexpr uint64_t kReadBytes = 64 * 1024;
+/** Whether a row of the rectangle may lie where one of it is read from: the order of the rows decides then. */
+bool MayOverlap(const RectCopy& copy, const uint8_t* dst, const uint8_t* src) {
+  const uintptr_t to = reinterpret_cast<uintptr_t>(dst) + copy.dstOffset;
+  const uintptr_t from = reinterpret_cast<uintptr_t>(src) + copy.srcOffset;
+  return to < from + copy.rows * std::max(copy.srcStride, copy.rowBytes) &&
+         from < to + copy.rows * std::max(copy.dstStride, copy.rowBytes);
+}
 
 }  // namespace
 
@@ -21,7 +28,12 @@ uint64_t CopyRects(const std::vector<RectCopy>& copies, uint8_t* dst, const uint
   uint64_t copied = 0;
   for (const RectCopy& copy : copies) {
     const uint64_t bytes = static_cast<uint64_t>(copy.rowBytes) * copy.rows;
-    if (file < 0 || bytes < kReadBytes || !ReadRect(copy, dst, file)) CopyRect(copy, dst, src);
+    const PieceCopy copyPiece{dst, src, file};
+    if (bytes >= kSharedBytes && !MayOverlap(copy, dst, src)) {
+      CopyPieces(PiecesOf(copy), copyPiece);
+    } else {
+      copyPiece(copy);
+    }
     copied += bytes;
   }
   return copied;

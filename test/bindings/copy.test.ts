@@ -1,4 +1,5 @@
-import { fstatSync, ftruncateSync, writeSync } from 'node:fs';
+import { fstatSync, ftruncateSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import t from 'tap';
 import { native, type Mapping } from '../../src/system/native.js';
 import { Random } from '../wayland/random.js';
@@ -373,6 +374,86 @@ t.test('in a thread', async t => {
     t.throws(() => call(dst, src, rects, 1, undefined, done), /copyRectsInThread: rectangle 0 lies outside/);
     t.throws(() => call(dst, src, new Float64Array(6), 1, undefined), TypeError);
     t.throws(() => call(dst, src, new Float64Array(6), 1, 1 << 30, done), { code: 'EBADF' });
+    t.end();
+  });
+});
+
+t.test('shared with a second thread', async t => {
+  const MIB = 1 << 20;
+  const size = 12 * MIB;
+  const [to, from] = [mapNew(size), mapPattern(size)];
+  t.teardown(() => {
+    to.unmap();
+    from.unmap();
+  });
+  const random = new Random(11);
+  const partners = (): number =>
+    readdirSync('/proc/self/task').filter(id => {
+      try {
+        return readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim() === 'virtwl-copy';
+      } catch {
+        return false; // a thread that ended meanwhile
+      }
+    }).length;
+
+  await t.test('the same bytes arrive', t => {
+    for (let i = 0; i < 30; i++) {
+      const rowBytes = 500 + random.below(20_000);
+      const rows = Math.floor((2 * MIB) / rowBytes) + random.below(100);
+      const strides = [rowBytes + 4 * random.below(8), rowBytes + 4 * random.below(8)] as const;
+      const rect = [random.below(1000), strides[0], random.below(1000), strides[1], rowBytes, rows] as const;
+      const expected = new Uint8Array(size);
+      bytesOf(to).fill(0);
+      const bytes = reference(expected, bytesOf(from), Float64Array.from(rect), 1);
+      t.equal(native.copyRects(to, from, Float64Array.from(rect), 1), bytes);
+      t.ok(Buffer.from(expected).equals(bytesOf(to)), `${rows} rows of ${rowBytes} bytes`);
+    }
+    t.ok(partners() <= 1, `${partners()} threads for that, however many copies`);
+    t.equal(partners(), availableParallelism() > 1 ? 1 : 0, 'where there is a processor for it');
+    t.end();
+  });
+
+  await t.test('from several threads at once', async t => {
+    const targets = Array.from({ length: 8 }, () => mapNew(size));
+    const rows = Float64Array.of(0, 4096, 0, 4096, 4096, size / 4096);
+    const inThreads = targets.map(
+      target => new Promise<number>(resolve => native.copyRectsInThread(target, from, rows, 1, undefined, resolve)),
+    );
+    t.equal(native.copyRects(to, from, rows, 1), size);
+    t.ok((await Promise.all(inThreads)).every(bytes => bytes === size));
+    for (const target of [to, ...targets]) t.ok(Buffer.from(bytesOf(from)).equals(bytesOf(target)));
+    for (const target of targets) target.unmap();
+    t.ok(partners() <= 1);
+  });
+
+  await t.test('from a file, and one that has shrunk gives zeros', t => {
+    const fd = native.memfd(MEMFD, size, 0);
+    const source = native.map(fd, 0, size, false);
+    writeSync(fd, Buffer.alloc(size, 5));
+    const rows = Float64Array.of(0, 4096, 0, 4096, 4096, size / 4096);
+    t.equal(native.copyRects(to, source, rows, 1, fd), size);
+    t.ok(Buffer.alloc(size, 5).equals(bytesOf(to)));
+    t.notOk(source.faulted);
+    ftruncateSync(fd, size / 2);
+    for (const file of [fd, undefined]) {
+      bytesOf(to).fill(9);
+      t.equal(native.copyRects(to, source, rows, 1, file), size);
+      t.ok(source.faulted);
+      t.ok(Buffer.alloc(size).fill(5, 0, size / 2).equals(bytesOf(to)));
+    }
+    native.close(fd);
+    source.unmap();
+    t.end();
+  });
+
+  await t.test('rows of one mapping that overlap move one after another', t => {
+    const one = mapPattern(size);
+    const rect = Float64Array.of(4096, 4096, 0, 4096, 4096, size / 4096 - 1);
+    const expected = bytesOf(one).slice();
+    expected.copyWithin(4096, 0, size - 4096);
+    t.equal(native.copyRects(one, one, rect, 1), size - 4096);
+    t.ok(Buffer.from(expected).equals(bytesOf(one)));
+    one.unmap();
     t.end();
   });
 });
