@@ -439,7 +439,11 @@ t.test('shared with a second thread', async t => {
       bytesOf(to).fill(9);
       t.equal(native.copyRects(to, source, rows, 1, file), size);
       t.ok(source.faulted);
-      t.ok(Buffer.alloc(size).fill(5, 0, size / 2).equals(bytesOf(to)));
+      t.ok(
+        Buffer.alloc(size)
+          .fill(5, 0, size / 2)
+          .equals(bytesOf(to)),
+      );
     }
     native.close(fd);
     source.unmap();
