@@ -30,8 +30,13 @@ export class Configures {
   #pending: number[] = [];
   /** Sent before the window was hidden, or forgotten: no compositor wants to hear of them. */
   #stale = new Set<number>();
+  /** Beginnings anew that the compositor has not got to: what comes meanwhile was sent before. */
+  #underWay = 0;
+  /** The commit at hand makes it begin anew. */
+  #restarts = false;
 
   sent(serial: number): void {
+    if (this.#underWay > 0) return this.#forget([serial]);
     this.#pending.push(serial);
     if (this.#pending.length > MAX_PENDING_CONFIGURES) this.#forget(this.#pending.splice(0, 1));
   }
@@ -45,10 +50,33 @@ export class Configures {
     return 'good';
   }
 
-  /** The window is hidden, or has lost its role: it begins anew. */
-  restart(): void {
+  /** The surface is committed. One that `hides` the window makes it begin anew. */
+  committed(hides: boolean): void {
+    this.#restarts = hides;
+    if (hides) this.#restart();
+  }
+
+  /** The window has lost its role, and begins anew. */
+  lostRole(relay: Relay): void {
+    this.#restart();
+    this.restarted(relay);
+  }
+
+  #restart(): void {
     this.configured = false;
     this.#forget(this.#pending.splice(0));
+  }
+
+  /** The request that makes it begin anew has just been said to the compositor. */
+  restarted(relay: Relay): void {
+    this.#restarts = false;
+    this.#underWay += 1;
+    relay.sync(() => (this.#underWay -= 1));
+  }
+
+  /** Whether the commit at hand makes it begin anew. */
+  get restarts(): boolean {
+    return this.#restarts;
   }
 
   #forget(serials: readonly number[]): void {
@@ -70,15 +98,18 @@ export function constructionConcern(): Concern {
     if (found === undefined) configures.set(xdgSurface, (found = new Configures()));
     return found;
   };
+  const relays = new WeakMap<RelayObject, Relay>();
   /** A role object is gone, and what was configured is not any more. */
   const restart = (roleObject: RelayObject): void => {
     const xdgSurface = xdgSurfaceOf(roleObject);
-    if (xdgSurface !== undefined) of(xdgSurface).restart();
+    if (xdgSurface === undefined) return;
+    of(xdgSurface).lostRole(relays.get(xdgSurface)!);
   };
   const seats = new Seats();
   return {
     name: 'construction',
     after: [...CHECKS, 'lifetimes', 'seats'],
+    made: { xdg_surface: (xdgSurface, { relay }) => void relays.set(xdgSurface, relay) },
     gone: {
       xdg_toplevel: restart,
       xdg_popup: restart,
@@ -94,6 +125,13 @@ export function constructionConcern(): Concern {
     },
     requests: { ...windows(of), ...seats.requests },
   };
+}
+
+/** The configures of a window that the commit at hand hides; undefined where it hides none. */
+export function hiddenNow(surface: RelayObject): Configures | undefined {
+  const xdgSurface = knownLife(surface)?.roleObject;
+  const its = xdgSurface && configures.get(xdgSurface);
+  return its?.restarts === true ? its : undefined;
 }
 
 /** Whether the surface was a popup's, which may have been dismissed without the client knowing. */
@@ -134,7 +172,7 @@ function windows(of: (xdgSurface: RelayObject) => Configures): RequestHandlers {
           const text = `a buffer was committed before ${String(xdgSurface)} was configured`;
           throw new ProtocolError(xdgSurface.clientId, XdgSurfaceError.unconfigured_buffer, text);
         }
-        if (life.attached === false && life.shown) its.restart();
+        its.committed(life.attached === false && life.shown);
         return Verdict.Forward;
       },
     },

@@ -75,6 +75,8 @@ export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => v
     },
     gone: {
       ...hints.gone,
+      xdg_toplevel: toplevel => surfaces.windowOf(toplevel)?.lose(toplevel),
+      xdg_popup: popup => surfaces.windowOf(popup)?.lose(popup),
       wl_surface: surface => surfaces.of(surface).destroy(),
       wl_subsurface: subsurface => nodeOfPart.get(subsurface)?.leave(),
       wp_viewport: viewport => {

@@ -8,6 +8,7 @@
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import { Note } from '../relay/note.js';
+import { hiddenNow } from './construction.js';
 import { knownLife } from './life.js';
 
 /** Of windows that are to be hidden: how far they move with that. */
@@ -32,7 +33,12 @@ export function hidingsConcern(after: readonly string[]): Concern {
           if (place === undefined) return Verdict.Forward;
           kept.delete(object);
           relay.request(object, 'attach', { buffer: undefined, ...place });
-          return Verdict.Forward;
+          const configures = hiddenNow(object);
+          if (configures === undefined) return Verdict.Forward;
+          // Right behind it: what the client says next may be what the compositor answers by its next configure.
+          relay.request(object, 'commit', {});
+          configures.restarted(relay);
+          return Verdict.Drop;
         },
       },
     },

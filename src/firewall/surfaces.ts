@@ -41,6 +41,12 @@ export class ShellWindow {
     this.told = this.geometry = { x1: x, y1: y, x2: x + width, y2: y + height };
   }
 
+  /** A toplevel or popup is gone: what is left is no window, which a commit of the glue's own would be an error for. */
+  lose(role: RelayObject): void {
+    if (this.role !== role) return;
+    this.role = this.configured = this.settled = undefined;
+  }
+
   /** How far the client's geometry begins inside of what the compositor was told. */
   get shift(): { readonly x: number; readonly y: number } {
     const { geometry, told } = this;

@@ -150,7 +150,7 @@ for (const what of ['window', 'menu'] as const) {
     );
     t.same(
       compositor.received.slice(from).flatMap(({ name }) => (name === 'wl_display.sync' ? [] : [name])),
-      ['wl_surface.attach', ...gone.map(() => 'xdg_popup.destroy'), 'wl_surface.commit'],
+      [...gone.map(() => 'xdg_popup.destroy'), 'wl_surface.attach', 'wl_surface.commit'],
       'and the compositor has none above it when it hears that it is hidden',
     );
     for (const each of [...gone, ...(what === 'menu' ? [menu] : [])]) {

@@ -331,6 +331,22 @@ t.test('a window that reaches further than any screen ends its client', async t 
   ]);
 });
 
+t.test('a surface that is no window any more is committed by its client alone', async t => {
+  const desk = await Desk.open(t);
+  const { surface, xdgSurface, toplevel } = await desk.window();
+  desk.geometry(xdgSurface, 0, 0, 600, 400);
+  desk.show(surface, 600, 400);
+  const child = desk.surface();
+  desk.client.say(desk.subsurface(child, surface), 'set_desync');
+  desk.client.say(surface, 'commit');
+  desk.show(child, 100, 100);
+  await desk.order();
+  desk.client.say(toplevel, 'destroy');
+  desk.show(child, 1200, 960);
+  const order = (await desk.order()).filter(name => name !== 'xdg_toplevel.destroy');
+  t.same(order, ['wl_surface.commit'], 'for its child no other is made');
+});
+
 t.test('a window is hidden by its own commit, whatever its subsurfaces do before', async t => {
   const desk = await Desk.open(t);
   const { surface, xdgSurface } = await desk.window();

@@ -1,6 +1,7 @@
 /** A client behind a firewall, with what its windows are made of, and a compositor that is a stand-in. */
 import type { Test } from 'tap';
-import { firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
+import { FIREWALL, firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
+import { hidingsConcern } from '../../src/firewall/hidings.js';
 import { firstCommit, positionerOf } from '../relay/manners.js';
 import { between, bindAll } from '../relay/relay-between.js';
 
@@ -23,7 +24,8 @@ export async function behindWall<N extends string>(
   shared = new SharedFirewall(),
 ) {
   const wall = firewall(vm, shared);
-  const b = await between(t, { concerns: wall.concerns, ...wall.rules, injected: 0 });
+  const concerns = [...wall.concerns, hidingsConcern(FIREWALL)];
+  const b = await between(t, { concerns, ...wall.rules, injected: 0 });
   wall.attach(b.relay);
   return { ...b, bound: bindAll(b, globals) };
 }
