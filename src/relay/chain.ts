@@ -41,6 +41,14 @@ export interface InterfaceChain {
 type Way = 'requests' | 'events';
 type Named = Readonly<Record<string, Handler | undefined>>;
 
+/**
+ * Concerns that were found to go together, by their names and what they declare: those of a process are the same few for all
+ * connections, and to look takes a millisecond.
+ */
+const checked = new Set<string>();
+/** Whoever makes up new ones for each connection has them looked at each time. */
+const MAX_CHECKED = 64;
+
 /** The chains of one connection, by interface. */
 export class Chains {
   readonly #concerns: readonly Concern[];
@@ -55,7 +63,10 @@ export class Chains {
     this.#concerns = concerns;
     const names = new Set(concerns.map(({ name }) => name));
     if (names.size !== concerns.length) throw new Error('two concerns of a relay have the same name');
+    const together = concerns.map(({ name, after = [] }) => `${name}<${after.join()}`).join(';');
+    if (checked.has(together)) return;
     for (const way of ['requests', 'events'] as const) checkOverlaps(concerns, way);
+    if (checked.size < MAX_CHECKED) checked.add(together);
   }
 
   of(iface: Interface): InterfaceChain {
