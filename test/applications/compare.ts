@@ -5,22 +5,14 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Picture } from '../../src/frames/picture.js';
 import { countDifferent, isSame } from '../loopback/screen.js';
 import type { Desk } from './desk.js';
 import type { Program } from './program.js';
+import { settled } from './settled.js';
 
 /** Direct runs that one run through virtwl is compared with, at most. */
 const DIRECT_RUNS = 3;
-/** How long a program may take to show what it shows directly, in milliseconds. */
-const COMPARE_MS = 20_000;
-/** The same picture for so long is the end of the waiting, though it is another one, in milliseconds. */
-const GIVE_UP_MS = 6_000;
-const LOOK_INTERVAL_MS = 100;
-/** Pictures between which a program that keeps still may go back and forth, and for how long it is watched, in milliseconds. */
-const MAX_PHASES = 4;
-const CYCLE_MS = 2_500;
 
 /** What was there after a step. */
 interface Seen {
@@ -108,43 +100,12 @@ async function performOn(program: Program, desk: Desk, expected?: readonly Perfo
     for (const [i, step] of program.steps.entries()) {
       await step.act(desk);
       const wanted = expected?.flatMap(({ seen }) => seen[i]?.pictures ?? []);
-      const pictures = step.see === 'window' ? [] : await settled(desk, wanted);
+      const pictures = step.see === 'window' ? [] : await settled(desk.screen, wanted);
       seen.push({ pictures, facts: (await step.facts?.(desk)) ?? '' });
     }
     return { seen };
   } catch (error) {
     return { seen, failure: (error as Error).message };
-  }
-}
-
-/**
- * What the output shows once it keeps still: one picture, or the few between which it goes back and forth, as with a text
- * cursor that blinks. Where it is known what is wanted, that is waited for.
- */
-async function settled(desk: Desk, wanted: readonly Picture[] = []): Promise<readonly Picture[]> {
-  let phases: { readonly picture: Picture; seen: number }[] = [];
-  let current: (typeof phases)[number] | undefined;
-  /** Since when it is this picture, and since when it is none but these. */
-  let [still, cycle] = [0, 0];
-  for (const end = Date.now() + COMPARE_MS; ; await pause(LOOK_INTERVAL_MS)) {
-    const picture = await desk.screen.capture();
-    const now = Date.now();
-    let phase = phases.find(one => isSame(one.picture, picture));
-    if (phase === undefined) {
-      phase = { picture, seen: now };
-      phases = [...phases, phase].slice(-MAX_PHASES);
-      cycle = now;
-    }
-    if (phase !== current) still = now;
-    current = phase;
-    phase.seen = now;
-    const keeps = now - still >= desk.screen.stillMs;
-    const isWanted = wanted.length === 0 || wanted.some(one => isSame(one, picture));
-    if (keeps && isWanted) return [picture];
-    if (now - cycle >= (isWanted ? CYCLE_MS : GIVE_UP_MS) || now > end) {
-      const cycling = phases.filter(({ seen }) => seen >= cycle).map(({ picture }) => picture);
-      return cycling.length > 0 ? cycling : [picture];
-    }
   }
 }
 

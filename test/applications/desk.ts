@@ -13,6 +13,7 @@ import { startCage, startLabwc, startSway, type Compositor, type Sway } from '..
 import { quietEnvironment, run, runIn, type Application } from '../loopback/applications.js';
 import { boundsOfDifference, Screen } from '../loopback/screen.js';
 import { Seat } from './seat.js';
+import { settled } from './settled.js';
 
 /** How the programs of a desk are connected. */
 export type Way = 'directly' | 'through virtwl';
@@ -210,7 +211,7 @@ export class Desk {
     await this.until('pixels', async () => !this.#isEmpty(await this.screen.capture()));
     if ('message' in this.compositor) return;
     // The window is under the pointer, which shows what its program wants once it is moved.
-    await this.screen.still('a window');
+    await settled(this.screen);
     await this.seat.push(-1, -1);
   }
 
