@@ -16,7 +16,10 @@ const lock: Step[] = [
   }),
 ];
 
-/** The tests of one version of the library, and how it is told what to use. */
+/**
+ * The tests of one version of the library, and how it is told what to use. With libdecor, which it takes where the compositor
+ * draws no title bar, it draws nothing on labwc and cage, directly as well.
+ */
 function sdl(version: 2 | 3, environment: Readonly<Record<string, string>>) {
   const tests = `/usr/libexec/installed-tests/SDL${version}`;
   return (name: string, steps: readonly Step[], anywhere?: Program['anywhere']): Program => {
@@ -27,7 +30,7 @@ function sdl(version: 2 | 3, environment: Readonly<Record<string, string>>) {
       package: `libsdl${version}-tests`,
       needs: program,
       command: () => ['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', tests, program],
-      env: { SDL_RENDER_DRIVER: 'software', ...environment },
+      env: { SDL_RENDER_DRIVER: 'software', SDL_VIDEO_WAYLAND_ALLOW_LIBDECOR: '0', ...environment },
       steps,
       ...(anywhere === undefined ? {} : { anywhere }),
     };
@@ -40,9 +43,9 @@ const sdl3 = sdl(3, { SDL_VIDEO_DRIVER: 'wayland', SDL_AUDIO_DRIVER: 'dummy' });
 const mouse: Step[] = [startsBlack(), drags([500, 300], [700, 450], 'line drawn')];
 
 export const games: readonly Program[] = [
-  sdl2('testrelative', lock),
+  sdl2('testrelative', lock, true),
   sdl2('testmouse', mouse),
-  sdl2('testcustomcursor', [starts()]),
+  sdl2('testcustomcursor', [starts()], true),
   sdl2('testviewport', [startsMoving()]),
   sdl2('testsprite2', [startsMoving()]),
   sdl3('testrelative', lock, true),
