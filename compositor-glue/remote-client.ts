@@ -85,6 +85,7 @@ export class RemoteClient {
     const own = [MEMORY_GLOBAL, CLOCK_GLOBAL, ...(this.#outputs === undefined ? [] : [this.#outputs.global])];
     const wall = firewall(account.firewall, options.shared);
     this.relay = new Relay(link, compositor, {
+      set: this.#outputs === undefined ? 'glue' : 'glue, with outputs',
       ...wall.rules,
       objects: account,
       trace: options.trace,

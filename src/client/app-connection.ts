@@ -138,6 +138,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       merge,
     });
     this.#relay = new Relay(app, link, {
+      set: 'proxy',
       trace: options.trace,
       concerns: [
         globalsConcern(presentation.policy(allowOnly(APPLICATION_GLOBALS)), global => {

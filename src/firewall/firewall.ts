@@ -74,6 +74,11 @@ export class VmFirewall {
   readonly pace: VmPace;
   readonly population: Population;
   readonly bounds: Bounds;
+  /**
+   * Concerns that know what they know by the object, and so serve all connections. A connection has some ten of its own,
+   * which are most of what it costs in memory.
+   */
+  readonly concerns: Readonly<Record<'values' | 'lives' | 'construction' | 'pixels', readonly Concern[]>>;
 
   /** `limits`: numbers of a policy, by the names in `population.ts` and `bounds.ts`; `share`: of the compositor's time. */
   constructor(
@@ -85,6 +90,12 @@ export class VmFirewall {
     this.bounds = boundsOf(limits);
     this.pace = new VmPace(share, this.bounds.ahead);
     this.population = new Population(vm, limits);
+    this.concerns = {
+      values: [valuesConcern(), agreementConcern(), mimeTypesConcern(), dragsConcern()],
+      lives: [lifetimesConcern()],
+      construction: [constructionConcern()],
+      pixels: [regionsConcern(this.bounds), geometryConcern(pixels, this.bounds.layers)],
+    };
   }
 }
 
@@ -125,18 +136,14 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       order: destructionOrder(() => pace.charge(MAX_DEPENDENTS_PER_CLIENT * ID_COST)),
     },
     concerns: [
-      valuesConcern(),
-      agreementConcern(),
-      mimeTypesConcern(),
-      dragsConcern(),
-      lifetimesConcern(),
+      ...vm.concerns.values,
+      ...vm.concerns.lives,
       seatsConcern(),
-      constructionConcern(),
+      ...vm.concerns.construction,
       dismissalsConcern(),
       roles.concern,
       serialsConcern(),
-      regionsConcern(cost => pace.charge(cost), vm.bounds),
-      geometryConcern(vm.pixels, cost => pace.charge(cost), vm.bounds.layers),
+      ...vm.concerns.pixels,
       textInputsConcern(),
       population.concern,
       idleConcern,

@@ -49,13 +49,12 @@ export const DEFAULT_PIXEL_BOUNDS: PixelBounds = { shadow: DEFAULT_SHADOW, curso
 
 /**
  * The concern for one connection.
- * @param charge what the compositor is told beyond the request itself, in requests
  * @param layers pixels that are painted of a tree of surfaces, as a multiple of what it covers
  */
-export function geometryConcern(bounds: PixelBounds, charge: (cost: number) => void, layers: number): Concern {
+export function geometryConcern(bounds: PixelBounds, layers: number): Concern {
   const surfaces = new Surfaces();
   const titleBars = new TitleBars(surfaces);
-  const keeper = new GeometryKeeper(bounds, surfaces, titleBars, charge);
+  const keeper = new GeometryKeeper(bounds, surfaces, titleBars);
   const images = pointerImages(bounds.cursor, surfaces);
   const hints = pointerHints(surfaces);
   const popups = new PopupPlaces(surfaces);
@@ -201,7 +200,6 @@ class GeometryKeeper {
     private readonly bounds: PixelBounds,
     private readonly surfaces: Surfaces,
     private readonly titleBars: TitleBars,
-    private readonly charge: (cost: number) => void,
   ) {}
 
   readonly made: NonNullable<Concern['made']> = {
@@ -278,7 +276,7 @@ class GeometryKeeper {
     relay.request(window.surface, 'commit', {});
     top.commit();
     window.settled = top.sure();
-    this.charge(COMMIT_COST);
+    relay.charge(COMMIT_COST);
   }
 
   /** Tells the geometry that holds from the window's next commit on, if it is another one. */
@@ -290,7 +288,7 @@ class GeometryKeeper {
     window.told = wanted;
     const { x1, y1, x2, y2 } = wanted;
     relay.request(window.object, 'set_window_geometry', { x: x1, y: y1, width: x2 - x1, height: y2 - y1 });
-    this.charge(1);
+    relay.charge(1);
   }
 
   /** Whether nothing has changed, since this was asked last, on which the geometry depends: so with most frames. */

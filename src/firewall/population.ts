@@ -187,11 +187,18 @@ export class Population {
   }
 }
 
+const KIND_OF: ReadonlyMap<string, Kind> = new Map(
+  KINDS.flatMap(kind => kind.interfaces.map((type): [string, Kind] => [type, kind])),
+);
+
+/** One handler for all interfaces of which there is a kind: a connection has few of its own then. */
+function forAllKinds<H>(handler: H): Record<string, H> {
+  return Object.fromEntries([...KIND_OF.keys()].map(type => [type, handler]));
+}
+
 /** The concern for one connection; `close` takes off what it still has. */
 export function populationConcern(population: Population): { readonly concern: Concern; close(): void } {
   const own = new Map<string, number>();
-  const made: Record<string, (object: RelayObject, call: Call<string, never>) => void> = {};
-  const gone: Record<string, (object: RelayObject) => void> = {};
   const add = (name: string, mostOfClient: number): void => {
     const count = own.get(name) ?? 0;
     if (count >= mostOfClient) {
@@ -205,12 +212,11 @@ export function populationConcern(population: Population): { readonly concern: C
     population.remove(name);
     own.set(name, own.get(name)! - 1);
   };
-  for (const { name, interfaces, mostOfClient = Infinity } of KINDS) {
-    for (const type of interfaces) {
-      made[type] = () => add(name, mostOfClient);
-      gone[type] = () => remove(name);
-    }
-  }
+  const addOne = (object: RelayObject): void => {
+    const { name, mostOfClient = Infinity } = KIND_OF.get(object.interface.name)!;
+    add(name, mostOfClient);
+  };
+  const removeOne = (object: RelayObject): void => remove(KIND_OF.get(object.interface.name)!.name);
   // These end by the compositor's answer, or with their surface without one; both are confirmed. Of callbacks only those of
   // frames wait for anything.
   const frames = new Set<RelayObject>();
@@ -218,13 +224,17 @@ export function populationConcern(population: Population): { readonly concern: C
     add('frames', Infinity);
     frames.add(object);
   };
-  made.wl_callback = (callback, { message }) => {
-    if (message.name === 'frame') frame(callback);
-  };
-  made.wp_presentation_feedback = frame;
-  gone.wl_callback = gone.wp_presentation_feedback = object => {
+  const frameGone = (object: RelayObject): void => {
     if (frames.delete(object)) remove('frames');
   };
+  const made: Record<string, (object: RelayObject, call: Call<string, never>) => void> = {
+    ...forAllKinds(addOne),
+    wl_callback: (callback, { message }) => {
+      if (message.name === 'frame') frame(callback);
+    },
+    wp_presentation_feedback: frame,
+  };
+  const gone = { ...forAllKinds(removeOne), wl_callback: frameGone, wp_presentation_feedback: frameGone };
   return {
     concern: { name: 'population', made, gone },
     close: () => {

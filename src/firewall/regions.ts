@@ -41,17 +41,16 @@ class Region {
 
 /**
  * The concern for one connection.
- * @param charge what the compositor is told beyond the request itself, in requests
  */
-export function regionsConcern(charge: (cost: number) => void, bounds: Bounds): Concern {
+export function regionsConcern(bounds: Bounds): Concern {
   return {
     name: 'regions',
     after: [...CHECKS, 'lifetimes', 'construction', 'dismissals', 'roles', 'serials'],
-    requests: regionRequests(charge, bounds),
+    requests: regionRequests(bounds),
   };
 }
 
-function regionRequests(charge: (cost: number) => void, bounds: Bounds): RequestHandlers {
+function regionRequests(bounds: Bounds): RequestHandlers {
   const mostSteps = bounds['region-steps'];
   const step =
     (add: boolean) =>
@@ -70,14 +69,14 @@ function regionRequests(charge: (cost: number) => void, bounds: Bounds): Request
       const text = `virtwl: ${String(object)} has over ${mostSteps} rectangles (limit region-steps in its VM's policy), and has to stay exact`;
       throw new ProtocolError(1, WlDisplayError.no_memory, text);
     }
-    return (region.told ??= tell(relay, region, region.steps, charge));
+    return (region.told ??= tell(relay, region, region.steps));
   };
   const opaque = (relay: Relay, object: RelayObject<'wl_region'> | undefined): RelayObject<'wl_region'> | undefined => {
     if (object === undefined) return undefined;
     const region = object.data as Region;
     if (!region.over) return exact(relay, object);
     // What is taken away after the last step that is kept could be any part of it.
-    return (region.toldOpaque ??= tell(relay, region, [], charge));
+    return (region.toldOpaque ??= tell(relay, region, []));
   };
   return {
     wl_compositor: {
@@ -137,18 +136,13 @@ function regionRequests(charge: (cost: number) => void, bounds: Bounds): Request
 }
 
 /** Makes the compositor's own of a region. */
-function tell(
-  relay: Relay,
-  { compositor }: Region,
-  steps: readonly Step[],
-  charge: (cost: number) => void,
-): RelayObject<'wl_region'> {
+function tell(relay: Relay, { compositor }: Region, steps: readonly Step[]): RelayObject<'wl_region'> {
   const id = relay.inject('wl_region', compositor.version);
   relay.request(compositor, 'create_region', { id });
   for (const { add, x, y, width, height } of steps) {
     relay.request(id, add ? 'add' : 'subtract', { x, y, width, height });
   }
-  charge(steps.length + 1);
+  relay.charge(steps.length + 1);
   return id;
 }
 

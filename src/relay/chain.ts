@@ -41,13 +41,8 @@ export interface InterfaceChain {
 type Way = 'requests' | 'events';
 type Named = Readonly<Record<string, Handler | undefined>>;
 
-/**
- * Concerns that were found to go together, by their names and what they declare: those of a process are the same few for all
- * connections, and to look takes a millisecond.
- */
+/** Sets of concerns that were found to go together. */
 const checked = new Set<string>();
-/** Whoever makes up new ones for each connection has them looked at each time. */
-const MAX_CHECKED = 64;
 
 /** The chains of one connection, by interface. */
 export class Chains {
@@ -56,17 +51,18 @@ export class Chains {
 
   /**
    * @param concerns in the order in which they handle a message
+   * @param set what connections call the same concerns by, which are looked at once then: that takes a good part of a
+   * millisecond
    * @throws Error for two that handle one message where the later one has not declared the earlier, for a name that two
    * of them have, and for an interface or message that no table knows
    */
-  constructor(concerns: readonly Concern[]) {
+  constructor(concerns: readonly Concern[], set?: string) {
     this.#concerns = concerns;
     const names = new Set(concerns.map(({ name }) => name));
     if (names.size !== concerns.length) throw new Error('two concerns of a relay have the same name');
-    const together = concerns.map(({ name, after = [] }) => `${name}<${after.join()}`).join(';');
-    if (checked.has(together)) return;
+    if (set !== undefined && checked.has(set)) return;
     for (const way of ['requests', 'events'] as const) checkOverlaps(concerns, way);
-    if (checked.size < MAX_CHECKED) checked.add(together);
+    if (set !== undefined) checked.add(set);
   }
 
   of(iface: Interface): InterfaceChain {

@@ -40,6 +40,8 @@ import type { Trace } from './trace.js';
 export interface RelayRules {
   /** What is done with messages, in the order in which it is done. */
   readonly concerns: readonly Concern[];
+  /** A name for those, where all connections of a process have the same: see {@link Chains}. */
+  readonly set?: string;
   /** How fds of requests get to the compositor's side. */
   readonly toServer: Carriers;
   /** How fds of events get to the client's side. */
@@ -66,6 +68,8 @@ export interface Pace {
   admit(): boolean;
   /** A request has been dealt with. */
   passed(object: RelayObject, message: Message): void;
+  /** A handler has said more to the compositor than the request itself: as much as so many requests. */
+  charge?(cost: number): void;
 }
 
 /** Keeps some of the client's requests back. */
@@ -117,7 +121,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.toServer = new Outbox(server);
     const ordered = (): void => this.resume('requests');
     const objectRules = { account: rules.objects, order: rules.order, ordered };
-    this.#objects = new Objects(new Chains(rules.concerns), objectRules, this.toClient, this.toServer);
+    this.#objects = new Objects(new Chains(rules.concerns, rules.set), objectRules, this.toClient, this.toServer);
     const requests = new Requests(this, rules, this.#objects, this.toServer);
     const events = new Events(this, rules, this.#objects, this.toClient);
     this.#requests = requests;
@@ -161,6 +165,11 @@ export class Relay extends EventEmitter<RelayEvents> {
   resume(flow: 'requests' | 'events'): void {
     if (this.#closed) return;
     (flow === 'requests' ? this.#requestFlow : this.#eventFlow).resume();
+  }
+
+  /** Counts what a handler says to the compositor beyond the request itself, in requests, for the {@link Pace}. */
+  charge(cost: number): void {
+    this.#rules.pace?.charge?.(cost);
   }
 
   /** Sends what handlers wrote outside of a batch. */

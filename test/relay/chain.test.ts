@@ -202,3 +202,13 @@ t.test('rules are refused at start', async t => {
     t.end();
   });
 });
+
+t.test('a set of concerns is looked at once', async t => {
+  const wrong = [onCommit('one', [], forward), onCommit('two', [], forward)];
+  t.throws(() => new Chains(wrong, 'a set'), /both "one" and "two" handle wl_surface.commit/);
+  t.throws(() => new Chains(wrong, 'a set'), /both/, 'what was refused is looked at again');
+  t.doesNotThrow(() => new Chains([onCommit('one', [], forward), onCommit('two', [], forward, ['one'])], 'a set'));
+  t.doesNotThrow(() => new Chains(wrong, 'a set'), 'it is its owner who says that they are the same');
+  t.throws(() => new Chains(wrong), /both/);
+  t.throws(() => new Chains([wrong[0]!, wrong[0]!], 'a set'), /the same name/);
+});
