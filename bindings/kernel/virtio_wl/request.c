@@ -242,9 +242,10 @@ void wl_sends_await(struct wl_vfd *vfd)
 	struct wl_request *req;
 
 	wl_out_catch_up(wl);
-	vfd->sends_awaited = vfd->sends;
-	if (!vfd->sends)
+	/* Those that come while somebody waits already are awaited from the first. */
+	if (!vfd->sends || vfd->sends_awaited)
 		return;
+	vfd->sends_awaited = true;
 	list_for_each_entry(req, &wl->flying, link) {
 		if (req->sender == vfd)
 			wl_request_await(req);
