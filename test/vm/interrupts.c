@@ -1,7 +1,7 @@
 /*
  * What transactions that nobody waits for cost, in interrupts of the device, and what must not be lost by that: room,
- * errors, closes. Needs the servers "echo" and "sink", which takes everything and says nothing. Prints a line a part, for
- * the test to judge. With an argument it does the closes only, and nothing else.
+ * errors, closes. Needs the servers "echo"; "sink", which takes everything and says nothing; "later", which reads when
+ * somebody has come to "go". Prints a line a part, for the test to judge. With an argument it does the closes only.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -27,6 +27,8 @@
 #define PACE_US 20000
 /* One of these is more than the driver's WL_UNAWAITED_MAX of 64 KiB, with what the driver keeps of it. */
 #define OVER 65536
+/* Sixteen of these are not. */
+#define UNDER 2048
 
 static int wl;
 /* The device's name among the kernel's, as "virtio3". */
@@ -134,33 +136,30 @@ static void sends(const char* what, size_t size, int told) {
   for (i = 0; i < SINKS; i++) close(fds[i]);
 }
 
-/* As many transactions as may be under way, none of which the device answers while nobody reads what comes back. */
+/* As many transactions as may be under way: the device answers none while the server does not read. */
 static void full(void) {
-  int fd = context("echo"), status;
-  pid_t writer, reader;
+  int fd = context("later"), status, go, waited, woken = 0;
   ssize_t written;
+  pid_t writer;
 
-  /* Once it takes no more for a while it takes no more. */
+  /* Once it takes no more for a while it takes no more. All 16 together are under the driver's bound. */
   do {
-    while ((written = write(fd, data, sizeof(data))) > 0);
+    while ((written = write(fd, data, UNDER)) > 0);
   } while (poll(&(struct pollfd){fd, POLLOUT, 0}, 1, 2000) > 0);
   printf("full: %s\n", outcome(written));
   writer = fork();
-  /* It does nothing but wait. */
-  if (writer == 0) _exit(wait_for(fd, POLLOUT) & POLLOUT ? 0 : 1);
-  usleep(500000);
-  reader = fork();
-  if (reader == 0) {
-    /* Its reading makes room in the device. It does not poll, which would see the room, too. */
-    fcntl(fd, F_SETFL, O_RDWR);
-    while (read(fd, data, sizeof(data)) > 0);
-    _exit(0);
+  /* It does nothing but wait, and without an end: who looks again then sees the room without having been told. */
+  if (writer == 0) _exit(poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1) == 1 ? 0 : 1);
+  usleep(25 * PACE_US);
+  /* From here on the server reads. */
+  go = context("go");
+  for (waited = 0; !woken && waited < PATIENCE_MS; waited += PACE_US / 1000) {
+    usleep(PACE_US);
+    woken = waitpid(writer, &status, WNOHANG) == writer;
   }
-  waitpid(writer, &status, 0);
-  printf("its writer: %s\n", WIFEXITED(status) && !WEXITSTATUS(status) ? "woken" : "waits");
-  kill(reader, SIGKILL);
-  waitpid(reader, &status, 0);
-  fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+  if (!woken) kill(writer, SIGKILL);
+  printf("its writer: %s\n", woken && WIFEXITED(status) && !WEXITSTATUS(status) ? "woken" : "waits");
+  close(go);
   close(fd);
 }
 
@@ -179,8 +178,8 @@ static void error(void) {
 }
 
 /*
- * Files that are closed with their transactions in the queue still, answered or not. The last one is closed when nothing
- * else goes on that would have the driver look at its queue.
+ * Files that are closed with their transactions in the queue still, answered, when nothing else goes on that would have
+ * the driver look there.
  */
 static void closes(void) {
   int fds[SINKS], i;
@@ -188,11 +187,8 @@ static void closes(void) {
   for (i = 0; i < SINKS; i++) fds[i] = context("sink");
   for (i = 0; i < SINKS; i++)
     if (write(fds[i], data, 100) != 100) printf("close %d: %s\n", i, strerrorname_np(errno));
-  for (i = 0; i < SINKS - 1; i++) close(fds[i]);
   usleep(50 * PACE_US);
-  if (write(fds[i], data, 100) != 100) printf("close %d: %s\n", i, strerrorname_np(errno));
-  usleep(50 * PACE_US);
-  close(fds[i++]);
+  for (i = 0; i < SINKS; i++) close(fds[i]);
   printf("closed: %d\n", i);
 }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { eventually } from '../eventually.js';
 import { closeAll } from '../../src/system/fd.js';
+import type { UnixSocket } from '../../src/system/unix-socket.js';
 import { UnixListener } from '../../src/system/unix-listener.js';
 import { echoServer } from './echo-server.js';
 import { smallGuest } from './guests.js';
@@ -23,19 +24,26 @@ const SLACK = 10;
 const directory = mkdtempSync(join(tmpdir(), 'virtwl-interrupts-'));
 t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 echoServer(t, directory);
-const sink = UnixListener.listen(join(directory, 'sink'));
-sink.on('connection', socket => {
-  socket.on('data', (_bytes, fds) => closeAll(fds));
-  socket.on('end', () => socket.close());
-  socket.on('error', () => socket.close());
-  socket.start();
-});
-t.teardown(() => sink.close());
+/** What reads and says nothing: at once, or when somebody connects to "go". */
+const waiting: UnixSocket[] = [];
+function serve(name: string, connected: (socket: UnixSocket) => void): void {
+  const listener = UnixListener.listen(join(directory, name));
+  t.teardown(() => listener.close());
+  listener.on('connection', socket => {
+    socket.on('data', (_bytes, fds) => closeAll(fds));
+    socket.on('end', () => socket.close());
+    socket.on('error', () => socket.close());
+    connected(socket);
+  });
+}
+serve('sink', socket => socket.start());
+serve('later', socket => waiting.push(socket));
+serve('go', socket => [socket, ...waiting.splice(0)].forEach(each => each.start()));
 
 const { machine, device } = await smallGuest(t, {
   name: 'interrupts',
   directory,
-  servers: ['echo', 'sink'],
+  servers: ['echo', 'sink', 'later', 'go'],
   programs: ['interrupts'],
 });
 const { status, output } = await machine.run('/virtwl/interrupts', TIMEOUT_MS);
