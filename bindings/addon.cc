@@ -11,6 +11,7 @@
 #include "held_memory.h"
 #include "mapping.h"
 #include "memory.h"
+#include "pass.h"
 #include "poll.h"
 #include "socket.h"
 #include "tmpfs.h"
@@ -53,6 +54,7 @@ void Initialize(v8::Local<v8::Object> target, v8::Local<v8::Object> module) {
   InitializeAtomic(*environment, target);
   InitializeVirtwl(*environment, target);
   InitializePoll(*environment, target);
+  InitializePass(*environment, target);
   Nan::SetMethod(target, "counters", ReadCounters, environment->Data());
 }
 

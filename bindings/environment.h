@@ -16,6 +16,7 @@
 namespace virtwl {
 
 class MappingObject;
+struct PassConnection;
 class PollObject;
 struct RectCopy;
 
@@ -60,6 +61,9 @@ class Environment {
   PollObject* polls = nullptr;
   /** Watched descriptors: closing one under libuv's feet would make it abort. */
   std::unordered_map<int, PollObject*> watched;
+  /** Relays that pass messages natively, by number; see pass.cc. */
+  std::unordered_map<uint32_t, std::shared_ptr<PassConnection>> passes;
+  uint32_t lastPass = 0;
   /** libuv handles whose close callback has not come yet, and copies that are under way. */
   size_t closingHandles = 0;
   /** What was counted there reports here; the last one ends an environment that is being torn down. */

@@ -75,6 +75,7 @@ void PollObject::Close() {
     environment_.polls = next_;
   }
   environment_.watched.erase(fd_);
+  intake_.reset();
   environment_.closingHandles++;
   uv_close(reinterpret_cast<uv_handle_t*>(&handle_), Closed);
 }
@@ -104,6 +105,11 @@ void PollObject::SetReferenced(bool referenced) {
 
 void PollObject::Ready(uv_poll_t* handle, int status, int events) {
   PollObject* poll = static_cast<PollObject*>(handle->data);
+  if (status == 0 && events == UV_READABLE && poll->events_ == UV_READABLE && poll->intake_ != nullptr) {
+    // Keeps it for the time of the call.
+    const std::shared_ptr<Intake> intake = poll->intake_;
+    if (intake->Take()) return;
+  }
   Nan::HandleScope scope;
   v8::Local<v8::Object> object = poll->object_.Get(v8::Isolate::GetCurrent());
   // libuv has stopped the watch after an error.

@@ -10,9 +10,20 @@
 #include <nan.h>
 #include <uv.h>
 
+#include <memory>
+#include <utility>
+
 namespace virtwl {
 
 class Environment;
+
+/** Reads a descriptor that is readable, before JavaScript is asked to. */
+class Intake {
+ public:
+  virtual ~Intake() = default;
+  /** Whether that was all that there was to do. */
+  virtual bool Take() = 0;
+};
 
 /** The native half of a JavaScript Poll. It frees itself when libuv has closed the handle. */
 class PollObject {
@@ -29,6 +40,8 @@ class PollObject {
   /** Unties the JavaScript object, and lets libuv close the handle. */
   void Close();
   void SetReferenced(bool referenced);
+  /** Asked before JavaScript is when the descriptor is readable, and nothing else was waited for; null: nobody. */
+  void SetIntake(std::shared_ptr<Intake> intake) { intake_ = std::move(intake); }
 
  private:
   PollObject(Environment& environment, v8::Local<v8::Object> object, int fd);
@@ -45,6 +58,7 @@ class PollObject {
   const int fd_;
   /** What is watched now; 0 while stopped. */
   int events_ = 0;
+  std::shared_ptr<Intake> intake_;
   PollObject* previous_ = nullptr;
   PollObject* next_ = nullptr;
 };

@@ -169,41 +169,14 @@ NAN_METHOD(Recv) {
     return;
   }
 
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxMessageFds * sizeof(int))];
-  iovec vector = {bytes.data(), bytes.length()};
-  msghdr message = {};
-  ssize_t received;
-  do {
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    environment.counters.recvmsg++;
-    received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  } while (received < 0 && errno == EINTR);
-  if (received < 0) {
-    if (!WouldBlock(errno)) return ThrowFdError(errno, "recvmsg", fd);
+  FdList fds;
+  size_t received = 0;
+  const int error = ReceiveFrom(environment, fd, bytes.data(), bytes.length(), &fds, &received);
+  if (WouldBlock(error)) {
     info.GetReturnValue().Set(-1);
     return;
   }
-
-  FdList fds;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    // The kernel cannot put more into `control` than fits there, and a list holds as much.
-    std::memcpy(fds.fds + fds.count, CMSG_DATA(header), count * sizeof(int));
-    fds.count += count;
-  }
-  environment.counters.fdsOpened += fds.count;
-  if ((message.msg_flags & MSG_CTRUNC) != 0) {
-    // Some descriptors are lost: there was room for all that a message can carry, so this process has no more to give.
-    for (size_t i = 0; i < fds.count; i++) environment.CloseFd(fds.fds[i]);
-    ErrorDetails details;
-    details.fd = fd;
-    details.advice = "descriptors were lost, most likely because this process is at its limit (ulimit -n)";
-    return ThrowSystemError(EMSGSIZE, "recvmsg", details);
-  }
+  if (error != 0) return ThrowReceiveError(error, fd);
   if (fds.count > 0 && !DeliverFds(environment, "recv", array, fds.fds, fds.count)) return;
   info.GetReturnValue().Set(static_cast<double>(received));
 }
@@ -238,6 +211,58 @@ NAN_METHOD(Unread) {
 }
 
 }  // namespace
+
+int ReceiveFrom(Environment& environment, int fd, uint8_t* data, size_t length, FdList* fds, size_t* received) {
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxMessageFds * sizeof(int))];
+  iovec vector = {data, length};
+  msghdr message = {};
+  ssize_t result;
+  do {
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    environment.counters.recvmsg++;
+    result = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  } while (result < 0 && errno == EINTR);
+  fds->count = 0;
+  if (result < 0) return WouldBlock(errno) ? EAGAIN : errno;
+
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    // The kernel cannot put more into `control` than fits there, and a list holds as much.
+    std::memcpy(fds->fds + fds->count, CMSG_DATA(header), count * sizeof(int));
+    fds->count += count;
+  }
+  environment.counters.fdsOpened += fds->count;
+  if ((message.msg_flags & MSG_CTRUNC) != 0) {
+    // Some descriptors are lost: there was room for all that a message can carry, so this process has no more to give.
+    for (size_t i = 0; i < fds->count; i++) environment.CloseFd(fds->fds[i]);
+    fds->count = 0;
+    return EMSGSIZE;
+  }
+  *received = static_cast<size_t>(result);
+  return 0;
+}
+
+void ThrowReceiveError(int error, int fd) {
+  ErrorDetails details;
+  details.fd = fd;
+  if (error == EMSGSIZE) {
+    details.advice = "descriptors were lost, most likely because this process is at its limit (ulimit -n)";
+  }
+  ThrowSystemError(error, "recvmsg", details);
+}
+
+ssize_t SendTo(Environment& environment, int fd, const uint8_t* data, size_t length) {
+  ssize_t sent;
+  do {
+    environment.counters.sendmsg++;
+    sent = send(fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (sent < 0 && errno == EINTR);
+  return sent;
+}
 
 void InitializeSockets(Environment& environment, v8::Local<v8::Object> target) {
   v8::Local<v8::Value> data = environment.Data();

@@ -35,8 +35,8 @@ export class PoolMemory {
 /** Follows pools and buffers from their making to their end, and looks at buffers as a compositor does: for one connection. */
 export function poolConcern(): Concern {
   const formats = new Set<number>();
-  /** The compositor has told all formats that it has told so far, and something after them. */
-  let told = false;
+  /** How many callbacks the compositor had called when it told the first of them: it tells all before the next. */
+  let answersBefore = 0;
   return {
     name: 'pools',
     after: FIREWALL,
@@ -53,8 +53,8 @@ export function poolConcern(): Concern {
     },
     requests: {
       wl_shm_pool: {
-        create_buffer: ({ object, args: { offset, width, height, stride, format } }) => {
-          if (told && !formats.has(format)) {
+        create_buffer: ({ relay, object, args: { offset, width, height, stride, format } }) => {
+          if (formats.size > 0 && relay.answers > answersBefore && !formats.has(format)) {
             const text = `invalid format 0x${format.toString(16)}`;
             throw new ProtocolError(object.clientId, WlShmError.invalid_format, text);
           }
@@ -79,14 +79,9 @@ export function poolConcern(): Concern {
     },
     events: {
       wl_shm: {
-        format: ({ args }) => {
+        format: ({ relay, args }) => {
+          if (formats.size === 0) answersBefore = relay.answers;
           formats.add(args.format);
-          return Verdict.Forward;
-        },
-      },
-      wl_callback: {
-        done: () => {
-          told = formats.size > 0;
           return Verdict.Forward;
         },
       },

@@ -149,7 +149,6 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
         presentation.concern,
         iconsConcern(() => this.#memory),
         families.concern,
-        this.#releases.concern,
         {
           name: 'copy',
           after: ['icons'],

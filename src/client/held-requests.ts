@@ -116,6 +116,10 @@ export class HeldRequests implements Hold {
     return this.#current !== undefined;
   }
 
+  get holding(): boolean {
+    return this.#queues.size > 0;
+  }
+
   /** Whether a commit may take one more buffer than there should be. */
   get pressed(): boolean {
     return this.#current !== undefined && this.#current.pressed > 0;

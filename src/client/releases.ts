@@ -4,7 +4,6 @@
  * is on its way (`wl_display.sync`, `wl_surface.frame`), the release goes along with whatever is said next, or a little
  * later when nothing is: a hidden window's frames are answered when it is seen again.
  */
-import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 
@@ -13,27 +12,20 @@ export const LATEST_RELEASE_MS = 20;
 
 export class Releases {
   #waiting: RelayObject<'wl_buffer'>[] = [];
-  /** Callbacks that the application waits for. */
-  #answers = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly relay: () => Relay) {}
 
-  readonly concern: Concern = {
-    name: 'releases',
-    made: { wl_callback: () => void (this.#answers += 1) },
-    gone: { wl_callback: () => void (this.#answers -= 1) },
-  };
-
   /** The application may draw into that buffer again: it is told with the batch, or later. */
   add(buffer: RelayObject<'wl_buffer'>): void {
     this.#waiting.push(buffer);
+    this.relay().waiting = true;
   }
 
   /** The end of a batch. `saying`: something is said to the application now, so they go along. */
   batchEnds(saying: boolean): void {
     if (this.#waiting.length === 0) return;
-    if (saying || this.#answers === 0) this.#tell();
+    if (saying || this.relay().callbacks === 0) this.#tell();
     // One for all that come until then: none of them waits longer, and nothing is started for each frame.
     else {
       this.#timer ??= setTimeout(() => {
@@ -52,6 +44,7 @@ export class Releases {
   #tell(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.relay().waiting = false;
     // The id of one that is destroyed may be another buffer's by now.
     for (const buffer of waiting) if (!buffer.destroyed) this.relay().emitEvent(buffer, 'release', {});
   }

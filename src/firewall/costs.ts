@@ -54,9 +54,13 @@ export interface Cost {
 const costs = new WeakMap<Message, Cost>();
 
 export function costOf(object: RelayObject, message: Message): Cost {
+  return costOfMessage(object.interface.name, message);
+}
+
+export function costOfMessage(interfaceName: string, message: Message): Cost {
   let known = costs.get(message);
   if (known === undefined) {
-    const name = `${object.interface.name}.${message.name}`;
+    const name = `${interfaceName}.${message.name}`;
     const cost = COSTS[name] ?? 1;
     const about = message.destructor || message.args.some(({ kind }) => kind === 'new_id');
     costs.set(message, (known = { cost, own: OWN_COSTS[name] ?? Math.max(cost, about ? OBJECT_COST : 1) }));

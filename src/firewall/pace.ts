@@ -13,11 +13,16 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { Concern } from '../relay/chain.js';
+import type { Ledger } from '../relay/pass.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Pace, Relay } from '../relay/relay.js';
 import type { Message } from '../wayland/interface.js';
 import { DEFAULT_BOUNDS } from './bounds.js';
-import { costOf } from './costs.js';
+import { costOf, costOfMessage } from './costs.js';
+import { PaceCounts } from './pace-counts.js';
+import { Sharers } from './sharers.js';
+
+export { Sharers, type PaceClock } from './sharers.js';
 
 /** Cost that one VM may have before the compositor by default. A request is 1; 128 take less than a millisecond of wlroots. */
 export const VM_WINDOW = DEFAULT_BOUNDS.ahead;
@@ -55,65 +60,26 @@ const OWN_FOR_COST_MS = 0.001;
 /** How long an answer takes when there is nothing to do, in milliseconds, or longer: that is no work. */
 const ANSWER_MS = 0.1;
 
-/** The time, in milliseconds: a test has its own. */
-export interface PaceClock {
-  now(): number;
-  after(milliseconds: number, act: () => void): void;
-}
-
-const CLOCK: PaceClock = {
-  now: () => performance.now(),
-  after: (milliseconds, act) => void setTimeout(act, milliseconds),
-};
-
-/** The VMs whose clients share a compositor. */
-export class Sharers {
-  readonly #paces = new Set<VmPace>();
-
-  constructor(readonly clock: PaceClock = CLOCK) {}
-
-  /** @internal */
-  add(pace: VmPace): void {
-    this.#paces.add(pace);
-  }
-
-  /** @internal */
-  delete(pace: VmPace): void {
-    this.#paces.delete(pace);
-  }
-
-  /** Whether a VM other than that of `pace` has said anything lately. */
-  others(pace: VmPace, now: number): boolean {
-    for (const other of this.#paces) if (other !== pace && other.spokeLately(now)) return true;
-    return false;
-  }
-}
-
 /** All connections of one VM. */
 export class VmPace {
   readonly #connections = new Set<ConnectionPace>();
   /** Those whose requests wait, in the order of their turns. */
   readonly #waiting = new Set<ConnectionPace>();
-  /** Those that have passed on what nobody has asked about yet, and how much that is of all. */
+  /** Those that have passed on what nobody has asked about yet. */
   readonly #owing = new Set<ConnectionPace>();
-  #unasked = 0;
-  /** The connection that has spoken last, and what it has said since another did. */
-  #turn: ConnectionPace | undefined;
-  #turnCost = 0;
-  #ahead = 0;
+  readonly #counts = new PaceCounts();
+  /** Cost that may be before the compositor while others share it. */
   #window: number;
+  /** The number of the connection that was made last. */
+  #numbers = 0;
   /** Questions that are not answered yet, and since when there are any. */
   #questions = 0;
   #busySince = 0;
-  /** Milliseconds for which the compositor may be at work for it, and when they were counted last. */
-  #credit = VM_BURST_MS;
+  /** When the milliseconds were counted last for which the compositor may be at work for it. */
   #countedAt = 0;
-  #rests = false;
   /** It will be looked whether a client does not read. */
   #looks = false;
   #sharers = new Sharers();
-  /** Something was said since `#spokeAt` was looked at. */
-  #spoke = false;
   #spokeAt = -Infinity;
   /** Another VM had said something when the compositor answered last. */
   #shares = true;
@@ -124,31 +90,44 @@ export class VmPace {
     readonly mostAhead = VM_WINDOW,
   ) {
     this.#window = mostAhead;
+    this.#counts.credit = VM_BURST_MS;
+    this.#setBounds();
+  }
+
+  /** What the relays count in as well. @internal */
+  get shared(): Float64Array {
+    return this.#counts.shared;
+  }
+
+  #setBounds(): void {
+    const most = this.#shares ? this.#window : ALONE * this.mostAhead;
+    this.#counts.window = most;
+    this.#counts.askAfter = Math.min(ASK_AFTER * (this.#shares ? 1 : ALONE), most / 4);
   }
 
   /** Cost before the compositor. */
   get ahead(): number {
-    return this.#ahead;
+    return this.#counts.ahead;
   }
 
   /** Cost that may be before the compositor as it answers now. */
   get window(): number {
-    return this.#shares ? this.#window : ALONE * this.mostAhead;
+    return this.#counts.window;
   }
 
   /** Whether its requests wait for the time to come, whatever the compositor has dealt with. */
   get rests(): boolean {
-    return this.#rests;
+    return this.#counts.rests;
   }
 
   /** After how much cost of a connection to ask. @internal */
   get askAfter(): number {
-    return Math.min(ASK_AFTER * (this.#shares ? 1 : ALONE), this.window / 4);
+    return this.#counts.askAfter;
   }
 
   /** Whether a client's own question is welcome of a connection that owes so much. @internal */
   welcomes(unasked: number): boolean {
-    return unasked >= this.askAfter / 2 || this.#oweMuch || this.#ahead >= (this.window * 3) / 4;
+    return unasked >= this.askAfter / 2 || this.#oweMuch || this.#counts.ahead >= (this.window * 3) / 4;
   }
 
   /** For one more connection; `sharers` are the same for all of a VM. */
@@ -158,14 +137,14 @@ export class VmPace {
       this.#countedAt = sharers.clock.now();
       sharers.add(this);
     }
-    const connection = new ConnectionPace(this);
+    const connection = new ConnectionPace(this, ++this.#numbers);
     this.#connections.add(connection);
     return connection;
   }
 
   /** Whether what nobody has asked about is a good part of what may be under way. */
   get #oweMuch(): boolean {
-    return this.#unasked >= this.window / 4;
+    return this.#counts.unasked >= this.window / 4;
   }
 
   /** Whether one more request of a connection may go on; if not, it has its turn later. @internal */
@@ -177,47 +156,50 @@ export class VmPace {
   }
 
   #hasRoom(connection: ConnectionPace): boolean {
-    if (this.#rests) return false;
-    if (connection !== this.#turn) {
-      this.#turn = connection;
-      this.#turnCost = 0;
+    if (this.#counts.rests) return false;
+    if (connection.number !== this.#counts.turn) {
+      this.#counts.turn = connection.number;
+      this.#counts.turnCost = 0;
     }
     const most = this.window;
     // A frame that has begun is not cut in two: it would leave by two messages, and wake the compositor twice.
-    if (this.#ahead >= most && (this.#turnCost === 0 || this.#turnCost >= TURN || this.#ahead >= most + TURN)) {
+    if (
+      this.#counts.ahead >= most &&
+      (this.#counts.turnCost === 0 || this.#counts.turnCost >= TURN || this.#counts.ahead >= most + TURN)
+    ) {
       // Answers that are on their way make room too.
       if (this.#oweMuch || this.#questions === 0) this.#ask();
       this.#look();
       return false;
     }
-    if (this.#credit >= 0 || this.share === 1) return true;
+    if (this.#counts.credit >= 0 || this.share === 1) return true;
     this.#count();
-    if (this.#credit >= 0 || !this.#sharers.others(this, this.#countedAt)) return true;
+    if (this.#counts.credit >= 0 || !this.#sharers.others(this, this.#countedAt)) return true;
     this.#pause();
     return false;
   }
 
   /** @internal */
   spokeLately(now: number): boolean {
-    if (this.#spoke) this.#spokeAt = now;
-    this.#spoke = false;
+    if (this.#counts.spoke) this.#spokeAt = now;
+    this.#counts.spoke = false;
     return now - this.#spokeAt < QUIET_MS;
   }
 
   /** @internal */
   spend(connection: ConnectionPace, cost: number, own: number): void {
     this.#owing.add(connection);
-    this.#unasked += cost;
-    this.#ahead += cost;
-    this.#turnCost += cost;
-    this.#credit -= own * OWN_FOR_COST_MS;
-    this.#spoke = true;
+    this.#counts.unasked += cost;
+    this.#counts.ahead += cost;
+    this.#counts.turnCost += cost;
+    this.#counts.credit -= own * OWN_FOR_COST_MS;
+    this.#counts.spoke = true;
   }
 
   /** The compositor is asked about all that a connection owes. Returns the time. @internal */
   asks(connection: ConnectionPace, cost: number): number {
     this.#owing.delete(connection);
-    this.#unasked -= cost;
+    this.#counts.unasked -= cost;
     const now = this.#sharers.clock.now();
     if (this.#questions === 0) this.#busySince = now + ANSWER_MS;
     this.#questions += 1;
@@ -228,23 +210,24 @@ export class VmPace {
   earn(cost: number, askedAt: number): void {
     this.#count();
     const now = this.#countedAt;
-    if (now > this.#busySince) this.#credit -= Math.min(now - this.#busySince, cost * MOST_FOR_COST_MS);
-    this.#credit = Math.max(-MAX_PAUSE_MS * this.share, this.#credit);
+    if (now > this.#busySince) this.#counts.credit -= Math.min(now - this.#busySince, cost * MOST_FOR_COST_MS);
+    this.#counts.credit = Math.max(-MAX_PAUSE_MS * this.share, this.#counts.credit);
     this.#busySince = Math.max(now, this.#busySince);
     this.#questions -= 1;
     const took = now - askedAt;
     this.#shares = this.#sharers.others(this, now);
     if (took > LATE_MS && this.#shares) this.#window = Math.max(Math.min(MIN_WINDOW, this.mostAhead), this.#window / 2);
     else if (took < LATE_MS / 2) this.#window = Math.min(this.mostAhead, this.#window + MIN_WINDOW / 2);
+    this.#setBounds();
     this.#release(cost);
   }
 
   /** Nobody answers any more for what a connection has asked, or owes. @internal */
   forgive(connection: ConnectionPace, asked: number, unasked: number, questions: number): void {
     this.#owing.delete(connection);
-    this.#unasked -= unasked;
+    this.#counts.unasked -= unasked;
     this.#questions -= questions;
-    this.#ahead -= asked + unasked;
+    this.#counts.ahead -= asked + unasked;
   }
 
   /** @internal */
@@ -256,9 +239,9 @@ export class VmPace {
   }
 
   #release(cost: number): void {
-    this.#ahead -= cost;
+    this.#counts.ahead -= cost;
     for (const connection of this.#waiting) {
-      if (this.#rests || this.#ahead >= this.window) break;
+      if (this.#counts.rests || this.#counts.ahead >= this.window) break;
       // A client that does not read says nothing more until it has: its turn comes again.
       if (connection.deaf) continue;
       // Who has had its turn, and is not done, is the last for the next one.
@@ -266,7 +249,7 @@ export class VmPace {
       connection.go();
     }
     // What was not enough to ask about may be all that there is room for now.
-    if (this.#ahead >= this.window && this.#questions === 0) this.#ask();
+    if (this.#counts.ahead >= this.window && this.#questions === 0) this.#ask();
   }
 
   /** Nothing more may go on: every connection is to tell when the compositor has got there. */
@@ -288,12 +271,12 @@ export class VmPace {
 
   /** Until the compositor may be at work for it again. */
   #pause(): void {
-    this.#rests = true;
-    this.#sharers.clock.after(-this.#credit / this.share, () => {
-      this.#rests = false;
+    this.#counts.rests = true;
+    this.#sharers.clock.after(-this.#counts.credit / this.share, () => {
+      this.#counts.rests = false;
       // What was owed is paid.
       this.#count();
-      this.#credit = Math.max(0, this.#credit);
+      this.#counts.credit = Math.max(0, this.#counts.credit);
       this.#release(0);
     });
   }
@@ -301,23 +284,37 @@ export class VmPace {
   /** Gives it its share of the time up to now. */
   #count(): void {
     const now = this.#sharers.clock.now();
-    this.#credit = Math.min(VM_BURST_MS, this.#credit + (now - this.#countedAt) * this.share);
+    this.#counts.credit = Math.min(VM_BURST_MS, this.#counts.credit + (now - this.#countedAt) * this.share);
     this.#countedAt = now;
   }
 }
 
 /** One connection's part. */
 export class ConnectionPace implements Pace {
+  readonly ledger: Ledger;
   #relay: Relay | undefined;
-  /** Passed on, and the compositor not asked about it yet. */
-  #unasked = 0;
   /** Asked about. */
   #asked = 0;
   #questions = 0;
   /** How often it was forgiven: answers to older questions are no news. */
   #forgiven = 0;
+
   /** @internal */
-  constructor(private readonly vm: VmPace) {}
+  constructor(
+    private readonly vm: VmPace,
+    readonly number: number,
+  ) {
+    this.ledger = { vm: vm.shared, connection: Float64Array.of(0, number), costOf: costOfMessage };
+  }
+
+  /** Passed on, and the compositor not asked about it yet. */
+  get #unasked(): number {
+    return this.ledger.connection[0]!;
+  }
+
+  set #unasked(cost: number) {
+    this.ledger.connection[0] = cost;
+  }
 
   /** The relay that asks; before its first request. */
   attach(relay: Relay): void {
@@ -345,6 +342,8 @@ export class ConnectionPace implements Pace {
   /** A client's own question, when it is nearly time to ask: its answer is as good. */
   readonly concern: Concern = {
     name: 'pace',
+    // Those that it makes a question of, the pass does not admit.
+    ignoresSyncs: true,
     made: {
       wl_callback: (callback, { relay, message }) => {
         if (message.name !== 'sync' || this.#unasked === 0 || !this.vm.welcomes(this.#unasked)) return;

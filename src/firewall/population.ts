@@ -236,7 +236,7 @@ export function populationConcern(population: Population): { readonly concern: C
   };
   const gone = { ...forAllKinds(removeOne), wl_callback: frameGone, wp_presentation_feedback: frameGone };
   return {
-    concern: { name: 'population', made, gone },
+    concern: { name: 'population', ignoresSyncs: true, made, gone },
     close: () => {
       for (const [name, count] of own) population.remove(name, count);
       own.clear();

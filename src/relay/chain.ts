@@ -19,6 +19,8 @@ export interface Concern {
   readonly name: string;
   /** The concerns that may handle a message before this one does, where both handle it. */
   readonly after?: readonly string[];
+  /** Its `made` and `gone` of `wl_callback` want nothing of those that `wl_display.sync` makes and the pace admits. */
+  readonly ignoresSyncs?: boolean;
   readonly requests?: RequestHandlers;
   readonly events?: EventHandlers;
   /** Called when the client's current request (or the compositor's event) has made an object of that interface. */
@@ -32,6 +34,8 @@ type Gone = (object: RelayObject) => void;
 
 /** What concerns do with one interface. */
 export interface InterfaceChain {
+  /** The pass's types of it, by version. */
+  readonly types: number[];
   readonly requests: HandlerTable;
   readonly events: HandlerTable;
   readonly made: readonly Made[];
@@ -65,11 +69,20 @@ export class Chains {
     if (set !== undefined) checked.add(set);
   }
 
+  /** Whether the callbacks of `wl_display.sync` are nothing to any concern. */
+  get ignoreSyncs(): boolean {
+    return this.#concerns.every(
+      ({ made, gone, ignoresSyncs }) =>
+        ignoresSyncs === true || (made?.wl_callback === undefined && gone?.wl_callback === undefined),
+    );
+  }
+
   of(iface: Interface): InterfaceChain {
     let chain = this.#built.get(iface);
     if (chain === undefined) {
       const name = iface.name as InterfaceName;
       chain = {
+        types: [],
         requests: this.#table(iface.requests, name, 'requests'),
         events: this.#table(iface.events, name, 'events'),
         made: this.#concerns.flatMap(concern => (concern.made?.[name] as Made | undefined) ?? []),

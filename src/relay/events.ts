@@ -59,6 +59,7 @@ export class Events extends Way {
     this.#trace?.passing('<-', object.interface.name, id, message, bytes, offset, call.fds);
     let verdict = Verdict.Forward;
     try {
+      this.#objects.answered(object);
       const handler = object.eventHandlers?.[opcode];
       // A client that asked for an older version has no place to take a newer event: its library would jump nowhere.
       if (message.since > object.version) verdict = Verdict.Drop;

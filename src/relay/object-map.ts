@@ -12,6 +12,7 @@
 import type { Interface } from '../wayland/interface.js';
 import type { Handler } from './call.js';
 import { IdBlock } from './order.js';
+import { FreeIds, type Pass, type Rows } from './pass.js';
 
 /** First id that the compositor makes itself: WL_SERVER_ID_START of the wire protocol. */
 export const SERVER_ID_START = 0xff000000;
@@ -44,10 +45,11 @@ export interface Inert {
 
 /** One object as the relay knows it. `N` is its interface, where the code knows it. */
 export class RelayObject<N extends string = string> {
-  /** The client destroyed it; it waits for the compositor's word. */
-  destroyed = false;
-  /** Set once what it depended on is gone: the compositor knows it no more, and the client may only destroy it. */
-  inert: Inert | undefined;
+  #destroyed = false;
+  #inert: Inert | undefined;
+  #serverId: number;
+  /** What passes it natively, as long as nothing has happened to it. */
+  #pass: Pass | undefined;
   /** Belongs to the one concern that answers for its interface. */
   data: unknown;
   /** Its place in the model of lives, where it has one. */
@@ -62,12 +64,52 @@ export class RelayObject<N extends string = string> {
     readonly version: number,
     /** Id on the client's side; 0 for an injected object. */
     readonly clientId: number,
-    /** Id on the compositor's side; 0 for a local object, and for an inert one. */
-    public serverId: number,
+    serverId: number,
     readonly requestHandlers: HandlerTable,
     readonly eventHandlers: HandlerTable,
   ) {
     this.interface = iface as Interface & { readonly name: N };
+    this.#serverId = serverId;
+  }
+
+  /** The client destroyed it; it waits for the compositor's word. */
+  get destroyed(): boolean {
+    return this.#destroyed;
+  }
+
+  set destroyed(destroyed: boolean) {
+    this.#destroyed = destroyed;
+    this.#leavePass();
+  }
+
+  /** Set once what it depended on is gone: the compositor knows it no more, and the client may only destroy it. */
+  get inert(): Inert | undefined {
+    return this.#inert;
+  }
+
+  set inert(inert: Inert | undefined) {
+    this.#inert = inert;
+    this.#leavePass();
+  }
+
+  /** Id on the compositor's side; 0 for a local object, and for an inert one. */
+  get serverId(): number {
+    return this.#serverId;
+  }
+
+  set serverId(serverId: number) {
+    this.#leavePass();
+    this.#serverId = serverId;
+  }
+
+  /** Messages to it, and about it, may pass natively until something happens to it. */
+  enterPass(pass: Pass): void {
+    this.#pass = pass;
+  }
+
+  #leavePass(): void {
+    this.#pass?.leave(this.clientId, this.#serverId);
+    this.#pass = undefined;
   }
 
   /** Whether it is of interface `name`. */
@@ -85,8 +127,22 @@ export class RelayObject<N extends string = string> {
 export class ObjectMap {
   readonly #low: (RelayObject | undefined)[] = [undefined];
   readonly #high: (RelayObject | undefined)[] = [];
-  #free: number[] = [];
+  readonly #free: FreeIds;
   #block: IdBlock | undefined;
+
+  /**
+   * @param rows what the pass knows of the ids, where there is one
+   * @param madeByPass makes the object that the pass has made, when it is asked for
+   */
+  constructor(
+    readonly side: 'client' | 'server',
+    private readonly rows?: Rows,
+    free?: FreeIds,
+    private readonly madeByPass?: (id: number, other: number) => RelayObject,
+  ) {
+    this.#free = free ?? new FreeIds();
+    this.rows?.noteLength(1);
+  }
 
   /** The ids that are kept for dependents, where there are such. */
   get block(): IdBlock | undefined {
@@ -94,7 +150,11 @@ export class ObjectMap {
   }
 
   get(id: number): RelayObject | undefined {
-    return id < SERVER_ID_START ? this.#low[id] : this.#high[id - SERVER_ID_START];
+    if (id >= SERVER_ID_START) return this.#high[id - SERVER_ID_START];
+    const object = this.#low[id];
+    if (object !== undefined || this.rows === undefined) return object;
+    const other = this.rows.madeAs(id);
+    return other === 0 ? undefined : this.madeByPass!(id, other);
   }
 
   /**
@@ -106,7 +166,7 @@ export class ObjectMap {
       const place = id - SERVER_ID_START;
       return place <= this.#high.length && place < MAX_OBJECTS;
     }
-    return id > 0 && id <= this.#low.length && id < MAX_OBJECTS && this.#low[id] === undefined;
+    return id > 0 && id <= this.#low.length && id < MAX_OBJECTS && this.get(id) === undefined;
   }
 
   /** Whether an id that it {@link accepts} makes the table longer. */
@@ -114,9 +174,15 @@ export class ObjectMap {
     return id < SERVER_ID_START ? id === this.#low.length : id - SERVER_ID_START === this.#high.length;
   }
 
-  set(id: number, object: RelayObject): void {
-    if (id < SERVER_ID_START) this.#low[id] = object;
-    else this.#high[id - SERVER_ID_START] = object;
+  /** `type`: what the pass knows the object by; 0: it does not. */
+  set(id: number, object: RelayObject, type = 0): void {
+    if (id >= SERVER_ID_START) {
+      this.#high[id - SERVER_ID_START] = object;
+      return;
+    }
+    this.#low[id] = object;
+    this.rows?.noteLength(this.#low.length);
+    this.rows?.set(id, this.side === 'client' ? object.serverId : object.clientId, type);
   }
 
   /** Forgets `id`. `reuse`: the id is ours to give out again. */
@@ -126,6 +192,7 @@ export class ObjectMap {
       return;
     }
     this.#low[id] = undefined;
+    this.rows?.clear(id);
     if (!reuse) return;
     if (this.#block === undefined || id >= this.#block.first + this.#block.count) this.#free.push(id);
     else if (this.#block.has(id)) this.#block.give(id);
@@ -135,17 +202,18 @@ export class ObjectMap {
   /** Keeps the next `count` ids for dependents; all of them are in use, by `holder`, until they are deleted. */
   keepBlock(count: number, holder: RelayObject): IdBlock {
     this.#block = new IdBlock(this.#low.length, count);
-    this.#free = [];
-    for (let i = 0; i < count; i++) this.#low.push(holder);
+    this.#free.forget(this.#block.first + count);
+    for (let i = 0; i < count; i++) this.set(this.#low.length, holder);
     return this.#block;
   }
 
   /** An id of our own choice outside of the block, or 0 when there are {@link MAX_OBJECTS} beside it. */
   allocate(): number {
     const reused = this.#free.pop();
-    if (reused !== undefined) return reused;
+    if (reused !== 0) return reused;
     if (this.#low.length - (this.#block?.count ?? 0) >= MAX_OBJECTS) return 0;
     this.#low.push(undefined);
+    this.rows?.noteLength(this.#low.length);
     return this.#low.length - 1;
   }
 

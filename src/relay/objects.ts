@@ -13,8 +13,10 @@ import { invalidObject, ProtocolError, type Call } from './call.js';
 import type { Chains } from './chain.js';
 import { ObjectMap, RelayObject, SERVER_ID_START, type Inert, type ObjectAccount } from './object-map.js';
 import type { Order } from './order.js';
+import { Word, type Pass } from './pass.js';
 
 const DELETE_ID = messageNamed(interfaces.get('wl_display')!.events, 'delete_id')!;
+const CALLBACK = interfaces.get('wl_callback')!;
 const SYNC = messageNamed(interfaces.get('wl_display')!.requests, 'sync')!;
 
 /** What decides on the objects of a connection, beside the chains. */
@@ -27,13 +29,16 @@ export interface ObjectRules {
 
 /** The objects of one relayed connection. */
 export class Objects {
-  readonly byClient = new ObjectMap();
-  readonly byServer = new ObjectMap();
+  readonly byClient: ObjectMap;
+  readonly byServer: ObjectMap;
   /** wl_display: id 1 on both sides. */
   readonly display: RelayObject<'wl_display'>;
   readonly #chains: Chains;
   readonly #account: ObjectAccount | undefined;
   readonly #order: Order | undefined;
+  readonly #pass: Pass | undefined;
+  /** Numbers that the pass counts in as well, where there is one. */
+  readonly #words: Int32Array;
   readonly #ordered: () => void;
   /** In the place of each id of the block that was not used for anything yet. */
   readonly #holder = new RelayObject(interfaces.get('wl_callback')!, 1, 0, 0, undefined, undefined);
@@ -47,8 +52,13 @@ export class Objects {
   #taken = 0;
   #closed = false;
 
-  constructor(chains: Chains, rules: ObjectRules, toClient: Outbox, toServer: Outbox) {
+  constructor(chains: Chains, rules: ObjectRules, toClient: Outbox, toServer: Outbox, pass?: Pass) {
     this.#chains = chains;
+    this.#pass = pass;
+    this.#words = pass?.words ?? new Int32Array(Word.Count);
+    this.byClient = new ObjectMap('client', pass?.client, undefined, (id, other) => this.#madeByPass(id, other));
+    this.byServer = new ObjectMap('server', pass?.server, pass?.free, (id, other) => this.#madeByPass(other, id));
+    pass?.type(CALLBACK, 1, chains.of(CALLBACK), true);
     this.#account = rules.account;
     this.#order = rules.order;
     this.#ordered = rules.ordered;
@@ -262,12 +272,29 @@ export class Objects {
     this.#taken += 1;
   }
 
+  /** How many callbacks the client waits for. */
+  get callbacks(): number {
+    return this.#words[Word.Callbacks]!;
+  }
+
+  /** How often the compositor has called one. */
+  get answers(): number {
+    return this.#words[Word.Answers]!;
+  }
+
+  /** The compositor calls a callback. */
+  answered(object: RelayObject): void {
+    if (object.interface.name === 'wl_callback') this.#words[Word.Answers]! += 1;
+  }
+
   #tellGone(object: RelayObject): void {
     object.destroyed = true;
+    if (object.interface.name === 'wl_callback') this.#words[Word.Callbacks]! -= 1;
     for (const gone of this.#chains.of(object.interface).gone) gone(object);
   }
 
   #tellMade(object: RelayObject, call: Call): void {
+    if (object.interface.name === 'wl_callback') this.#words[Word.Callbacks]! += 1;
     for (const made of this.#chains.of(object.interface).made) made(object, call);
   }
 
@@ -276,8 +303,26 @@ export class Objects {
     if (iface === undefined) throw new Error(`no table for the interface ${name}`);
     const { requests, events } = this.#chains.of(iface);
     const object = new RelayObject<N>(iface, version, clientId, serverId, requests, events);
-    if (clientId !== 0) this.byClient.set(clientId, object);
-    if (serverId !== 0) this.byServer.set(serverId, object);
+    const type = this.#typeOf(iface, version, clientId, serverId);
+    if (type !== 0) object.enterPass(this.#pass!);
+    if (clientId !== 0) this.byClient.set(clientId, object, type);
+    if (serverId !== 0) this.byServer.set(serverId, object, type);
+    return object;
+  }
+
+  /** What the pass knows the object by; 0: it is not for it. Of callbacks it knows its own: others may be questions. */
+  #typeOf(iface: Interface, version: number, clientId: number, serverId: number): number {
+    if (this.#pass === undefined || clientId === 0 || serverId === 0 || iface === CALLBACK) return 0;
+    const chain = this.#chains.of(iface);
+    return (chain.types[version] ??= this.#pass.type(iface, version, chain));
+  }
+
+  /** The pass has made a callback, and it is asked for here: it is TypeScript's from now on. */
+  #madeByPass(clientId: number, serverId: number): RelayObject {
+    const { requests, events } = this.#chains.of(CALLBACK);
+    const object = new RelayObject(CALLBACK, 1, clientId, serverId, requests, events);
+    this.byClient.set(clientId, object);
+    this.byServer.set(serverId, object);
     return object;
   }
 }

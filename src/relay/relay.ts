@@ -2,7 +2,7 @@
  * The relay: a Wayland connection's way through one of our processes. On one side stands a client (an application, or
  * the client proxy of another VM), on the other a compositor (or the glue on the way to it). Every message is checked
  * against its interface, its ids are translated, its fds are carried, and it goes on; what the owner of the relay wants
- * to see or to answer itself is said by {@link Concern}s.
+ * to see or to answer itself is said by concerns (`chain.ts`).
  *
  * One `data` event of a channel is one batch: all its messages are parsed straight from the receive buffer and leave in
  * one send. Only a message that is cut off at the end of a batch, or held back by a handler (stall), is copied.
@@ -26,60 +26,16 @@ import type {
 import { Outbox } from '../wayland/outbox.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { WireError, type Bind, type WireValue } from '../wayland/wire.js';
-import { invalidObject, ProtocolError, type Call, type Verdict } from './call.js';
-import type { Carriers } from './carriers.js';
-import { Chains, type Concern } from './chain.js';
+import { invalidObject, ProtocolError, type Call } from './call.js';
+import { Chains } from './chain.js';
 import { Events, Question } from './events.js';
-import type { Inert, ObjectAccount, RelayObject } from './object-map.js';
+import type { Inert, RelayObject } from './object-map.js';
 import { Objects } from './objects.js';
-import type { Order } from './order.js';
+import { NATIVE_BY_DEFAULT, Pass, Word } from './pass.js';
 import { Requests } from './requests.js';
-import type { Trace } from './trace.js';
+import type { RelayRules } from './rules.js';
 
-/** What makes one relay differ from another. */
-export interface RelayRules {
-  /** What is done with messages, in the order in which it is done. */
-  readonly concerns: readonly Concern[];
-  /** A name for those, where all connections of a process have the same: see {@link Chains}. */
-  readonly set?: string;
-  /** How fds of requests get to the compositor's side. */
-  readonly toServer: Carriers;
-  /** How fds of events get to the client's side. */
-  readonly toClient: Carriers;
-  /** Where objects are counted that client and compositor make. Default: each connection has its own bound alone. */
-  readonly objects?: ObjectAccount;
-  /** Is told every message. */
-  readonly trace?: Trace | undefined;
-  /** How far the client may be ahead of the compositor. Default: no bound. */
-  readonly pace?: Pace;
-  /** Keeps requests back, to say them {@link Relay.again} later. Default: each is dealt with when it comes. */
-  readonly hold?: Hold;
-  /** What is to be destroyed before what, should the compositor end the connection. Default: ids as they come. */
-  readonly order?: Order;
-  /** What was gathered leaves now; `saying`: some of it to the client. What has waited for that is written before. */
-  readonly batchEnds?: (saying: boolean) => void;
-  /** Writes what is to be said to the compositor before the connection to it is closed, by either side. */
-  readonly leaving?: (relay: Relay) => void;
-}
-
-/** Bounds how far a client may be ahead of the compositor. */
-export interface Pace {
-  /** Whether one more request may go on now. When not, `Relay.resume('requests')` is called once it may. */
-  admit(): boolean;
-  /** A request has been dealt with. */
-  passed(object: RelayObject, message: Message): void;
-  /** A handler has said more to the compositor than the request itself: as much as so many requests. */
-  charge?(cost: number): void;
-}
-
-/** Keeps some of the client's requests back. */
-export interface Hold {
-  /**
-   * Is asked about each request before any handler. `Forward`: it is dealt with now. `Drop`: it is kept, see
-   * {@link Relay.reserve}. `Stall`: neither, it comes again after {@link Relay.resume}.
-   */
-  keep(call: Call): Verdict;
-}
+export type { Hold, Pace, RelayRules } from './rules.js';
 
 type SendValue<A extends ArgType> = A['kind'] extends 'object'
   ? RelayObject<A['of']> | (A['nullable'] extends true ? undefined : never)
@@ -111,6 +67,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #requests: Requests;
   readonly #requestFlow: Flow;
   readonly #eventFlow: Flow;
+  readonly #pass: Pass | undefined;
   #closed = false;
 
   /** @throws Error for rules that contradict each other, see {@link Chains} */
@@ -121,7 +78,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.toServer = new Outbox(server);
     const ordered = (): void => this.resume('requests');
     const objectRules = { account: rules.objects, order: rules.order, ordered };
-    this.#objects = new Objects(new Chains(rules.concerns, rules.set), objectRules, this.toClient, this.toServer);
+    const chains = new Chains(rules.concerns, rules.set);
+    this.#pass = passOf(rules, chains);
+    this.#objects = new Objects(chains, objectRules, this.toClient, this.toServer, this.#pass);
     const requests = new Requests(this, rules, this.#objects, this.toServer);
     const events = new Events(this, rules, this.#objects, this.toClient);
     this.#requests = requests;
@@ -157,6 +116,15 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /** Begins to relay both ways. */
   start(): void {
+    const pass = this.#pass;
+    if (pass !== undefined) {
+      const { words } = pass;
+      this.toServer.watch(words, Word.ToServerHolds);
+      this.toClient.watch(words, Word.ToClientHolds);
+      this.#requestFlow.passBy({ words, held: Word.RequestFlow, passed: Word.RequestPassed });
+      this.#eventFlow.passBy({ words, held: Word.EventFlow, passed: Word.EventPassed });
+      pass.connect(this.toClient.channel, this.toServer.channel);
+    }
     this.#eventFlow.start();
     this.#requestFlow.start();
   }
@@ -178,6 +146,22 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.toServer.flush();
     this.#rules.batchEnds?.(!this.toClient.empty);
     this.toClient.flush();
+    if (this.#pass !== undefined) this.#pass.words[Word.Holding] = this.#rules.hold?.holding === true ? 1 : 0;
+  }
+
+  /** How many callbacks the client waits for. */
+  get callbacks(): number {
+    return this.#objects.callbacks;
+  }
+
+  /** How often the compositor has called one. */
+  get answers(): number {
+    return this.#objects.answers;
+  }
+
+  /** Whether something is to be said to the client before the next event of the compositor: `batchEnds` says it. */
+  set waiting(waiting: boolean) {
+    if (this.#pass !== undefined) this.#pass.words[Word.Waiting] = waiting ? 1 : 0;
   }
 
   /** The object that the client calls `id`. */
@@ -231,6 +215,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    * is said to them has to be kept as well.
    */
   reserve(call: Call): RelayObject[] {
+    if (this.#pass !== undefined) this.#pass.words[Word.Holding] = 1;
     return this.#objects.reserve(call);
   }
 
@@ -368,6 +353,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#requestFlow.close();
     this.#eventFlow.close();
     this.#objects.close();
+    this.#pass?.close();
     this.toClient.channel.closeWhenDrained();
     this.toServer.channel.closeWhenDrained();
     this.emit('close', reason);
@@ -379,6 +365,14 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.fail(new ProtocolError(1, WlDisplayError.invalid_method, error.message));
     } else this.fail(new ProtocolError(1, WlDisplayError.implementation, `virtwl: ${error.message}`));
   }
+}
+
+/** None where somebody wants to see every message. */
+function passOf({ native, trace, pace, order }: RelayRules, chains: Chains): Pass | undefined {
+  if (!(native ?? NATIVE_BY_DEFAULT) || trace !== undefined) return undefined;
+  if (pace !== undefined && pace.ledger === undefined) return undefined;
+  const ordered = order !== undefined && (order.isDependent('wl_callback') || order.isNeeded('wl_callback'));
+  return new Pass({ ledger: pace?.ledger, syncs: chains.ignoreSyncs && !ordered });
 }
 
 /** Arguments by name, as the wire has them. `side` says whose ids are meant. */

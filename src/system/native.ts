@@ -290,6 +290,25 @@ export interface Native {
   /** Has this process killed (SIGKILL) when the thread that made it ends, which for our launchers is their process. */
   dieWithParent(): void;
 
+  // ---- the native pass of a relay: src/relay/pass.ts -----------------------------------------------------------
+  /** A pass that shares `words` with its caller, who closes it by {@link Native.closePass}. Its number. */
+  openPass(words: Int32Array): number;
+  /** Two words an id on each side, and a stack of free ids. All arrays are kept; none may be resizable. */
+  passTables(pass: number, client: Int32Array, server: Int32Array, free: Int32Array): void;
+  /** By which it admits requests; without it, all are. */
+  passLedger(pass: number, vm: Float64Array, connection: Float64Array): void;
+  /** One more type of objects; `callbacks`: what `wl_display.sync` makes. Its number. */
+  passType(pass: number, description: Int32Array, callbacks: boolean): number;
+  /**
+   * What comes in at the socket `from`, which a {@link Poll} watches, is received into `buffer`, and sent on at `to` where
+   * all of it passes, at most `most` bytes at once; otherwise the Poll's callback is called. Both are lent until the Poll or
+   * the pass is closed. `way`: 0 for requests, 1 for events.
+   */
+  passWay(pass: number, way: number, from: number, to: number, most: number, buffer: Uint8Array): void;
+  /** What came with descriptors, or could not be received: as {@link Native.recv}, without receiving. */
+  passTake(pass: number, way: number, fds: number[]): number;
+  closePass(pass: number): void;
+
   // ---- events --------------------------------------------------------------------------------------------------
   /**
    * Stopped at first. callback(events, status) runs on the loop thread, and what it throws is an uncaughtException.

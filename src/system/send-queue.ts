@@ -36,6 +36,15 @@ export class SendQueue {
     return this.#segments.length === 0;
   }
 
+  /** What is wrong where more waits than may: ENOBUFS. */
+  overfull({ maxQueuedBytes, maxQueuedFds }: { maxQueuedBytes: number; maxQueuedFds: number }): Error | undefined {
+    if (this.#bytes <= maxQueuedBytes && this.#fds <= maxQueuedFds) return undefined;
+    const message =
+      `the peer does not read: ${this.#bytes} bytes and ${this.#fds} descriptors wait for it, at most ` +
+      `${maxQueuedBytes} bytes and ${maxQueuedFds} descriptors may (ENOBUFS)`;
+    return Object.assign(new Error(message), { code: 'ENOBUFS' });
+  }
+
   /** What is next. */
   get head(): Segment | undefined {
     return this.#segments[0];

@@ -70,6 +70,9 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
   #held = false;
   /** The error that broke it meanwhile: for the next owner. */
   #unheard: Error | undefined;
+  /** What was received already, by native code: its length, with its fds; undefined: nothing was. */
+  #intake: ((fds: number[]) => number | undefined) | undefined;
+  #busy: { readonly words: Int32Array; readonly word: number } | undefined;
 
   /**
    * Takes ownership of a connected, non-blocking descriptor, also when it throws.
@@ -106,6 +109,9 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
 
   /** Throws a TypeError where one of the fds cannot be sent. */
   protected checkSendable(_fds: readonly OwnedFd[]): void {}
+
+  /** Whether it is a socket, and both system calls are those of sockets. */
+  protected abstract readonly isPlainSocket: boolean;
 
   /** Whether the error of a send says only that the peer is gone. */
   protected saysGone(error: unknown): boolean {
@@ -167,8 +173,9 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
       if (sent < 0 || sent === bytes.length) return true;
     }
     this.#queue.push(bytes, sent, sent > 0 ? noFds : fds);
-    if (this.#queue.bytes > this.#limits.maxQueuedBytes || this.#queue.fds > this.#limits.maxQueuedFds) {
-      this.#fail(this.#notRead(), 'sending on');
+    const overfull = this.#queue.overfull(this.#limits);
+    if (overfull !== undefined) {
+      this.#fail(overfull, 'sending on');
       return true;
     }
     this.#ask();
@@ -195,10 +202,33 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
     this.#ask();
   }
 
+  // ---- the native pass of a relay: see `relay/pass.ts` -------------------------------------------------------------
+
+  /** `words[word]` is 1 while something is queued here or nobody takes it: nothing may be sent beside `send`. */
+  watchBusy(words: Int32Array, word: number): void {
+    this.#busy = { words, word };
+    this.#noteBusy();
+  }
+
+  /** What comes in goes out at `to` natively, where it can. `intake` gives what was received and could not. */
+  passTo(to: Stream, pass: number, way: number, intake: (fds: number[]) => number | undefined): void {
+    if (!this.isPlainSocket || !to.isPlainSocket || this.#closed || to.#closed) return;
+    this.#intake = intake;
+    native.passWay(pass, way, this.fd.fd, to.fd.fd, Math.min(to.#limits.chunkBytes, 0x7fffffff), readBuffer);
+  }
+
+  #noteBusy(): void {
+    const busy = this.#busy;
+    if (busy === undefined) return;
+    const free = !this.#closed && !this.#deaf && this.#closing === undefined && this.#queue.empty;
+    busy.words[busy.word] = free && this.#retry === undefined ? 0 : 1;
+  }
+
   // ---- reading -----------------------------------------------------------------------------------------------------
 
   /** Asks the loop for exactly what there is something to do for. */
   #ask(): void {
+    this.#noteBusy();
     if (this.#closed) return;
     let events = 0;
     if (this.#started && !this.#paused && !this.#ended && this.#closing === undefined) events |= POLL_READABLE;
@@ -228,7 +258,7 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
     let length: number;
     let fds: OwnedFd[];
     try {
-      length = this.receive(readBuffer, numbers);
+      length = this.#intake?.(numbers) ?? this.receive(readBuffer, numbers);
       fds = this.own(numbers);
     } catch (error) {
       if (isHangUp(error)) this.#onEnd();
@@ -346,14 +376,6 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
     });
   }
 
-  #notRead(): Error {
-    const { maxQueuedBytes, maxQueuedFds } = this.#limits;
-    const message =
-      `the peer does not read: ${this.#queue.bytes} bytes and ${this.#queue.fds} descriptors wait for it, at most ` +
-      `${maxQueuedBytes} bytes and ${maxQueuedFds} descriptors may (ENOBUFS)`;
-    return Object.assign(new Error(message), { code: 'ENOBUFS' });
-  }
-
   /** Breaks the channel. The event comes after the caller's turn: `send` must not run its caller's own listeners. */
   #fail(cause: unknown, doing: string): void {
     this.#release();
@@ -377,6 +399,7 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
   #release(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#noteBusy();
     clearTimeout(this.#closing);
     clearTimeout(this.#retry);
     this.#poll.close();

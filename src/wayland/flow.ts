@@ -29,6 +29,15 @@ export interface FlowSink {
   broken(error: Error): void;
 }
 
+/** What a native pass has done with the head of what was received; it does nothing while `held` is set. */
+export interface FlowPass {
+  readonly words: Int32Array;
+  /** The word that says whether the flow holds something. */
+  readonly held: number;
+  /** The word with the bytes at the head of the last batch that have passed; behind it, how many of those were sent. */
+  readonly passed: number;
+}
+
 export class Flow {
   readonly #channel: Channel;
   readonly #sink: FlowSink;
@@ -41,6 +50,7 @@ export class Flow {
   /** The last batch brought as many fds as one can: those of its last messages may come with the next. */
   #fdsMayFollow = false;
   readonly #outs: readonly Outbox[];
+  #pass: FlowPass | undefined;
 
   /**
    * `out` is where this flow's messages leave: while it is backed up, nothing is read. `answers`, where it is given, is
@@ -54,6 +64,7 @@ export class Flow {
     channel.on('end', () => {
       // What a stall holds up is still to be said; the end comes after it.
       this.#ended = true;
+      this.#note();
       if (!this.#stalled && !this.#closed) this.#sink.end();
     });
     channel.on('error', error => {
@@ -66,6 +77,19 @@ export class Flow {
     }
   }
 
+  /** Messages may have passed before they come here. */
+  passBy(pass: FlowPass): void {
+    this.#pass = pass;
+    this.#note();
+  }
+
+  #note(): void {
+    const pass = this.#pass;
+    if (pass === undefined) return;
+    const free = this.#rest === undefined && !this.#stalled && !this.#ended && !this.#closed;
+    pass.words[pass.held] = free && this.#fds.length === 0 && !this.#fdsMayFollow ? 0 : 1;
+  }
+
   start(): void {
     this.#channel.start();
   }
@@ -76,7 +100,8 @@ export class Flow {
     this.#stalled = false;
     const rest = this.#rest ?? new Uint8Array(0);
     this.#rest = undefined;
-    this.#dispatchAll(rest, true);
+    this.#dispatchAll(rest, 0, true);
+    this.#note();
     if (this.#stalled || this.#closed) return;
     if (this.#ended) this.#sink.end();
     else if (!this.#backedUp()) this.#channel.resume();
@@ -85,6 +110,7 @@ export class Flow {
   /** Drops what is held. The channel is its owner's to close. */
   close(): void {
     this.#closed = true;
+    this.#note();
     this.#rest = undefined;
     closeAll(this.#fds);
     this.#fds.length = 0;
@@ -95,6 +121,7 @@ export class Flow {
       closeAll(fds);
       return;
     }
+    const passed = this.#passed(bytes);
     this.#fds.push(...fds);
     this.#fdsMayFollow = fds.length >= this.#channel.maxFds;
     if (this.#stalled) {
@@ -103,24 +130,36 @@ export class Flow {
       return;
     }
     if (this.#rest === undefined) {
-      this.#dispatchAll(bytes, false);
+      this.#dispatchAll(bytes, passed, false);
     } else {
       const all = joined(this.#rest, bytes);
       this.#rest = undefined;
-      this.#dispatchAll(all, true);
+      this.#dispatchAll(all, 0, true);
     }
+    this.#note();
     // Not for a stall before there is more: most end before the peer has anything else to say, and to stop and go on
     // watching a channel are three system calls.
     if (!this.#closed && this.#backedUp()) this.#channel.pause();
+  }
+
+  /** How many bytes at the head have passed: what was not sent of them goes before all else. */
+  #passed(bytes: Uint8Array): number {
+    const pass = this.#pass;
+    if (pass === undefined) return 0;
+    const { words, passed: word } = pass;
+    const passed = words[word]!;
+    const sent = words[word + 1]!;
+    words[word] = 0;
+    if (sent < passed) this.#outs[0]!.append(bytes, sent, passed - sent, undefined);
+    return passed;
   }
 
   #backedUp(): boolean {
     return this.#outs.some(out => out.backedUp);
   }
 
-  /** `owned`: the bytes are ours to keep; otherwise what is left of them is copied. */
-  #dispatchAll(bytes: Uint8Array, owned: boolean): void {
-    let at = 0;
+  /** From `at` on. `owned`: the bytes are ours to keep; otherwise what is left of them is copied. */
+  #dispatchAll(bytes: Uint8Array, at: number, owned: boolean): void {
     try {
       while (bytes.length - at >= HEADER_BYTES) {
         const size = readSize(bytes, at);

@@ -29,6 +29,7 @@ export class Outbox {
   #lent: MessageWriter | undefined;
   #backedUp = false;
   #closed = false;
+  #noted: { readonly words: Int32Array; readonly word: number } | undefined;
 
   constructor(readonly channel: Channel) {
     channel.on('drain', () => {
@@ -47,7 +48,22 @@ export class Outbox {
   }
 
   get #writer(): MessageWriter {
-    return (this.#lent ??= spareWriters.pop() ?? new MessageWriter());
+    return this.#lent ?? this.#borrow();
+  }
+
+  #borrow(): MessageWriter {
+    this.#note(1);
+    return (this.#lent = spareWriters.pop() ?? new MessageWriter());
+  }
+
+  /** `words[word]` is 1 while something may be gathered here. */
+  watch(words: Int32Array, word: number): void {
+    this.#noted = { words, word };
+    this.#note(this.#lent === undefined ? 0 : 1);
+  }
+
+  #note(holds: 0 | 1): void {
+    if (this.#noted !== undefined) this.#noted.words[this.#noted.word] = holds;
   }
 
   /** Copies one whole message. Takes ownership of the fds. Returns where it begins, for {@link put}. */
@@ -89,6 +105,7 @@ export class Outbox {
     const { bytes, fds } = writer;
     writer.reset();
     this.#lent = undefined;
+    this.#note(0);
     try {
       if (this.#closed || this.channel.closed) closeAll(fds);
       else if (!this.channel.send(bytes, fds)) this.#backedUp = true;
@@ -103,6 +120,7 @@ export class Outbox {
     const writer = this.#lent;
     if (writer === undefined) return;
     this.#lent = undefined;
+    this.#note(0);
     closeAll(writer.fds);
     writer.reset();
     giveBack(writer);

@@ -1,0 +1,155 @@
+/**
+ * A pass over whole batches of Wayland messages: what a relay does with a message that no handler wants (src/relay), by
+ * the same tables. Plain C++ over memory that it is given, without JavaScript and without system calls.
+ *
+ * It takes the messages at the head of a batch, as many as it can, and puts the other side's ids in their place. It
+ * stops at the first that is TypeScript's, for whatever reason: a handler, an fd, an object that is not plain, a
+ * mistake. What it does not take it leaves as it was; so nothing needs to be an error here, and a doubt is a reason to
+ * stop.
+ *
+ * Its state is in arrays that TypeScript reads and writes as well, between two calls; src/relay/pass.ts says what each
+ * word means. Whatever stands there, no access leaves the arrays.
+ */
+#ifndef VIRTWL_BINDINGS_MESSAGE_PASS_H_
+#define VIRTWL_BINDINGS_MESSAGE_PASS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace virtwl {
+
+/** Numbers in an array that JavaScript made. */
+template <typename T>
+class Shared {
+ public:
+  Shared() = default;
+  /** `owner` keeps the memory. */
+  Shared(std::shared_ptr<void> owner, T* data, size_t length)
+      : owner_(std::move(owner)), data_(data), length_(length) {}
+
+  size_t length() const { return length_; }
+  /** `index` is below length(). */
+  T& operator[](size_t index) const { return data_[index]; }
+
+ private:
+  std::shared_ptr<void> owner_;
+  T* data_ = nullptr;
+  size_t length_ = 0;
+};
+
+/** Words of the connection; the same numbers as in src/relay/pass.ts. */
+enum PassWord : size_t {
+  /** Where one of the first eight is not 0, TypeScript takes the way. */
+  kRequestFlow,
+  kEventFlow,
+  kToServerHolds,
+  kToClientHolds,
+  kToServerBusy,
+  kToClientBusy,
+  kHolding,
+  kWaiting,
+  kClientLength,
+  kFirstReused,
+  kFreeCount,
+  kCallbacks,
+  kAnswers,
+  /** Of each way: what was received, passed and sent; see bindings/pass.cc. */
+  kRequestTaken,
+  kRequestPassed,
+  kRequestSent,
+  kEventTaken,
+  kEventPassed,
+  kEventSent,
+  /** Batches that went through whole. */
+  kBatches,
+  kPassWords,
+};
+
+/** Numbers of a pace, those of the VM and then that of the connection; the same as in src/relay/pass.ts. */
+enum LedgerEntry : size_t {
+  kAhead,
+  kWindow,
+  kCredit,
+  kRests,
+  kSpoke,
+  kAskAfter,
+  kUnasked,
+  kTurn,
+  kTurnCost,
+  kLedgerEntries,
+};
+enum ConnectionEntry : size_t { kOwnUnasked, kNumber, kConnectionEntries };
+
+class MessagePass {
+ public:
+  /** `words` has at least kPassWords. */
+  explicit MessagePass(Shared<int32_t> words) : words_(std::move(words)) {}
+
+  const Shared<int32_t>& words() const { return words_; }
+
+  /** Two words an id: the other side's id, and whose it is (see kTypeScripts). `freeIds` is a stack. */
+  void SetTables(Shared<int32_t> client, Shared<int32_t> server, Shared<int32_t> freeIds);
+  /** What admits requests. Without it all are admitted. `vm` has kLedgerEntries, `connection` kConnectionEntries. */
+  void SetLedger(Shared<double> vm, Shared<double> connection);
+  /**
+   * One more type: an interface in a version, and which of its messages pass. Returns its number, or 0 for a
+   * description that is none.
+   */
+  uint32_t AddType(const int32_t* description, size_t length);
+  /** The type of the objects that `wl_display.sync` makes; 0: it makes none here. */
+  void SetCallbackType(uint32_t type) { callbackType_ = type <= types_.size() ? type : 0; }
+
+  /** Each returns how many bytes of whole messages it has taken; their ids are the other side's then. */
+  size_t Requests(uint8_t* bytes, size_t length);
+  size_t Events(uint8_t* bytes, size_t length);
+
+ private:
+  enum class Kind : uint8_t { kNone, kPlain, kSync, kDeleteId };
+  struct Message {
+    Kind kind = Kind::kNone;
+    /** Bytes with the header, 0 where they vary. */
+    uint32_t size = 0;
+    double cost = 0;
+    double own = 0;
+    /** As in the description. */
+    std::vector<uint32_t> arguments;
+  };
+  struct Type {
+    uint32_t interface = 0;
+    std::vector<Message> requests;
+    std::vector<Message> events;
+  };
+  struct Row {
+    uint32_t other;
+    const Type* type;
+    bool made;
+  };
+
+  bool Look(const Shared<int32_t>& table, uint32_t id, Row* row) const;
+  static void Set(const Shared<int32_t>& table, uint32_t id, uint32_t other, int32_t whose);
+  void Count(PassWord word, int32_t more);
+  bool Pass(const Shared<int32_t>& table, bool request, uint8_t* message, uint32_t size);
+  /** Whether the body is as the signature says; the places of its objects go to places_. */
+  bool Check(const Message& message, const uint8_t* bytes, uint32_t size);
+  bool Admits(const Message& message) const;
+  void Spend(const Message& message);
+  bool Sync(uint8_t* message);
+  bool DeleteId(uint8_t* message);
+
+  Shared<int32_t> words_;
+  Shared<int32_t> client_;
+  Shared<int32_t> server_;
+  Shared<int32_t> free_;
+  Shared<double> vm_;
+  Shared<double> connection_;
+  std::vector<Type> types_;
+  uint32_t callbackType_ = 0;
+  /** Of the message at hand: where its objects are, in bytes from its header on, and their arguments. */
+  std::vector<std::pair<uint32_t, uint32_t>> places_;
+};
+
+}  // namespace virtwl
+
+#endif  // VIRTWL_BINDINGS_MESSAGE_PASS_H_

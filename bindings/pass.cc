@@ -1,0 +1,270 @@
+#include "pass.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "arguments.h"
+#include "environment.h"
+#include "errors.h"
+#include "message_pass.h"
+#include "poll.h"
+#include "socket.h"
+
+namespace virtwl {
+
+namespace {
+
+constexpr size_t kWays = 2;
+
+/** In kRequestTaken or kEventTaken: nothing was received; and: ask passTake(). Over that, bytes. */
+constexpr int32_t kNothing = -1;
+constexpr int32_t kAsk = -2;
+
+/** One way of a connection: from the socket that is polled to another. */
+class Way : public Intake {
+ public:
+  Way(Environment& environment, std::shared_ptr<MessagePass> pass, bool requests)
+      : environment_(environment), pass_(std::move(pass)), requests_(requests) {}
+  Way(const Way&) = delete;
+  Way& operator=(const Way&) = delete;
+  ~Way() override {
+    for (size_t i = 0; i < fds_.count; i++) environment_.CloseFd(fds_.fds[i]);
+  }
+
+  void Connect(int from, int to, size_t most, Shared<uint8_t> buffer) {
+    from_ = from;
+    to_ = to;
+    most_ = most;
+    buffer_ = std::move(buffer);
+  }
+
+  /** Nothing is taken any more. */
+  void Disconnect() { from_ = -1; }
+
+  bool Take() override {
+    const Shared<int32_t>& words = pass_->words();
+    if (from_ < 0 || !Open(words) || pending_) return false;
+    const size_t first = requests_ ? kRequestTaken : kEventTaken;
+    error_ = ReceiveFrom(environment_, from_, &buffer_[0], buffer_.length(), &fds_, &length_);
+    if (error_ == EAGAIN) return true;
+    words[first + 1] = 0;
+    words[first + 2] = 0;
+    words[first] = static_cast<int32_t>(length_);
+    if (error_ != 0 || fds_.count > 0) {
+      pending_ = true;
+      words[first] = kAsk;
+      return false;
+    }
+    const size_t passed = requests_ ? pass_->Requests(&buffer_[0], length_) : pass_->Events(&buffer_[0], length_);
+    words[first + 1] = static_cast<int32_t>(passed);
+    if (passed < length_ || passed == 0 || passed > most_) return false;
+    const ssize_t sent = SendTo(environment_, to_, &buffer_[0], passed);
+    // What is wrong with the other side, its own channel finds out.
+    if (sent > 0) words[first + 2] = static_cast<int32_t>(sent);
+    if (sent < 0 || static_cast<size_t>(sent) < passed) return false;
+    words[first] = kNothing;
+    words[first + 1] = 0;
+    words[kBatches] = static_cast<int32_t>((static_cast<uint32_t>(words[kBatches]) + 1) & INT32_MAX);
+    return true;
+  }
+
+  /** What was received with fds, or could not be: throws, or returns the bytes. */
+  void Deliver(const Nan::FunctionCallbackInfo<v8::Value>& info, v8::Local<v8::Array> array) {
+    if (!pending_) return Nan::ThrowError("passTake: there is nothing to be taken");
+    pending_ = false;
+    const FdList fds = fds_;
+    fds_.count = 0;
+    if (error_ != 0) return ThrowReceiveError(error_, from_);
+    if (!DeliverFds(environment_, "passTake", array, fds.fds, fds.count)) return;
+    info.GetReturnValue().Set(static_cast<double>(length_));
+  }
+
+ private:
+  bool Open(const Shared<int32_t>& words) const {
+    if (words[requests_ ? kRequestFlow : kEventFlow] != 0) return false;
+    for (size_t i = kToServerHolds; i <= kToClientBusy; i++) {
+      if (words[i] != 0) return false;
+    }
+    return words[requests_ ? kHolding : kWaiting] == 0;
+  }
+
+  Environment& environment_;
+  const std::shared_ptr<MessagePass> pass_;
+  const bool requests_;
+  int from_ = -1;
+  int to_ = -1;
+  size_t most_ = 0;
+  Shared<uint8_t> buffer_;
+  FdList fds_;
+  int error_ = 0;
+  size_t length_ = 0;
+  bool pending_ = false;
+};
+
+/** Numbers of a typed array; false, after throwing, for what is none of at least `least`. */
+template <typename View, typename T>
+bool Numbers(const Arguments& arguments, v8::Local<v8::Value> value, bool fits, const char* name, size_t least,
+             Shared<T>* numbers) {
+  if (!fits) {
+    arguments.ThrowType(name, "a typed array of the right kind");
+    return false;
+  }
+  v8::Local<View> view = value.As<View>();
+  const std::shared_ptr<v8::BackingStore> store = view->Buffer()->GetBackingStore();
+  // Memory that can become smaller is no memory to keep.
+  if (store == nullptr || store->IsShared() || store->IsResizableByUserJavaScript() || view->Length() < least ||
+      view->ByteOffset() + view->ByteLength() > store->ByteLength()) {
+    arguments.ThrowRange(name, "an array of fixed length that is long enough");
+    return false;
+  }
+  T* data = reinterpret_cast<T*>(static_cast<uint8_t*>(store->Data()) + view->ByteOffset());
+  *numbers = Shared<T>(store, data, view->Length());
+  return true;
+}
+
+bool Words(const Arguments& arguments, v8::Local<v8::Value> value, const char* name, size_t least,
+           Shared<int32_t>* words) {
+  return Numbers<v8::Int32Array>(arguments, value, value->IsInt32Array(), name, least, words);
+}
+
+bool Doubles(const Arguments& arguments, v8::Local<v8::Value> value, const char* name, size_t least,
+             Shared<double>* doubles) {
+  return Numbers<v8::Float64Array>(arguments, value, value->IsFloat64Array(), name, least, doubles);
+}
+
+}  // namespace
+
+/** Both ways of a connection. */
+struct PassConnection {
+  PassConnection(Environment& environment, Shared<int32_t> words)
+      : pass(std::make_shared<MessagePass>(std::move(words))),
+        ways{std::make_shared<Way>(environment, pass, true), std::make_shared<Way>(environment, pass, false)} {}
+
+  const std::shared_ptr<MessagePass> pass;
+  const std::shared_ptr<Way> ways[kWays];
+};
+
+namespace {
+
+/** The connection that is named by the first argument; null after throwing. */
+PassConnection* Connection(Environment& environment, const Arguments& arguments) {
+  uint64_t id = 0;
+  if (!arguments.Integer(0, "pass", 1, UINT32_MAX, &id)) return nullptr;
+  const auto found = environment.passes.find(static_cast<uint32_t>(id));
+  if (found == environment.passes.end()) {
+    arguments.ThrowRange("pass", "one that is open");
+    return nullptr;
+  }
+  return found->second.get();
+}
+
+NAN_METHOD(OpenPass) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("openPass", info);
+  Shared<int32_t> words;
+  if (!Words(arguments, info[0], "words", kPassWords, &words)) return;
+  const uint32_t id = ++environment.lastPass;
+  environment.passes[id] = std::make_shared<PassConnection>(environment, std::move(words));
+  info.GetReturnValue().Set(id);
+}
+
+NAN_METHOD(PassTables) {
+  const Arguments arguments("passTables", info);
+  PassConnection* connection = Connection(Environment::Of(info), arguments);
+  Shared<int32_t> client;
+  Shared<int32_t> server;
+  Shared<int32_t> freeIds;
+  if (connection == nullptr || !Words(arguments, info[1], "client", 0, &client) ||
+      !Words(arguments, info[2], "server", 0, &server) || !Words(arguments, info[3], "free", 0, &freeIds)) {
+    return;
+  }
+  connection->pass->SetTables(std::move(client), std::move(server), std::move(freeIds));
+}
+
+NAN_METHOD(PassLedger) {
+  const Arguments arguments("passLedger", info);
+  PassConnection* connection = Connection(Environment::Of(info), arguments);
+  Shared<double> vm;
+  Shared<double> own;
+  if (connection == nullptr || !Doubles(arguments, info[1], "vm", kLedgerEntries, &vm) ||
+      !Doubles(arguments, info[2], "connection", kConnectionEntries, &own)) {
+    return;
+  }
+  connection->pass->SetLedger(std::move(vm), std::move(own));
+}
+
+NAN_METHOD(PassType) {
+  const Arguments arguments("passType", info);
+  PassConnection* connection = Connection(Environment::Of(info), arguments);
+  Shared<int32_t> description;
+  bool callbacks = false;
+  if (connection == nullptr || !Words(arguments, info[1], "description", 3, &description) ||
+      !arguments.Boolean(2, "callbacks", &callbacks)) {
+    return;
+  }
+  const uint32_t type = connection->pass->AddType(&description[0], description.length());
+  if (type == 0) return arguments.ThrowRange("description", "that of a type");
+  if (callbacks) connection->pass->SetCallbackType(type);
+  info.GetReturnValue().Set(type);
+}
+
+NAN_METHOD(PassWay) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("passWay", info);
+  PassConnection* connection = Connection(environment, arguments);
+  uint64_t way = 0;
+  int from;
+  int to;
+  uint64_t most = 0;
+  Shared<uint8_t> buffer;
+  if (connection == nullptr || !arguments.Integer(1, "way", 0, kWays - 1, &way) || !arguments.Fd(2, "from", &from) ||
+      !arguments.Fd(3, "to", &to) || !arguments.Integer(4, "most", 1, INT32_MAX, &most) ||
+      !Numbers<v8::Uint8Array>(arguments, info[5], info[5]->IsUint8Array(), "buffer", 1, &buffer)) {
+    return;
+  }
+  const auto poll = environment.watched.find(from);
+  if (poll == environment.watched.end()) return arguments.ThrowRange("from", "a descriptor that is polled");
+  if (buffer.length() > INT32_MAX) return arguments.ThrowRange("buffer", "shorter than 2 GiB");
+  connection->ways[way]->Connect(from, to, static_cast<size_t>(most), std::move(buffer));
+  poll->second->SetIntake(connection->ways[way]);
+}
+
+NAN_METHOD(PassTake) {
+  const Arguments arguments("passTake", info);
+  PassConnection* connection = Connection(Environment::Of(info), arguments);
+  uint64_t way = 0;
+  v8::Local<v8::Array> array;
+  if (connection == nullptr || !arguments.Integer(1, "way", 0, kWays - 1, &way) || !arguments.Array(2, "fds", &array)) {
+    return;
+  }
+  connection->ways[way]->Deliver(info, array);
+}
+
+NAN_METHOD(ClosePass) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("closePass", info);
+  PassConnection* connection = Connection(environment, arguments);
+  uint64_t id = 0;
+  if (connection == nullptr || !arguments.Integer(0, "pass", 1, UINT32_MAX, &id)) return;
+  for (const std::shared_ptr<Way>& way : connection->ways) way->Disconnect();
+  environment.passes.erase(static_cast<uint32_t>(id));
+}
+
+}  // namespace
+
+void InitializePass(Environment& environment, v8::Local<v8::Object> target) {
+  v8::Local<v8::Value> data = environment.Data();
+  Nan::SetMethod(target, "openPass", OpenPass, data);
+  Nan::SetMethod(target, "passTables", PassTables, data);
+  Nan::SetMethod(target, "passLedger", PassLedger, data);
+  Nan::SetMethod(target, "passType", PassType, data);
+  Nan::SetMethod(target, "passWay", PassWay, data);
+  Nan::SetMethod(target, "passTake", PassTake, data);
+  Nan::SetMethod(target, "closePass", ClosePass, data);
+}
+
+}  // namespace virtwl

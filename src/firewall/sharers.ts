@@ -1,0 +1,41 @@
+/** Who shares a compositor, and by which time. `pace.ts` asks. */
+
+/** The time, in milliseconds: a test has its own. */
+export interface PaceClock {
+  now(): number;
+  after(milliseconds: number, act: () => void): void;
+}
+
+const CLOCK: PaceClock = {
+  now: () => performance.now(),
+  after: (milliseconds, act) => void setTimeout(act, milliseconds),
+};
+
+/** A VM. */
+export interface Speaker {
+  /** Whether it has said anything lately. */
+  spokeLately(now: number): boolean;
+}
+
+/** The VMs whose clients share a compositor. */
+export class Sharers {
+  readonly #paces = new Set<Speaker>();
+
+  constructor(readonly clock: PaceClock = CLOCK) {}
+
+  /** @internal */
+  add(pace: Speaker): void {
+    this.#paces.add(pace);
+  }
+
+  /** @internal */
+  delete(pace: Speaker): void {
+    this.#paces.delete(pace);
+  }
+
+  /** Whether a VM other than that of `pace` has said anything lately. */
+  others(pace: Speaker, now: number): boolean {
+    for (const other of this.#paces) if (other !== pace && other.spokeLately(now)) return true;
+    return false;
+  }
+}

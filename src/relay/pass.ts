@@ -1,0 +1,311 @@
+/**
+ * The native pass: messages that no handler wants go through a relay without JavaScript, a whole batch at a time. It is
+ * told here which those are, by the tables and the chain of this connection, and shares with TypeScript what both have to
+ * know: whose each id is, which of the compositor's ids are free, what a VM has before the compositor.
+ *
+ * TypeScript is the reference and the fallback. The pass takes messages from the head of a batch and stops at the first
+ * that is not plainly right and plainly nobody's; from there on, everything is TypeScript's, mistakes included. It takes
+ * - requests and events without a handler, an fd and a new object, said to objects that nothing has happened to;
+ * - `wl_display.sync`, its `wl_callback.done` and its `delete_id`: the callback is an object of the pass alone, until
+ *   TypeScript asks for it.
+ *
+ * An id is the pass's or TypeScript's, never both's. What is gathered or queued on the way out, a flow that holds
+ * something, a request that is kept: each closes the pass by a word of its own until it is over, so order is kept.
+ *
+ * `VIRTWL_RELAY=typescript` turns it off.
+ */
+import { native } from '../system/native.js';
+import type { Channel } from '../system/channel.js';
+import { Stream } from '../system/stream.js';
+import type { Arg, Interface, Message } from '../wayland/interface.js';
+import type { InterfaceChain } from './chain.js';
+
+/** Whether relays have a pass unless their rules say otherwise. */
+export const NATIVE_BY_DEFAULT = process.env.VIRTWL_RELAY !== 'typescript';
+
+/** Words of a connection: the same as in `bindings/message_pass.h`. */
+export const enum Word {
+  /** While one of the first eight is not 0, TypeScript takes the way: the flow of that way holds something. */
+  RequestFlow,
+  EventFlow,
+  /** Something is gathered that has not left. */
+  ToServerHolds,
+  ToClientHolds,
+  /** The channel does not send at once. */
+  ToServerBusy,
+  ToClientBusy,
+  /** Requests are kept back: each is asked about. */
+  Holding,
+  /** Something is to be said before the next event. */
+  Waiting,
+  /** Ids of the client's below that were in use before. */
+  ClientLength,
+  /** Ids of ours below that are not simply free when they are confirmed. */
+  FirstReused,
+  FreeCount,
+  /** Callbacks that the client waits for. */
+  Callbacks,
+  /** How often the compositor has called one. */
+  Answers,
+  /** Of each way: what was received (see {@link NOTHING_TAKEN}), how much of it has passed, how much of that was sent. */
+  RequestTaken,
+  RequestPassed,
+  RequestSent,
+  EventTaken,
+  EventPassed,
+  EventSent,
+  /** Batches that went through without TypeScript. */
+  Batches,
+  Count,
+}
+
+/** In {@link Word.RequestTaken} and {@link Word.EventTaken}: nothing was received; it is to be asked for. Else: bytes. */
+const NOTHING_TAKEN = -1;
+const TO_BE_TAKEN = -2;
+
+/** Whose an id is. Over 0: the number of its type; with {@link MADE_HERE}: and the object is the pass's. */
+const NOBODYS = 0;
+const TYPESCRIPTS = -1;
+const MADE_HERE = 1 << 30;
+
+/** Numbers of a pace that the pass counts in as well. */
+export const enum Entry {
+  Ahead,
+  Window,
+  Credit,
+  Rests,
+  Spoke,
+  AskAfter,
+  Unasked,
+  Turn,
+  TurnCost,
+  Count,
+}
+
+/** What a pace gives to have requests admitted natively. */
+export interface Ledger {
+  /** Of all connections of the VM, by {@link Entry}. */
+  readonly vm: Float64Array;
+  /** Of this connection: what was passed on and not asked about, and its number in the VM. */
+  readonly connection: Float64Array;
+  costOf(interfaceName: string, message: Message): { readonly cost: number; readonly own: number };
+}
+
+/** Kinds of messages and of arguments in what the pass is told of a type. */
+const enum Kind {
+  None,
+  Plain,
+  Sync,
+  DeleteId,
+}
+const enum Argument {
+  Word,
+  Object,
+  NewId,
+  String,
+  Array,
+}
+const NULLABLE = 8;
+const INTERFACE_SHIFT = 4;
+
+/** Ids that a table has room for at first. */
+const FIRST_ROWS = 64;
+
+const interfaceNumbers = new Map<string, number>();
+
+function numberOf(interfaceName: string): number {
+  const known = interfaceNumbers.get(interfaceName);
+  if (known !== undefined) return known;
+  const number = interfaceNumbers.size + 1;
+  interfaceNumbers.set(interfaceName, number);
+  return number;
+}
+
+/** Which side's object an id names on the other, and whose it is. */
+export class Rows {
+  words = new Int32Array(2 * FIRST_ROWS);
+
+  constructor(
+    private readonly grew: () => void,
+    private readonly shared: Int32Array,
+    private readonly lengthWord: Word | undefined,
+  ) {}
+
+  /** An object of TypeScript's; `type` 0: the pass knows nothing of it. */
+  set(id: number, other: number, type: number): void {
+    if (2 * id >= this.words.length) {
+      const words = new Int32Array(4 * id);
+      words.set(this.words);
+      this.words = words;
+      this.grew();
+    }
+    this.words[2 * id] = other;
+    this.words[2 * id + 1] = type === 0 ? TYPESCRIPTS : type;
+  }
+
+  clear(id: number): void {
+    if (2 * id < this.words.length) this.words[2 * id + 1] = NOBODYS;
+  }
+
+  /** From now on it is TypeScript's alone. */
+  leave(id: number): void {
+    if (2 * id < this.words.length) this.words[2 * id + 1] = TYPESCRIPTS;
+  }
+
+  /** The other side's id of an object that the pass has made; 0 for any other. */
+  madeAs(id: number): number {
+    return 2 * id < this.words.length && this.words[2 * id + 1]! >= MADE_HERE ? this.words[2 * id]! : 0;
+  }
+
+  noteLength(ids: number): void {
+    if (this.lengthWord !== undefined) this.shared[this.lengthWord] = ids;
+  }
+}
+
+/** Ids that are free to be used again, the one that came free last first. */
+export class FreeIds {
+  ids = new Int32Array(FIRST_ROWS);
+
+  constructor(
+    private readonly words = new Int32Array(Word.Count),
+    private readonly grew: () => void = () => {},
+  ) {}
+
+  push(id: number): void {
+    const count = this.words[Word.FreeCount]!;
+    if (count === this.ids.length) {
+      const ids = new Int32Array(2 * count);
+      ids.set(this.ids);
+      this.ids = ids;
+      this.grew();
+    }
+    this.ids[count] = id;
+    this.words[Word.FreeCount] = count + 1;
+  }
+
+  /** 0: none is free. */
+  pop(): number {
+    const count = this.words[Word.FreeCount]!;
+    if (count === 0) return 0;
+    this.words[Word.FreeCount] = count - 1;
+    return this.ids[count - 1]!;
+  }
+
+  /** None is free, and none below `first` will be. */
+  forget(first: number): void {
+    this.words[Word.FreeCount] = 0;
+    this.words[Word.FirstReused] = first;
+  }
+}
+
+/** What a relay's rules allow the pass. */
+export interface PassRules {
+  readonly ledger: Ledger | undefined;
+  /** Whether callbacks of `wl_display.sync` are nothing to any concern. */
+  readonly syncs: boolean;
+}
+
+/** The pass of one connection. */
+export class Pass {
+  readonly words = new Int32Array(Word.Count);
+  readonly client = new Rows(() => this.#setTables(), this.words, Word.ClientLength);
+  readonly server = new Rows(() => this.#setTables(), this.words, undefined);
+  readonly free = new FreeIds(this.words, () => this.#setTables());
+  readonly #rules: PassRules;
+  #id: number;
+
+  constructor(rules: PassRules) {
+    this.#rules = rules;
+    this.words[Word.RequestTaken] = this.words[Word.EventTaken] = NOTHING_TAKEN;
+    this.#id = native.openPass(this.words);
+    this.#setTables();
+    if (rules.ledger !== undefined) native.passLedger(this.#id, rules.ledger.vm, rules.ledger.connection);
+  }
+
+  /**
+   * Tells what passes of an interface in one version. `callbacks`: its objects are those that the pass makes.
+   * @returns the type's number
+   */
+  type(iface: Interface, version: number, chain: InterfaceChain, callbacks = false): number {
+    return native.passType(this.#id, this.#describe(iface, version, chain), callbacks);
+  }
+
+  /** What comes in at each of the channels goes out at the other. Without effect where they are no plain sockets. */
+  connect(client: Channel, server: Channel): void {
+    if (!(client instanceof Stream && server instanceof Stream)) return;
+    client.watchBusy(this.words, Word.ToClientBusy);
+    server.watchBusy(this.words, Word.ToServerBusy);
+    client.passTo(server, this.#id, 0, fds => this.#take(Word.RequestTaken, 0, fds));
+    server.passTo(client, this.#id, 1, fds => this.#take(Word.EventTaken, 1, fds));
+  }
+
+  /** An object is not what it was: TypeScript alone deals with it. */
+  leave(clientId: number, serverId: number): void {
+    this.client.leave(clientId);
+    this.server.leave(serverId);
+  }
+
+  close(): void {
+    if (this.#id === 0) return;
+    native.closePass(this.#id);
+    this.#id = 0;
+  }
+
+  #setTables(): void {
+    if (this.#id > 0) native.passTables(this.#id, this.client.words, this.server.words, this.free.ids);
+  }
+
+  /** What the pass has received and could not deal with; undefined: nothing, and it is to be received. */
+  #take(word: Word, way: number, fds: number[]): number | undefined {
+    const taken = this.words[word]!;
+    if (taken === NOTHING_TAKEN) return undefined;
+    this.words[word] = NOTHING_TAKEN;
+    return taken === TO_BE_TAKEN ? native.passTake(this.#id, way, fds) : taken;
+  }
+
+  #describe(iface: Interface, version: number, chain: InterfaceChain): Int32Array {
+    const words = [numberOf(iface.name), iface.requests.length, iface.events.length];
+    const say = (message: Message, kind: Kind, cost = 0, own = 0): void => {
+      const args = message.args.filter(arg => arg.kind !== 'fd');
+      const size = message.fixedSize < 0 ? 0 : 8 + message.fixedSize;
+      words.push(kind, size, cost, own, args.length, ...args.map(argumentOf));
+    };
+    for (const message of iface.requests) {
+      const handled = chain.requests?.[message.opcode] !== undefined;
+      const plain = isPlain(message, version) && !message.destructor;
+      const isSync = iface.name === 'wl_display' && message.name === 'sync' && this.#rules.syncs;
+      const { cost, own } = this.#rules.ledger?.costOf(iface.name, message) ?? { cost: 0, own: 0 };
+      if (!Number.isInteger(cost) || !Number.isInteger(own) || handled) say(message, Kind.None);
+      else say(message, isSync ? Kind.Sync : plain ? Kind.Plain : Kind.None, cost, own);
+    }
+    for (const message of iface.events) {
+      if (iface.name === 'wl_display') say(message, message.name === 'delete_id' ? Kind.DeleteId : Kind.None);
+      else {
+        const handled = chain.events?.[message.opcode] !== undefined;
+        say(message, isPlain(message, version) && !handled ? Kind.Plain : Kind.None);
+      }
+    }
+    return Int32Array.from(words);
+  }
+}
+
+function isPlain(message: Message, version: number): boolean {
+  const makes = message.args.some(({ kind }) => kind === 'new_id' || kind === 'bind');
+  return message.since <= version && message.fds === 0 && !makes;
+}
+
+function argumentOf({ kind, interface: iface, nullable }: Arg): number {
+  const mayBeNull = nullable === true ? NULLABLE : 0;
+  switch (kind) {
+    case 'object':
+      return Argument.Object | mayBeNull | ((iface === undefined ? 0 : numberOf(iface)) << INTERFACE_SHIFT);
+    case 'new_id':
+      return Argument.NewId;
+    case 'string':
+      return Argument.String | mayBeNull;
+    case 'array':
+      return Argument.Array;
+    default:
+      return Argument.Word;
+  }
+}
