@@ -154,6 +154,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.#objects.callbacks;
   }
 
+  /** How many batches have passed natively: for tests. @internal */
+  get passedBatches(): number {
+    return this.#pass?.words[Word.Batches] ?? 0;
+  }
+
   /** How often the compositor has called one. */
   get answers(): number {
     return this.#objects.answers;
