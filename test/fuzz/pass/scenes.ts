@@ -65,6 +65,8 @@ class Keeper implements Hold {
 }
 
 interface Paced extends RelayRules {
+  /** What is to be done a little later: in the next turn. */
+  readonly due: (() => void)[];
   readonly vm: VmPace;
   readonly connection: ConnectionPace;
 }
@@ -115,19 +117,24 @@ export const SCENES: readonly Scene[] = [
     name: 'paced',
     rules: (): Paced => {
       let now = 0;
+      const due: (() => void)[] = [];
       const vm = new VmPace(1 / 4);
-      const connection = vm.connect(new Sharers({ now: () => (now += 0.01), after: (_ms, act) => setImmediate(act) }));
+      const connection = vm.connect(new Sharers({ now: () => (now += 0.01), after: (_ms, act) => void due.push(act) }));
       const population = populationConcern(new Population('fuzz'));
       return {
         ...BASE,
         concerns: [connection.concern, population.concern],
         pace: connection,
         order: destructionOrder(() => connection.charge(1)),
+        due,
         vm,
         connection,
       };
     },
     attach: (relay, rules) => (rules as Paced).connection.attach(relay),
+    turn: (_relay, rules) => {
+      for (const act of (rules as Paced).due.splice(0)) act();
+    },
     state: rules => [...(rules as Paced).vm.ledger, ...(rules as Paced).connection.ledger.connection],
   },
   {
