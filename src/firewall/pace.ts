@@ -11,7 +11,6 @@
  *
  * The latter two hold while another VM says anything at all: who is alone with a compositor has it.
  */
-import { performance } from 'node:perf_hooks';
 import type { Concern } from '../relay/chain.js';
 import type { Ledger } from '../relay/pass.js';
 import type { RelayObject } from '../relay/object-map.js';
@@ -299,7 +298,6 @@ export class ConnectionPace implements Pace {
   /** How often it was forgiven: answers to older questions are no news. */
   #forgiven = 0;
 
-  /** @internal */
   constructor(
     private readonly vm: VmPace,
     readonly number: number,

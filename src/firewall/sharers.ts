@@ -1,4 +1,5 @@
 /** Who shares a compositor, and by which time. `pace.ts` asks. */
+import { performance } from 'node:perf_hooks';
 
 /** The time, in milliseconds: a test has its own. */
 export interface PaceClock {

@@ -4,6 +4,20 @@
  */
 import { closeAll, type OwnedFd } from './fd.js';
 
+/** Bounds of one stream. */
+export interface StreamLimits {
+  /** Most fds that one send takes. */
+  readonly maxFds: number;
+  /** Bytes at most in one system call that sends. */
+  readonly chunkBytes: number;
+  /** Queued bytes over which `send` returns false. */
+  readonly highWaterBytes: number;
+  /** Queued bytes over which the stream breaks with ENOBUFS: a peer that reads nothing may not take all our memory. */
+  readonly maxQueuedBytes: number;
+  /** Queued fds over which the stream breaks with ENOBUFS. */
+  readonly maxQueuedFds: number;
+}
+
 /** Room in a segment for what comes after it, so that many small sends make few segments. */
 const SEGMENT_BYTES = 16 * 1024;
 
@@ -37,7 +51,7 @@ export class SendQueue {
   }
 
   /** What is wrong where more waits than may: ENOBUFS. */
-  overfull({ maxQueuedBytes, maxQueuedFds }: { maxQueuedBytes: number; maxQueuedFds: number }): Error | undefined {
+  overfull({ maxQueuedBytes, maxQueuedFds }: StreamLimits): Error | undefined {
     if (this.#bytes <= maxQueuedBytes && this.#fds <= maxQueuedFds) return undefined;
     const message =
       `the peer does not read: ${this.#bytes} bytes and ${this.#fds} descriptors wait for it, at most ` +

@@ -18,21 +18,9 @@ import { isHangUp } from './errno.js';
 import { closeAll, OwnedFd } from './fd.js';
 import { IN_FLIGHT_PAUSE_MS, tooManyInFlight } from './in-flight.js';
 import { native, POLL_READABLE, POLL_WRITABLE, type Poll } from './native.js';
-import { SendQueue } from './send-queue.js';
+import { SendQueue, type StreamLimits } from './send-queue.js';
 
-/** Bounds of one stream. */
-export interface StreamLimits {
-  /** Most fds that one send takes. */
-  readonly maxFds: number;
-  /** Bytes at most in one system call that sends. */
-  readonly chunkBytes: number;
-  /** Queued bytes over which `send` returns false. */
-  readonly highWaterBytes: number;
-  /** Queued bytes over which the stream breaks with ENOBUFS: a peer that reads nothing may not take all our memory. */
-  readonly maxQueuedBytes: number;
-  /** Queued fds over which the stream breaks with ENOBUFS. */
-  readonly maxQueuedFds: number;
-}
+export type { StreamLimits } from './send-queue.js';
 
 /** One read at most. libwayland's own buffers hold 4 KiB, a Unix socket about 200 KiB. */
 const READ_BYTES = 64 * 1024;

@@ -135,7 +135,7 @@ export const SCENES: readonly Scene[] = [
     turn: (_relay, rules) => {
       for (const act of (rules as Paced).due.splice(0)) act();
     },
-    state: rules => [...(rules as Paced).vm.ledger, ...(rules as Paced).connection.ledger.connection],
+    state: rules => [...(rules as Paced).vm.shared, ...(rules as Paced).connection.ledger.connection],
   },
   {
     // Somebody wants to hear of every callback.
