@@ -61,6 +61,14 @@ const bytes = () => random.pick([
   new Int8Array(10), new Uint8ClampedArray(10), new Float64Array(6), new Float64Array(600).map(() => random.below(100_000)),
   new Float64Array(12).map(() => random.pick([0, 1, 64, 4096, 2 ** 53, NaN, -1, 1e300])),
 ]);
+const pass = () => random.below(6);
+const way = () => random.below(3);
+const words = () => random.pick([
+  new Int32Array(64), new Int32Array(8), new Int32Array(0), Int32Array.of(1, 1, 0, 2, 12, 1, 4, 1, 2),
+  Int32Array.of(1, 0, 1, 1, 0, 0, 0, 2, 3, 4), Int32Array.of(1, 65536, 65536), Int32Array.of(-1, -1, -1), new Int32Array(tracking.buffer, 0, 2),
+  new Int32Array(new SharedArrayBuffer(400)), new Int32Array(200).map(() => random.below(5)), new Uint32Array(64),
+]);
+const doubles = () => random.pick([new Float64Array(20), new Float64Array(1), new Float64Array(12).fill(NaN), new Float32Array(20)]);
 const list = () => random.pick([
   [], [], [], [fd()], [fd(), fd()], Array(28).fill(memory), Array(253).fill(memory), Array(300).fill(memory),
   Array(10), [odd()], [odd(), fd()], Object.freeze([]), Object.freeze([memory]), Object.preventExtensions([]),
@@ -88,6 +96,8 @@ const shapes = {
   loadAcquire16: ['mapping', size], storeRelease16: ['mapping', size, size], fence: [],
   openDevice: ['path'], virtwlNew: [fd, size, size, 'name'], virtwlSend: [fd, bytes, size, size, list],
   virtwlRecv: [fd, bytes, list], Poll: [fd, odd], counters: [],
+  openPass: [words], passTables: [pass, words, words, words], passLedger: [pass, doubles, doubles],
+  passType: [pass, words, odd], passWay: [pass, way, fd, fd, size, bytes], passTake: [pass, way, list], closePass: [pass],
   // What a process gives up is gone for good, so these get only what they must refuse.
   setResourceLimit: ['noResource', size], installFilter: ['noProgram'], closeOnExecFrom: [fd],
   newSession: [], dieWithParent: [],
