@@ -10,9 +10,9 @@ import { settle } from './peer.js';
 import { between, handling } from './relay-between.js';
 
 t.test('round trips pass, once their ids were used before', async t => {
-  const { relay, client } = await between(t);
+  const { relay, client } = await between(t, { native: true });
   const callback = client.make(1, 'sync');
-  await eventually('the first is answered', () => client.last('wl_display.delete_id').args[0] === callback);
+  await eventually('the first is answered', () => client.all('wl_display.delete_id').length === 1);
   const before = relay.passedBatches;
   for (let i = 0; i < 10; i++) {
     client.say(1, 'sync', [callback]);
@@ -24,7 +24,7 @@ t.test('round trips pass, once their ids were used before', async t => {
 });
 
 t.test('a callback that passed is an object of TypeScript’s when it is asked for', async t => {
-  const { relay, client, compositor } = await between(t);
+  const { relay, client, compositor } = await between(t, { native: true });
   const callback = client.make(1, 'sync');
   await settle();
   compositor.answer = () => undefined;
@@ -49,7 +49,7 @@ t.test('a message that a handler wants does not pass, nor what is behind it', as
   const concerns = handling({
     requests: { wl_surface: { set_buffer_scale: () => (seen.push('scale'), Verdict.Forward) } },
   });
-  const { relay, client, compositor, registry } = await between(t, { concerns });
+  const { relay, client, compositor, registry } = await between(t, { native: true, concerns });
   const shell = client.bind(registry, 1, 'wl_compositor', 4);
   const surface = client.make(shell, 'create_surface');
   await settle();
@@ -67,7 +67,7 @@ t.test('a message that a handler wants does not pass, nor what is behind it', as
 });
 
 t.test('an object to which something has happened is TypeScript’s', async t => {
-  const { relay, client, compositor, registry } = await between(t);
+  const { relay, client, compositor, registry } = await between(t, { native: true });
   const shell = client.bind(registry, 1, 'wl_compositor', 4);
   const surface = client.make(shell, 'create_surface');
   await settle();
@@ -82,7 +82,7 @@ t.test('an object to which something has happened is TypeScript’s', async t =>
 
 for (const [name, options] of [
   ['where rules say so', { native: false }],
-  ['where messages are traced', { trace: new TraceOutput(() => undefined).connection('vm', 1) }],
+  ['where messages are traced', { native: true, trace: new TraceOutput(() => undefined).connection('vm', 1) }],
 ] as const) {
   t.test(`nothing passes ${name}`, async t => {
     const { relay, client } = await between(t, options);
