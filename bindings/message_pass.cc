@@ -205,8 +205,8 @@ bool MessagePass::Check(const Message& message, const uint8_t* bytes, uint32_t s
 }
 
 /**
- * As `VmPace` and `ConnectionPace` of src/firewall/pace.ts do. What the compositor would be asked about is TypeScript's, and
- * so is the first thing that is owed, by which a VM knows its connections that owe.
+ * As `VmPace` and `ConnectionPace` of src/firewall/pace.ts do. What the compositor would be asked about is
+ * TypeScript's, and so is the first thing that is owed, by which a VM knows its connections that owe.
  */
 bool MessagePass::Admits(const Message& message) const {
   if (vm_.length() == 0) return true;
