@@ -47,7 +47,7 @@ export const enum Word {
   Callbacks,
   /** How often the compositor has called one. */
   Answers,
-  /** Of each way: what was received (see {@link NOTHING_TAKEN}), how much of it has passed, how much of that was sent. */
+  /** Of each way: what was received (see `NOTHING_TAKEN`), how much of it has passed, how much of that was sent. */
   RequestTaken,
   RequestPassed,
   RequestSent,
@@ -63,7 +63,7 @@ export const enum Word {
 const NOTHING_TAKEN = -1;
 const TO_BE_TAKEN = -2;
 
-/** Whose an id is. Over 0: the number of its type; with {@link MADE_HERE}: and the object is the pass's. */
+/** Whose an id is. Over 0: the number of its type; with `MADE_HERE`: and the object is the pass's. */
 const NOBODYS = 0;
 const TYPESCRIPTS = -1;
 const MADE_HERE = 1 << 30;
