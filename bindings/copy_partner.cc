@@ -39,7 +39,7 @@ class Partner {
   void Help(Shared* shared) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      if (offered_ != nullptr || busy_) return shared->Run();
+      if (offered_ != nullptr || working_ != nullptr) return shared->Run();
       offered_ = shared;
     }
     come_.notify_one();
@@ -50,7 +50,8 @@ class Partner {
       offered_ = nullptr;
       return;
     }
-    done_.wait(lock, [this] { return !busy_; });
+    // It may have begun another's when this thread wakes up.
+    done_.wait(lock, [this, shared] { return working_ != shared; });
   }
 
  private:
@@ -81,15 +82,14 @@ class Partner {
     std::unique_lock<std::mutex> lock(self->mutex_);
     for (;;) {
       self->come_.wait(lock, [self] { return self->offered_ != nullptr; });
-      Shared* const shared = self->offered_;
+      self->working_ = self->offered_;
       self->offered_ = nullptr;
-      self->busy_ = true;
       lock.unlock();
-      shared->Run();
+      self->working_->Run();
       lock.lock();
-      self->busy_ = false;
-      // Under the lock: who waits may end the copy as soon as it is released.
-      self->done_.notify_one();
+      self->working_ = nullptr;
+      // All of them: one waits for this, and another may still have to see that its own is over.
+      self->done_.notify_all();
     }
     return nullptr;
   }
@@ -99,8 +99,8 @@ class Partner {
   std::condition_variable done_;
   /** Waits for the partner to come. */
   Shared* offered_ = nullptr;
-  /** It is at work at what was offered last. */
-  bool busy_ = false;
+  /** What it is at work at. Only its own thread changes it. */
+  Shared* working_ = nullptr;
 };
 
 }  // namespace
