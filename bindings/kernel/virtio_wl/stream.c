@@ -273,7 +273,6 @@ static int wl_send_begin(struct wl_vfd *vfd, bool nonblock)
 	int ret;
 
 	spin_lock_irq(&wl->out_lock);
-	wl_out_catch_up(wl);
 	ret = wl_send_result(vfd, vfd->send_error);
 	vfd->send_error = 0;
 	if (!ret && wl->gone)
@@ -284,12 +283,10 @@ static int wl_send_begin(struct wl_vfd *vfd, bool nonblock)
 	if (!ret && READ_ONCE(vfd->lost))
 		ret = -ENOENT;
 	if (!ret && nonblock) {
-		if (vfd->sends == WL_SENDS_MAX) {
-			wl_sends_await(vfd);
-			ret = -EAGAIN;
-		} else {
+		if (vfd->sends < WL_SENDS_MAX)
 			vfd->sends++;
-		}
+		else
+			ret = -EAGAIN;
 	}
 	spin_unlock_irq(&wl->out_lock);
 	return ret;
@@ -342,7 +339,6 @@ static long wl_vfd_send_transaction(struct file *file, const void __user *data, 
 	if (ret) {
 		spin_lock_irq(&wl->out_lock);
 		vfd->sends--;
-		wake_up_all(&vfd->in_wait);
 		spin_unlock_irq(&wl->out_lock);
 		wl_vfd_put(vfd);
 	}
