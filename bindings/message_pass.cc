@@ -115,21 +115,15 @@ void MessagePass::Count(PassWord word, int32_t more) {
   words_[word] = static_cast<int32_t>(static_cast<uint32_t>(words_[word]) + static_cast<uint32_t>(more));
 }
 
-size_t MessagePass::Requests(uint8_t* bytes, size_t length) {
-  size_t at = 0;
-  while (length - at >= kHeaderBytes) {
-    const uint32_t size = ReadWord(bytes + at + 4) >> 16;
-    if (length - at < size || !Pass(client_, true, bytes + at, size)) break;
-    at += size;
-  }
-  return at;
-}
+size_t MessagePass::Requests(uint8_t* bytes, size_t length) { return Take(client_, true, bytes, length); }
 
-size_t MessagePass::Events(uint8_t* bytes, size_t length) {
+size_t MessagePass::Events(uint8_t* bytes, size_t length) { return Take(server_, false, bytes, length); }
+
+size_t MessagePass::Take(const Shared<int32_t>& table, bool request, uint8_t* bytes, size_t length) {
   size_t at = 0;
   while (length - at >= kHeaderBytes) {
     const uint32_t size = ReadWord(bytes + at + 4) >> 16;
-    if (length - at < size || !Pass(server_, false, bytes + at, size)) break;
+    if (length - at < size || !Pass(table, request, bytes + at, size)) break;
     at += size;
   }
   return at;

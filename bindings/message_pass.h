@@ -130,6 +130,7 @@ class MessagePass {
   bool Look(const Shared<int32_t>& table, uint32_t id, Row* row) const;
   static void Set(const Shared<int32_t>& table, uint32_t id, uint32_t other, int32_t whose);
   void Count(PassWord word, int32_t more);
+  size_t Take(const Shared<int32_t>& table, bool request, uint8_t* bytes, size_t length);
   bool Pass(const Shared<int32_t>& table, bool request, uint8_t* message, uint32_t size);
   /** Whether the body is as the signature says; the places of its objects go to places_. */
   bool Check(const Message& message, const uint8_t* bytes, uint32_t size);
