@@ -35,6 +35,9 @@ export class Configures {
   /** The commit at hand makes it begin anew. */
   #restarts = false;
 
+  /** `relay`: that of its connection. */
+  constructor(private readonly relay: Relay) {}
+
   sent(serial: number): void {
     if (this.#underWay > 0) return this.#forget([serial]);
     this.#pending.push(serial);
@@ -57,9 +60,9 @@ export class Configures {
   }
 
   /** The window has lost its role, and begins anew. */
-  lostRole(relay: Relay): void {
+  lostRole(): void {
     this.#restart();
-    this.restarted(relay);
+    this.restarted();
   }
 
   #restart(): void {
@@ -68,10 +71,10 @@ export class Configures {
   }
 
   /** The request that makes it begin anew has just been said to the compositor. */
-  restarted(relay: Relay): void {
+  restarted(): void {
     this.#restarts = false;
     this.#underWay += 1;
-    relay.sync(() => (this.#underWay -= 1));
+    this.relay.sync(() => (this.#underWay -= 1));
   }
 
   /** Whether the commit at hand makes it begin anew. */
@@ -93,23 +96,17 @@ const configures = new Note<Configures>();
 
 /** The concern for one connection. */
 export function constructionConcern(): Concern {
-  const of = (xdgSurface: RelayObject): Configures => {
-    let found = configures.get(xdgSurface);
-    if (found === undefined) configures.set(xdgSurface, (found = new Configures()));
-    return found;
-  };
-  const relays = new WeakMap<RelayObject, Relay>();
+  const of = (xdgSurface: RelayObject): Configures => configures.get(xdgSurface)!;
   /** A role object is gone, and what was configured is not any more. */
   const restart = (roleObject: RelayObject): void => {
     const xdgSurface = xdgSurfaceOf(roleObject);
-    if (xdgSurface === undefined) return;
-    of(xdgSurface).lostRole(relays.get(xdgSurface)!);
+    if (xdgSurface !== undefined) of(xdgSurface).lostRole();
   };
   const seats = new Seats();
   return {
     name: 'construction',
     after: [...CHECKS, 'lifetimes', 'seats'],
-    made: { xdg_surface: (xdgSurface, { relay }) => void relays.set(xdgSurface, relay) },
+    made: { xdg_surface: (xdgSurface, { relay }) => configures.set(xdgSurface, new Configures(relay)) },
     gone: {
       xdg_toplevel: restart,
       xdg_popup: restart,

@@ -37,7 +37,7 @@ export function hidingsConcern(after: readonly string[]): Concern {
           if (configures === undefined) return Verdict.Forward;
           // Right behind it: what the client says next may be what the compositor answers by its next configure.
           relay.request(object, 'commit', {});
-          configures.restarted(relay);
+          configures.restarted();
           return Verdict.Drop;
         },
       },
