@@ -15,6 +15,14 @@ constexpr int32_t kTypeScripts = -1;
 /** Beside the type: the object was made here, and TypeScript has none for it. */
 constexpr int32_t kMadeHere = 1 << 30;
 
+/** Words of an id's row. */
+constexpr size_t kRowWords = 3;
+
+/** Callbacks that a client waits for while its frames pass: more of them are counted for its VM by TypeScript. */
+constexpr int32_t kMostCallbacks = 8;
+/** Sides and places of damage that pass: a buffer has no longer side (MAX_BUFFER_SIDE of src/firewall/values.ts). */
+constexpr uint32_t kMostSide = 32768;
+
 /** What a request of own cost 1 takes of a VM's credit, in milliseconds: OWN_FOR_COST_MS of src/firewall/pace.ts. */
 constexpr double kOwnForCostMs = 0.001;
 
@@ -49,7 +57,7 @@ void MessagePass::SetLedger(Shared<double> vm, Shared<double> connection) {
 }
 
 /**
- * A description: the interface's number, the number of requests, the number of events; then for each message its kind,
+ * A description: the interface's number, its version, the number of requests, the number of events; then for each message its kind,
  * its size in bytes or 0, its cost, its own cost, the number of its arguments, and the arguments.
  */
 uint32_t MessagePass::AddType(const int32_t* description, size_t length) {
@@ -62,7 +70,7 @@ uint32_t MessagePass::AddType(const int32_t* description, size_t length) {
   constexpr uint32_t kMany = 1 << 16;
   Type type;
   uint32_t counts[2];
-  if (!next(kMany, &type.interface) || !next(kMany, &counts[0]) || !next(kMany, &counts[1])) return 0;
+  if (!next(kMany, &type.interface) || !next(kMany, &type.version) || !next(kMany, &counts[0]) || !next(kMany, &counts[1])) return 0;
   for (int way = 0; way < 2; way++) {
     for (uint32_t i = 0; i < counts[way]; i++) {
       Message message;
@@ -70,7 +78,7 @@ uint32_t MessagePass::AddType(const int32_t* description, size_t length) {
       uint32_t cost;
       uint32_t own;
       uint32_t arguments;
-      if (!next(static_cast<uint32_t>(Kind::kDeleteId), &kind) || !next(kMaxMessageBytes, &message.size) ||
+      if (!next(static_cast<uint32_t>(Kind::kCommit), &kind) || !next(kMaxMessageBytes, &message.size) ||
           !next(kMany, &cost) || !next(kMany, &own) || !next(kMaxMessageBytes / 4, &arguments)) {
         return 0;
       }
@@ -93,8 +101,8 @@ uint32_t MessagePass::AddType(const int32_t* description, size_t length) {
 }
 
 bool MessagePass::Look(const Shared<int32_t>& table, uint32_t id, Row* row) const {
-  const size_t place = static_cast<size_t>(id) * 2;
-  if (place + 1 >= table.length()) return false;
+  const size_t place = static_cast<size_t>(id) * kRowWords;
+  if (place + kRowWords > table.length()) return false;
   const int32_t whose = table[place + 1];
   if (whose <= 0) return false;
   const uint32_t type = static_cast<uint32_t>(whose & ~kMadeHere);
@@ -102,13 +110,15 @@ bool MessagePass::Look(const Shared<int32_t>& table, uint32_t id, Row* row) cons
   row->other = static_cast<uint32_t>(table[place]);
   row->type = &types_[type - 1];
   row->made = (whose & kMadeHere) != 0;
+  row->picture = static_cast<uint32_t>(table[place + 2]);
   return row->other != 0;
 }
 
-void MessagePass::Set(const Shared<int32_t>& table, uint32_t id, uint32_t other, int32_t whose) {
-  const size_t place = static_cast<size_t>(id) * 2;
+void MessagePass::Set(const Shared<int32_t>& table, uint32_t id, uint32_t other, int32_t whose, uint32_t third) {
+  const size_t place = static_cast<size_t>(id) * kRowWords;
   table[place] = static_cast<int32_t>(other);
   table[place + 1] = whose;
+  table[place + 2] = static_cast<int32_t>(third);
 }
 
 void MessagePass::Count(PassWord word, int32_t more) {
@@ -123,41 +133,45 @@ size_t MessagePass::Take(const Shared<int32_t>& table, bool request, uint8_t* by
   size_t at = 0;
   while (length - at >= kHeaderBytes) {
     const uint32_t size = ReadWord(bytes + at + 4) >> 16;
-    if (length - at < size || !Pass(table, request, bytes + at, size)) break;
-    at += size;
+    if (length - at < size) break;
+    const size_t taken = Pass(table, request, bytes + at, size, length - at);
+    if (taken == 0) break;
+    at += taken;
   }
   return at;
 }
 
-bool MessagePass::Pass(const Shared<int32_t>& table, bool request, uint8_t* bytes, uint32_t size) {
-  if (size < kHeaderBytes || size > kMaxMessageBytes || (size & 3) != 0) return false;
+size_t MessagePass::Pass(const Shared<int32_t>& table, bool request, uint8_t* bytes, uint32_t size, size_t length) {
+  if (size < kHeaderBytes || size > kMaxMessageBytes || (size & 3) != 0) return 0;
   Row row;
-  if (!Look(table, ReadWord(bytes), &row)) return false;
+  if (!Look(table, ReadWord(bytes), &row)) return 0;
   const std::vector<Message>& messages = request ? row.type->requests : row.type->events;
   const uint32_t opcode = ReadWord(bytes + 4) & 0xffff;
-  if (opcode >= messages.size()) return false;
+  if (opcode >= messages.size()) return 0;
   const Message& message = messages[opcode];
-  if (message.kind == Kind::kNone || !Check(message, bytes, size)) return false;
-  if (request && !Admits(message)) return false;
+  if (message.kind >= Kind::kAttach) return request && row.picture != 0 ? Frame(row, bytes, length) : 0;
+  if (message.kind == Kind::kNone || !Check(message, bytes, size)) return 0;
+  const Cost cost = {message.cost, message.own, 0, 0};
+  if (request && !Admits(cost, message.kind == Kind::kSync)) return 0;
   // Nothing is written before everything about the message is known to be right.
   if (message.kind == Kind::kSync) {
-    if (!Sync(bytes)) return false;
+    if (!Sync(bytes)) return 0;
   } else if (message.kind == Kind::kDeleteId) {
-    if (!DeleteId(bytes)) return false;
+    if (!DeleteId(bytes)) return 0;
   } else {
     for (auto& [place, argument] : places_) {
       const uint32_t id = ReadWord(bytes + place);
       const uint32_t wanted = argument >> kInterfaceShift;
       Row named = {};
-      if (id != 0 && (!Look(table, id, &named) || (wanted != 0 && wanted != named.type->interface))) return false;
+      if (id != 0 && (!Look(table, id, &named) || (wanted != 0 && wanted != named.type->interface))) return 0;
       argument = named.other;
     }
     for (const auto& [place, id] : places_) WriteWord(bytes + place, id);
     if (row.made) Count(kAnswers, 1);
   }
   WriteWord(bytes, row.other);
-  if (request) Spend(message);
-  return true;
+  if (request) Spend(cost);
+  return size;
 }
 
 bool MessagePass::Check(const Message& message, const uint8_t* bytes, uint32_t size) {
@@ -199,53 +213,136 @@ bool MessagePass::Check(const Message& message, const uint8_t* bytes, uint32_t s
 }
 
 /**
- * As `VmPace` and `ConnectionPace` of src/firewall/pace.ts do. What the compositor would be asked about is
- * TypeScript's, and so is the first thing that is owed, by which a VM knows its connections that owe.
+ * As `VmPace` and `ConnectionPace` of src/firewall/pace.ts do, for each message before the next. What the compositor would
+ * be asked about is TypeScript's, and so is the first thing that is owed, by which a VM knows its connections that owe.
  */
-bool MessagePass::Admits(const Message& message) const {
+bool MessagePass::Admits(const Cost& cost, bool asks) const {
   if (vm_.length() == 0) return true;
   const double ahead = vm_[kAhead];
   const double window = vm_[kWindow];
   const double unasked = connection_[kOwnUnasked];
-  if (vm_[kRests] != 0 || !(ahead < window) || !(vm_[kCredit] >= 0) || !(unasked > 0)) return false;
+  if (vm_[kRests] != 0 || connection_[kOwes] == 0 || !(ahead + cost.costBefore < window)) return false;
+  if (!(vm_[kCredit] >= cost.ownBefore * kOwnForCostMs) || !(vm_[kSlice] + cost.ownBefore < vm_[kMostSlice])) return false;
   const bool welcome = unasked >= vm_[kAskAfter] / 2 || vm_[kUnasked] >= window / 4 || ahead >= window * 3 / 4;
-  if (message.kind == Kind::kSync && welcome) return false;
-  return unasked + message.cost < vm_[kAskAfter];
+  if (asks && unasked != 0 && welcome) return false;
+  return unasked + cost.cost < vm_[kAskAfter];
 }
 
-void MessagePass::Spend(const Message& message) {
+void MessagePass::Spend(const Cost& cost) {
   if (vm_.length() == 0) return;
   if (vm_[kTurn] != connection_[kNumber]) {
     vm_[kTurn] = connection_[kNumber];
     vm_[kTurnCost] = 0;
   }
-  connection_[kOwnUnasked] += message.cost;
-  vm_[kUnasked] += message.cost;
-  vm_[kAhead] += message.cost;
-  vm_[kTurnCost] += message.cost;
-  vm_[kCredit] -= message.own * kOwnForCostMs;
+  connection_[kOwnUnasked] += cost.cost;
+  vm_[kUnasked] += cost.cost;
+  vm_[kAhead] += cost.cost;
+  vm_[kTurnCost] += cost.cost;
+  vm_[kSlice] += cost.own;
+  vm_[kCredit] -= cost.own * kOwnForCostMs;
   vm_[kSpoke] = 1;
 }
 
-/** A callback, by an id that the client has used before, and by the one of ours that came free last. */
-bool MessagePass::Sync(uint8_t* bytes) {
-  const uint32_t id = ReadWord(bytes + kHeaderBytes);
-  const size_t place = static_cast<size_t>(id) * 2;
+/** Whether a client may have a new object `id` here: one that it has used before. */
+bool MessagePass::HasPlaceFor(uint32_t id) const {
+  const size_t place = static_cast<size_t>(id) * kRowWords;
   const int32_t length = words_[kClientLength];
   if (callbackType_ == 0 || id == 0 || length < 0 || id >= static_cast<uint32_t>(length)) return false;
-  if (place + 1 >= client_.length() || client_[place + 1] != 0) return false;
+  return place + kRowWords <= client_.length() && client_[place + 1] == 0;
+}
+
+/** By the one of our ids that came free last. */
+uint32_t MessagePass::Callback(uint32_t id, uint32_t version) {
+  if (!HasPlaceFor(id)) return 0;
   const int32_t count = words_[kFreeCount];
-  if (count <= 0 || static_cast<size_t>(count) > free_.length()) return false;
+  if (count <= 0 || static_cast<size_t>(count) > free_.length()) return 0;
   const uint32_t serverId = static_cast<uint32_t>(free_[static_cast<size_t>(count) - 1]);
-  const size_t serverPlace = static_cast<size_t>(serverId) * 2;
-  if (serverId == 0 || serverPlace + 1 >= server_.length() || server_[serverPlace + 1] != 0) return false;
+  const size_t serverPlace = static_cast<size_t>(serverId) * kRowWords;
+  if (serverId == 0 || serverPlace + kRowWords > server_.length() || server_[serverPlace + 1] != 0) return 0;
   words_[kFreeCount] = count - 1;
   const int32_t whose = static_cast<int32_t>(callbackType_) | kMadeHere;
-  Set(client_, id, serverId, whose);
-  Set(server_, serverId, id, whose);
+  Set(client_, id, serverId, whose, version);
+  Set(server_, serverId, id, whose, version);
   Count(kCallbacks, 1);
+  return serverId;
+}
+
+bool MessagePass::Sync(uint8_t* bytes) {
+  const uint32_t serverId = Callback(ReadWord(bytes + kHeaderBytes), 1);
+  if (serverId == 0) return false;
   WriteWord(bytes + kHeaderBytes, serverId);
   return true;
+}
+
+/** A buffer of the size that the surface has, where it is. */
+bool MessagePass::CheckAttach(const Row& surface, const uint8_t* message, uint32_t* buffer) const {
+  Row named;
+  if (!Look(client_, ReadWord(message + kHeaderBytes), &named) || named.picture != surface.picture) return false;
+  *buffer = named.other;
+  return ReadWord(message + kHeaderBytes + 4) == 0 && ReadWord(message + kHeaderBytes + 8) == 0;
+}
+
+/**
+ * What TypeScript knows of a surface with a picture is the same after a frame as before it, so it need not see it:
+ * src/relay/steady.ts. Everything up to the commit is to be there, and about this surface.
+ */
+size_t MessagePass::Frame(const Row& surface, uint8_t* bytes, size_t length) {
+  const uint32_t id = ReadWord(bytes);
+  const std::vector<Message>& messages = surface.type->requests;
+  Cost cost;
+  uint8_t* attach = nullptr;
+  uint32_t buffer = 0;
+  uint8_t* frame = nullptr;
+  int32_t damage = 0;
+  size_t at = 0;
+  for (bool committed = false; !committed;) {
+    if (length - at < kHeaderBytes) return 0;
+    uint8_t* message = bytes + at;
+    const uint32_t size = ReadWord(message + 4) >> 16;
+    const uint32_t opcode = ReadWord(message + 4) & 0xffff;
+    if (ReadWord(message) != id || length - at < size || opcode >= messages.size()) return 0;
+    const Message& kind = messages[opcode];
+    // All of them have a size of their own.
+    if (size != kind.size || size < kHeaderBytes) return 0;
+    switch (kind.kind) {
+      case Kind::kAttach:
+        if (attach != nullptr || size != kHeaderBytes + 12 || !CheckAttach(surface, message, &buffer)) return 0;
+        attach = message;
+        break;
+      case Kind::kDamage:
+        if (++damage > words_[kFrameDamage] || size != kHeaderBytes + 16) return 0;
+        for (size_t i = 0; i < 4; i++) {
+          const uint32_t number = ReadWord(message + kHeaderBytes + 4 * i);
+          if (number > kMostSide || (i >= 2 && number == 0)) return 0;
+        }
+        break;
+      case Kind::kFrame:
+        if (frame != nullptr || size != kHeaderBytes + 4 || words_[kCallbacks] >= kMostCallbacks) return 0;
+        frame = message;
+        break;
+      case Kind::kCommit:
+        committed = true;
+        break;
+      default:
+        return 0;
+    }
+    cost.costBefore = cost.cost;
+    cost.ownBefore = cost.own;
+    cost.cost += kind.cost;
+    cost.own += kind.own;
+    at += size;
+  }
+  if (!Admits(cost, false)) return 0;
+  if (frame != nullptr) {
+    const uint32_t callback = Callback(ReadWord(frame + kHeaderBytes), surface.type->version);
+    if (callback == 0) return 0;
+    WriteWord(frame + kHeaderBytes, callback);
+  }
+  if (attach != nullptr) WriteWord(attach + kHeaderBytes, buffer);
+  for (size_t i = 0; i < at; i += ReadWord(bytes + i + 4) >> 16) WriteWord(bytes + i, surface.other);
+  Spend(cost);
+  Count(kFrames, 1);
+  return at;
 }
 
 /** The end of an object that was made here: its ids are free on both sides. */
@@ -253,16 +350,16 @@ bool MessagePass::DeleteId(uint8_t* bytes) {
   const uint32_t serverId = ReadWord(bytes + kHeaderBytes);
   Row row;
   if (!Look(server_, serverId, &row) || !row.made) return false;
-  const size_t place = static_cast<size_t>(row.other) * 2;
-  if (place + 1 >= client_.length() || static_cast<uint32_t>(client_[place]) != serverId) return false;
+  const size_t place = static_cast<size_t>(row.other) * kRowWords;
+  if (place + kRowWords > client_.length() || static_cast<uint32_t>(client_[place]) != serverId) return false;
   const int32_t reused = words_[kFirstReused];
   const int32_t count = words_[kFreeCount];
   if (reused < 0 || serverId < static_cast<uint32_t>(reused)) return false;
   if (count < 0 || static_cast<size_t>(count) >= free_.length()) return false;
   free_[static_cast<size_t>(count)] = static_cast<int32_t>(serverId);
   words_[kFreeCount] = count + 1;
-  Set(server_, serverId, 0, 0);
-  Set(client_, row.other, 0, 0);
+  Set(server_, serverId, 0, 0, 0);
+  Set(client_, row.other, 0, 0, 0);
   Count(kCallbacks, -1);
   WriteWord(bytes + kHeaderBytes, row.other);
   return true;

@@ -64,6 +64,10 @@ enum PassWord : size_t {
   kEventSent,
   /** Batches that went through whole. */
   kBatches,
+  /** Rectangles of damage that a steady frame may have; 0: there is none. */
+  kFrameDamage,
+  /** Steady frames that passed. */
+  kFrames,
   kPassWords,
 };
 
@@ -78,9 +82,11 @@ enum LedgerEntry : size_t {
   kUnasked,
   kTurn,
   kTurnCost,
+  kSlice,
+  kMostSlice,
   kLedgerEntries,
 };
-enum ConnectionEntry : size_t { kOwnUnasked, kNumber, kConnectionEntries };
+enum ConnectionEntry : size_t { kOwnUnasked, kNumber, kOwes, kConnectionEntries };
 
 class MessagePass {
  public:
@@ -89,7 +95,7 @@ class MessagePass {
 
   const Shared<int32_t>& words() const { return words_; }
 
-  /** Two words an id: the other side's id, and whose it is (see kTypeScripts). `freeIds` is a stack. */
+  /** Three words an id: the other side's id, whose it is (see kTypeScripts), and its picture (`Rows` in pass.ts). `freeIds` is a stack. */
   void SetTables(Shared<int32_t> client, Shared<int32_t> server, Shared<int32_t> freeIds);
   /** What admits requests. Without it all are admitted. `vm` has kLedgerEntries, `connection` kConnectionEntries. */
   void SetLedger(Shared<double> vm, Shared<double> connection);
@@ -106,7 +112,8 @@ class MessagePass {
   size_t Events(uint8_t* bytes, size_t length);
 
  private:
-  enum class Kind : uint8_t { kNone, kPlain, kSync, kDeleteId };
+  /** From kAttach to kCommit: of a frame, which passes whole or not at all. */
+  enum class Kind : uint8_t { kNone, kPlain, kSync, kDeleteId, kAttach, kDamage, kFrame, kCommit };
   struct Message {
     Kind kind = Kind::kNone;
     /** Bytes with the header, 0 where they vary. */
@@ -118,6 +125,7 @@ class MessagePass {
   };
   struct Type {
     uint32_t interface = 0;
+    uint32_t version = 0;
     std::vector<Message> requests;
     std::vector<Message> events;
   };
@@ -125,18 +133,33 @@ class MessagePass {
     uint32_t other;
     const Type* type;
     bool made;
+    uint32_t picture;
+  };
+  /** What messages that pass together need of the pace, and what those of them before the last do. */
+  struct Cost {
+    double cost = 0;
+    double own = 0;
+    double costBefore = 0;
+    double ownBefore = 0;
   };
 
   bool Look(const Shared<int32_t>& table, uint32_t id, Row* row) const;
-  static void Set(const Shared<int32_t>& table, uint32_t id, uint32_t other, int32_t whose);
+  static void Set(const Shared<int32_t>& table, uint32_t id, uint32_t other, int32_t whose, uint32_t third);
   void Count(PassWord word, int32_t more);
   size_t Take(const Shared<int32_t>& table, bool request, uint8_t* bytes, size_t length);
-  bool Pass(const Shared<int32_t>& table, bool request, uint8_t* message, uint32_t size);
+  /** How many bytes it has taken of what begins with a message of `size` bytes. */
+  size_t Pass(const Shared<int32_t>& table, bool request, uint8_t* message, uint32_t size, size_t length);
   /** Whether the body is as the signature says; the places of its objects go to places_. */
   bool Check(const Message& message, const uint8_t* bytes, uint32_t size);
-  bool Admits(const Message& message) const;
-  void Spend(const Message& message);
+  bool Admits(const Cost& cost, bool asks) const;
+  void Spend(const Cost& cost);
   bool Sync(uint8_t* message);
+  /** A steady frame: all its messages, or none. */
+  size_t Frame(const Row& surface, uint8_t* bytes, size_t length);
+  bool CheckAttach(const Row& surface, const uint8_t* message, uint32_t* buffer) const;
+  /** Makes a callback of the client's `id`, `version`; returns ours, 0 where it is TypeScript's. */
+  uint32_t Callback(uint32_t id, uint32_t version);
+  bool HasPlaceFor(uint32_t id) const;
   bool DeleteId(uint8_t* message);
 
   Shared<int32_t> words_;

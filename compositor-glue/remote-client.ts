@@ -15,6 +15,7 @@ import { activationConcern } from '../src/firewall/activation.js';
 import { focusConcern } from '../src/firewall/focus.js';
 import { hidingsConcern } from '../src/firewall/hidings.js';
 import { firewall, FIREWALL, type SharedFirewall } from '../src/firewall/firewall.js';
+import { steadyConcern } from '../src/firewall/steady-frames.js';
 import type { Concern } from '../src/relay/chain.js';
 import { globalsConcern } from '../src/relay/globals.js';
 import { type Global } from '../src/wayland/global-table.js';
@@ -103,6 +104,7 @@ export class RemoteClient {
         this.#concern(),
         focusConcern(account.name, options.shared.focus, policy.holdsFocus, BEFORE_FOCUS),
         hidingsConcern([...BEFORE_FOCUS, 'focus']),
+        steadyConcern([...BEFORE_FOCUS, 'focus', 'hidings']),
       ],
       toServer: {
         memory: (_call, fd) => fd,

@@ -119,7 +119,7 @@ export class SharedFirewall {
 /** The firewall of one connection. */
 export interface Firewall {
   /** For the rules of its relay. The concerns come behind those that decide what there is at all (`globals`). */
-  readonly rules: Pick<RelayRules, 'pace' | 'leaving' | 'order'>;
+  readonly rules: Pick<RelayRules, 'pace' | 'leaving' | 'order' | 'frameDamage'>;
   readonly concerns: readonly Concern[];
   /** Once, when there is a relay, before it starts. */
   attach(relay: Relay): void;
@@ -133,6 +133,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
     rules: {
       pace,
       leaving: destroyInOrder,
+      frameDamage: vm.bounds.damage,
       order: destructionOrder(() => pace.charge(MAX_DEPENDENTS_PER_CLIENT * ID_COST)),
     },
     concerns: [

@@ -61,6 +61,24 @@ export class PaceCounts {
     this.shared[Entry.TurnCost] = cost;
   }
 
+  /** What it took of our own time since others were looked at, in requests. */
+  get slice(): number {
+    return this.shared[Entry.Slice]!;
+  }
+
+  set slice(own: number) {
+    this.shared[Entry.Slice] = own;
+  }
+
+  /** How much of that it may take. */
+  get mostSlice(): number {
+    return this.shared[Entry.MostSlice]!;
+  }
+
+  set mostSlice(own: number) {
+    this.shared[Entry.MostSlice] = own;
+  }
+
   /** Milliseconds for which the compositor may be at work for it. */
   get credit(): number {
     return this.shared[Entry.Credit]!;

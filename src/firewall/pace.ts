@@ -11,16 +11,12 @@
  *
  * The latter two hold while another VM says anything at all: who is alone with a compositor has it.
  */
-import type { Concern } from '../relay/chain.js';
-import type { Ledger } from '../relay/pass.js';
-import type { RelayObject } from '../relay/object-map.js';
-import type { Pace, Relay } from '../relay/relay.js';
-import type { Message } from '../wayland/interface.js';
 import { DEFAULT_BOUNDS } from './bounds.js';
-import { costOf, costOfMessage } from './costs.js';
+import { ConnectionPace } from './connection-pace.js';
 import { PaceCounts } from './pace-counts.js';
 import { Sharers } from './sharers.js';
 
+export type { ConnectionPace } from './connection-pace.js';
 export { Sharers, type PaceClock } from './sharers.js';
 
 /** Cost that one VM may have before the compositor by default. A request is 1; 128 take less than a millisecond of wlroots. */
@@ -56,6 +52,11 @@ export const DEAF_MS = 50;
 export const QUIET_MS = 1_000;
 /** What a request of cost 1 takes of our own time, in milliseconds: the glue has one thread for all VMs too. */
 const OWN_FOR_COST_MS = 0.001;
+/**
+ * After how much of our own time, in requests, what others have said is looked at first. A VM that has made a pause goes on
+ * by a timer, and that comes due when another VM wakes us: each of its questions would wait for all of the flood.
+ */
+const SLICE = 64;
 /** How long an answer takes when there is nothing to do, in milliseconds, or longer: that is no work. */
 const ANSWER_MS = 0.1;
 
@@ -64,7 +65,7 @@ export class VmPace {
   readonly #connections = new Set<ConnectionPace>();
   /** Those whose requests wait, in the order of their turns. */
   readonly #waiting = new Set<ConnectionPace>();
-  /** Those that have passed on what nobody has asked about yet. */
+  /** Those that have passed on what nobody has asked about yet, and some that it was asked about since. */
   readonly #owing = new Set<ConnectionPace>();
   readonly #counts = new PaceCounts();
   /** Cost that may be before the compositor while others share it. */
@@ -102,6 +103,7 @@ export class VmPace {
     const most = this.#shares ? this.#window : ALONE * this.mostAhead;
     this.#counts.window = most;
     this.#counts.askAfter = Math.min(ASK_AFTER * (this.#shares ? 1 : ALONE), most / 4);
+    this.#counts.mostSlice = this.#shares ? SLICE : Infinity;
   }
 
   /** Cost before the compositor. */
@@ -162,10 +164,12 @@ export class VmPace {
     }
     const most = this.window;
     // A frame that has begun is not cut in two: it would leave by two messages, and wake the compositor twice.
-    if (
-      this.#counts.ahead >= most &&
-      (this.#counts.turnCost === 0 || this.#counts.turnCost >= TURN || this.#counts.ahead >= most + TURN)
-    ) {
+    const between = this.#counts.turnCost === 0 || this.#counts.turnCost >= TURN;
+    if (between && this.#counts.slice >= this.#counts.mostSlice) {
+      this.#yield();
+      return false;
+    }
+    if (this.#counts.ahead >= most && (between || this.#counts.ahead >= most + TURN)) {
       // Answers that are on their way make room too.
       if (this.#oweMuch || this.#questions === 0) this.#ask();
       this.#look();
@@ -187,17 +191,20 @@ export class VmPace {
 
   /** @internal */
   spend(connection: ConnectionPace, cost: number, own: number): void {
-    this.#owing.add(connection);
+    if (!connection.owes) {
+      connection.owes = true;
+      this.#owing.add(connection);
+    }
     this.#counts.unasked += cost;
     this.#counts.ahead += cost;
     this.#counts.turnCost += cost;
     this.#counts.credit -= own * OWN_FOR_COST_MS;
     this.#counts.spoke = true;
+    this.#counts.slice += own;
   }
 
-  /** The compositor is asked about all that a connection owes. Returns the time. @internal */
-  asks(connection: ConnectionPace, cost: number): number {
-    this.#owing.delete(connection);
+  /** The compositor is asked about what a connection owes. Returns the time. @internal */
+  asks(cost: number): number {
     this.#counts.unasked -= cost;
     const now = this.#sharers.clock.now();
     if (this.#questions === 0) this.#busySince = now + ANSWER_MS;
@@ -213,6 +220,8 @@ export class VmPace {
     this.#counts.credit = Math.max(-MAX_PAUSE_MS * this.share, this.#counts.credit);
     this.#busySince = Math.max(now, this.#busySince);
     this.#questions -= 1;
+    // What had come from others was looked at together with this answer.
+    this.#counts.slice = 0;
     const took = now - askedAt;
     this.#shares = this.#sharers.others(this, now);
     if (took > LATE_MS && this.#shares) this.#window = Math.max(Math.min(MIN_WINDOW, this.mostAhead), this.#window / 2);
@@ -224,6 +233,7 @@ export class VmPace {
   /** Nobody answers any more for what a connection has asked, or owes. @internal */
   forgive(connection: ConnectionPace, asked: number, unasked: number, questions: number): void {
     this.#owing.delete(connection);
+    connection.owes = false;
     this.#counts.unasked -= unasked;
     this.#questions -= questions;
     this.#counts.ahead -= asked + unasked;
@@ -253,7 +263,12 @@ export class VmPace {
 
   /** Nothing more may go on: every connection is to tell when the compositor has got there. */
   #ask(): void {
-    for (const connection of this.#owing) connection.ask();
+    for (const connection of this.#owing) {
+      if (connection.ask()) continue;
+      // It has been asked for in the meantime.
+      this.#owing.delete(connection);
+      connection.owes = false;
+    }
   }
 
   /** A client that does not read holds up no other of its VM. It says nothing more itself until it has read. */
@@ -272,10 +287,19 @@ export class VmPace {
   #pause(): void {
     this.#counts.rests = true;
     this.#sharers.clock.after(-this.#counts.credit / this.share, () => {
-      this.#counts.rests = false;
       // What was owed is paid.
       this.#count();
       this.#counts.credit = Math.max(0, this.#counts.credit);
+      this.#yield();
+    });
+  }
+
+  /** Others first. */
+  #yield(): void {
+    this.#counts.rests = true;
+    this.#sharers.clock.soon(() => {
+      this.#counts.rests = false;
+      this.#counts.slice = 0;
       this.#release(0);
     });
   }
@@ -285,116 +309,5 @@ export class VmPace {
     const now = this.#sharers.clock.now();
     this.#counts.credit = Math.min(VM_BURST_MS, this.#counts.credit + (now - this.#countedAt) * this.share);
     this.#countedAt = now;
-  }
-}
-
-/** One connection's part. */
-export class ConnectionPace implements Pace {
-  readonly ledger: Ledger;
-  #relay: Relay | undefined;
-  /** Asked about. */
-  #asked = 0;
-  #questions = 0;
-  /** How often it was forgiven: answers to older questions are no news. */
-  #forgiven = 0;
-
-  constructor(
-    private readonly vm: VmPace,
-    readonly number: number,
-  ) {
-    this.ledger = { vm: vm.shared, connection: Float64Array.of(0, number), costOf: costOfMessage };
-  }
-
-  /** Passed on, and the compositor not asked about it yet. */
-  get #unasked(): number {
-    return this.ledger.connection[0]!;
-  }
-
-  set #unasked(cost: number) {
-    this.ledger.connection[0] = cost;
-  }
-
-  /** The relay that asks; before its first request. */
-  attach(relay: Relay): void {
-    this.#relay = relay;
-  }
-
-  admit(): boolean {
-    return this.vm.admit(this);
-  }
-
-  passed(object: RelayObject, message: Message): void {
-    const { cost, own } = costOf(object, message);
-    this.charge(cost, own);
-  }
-
-  /** What a handler has said to the compositor beyond the request itself. */
-  charge(cost: number, own = cost): void {
-    this.#unasked += cost;
-    this.vm.spend(this, cost, own);
-    const relay = this.#relay;
-    // The question leaves with what it asks about.
-    if (this.#unasked >= this.vm.askAfter && relay?.closed === false) relay.sync(this.#question());
-  }
-
-  /** A client's own question, when it is nearly time to ask: its answer is as good. */
-  readonly concern: Concern = {
-    name: 'pace',
-    // Those that it makes a question of, the pass does not admit.
-    ignoresSyncs: true,
-    made: {
-      wl_callback: (callback, { relay, message }) => {
-        if (message.name !== 'sync' || this.#unasked === 0 || !this.vm.welcomes(this.#unasked)) return;
-        relay.asks(callback, this.#question());
-      },
-    },
-  };
-
-  /** Asks on account of another connection. @internal */
-  ask(): void {
-    const relay = this.#relay;
-    if (this.#unasked === 0 || relay === undefined || relay.closed) return;
-    relay.sync(this.#question());
-    // There may be no batch that it leaves with. Not later: an outbox that holds something has a buffer of its own.
-    relay.flush();
-  }
-
-  /** The compositor is asked about all that was passed on; to be called when it answers. */
-  #question(): () => void {
-    const cost = this.#unasked;
-    const askedAt = this.vm.asks(this, cost);
-    const forgiven = this.#forgiven;
-    this.#questions += 1;
-    this.#asked += cost;
-    this.#unasked = 0;
-    return () => {
-      if (forgiven !== this.#forgiven) return;
-      this.#asked -= cost;
-      this.#questions -= 1;
-      this.vm.earn(cost, askedAt);
-    };
-  }
-
-  /** @internal */
-  go(): void {
-    this.#relay?.resume('requests');
-  }
-
-  /** Whether its client does not read what it is told. @internal */
-  get deaf(): boolean {
-    return this.#relay?.toClient.backedUp === true;
-  }
-
-  /** What it has said does not count any more. @internal */
-  forgive(): void {
-    this.#forgiven += 1;
-    this.vm.forgive(this, this.#asked, this.#unasked, this.#questions);
-    this.#unasked = this.#asked = this.#questions = 0;
-  }
-
-  /** The connection is over: nobody answers any more. */
-  close(): void {
-    this.forgive();
-    this.vm.disconnect(this);
   }
 }

@@ -5,11 +5,14 @@ import { performance } from 'node:perf_hooks';
 export interface PaceClock {
   now(): number;
   after(milliseconds: number, act: () => void): void;
+  /** When what has come meanwhile was looked at. */
+  soon(act: () => void): void;
 }
 
 const CLOCK: PaceClock = {
   now: () => performance.now(),
   after: (milliseconds, act) => void setTimeout(act, milliseconds),
+  soon: act => void setImmediate(act),
 };
 
 /** A VM. */

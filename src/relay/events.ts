@@ -56,6 +56,7 @@ export class Events extends Way {
       return true;
     }
     const call = this.prepare(object, message, bytes, offset, size, queue);
+    this.#objects.steady?.said(object, message);
     this.#trace?.passing('<-', object.interface.name, id, message, bytes, offset, call.fds);
     let verdict = Verdict.Forward;
     try {

@@ -107,6 +107,11 @@ export class RelayObject<N extends string = string> {
     this.#pass = pass;
   }
 
+  /** What its pictures are alike in, for the pass; 0: nothing. */
+  set picture(picture: number) {
+    this.#pass?.client.setPicture(this.clientId, picture);
+  }
+
   #leavePass(): void {
     this.#pass?.leave(this.clientId, this.#serverId);
     this.#pass = undefined;
@@ -138,7 +143,7 @@ export class ObjectMap {
     readonly side: 'client' | 'server',
     private readonly rows?: Rows,
     free?: FreeIds,
-    private readonly madeByPass?: (id: number, other: number) => RelayObject,
+    private readonly madeByPass?: (id: number, other: number, version: number) => RelayObject,
   ) {
     this.#free = free ?? new FreeIds();
     this.rows?.noteLength(1);
@@ -154,7 +159,7 @@ export class ObjectMap {
     const object = this.#low[id];
     if (object !== undefined || this.rows === undefined) return object;
     const other = this.rows.madeAs(id);
-    return other === 0 ? undefined : this.madeByPass!(id, other);
+    return other === 0 ? undefined : this.madeByPass!(id, other, this.rows.versionOf(id));
   }
 
   /**

@@ -14,6 +14,7 @@ import type { Chains } from './chain.js';
 import { ObjectMap, RelayObject, SERVER_ID_START, type Inert, type ObjectAccount } from './object-map.js';
 import type { Order } from './order.js';
 import { Word, type Pass } from './pass.js';
+import { Steady } from './steady.js';
 
 const DELETE_ID = messageNamed(interfaces.get('wl_display')!.events, 'delete_id')!;
 const CALLBACK = interfaces.get('wl_callback')!;
@@ -33,6 +34,8 @@ export class Objects {
   readonly byServer: ObjectMap;
   /** wl_display: id 1 on both sides. */
   readonly display: RelayObject<'wl_display'>;
+  /** Where frames may pass natively. */
+  readonly steady: Steady | undefined;
   readonly #chains: Chains;
   readonly #account: ObjectAccount | undefined;
   readonly #order: Order | undefined;
@@ -55,9 +58,10 @@ export class Objects {
   constructor(chains: Chains, rules: ObjectRules, toClient: Outbox, toServer: Outbox, pass?: Pass) {
     this.#chains = chains;
     this.#pass = pass;
+    this.steady = pass?.passesFrames === true ? new Steady() : undefined;
     this.#words = pass?.words ?? new Int32Array(Word.Count);
-    this.byClient = new ObjectMap('client', pass?.client, undefined, (id, other) => this.#madeByPass(id, other));
-    this.byServer = new ObjectMap('server', pass?.server, pass?.free, (id, other) => this.#madeByPass(other, id));
+    this.byClient = new ObjectMap('client', pass?.client, undefined, (id, other, version) => this.#madeByPass(id, other, version));
+    this.byServer = new ObjectMap('server', pass?.server, pass?.free, (id, other, version) => this.#madeByPass(other, id, version));
     pass?.type(CALLBACK, 1, chains.of(CALLBACK), true);
     this.#account = rules.account;
     this.#order = rules.order;
@@ -318,9 +322,9 @@ export class Objects {
   }
 
   /** The pass has made a callback, and it is asked for here: it is TypeScript's from now on. */
-  #madeByPass(clientId: number, serverId: number): RelayObject {
+  #madeByPass(clientId: number, serverId: number, version: number): RelayObject {
     const { requests, events } = this.#chains.of(CALLBACK);
-    const object = new RelayObject(CALLBACK, 1, clientId, serverId, requests, events);
+    const object = new RelayObject(CALLBACK, version, clientId, serverId, requests, events);
     this.byClient.set(clientId, object);
     this.byServer.set(serverId, object);
     return object;

@@ -7,7 +7,8 @@
  * that is not plainly right and plainly nobody's; from there on, everything is TypeScript's, mistakes included. It takes
  * - requests and events without a handler, an fd and a new object, said to objects that nothing has happened to;
  * - `wl_display.sync`, its `wl_callback.done` and its `delete_id`: the callback is an object of the pass alone, until
- *   TypeScript asks for it.
+ *   TypeScript asks for it;
+ * - whole frames of surfaces that are steady (`steady.ts`), their callbacks as well.
  *
  * An id is the pass's or TypeScript's, never both's. What is gathered or queued on the way out, a flow that holds
  * something, a request that is kept: each closes the pass by a word of its own until it is over, so order is kept.
@@ -56,6 +57,10 @@ export const enum Word {
   EventSent,
   /** Batches that went through without TypeScript. */
   Batches,
+  /** Rectangles of damage that a steady frame may have; 0: there is none. */
+  FrameDamage,
+  /** Steady frames that passed. */
+  Frames,
   Count,
 }
 
@@ -79,6 +84,17 @@ export const enum Entry {
   Unasked,
   Turn,
   TurnCost,
+  Slice,
+  MostSlice,
+  Count,
+}
+
+/** Numbers of a connection that the pass counts in as well. */
+export const enum OwnEntry {
+  Unasked,
+  Number,
+  /** 1: the VM knows it as one that owes. */
+  Owes,
   Count,
 }
 
@@ -86,7 +102,7 @@ export const enum Entry {
 export interface Ledger {
   /** Of all connections of the VM, by {@link Entry}. */
   readonly vm: Float64Array;
-  /** Of this connection: what was passed on and not asked about, and its number in the VM. */
+  /** Of this connection, by {@link OwnEntry}. */
   readonly connection: Float64Array;
   costOf(interfaceName: string, message: Message): { readonly cost: number; readonly own: number };
 }
@@ -97,7 +113,19 @@ const enum Kind {
   Plain,
   Sync,
   DeleteId,
+  Attach,
+  Damage,
+  Frame,
+  Commit,
 }
+/** Requests of a surface that are a frame. */
+const FRAME: Readonly<Record<string, Kind>> = {
+  attach: Kind.Attach,
+  damage: Kind.Damage,
+  damage_buffer: Kind.Damage,
+  frame: Kind.Frame,
+  commit: Kind.Commit,
+};
 const enum Argument {
   Word,
   Object,
@@ -110,6 +138,10 @@ const INTERFACE_SHIFT = 4;
 
 /** Ids that a table has room for at first. */
 const FIRST_ROWS = 64;
+/** Rectangles of damage of a frame, at most: what has more is looked at in any case. */
+const MOST_FRAME_DAMAGE = 64;
+/** Words of an id: the other side's id, whose it is, and its picture (of a surface and a buffer) or version (of a callback). */
+const ROW_WORDS = 3;
 
 const interfaceNumbers = new Map<string, number>();
 
@@ -123,7 +155,7 @@ function numberOf(interfaceName: string): number {
 
 /** Which side's object an id names on the other, and whose it is. */
 export class Rows {
-  words = new Int32Array(2 * FIRST_ROWS);
+  words = new Int32Array(ROW_WORDS * FIRST_ROWS);
 
   constructor(
     private readonly grew: () => void,
@@ -131,30 +163,46 @@ export class Rows {
     private readonly lengthWord: Word | undefined,
   ) {}
 
+  #has(id: number): boolean {
+    return ROW_WORDS * id < this.words.length;
+  }
+
   /** An object of TypeScript's; `type` 0: the pass knows nothing of it. */
   set(id: number, other: number, type: number): void {
-    if (2 * id >= this.words.length) {
-      const words = new Int32Array(4 * id);
+    if (!this.#has(id)) {
+      const words = new Int32Array(2 * ROW_WORDS * id);
       words.set(this.words);
       this.words = words;
       this.grew();
     }
-    this.words[2 * id] = other;
-    this.words[2 * id + 1] = type === 0 ? TYPESCRIPTS : type;
+    const at = ROW_WORDS * id;
+    this.words[at] = other;
+    this.words[at + 1] = type === 0 ? TYPESCRIPTS : type;
+    this.words[at + 2] = 0;
   }
 
   clear(id: number): void {
-    if (2 * id < this.words.length) this.words[2 * id + 1] = NOBODYS;
+    if (this.#has(id)) this.words[ROW_WORDS * id + 1] = NOBODYS;
   }
 
   /** From now on it is TypeScript's alone. */
   leave(id: number): void {
-    if (2 * id < this.words.length) this.words[2 * id + 1] = TYPESCRIPTS;
+    if (this.#has(id)) this.words[ROW_WORDS * id + 1] = TYPESCRIPTS;
+  }
+
+  /** Of a buffer, or a surface: what its pictures are alike in; 0: nothing. */
+  setPicture(id: number, picture: number): void {
+    if (this.#has(id)) this.words[ROW_WORDS * id + 2] = picture;
   }
 
   /** The other side's id of an object that the pass has made; 0 for any other. */
   madeAs(id: number): number {
-    return 2 * id < this.words.length && this.words[2 * id + 1]! >= MADE_HERE ? this.words[2 * id]! : 0;
+    return this.#has(id) && this.words[ROW_WORDS * id + 1]! >= MADE_HERE ? this.words[ROW_WORDS * id]! : 0;
+  }
+
+  /** The version of such an object. */
+  versionOf(id: number): number {
+    return this.words[ROW_WORDS * id + 2]!;
   }
 
   noteLength(ids: number): void {
@@ -203,6 +251,8 @@ export interface PassRules {
   readonly ledger: Ledger | undefined;
   /** Whether callbacks of `wl_display.sync` are nothing to any concern. */
   readonly syncs: boolean;
+  /** Rectangles of damage that a steady frame may have; 0: there are no such frames. See `steady.ts`. */
+  readonly frameDamage: number;
 }
 
 /** The pass of one connection. */
@@ -216,10 +266,16 @@ export class Pass {
 
   constructor(rules: PassRules) {
     this.#rules = rules;
+    this.words[Word.FrameDamage] = Math.min(rules.frameDamage, MOST_FRAME_DAMAGE);
     this.words[Word.RequestTaken] = this.words[Word.EventTaken] = NOTHING_TAKEN;
     this.#id = native.openPass(this.words);
     this.#setTables();
     if (rules.ledger !== undefined) native.passLedger(this.#id, rules.ledger.vm, rules.ledger.connection);
+  }
+
+  /** Whether it passes whole frames. */
+  get passesFrames(): boolean {
+    return this.words[Word.FrameDamage]! > 0;
   }
 
   /**
@@ -264,7 +320,7 @@ export class Pass {
   }
 
   #describe(iface: Interface, version: number, chain: InterfaceChain): Int32Array {
-    const words = [numberOf(iface.name), iface.requests.length, iface.events.length];
+    const words = [numberOf(iface.name), version, iface.requests.length, iface.events.length];
     const say = (message: Message, kind: Kind, cost = 0, own = 0): void => {
       const args = message.args.filter(arg => arg.kind !== 'fd');
       const size = message.fixedSize < 0 ? 0 : 8 + message.fixedSize;
@@ -275,7 +331,10 @@ export class Pass {
       const plain = isPlain(message, version) && !message.destructor;
       const isSync = iface.name === 'wl_display' && message.name === 'sync' && this.#rules.syncs;
       const { cost, own } = this.#rules.ledger?.costOf(iface.name, message) ?? { cost: 0, own: 0 };
-      if (!Number.isInteger(cost) || !Number.isInteger(own) || handled) say(message, Kind.None);
+      const ofFrame = iface.name === 'wl_surface' && this.#rules.frameDamage > 0 ? FRAME[message.name] : undefined;
+      if (!Number.isInteger(cost) || !Number.isInteger(own)) say(message, Kind.None);
+      else if (ofFrame !== undefined) say(message, message.since <= version ? ofFrame : Kind.None, cost, own);
+      else if (handled) say(message, Kind.None);
       else say(message, isSync ? Kind.Sync : plain ? Kind.Plain : Kind.None, cost, own);
     }
     for (const message of iface.events) {

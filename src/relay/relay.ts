@@ -33,6 +33,7 @@ import type { Inert, RelayObject } from './object-map.js';
 import { Objects } from './objects.js';
 import { NATIVE_BY_DEFAULT, Pass, Word } from './pass.js';
 import { Requests } from './requests.js';
+import type { Steady } from './steady.js';
 import type { RelayRules } from './rules.js';
 
 export type { Hold, Pace, RelayRules } from './rules.js';
@@ -152,6 +153,16 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** How many callbacks the client waits for. */
   get callbacks(): number {
     return this.#objects.callbacks;
+  }
+
+  /** The surfaces whose frames pass natively; undefined where none does. */
+  get steady(): Steady | undefined {
+    return this.#objects.steady;
+  }
+
+  /** How many frames have passed natively. */
+  get passedFrames(): number {
+    return this.#pass?.words[Word.Frames] ?? 0;
   }
 
   /** How many batches have passed natively: for tests. @internal */
@@ -373,11 +384,11 @@ export class Relay extends EventEmitter<RelayEvents> {
 }
 
 /** None where somebody wants to see every message. */
-function passOf({ native, trace, pace, order }: RelayRules, chains: Chains): Pass | undefined {
+function passOf({ native, trace, pace, order, frameDamage = 0 }: RelayRules, chains: Chains): Pass | undefined {
   if (!(native ?? NATIVE_BY_DEFAULT) || trace !== undefined) return undefined;
   if (pace !== undefined && pace.ledger === undefined) return undefined;
   const ordered = order !== undefined && (order.isDependent('wl_callback') || order.isNeeded('wl_callback'));
-  return new Pass({ ledger: pace?.ledger, syncs: chains.ignoreSyncs && !ordered });
+  return new Pass({ ledger: pace?.ledger, syncs: chains.ignoreSyncs && !ordered, frameDamage });
 }
 
 /** Arguments by name, as the wire has them. `side` says whose ids are meant. */

@@ -49,6 +49,7 @@ export class Requests extends Way {
     checkMessage(message, bytes, offset, size);
     if (this.#rules.pace?.admit() === false) return false;
     const call = this.prepare(object, message, bytes, offset, size, queue);
+    this.#objects.steady?.said(object, message);
     if (!this.#objects.settled && !this.#objects.admits(interfacesMade(call))) return false;
     const kept = this.#rules.hold?.keep(call) ?? Verdict.Forward;
     if (kept === Verdict.Stall) return false;

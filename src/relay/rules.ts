@@ -36,6 +36,11 @@ export interface RelayRules {
   readonly batchEnds?: (saying: boolean) => void;
   /** Whether what no handler wants passes natively, where it can. Default: unless `VIRTWL_RELAY` says otherwise. */
   readonly native?: boolean;
+  /**
+   * Rectangles of damage that a frame may have that passes natively, where a concern finds surfaces of which those change
+   * nothing ({@link Relay.steady}). Default: none passes.
+   */
+  readonly frameDamage?: number;
   /** Writes what is to be said to the compositor before the connection to it is closed, by either side. */
   readonly leaving?: (relay: Relay) => void;
 }

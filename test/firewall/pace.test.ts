@@ -38,11 +38,23 @@ class Clock {
     this.#due.push({ at: this.#now + milliseconds, act });
   }
 
+  #soon: (() => void)[] = [];
+
+  soon(act: () => void): void {
+    this.#soon.push(act);
+  }
+
+  /** Nobody else has said anything. */
+  turn(): void {
+    for (let act = this.#soon.shift(); act !== undefined; act = this.#soon.shift()) act();
+  }
+
   pass(milliseconds: number): void {
     this.#now += milliseconds;
     const due = this.#due.filter(({ at }) => at <= this.#now);
     this.#due = this.#due.filter(({ at }) => at > this.#now);
     for (const { act } of due) act();
+    this.turn();
   }
 }
 
@@ -67,6 +79,7 @@ function vm(clock = new Clock(), sharers = new Sharers(clock), share = VM_SHARE)
         passed.push(number);
         connection.passed(OBJECT, PONG);
       }
+      clock.turn();
     };
     const relay = {
       closed: false,

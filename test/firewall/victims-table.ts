@@ -8,13 +8,18 @@
  *   --connections N,N  connections of the hostile VM, 1 and 8 by default
  *   --direct           the hostile VM is at the compositor itself: what there is without virtwl
  *   --nice N           the hostile VM's priority; 10 by default
+ *   --asleep           processors may halt when nothing is to be done
  *   --json FILE        every number, for comparing two versions
+ *
+ * Processors are kept awake by work of the lowest class, which gives way to everything: in a VM of a cloud a halted one
+ * takes 10 to 60 us to wake, as its host sees fit, so a round trip alone has a p50 of 60 or of 240 us, and compares with nothing.
  *
  * Every kind is measured beside the victim alone a moment before, so what the machine does meanwhile is in both. What misses the
  * bound is marked: a p50 over 3 times that alone, a p99 over 20 ms, frames over a tenth fewer, a window, a click or a paste that is missing.
  */
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -47,6 +52,7 @@ const { values: options } = parseArgs({
     list: { type: 'boolean', default: false },
     direct: { type: 'boolean', default: false },
     nice: { type: 'string', default: '10' },
+    asleep: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -74,6 +80,15 @@ function worked(pid: number): number {
   return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
 }
 
+/** A process of the lowest class for each processor. Returns what ends them. */
+function keepAwake(): () => void {
+  const spins = ['--idle', '0', 'sh', '-c', 'while :; do :; done'];
+  const spinners = Array.from({ length: availableParallelism() }, () => spawn('chrt', spins, { stdio: 'ignore' }));
+  return () => {
+    for (const spinner of spinners) spinner.kill();
+  };
+}
+
 class Field {
   readonly #alone: number[] = [];
 
@@ -88,6 +103,7 @@ class Field {
   static async open(): Promise<Field> {
     const ends: (() => unknown)[] = [];
     const t = { teardown: (end: () => unknown): void => void ends.push(end) };
+    if (!options.asleep) ends.push(keepAwake());
     const config = 'for_window [title="victim"] floating enable, move position 0 0';
     const sway = await startSway(t, { width: 800, height: 600, config });
     const stack = await LoopbackStack.start({ clients: ['work', 'private'], compositor: { attach: sway.display } });

@@ -119,7 +119,8 @@ export const SCENES: readonly Scene[] = [
       let now = 0;
       const due: (() => void)[] = [];
       const vm = new VmPace(1 / 4);
-      const connection = vm.connect(new Sharers({ now: () => (now += 0.01), after: (_ms, act) => void due.push(act) }));
+      const soon = (act: () => void): void => void due.push(act);
+      const connection = vm.connect(new Sharers({ now: () => (now += 0.01), after: (_ms, act) => soon(act), soon }));
       const population = populationConcern(new Population('fuzz'));
       return {
         ...BASE,
