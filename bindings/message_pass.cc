@@ -1,5 +1,6 @@
 #include "message_pass.h"
 
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -222,7 +223,10 @@ bool MessagePass::Admits(const Cost& cost, bool asks) const {
   const double window = vm_[kWindow];
   const double unasked = connection_[kOwnUnasked];
   if (vm_[kRests] != 0 || connection_[kOwes] == 0 || !(ahead + cost.costBefore < window)) return false;
-  if (!(vm_[kCredit] >= cost.ownBefore * kOwnForCostMs) || !(vm_[kSlice] + cost.ownBefore < vm_[kMostSlice])) return false;
+  // Without another VM there is no bound on its time.
+  const bool alone = std::isinf(vm_[kMostSlice]);
+  if (!alone && !(vm_[kCredit] >= cost.ownBefore * kOwnForCostMs)) return false;
+  if (!alone && !(vm_[kSlice] + cost.ownBefore < vm_[kMostSlice])) return false;
   const bool welcome = unasked >= vm_[kAskAfter] / 2 || vm_[kUnasked] >= window / 4 || ahead >= window * 3 / 4;
   if (asks && unasked != 0 && welcome) return false;
   return unasked + cost.cost < vm_[kAskAfter];

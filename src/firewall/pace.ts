@@ -56,7 +56,7 @@ const OWN_FOR_COST_MS = 0.001;
  * After how much of our own time, in requests, what others have said is looked at first. A VM that has made a pause goes on
  * by a timer, and that comes due when another VM wakes us: each of its questions would wait for all of the flood.
  */
-const SLICE = 64;
+export const SLICE = 32;
 /** How long an answer takes when there is nothing to do, in milliseconds, or longer: that is no work. */
 const ANSWER_MS = 0.1;
 
@@ -102,7 +102,7 @@ export class VmPace {
   #setBounds(): void {
     const most = this.#shares ? this.#window : ALONE * this.mostAhead;
     this.#counts.window = most;
-    this.#counts.askAfter = Math.min(ASK_AFTER * (this.#shares ? 1 : ALONE), most / 4);
+    this.#counts.askAfter = this.#shares ? Math.min(ASK_AFTER, most / 4) : most / 2;
     this.#counts.mostSlice = this.#shares ? SLICE : Infinity;
   }
 
@@ -175,7 +175,7 @@ export class VmPace {
       this.#look();
       return false;
     }
-    if (this.#counts.credit >= 0 || this.share === 1) return true;
+    if (this.#counts.credit >= 0 || this.share === 1 || !this.#shares) return true;
     this.#count();
     if (this.#counts.credit >= 0 || !this.#sharers.others(this, this.#countedAt)) return true;
     this.#pause();

@@ -48,9 +48,8 @@ export function steadyConcern(after: readonly string[]): Concern {
     after,
     ignoresSyncs: true,
     made: {
-      wl_buffer: (buffer, { args }) => {
-        const { width, height } = args as Partial<Size>;
-        if (width !== undefined && height !== undefined) buffer.picture = pictureOf({ width, height });
+      wl_buffer: buffer => {
+        buffer.picture = pictureOf(surfaces.bufferSize(buffer));
       },
     },
     requests: {

@@ -2,6 +2,7 @@
 import t from 'tap';
 import {
   ALONE,
+  SLICE,
   DEAF_MS,
   LATE_MS,
   MAX_PAUSE_MS,
@@ -408,7 +409,7 @@ t.test("a client's own question is as good as one of ours, when it is nearly tim
   t.equal(questions.length, 0, 'and none of ours for now');
   asked[0]!();
   t.equal(pace.ahead, VM_WINDOW / 4 - 1);
-  say(VM_WINDOW - VM_WINDOW / 4);
+  say((ALONE * VM_WINDOW) / 2 - VM_WINDOW / 4);
   flood();
   t.equal(questions.length, 0, 'who is alone is asked less often');
   say(1);
@@ -417,6 +418,31 @@ t.test("a client's own question is as good as one of ours, when it is nearly tim
   answer();
   t.equal(pace.ahead, 0);
 });
+
+for (const [own, yields] of [
+  [SLICE - 1, 0],
+  [SLICE, 1],
+] as const) {
+  t.test(`others are looked at ${yields === 0 ? 'not before' : 'when'} it has taken ${own} of our own time`, async t => {
+    const { clock, connect, passed } = shared();
+    const { say, flood, charge } = connect(0);
+    // A turn that is over: what has begun is not cut.
+    say(MIN_WINDOW);
+    flood();
+    const soon = clock.soon.bind(clock);
+    let yielded = 0;
+    clock.soon = act => {
+      yielded += 1;
+      soon(act);
+    };
+    const before = passed.length;
+    charge(0, own - MIN_WINDOW);
+    say(1);
+    flood();
+    t.equal(yielded, yields);
+    t.equal(passed.length, before + 1, 'and it goes on after that');
+  });
+}
 
 t.test('a connection that is gone owes nothing', async t => {
   const { pace, clock, passed, connect, answer } = vm();

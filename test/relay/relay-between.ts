@@ -54,6 +54,7 @@ export async function between(t: Pick<Test, 'teardown'>, options: BetweenOptions
     ...(options.order && { order: options.order }),
     ...(options.leaving && { leaving: options.leaving }),
     trace: options.trace,
+    ...(options.frameDamage !== undefined && { frameDamage: options.frameDamage }),
     ...(options.native !== undefined && { native: options.native }),
   });
   const ends: (Error | undefined)[] = [];

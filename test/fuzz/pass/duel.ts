@@ -25,6 +25,8 @@ export interface Scene {
   attach?(relay: Relay, rules: RelayRules): void;
   /** Between turns, the same of both. */
   turn?(relay: Relay, rules: RelayRules, what: number): void;
+  /** Whoever talks, where it is not the usual one. */
+  talker?(role: 'client' | 'compositor', random: Random, breaking: number): Talker;
   /** What has to be the same beside the rest. */
   state?(rules: RelayRules): unknown;
 }
@@ -110,6 +112,8 @@ export interface Counts {
   connections: number;
   /** Batches that went through without TypeScript. */
   batches: number;
+  /** Frames that did. */
+  frames: number;
   /** Connections that a mistake has ended. */
   broken: number;
 }
@@ -118,14 +122,12 @@ export interface Counts {
 export async function duel(scene: Scene, random: Random, most: number, counts: Counts): Promise<void> {
   const both = MODES.map(mode => new Contestant(mode, scene)) as [Contestant, Contestant];
   const breaking = random.pick([0, 0, 40, 400]);
-  const sides = {
-    client: { talker: new Talker('client', random, breaking), pending: NO_BYTES, fds: [] as OwnedFd[] },
-    compositor: {
-      talker: new Talker('compositor', random, breaking),
-      pending: NO_BYTES,
-      fds: [] as OwnedFd[],
-    },
-  };
+  const side = (role: 'client' | 'compositor') => ({
+    talker: scene.talker?.(role, random, breaking) ?? new Talker(role, random, breaking),
+    pending: NO_BYTES,
+    fds: [] as OwnedFd[],
+  });
+  const sides = { client: side('client'), compositor: side('compositor') };
   let deaf = 0;
   try {
     for (let said = 0; said < most && both[0].end === undefined;) {
@@ -168,6 +170,7 @@ export async function duel(scene: Scene, random: Random, most: number, counts: C
   } finally {
     counts.connections += 1;
     counts.batches += both[1].relay.passedBatches;
+    counts.frames += both[1].relay.passedFrames;
     if (both[0].end?.reason !== undefined) counts.broken += 1;
     for (const contestant of both) contestant.close();
     for (const side of Object.values(sides)) closeAll(side.fds);

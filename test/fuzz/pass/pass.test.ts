@@ -14,7 +14,7 @@ const SEED = Number(process.env.FUZZ_SEED ?? 7);
 t.setTimeout(120_000);
 for (const scene of SCENES) {
   t.test(`${scene.name} (FUZZ_SEED=${SEED})`, async t => {
-    const counts: Counts = { messages: 0, connections: 0, batches: 0, broken: 0 };
+    const counts: Counts = { messages: 0, connections: 0, batches: 0, frames: 0, broken: 0 };
     for (let i = 0; counts.messages < MESSAGES; i++) await duel(scene, new Random(SEED + i), MOST, counts);
     t.comment(JSON.stringify(counts));
     t.ok(counts.batches > 0, `${counts.batches} batches passed natively`);

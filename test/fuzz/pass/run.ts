@@ -24,11 +24,11 @@ const { values } = parseArgs({
   },
 });
 const scenes = SCENES.filter(({ name }) => values.scene === undefined || values.scene === name);
-const counts: Counts = { messages: 0, connections: 0, batches: 0, broken: 0 };
+const counts: Counts = { messages: 0, connections: 0, batches: 0, frames: 0, broken: 0 };
 const tell = (): void => {
-  const { messages, connections, batches, broken } = counts;
+  const { messages, connections, batches, frames, broken } = counts;
   console.log(
-    `${messages} messages, ${connections} connections (${broken} broken), ${batches} batches passed natively`,
+    `${messages} messages, ${connections} connections (${broken} broken), ${batches} batches and ${frames} frames passed natively`,
   );
 };
 console.log(`seed ${values.seed}`);

@@ -3,11 +3,15 @@ import type { Call } from '../../../src/relay/call.js';
 import { Verdict } from '../../../src/relay/call.js';
 import type { Concern } from '../../../src/relay/chain.js';
 import type { Hold, Relay, RelayRules } from '../../../src/relay/relay.js';
+import { FIREWALL, firewall, SharedFirewall, VmFirewall, type Firewall } from '../../../src/firewall/firewall.js';
+import { hidingsConcern } from '../../../src/firewall/hidings.js';
 import { destructionOrder } from '../../../src/firewall/order.js';
 import { Sharers, VmPace, type ConnectionPace } from '../../../src/firewall/pace.js';
 import { populationConcern, Population } from '../../../src/firewall/population.js';
+import { steadyConcern } from '../../../src/firewall/steady-frames.js';
 import { AS_IT_IS } from '../../relay/relay-between.js';
 import type { Scene } from './duel.js';
+import { FrameTalker } from './frame-talk.js';
 
 const BASE = { concerns: [], toServer: AS_IT_IS, toClient: AS_IT_IS };
 
@@ -69,6 +73,12 @@ interface Paced extends RelayRules {
   readonly due: (() => void)[];
   readonly vm: VmPace;
   readonly connection: ConnectionPace;
+}
+
+interface Walled extends RelayRules {
+  readonly due: (() => void)[];
+  readonly vm: VmFirewall;
+  readonly wall: Firewall;
 }
 
 export const SCENES: readonly Scene[] = [
@@ -137,6 +147,27 @@ export const SCENES: readonly Scene[] = [
       for (const act of (rules as Paced).due.splice(0)) act();
     },
     state: rules => [...(rules as Paced).vm.shared, ...(rules as Paced).connection.ledger.connection],
+  },
+  {
+    // A client that draws, behind the whole firewall.
+    name: 'drawing',
+    rules: (): Walled => {
+      let now = 0;
+      const due: (() => void)[] = [];
+      const soon = (act: () => void): void => void due.push(act);
+      const vm = new VmFirewall('fuzz');
+      const clock = { now: () => (now += 0.01), after: (_ms: number, act: () => void) => soon(act), soon };
+      const wall = firewall(vm, new SharedFirewall(clock));
+      const concerns = [...wall.concerns, hidingsConcern(FIREWALL), steadyConcern([...FIREWALL, 'hidings'])];
+      return { ...BASE, ...wall.rules, concerns, due, vm, wall };
+    },
+    attach: (relay, rules) => (rules as Walled).wall.attach(relay),
+    turn: (_relay, rules) => {
+      for (const act of (rules as Walled).due.splice(0)) act();
+    },
+    talker: (role, random, breaking) => new FrameTalker(role, random, breaking),
+    // A frame's milliseconds are summed up in another order.
+    state: rules => [...(rules as Walled).vm.pace.shared].map(number => Math.round(number * 1e6)),
   },
   {
     // Somebody wants to hear of every callback.

@@ -25,6 +25,9 @@ const AWKWARD = [0, 1, 2, 3, 7, 8, 0xffff, 0x7fffffff, 0x80000000, 0xfeffffff, 0
 /** The most objects of one side, beside those of round trips: bound is more often than destroyed. */
 const MANY = 200;
 
+/** What one side says at once. */
+const MOST_BYTES = 32 * 1024;
+
 interface Known {
   readonly iface: Interface;
   readonly version: number;
@@ -34,6 +37,8 @@ interface Known {
 /** One side of the connection: what it knows, and what it says. */
 export class Talker {
   readonly objects = new Map<number, Known>([[1, { iface: interfaces.get('wl_display')!, version: 1, dead: false }]]);
+  /** A compositor that does not confirm everything. */
+  protected forgetful = true;
   readonly #free: number[] = [];
   #next: number;
   /** Bytes of a message that has not arrived whole. */
@@ -46,7 +51,7 @@ export class Talker {
 
   constructor(
     readonly role: 'client' | 'compositor',
-    private readonly random: Random,
+    protected readonly random: Random,
     /** One message in so many is broken; 0: none. */
     private readonly breaking: number,
   ) {
@@ -77,7 +82,7 @@ export class Talker {
     try {
       if (this.role === 'compositor' && this.#owed.length > 0 && random.below(4) > 0) this.#answer(writer);
       else if (this.role === 'client' && random.below(quiet ? 8 : 2) !== 1)
-        writer.write(1, SYNC, [this.#newId(CALLBACK, 1)]);
+        writer.write(1, SYNC, [this.newId(CALLBACK, 1)]);
       else this.#any(writer, quiet, fd);
     } catch {
       // An argument that the wire cannot carry: it is not said.
@@ -88,12 +93,17 @@ export class Talker {
     }
   }
 
+  /** Gives answers until only so many are owed. */
+  protected answerUntil(writer: MessageWriter, owed: number): void {
+    while (this.#owed.length > owed && writer.length < MOST_BYTES) this.#answer(writer);
+  }
+
   #answer(writer: MessageWriter): void {
     const { random } = this;
     const i = random.below(8) > 0 ? 0 : random.below(this.#owed.length);
     const [{ id, done }] = this.#owed.splice(i, 1) as [{ id: number; done: boolean }];
     if (done && random.below(32) > 0) writer.write(id, DONE, [this.#serial++]);
-    if (random.below(64) === 0) return;
+    if (this.forgetful && random.below(64) === 0) return;
     writer.write(1, DELETE_ID, [id]);
     this.objects.delete(id);
   }
@@ -163,16 +173,16 @@ export class Talker {
         return fitting.length === 0 ? NONE : random.pick(fitting)[0];
       }
       case 'new_id':
-        return this.#newId(interfaces.get(arg.interface!)!, version);
+        return this.newId(interfaces.get(arg.interface!)!, version);
       case 'bind': {
         const iface = random.pick(ALL);
         const bound = 1 + random.below(iface.version);
-        return { interface: iface.name, version: bound, id: this.#newId(iface, bound) };
+        return { interface: iface.name, version: bound, id: this.newId(iface, bound) };
       }
     }
   }
 
-  #newId(iface: Interface, version: number): number {
+  protected newId(iface: Interface, version: number): number {
     const { random } = this;
     let id = this.#free.length > 0 && random.below(64) > 0 ? this.#free.pop()! : this.#next++;
     if (this.breaking > 0 && random.below(this.breaking * 2) === 0) id = random.pick([...this.objects.keys(), id + 1]);
@@ -205,6 +215,7 @@ export class Talker {
     if (known === undefined || message === undefined) return;
     const fds = Array.from({ length: message.fds }, () => NO_FD);
     const args = readArgs(message, bytes, at, fds);
+    this.told(readUint(bytes, at), known.iface, message, args);
     message.args.forEach((arg, i) => {
       if (arg.kind === 'new_id') this.#learn(args[i] as number, interfaces.get(arg.interface!)!, known.version);
       if (arg.kind !== 'bind') return;
@@ -215,13 +226,16 @@ export class Talker {
       if (message !== DELETE_ID) return;
       this.objects.delete(args[0] as number);
       this.#free.push(args[0] as number);
-    } else if (message === SYNC) this.#owed.push({ id: args[0] as number, done: true });
+    } else if (message === SYNC || message === FRAME) this.#owed.push({ id: args[0] as number, done: true });
     else if (message.destructor) {
       const id = readUint(bytes, at);
       known.dead = true;
       if (id < MIN_SERVER_ID) this.#owed.push({ id, done: false });
     }
   }
+
+  /** A message that it hears. */
+  protected told(_id: number, _iface: Interface, _message: Message, _args: readonly WireValue[]): void {}
 
   #learn(id: number, iface: Interface, version: number): void {
     this.objects.set(id, { iface, version, dead: false });
@@ -235,4 +249,5 @@ const CALLBACK = interfaces.get('wl_callback')!;
 const DONE = CALLBACK.events[0]!;
 const named = (messages: readonly Message[], name: string): Message => messages.find(each => each.name === name)!;
 const SYNC = named(display.requests, 'sync');
+const FRAME = named(interfaces.get('wl_surface')!.requests, 'frame');
 const DELETE_ID = named(display.events, 'delete_id');
