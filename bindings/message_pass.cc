@@ -58,8 +58,8 @@ void MessagePass::SetLedger(Shared<double> vm, Shared<double> connection) {
 }
 
 /**
- * A description: the interface's number, its version, the number of requests, the number of events; then for each message its kind,
- * its size in bytes or 0, its cost, its own cost, the number of its arguments, and the arguments.
+ * A description: the interface's number, its version, the number of requests, the number of events; then for each
+ * message its kind, its size in bytes or 0, its cost, its own cost, the number of its arguments, and the arguments.
  */
 uint32_t MessagePass::AddType(const int32_t* description, size_t length) {
   size_t at = 0;
@@ -71,7 +71,9 @@ uint32_t MessagePass::AddType(const int32_t* description, size_t length) {
   constexpr uint32_t kMany = 1 << 16;
   Type type;
   uint32_t counts[2];
-  if (!next(kMany, &type.interface) || !next(kMany, &type.version) || !next(kMany, &counts[0]) || !next(kMany, &counts[1])) return 0;
+  if (!next(kMany, &type.interface) || !next(kMany, &type.version) || !next(kMany, &counts[0]) ||
+      !next(kMany, &counts[1]))
+    return 0;
   for (int way = 0; way < 2; way++) {
     for (uint32_t i = 0; i < counts[way]; i++) {
       Message message;
@@ -214,8 +216,9 @@ bool MessagePass::Check(const Message& message, const uint8_t* bytes, uint32_t s
 }
 
 /**
- * As `VmPace` and `ConnectionPace` of src/firewall/pace.ts do, for each message before the next. What the compositor would
- * be asked about is TypeScript's, and so is the first thing that is owed, by which a VM knows its connections that owe.
+ * As `VmPace` and `ConnectionPace` of src/firewall/pace.ts do, for each message before the next. What the compositor
+ * would be asked about is TypeScript's, and so is the first thing that is owed, by which a VM knows its connections
+ * that owe.
  */
 bool MessagePass::Admits(const Cost& cost, bool asks) const {
   if (vm_.length() == 0) return true;

@@ -95,7 +95,8 @@ class MessagePass {
 
   const Shared<int32_t>& words() const { return words_; }
 
-  /** Three words an id: the other side's id, whose it is (see kTypeScripts), and its picture (`Rows` in pass.ts). `freeIds` is a stack. */
+  /** Three words an id: the other side's id, whose it is (see kTypeScripts), and its picture (`Rows` in pass.ts).
+   * `freeIds` is a stack. */
   void SetTables(Shared<int32_t> client, Shared<int32_t> server, Shared<int32_t> freeIds);
   /** What admits requests. Without it all are admitted. `vm` has kLedgerEntries, `connection` kConnectionEntries. */
   void SetLedger(Shared<double> vm, Shared<double> connection);

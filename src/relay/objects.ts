@@ -60,8 +60,12 @@ export class Objects {
     this.#pass = pass;
     this.steady = pass?.passesFrames === true ? new Steady() : undefined;
     this.#words = pass?.words ?? new Int32Array(Word.Count);
-    this.byClient = new ObjectMap('client', pass?.client, undefined, (id, other, version) => this.#madeByPass(id, other, version));
-    this.byServer = new ObjectMap('server', pass?.server, pass?.free, (id, other, version) => this.#madeByPass(other, id, version));
+    this.byClient = new ObjectMap('client', pass?.client, undefined, (id, other, version) =>
+      this.#madeByPass(id, other, version),
+    );
+    this.byServer = new ObjectMap('server', pass?.server, pass?.free, (id, other, version) =>
+      this.#madeByPass(other, id, version),
+    );
     pass?.type(CALLBACK, 1, chains.of(CALLBACK), true);
     this.#account = rules.account;
     this.#order = rules.order;

@@ -161,7 +161,11 @@ export class GlueBetween {
       display,
       contexts: outputs && { outputs, create: () => Promise.resolve({ path: display, close: () => undefined }) },
       // However busy the machine is, nobody is made to pause for it.
-      clock: { now: () => 0, after: (milliseconds, act) => void setTimeout(act, milliseconds), soon: act => void setImmediate(act) },
+      clock: {
+        now: () => 0,
+        after: (milliseconds, act) => void setTimeout(act, milliseconds),
+        soon: act => void setImmediate(act),
+      },
       policies: Policies.uniform({ ...DEFAULT_POLICY, prefixTitles: false, ...options.policy }),
     });
     this.glue.on('left', (vm, reason) => this.left.push({ vm, reason }));

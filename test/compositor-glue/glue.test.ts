@@ -967,7 +967,7 @@ withGlue(
     t.equal(g.glue.objectsOf('work'), 100);
     t.same(g.left, []);
     surfaces(other, factoryOf(other), 98);
-    await settle(16);
+    await settle(64);
     t.equal(g.glue.objectsOf('play'), 100);
     t.same(g.left, [], 'each VM has its own');
 

@@ -423,25 +423,28 @@ for (const [own, yields] of [
   [SLICE - 1, 0],
   [SLICE, 1],
 ] as const) {
-  t.test(`others are looked at ${yields === 0 ? 'not before' : 'when'} it has taken ${own} of our own time`, async t => {
-    const { clock, connect, passed } = shared();
-    const { say, flood, charge } = connect(0);
-    // A turn that is over: what has begun is not cut.
-    say(MIN_WINDOW);
-    flood();
-    const soon = clock.soon.bind(clock);
-    let yielded = 0;
-    clock.soon = act => {
-      yielded += 1;
-      soon(act);
-    };
-    const before = passed.length;
-    charge(0, own - MIN_WINDOW);
-    say(1);
-    flood();
-    t.equal(yielded, yields);
-    t.equal(passed.length, before + 1, 'and it goes on after that');
-  });
+  t.test(
+    `others are looked at ${yields === 0 ? 'not before' : 'when'} it has taken ${own} of our own time`,
+    async t => {
+      const { clock, connect, passed } = shared();
+      const { say, flood, charge } = connect(0);
+      // A turn that is over: what has begun is not cut.
+      say(MIN_WINDOW);
+      flood();
+      const soon = clock.soon.bind(clock);
+      let yielded = 0;
+      clock.soon = act => {
+        yielded += 1;
+        soon(act);
+      };
+      const before = passed.length;
+      charge(0, own - MIN_WINDOW);
+      say(1);
+      flood();
+      t.equal(yielded, yields);
+      t.equal(passed.length, before + 1, 'and it goes on after that');
+    },
+  );
 }
 
 t.test('a connection that is gone owes nothing', async t => {

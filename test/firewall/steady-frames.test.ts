@@ -105,7 +105,7 @@ t.test('a client that waits for many callbacks is counted', async t => {
   await settle(20);
   for (const { args } of compositor.all('wl_display.sync').slice(-12)) {
     compositor.say(args[0] as number, 'done', [1]);
-    compositor.say(1, 'delete_id', [args[0] as number]);
+    compositor.say(1, 'delete_id', [args[0]]);
   }
   await settle(30);
   const passed: number[] = [];
@@ -114,14 +114,50 @@ t.test('a client that waits for many callbacks is counted', async t => {
 });
 
 const odd: readonly (readonly [string, (s: Awaited<ReturnType<typeof scene>>) => Parameters<typeof s.passes>])[] = [
-  ['that is not whole', ({ frame }) => frame.slice(0, 2) as never],
+  ['that is not whole', ({ frame }) => frame.slice(0, 2)],
   ['with two buffers', ({ frame }) => [frame[0]!, ...frame] as never],
-  ['that moves the window', ({ surface, buffer }) => [[surface, 'attach', [buffer, 1, 0]], [surface, 'commit']]],
-  ['with empty damage', ({ surface }) => [[surface, 'damage', [0, 0, 0, 1]], [surface, 'commit']]],
-  ['with damage outside', ({ surface }) => [[surface, 'damage', [-1, 0, 1, 1]], [surface, 'commit']]],
-  ['with damage of 32,769', ({ surface }) => [[surface, 'damage', [0, 0, 32769, 1]], [surface, 'commit']]],
-  ['that says something else', ({ surface }) => [[surface, 'set_buffer_scale', [1]], [surface, 'commit']]],
-  ['that takes its buffer away', ({ surface }) => [[surface, 'attach', [undefined, 0, 0]], [surface, 'commit']]],
+  [
+    'that moves the window',
+    ({ surface, buffer }) => [
+      [surface, 'attach', [buffer, 1, 0]],
+      [surface, 'commit'],
+    ],
+  ],
+  [
+    'with empty damage',
+    ({ surface }) => [
+      [surface, 'damage', [0, 0, 0, 1]],
+      [surface, 'commit'],
+    ],
+  ],
+  [
+    'with damage outside',
+    ({ surface }) => [
+      [surface, 'damage', [-1, 0, 1, 1]],
+      [surface, 'commit'],
+    ],
+  ],
+  [
+    'with damage of 32,769',
+    ({ surface }) => [
+      [surface, 'damage', [0, 0, 32769, 1]],
+      [surface, 'commit'],
+    ],
+  ],
+  [
+    'that says something else',
+    ({ surface }) => [
+      [surface, 'set_buffer_scale', [1]],
+      [surface, 'commit'],
+    ],
+  ],
+  [
+    'that takes its buffer away',
+    ({ surface }) => [
+      [surface, 'attach', [undefined, 0, 0]],
+      [surface, 'commit'],
+    ],
+  ],
   [
     'with too much damage',
     ({ surface }) => [
@@ -154,7 +190,10 @@ const events: readonly (readonly [string, (s: Awaited<ReturnType<typeof scene>>)
     },
   ],
   ['says how large it is', ({ client, window }) => client.say(window.xdg, 'set_window_geometry', [0, 0, 1, 1])],
-  ['gets a viewport or another surface', ({ surface: _, client, bound }) => client.make(bound.wl_compositor, 'create_surface')],
+  [
+    'gets a viewport or another surface',
+    ({ surface: _, client, bound }) => client.make(bound.wl_compositor, 'create_surface'),
+  ],
   ['had a picture of another kind', ({ client, surface }) => client.say(surface, 'set_buffer_transform', [1])],
 ];
 for (const [what, happens] of events) {

@@ -40,7 +40,8 @@ export class FrameTalker extends Talker {
     if (this.role === 'compositor') {
       // Ids for what belongs to a window are asked for by some hundred syncs.
       this.answerUntil(writer, 16);
-      if (this.#windows.length === 0 || (this.#commits !== 1 && random.below(60) > 0)) return super.say(writer, quiet, fd);
+      if (this.#windows.length === 0 || (this.#commits !== 1 && random.below(60) > 0))
+        return super.say(writer, quiet, fd);
       this.#commits += 1;
       this.#say(writer, this.#windows[0]!, 'xdg_surface', 'configure', [++this.#configured]);
       return;
@@ -105,7 +106,8 @@ export class FrameTalker extends Talker {
     if (hides) this.#acknowledged = false;
     const buffer = hides ? undefined : any ? random.pick(this.#buffers) : this.#buffers[random.below(ALIKE)];
     // Before it is configured a window shows nothing.
-    if (hides || (this.#acknowledged && random.below(8) > 0)) this.#say(writer, surface, 'wl_surface', 'attach', [buffer, place, 0]);
+    if (hides || (this.#acknowledged && random.below(8) > 0))
+      this.#say(writer, surface, 'wl_surface', 'attach', [buffer, place, 0]);
     for (let n = random.below(odd && random.below(8) === 0 ? 90 : 3); n > 0; n--) {
       const [x, y] = odd ? [random.below(100) - 50, -1] : [random.below(30), random.below(30)];
       const request = random.below(4) === 0 ? 'damage' : 'damage_buffer';
