@@ -17,6 +17,7 @@ namespace virtwl {
 
 class MappingObject;
 struct PassConnection;
+class PassTypes;
 class PollObject;
 struct RectCopy;
 
@@ -64,6 +65,9 @@ class Environment {
   /** Relays that pass messages natively, by number; see pass.cc. */
   std::unordered_map<uint32_t, std::shared_ptr<PassConnection>> passes;
   uint32_t lastPass = 0;
+  /** What passes, by number. */
+  std::unordered_map<uint32_t, std::shared_ptr<PassTypes>> passTypes;
+  uint32_t lastPassTypes = 0;
   /** libuv handles whose close callback has not come yet, and copies that are under way. */
   size_t closingHandles = 0;
   /** What was counted there reports here; the last one ends an environment that is being torn down. */

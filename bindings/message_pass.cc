@@ -61,7 +61,7 @@ void MessagePass::SetLedger(Shared<double> vm, Shared<double> connection) {
  * A description: the interface's number, its version, the number of requests, the number of events; then for each
  * message its kind, its size in bytes or 0, its cost, its own cost, the number of its arguments, and the arguments.
  */
-uint32_t MessagePass::AddType(const int32_t* description, size_t length) {
+uint32_t PassTypes::Add(const int32_t* description, size_t length) {
   size_t at = 0;
   const auto next = [&](uint32_t most, uint32_t* value) {
     if (at >= length || description[at] < 0 || static_cast<uint32_t>(description[at]) > most) return false;
@@ -109,9 +109,10 @@ bool MessagePass::Look(const Shared<int32_t>& table, uint32_t id, Row* row) cons
   const int32_t whose = table[place + 1];
   if (whose <= 0) return false;
   const uint32_t type = static_cast<uint32_t>(whose & ~kMadeHere);
-  if (type == 0 || type > types_.size()) return false;
+  const Type* known = types_->Get(type);
+  if (known == nullptr) return false;
   row->other = static_cast<uint32_t>(table[place]);
-  row->type = &types_[type - 1];
+  row->type = known;
   row->made = (whose & kMadeHere) != 0;
   row->picture = static_cast<uint32_t>(table[place + 2]);
   return row->other != 0;

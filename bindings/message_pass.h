@@ -88,31 +88,9 @@ enum LedgerEntry : size_t {
 };
 enum ConnectionEntry : size_t { kOwnUnasked, kNumber, kOwes, kConnectionEntries };
 
-class MessagePass {
+/** What passes of interfaces, each in one version. Connections with the same handlers share it. */
+class PassTypes {
  public:
-  /** `words` has at least kPassWords. */
-  explicit MessagePass(Shared<int32_t> words) : words_(std::move(words)) {}
-
-  const Shared<int32_t>& words() const { return words_; }
-
-  /** Three words an id: the other side's id, whose it is (see kTypeScripts), and its picture (`Rows` in pass.ts).
-   * `freeIds` is a stack. */
-  void SetTables(Shared<int32_t> client, Shared<int32_t> server, Shared<int32_t> freeIds);
-  /** What admits requests. Without it all are admitted. `vm` has kLedgerEntries, `connection` kConnectionEntries. */
-  void SetLedger(Shared<double> vm, Shared<double> connection);
-  /**
-   * One more type: an interface in a version, and which of its messages pass. Returns its number, or 0 for a
-   * description that is none.
-   */
-  uint32_t AddType(const int32_t* description, size_t length);
-  /** The type of the objects that `wl_display.sync` makes; 0: it makes none here. */
-  void SetCallbackType(uint32_t type) { callbackType_ = type <= types_.size() ? type : 0; }
-
-  /** Each returns how many bytes of whole messages it has taken; their ids are the other side's then. */
-  size_t Requests(uint8_t* bytes, size_t length);
-  size_t Events(uint8_t* bytes, size_t length);
-
- private:
   /** From kAttach to kCommit: of a frame, which passes whole or not at all. */
   enum class Kind : uint8_t { kNone, kPlain, kSync, kDeleteId, kAttach, kDamage, kFrame, kCommit };
   struct Message {
@@ -130,6 +108,45 @@ class MessagePass {
     std::vector<Message> requests;
     std::vector<Message> events;
   };
+
+  /**
+   * One more type: an interface in a version, and which of its messages pass. Returns its number, or 0 for a
+   * description that is none.
+   */
+  uint32_t Add(const int32_t* description, size_t length);
+  /** Null for a number that is none. */
+  const Type* Get(uint32_t number) const {
+    return number == 0 || number > types_.size() ? nullptr : &types_[number - 1];
+  }
+
+ private:
+  std::vector<Type> types_;
+};
+
+class MessagePass {
+ public:
+  /** `words` has at least kPassWords. */
+  MessagePass(Shared<int32_t> words, std::shared_ptr<PassTypes> types)
+      : words_(std::move(words)), types_(std::move(types)) {}
+
+  const Shared<int32_t>& words() const { return words_; }
+
+  /** Three words an id: the other side's id, whose it is (see kTypeScripts), and its picture (`Rows` in pass.ts).
+   * `freeIds` is a stack. */
+  void SetTables(Shared<int32_t> client, Shared<int32_t> server, Shared<int32_t> freeIds);
+  /** What admits requests. Without it all are admitted. `vm` has kLedgerEntries, `connection` kConnectionEntries. */
+  void SetLedger(Shared<double> vm, Shared<double> connection);
+  /** The type of the objects that `wl_display.sync` makes; 0: it makes none here. */
+  void SetCallbackType(uint32_t type) { callbackType_ = types_->Get(type) == nullptr ? 0 : type; }
+
+  /** Each returns how many bytes of whole messages it has taken; their ids are the other side's then. */
+  size_t Requests(uint8_t* bytes, size_t length);
+  size_t Events(uint8_t* bytes, size_t length);
+
+ private:
+  using Kind = PassTypes::Kind;
+  using Message = PassTypes::Message;
+  using Type = PassTypes::Type;
   struct Row {
     uint32_t other;
     const Type* type;
@@ -169,7 +186,7 @@ class MessagePass {
   Shared<int32_t> free_;
   Shared<double> vm_;
   Shared<double> connection_;
-  std::vector<Type> types_;
+  const std::shared_ptr<PassTypes> types_;
   uint32_t callbackType_ = 0;
   /** Of the message at hand: where its objects are, in bytes from its header on, and their arguments. */
   std::vector<std::pair<uint32_t, uint32_t>> places_;

@@ -140,8 +140,8 @@ bool Doubles(const Arguments& arguments, v8::Local<v8::Value> value, const char*
 
 /** Both ways of a connection. */
 struct PassConnection {
-  PassConnection(Environment& environment, Shared<int32_t> words)
-      : pass(std::make_shared<MessagePass>(std::move(words))),
+  PassConnection(Environment& environment, Shared<int32_t> words, std::shared_ptr<PassTypes> types)
+      : pass(std::make_shared<MessagePass>(std::move(words), std::move(types))),
         ways{std::make_shared<Way>(environment, pass, true), std::make_shared<Way>(environment, pass, false)} {}
 
   const std::shared_ptr<MessagePass> pass;
@@ -162,13 +162,54 @@ PassConnection* Connection(Environment& environment, const Arguments& arguments)
   return found->second.get();
 }
 
+/** The types that are named by an argument; null after throwing. */
+std::shared_ptr<PassTypes> Types(Environment& environment, const Arguments& arguments, int index) {
+  uint64_t id = 0;
+  if (!arguments.Integer(index, "types", 1, UINT32_MAX, &id)) return nullptr;
+  const auto found = environment.passTypes.find(static_cast<uint32_t>(id));
+  if (found != environment.passTypes.end()) return found->second;
+  arguments.ThrowRange("types", "some that are open");
+  return nullptr;
+}
+
+NAN_METHOD(OpenPassTypes) {
+  Environment& environment = Environment::Of(info);
+  const uint32_t id = ++environment.lastPassTypes;
+  environment.passTypes[id] = std::make_shared<PassTypes>();
+  info.GetReturnValue().Set(id);
+}
+
+NAN_METHOD(PassType) {
+  const Arguments arguments("passType", info);
+  const std::shared_ptr<PassTypes> types = Types(Environment::Of(info), arguments, 0);
+  Shared<int32_t> description;
+  if (types == nullptr || !Words(arguments, info[1], "description", 4, &description)) return;
+  const uint32_t type = types->Add(&description[0], description.length());
+  if (type == 0) return arguments.ThrowRange("description", "that of a type");
+  info.GetReturnValue().Set(type);
+}
+
+/** Those that use them keep them. */
+NAN_METHOD(ClosePassTypes) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("closePassTypes", info);
+  uint64_t id = 0;
+  if (Types(environment, arguments, 0) == nullptr || !arguments.Integer(0, "types", 1, UINT32_MAX, &id)) return;
+  environment.passTypes.erase(static_cast<uint32_t>(id));
+}
+
 NAN_METHOD(OpenPass) {
   Environment& environment = Environment::Of(info);
   const Arguments arguments("openPass", info);
   Shared<int32_t> words;
   if (!Words(arguments, info[0], "words", kPassWords, &words)) return;
+  std::shared_ptr<PassTypes> types = Types(environment, arguments, 1);
+  uint64_t callbacks = 0;
+  if (types == nullptr || !arguments.Integer(2, "callbacks", 0, UINT32_MAX, &callbacks)) return;
   const uint32_t id = ++environment.lastPass;
-  environment.passes[id] = std::make_shared<PassConnection>(environment, std::move(words));
+  auto connection = std::make_shared<PassConnection>(environment, std::move(words), std::move(types));
+  connection->pass->SetCallbackType(static_cast<uint32_t>(callbacks));
+  environment.passes[id] = std::move(connection);
   info.GetReturnValue().Set(id);
 }
 
@@ -195,21 +236,6 @@ NAN_METHOD(PassLedger) {
     return;
   }
   connection->pass->SetLedger(std::move(vm), std::move(own));
-}
-
-NAN_METHOD(PassType) {
-  const Arguments arguments("passType", info);
-  PassConnection* connection = Connection(Environment::Of(info), arguments);
-  Shared<int32_t> description;
-  bool callbacks = false;
-  if (connection == nullptr || !Words(arguments, info[1], "description", 3, &description) ||
-      !arguments.Boolean(2, "callbacks", &callbacks)) {
-    return;
-  }
-  const uint32_t type = connection->pass->AddType(&description[0], description.length());
-  if (type == 0) return arguments.ThrowRange("description", "that of a type");
-  if (callbacks) connection->pass->SetCallbackType(type);
-  info.GetReturnValue().Set(type);
 }
 
 NAN_METHOD(PassWay) {
@@ -258,10 +284,12 @@ NAN_METHOD(ClosePass) {
 
 void InitializePass(Environment& environment, v8::Local<v8::Object> target) {
   v8::Local<v8::Value> data = environment.Data();
+  Nan::SetMethod(target, "openPassTypes", OpenPassTypes, data);
+  Nan::SetMethod(target, "passType", PassType, data);
+  Nan::SetMethod(target, "closePassTypes", ClosePassTypes, data);
   Nan::SetMethod(target, "openPass", OpenPass, data);
   Nan::SetMethod(target, "passTables", PassTables, data);
   Nan::SetMethod(target, "passLedger", PassLedger, data);
-  Nan::SetMethod(target, "passType", PassType, data);
   Nan::SetMethod(target, "passWay", PassWay, data);
   Nan::SetMethod(target, "passTake", PassTake, data);
   Nan::SetMethod(target, "closePass", ClosePass, data);

@@ -9,6 +9,7 @@ import { SecurityContexts } from '../../compositor-glue/security-context.js';
 import { SparePointers } from '../../compositor-glue/spare-pointer.js';
 import { DEFAULT_VM_SHARE, shareOf } from '../../compositor-glue/vm-account.js';
 import { processCounters } from '../observe/native-counters.js';
+import { passesByDefault } from '../relay/pass.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
 import { ProtocolError } from '../relay/call.js';
@@ -55,6 +56,7 @@ export function register(program: Command): void {
         return options.policy === undefined ? Policies.uniform(base) : readPolicies(options.policy, base);
       };
       // What is wrong with them is told before anything is started.
+      passesByDefault();
       let policies = policiesOf(options.vmShare ?? DEFAULT_VM_SHARE);
       const device = openDevice(options);
       if (options.vmShare === undefined) policies = policiesOf(await shareOfBudget(device, log));

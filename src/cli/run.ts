@@ -7,6 +7,7 @@ import { DEFAULT_MAX_POOLS } from '../client/app-pool.js';
 import { ClientProxy } from '../client/proxy.js';
 import { untilNobodyIsLeft } from '../client/stay.js';
 import { processCounters } from '../observe/native-counters.js';
+import { passesByDefault } from '../relay/pass.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
 import { makeRuntimeDirectory } from '../system/runtime-directory.js';
@@ -56,6 +57,7 @@ export function register(program: Command): void {
     )
     .argument('[app...]', 'the application and its arguments, after --')
     .action(async (app: string[], options: RunOptions) => {
+      passesByDefault();
       const device = openDevice(options);
       try {
         lookForServer(device, options.server);

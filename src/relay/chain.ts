@@ -34,8 +34,6 @@ type Gone = (object: RelayObject) => void;
 
 /** What concerns do with one interface. */
 export interface InterfaceChain {
-  /** The pass's types of it, by version. */
-  readonly types: number[];
   readonly requests: HandlerTable;
   readonly events: HandlerTable;
   readonly made: readonly Made[];
@@ -60,7 +58,10 @@ export class Chains {
    * @throws Error for two that handle one message where the later one has not declared the earlier, for a name that two
    * of them have, and for an interface or message that no table knows
    */
-  constructor(concerns: readonly Concern[], set?: string) {
+  constructor(
+    concerns: readonly Concern[],
+    readonly set?: string,
+  ) {
     this.#concerns = concerns;
     const names = new Set(concerns.map(({ name }) => name));
     if (names.size !== concerns.length) throw new Error('two concerns of a relay have the same name');
@@ -82,7 +83,6 @@ export class Chains {
     if (chain === undefined) {
       const name = iface.name as InterfaceName;
       chain = {
-        types: [],
         requests: this.#table(iface.requests, name, 'requests'),
         events: this.#table(iface.events, name, 'events'),
         made: this.#concerns.flatMap(concern => (concern.made?.[name] as Made | undefined) ?? []),

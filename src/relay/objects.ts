@@ -66,7 +66,6 @@ export class Objects {
     this.byServer = new ObjectMap('server', pass?.server, pass?.free, (id, other, version) =>
       this.#madeByPass(other, id, version),
     );
-    pass?.type(CALLBACK, 1, chains.of(CALLBACK), true);
     this.#account = rules.account;
     this.#order = rules.order;
     this.#ordered = rules.ordered;
@@ -321,8 +320,7 @@ export class Objects {
   /** What the pass knows the object by; 0: it is not for it. Of callbacks it knows its own: others may be questions. */
   #typeOf(iface: Interface, version: number, clientId: number, serverId: number): number {
     if (this.#pass === undefined || clientId === 0 || serverId === 0 || iface === CALLBACK) return 0;
-    const chain = this.#chains.of(iface);
-    return (chain.types[version] ??= this.#pass.type(iface, version, chain));
+    return this.#pass.type(iface, version);
   }
 
   /** The pass has made a callback, and it is asked for here: it is TypeScript's from now on. */

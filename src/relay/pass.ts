@@ -18,11 +18,20 @@
 import { native } from '../system/native.js';
 import type { Channel } from '../system/channel.js';
 import { Stream } from '../system/stream.js';
-import type { Arg, Interface, Message } from '../wayland/interface.js';
-import type { InterfaceChain } from './chain.js';
+import type { Interface } from '../wayland/interface.js';
+import { interfaces } from '../wayland/protocols/index.js';
+import type { Chains } from './chain.js';
+import { PassTypes, type PassRules } from './pass-types.js';
 
-/** Whether relays have a pass unless their rules say otherwise. */
-export const NATIVE_BY_DEFAULT = process.env.VIRTWL_RELAY !== 'typescript';
+/**
+ * Whether relays have a pass unless their rules say otherwise: `VIRTWL_RELAY` (native, typescript) if set.
+ * @throws Error for anything else in it
+ */
+export function passesByDefault(): boolean {
+  const named = process.env.VIRTWL_RELAY ?? 'native';
+  if (named === 'native' || named === 'typescript') return named === 'native';
+  throw new Error(`VIRTWL_RELAY is "${named}": it can be native or typescript`);
+}
 
 /** Words of a connection: the same as in `bindings/message_pass.h`. */
 export const enum Word {
@@ -98,60 +107,13 @@ export const enum OwnEntry {
   Count,
 }
 
-/** What a pace gives to have requests admitted natively. */
-export interface Ledger {
-  /** Of all connections of the VM, by {@link Entry}. */
-  readonly vm: Float64Array;
-  /** Of this connection, by {@link OwnEntry}. */
-  readonly connection: Float64Array;
-  costOf(interfaceName: string, message: Message): { readonly cost: number; readonly own: number };
-}
-
-/** Kinds of messages and of arguments in what the pass is told of a type. */
-const enum Kind {
-  None,
-  Plain,
-  Sync,
-  DeleteId,
-  Attach,
-  Damage,
-  Frame,
-  Commit,
-}
-/** Requests of a surface that are a frame. */
-const FRAME: Readonly<Record<string, Kind>> = {
-  attach: Kind.Attach,
-  damage: Kind.Damage,
-  damage_buffer: Kind.Damage,
-  frame: Kind.Frame,
-  commit: Kind.Commit,
-};
-const enum Argument {
-  Word,
-  Object,
-  NewId,
-  String,
-  Array,
-}
-const NULLABLE = 8;
-const INTERFACE_SHIFT = 4;
-
+const CALLBACK = interfaces.get('wl_callback')!;
 /** Ids that a table has room for at first. */
 const FIRST_ROWS = 64;
 /** Rectangles of damage of a frame, at most: what has more is looked at in any case. */
 const MOST_FRAME_DAMAGE = 64;
 /** Words of an id: the other side's id, whose it is, and its picture (of a surface and a buffer) or version (of a callback). */
 const ROW_WORDS = 3;
-
-const interfaceNumbers = new Map<string, number>();
-
-function numberOf(interfaceName: string): number {
-  const known = interfaceNumbers.get(interfaceName);
-  if (known !== undefined) return known;
-  const number = interfaceNumbers.size + 1;
-  interfaceNumbers.set(interfaceName, number);
-  return number;
-}
 
 /** Which side's object an id names on the other, and whose it is. */
 export class Rows {
@@ -246,29 +208,22 @@ export class FreeIds {
   }
 }
 
-/** What a relay's rules allow the pass. */
-export interface PassRules {
-  readonly ledger: Ledger | undefined;
-  /** Whether callbacks of `wl_display.sync` are nothing to any concern. */
-  readonly syncs: boolean;
-  /** Rectangles of damage that a steady frame may have; 0: there are no such frames. See `steady.ts`. */
-  readonly frameDamage: number;
-}
-
 /** The pass of one connection. */
 export class Pass {
   readonly words = new Int32Array(Word.Count);
   readonly client = new Rows(() => this.#setTables(), this.words, Word.ClientLength);
   readonly server = new Rows(() => this.#setTables(), this.words, undefined);
   readonly free = new FreeIds(this.words, () => this.#setTables());
-  readonly #rules: PassRules;
+  readonly #types: PassTypes;
+  readonly #chains: Chains;
   #id: number;
 
-  constructor(rules: PassRules) {
-    this.#rules = rules;
+  constructor(chains: Chains, rules: PassRules) {
+    this.#chains = chains;
+    this.#types = PassTypes.of(chains, rules);
     this.words[Word.FrameDamage] = Math.min(rules.frameDamage, MOST_FRAME_DAMAGE);
     this.words[Word.RequestTaken] = this.words[Word.EventTaken] = NOTHING_TAKEN;
-    this.#id = native.openPass(this.words);
+    this.#id = native.openPass(this.words, this.#types.id, this.type(CALLBACK, 1));
     this.#setTables();
     if (rules.ledger !== undefined) native.passLedger(this.#id, rules.ledger.vm, rules.ledger.connection);
   }
@@ -278,12 +233,9 @@ export class Pass {
     return this.words[Word.FrameDamage]! > 0;
   }
 
-  /**
-   * Tells what passes of an interface in one version. `callbacks`: its objects are those that the pass makes.
-   * @returns the type's number
-   */
-  type(iface: Interface, version: number, chain: InterfaceChain, callbacks = false): number {
-    return native.passType(this.#id, this.#describe(iface, version, chain), callbacks);
+  /** The number of an interface in one version. */
+  type(iface: Interface, version: number): number {
+    return this.#types.number(iface, version, this.#chains.of(iface));
   }
 
   /** What comes in at each of the channels goes out at the other. Without effect where they are no plain sockets. */
@@ -304,6 +256,7 @@ export class Pass {
   close(): void {
     if (this.#id === 0) return;
     native.closePass(this.#id);
+    this.#types.close();
     this.#id = 0;
   }
 
@@ -317,54 +270,5 @@ export class Pass {
     if (taken === NOTHING_TAKEN) return undefined;
     this.words[word] = NOTHING_TAKEN;
     return taken === TO_BE_TAKEN ? native.passTake(this.#id, way, fds) : taken;
-  }
-
-  #describe(iface: Interface, version: number, chain: InterfaceChain): Int32Array {
-    const words = [numberOf(iface.name), version, iface.requests.length, iface.events.length];
-    const say = (message: Message, kind: Kind, cost = 0, own = 0): void => {
-      const args = message.args.filter(arg => arg.kind !== 'fd');
-      const size = message.fixedSize < 0 ? 0 : 8 + message.fixedSize;
-      words.push(kind, size, cost, own, args.length, ...args.map(argumentOf));
-    };
-    for (const message of iface.requests) {
-      const handled = chain.requests?.[message.opcode] !== undefined;
-      const plain = isPlain(message, version) && !message.destructor;
-      const isSync = iface.name === 'wl_display' && message.name === 'sync' && this.#rules.syncs;
-      const { cost, own } = this.#rules.ledger?.costOf(iface.name, message) ?? { cost: 0, own: 0 };
-      const ofFrame = iface.name === 'wl_surface' && this.#rules.frameDamage > 0 ? FRAME[message.name] : undefined;
-      if (!Number.isInteger(cost) || !Number.isInteger(own)) say(message, Kind.None);
-      else if (ofFrame !== undefined) say(message, message.since <= version ? ofFrame : Kind.None, cost, own);
-      else if (handled) say(message, Kind.None);
-      else say(message, isSync ? Kind.Sync : plain ? Kind.Plain : Kind.None, cost, own);
-    }
-    for (const message of iface.events) {
-      if (iface.name === 'wl_display') say(message, message.name === 'delete_id' ? Kind.DeleteId : Kind.None);
-      else {
-        const handled = chain.events?.[message.opcode] !== undefined;
-        say(message, isPlain(message, version) && !handled ? Kind.Plain : Kind.None);
-      }
-    }
-    return Int32Array.from(words);
-  }
-}
-
-function isPlain(message: Message, version: number): boolean {
-  const makes = message.args.some(({ kind }) => kind === 'new_id' || kind === 'bind');
-  return message.since <= version && message.fds === 0 && !makes;
-}
-
-function argumentOf({ kind, interface: iface, nullable }: Arg): number {
-  const mayBeNull = nullable === true ? NULLABLE : 0;
-  switch (kind) {
-    case 'object':
-      return Argument.Object | mayBeNull | ((iface === undefined ? 0 : numberOf(iface)) << INTERFACE_SHIFT);
-    case 'new_id':
-      return Argument.NewId;
-    case 'string':
-      return Argument.String | mayBeNull;
-    case 'array':
-      return Argument.Array;
-    default:
-      return Argument.Word;
   }
 }

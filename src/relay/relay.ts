@@ -31,7 +31,7 @@ import { Chains } from './chain.js';
 import { Events, Question } from './events.js';
 import type { Inert, RelayObject } from './object-map.js';
 import { Objects } from './objects.js';
-import { NATIVE_BY_DEFAULT, Pass, Word } from './pass.js';
+import { Pass, passesByDefault, Word } from './pass.js';
 import { Requests } from './requests.js';
 import type { Steady } from './steady.js';
 import type { RelayRules } from './rules.js';
@@ -385,10 +385,10 @@ export class Relay extends EventEmitter<RelayEvents> {
 
 /** None where somebody wants to see every message. */
 function passOf({ native, trace, pace, order, frameDamage = 0 }: RelayRules, chains: Chains): Pass | undefined {
-  if (!(native ?? NATIVE_BY_DEFAULT) || trace !== undefined) return undefined;
+  if (!(native ?? passesByDefault()) || trace !== undefined) return undefined;
   if (pace !== undefined && pace.ledger === undefined) return undefined;
   const ordered = order !== undefined && (order.isDependent('wl_callback') || order.isNeeded('wl_callback'));
-  return new Pass({ ledger: pace?.ledger, syncs: chains.ignoreSyncs && !ordered, frameDamage });
+  return new Pass(chains, { ledger: pace?.ledger, syncs: chains.ignoreSyncs && !ordered, frameDamage });
 }
 
 /** Arguments by name, as the wire has them. `side` says whose ids are meant. */

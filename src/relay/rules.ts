@@ -8,7 +8,7 @@ import type { Carriers } from './carriers.js';
 import type { Concern } from './chain.js';
 import type { ObjectAccount, RelayObject } from './object-map.js';
 import type { Order } from './order.js';
-import type { Ledger } from './pass.js';
+import type { Ledger } from './pass-types.js';
 import type { Relay } from './relay.js';
 import type { Trace } from './trace.js';
 

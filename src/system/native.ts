@@ -291,14 +291,21 @@ export interface Native {
   dieWithParent(): void;
 
   // ---- the native pass of a relay: src/relay/pass.ts -----------------------------------------------------------
-  /** A pass that shares `words` with its caller, who closes it by {@link Native.closePass}. Its number. */
-  openPass(words: Int32Array): number;
-  /** Two words an id on each side, and a stack of free ids. All arrays are kept; none may be resizable. */
+  /** What passes of which interfaces; closed by {@link Native.closePassTypes}. Its number. */
+  openPassTypes(): number;
+  /** One more of them. Its number there. */
+  passType(types: number, description: Int32Array): number;
+  /** Passes that have them keep them. */
+  closePassTypes(types: number): void;
+  /**
+   * A pass that shares `words` with its caller, who closes it by {@link Native.closePass}. `callbacks`: the type of what
+   * `wl_display.sync` makes; 0: it makes nothing here. Its number.
+   */
+  openPass(words: Int32Array, types: number, callbacks: number): number;
+  /** Three words an id on each side, and a stack of free ids. All arrays are kept; none may be resizable. */
   passTables(pass: number, client: Int32Array, server: Int32Array, free: Int32Array): void;
   /** By which it admits requests; without it, all are. */
   passLedger(pass: number, vm: Float64Array, connection: Float64Array): void;
-  /** One more type of objects; `callbacks`: what `wl_display.sync` makes. Its number. */
-  passType(pass: number, description: Int32Array, callbacks: boolean): number;
   /**
    * What comes in at the socket `from`, which a {@link Poll} watches, is received into `buffer`, and sent on at `to` where
    * all of it passes, at most `most` bytes at once; otherwise the Poll's callback is called. Both are lent until the Poll or

@@ -96,8 +96,8 @@ const shapes = {
   loadAcquire16: ['mapping', size], storeRelease16: ['mapping', size, size], fence: [],
   openDevice: ['path'], virtwlNew: [fd, size, size, 'name'], virtwlSend: [fd, bytes, size, size, list],
   virtwlRecv: [fd, bytes, list], Poll: [fd, odd], counters: [],
-  openPass: [words], passTables: [pass, words, words, words], passLedger: [pass, doubles, doubles],
-  passType: [pass, words, odd], passWay: [pass, way, fd, fd, size, bytes], passTake: [pass, way, list], closePass: [pass],
+  openPassTypes: [], passType: [pass, words], closePassTypes: ['types'], openPass: [words, pass, way], passTables: [pass, words, words, words], passLedger: [pass, doubles, doubles],
+  passWay: [pass, way, fd, fd, size, bytes], passTake: [pass, way, list], closePass: [pass],
   // What a process gives up is gone for good, so these get only what they must refuse.
   setResourceLimit: ['noResource', size], installFilter: ['noProgram'], closeOnExecFrom: [fd],
   newSession: [], dieWithParent: [],
@@ -113,6 +113,7 @@ const named = {
   mapping: () => random.pick([small, large, small, large, gone, poll, {}, null]),
   closable: () => random.pick([closed, 1_000_000, peer, -1, NaN, 2 ** 31]),
   noResource: () => random.pick([16, -1, NaN, 2 ** 53, 0.5, '0', null, {}]),
+  types: () => random.pick([pass(), -1, NaN, 1_000_000, '1', null]),
   noSize: () => random.pick([size(), size(), 0, -1, NaN, 0.5, 2 ** 53, 2 ** 53 - 1, '1', null, undefined]),
   noProgram: () => random.pick([new Uint8Array(0), new Uint8Array(7), new Uint8Array(4096 * 8 + 8), [], null, detached]),
   scratch: () => random.pick([reader, writer, socket, closed]),

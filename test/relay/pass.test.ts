@@ -3,6 +3,7 @@
  * message is `test/fuzz/pass`.
  */
 import t from 'tap';
+import { passesByDefault } from '../../src/relay/pass.js';
 import { Verdict } from '../../src/relay/call.js';
 import { TraceOutput } from '../../src/relay/trace.js';
 import { eventually } from '../eventually.js';
@@ -90,3 +91,18 @@ for (const [name, options] of [
     t.equal(relay.passedBatches, 0);
   });
 }
+
+t.test('VIRTWL_RELAY says which of both, and nothing else', async t => {
+  t.teardown(() => delete process.env.VIRTWL_RELAY);
+  for (const [named, passes] of [
+    [undefined, true],
+    ['native', true],
+    ['typescript', false],
+  ] as const) {
+    if (named === undefined) delete process.env.VIRTWL_RELAY;
+    else process.env.VIRTWL_RELAY = named;
+    t.equal(passesByDefault(), passes, named ?? 'not set');
+  }
+  process.env.VIRTWL_RELAY = 'rust';
+  t.throws(passesByDefault, { message: 'VIRTWL_RELAY is "rust": it can be native or typescript' });
+});
