@@ -13,18 +13,40 @@
 #include "message_pass.h"
 #include "poll.h"
 #include "socket.h"
+#include "virtwl.h"
 
 namespace virtwl {
 
 namespace {
 
 constexpr size_t kWays = 2;
+/** Most bytes of one send. A transaction of a context has less. */
+constexpr uint64_t kMostAtOnce = 1 << 20;
 
 /** In kRequestTaken or kEventTaken: nothing was received; and: ask passTake(). Over that, bytes. */
 constexpr int32_t kNothing = -1;
 constexpr int32_t kAsk = -2;
 
-/** One way of a connection: from the socket that is polled to another. */
+/** A descriptor at one end of a connection: a socket, or a context of /dev/wl0. */
+struct End {
+  int fd = -1;
+  bool isContext = false;
+
+  int Receive(Environment& environment, uint8_t* data, size_t length, FdList* fds, size_t* received) const {
+    return isContext ? ReceiveTransaction(environment, fd, data, length, fds, received)
+                     : ReceiveFrom(environment, fd, data, length, fds, received);
+  }
+  /** Bytes sent, or -1. */
+  ssize_t Send(Environment& environment, const uint8_t* data, size_t length) const {
+    return isContext ? SendTransaction(environment, fd, data, length, FdList()) : SendTo(environment, fd, data, length);
+  }
+  void ThrowReceiveError(int error) const {
+    if (isContext) return ThrowFdError(error, "ioctl(VIRTWL_IOCTL_RECV)", fd);
+    virtwl::ThrowReceiveError(error, fd);
+  }
+};
+
+/** One way of a connection: from the descriptor that is polled to another. */
 class Way : public Intake {
  public:
   Way(Environment& environment, std::shared_ptr<MessagePass> pass, bool requests)
@@ -35,7 +57,7 @@ class Way : public Intake {
     for (size_t i = 0; i < fds_.count; i++) environment_.CloseFd(fds_.fds[i]);
   }
 
-  void Connect(int from, int to, size_t most, Shared<uint8_t> buffer) {
+  void Connect(End from, End to, size_t most, Shared<uint8_t> buffer) {
     from_ = from;
     to_ = to;
     most_ = most;
@@ -43,13 +65,13 @@ class Way : public Intake {
   }
 
   /** Nothing is taken any more. */
-  void Disconnect() { from_ = -1; }
+  void Disconnect() { from_.fd = -1; }
 
   bool Take() override {
     const Shared<int32_t>& words = pass_->words();
-    if (from_ < 0 || !Open(words) || pending_) return false;
+    if (from_.fd < 0 || !Open(words) || pending_) return false;
     const size_t first = requests_ ? kRequestTaken : kEventTaken;
-    error_ = ReceiveFrom(environment_, from_, &buffer_[0], buffer_.length(), &fds_, &length_);
+    error_ = from_.Receive(environment_, &buffer_[0], buffer_.length(), &fds_, &length_);
     if (error_ == EAGAIN) return true;
     words[first + 1] = 0;
     words[first + 2] = 0;
@@ -62,7 +84,7 @@ class Way : public Intake {
     const size_t passed = requests_ ? pass_->Requests(&buffer_[0], length_) : pass_->Events(&buffer_[0], length_);
     words[first + 1] = static_cast<int32_t>(passed);
     if (passed < length_ || passed == 0 || passed > most_) return false;
-    const ssize_t sent = SendTo(environment_, to_, &buffer_[0], passed);
+    const ssize_t sent = to_.Send(environment_, &buffer_[0], passed);
     // What is wrong with the other side, its own channel finds out.
     if (sent > 0) words[first + 2] = static_cast<int32_t>(sent);
     if (sent < 0 || static_cast<size_t>(sent) < passed) return false;
@@ -78,7 +100,7 @@ class Way : public Intake {
     pending_ = false;
     const FdList fds = fds_;
     fds_.count = 0;
-    if (error_ != 0) return ThrowReceiveError(error_, from_);
+    if (error_ != 0) return from_.ThrowReceiveError(error_);
     if (!DeliverFds(environment_, "passTake", array, fds.fds, fds.count)) return;
     info.GetReturnValue().Set(static_cast<double>(length_));
   }
@@ -95,8 +117,8 @@ class Way : public Intake {
   Environment& environment_;
   const std::shared_ptr<MessagePass> pass_;
   const bool requests_;
-  int from_ = -1;
-  int to_ = -1;
+  End from_;
+  End to_;
   size_t most_ = 0;
   Shared<uint8_t> buffer_;
   FdList fds_;
@@ -243,16 +265,17 @@ NAN_METHOD(PassWay) {
   const Arguments arguments("passWay", info);
   PassConnection* connection = Connection(environment, arguments);
   uint64_t way = 0;
-  int from;
-  int to;
+  End from;
+  End to;
   uint64_t most = 0;
   Shared<uint8_t> buffer;
-  if (connection == nullptr || !arguments.Integer(1, "way", 0, kWays - 1, &way) || !arguments.Fd(2, "from", &from) ||
-      !arguments.Fd(3, "to", &to) || !arguments.Integer(4, "most", 1, INT32_MAX, &most) ||
-      !Numbers<v8::Uint8Array>(arguments, info[5], info[5]->IsUint8Array(), "buffer", 1, &buffer)) {
+  if (connection == nullptr || !arguments.Integer(1, "way", 0, kWays - 1, &way) || !arguments.Fd(2, "from", &from.fd) ||
+      !arguments.Boolean(3, "fromContext", &from.isContext) || !arguments.Fd(4, "to", &to.fd) ||
+      !arguments.Boolean(5, "toContext", &to.isContext) || !arguments.Integer(6, "most", 1, kMostAtOnce, &most) ||
+      !Numbers<v8::Uint8Array>(arguments, info[7], info[7]->IsUint8Array(), "buffer", 1, &buffer)) {
     return;
   }
-  const auto poll = environment.watched.find(from);
+  const auto poll = environment.watched.find(from.fd);
   if (poll == environment.watched.end()) return arguments.ThrowRange("from", "a descriptor that is polled");
   if (buffer.length() > INT32_MAX) return arguments.ThrowRange("buffer", "shorter than 2 GiB");
   connection->ways[way]->Connect(from, to, static_cast<size_t>(most), std::move(buffer));

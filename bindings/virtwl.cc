@@ -121,15 +121,9 @@ NAN_METHOD(VirtwlSend) {
   }
   if (bytes.length() > kMaxTransactionBytes) return arguments.ThrowRange("length", "at most 1 MiB");
 
-  virtwl_ioctl_txn* transaction = Transaction(environment, bytes.length());
-  std::fill_n(transaction->fds, VIRTWL_SEND_MAX_ALLOCS, -1);
-  std::copy_n(fds.fds, fds.count, transaction->fds);
-  transaction->len = static_cast<uint32_t>(bytes.length());
-  if (bytes.length() > 0) std::memcpy(transaction->data, bytes.data(), bytes.length());
-  environment.counters.sendmsg++;
-  const int result = Ioctl(fd, VIRTWL_IOCTL_SEND, transaction);
-  if (result < 0 && errno != EAGAIN) return ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_SEND)", fd);
-  info.GetReturnValue().Set(result < 0 ? -1.0 : static_cast<double>(bytes.length()));
+  const ssize_t sent = SendTransaction(environment, fd, bytes.data(), bytes.length(), fds);
+  if (sent < 0 && errno != EAGAIN) return ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_SEND)", fd);
+  info.GetReturnValue().Set(static_cast<double>(sent));
 }
 
 NAN_METHOD(VirtwlRecv) {
@@ -143,28 +137,48 @@ NAN_METHOD(VirtwlRecv) {
     return;
   }
 
-  const size_t room = std::min(bytes.length(), kMaxTransactionBytes);
+  FdList fds;
+  size_t received = 0;
+  const int error = ReceiveTransaction(environment, fd, bytes.data(), bytes.length(), &fds, &received);
+  if (error == EAGAIN) {
+    info.GetReturnValue().Set(-1);
+    return;
+  }
+  if (error != 0) return ThrowFdError(error, "ioctl(VIRTWL_IOCTL_RECV)", fd);
+  if (fds.count > 0 && !DeliverFds(environment, "virtwlRecv", array, fds.fds, fds.count)) return;
+  info.GetReturnValue().Set(static_cast<double>(received));
+}
+
+}  // namespace
+
+int ReceiveTransaction(Environment& environment, int fd, uint8_t* data, size_t length, FdList* fds, size_t* received) {
+  const size_t room = std::min(length, kMaxTransactionBytes);
   virtwl_ioctl_txn* transaction = Transaction(environment, room);
   std::fill_n(transaction->fds, VIRTWL_SEND_MAX_ALLOCS, -1);
   transaction->len = static_cast<uint32_t>(room);
   environment.counters.recvmsg++;
-  if (Ioctl(fd, VIRTWL_IOCTL_RECV, transaction) < 0) {
-    if (errno != EAGAIN) return ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_RECV)", fd);
-    info.GetReturnValue().Set(-1);
-    return;
-  }
+  fds->count = 0;
+  if (Ioctl(fd, VIRTWL_IOCTL_RECV, transaction) < 0) return errno;
   int* const first = transaction->fds;
-  const size_t count = static_cast<size_t>(
-      std::find_if(first, first + VIRTWL_SEND_MAX_ALLOCS, [](int received) { return received < 0; }) - first);
-  environment.counters.fdsOpened += count;
+  int* const end = std::find_if(first, first + VIRTWL_SEND_MAX_ALLOCS, [](int taken) { return taken < 0; });
+  fds->count = static_cast<size_t>(end - first);
+  std::copy(first, end, fds->fds);
+  environment.counters.fdsOpened += fds->count;
   // The driver cannot have written more than there was room for; a length that says so is not believed.
-  const size_t length = std::min(static_cast<size_t>(transaction->len), room);
-  std::memcpy(bytes.data(), transaction->data, length);
-  if (count > 0 && !DeliverFds(environment, "virtwlRecv", array, first, count)) return;
-  info.GetReturnValue().Set(static_cast<double>(length));
+  *received = std::min(static_cast<size_t>(transaction->len), room);
+  std::memcpy(data, transaction->data, *received);
+  return 0;
 }
 
-}  // namespace
+ssize_t SendTransaction(Environment& environment, int fd, const uint8_t* data, size_t length, const FdList& fds) {
+  virtwl_ioctl_txn* transaction = Transaction(environment, length);
+  std::fill_n(transaction->fds, VIRTWL_SEND_MAX_ALLOCS, -1);
+  std::copy_n(fds.fds, fds.count, transaction->fds);
+  transaction->len = static_cast<uint32_t>(length);
+  if (length > 0) std::memcpy(transaction->data, data, length);
+  environment.counters.sendmsg++;
+  return Ioctl(fd, VIRTWL_IOCTL_SEND, transaction) < 0 ? -1 : static_cast<ssize_t>(length);
+}
 
 void InitializeVirtwl(Environment& environment, v8::Local<v8::Object> target) {
   v8::Local<v8::Value> data = environment.Data();

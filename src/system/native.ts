@@ -307,11 +307,20 @@ export interface Native {
   /** By which it admits requests; without it, all are. */
   passLedger(pass: number, vm: Float64Array, connection: Float64Array): void;
   /**
-   * What comes in at the socket `from`, which a {@link Poll} watches, is received into `buffer`, and sent on at `to` where
-   * all of it passes, at most `most` bytes at once; otherwise the Poll's callback is called. Both are lent until the Poll or
+   * What comes in at `from`, which a {@link Poll} watches, is received into `buffer`, and sent on at `to` where
+   * all of it passes, at most `most` bytes at once. Each is a socket or a context of /dev/wl0; otherwise the Poll's callback is called. Both are lent until the Poll or
    * the pass is closed. `way`: 0 for requests, 1 for events.
    */
-  passWay(pass: number, way: number, from: number, to: number, most: number, buffer: Uint8Array): void;
+  passWay(
+    pass: number,
+    way: number,
+    from: number,
+    fromContext: boolean,
+    to: number,
+    toContext: boolean,
+    most: number,
+    buffer: Uint8Array,
+  ): void;
   /** What came with descriptors, or could not be received: as {@link Native.recv}, without receiving. */
   passTake(pass: number, way: number, fds: number[]): number;
   closePass(pass: number): void;

@@ -25,6 +25,9 @@ export type { StreamLimits } from './send-queue.js';
 /** One read at most. libwayland's own buffers hold 4 KiB, a Unix socket about 200 KiB. */
 const READ_BYTES = 64 * 1024;
 
+/** What passes natively in one send, where the peer takes any number. */
+const MOST_PASSED_BYTES = 1 << 20;
+
 /** Valid only inside a `data` event, hence one for all streams. */
 const readBuffer = new Uint8Array(READ_BYTES);
 
@@ -98,8 +101,8 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
   /** Throws a TypeError where one of the fds cannot be sent. */
   protected checkSendable(_fds: readonly OwnedFd[]): void {}
 
-  /** Whether it is a socket, and both system calls are those of sockets. */
-  protected abstract readonly isPlainSocket: boolean;
+  /** What native code may read and write beside it: a socket, or a context of /dev/wl0, by their system calls. */
+  protected abstract readonly carrier: 'socket' | 'context' | undefined;
 
   /** Whether the error of a send says only that the peer is gone. */
   protected saysGone(error: unknown): boolean {
@@ -200,9 +203,11 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
 
   /** What comes in goes out at `to` natively, where it can. `intake` gives what was received and could not. */
   passTo(to: Stream, pass: number, way: number, intake: (fds: number[]) => number | undefined): void {
-    if (!this.isPlainSocket || !to.isPlainSocket || this.#closed || to.#closed) return;
+    if (this.carrier === undefined || to.carrier === undefined || this.#closed || to.#closed) return;
     this.#intake = intake;
-    native.passWay(pass, way, this.fd.fd, to.fd.fd, Math.min(to.#limits.chunkBytes, 0x7fffffff), readBuffer);
+    const [fromContext, toContext] = [this.carrier === 'context', to.carrier === 'context'];
+    const most = Math.min(to.#limits.chunkBytes, MOST_PASSED_BYTES);
+    native.passWay(pass, way, this.fd.fd, fromContext, to.fd.fd, toContext, most, readBuffer);
   }
 
   #noteBusy(): void {

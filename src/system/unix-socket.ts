@@ -28,7 +28,7 @@ export interface UnixSocketOptions {
 /** A connected Unix stream socket. Events, ownership and errors are those of `Channel`. */
 export class UnixSocket extends Stream {
   protected override readonly endsBothWays = false;
-  protected override readonly isPlainSocket = true;
+  protected override readonly carrier = 'socket';
 
   /** Takes ownership of a connected, non-blocking socket, also when it throws. */
   constructor(fd: OwnedFd, options: UnixSocketOptions = {}) {

@@ -17,8 +17,8 @@ import { Vfd } from './vfd.js';
 
 /** The system calls of one kind of device. The fds are lent for the call. */
 export interface Transport {
-  /** Whether contexts are sockets, and these are the system calls of sockets. */
-  readonly plainSockets?: boolean;
+  /** What contexts are to native code, where these are the system calls of that. */
+  readonly carrier?: 'socket' | 'context';
   /** One transaction of at most MAX_CHUNK_BYTES. Bytes taken, or -1 when it would block. */
   send(fd: number, data: Uint8Array, offset: number, length: number, fds: readonly number[]): number;
   /** Bytes received, 0 with no fds at the end, -1 when it would block. */
@@ -38,7 +38,7 @@ const LIMITS: StreamLimits = {
 /** Events, ownership and errors are those of `Channel`. */
 export class Context extends Stream {
   protected override readonly endsBothWays = true;
-  protected override readonly isPlainSocket: boolean;
+  protected override readonly carrier: 'socket' | 'context' | undefined;
 
   /** Takes ownership of `fd`, a connected context. Made by `Device.connect` and `Device.adopt`. */
   constructor(
@@ -48,7 +48,7 @@ export class Context extends Stream {
     private readonly transport: Transport,
   ) {
     super(fd, LIMITS, `the context "${name}"`);
-    this.isPlainSocket = transport.plainSockets === true;
+    this.carrier = transport.carrier;
   }
 
   protected override transmit(bytes: Uint8Array, start: number, length: number, fds: readonly number[]): number {

@@ -12,7 +12,7 @@ import { checkName, MAX_ALLOCATION_BYTES } from './limits.js';
 import { Memory, Pipe, PipeRemote, SocketVfd, type PipePair, type Vfd } from './vfd.js';
 
 const transport: Transport = {
-  plainSockets: true,
+  carrier: 'socket',
   send: (fd, data, offset, length, fds) => native.send(fd, data, offset, length, fds),
   recv: (fd, buffer, fds) => native.recv(fd, buffer, fds),
   wrap: wrapReceived,

@@ -15,6 +15,7 @@ import { checkName, MAX_ALLOCATION_BYTES } from './limits.js';
 import { Memory, Pipe, PipeRemote, SocketVfd, type PipePair, type Vfd } from './vfd.js';
 
 const transport: Transport = {
+  carrier: 'context',
   send: (fd, data, offset, length, fds) => native.virtwlSend(fd, data, offset, length, fds),
   recv: (fd, buffer, fds) => native.virtwlRecv(fd, buffer, fds),
   wrap: wrapReceived,
