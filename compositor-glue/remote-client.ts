@@ -42,6 +42,12 @@ const MEMORY_GLOBAL = { name: 0x76776c00, interface: 'virtwl_memory_v1', version
 /** Concerns that handle a request before it may be kept on account of the focus. */
 const BEFORE_FOCUS: readonly string[] = [...FIREWALL, 'labels', 'fullscreen', 'activation'];
 
+/** What comes after all others, the same for all clients. */
+const LAST: readonly Concern[] = [
+  hidingsConcern([...BEFORE_FOCUS, 'focus']),
+  steadyConcern([...BEFORE_FOCUS, 'focus', 'hidings']),
+];
+
 export interface RemoteClientOptions {
   /** The client's VM, by the name that the host gave it. */
   readonly account: VmAccount;
@@ -103,8 +109,7 @@ export class RemoteClient {
         ...(this.#outputs === undefined ? [] : [this.#outputs.concern]),
         this.#concern(),
         focusConcern(account.name, options.shared.focus, policy.holdsFocus, BEFORE_FOCUS),
-        hidingsConcern([...BEFORE_FOCUS, 'focus']),
-        steadyConcern([...BEFORE_FOCUS, 'focus', 'hidings']),
+        ...LAST,
       ],
       toServer: {
         memory: (_call, fd) => fd,

@@ -73,6 +73,8 @@ const ID_COST = 1 / 8;
 export class VmFirewall {
   readonly pace: VmPace;
   readonly population: Population;
+  /** Counts for it. */
+  readonly counting: ReturnType<typeof populationConcern>;
   readonly bounds: Bounds;
   /**
    * Concerns that know what they know by the object, and so serve all connections. A connection has some ten of its own,
@@ -90,11 +92,13 @@ export class VmFirewall {
     this.bounds = boundsOf(limits);
     this.pace = new VmPace(share, this.bounds.ahead);
     this.population = new Population(vm, limits);
+    this.counting = populationConcern(this.population);
+    const shared = (...concerns: readonly Concern[]): Concern[] => concerns.map(each => ({ ...each, shared: true }));
     this.concerns = {
-      values: [valuesConcern(), agreementConcern(), mimeTypesConcern(), dragsConcern()],
-      lives: [lifetimesConcern()],
-      construction: [constructionConcern()],
-      pixels: [regionsConcern(this.bounds), geometryConcern(pixels, this.bounds.layers)],
+      values: shared(valuesConcern(), agreementConcern(), mimeTypesConcern(), dragsConcern()),
+      lives: shared(lifetimesConcern()),
+      construction: shared(constructionConcern()),
+      pixels: shared(regionsConcern(this.bounds), geometryConcern(pixels, this.bounds.layers)),
     };
   }
 }
@@ -127,7 +131,7 @@ export interface Firewall {
 
 export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
   const pace = vm.pace.connect(shared.sharers);
-  const population = populationConcern(vm.population);
+  const { counting } = vm;
   const roles = rolesConcern(shared.exports, vm.bounds);
   return {
     rules: {
@@ -146,7 +150,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       serialsConcern(),
       ...vm.concerns.pixels,
       textInputsConcern(),
-      population.concern,
+      counting.concern,
       idleConcern,
       pace.concern,
     ],
@@ -154,7 +158,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       pace.attach(relay);
       relay.on('close', () => {
         pace.close();
-        population.close();
+        counting.close(relay);
         roles.close();
       });
     },

@@ -14,11 +14,12 @@ import { knownLife } from './life.js';
 /** Of windows that are to be hidden: how far they move with that. */
 const kept = new Note<{ readonly x: number; readonly y: number }>();
 
-/** The concern for one connection; `after`: all others that handle what is attached or committed. */
+/** The concern for any connection; `after`: all others that handle what is attached or committed. */
 export function hidingsConcern(after: readonly string[]): Concern {
   return {
     name: 'hidings',
     after,
+    shared: true,
     requests: {
       wl_surface: {
         attach: ({ object, args: { buffer, x, y } }) => {

@@ -5,7 +5,9 @@
  */
 import { ProtocolError, type Call } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
+import type { Relay } from '../relay/relay.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 
@@ -196,51 +198,79 @@ function forAllKinds<H>(handler: H): Record<string, H> {
   return Object.fromEntries([...KIND_OF.keys()].map(type => [type, handler]));
 }
 
-/** The concern for one connection; `close` takes off what it still has. */
-export function populationConcern(population: Population): { readonly concern: Concern; close(): void } {
-  const own = new Map<string, number>();
-  const add = (name: string, mostOfClient: number): void => {
-    const count = own.get(name) ?? 0;
+/** What one connection has. */
+class Own {
+  readonly counts = new Map<string, number>();
+  /**
+   * These end by the compositor's answer, or with their surface without one; both are confirmed. Of callbacks only those
+   * of frames wait for anything.
+   */
+  readonly frames = new Set<RelayObject>();
+
+  constructor(private readonly population: Population) {}
+
+  add(name: string, mostOfClient: number): void {
+    const count = this.counts.get(name) ?? 0;
     if (count >= mostOfClient) {
       const text = `virtwl: a client has at most ${mostOfClient} ${name}`;
       throw new ProtocolError(1, WlDisplayError.no_memory, text);
     }
-    population.add(name);
-    own.set(name, count + 1);
+    this.population.add(name);
+    this.counts.set(name, count + 1);
+  }
+
+  remove(name: string): void {
+    this.population.remove(name);
+    this.counts.set(name, this.counts.get(name)! - 1);
+  }
+
+  close(): void {
+    for (const [name, count] of this.counts) this.population.remove(name, count);
+    this.counts.clear();
+    this.frames.clear();
+  }
+}
+
+/** Of an object that is counted: whose it is. */
+const owner = new Note<Own>();
+
+/** The concern for all connections of a VM; `close` takes off what one of them still has. */
+export function populationConcern(population: Population): { readonly concern: Concern; close(relay: Relay): void } {
+  const connections = new WeakMap<Relay, Own>();
+  const ownOf = (relay: Relay): Own => {
+    let own = connections.get(relay);
+    if (own === undefined) connections.set(relay, (own = new Own(population)));
+    return own;
   };
-  const remove = (name: string): void => {
-    population.remove(name);
-    own.set(name, own.get(name)! - 1);
-  };
-  const addOne = (object: RelayObject): void => {
+  const addOne = (object: RelayObject, { relay }: Made): void => {
     const { name, mostOfClient = Infinity } = KIND_OF.get(object.interface.name)!;
-    add(name, mostOfClient);
+    const own = ownOf(relay);
+    own.add(name, mostOfClient);
+    owner.set(object, own);
   };
-  const removeOne = (object: RelayObject): void => remove(KIND_OF.get(object.interface.name)!.name);
-  // These end by the compositor's answer, or with their surface without one; both are confirmed. Of callbacks only those of
-  // frames wait for anything.
-  const frames = new Set<RelayObject>();
-  const frame = (object: RelayObject): void => {
-    add('frames', Infinity);
-    frames.add(object);
+  const removeOne = (object: RelayObject): void => owner.get(object)?.remove(KIND_OF.get(object.interface.name)!.name);
+  const frame = (object: RelayObject, { relay }: Made): void => {
+    const own = ownOf(relay);
+    own.add('frames', Infinity);
+    own.frames.add(object);
+    owner.set(object, own);
   };
   const frameGone = (object: RelayObject): void => {
-    if (frames.delete(object)) remove('frames');
+    const own = owner.get(object);
+    if (own?.frames.delete(object) === true) own.remove('frames');
   };
-  const made: Record<string, (object: RelayObject, call: Call<string, never>) => void> = {
+  const made: Record<string, (object: RelayObject, call: Made) => void> = {
     ...forAllKinds(addOne),
-    wl_callback: (callback, { message }) => {
-      if (message.name === 'frame') frame(callback);
+    wl_callback: (callback, call) => {
+      if (call.message.name === 'frame') frame(callback, call);
     },
     wp_presentation_feedback: frame,
   };
   const gone = { ...forAllKinds(removeOne), wl_callback: frameGone, wp_presentation_feedback: frameGone };
   return {
-    concern: { name: 'population', ignoresSyncs: true, made, gone },
-    close: () => {
-      for (const [name, count] of own) population.remove(name, count);
-      own.clear();
-      frames.clear();
-    },
+    concern: { name: 'population', ignoresSyncs: true, shared: true, made, gone },
+    close: relay => connections.get(relay)?.close(),
   };
 }
+
+type Made = Call<string, never>;

@@ -32,7 +32,7 @@ function pictureOf({ width, height }: Size): number {
   return width * (MAX_BUFFER_SIDE + 1) + height;
 }
 
-/** The concern; `after`: all others that handle what is attached or committed. */
+/** The concern for any connection; `after`: all others that handle what is attached or committed. */
 export function steadyConcern(after: readonly string[]): Concern {
   const surfaces = new Surfaces();
   /** 0: its frames may change something. */
@@ -46,6 +46,7 @@ export function steadyConcern(after: readonly string[]): Concern {
   return {
     name: 'steady',
     after,
+    shared: true,
     ignoresSyncs: true,
     made: {
       wl_buffer: buffer => {

@@ -11,6 +11,7 @@ import type { Interface, Message } from '../wayland/interface.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import { Verdict, type Call, type EventHandlers, type Handler, type RequestHandlers } from './call.js';
+import { Note } from './note.js';
 import type { HandlerTable, RelayObject } from './object-map.js';
 
 /** What one part of the code does with messages. */
@@ -21,6 +22,8 @@ export interface Concern {
   readonly after?: readonly string[];
   /** Its `made` and `gone` of `wl_callback` want nothing of those that `wl_display.sync` makes and the pace admits. */
   readonly ignoresSyncs?: boolean;
+  /** It knows what it knows by the object, and the same concern serves many connections. */
+  readonly shared?: boolean;
   readonly requests?: RequestHandlers;
   readonly events?: EventHandlers;
   /** Called when the client's current request (or the compositor's event) has made an object of that interface. */
@@ -94,13 +97,30 @@ export class Chains {
   }
 
   #table(messages: readonly Message[], name: InterfaceName, way: Way): HandlerTable {
-    const handled = this.#concerns.map(concern => concern[way]?.[name] as Named | undefined).filter(isThere);
-    if (handled.length === 0) return undefined;
-    return messages.map(message => inOrder(handled.map(handlers => handlers[message.name]).filter(isThere)));
+    const concerns = this.#concerns.filter(concern => concern[way]?.[name] !== undefined);
+    if (concerns.length === 0) return undefined;
+    const handled = concerns.map(concern => concern[way]![name] as Named);
+    if (concerns.some(({ shared }) => shared !== true)) return tableOf(messages, handled);
+    // A client of a desktop has some thirty tables that all clients of its VM could have.
+    const known = tables.get(handled[0]!);
+    if (known?.handled.every((handlers, i) => handlers === handled[i]) === true) return known.table;
+    const table = tableOf(messages, handled);
+    tables.set(handled[0]!, { handled, table });
+    return table;
   }
 }
 
+/** Tables of shared concerns alone, by what the first of them handles. */
+const tables = new WeakMap<Named, { readonly handled: readonly Named[]; readonly table: HandlerTable }>();
+
+function tableOf(messages: readonly Message[], handled: readonly Named[]): HandlerTable {
+  return messages.map(message => inOrder(handled.map(handlers => handlers[message.name]).filter(isThere)));
+}
+
 const isThere = <T>(item: T | undefined): item is T => item !== undefined;
+
+/** Of objects with a message that stalls: by the handlers that are asked about it, which of them has said so. */
+const stalls = new Note<Map<readonly Handler[], number>>();
 
 /**
  * One handler that asks each in turn. One that stalls is asked again itself, not those before it, unless the message does
@@ -108,15 +128,18 @@ const isThere = <T>(item: T | undefined): item is T => item !== undefined;
  */
 function inOrder(handlers: readonly Handler[]): Handler | undefined {
   if (handlers.length <= 1) return handlers[0];
-  let from = 0;
-  let stalled: RelayObject | undefined;
   return call => {
-    const first = stalled === call.object ? from : 0;
-    stalled = undefined;
+    const { object } = call;
+    const stalled = stalls.get(object);
+    const first = stalled?.get(handlers) ?? 0;
+    if (first > 0) stalled!.delete(handlers);
     for (let i = first; i < handlers.length; i++) {
       const verdict = handlers[i]!(call);
       if (verdict === Verdict.Forward) continue;
-      if (verdict === Verdict.Stall) [from, stalled] = [i, call.object];
+      if (verdict === Verdict.Stall && i > 0) {
+        if (stalled === undefined) stalls.set(object, new Map([[handlers, i]]));
+        else stalled.set(handlers, i);
+      }
       return verdict;
     }
     return Verdict.Forward;
