@@ -16,9 +16,6 @@ constexpr int32_t kTypeScripts = -1;
 /** Beside the type: the object was made here, and TypeScript has none for it. */
 constexpr int32_t kMadeHere = 1 << 30;
 
-/** Words of an id's row. */
-constexpr size_t kRowWords = 3;
-
 /** Callbacks that a client waits for while its frames pass: more of them are counted for its VM by TypeScript. */
 constexpr int32_t kMostCallbacks = 8;
 /** Sides and places of damage that pass: a buffer has no longer side (MAX_BUFFER_SIDE of src/firewall/values.ts). */
@@ -41,14 +38,26 @@ uint32_t ReadWord(const uint8_t* bytes) {
 
 void WriteWord(uint8_t* bytes, uint32_t word) { std::memcpy(bytes, &word, sizeof word); }
 
+void Set(int32_t* words, uint32_t other, int32_t whose, uint32_t third) {
+  words[0] = static_cast<int32_t>(other);
+  words[1] = whose;
+  words[2] = static_cast<int32_t>(third);
+}
+
 uint32_t Padded(uint32_t length) { return (length + 3) & ~3u; }
 
 }  // namespace
 
-void MessagePass::SetTables(Shared<int32_t> client, Shared<int32_t> server, Shared<int32_t> freeIds) {
-  client_ = std::move(client);
-  server_ = std::move(server);
-  free_ = std::move(freeIds);
+void PassRows::SetPage(size_t page, Shared<int32_t> words) {
+  if (page >= kMaxPages || words.length() < kPageRows * kRowWords) return;
+  if (pages_.size() <= page) pages_.resize(page + 1);
+  pages_[page] = std::move(words);
+}
+
+int32_t* PassRows::Find(uint32_t id) const {
+  const size_t page = id / kPageRows;
+  if (page >= pages_.size() || pages_[page].length() == 0) return nullptr;
+  return &pages_[page][id % kPageRows * kRowWords];
 }
 
 void MessagePass::SetLedger(Shared<double> vm, Shared<double> connection) {
@@ -103,26 +112,16 @@ uint32_t PassTypes::Add(const int32_t* description, size_t length) {
   return static_cast<uint32_t>(types_.size());
 }
 
-bool MessagePass::Look(const Shared<int32_t>& table, uint32_t id, Row* row) const {
-  const size_t place = static_cast<size_t>(id) * kRowWords;
-  if (place + kRowWords > table.length()) return false;
-  const int32_t whose = table[place + 1];
-  if (whose <= 0) return false;
-  const uint32_t type = static_cast<uint32_t>(whose & ~kMadeHere);
-  const Type* known = types_->Get(type);
+bool MessagePass::Look(const PassRows& rows, uint32_t id, Row* row) const {
+  const int32_t* words = rows.Find(id);
+  if (words == nullptr || words[1] <= 0) return false;
+  const Type* known = types_->Get(static_cast<uint32_t>(words[1] & ~kMadeHere));
   if (known == nullptr) return false;
-  row->other = static_cast<uint32_t>(table[place]);
+  row->other = static_cast<uint32_t>(words[0]);
   row->type = known;
-  row->made = (whose & kMadeHere) != 0;
-  row->picture = static_cast<uint32_t>(table[place + 2]);
+  row->made = (words[1] & kMadeHere) != 0;
+  row->picture = static_cast<uint32_t>(words[2]);
   return row->other != 0;
-}
-
-void MessagePass::Set(const Shared<int32_t>& table, uint32_t id, uint32_t other, int32_t whose, uint32_t third) {
-  const size_t place = static_cast<size_t>(id) * kRowWords;
-  table[place] = static_cast<int32_t>(other);
-  table[place + 1] = whose;
-  table[place + 2] = static_cast<int32_t>(third);
 }
 
 void MessagePass::Count(PassWord word, int32_t more) {
@@ -133,22 +132,22 @@ size_t MessagePass::Requests(uint8_t* bytes, size_t length) { return Take(client
 
 size_t MessagePass::Events(uint8_t* bytes, size_t length) { return Take(server_, false, bytes, length); }
 
-size_t MessagePass::Take(const Shared<int32_t>& table, bool request, uint8_t* bytes, size_t length) {
+size_t MessagePass::Take(const PassRows& rows, bool request, uint8_t* bytes, size_t length) {
   size_t at = 0;
   while (length - at >= kHeaderBytes) {
     const uint32_t size = ReadWord(bytes + at + 4) >> 16;
     if (length - at < size) break;
-    const size_t taken = Pass(table, request, bytes + at, size, length - at);
+    const size_t taken = Pass(rows, request, bytes + at, size, length - at);
     if (taken == 0) break;
     at += taken;
   }
   return at;
 }
 
-size_t MessagePass::Pass(const Shared<int32_t>& table, bool request, uint8_t* bytes, uint32_t size, size_t length) {
+size_t MessagePass::Pass(const PassRows& rows, bool request, uint8_t* bytes, uint32_t size, size_t length) {
   if (size < kHeaderBytes || size > kMaxMessageBytes || (size & 3) != 0) return 0;
   Row row;
-  if (!Look(table, ReadWord(bytes), &row)) return 0;
+  if (!Look(rows, ReadWord(bytes), &row)) return 0;
   const std::vector<Message>& messages = request ? row.type->requests : row.type->events;
   const uint32_t opcode = ReadWord(bytes + 4) & 0xffff;
   if (opcode >= messages.size()) return 0;
@@ -167,7 +166,7 @@ size_t MessagePass::Pass(const Shared<int32_t>& table, bool request, uint8_t* by
       const uint32_t id = ReadWord(bytes + place);
       const uint32_t wanted = argument >> kInterfaceShift;
       Row named = {};
-      if (id != 0 && (!Look(table, id, &named) || (wanted != 0 && wanted != named.type->interface))) return 0;
+      if (id != 0 && (!Look(rows, id, &named) || (wanted != 0 && wanted != named.type->interface))) return 0;
       argument = named.other;
     }
     for (const auto& [place, id] : places_) WriteWord(bytes + place, id);
@@ -251,26 +250,25 @@ void MessagePass::Spend(const Cost& cost) {
   vm_[kSpoke] = 1;
 }
 
-/** Whether a client may have a new object `id` here: one that it has used before. */
-bool MessagePass::HasPlaceFor(uint32_t id) const {
-  const size_t place = static_cast<size_t>(id) * kRowWords;
+int32_t* MessagePass::PlaceFor(uint32_t id) const {
   const int32_t length = words_[kClientLength];
-  if (callbackType_ == 0 || id == 0 || length < 0 || id >= static_cast<uint32_t>(length)) return false;
-  return place + kRowWords <= client_.length() && client_[place + 1] == 0;
+  if (callbackType_ == 0 || id == 0 || length < 0 || id >= static_cast<uint32_t>(length)) return nullptr;
+  int32_t* words = client_.Find(id);
+  return words == nullptr || words[1] != 0 ? nullptr : words;
 }
 
 /** By the one of our ids that came free last. */
 uint32_t MessagePass::Callback(uint32_t id, uint32_t version) {
-  if (!HasPlaceFor(id)) return 0;
+  int32_t* words = PlaceFor(id);
   const int32_t count = words_[kFreeCount];
-  if (count <= 0 || static_cast<size_t>(count) > free_.length()) return 0;
+  if (words == nullptr || count <= 0 || static_cast<size_t>(count) > free_.length()) return 0;
   const uint32_t serverId = static_cast<uint32_t>(free_[static_cast<size_t>(count) - 1]);
-  const size_t serverPlace = static_cast<size_t>(serverId) * kRowWords;
-  if (serverId == 0 || serverPlace + kRowWords > server_.length() || server_[serverPlace + 1] != 0) return 0;
+  int32_t* serverWords = server_.Find(serverId);
+  if (serverId == 0 || serverWords == nullptr || serverWords[1] != 0) return 0;
   words_[kFreeCount] = count - 1;
   const int32_t whose = static_cast<int32_t>(callbackType_) | kMadeHere;
-  Set(client_, id, serverId, whose, version);
-  Set(server_, serverId, id, whose, version);
+  Set(words, serverId, whose, version);
+  Set(serverWords, id, whose, version);
   Count(kCallbacks, 1);
   return serverId;
 }
@@ -358,16 +356,17 @@ bool MessagePass::DeleteId(uint8_t* bytes) {
   const uint32_t serverId = ReadWord(bytes + kHeaderBytes);
   Row row;
   if (!Look(server_, serverId, &row) || !row.made) return false;
-  const size_t place = static_cast<size_t>(row.other) * kRowWords;
-  if (place + kRowWords > client_.length() || static_cast<uint32_t>(client_[place]) != serverId) return false;
+  int32_t* words = client_.Find(row.other);
+  int32_t* serverWords = server_.Find(serverId);
+  if (words == nullptr || static_cast<uint32_t>(words[0]) != serverId) return false;
   const int32_t reused = words_[kFirstReused];
   const int32_t count = words_[kFreeCount];
   if (reused < 0 || serverId < static_cast<uint32_t>(reused)) return false;
   if (count < 0 || static_cast<size_t>(count) >= free_.length()) return false;
   free_[static_cast<size_t>(count)] = static_cast<int32_t>(serverId);
   words_[kFreeCount] = count + 1;
-  Set(server_, serverId, 0, 0, 0);
-  Set(client_, row.other, 0, 0, 0);
+  Set(serverWords, 0, 0, 0);
+  Set(words, 0, 0, 0);
   Count(kCallbacks, -1);
   WriteWord(bytes + kHeaderBytes, row.other);
   return true;

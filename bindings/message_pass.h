@@ -123,6 +123,25 @@ class PassTypes {
   std::vector<Type> types_;
 };
 
+/** Words an id has: the other side's id, whose it is (see kTypeScripts), and its picture or version (pass-rows.ts). */
+constexpr size_t kRowWords = 3;
+/** Ids of one page of rows. */
+constexpr size_t kPageRows = 64;
+/** Most pages of one side: as many as MAX_OBJECTS of src/relay/object-map.ts needs, and the block of an order. */
+constexpr size_t kMaxPages = 2048;
+
+/** What is known of the ids of one side, by pages; of an id without a page nothing is. */
+class PassRows {
+ public:
+  /** `words` has kRowWords for each of kPageRows; `page` is below kMaxPages. */
+  void SetPage(size_t page, Shared<int32_t> words);
+  /** The words of an id, or null. */
+  int32_t* Find(uint32_t id) const;
+
+ private:
+  std::vector<Shared<int32_t>> pages_;
+};
+
 class MessagePass {
  public:
   /** `words` has at least kPassWords. */
@@ -131,9 +150,10 @@ class MessagePass {
 
   const Shared<int32_t>& words() const { return words_; }
 
-  /** Three words an id: the other side's id, whose it is (see kTypeScripts), and its picture (`Rows` in pass.ts).
-   * `freeIds` is a stack. */
-  void SetTables(Shared<int32_t> client, Shared<int32_t> server, Shared<int32_t> freeIds);
+  PassRows& client() { return client_; }
+  PassRows& server() { return server_; }
+  /** A stack of ids of the server's side that are free. */
+  void SetFree(Shared<int32_t> freeIds) { free_ = std::move(freeIds); }
   /** What admits requests. Without it all are admitted. `vm` has kLedgerEntries, `connection` kConnectionEntries. */
   void SetLedger(Shared<double> vm, Shared<double> connection);
   /** The type of the objects that `wl_display.sync` makes; 0: it makes none here. */
@@ -161,12 +181,11 @@ class MessagePass {
     double ownBefore = 0;
   };
 
-  bool Look(const Shared<int32_t>& table, uint32_t id, Row* row) const;
-  static void Set(const Shared<int32_t>& table, uint32_t id, uint32_t other, int32_t whose, uint32_t third);
+  bool Look(const PassRows& rows, uint32_t id, Row* row) const;
   void Count(PassWord word, int32_t more);
-  size_t Take(const Shared<int32_t>& table, bool request, uint8_t* bytes, size_t length);
+  size_t Take(const PassRows& rows, bool request, uint8_t* bytes, size_t length);
   /** How many bytes it has taken of what begins with a message of `size` bytes. */
-  size_t Pass(const Shared<int32_t>& table, bool request, uint8_t* message, uint32_t size, size_t length);
+  size_t Pass(const PassRows& rows, bool request, uint8_t* message, uint32_t size, size_t length);
   /** Whether the body is as the signature says; the places of its objects go to places_. */
   bool Check(const Message& message, const uint8_t* bytes, uint32_t size);
   bool Admits(const Cost& cost, bool asks) const;
@@ -177,12 +196,13 @@ class MessagePass {
   bool CheckAttach(const Row& surface, const uint8_t* message, uint32_t* buffer) const;
   /** Makes a callback of the client's `id`, `version`; returns ours, 0 where it is TypeScript's. */
   uint32_t Callback(uint32_t id, uint32_t version);
-  bool HasPlaceFor(uint32_t id) const;
+  /** The words of an id that a client may give to a new object here: one that it has used before. Or null. */
+  int32_t* PlaceFor(uint32_t id) const;
   bool DeleteId(uint8_t* message);
 
   Shared<int32_t> words_;
-  Shared<int32_t> client_;
-  Shared<int32_t> server_;
+  PassRows client_;
+  PassRows server_;
   Shared<int32_t> free_;
   Shared<double> vm_;
   Shared<double> connection_;

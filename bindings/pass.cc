@@ -235,17 +235,27 @@ NAN_METHOD(OpenPass) {
   info.GetReturnValue().Set(id);
 }
 
-NAN_METHOD(PassTables) {
-  const Arguments arguments("passTables", info);
+NAN_METHOD(PassRowsPage) {
+  const Arguments arguments("passRows", info);
   PassConnection* connection = Connection(Environment::Of(info), arguments);
-  Shared<int32_t> client;
-  Shared<int32_t> server;
-  Shared<int32_t> freeIds;
-  if (connection == nullptr || !Words(arguments, info[1], "client", 0, &client) ||
-      !Words(arguments, info[2], "server", 0, &server) || !Words(arguments, info[3], "free", 0, &freeIds)) {
+  uint64_t side = 0;
+  uint64_t page = 0;
+  Shared<int32_t> words;
+  if (connection == nullptr || !arguments.Integer(1, "side", 0, 1, &side) ||
+      !arguments.Integer(2, "page", 0, kMaxPages - 1, &page) ||
+      !Words(arguments, info[3], "words", kPageRows * kRowWords, &words)) {
     return;
   }
-  connection->pass->SetTables(std::move(client), std::move(server), std::move(freeIds));
+  PassRows& rows = side == 0 ? connection->pass->client() : connection->pass->server();
+  rows.SetPage(static_cast<size_t>(page), std::move(words));
+}
+
+NAN_METHOD(PassFree) {
+  const Arguments arguments("passFree", info);
+  PassConnection* connection = Connection(Environment::Of(info), arguments);
+  Shared<int32_t> freeIds;
+  if (connection == nullptr || !Words(arguments, info[1], "free", 0, &freeIds)) return;
+  connection->pass->SetFree(std::move(freeIds));
 }
 
 NAN_METHOD(PassLedger) {
@@ -311,7 +321,8 @@ void InitializePass(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "passType", PassType, data);
   Nan::SetMethod(target, "closePassTypes", ClosePassTypes, data);
   Nan::SetMethod(target, "openPass", OpenPass, data);
-  Nan::SetMethod(target, "passTables", PassTables, data);
+  Nan::SetMethod(target, "passRows", PassRowsPage, data);
+  Nan::SetMethod(target, "passFree", PassFree, data);
   Nan::SetMethod(target, "passLedger", PassLedger, data);
   Nan::SetMethod(target, "passWay", PassWay, data);
   Nan::SetMethod(target, "passTake", PassTake, data);

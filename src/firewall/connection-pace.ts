@@ -4,7 +4,7 @@
  */
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
-import { OwnEntry } from '../relay/pass.js';
+import { OwnEntry } from '../relay/pass-words.js';
 import type { Ledger } from '../relay/pass-types.js';
 import type { Pace, Relay } from '../relay/relay.js';
 import type { Message } from '../wayland/interface.js';

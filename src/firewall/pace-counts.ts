@@ -2,7 +2,7 @@
  * What a pace counts of one VM, in memory that the native pass of its relays counts in as well (`relay/pass.ts`): costs,
  * in simple requests, and milliseconds.
  */
-import { Entry } from '../relay/pass.js';
+import { Entry } from '../relay/pass-words.js';
 
 export class PaceCounts {
   readonly shared = new Float64Array(Entry.Count);

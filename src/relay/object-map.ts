@@ -12,7 +12,8 @@
 import type { Interface } from '../wayland/interface.js';
 import type { Handler } from './call.js';
 import { IdBlock } from './order.js';
-import { FreeIds, type Pass, type Rows } from './pass.js';
+import type { Pass } from './pass.js';
+import { FreeIds, type Rows } from './pass-rows.js';
 
 /** First id that the compositor makes itself: WL_SERVER_ID_START of the wire protocol. */
 export const SERVER_ID_START = 0xff000000;
@@ -128,25 +129,36 @@ export class RelayObject<N extends string = string> {
   }
 }
 
+/** Ids of a page: an object's id may be far from all others of its connection (`order.ts`). */
+const PAGE_IDS = 64;
+
+/** What the native pass shares with one side's ids. */
+export interface PassIds {
+  readonly rows: Rows;
+  /** Told how many ids were in use at some time. */
+  readonly grew?: (ids: number) => void;
+  /** Makes the object that the pass has made, when it is asked for. */
+  readonly made: (id: number, other: number, version: number) => RelayObject;
+}
+
 /** Ids on one side. */
 export class ObjectMap {
-  readonly #low: (RelayObject | undefined)[] = [undefined];
+  /** By pages, which are there once they are needed; `#length` is the next id in line. */
+  readonly #low: ((RelayObject | undefined)[] | undefined)[] = [];
+  #length = 1;
   readonly #high: (RelayObject | undefined)[] = [];
   readonly #free: FreeIds;
   #block: IdBlock | undefined;
+  /** In the place of each id of the block that was not used for anything yet. */
+  #holder: RelayObject | undefined;
 
-  /**
-   * @param rows what the pass knows of the ids, where there is one
-   * @param madeByPass makes the object that the pass has made, when it is asked for
-   */
   constructor(
     readonly side: 'client' | 'server',
-    private readonly rows?: Rows,
+    private readonly pass?: PassIds,
     free?: FreeIds,
-    private readonly madeByPass?: (id: number, other: number, version: number) => RelayObject,
   ) {
     this.#free = free ?? new FreeIds();
-    this.rows?.noteLength(1);
+    this.pass?.grew?.(1);
   }
 
   /** The ids that are kept for dependents, where there are such. */
@@ -156,10 +168,13 @@ export class ObjectMap {
 
   get(id: number): RelayObject | undefined {
     if (id >= SERVER_ID_START) return this.#high[id - SERVER_ID_START];
-    const object = this.#low[id];
-    if (object !== undefined || this.rows === undefined) return object;
-    const other = this.rows.madeAs(id);
-    return other === 0 ? undefined : this.madeByPass!(id, other, this.rows.versionOf(id));
+    const object = this.#low[Math.floor(id / PAGE_IDS)]?.[id % PAGE_IDS];
+    if (object !== undefined) return object;
+    if (this.#block?.isHeld(id) === true) return this.#holder;
+    const { pass } = this;
+    if (pass === undefined) return undefined;
+    const other = pass.rows.madeAs(id);
+    return other === 0 ? undefined : pass.made(id, other, pass.rows.versionOf(id));
   }
 
   /**
@@ -171,12 +186,12 @@ export class ObjectMap {
       const place = id - SERVER_ID_START;
       return place <= this.#high.length && place < MAX_OBJECTS;
     }
-    return id > 0 && id <= this.#low.length && id < MAX_OBJECTS && this.get(id) === undefined;
+    return id > 0 && id <= this.#length && id < MAX_OBJECTS && this.get(id) === undefined;
   }
 
   /** Whether an id that it {@link accepts} makes the table longer. */
   grows(id: number): boolean {
-    return id < SERVER_ID_START ? id === this.#low.length : id - SERVER_ID_START === this.#high.length;
+    return id < SERVER_ID_START ? id === this.#length : id - SERVER_ID_START === this.#high.length;
   }
 
   /** `type`: what the pass knows the object by; 0: it does not. */
@@ -185,9 +200,14 @@ export class ObjectMap {
       this.#high[id - SERVER_ID_START] = object;
       return;
     }
-    this.#low[id] = object;
-    this.rows?.noteLength(this.#low.length);
-    this.rows?.set(id, this.side === 'client' ? object.serverId : object.clientId, type);
+    (this.#low[Math.floor(id / PAGE_IDS)] ??= [])[id % PAGE_IDS] = object;
+    if (id >= this.#length) this.#grow(id + 1);
+    this.pass?.rows.set(id, this.side === 'client' ? object.serverId : object.clientId, type);
+  }
+
+  #grow(length: number): void {
+    this.#length = length;
+    this.pass?.grew?.(length);
   }
 
   /** Forgets `id`. `reuse`: the id is ours to give out again. */
@@ -196,19 +216,24 @@ export class ObjectMap {
       this.#high[id - SERVER_ID_START] = undefined;
       return;
     }
-    this.#low[id] = undefined;
-    this.rows?.clear(id);
-    if (!reuse) return;
-    if (this.#block === undefined || id >= this.#block.first + this.#block.count) this.#free.push(id);
-    else if (this.#block.has(id)) this.#block.give(id);
+    const page = this.#low[Math.floor(id / PAGE_IDS)];
+    if (page !== undefined) page[id % PAGE_IDS] = undefined;
+    const block = this.#block;
+    block?.release(id);
     // What was in use before there was a block is below it, and is not used again: what is needed has its id above.
+    const given = reuse && (block === undefined || id >= block.first + block.count);
+    if (given) this.#free.push(id);
+    else if (reuse && block?.has(id) === true) block.give(id);
+    if (given || !reuse) this.pass?.rows.clear(id);
+    else this.pass?.rows.leave(id);
   }
 
   /** Keeps the next `count` ids for dependents; all of them are in use, by `holder`, until they are deleted. */
   keepBlock(count: number, holder: RelayObject): IdBlock {
-    this.#block = new IdBlock(this.#low.length, count);
+    this.#block = new IdBlock(this.#length, count);
+    this.#holder = holder;
     this.#free.forget(this.#block.first + count);
-    for (let i = 0; i < count; i++) this.set(this.#low.length, holder);
+    this.#grow(this.#length + count);
     return this.#block;
   }
 
@@ -216,14 +241,17 @@ export class ObjectMap {
   allocate(): number {
     const reused = this.#free.pop();
     if (reused !== 0) return reused;
-    if (this.#low.length - (this.#block?.count ?? 0) >= MAX_OBJECTS) return 0;
-    this.#low.push(undefined);
-    this.rows?.noteLength(this.#low.length);
-    return this.#low.length - 1;
+    const id = this.#length;
+    if (id - (this.#block?.count ?? 0) >= MAX_OBJECTS) return 0;
+    this.#grow(id + 1);
+    return id;
   }
 
   *objects(): IterableIterator<RelayObject> {
-    for (const object of this.#low) if (object !== undefined) yield object;
+    for (const page of this.#low) {
+      if (page === undefined) continue;
+      for (const object of page) if (object !== undefined) yield object;
+    }
     for (const object of this.#high) if (object !== undefined) yield object;
   }
 }

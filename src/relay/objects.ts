@@ -11,9 +11,10 @@ import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { findObjects, MAX_OBJECT_ARGS, readUint } from '../wayland/wire.js';
 import { invalidObject, ProtocolError, type Call } from './call.js';
 import type { Chains } from './chain.js';
-import { ObjectMap, RelayObject, SERVER_ID_START, type Inert, type ObjectAccount } from './object-map.js';
+import { ObjectMap, RelayObject, SERVER_ID_START, type Inert, type ObjectAccount, type PassIds } from './object-map.js';
 import type { Order } from './order.js';
-import { Word, type Pass } from './pass.js';
+import type { Pass } from './pass.js';
+import { Word } from './pass-words.js';
 import { Steady } from './steady.js';
 
 const DELETE_ID = messageNamed(interfaces.get('wl_display')!.events, 'delete_id')!;
@@ -60,12 +61,8 @@ export class Objects {
     this.#pass = pass;
     this.steady = pass?.passesFrames === true ? new Steady() : undefined;
     this.#words = pass?.words ?? new Int32Array(Word.Count);
-    this.byClient = new ObjectMap('client', pass?.client, undefined, (id, other, version) =>
-      this.#madeByPass(id, other, version),
-    );
-    this.byServer = new ObjectMap('server', pass?.server, pass?.free, (id, other, version) =>
-      this.#madeByPass(other, id, version),
-    );
+    this.byClient = new ObjectMap('client', pass && this.#clientIds(pass));
+    this.byServer = new ObjectMap('server', pass && this.#serverIds(pass), pass?.free);
     this.#account = rules.account;
     this.#order = rules.order;
     this.#ordered = rules.ordered;
@@ -74,6 +71,18 @@ export class Objects {
     this.#toServer = toServer;
     // The id after wl_display's is the first that may be given out, on either side.
     this.display = this.#enter('wl_display', 1, this.byClient.allocate(), this.byServer.allocate());
+  }
+
+  #clientIds({ client, words }: Pass): PassIds {
+    return {
+      rows: client,
+      grew: ids => (words[Word.ClientLength] = ids),
+      made: (id, other, version) => this.#madeByPass(id, other, version),
+    };
+  }
+
+  #serverIds({ server }: Pass): PassIds {
+    return { rows: server, made: (id, other, version) => this.#madeByPass(other, id, version) };
   }
 
   /**

@@ -32,13 +32,35 @@ export interface Order {
 export class IdBlock {
   /** A bit for each id that is free. */
   readonly #free: Int32Array;
+  /** How many were not let go of yet, of those that are held from the first. */
+  #held: number;
+  /** A bit for each that was. */
+  #released: Int32Array | undefined;
 
-  /** The ids from `first` on, none of them free. */
+  /** The ids from `first` on, none of them free: all are held. */
   constructor(
     readonly first: number,
     readonly count: number,
   ) {
     this.#free = new Int32Array(Math.ceil(count / 32));
+    this.#released = new Int32Array(this.#free.length);
+    this.#held = count;
+  }
+
+  /** Whether an id was never free yet. */
+  isHeld(id: number): boolean {
+    if (this.#released === undefined || !this.has(id)) return false;
+    const place = id - this.first;
+    return (this.#released[place >> 5]! & (1 << (place & 31))) === 0;
+  }
+
+  /** The id is held no more. */
+  release(id: number): void {
+    if (!this.isHeld(id)) return;
+    const place = id - this.first;
+    this.#released![place >> 5]! |= 1 << (place & 31);
+    this.#held -= 1;
+    if (this.#held === 0) this.#released = undefined;
   }
 
   has(id: number): boolean {

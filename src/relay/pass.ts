@@ -21,6 +21,8 @@ import { Stream } from '../system/stream.js';
 import type { Interface } from '../wayland/interface.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import type { Chains } from './chain.js';
+import { FreeIds, Rows } from './pass-rows.js';
+import { Word } from './pass-words.js';
 import { PassTypes, type PassRules } from './pass-types.js';
 
 /**
@@ -33,187 +35,20 @@ export function passesByDefault(): boolean {
   throw new Error(`VIRTWL_RELAY is "${named}": it can be native or typescript`);
 }
 
-/** Words of a connection: the same as in `bindings/message_pass.h`. */
-export const enum Word {
-  /** While one of the first eight is not 0, TypeScript takes the way: the flow of that way holds something. */
-  RequestFlow,
-  EventFlow,
-  /** Something is gathered that has not left. */
-  ToServerHolds,
-  ToClientHolds,
-  /** The channel does not send at once. */
-  ToServerBusy,
-  ToClientBusy,
-  /** Requests are kept back: each is asked about. */
-  Holding,
-  /** Something is to be said before the next event. */
-  Waiting,
-  /** Ids of the client's below that were in use before. */
-  ClientLength,
-  /** Ids of ours below that are not simply free when they are confirmed. */
-  FirstReused,
-  FreeCount,
-  /** Callbacks that the client waits for. */
-  Callbacks,
-  /** How often the compositor has called one. */
-  Answers,
-  /** Of each way: what was received (see `NOTHING_TAKEN`), how much of it has passed, how much of that was sent. */
-  RequestTaken,
-  RequestPassed,
-  RequestSent,
-  EventTaken,
-  EventPassed,
-  EventSent,
-  /** Batches that went through without TypeScript. */
-  Batches,
-  /** Rectangles of damage that a steady frame may have; 0: there is none. */
-  FrameDamage,
-  /** Steady frames that passed. */
-  Frames,
-  Count,
-}
-
 /** In {@link Word.RequestTaken} and {@link Word.EventTaken}: nothing was received; it is to be asked for. Else: bytes. */
 const NOTHING_TAKEN = -1;
 const TO_BE_TAKEN = -2;
 
-/** Whose an id is. Over 0: the number of its type; with `MADE_HERE`: and the object is the pass's. */
-const NOBODYS = 0;
-const TYPESCRIPTS = -1;
-const MADE_HERE = 1 << 30;
-
-/** Numbers of a pace that the pass counts in as well. */
-export const enum Entry {
-  Ahead,
-  Window,
-  Credit,
-  Rests,
-  Spoke,
-  AskAfter,
-  Unasked,
-  Turn,
-  TurnCost,
-  Slice,
-  MostSlice,
-  Count,
-}
-
-/** Numbers of a connection that the pass counts in as well. */
-export const enum OwnEntry {
-  Unasked,
-  Number,
-  /** 1: the VM knows it as one that owes. */
-  Owes,
-  Count,
-}
-
 const CALLBACK = interfaces.get('wl_callback')!;
-/** Ids that a table has room for at first. */
-const FIRST_ROWS = 64;
 /** Rectangles of damage of a frame, at most: what has more is looked at in any case. */
 const MOST_FRAME_DAMAGE = 64;
-/** Words of an id: the other side's id, whose it is, and its picture (of a surface and a buffer) or version (of a callback). */
-const ROW_WORDS = 3;
-
-/** Which side's object an id names on the other, and whose it is. */
-export class Rows {
-  words = new Int32Array(ROW_WORDS * FIRST_ROWS);
-
-  constructor(
-    private readonly grew: () => void,
-    private readonly shared: Int32Array,
-    private readonly lengthWord: Word | undefined,
-  ) {}
-
-  #has(id: number): boolean {
-    return ROW_WORDS * id < this.words.length;
-  }
-
-  /** An object of TypeScript's; `type` 0: the pass knows nothing of it. */
-  set(id: number, other: number, type: number): void {
-    if (!this.#has(id)) {
-      const words = new Int32Array(2 * ROW_WORDS * id);
-      words.set(this.words);
-      this.words = words;
-      this.grew();
-    }
-    const at = ROW_WORDS * id;
-    this.words[at] = other;
-    this.words[at + 1] = type === 0 ? TYPESCRIPTS : type;
-    this.words[at + 2] = 0;
-  }
-
-  clear(id: number): void {
-    if (this.#has(id)) this.words[ROW_WORDS * id + 1] = NOBODYS;
-  }
-
-  /** From now on it is TypeScript's alone. */
-  leave(id: number): void {
-    if (this.#has(id)) this.words[ROW_WORDS * id + 1] = TYPESCRIPTS;
-  }
-
-  /** Of a buffer, or a surface: what its pictures are alike in; 0: nothing. */
-  setPicture(id: number, picture: number): void {
-    if (this.#has(id)) this.words[ROW_WORDS * id + 2] = picture;
-  }
-
-  /** The other side's id of an object that the pass has made; 0 for any other. */
-  madeAs(id: number): number {
-    return this.#has(id) && this.words[ROW_WORDS * id + 1]! >= MADE_HERE ? this.words[ROW_WORDS * id]! : 0;
-  }
-
-  /** The version of such an object. */
-  versionOf(id: number): number {
-    return this.words[ROW_WORDS * id + 2]!;
-  }
-
-  noteLength(ids: number): void {
-    if (this.lengthWord !== undefined) this.shared[this.lengthWord] = ids;
-  }
-}
-
-/** Ids that are free to be used again, the one that came free last first. */
-export class FreeIds {
-  ids = new Int32Array(FIRST_ROWS);
-
-  constructor(
-    private readonly words = new Int32Array(Word.Count),
-    private readonly grew: () => void = () => {},
-  ) {}
-
-  push(id: number): void {
-    const count = this.words[Word.FreeCount]!;
-    if (count === this.ids.length) {
-      const ids = new Int32Array(2 * count);
-      ids.set(this.ids);
-      this.ids = ids;
-      this.grew();
-    }
-    this.ids[count] = id;
-    this.words[Word.FreeCount] = count + 1;
-  }
-
-  /** 0: none is free. */
-  pop(): number {
-    const count = this.words[Word.FreeCount]!;
-    if (count === 0) return 0;
-    this.words[Word.FreeCount] = count - 1;
-    return this.ids[count - 1]!;
-  }
-
-  /** None is free, and none below `first` will be. */
-  forget(first: number): void {
-    this.words[Word.FreeCount] = 0;
-    this.words[Word.FirstReused] = first;
-  }
-}
 
 /** The pass of one connection. */
 export class Pass {
   readonly words = new Int32Array(Word.Count);
-  readonly client = new Rows(() => this.#setTables(), this.words, Word.ClientLength);
-  readonly server = new Rows(() => this.#setTables(), this.words, undefined);
-  readonly free = new FreeIds(this.words, () => this.#setTables());
+  readonly client = new Rows((page, words) => this.#ifOpen(id => native.passRows(id, 0, page, words)));
+  readonly server = new Rows((page, words) => this.#ifOpen(id => native.passRows(id, 1, page, words)));
+  readonly free = new FreeIds(this.words, ids => this.#ifOpen(id => native.passFree(id, ids)));
   readonly #types: PassTypes;
   readonly #chains: Chains;
   #id: number;
@@ -224,7 +59,7 @@ export class Pass {
     this.words[Word.FrameDamage] = Math.min(rules.frameDamage, MOST_FRAME_DAMAGE);
     this.words[Word.RequestTaken] = this.words[Word.EventTaken] = NOTHING_TAKEN;
     this.#id = native.openPass(this.words, this.#types.id, this.type(CALLBACK, 1));
-    this.#setTables();
+    native.passFree(this.#id, this.free.ids);
     if (rules.ledger !== undefined) native.passLedger(this.#id, rules.ledger.vm, rules.ledger.connection);
   }
 
@@ -260,8 +95,9 @@ export class Pass {
     this.#id = 0;
   }
 
-  #setTables(): void {
-    if (this.#id > 0) native.passTables(this.#id, this.client.words, this.server.words, this.free.ids);
+  /** What is known of ids is still noted when the connection is over. */
+  #ifOpen(act: (id: number) => void): void {
+    if (this.#id > 0) act(this.#id);
   }
 
   /** What the pass has received and could not deal with; undefined: nothing, and it is to be received. */

@@ -302,8 +302,13 @@ export interface Native {
    * `wl_display.sync` makes; 0: it makes nothing here. Its number.
    */
   openPass(words: Int32Array, types: number, callbacks: number): number;
-  /** Three words an id on each side, and a stack of free ids. All arrays are kept; none may be resizable. */
-  passTables(pass: number, client: Int32Array, server: Int32Array, free: Int32Array): void;
+  /**
+   * What is known of 64 ids, three words each: `side` 0 the client's, 1 the compositor's; `page`: the first of them by 64.
+   * The array is kept, and may not be resizable.
+   */
+  passRows(pass: number, side: number, page: number, words: Int32Array): void;
+  /** A stack of free ids, kept as well. */
+  passFree(pass: number, free: Int32Array): void;
   /** By which it admits requests; without it, all are. */
   passLedger(pass: number, vm: Float64Array, connection: Float64Array): void;
   /**

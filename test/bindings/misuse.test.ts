@@ -97,7 +97,7 @@ const shapes = {
   loadAcquire16: ['mapping', size], storeRelease16: ['mapping', size, size], fence: [],
   openDevice: ['path'], virtwlNew: [fd, size, size, 'name'], virtwlSend: [fd, bytes, size, size, list],
   virtwlRecv: [fd, bytes, list], Poll: [fd, odd], counters: [],
-  openPassTypes: [], passType: [pass, words], closePassTypes: ['types'], openPass: [words, pass, way], passTables: [pass, words, words, words], passLedger: [pass, doubles, doubles],
+  openPassTypes: [], passType: [pass, words], closePassTypes: ['types'], openPass: [words, pass, way], passRows: [pass, way, pass, words], passFree: [pass, words], passLedger: [pass, doubles, doubles],
   passWay: [pass, way, fd, flag, fd, flag, size, bytes], passTake: [pass, way, list], closePass: [pass],
   // What a process gives up is gone for good, so these get only what they must refuse.
   setResourceLimit: ['noResource', size], installFilter: ['noProgram'], closeOnExecFrom: [fd],

@@ -1,0 +1,69 @@
+/**
+ * Numbers that TypeScript and the native pass (`pass.ts`) share in arrays, by their places: the same as in
+ * `bindings/message_pass.h`.
+ */
+
+/** Words of a connection: the same as in `bindings/message_pass.h`. */
+export const enum Word {
+  /** While one of the first eight is not 0, TypeScript takes the way: the flow of that way holds something. */
+  RequestFlow,
+  EventFlow,
+  /** Something is gathered that has not left. */
+  ToServerHolds,
+  ToClientHolds,
+  /** The channel does not send at once. */
+  ToServerBusy,
+  ToClientBusy,
+  /** Requests are kept back: each is asked about. */
+  Holding,
+  /** Something is to be said before the next event. */
+  Waiting,
+  /** Ids of the client's below that were in use before. */
+  ClientLength,
+  /** Ids of ours below that are not simply free when they are confirmed. */
+  FirstReused,
+  FreeCount,
+  /** Callbacks that the client waits for. */
+  Callbacks,
+  /** How often the compositor has called one. */
+  Answers,
+  /** Of each way: what was received (see `NOTHING_TAKEN`), how much of it has passed, how much of that was sent. */
+  RequestTaken,
+  RequestPassed,
+  RequestSent,
+  EventTaken,
+  EventPassed,
+  EventSent,
+  /** Batches that went through without TypeScript. */
+  Batches,
+  /** Rectangles of damage that a steady frame may have; 0: there is none. */
+  FrameDamage,
+  /** Steady frames that passed. */
+  Frames,
+  Count,
+}
+
+/** Numbers of a pace that the pass counts in as well. */
+export const enum Entry {
+  Ahead,
+  Window,
+  Credit,
+  Rests,
+  Spoke,
+  AskAfter,
+  Unasked,
+  Turn,
+  TurnCost,
+  Slice,
+  MostSlice,
+  Count,
+}
+
+/** Numbers of a connection that the pass counts in as well. */
+export const enum OwnEntry {
+  Unasked,
+  Number,
+  /** 1: the VM knows it as one that owes. */
+  Owes,
+  Count,
+}
