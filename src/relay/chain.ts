@@ -88,8 +88,8 @@ export class Chains {
       chain = {
         requests: this.#table(iface.requests, name, 'requests'),
         events: this.#table(iface.events, name, 'events'),
-        made: this.#concerns.flatMap(concern => (concern.made?.[name] as Made | undefined) ?? []),
-        gone: this.#concerns.flatMap(concern => (concern.gone?.[name] as Gone | undefined) ?? []),
+        made: listed(this.#concerns.map(concern => concern.made?.[name] as Made | undefined)),
+        gone: listed(this.#concerns.map(concern => concern.gone?.[name] as Gone | undefined)),
       };
       this.#built.set(iface, chain);
     }
@@ -108,6 +108,14 @@ export class Chains {
     tables.set(handled[0]!, { handled, table });
     return table;
   }
+}
+
+/** For most interfaces there is none. */
+const NONE: readonly never[] = [];
+
+function listed<T>(items: readonly (T | undefined)[]): readonly T[] {
+  const there = items.filter(isThere);
+  return there.length === 0 ? NONE : there;
 }
 
 /** Tables of shared concerns alone, by what the first of them handles. */
