@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "arguments.h"
@@ -103,6 +104,33 @@ NAN_METHOD(ListenUnix) {
     return ThrowSystemError(error, "listen", details);
   }
   info.GetReturnValue().Set(fd);
+}
+
+NAN_METHOD(SendDatagram) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("sendDatagram", info);
+  const Nan::Utf8String path(info[0]);
+  const Nan::Utf8String text(info[1]);
+  sockaddr_un address;
+  if (!arguments.Text(0, "path", path) || !arguments.Text(1, "text", text) || !MakeAddress("sendto", path, &address)) {
+    return;
+  }
+  ErrorDetails details;
+  details.path = *path;
+  socklen_t size = sizeof address;
+  if (address.sun_path[0] == '@') {
+    // A name without a file, which has no NUL at its end.
+    size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path)) + static_cast<socklen_t>(path.length());
+    address.sun_path[0] = '\0';
+  }
+  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return ThrowSystemError(errno, "socket", details);
+  environment.counters.fdsOpened++;
+  const ssize_t sent = sendto(fd, *text, static_cast<size_t>(text.length()), MSG_NOSIGNAL | MSG_DONTWAIT,
+                              reinterpret_cast<const sockaddr*>(&address), size);
+  const int error = errno;
+  environment.CloseFd(fd);
+  if (sent < 0) return ThrowSystemError(error, "sendto", details);
 }
 
 NAN_METHOD(Accept) {
@@ -269,6 +297,7 @@ void InitializeSockets(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "socketpair", Socketpair, data);
   Nan::SetMethod(target, "connectUnix", ConnectUnix, data);
   Nan::SetMethod(target, "listenUnix", ListenUnix, data);
+  Nan::SetMethod(target, "sendDatagram", SendDatagram, data);
   Nan::SetMethod(target, "accept", Accept, data);
   Nan::SetMethod(target, "send", Send, data);
   Nan::SetMethod(target, "recv", Recv, data);

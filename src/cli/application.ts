@@ -48,8 +48,8 @@ export class EndSignals {
 
 /** The environment of an application whose display is the socket `display`. */
 export function applicationEnvironment(display: string, directory: string): NodeJS.ProcessEnv {
-  // A connection that we were given ourselves would come before WAYLAND_DISPLAY.
-  const { WAYLAND_SOCKET: _, ...env } = process.env;
+  // A connection that we were given ourselves would come before WAYLAND_DISPLAY, and our service manager is not its.
+  const { WAYLAND_SOCKET: _, NOTIFY_SOCKET: __, ...env } = process.env;
   return { ...env, WAYLAND_DISPLAY: display, XDG_RUNTIME_DIR: env.XDG_RUNTIME_DIR ?? directory };
 }
 

@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { DEFAULT_MAX_POOLS } from '../client/app-pool.js';
 import { ClientProxy } from '../client/proxy.js';
+import { makeRoom, socketPath } from '../client/socket-place.js';
 import { untilNobodyIsLeft } from '../client/stay.js';
 import { processCounters } from '../observe/native-counters.js';
 import { passesByDefault } from '../relay/pass.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
+import type { OwnedFd } from '../system/fd.js';
 import { makeRuntimeDirectory } from '../system/runtime-directory.js';
+import { givenSockets, tellServiceManager } from '../system/service-manager.js';
 import { isNoSuchServer, openDevice, type Device } from '../virtwl/device.js';
 import { Application, applicationEnvironment, EndSignals } from './application.js';
 import { DEVICE_OPTIONS } from './device-options.js';
@@ -24,6 +27,12 @@ const OPTIONS = {
     'the host server to connect to: "wayland" for the compositor VM, "display" for the host\'s own',
     TEXT,
     'wayland',
+  ),
+  socket: optional(
+    '--socket <where>',
+    'the Wayland socket to make: a name in XDG_RUNTIME_DIR (wayland-0), or a path. A socket that a service manager gives ' +
+      '(LISTEN_FDS) is taken as that one. Default: one in a directory of its own',
+    TEXT,
   ),
   timeout: optional(
     '--timeout <seconds>',
@@ -66,9 +75,17 @@ export function register(program: Command): void {
         throw error;
       }
       const directory = makeRuntimeDirectory('run');
+      let place: Place;
+      try {
+        place = placeOf(options.socket, directory);
+      } catch (error) {
+        device.close();
+        rmSync(directory, { recursive: true, force: true });
+        throw error;
+      }
       const proxy = new ClientProxy({
         device,
-        path: join(directory, 'wayland-0'),
+        ...place,
         server: options.server,
         maxPools: options.maxPools,
         trace: tracing(options.trace),
@@ -111,11 +128,35 @@ function lookForServer(device: Device, server: string): void {
   }
 }
 
+interface Place {
+  readonly path: string;
+  readonly listening?: OwnedFd;
+}
+
+/** Where the socket is, and the socket itself where it was given. */
+function placeOf(where: string | undefined, directory: string): Place {
+  const given = givenSockets();
+  const [first, ...more] = given;
+  const path = where === undefined ? join(directory, 'wayland-0') : socketPath(where);
+  if (first !== undefined && (more.length > 0 || where === undefined)) {
+    for (const { socket } of given) socket.close();
+    const why = more.length > 0 ? 'it takes one' : 'its place has to be said as well: --socket PATH';
+    throw new Error(
+      `the service manager gives ${given.length === 1 ? 'a socket' : `${given.length} sockets`} (LISTEN_FDS): ${why}`,
+    );
+  }
+  if (first !== undefined) return { path, listening: first.socket };
+  if (where !== undefined) makeRoom(path);
+  return { path };
+}
+
 /** Says where the socket is and serves it until a signal comes, or no compositor. */
 async function untilSignal(path: string, waiting: Waiting): Promise<number> {
   const signals = new EndSignals();
   process.stdout.write(`WAYLAND_DISPLAY=${path}\n`);
+  tellServiceManager('READY=1', `STATUS=serving ${path}`);
   const status = await Promise.race([waiting.givenUp, once(signals.signal, 'abort').then(() => 0)]);
+  tellServiceManager('STOPPING=1');
   signals.close();
   return status;
 }

@@ -5,6 +5,7 @@
  */
 import { EventEmitter } from 'eventemitter3';
 import { AllocatorClient } from '../allocator/client.js';
+import type { OwnedFd } from '../system/fd.js';
 import { type UnixSocket } from '../system/unix-socket.js';
 import { UnixListener } from '../system/unix-listener.js';
 import type { Device } from '../virtwl/device.js';
@@ -22,6 +23,8 @@ export interface ClientProxyOptions {
   readonly device: Device;
   /** Where the Wayland socket is made; WAYLAND_DISPLAY of the applications. */
   readonly path: string;
+  /** A socket that listens at `path` already; the proxy's, also when its constructor throws. */
+  readonly listening?: OwnedFd | undefined;
   /** The host server that links connect to. Default: `wayland`. */
   readonly server?: string;
   /** `wl_shm` pools of all applications at a time. Default: 16,384, `DEFAULT_MAX_POOLS` in `app-pool.ts`. */
@@ -72,7 +75,8 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     this.#device = options.device;
     this.#transfers = new Transfers(options.device, { ended: () => this.#left() });
     this.#server = options.server ?? 'wayland';
-    this.#listener = UnixListener.listen(options.path);
+    const { path, listening } = options;
+    this.#listener = listening === undefined ? UnixListener.listen(path) : UnixListener.adopt(listening, path);
     this.#listener.on('connection', app => this.#accept(app));
     this.#listener.on('error', error => this.emit('problem', error));
   }

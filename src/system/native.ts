@@ -137,6 +137,11 @@ export interface Native {
   connectUnix(path: string): number;
   /** bind + listen; the path must not exist (EADDRINUSE) and has at most 107 bytes. Removing it is the caller's. */
   listenUnix(path: string, backlog: number): number;
+  /**
+   * Sends one datagram to the Unix socket at `path`, without waiting; with `@` at its beginning, to a name of the abstract
+   * namespace. Throws with ENOENT, ECONNREFUSED, EAGAIN where nobody takes it.
+   */
+  sendDatagram(path: string, text: string): void;
   /** The accepted fd, or -1 when none waits. */
   accept(fd: number): number;
   /**

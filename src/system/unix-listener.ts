@@ -57,12 +57,20 @@ export class UnixListener extends EventEmitter<UnixListenerEvents> {
     return new UnixListener(path, options);
   }
 
+  /**
+   * Accepts on a socket that somebody else has bound at `path` and listens already, which stays there afterwards. Takes
+   * ownership of it, also when it throws: EINVAL, ENOTSOCK for one that does not listen.
+   */
+  static adopt(socket: OwnedFd, path: string, options?: UnixListenerOptions): UnixListener {
+    return new UnixListener(path, options, { socket, unlink: () => {} });
+  }
+
   private constructor(
     readonly path: string,
     options: UnixListenerOptions = {},
+    { socket, unlink }: BoundPath = bindPath(path, options.backlog ?? 128),
   ) {
     super();
-    const { socket, unlink } = bindPath(path, options.backlog ?? 128);
     this.#unlink = unlink;
     try {
       this.#accepting = new AcceptingSocket(
