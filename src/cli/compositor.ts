@@ -10,6 +10,7 @@ import { SparePointers } from '../../compositor-glue/spare-pointer.js';
 import { DEFAULT_VM_SHARE, shareOf } from '../../compositor-glue/vm-account.js';
 import { processCounters } from '../observe/native-counters.js';
 import { passesByDefault } from '../relay/pass.js';
+import { tellServiceManager } from '../system/service-manager.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
 import { ProtocolError } from '../relay/call.js';
@@ -105,8 +106,10 @@ export function register(program: Command): void {
       const taken = new Promise<Error>(resolve => broker.on('taken', resolve));
       broker.start();
       process.stdout.write(`WAYLAND_DISPLAY=${display}\n`);
+      tellServiceManager('READY=1', `STATUS=serving clients of other VMs on ${display}`);
 
       const shutDown = async (): Promise<void> => {
+        tellServiceManager('STOPPING=1');
         broker.close();
         glue.close();
         spares.close();
