@@ -40,6 +40,7 @@ import {
   optional,
   PATH,
   required,
+  TEXT,
   VM_NAME,
   withDefault,
   type Kind,
@@ -78,6 +79,12 @@ const MAPPINGS: Kind<number> = {
 
 const OPTIONS = {
   vm: required('--vm <name>', 'name of the VM, as it shows in logs', VM_NAME),
+  config: optional(
+    '--config <file>',
+    "options, one a line and without dashes (allocator 2G); what is given here holds in place of the file's. Without " +
+      '--vm the VM is called as the file (work.conf)',
+    TEXT,
+  ),
   loopback: optional('--loopback <dir>', 'directory for the sockets, made when it is not there', PATH),
   allocator: optional(
     '--allocator <budget>',

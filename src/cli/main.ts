@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { expectStatusQuestions } from '../observe/status.js';
+import { CONFIG_OPTION, withConfigFile } from './config-file.js';
 import { fail } from './failure.js';
 import { addLogOptions } from './log-options.js';
 
@@ -38,7 +39,11 @@ async function main(argv: readonly string[]): Promise<void> {
     command.exitOverride().showHelpAfterError('(add --help for what can be given)');
     addLogOptions(command);
   }
-  await program.parseAsync(argv, { from: 'user' });
+  const [name = '', ...rest] = argv;
+  const command = program.commands.find(each => each.name() === name);
+  const configured = command?.options.some(({ long }) => long === CONFIG_OPTION) === true;
+  const args = configured ? [name, ...withConfigFile(command!, rest)] : argv;
+  await program.parseAsync(args, { from: 'user' });
 }
 
 /** The subcommands that are to be loaded for this first word: one, none, or for the help and for mistakes all. */
