@@ -25,6 +25,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   doctor: () => import('./doctor.js'),
   demo: () => import('./demo.js'),
   vm: () => import('./vm.js'),
+  units: () => import('./units.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {
