@@ -84,7 +84,7 @@ export async function runConfined(confinement: Confinement, options: RunOptions 
     const seen = whyNoNamespaces().map(reason => `${reason}; `);
     throw new Error(
       `cannot confine the ${name}: ${launched.program} ended with status ${status}, and says above why; ` +
-        `where it may not make namespaces, they have to be allowed; ${seen.join('')}${ADVICE}`,
+        `where it may not make namespaces, they have to be allowed, which no setting does in a chroot; ${seen.join('')}${ADVICE}`,
     );
   } finally {
     if (confined !== undefined) confined.gone = true;
