@@ -15,7 +15,7 @@ import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
 import { ProtocolError } from '../relay/call.js';
 import type { Log } from '../observe/log.js';
-import { openDevice, type Device } from '../virtwl/device.js';
+import { isNoSuchServer, openDevice, type Device } from '../virtwl/device.js';
 import { DEVICE_OPTIONS } from './device-options.js';
 import { addOptions, BYTES, flag, optional, PATH, TEXT, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
@@ -101,13 +101,17 @@ export function register(program: Command): void {
       );
       const broker = new BrokerLink(device);
       broker.on('client', (vm, link) => glue.serve(vm, link));
-      broker.on('down', reason => log.warning(`the broker is not there: ${reason.message}`));
+      // The first attempt tells at once whether the host has a way to the broker for this VM; one that it had may come back.
+      let noWay: Error | undefined;
+      let attempted = false;
+      broker.on('down', reason => {
+        if (!attempted && isNoSuchServer(reason)) noWay = reason;
+        else log.warning(`the broker is not there: ${reason.message}`);
+      });
       broker.on('up', () => log.info('clients can come'));
       const taken = new Promise<Error>(resolve => broker.on('taken', resolve));
       broker.start();
-      process.stdout.write(`WAYLAND_DISPLAY=${display}\n`);
-      tellServiceManager('READY=1', `STATUS=serving clients of other VMs on ${display}`);
-
+      attempted = true;
       const shutDown = async (): Promise<void> => {
         tellServiceManager('STOPPING=1');
         broker.close();
@@ -117,6 +121,14 @@ export function register(program: Command): void {
         await compositor?.stop();
         device.close();
       };
+      if (noWay !== undefined) {
+        await shutDown();
+        throw new Error(
+          `no clients can come: ${noWay.message}; ${device.path} has to be that of the VM whose "virtwl host" has --compositor`,
+        );
+      }
+      process.stdout.write(`WAYLAND_DISPLAY=${display}\n`);
+      tellServiceManager('READY=1', `STATUS=serving clients of other VMs on ${display}`);
       const signalled = new Promise<undefined>(resolve => {
         for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(undefined));
       });

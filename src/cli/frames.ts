@@ -114,7 +114,9 @@ async function check(options: Options, fault: Fault | undefined): Promise<RunRep
     const which = output === undefined ? {} : { output };
     let capturer: Capturer | undefined;
     if (typeof capture === 'string') {
-      screen = await connectDisplay(UnixSocket.connect(capture), options.connectTimeout);
+      screen = await named('--capture', capture, async () =>
+        connectDisplay(UnixSocket.connect(capture), options.connectTimeout),
+      );
       capturer = await Capturer.open(screen, which);
     } else if (capture !== false) {
       const { display, source } = client;
@@ -161,11 +163,27 @@ async function check(options: Options, fault: Fault | undefined): Promise<RunRep
 }
 
 async function connect(options: Options): Promise<DirectClient> {
-  if (options.display !== undefined) return DirectClient.overSocket(options.display, options.connectTimeout);
+  const { display } = options;
+  if (display !== undefined) {
+    return named('--display', display, () => DirectClient.overSocket(display, options.connectTimeout));
+  }
   const device = openDevice(options);
   try {
     return await DirectClient.overDevice(device, options.server, options.connectTimeout);
   } finally {
     device.close();
+  }
+}
+
+/** Has what fails say which option named the socket. */
+async function named<T>(option: string, path: string, connecting: () => Promise<T>): Promise<T> {
+  try {
+    return await connecting();
+  } catch (error) {
+    throw new Error(
+      `cannot connect to the compositor at ${path} (${option}): ${(error as Error).message}; is this its Wayland socket, and ` +
+        'does it run?',
+      { cause: error },
+    );
   }
 }

@@ -178,11 +178,20 @@ export function register(program: Command): void {
           exitCode: 2,
         });
       }
+      // Nothing would ever be in that directory. A VM that has a wl device boots without a server, and is only warned.
+      if (options.socket?.device === undefined && serversOf(options).length === 0) {
+        command.error(`error: the directory of --loopback would stay empty: ${NO_SERVER}`, { exitCode: 2 });
+      }
       if (options.print !== undefined) return printArguments(options.print, options);
       if (!(await ranConfined(sandbox, () => confinedHost(options)))) await serve(options);
     });
   addSandboxOption(addOptions(host, OPTIONS));
 }
+
+/** What is said where no option turns a server on, with those that do. */
+const NO_SERVER =
+  'no server is turned on for this VM, so it reaches nothing: give --wayland to an application VM, --allocator BUDGET and ' +
+  '--compositor to the compositor VM, --probe for "virtwl probe", or --socket NAME=PATH';
 
 /** Serves until a signal comes. */
 export async function serve(options: HostOptions): Promise<void> {
@@ -215,7 +224,7 @@ export async function serve(options: HostOptions): Promise<void> {
       taken: another.found,
     });
     if (serversOf(options).length === 0) {
-      log.about(options.vm).warning('no server is turned on for this VM: it reaches nothing; see "virtwl host --help"');
+      log.about(options.vm).warning(NO_SERVER);
     }
     answerStatus(countersOf(host), () => ({ vm: options.vm }));
     serveLockedDown();

@@ -26,6 +26,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   demo: () => import('./demo.js'),
   vm: () => import('./vm.js'),
   units: () => import('./units.js'),
+  completion: () => import('./completion.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -47,11 +48,14 @@ async function main(argv: readonly string[]): Promise<void> {
   await program.parseAsync(args, { from: 'user' });
 }
 
-/** The subcommands that are to be loaded for this first word: one, none, or for the help and for mistakes all. */
+/** The one that speaks of all the others. */
+const COMPLETION = 'completion';
+
+/** The subcommands that are to be loaded for this first word: one, none, or for the help, mistakes and completions all. */
 function asked(word: string | undefined): readonly string[] {
   const names = Object.keys(SUBCOMMANDS);
   if (word === '--version' || word === '-V') return [];
-  return word !== undefined && names.includes(word) ? [word] : names;
+  return word !== undefined && word !== COMPLETION && names.includes(word) ? [word] : names;
 }
 
 function packageVersion(): string {

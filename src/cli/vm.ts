@@ -24,7 +24,12 @@ const BOOT_OPTIONS = {
     TEXT,
   ),
   run: optional('--run <script>', 'run this there, print its output as it comes, and end with its status', TEXT),
-  runSeconds: withDefault('--run-seconds <count>', 'how long that may take', COUNT, DEFAULT_RUN_SECONDS),
+  runSeconds: withDefault(
+    '--run-seconds <count>',
+    'seconds after which that is given up, with what it has printed until then',
+    COUNT,
+    DEFAULT_RUN_SECONDS,
+  ),
   memory: withDefault('--memory <size>', 'its memory', { ...BYTES, parse: parseMemory }, DEFAULT_MEMORY_BYTES),
   name: optional('--name <name>', 'as it shows in messages', TEXT),
   quiet: flag('-q, --quiet', 'do not show its console'),

@@ -50,7 +50,7 @@ const WATCH_ADVICE =
 /** What to do where namespaces are forbidden; see docs/troubleshooting.md. */
 export const NAMESPACES_ADVICE =
   'allow user namespaces (docs/troubleshooting.md, "Namespaces"), or run as an ordinary user of the machine itself ' +
-  'instead of in a container';
+  'instead of in a container or a chroot';
 
 /** Memory that budgets come out of. It is only told: who gives a VM more than there is has to know. */
 export function tellMemory(meminfo = readFileSync('/proc/meminfo', 'utf8')): Finding {

@@ -3,11 +3,11 @@
  * product's are, by each of them, and tries to get out.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { messageOf, type Finding } from './finding.js';
 import { NAMESPACES_ADVICE } from './budget.js';
 import { findProgram, type Sandbox } from '../sandbox/launcher.js';
+import { whyNoNamespaces } from '../sandbox/namespaces.js';
 
 /** The program that tries to get out, compiled. */
 const ATTEMPTS = fileURLToPath(new URL('confined-attempts.js', import.meta.url));
@@ -42,33 +42,9 @@ export function checkBubblewrap(): Finding {
   return {
     name,
     state: 'fails',
-    detail: [`${version}, but it may not make namespaces: ${said}`, ...reasons()].join('; '),
+    detail: [`${version}, but it may not make namespaces: ${said}`, ...whyNoNamespaces()].join('; '),
     advice: NAMESPACES_ADVICE,
   };
-}
-
-/** Settings by which namespaces are forbidden, as far as they can be seen. */
-export function reasons(read: (path: string) => string = path => readFileSync(path, 'utf8')): string[] {
-  const is = (path: string, value: string): boolean => {
-    try {
-      return read(path).trim() === value;
-    } catch {
-      return false; // this kernel has no such setting
-    }
-  };
-  const found: string[] = [];
-  if (is('/proc/sys/user/max_user_namespaces', '0')) found.push('user.max_user_namespaces is 0');
-  if (is('/proc/sys/kernel/unprivileged_userns_clone', '0')) found.push('kernel.unprivileged_userns_clone is 0');
-  if (is('/proc/sys/kernel/apparmor_restrict_unprivileged_userns', '1')) {
-    found.push('kernel.apparmor_restrict_unprivileged_userns is 1');
-  }
-  try {
-    const filtered = /^Seccomp:\s*2$/m.test(read('/proc/self/status'));
-    if (filtered) found.push('this process is under a system call filter, as in a container');
-  } catch {
-    // no /proc: then there is more amiss than this
-  }
-  return found;
 }
 
 /**

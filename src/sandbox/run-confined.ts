@@ -14,6 +14,7 @@ import { bubblewrapWorks, launchInBubblewrap } from './bubblewrap.js';
 import { CONFINED_ENV, EARLY_REFUSALS, filterArchitecture, VALUE_FD, type Confinement } from './confinement.js';
 import { findProgram, FIRST_INHERITED_FD, STATUS_FD, type Launched, type Sandbox } from './launcher.js';
 import { launchInMinijail, MINIJAIL } from './minijail.js';
+import { whyNoNamespaces } from './namespaces.js';
 import { compileRefusals } from './seccomp.js';
 
 /** Environment variables that a confined process keeps. */
@@ -80,9 +81,10 @@ export async function runConfined(confinement: Confinement, options: RunOptions 
       return { status: 128 + constants.signals[confined.killedBy], signal: undefined };
     }
     if (launched.ran) return { status, signal: signalOf(status) };
+    const seen = whyNoNamespaces().map(reason => `${reason}; `);
     throw new Error(
       `cannot confine the ${name}: ${launched.program} ended with status ${status}, and says above why; ` +
-        `where it may not make namespaces, they have to be allowed; ${ADVICE}`,
+        `where it may not make namespaces, they have to be allowed, which no setting does in a chroot; ${seen.join('')}${ADVICE}`,
     );
   } finally {
     if (confined !== undefined) confined.gone = true;

@@ -2,9 +2,11 @@
  * Listening sockets that only their owner may connect to, made in place of what a killed process left behind.
  */
 import { lstatSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { codeOf } from './errno.js';
 import type { OwnedFd } from './fd.js';
 import { native } from './native.js';
+import { adviceFor } from './private-directory.js';
 import { bindPath, UnixListener, type UnixListenerOptions } from './unix-listener.js';
 
 /**
@@ -42,11 +44,13 @@ export class BoundSocket {
 }
 
 function privately<T>(path: string, who: string, listen: () => T): T {
-  removeStale(path, who);
   // The mode is set while the socket is made: a later chmod would leave a moment in which others can connect.
   const umask = process.umask(0o177);
   try {
+    removeStale(path, who);
     return listen();
+  } catch (error) {
+    throw listenError(path, error);
   } finally {
     process.umask(umask);
   }
@@ -72,4 +76,12 @@ export function removeStale(path: string, who: string): void {
 
 function inUse(message: string): Error {
   return Object.assign(new Error(message), { code: 'EADDRINUSE' });
+}
+
+/** The same error, with what to do where its errno tells. */
+function listenError(path: string, cause: unknown): unknown {
+  const code = codeOf(cause);
+  const advice = adviceFor(code, dirname(path));
+  if (advice === undefined) return cause;
+  return Object.assign(new Error(`cannot listen at ${path} (${code}): ${advice}`, { cause }), { code });
 }

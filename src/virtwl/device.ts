@@ -69,8 +69,11 @@ export function openDevice(options: DeviceOptions = {}): Device {
 
 /** What connecting fails with where the host offers this VM no such server: in loopback, and by the driver. */
 const NO_SUCH_SERVER: readonly (string | undefined)[] = ['ENOENT', 'ENODEV', 'EINVAL'];
+/** The same where what was given as the device is none: that does not change either. */
+const NO_DEVICE = 'ENOTTY';
 
-/** Whether `connect` threw because the host offers this VM no such server. */
+/** Whether `connect` threw because the host offers this VM no such server, or the device is none: waiting does not help. */
 export function isNoSuchServer(error: unknown): boolean {
-  return NO_SUCH_SERVER.includes((error as NodeJS.ErrnoException).code);
+  const { code } = error as NodeJS.ErrnoException;
+  return code === NO_DEVICE || NO_SUCH_SERVER.includes(code);
 }

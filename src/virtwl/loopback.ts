@@ -2,7 +2,7 @@
  * Loopback: a directory of Unix sockets stands in for the host's servers, and this process for the guest. A context is a
  * connection to the socket of that name, memory is a memfd, a pipe is a pipe. The limits are virtio_wl's.
  */
-import { statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
@@ -89,11 +89,23 @@ export class LoopbackDevice implements Device {
   }
 }
 
+/** What the directory has instead: it may be another VM's. */
+function offered(path: string): string {
+  try {
+    const sockets = readdirSync(path, { withFileTypes: true }).filter(entry => entry.isSocket());
+    const names = sockets.map(({ name }) => name).sort();
+    return names.length === 0 ? 'there is none in this directory' : `in this directory are ${names.join(', ')}`;
+  } catch (error) {
+    return `the directory cannot be read: ${(error as Error).message}`;
+  }
+}
+
 function connectError(name: string, path: string, cause: unknown): Error {
   const code = (cause as NodeJS.ErrnoException).code;
   let hint: string;
-  if (code === 'ENOENT') hint = 'the host offers this VM no such server; "virtwl host" turns each one on with a flag';
-  else if (code === 'ECONNREFUSED')
+  if (code === 'ENOENT') {
+    hint = `the host offers this VM no such server; ${offered(path)}; "virtwl host" turns each one on with a flag`;
+  } else if (code === 'ECONNREFUSED')
     hint = 'its socket is there, but no process listens on it: the host process is gone';
   else if (code === 'EAGAIN') hint = 'too many connections wait for it already: try again later';
   else hint = cause instanceof Error ? cause.message : String(cause);

@@ -105,6 +105,7 @@ function openError(path: string, cause: unknown): Error {
   let hint = cause instanceof Error ? cause.message : String(cause);
   if (code === 'ENOENT') hint = 'it does not exist; load the virtio_wl driver and give the VM a wl device';
   if (code === 'EACCES') hint = 'permission denied; give this user read and write access to it';
+  if (code === 'EISDIR') hint = 'it is a directory (EISDIR); a loopback directory is given with --loopback';
   if (code === 'ENXIO' || code === 'ENODEV') hint = 'the driver has no device behind it; give the VM a wl device';
   return Object.assign(new Error(`cannot open the virtio_wl device ${path}: ${hint}`), { code, errno, cause });
 }

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import t from 'tap';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
@@ -22,6 +23,9 @@ for (const [name, as] of users) {
     t.teardown(() => rmSync(directory, { recursive: true, force: true }));
     const loopback = join(directory, 'vm');
     mkdirSync(loopback);
+    // A host whose broker says nothing.
+    const host = createServer(() => {}).listen(join(loopback, 'compositor'));
+    t.teardown(() => host.close());
     const config = join(directory, 'sway.config');
     writeFileSync(config, 'xwayland disable\n');
     const [program, ...args] = [...as, process.execPath, VIRTWL, 'compositor', '--headless', '--loopback', loopback];

@@ -1,8 +1,8 @@
 /**
- * The manual page knows every command and every option that the program has.
+ * The manual page knows every command, option, default and environment variable that the program has, and no other.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 import t from 'tap';
 
@@ -67,6 +67,64 @@ for (const name of [...described, 'vm boot']) {
     }
   });
 }
+
+// `vm boot` has its options in one paragraph, which the test above reads.
+for (const name of described.filter(each => each !== 'vm')) {
+  t.test(`virtwl ${name}: the manual page tells no default that the code has not`, async t => {
+    const section = manual.split(`.SS virtwl ${name}`)[1]?.split(/\n\.S[SH] /)[0] ?? '';
+    const known = defaultsOf(help(name));
+    let told = 0;
+    for (const paragraph of section.split('\n.TP\n').slice(1)) {
+      const [, option = ''] = /(--[a-z][a-z-]*)/.exec(paragraph) ?? [];
+      const [, value = ''] = /[Dd]efault:\s+(\d[\d,]*[KMGT]?)\b/.exec(paragraph) ?? [];
+      if (option === '' || value === '') continue;
+      told++;
+      t.equal(known.get(option), value.replaceAll(',', ''), option);
+    }
+    t.pass(`${told} numbers`);
+  });
+}
+
+t.test('the troubleshooting page says how long the broker lets a client wait', async t => {
+  const seconds = defaultsOf(help('broker')).get('--wait-seconds');
+  t.match(
+    readFileSync('docs/troubleshooting.md', 'utf8'),
+    new RegExp(`after ${seconds} seconds \\(\`virtwl broker --wait-seconds\`\\)`),
+  );
+  t.match(manual, new RegExp(`after ${seconds} seconds \\(its\\n.BR --wait-seconds`));
+});
+
+t.test('environment variables', async t => {
+  const section = manual.split('.SH ENVIRONMENT')[1]!.split('\n.SH ')[0]!;
+  const told = [...section.matchAll(/^\.TP\n\.B (\w+)$/gm)].map(([, name = '']) => name);
+  /** What one process of ours tells another, and is nobody else's. */
+  const internal = ['VIRTWL_CONFINED'];
+  const sources = ['src', 'compositor-glue'].flatMap(root =>
+    readdirSync(root, { recursive: true, encoding: 'utf8' })
+      .filter(name => name.endsWith('.ts'))
+      .map(name => readFileSync(`${root}/${name}`, 'utf8')),
+  );
+  const heeded = new Set(
+    sources.flatMap(text =>
+      [...text.matchAll(/env\.(VIRTWL_\w+|XDG_\w+)|(?:_ENV = |env: )'(VIRTWL_\w+)'/g)].map(
+        ([, name, declared]) => name ?? declared!,
+      ),
+    ),
+  );
+  t.ok(heeded.size > 10, `${heeded.size} in the code`);
+  for (const name of heeded) if (!internal.includes(name)) t.ok(told.includes(name), `tells of ${name}`);
+  for (const name of told.filter(each => each.startsWith('VIRTWL_'))) t.ok(heeded.has(name), `${name} is heeded`);
+});
+
+t.test('what is printed has no colours, as the manual page says', async t => {
+  const rooms = ['src/cli', 'src/observe', 'src/doctor', 'src/probe', 'src/frames'];
+  for (const room of rooms) {
+    const files = readdirSync(room, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
+    for (const file of files) {
+      t.notMatch(readFileSync(`${room}/${file}`, 'utf8'), /\\(?:x1b|u001b|033|e)\[[0-9;]*m|styleText/i, file);
+    }
+  }
+});
 
 t.test('the manual page has no section for a command that is not there', async t => {
   const sections = [...manual.matchAll(/^\.SS virtwl ([a-z]+)/gm)].map(([, name]) => name);

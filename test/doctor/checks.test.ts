@@ -13,7 +13,6 @@ import {
   compareVersions,
   describeBytes,
 } from '../../src/doctor/machine.js';
-import { reasons } from '../../src/doctor/sandbox.js';
 import { tellKvm, tellQemu } from '../../src/doctor/vms.js';
 import { fakePath } from '../fake-path.js';
 
@@ -71,39 +70,6 @@ t.test('memory', async t => {
   t.match(tellMemory('MemTotal: 9 kB\nMemAvailable:    2097152 kB\n'), { state: 'note', detail: /^2\.0 GiB/ });
   t.match(tellMemory(''), { state: 'note', detail: /not told/ });
   t.equal(describeBytes(1.5 * 2 ** 20), '1.5 MiB');
-});
-
-t.test('settings by which namespaces are forbidden', async t => {
-  const told = (files: Record<string, string>) =>
-    reasons(path => {
-      const text = files[path];
-      if (text === undefined) throw new Error('ENOENT');
-      return text;
-    });
-  t.same(told({}), []);
-  t.same(
-    told({
-      '/proc/sys/user/max_user_namespaces': '31000\n',
-      '/proc/sys/kernel/unprivileged_userns_clone': '1\n',
-      '/proc/sys/kernel/apparmor_restrict_unprivileged_userns': '0\n',
-      '/proc/self/status': 'Name:\tnode\nSeccomp:\t0\n',
-    }),
-    [],
-  );
-  t.same(
-    told({
-      '/proc/sys/user/max_user_namespaces': '0\n',
-      '/proc/sys/kernel/unprivileged_userns_clone': '0\n',
-      '/proc/sys/kernel/apparmor_restrict_unprivileged_userns': '1\n',
-      '/proc/self/status': 'Name:\tnode\nSeccomp:\t2\n',
-    }),
-    [
-      'user.max_user_namespaces is 0',
-      'kernel.unprivileged_userns_clone is 0',
-      'kernel.apparmor_restrict_unprivileged_userns is 1',
-      'this process is under a system call filter, as in a container',
-    ],
-  );
 });
 
 t.test('compositors', async t => {

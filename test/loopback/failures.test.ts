@@ -223,7 +223,7 @@ t.test("the host's processes die while frames run", async t => {
 });
 
 t.test('what is not there is named', async t => {
-  const { stack, env } = await attached(t);
+  const { sway, stack, env } = await attached(t);
   const cases: readonly (readonly [what: string, args: readonly string[], status: number, message: RegExp])[] = [
     ['a compositor', ['compositor', '--', 'nosuch'], 1, /there is no program "nosuch" here: .*apt-get install/],
     [
@@ -253,6 +253,12 @@ t.test('what is not there is named', async t => {
       ['run', '--loopback', '/nonexistent', '--', 'foot'],
       1,
       /no loopback directory \/nonexistent: start/,
+    ],
+    [
+      'the compositor VM, where the directory is another',
+      ['compositor', '--attach', sway.display],
+      1,
+      /^virtwl: no clients can come: .*"compositor".*in this directory are wayland, wayland-status; .*--compositor$/m,
     ],
   ];
   for (const [what, args, status, message] of cases) {

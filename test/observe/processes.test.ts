@@ -52,7 +52,7 @@ async function ready({ child }: Started): Promise<void> {
 
 const BROKER = ['broker', '--directory', 'DIR/broker'];
 /** It has something to say: nothing is turned on. */
-const HOST = ['host', '--vm', 'work', '--loopback', 'DIR/vm'];
+const HOST = ['host', '--vm', 'work', '--socket', 'DIR/vm'];
 
 for (const sandbox of [[], ['--no-sandbox']]) {
   const how = sandbox.length > 0 ? 'unconfined' : 'confined';

@@ -68,8 +68,8 @@ const parts: Record<string, Part> = {
     ...{ writable: [at('device.servers')], readable: [], memory: [WATCH] },
   },
   'host process without a server': {
-    ...(await start(['host', '--vm', 'idle', '--loopback', at('idle')])),
-    ...{ writable: [at('idle')], readable: [], memory: [] },
+    ...(await start(['host', '--vm', 'idle', '--socket', at('idle')])),
+    ...{ writable: [at('idle.servers')], readable: [], memory: [] },
   },
   allocator: {
     ...(await start(['allocator', '--vm', 'alone', '--socket', at('allocator'), '--budget', '1M'])),
@@ -220,7 +220,9 @@ t.test("a broker's directory may not lie in what a host process gets, by no name
 
 t.test('a lower limit of descriptors than ours stays', async t => {
   const args = ['-c', 'ulimit -n 256 && exec "$@"', 'sh', process.execPath, VIRTWL];
-  const confined = new Confined(t, [...args, 'host', '--vm', 'low', '--loopback', at('low')], { command: 'sh' });
+  const confined = new Confined(t, [...args, 'host', '--vm', 'low', '--loopback', at('low'), '--probe'], {
+    command: 'sh',
+  });
   const inner = await confined.says('ready');
   t.same(limitsOf(inner)['Max open files'], ['256', '256']);
 });
@@ -230,7 +232,7 @@ t.test('directories are for their owner alone, confined or not', async t => {
   mkdirSync(open);
   chmodSync(open, 0o777);
   for (const args of [
-    ['host', '--vm', 'open', '--loopback', open],
+    ['host', '--vm', 'open', '--loopback', open, '--probe'],
     ['broker', '--directory', open],
   ]) {
     const confined = new Confined(t, [VIRTWL, ...args]);
