@@ -33,7 +33,7 @@ interface Line {
  */
 export function withConfigFile(command: Command, argv: readonly string[]): string[] {
   const at = argv.findIndex(arg => arg === CONFIG_OPTION || arg.startsWith(`${CONFIG_OPTION}=`));
-  if (at < 0 || argv.indexOf('--') >= 0) return [...argv];
+  if (at < 0 || argv.includes('--')) return [...argv];
   const inline = argv[at]!.startsWith(`${CONFIG_OPTION}=`);
   const path = inline ? argv[at]!.slice(CONFIG_OPTION.length + 1) : argv[at + 1];
   // Commander says what is wrong with that.

@@ -44,7 +44,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const [name = '', ...rest] = argv;
   const command = program.commands.find(each => each.name() === name);
   const configured = command?.options.some(({ long }) => long === CONFIG_OPTION) === true;
-  const args = configured ? [name, ...withConfigFile(command!, rest)] : argv;
+  const args = configured ? [name, ...withConfigFile(command, rest)] : argv;
   await program.parseAsync(args, { from: 'user' });
 }
 
