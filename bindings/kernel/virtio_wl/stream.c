@@ -273,6 +273,7 @@ static int wl_send_begin(struct wl_vfd *vfd, bool nonblock)
 	int ret;
 
 	spin_lock_irq(&wl->out_lock);
+	wl_out_catch_up(wl);
 	ret = wl_send_result(vfd, vfd->send_error);
 	vfd->send_error = 0;
 	if (!ret && wl->gone)
@@ -283,10 +284,12 @@ static int wl_send_begin(struct wl_vfd *vfd, bool nonblock)
 	if (!ret && READ_ONCE(vfd->lost))
 		ret = -ENOENT;
 	if (!ret && nonblock) {
-		if (vfd->sends < WL_SENDS_MAX)
-			vfd->sends++;
-		else
+		if (vfd->sends == WL_SENDS_MAX) {
+			wl_sends_await(vfd);
 			ret = -EAGAIN;
+		} else {
+			vfd->sends++;
+		}
 	}
 	spin_unlock_irq(&wl->out_lock);
 	return ret;
@@ -339,6 +342,7 @@ static long wl_vfd_send_transaction(struct file *file, const void __user *data, 
 	if (ret) {
 		spin_lock_irq(&wl->out_lock);
 		vfd->sends--;
+		wake_up_all(&vfd->in_wait);
 		spin_unlock_irq(&wl->out_lock);
 		wl_vfd_put(vfd);
 	}
