@@ -129,8 +129,10 @@ static void sends(const char* what, size_t size, int told) {
       usleep(PACE_US);
       waited += PACE_US / 1000;
     } while (told && interrupts() == before && waited < PATIENCE_MS);
-    if (interrupts() != before) after++;
-    else if (told) break;
+    if (interrupts() != before)
+      after++;
+    else if (told)
+      break;
   }
   printf("%s: %d, interrupts: %lu, told: %d\n", what, sent, interrupts() - first, after);
   for (i = 0; i < SINKS; i++) close(fds[i]);
