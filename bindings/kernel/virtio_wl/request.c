@@ -12,6 +12,9 @@
  * somebody waits: for an answer, for room in the queue, for one of a vfd's
  * transactions to end, or for the vfds that a transaction brought along to be let
  * go of; and while what lies there takes more than WL_UNAWAITED_MAX.
+ *
+ * A vfd that is closed does not wait for its transactions: the answer of one whose
+ * server does not read comes with the CLOSE, and might never come without.
  */
 
 #include <linux/file.h>
@@ -112,9 +115,8 @@ void wl_request_answered(struct wl_request *req, unsigned int written, int error
 			req->sender->sends_awaited = false;
 			wake_up_all(&req->sender->in_wait);
 		}
-		wl_vfd_put_locked(req->sender);
-		wl_request_put(req);
-	} else if (req->closes || req->abandoned) {
+	}
+	if (req->closes || req->abandoned) {
 		list_add_tail(&req->link, &wl->answered);
 		wl_schedule(wl, &wl->reap_work);
 	} else {
@@ -235,7 +237,7 @@ void wl_out_settle(struct wl_device *wl)
 		wl_out_catch_up(wl);
 }
 
-/* Somebody waits for one of the vfd's transactions to end, or for all. Under out_lock. */
+/* Somebody waits for one of the vfd's transactions to end. Under out_lock. */
 void wl_sends_await(struct wl_vfd *vfd)
 {
 	struct wl_device *wl = vfd->wl;
@@ -251,6 +253,23 @@ void wl_sends_await(struct wl_vfd *vfd)
 			wl_request_await(req);
 	}
 	wl_out_settle(wl);
+}
+
+/*
+ * The vfd ends, before its transactions do. The device has them in the queue before the CLOSE.
+ * Under out_lock.
+ */
+void wl_sends_abandon(struct wl_vfd *vfd)
+{
+	struct wl_request *req;
+
+	lockdep_assert_held(&vfd->wl->out_lock);
+	if (!vfd->sends)
+		return;
+	list_for_each_entry(req, &vfd->wl->flying, link) {
+		if (req->sender == vfd)
+			req->sender = NULL;
+	}
 }
 
 int wl_request_try(struct wl_device *wl, struct wl_request *req)

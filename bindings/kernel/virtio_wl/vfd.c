@@ -9,7 +9,6 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/io.h>
-#include <linux/lockdep.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -91,36 +90,23 @@ static void wl_vfds_wake(struct wl_device *wl)
 	wl_vfds_free(&rested);
 }
 
-static void wl_vfd_last_put_locked(struct kref *ref)
+static void wl_vfd_last_put(struct kref *ref)
 {
 	struct wl_vfd *vfd = container_of(ref, struct wl_vfd, ref);
 	struct wl_device *wl = vfd->wl;
-
-	lockdep_assert_held(&wl->out_lock);
-	atomic_inc(&wl->closing);
-	list_add_tail(&vfd->link, &wl->dying);
-	wl_schedule(wl, &wl->reap_work);
-}
-
-static void wl_vfd_last_put(struct kref *ref)
-{
-	struct wl_device *wl = container_of(ref, struct wl_vfd, ref)->wl;
 	unsigned long flags;
 
+	atomic_inc(&wl->closing);
 	spin_lock_irqsave(&wl->out_lock, flags);
-	wl_vfd_last_put_locked(ref);
+	wl_sends_abandon(vfd);
+	list_add_tail(&vfd->link, &wl->dying);
+	wl_schedule(wl, &wl->reap_work);
 	spin_unlock_irqrestore(&wl->out_lock, flags);
 }
 
 void wl_vfd_put(struct wl_vfd *vfd)
 {
 	kref_put(&vfd->ref, wl_vfd_last_put);
-}
-
-/* Under out_lock. */
-void wl_vfd_put_locked(struct wl_vfd *vfd)
-{
-	kref_put(&vfd->ref, wl_vfd_last_put_locked);
 }
 
 /* Tells the device that the vfd is closed, or, where it does not know it, ends it at once. */
@@ -318,14 +304,15 @@ static __poll_t wl_vfd_poll(struct file *file, poll_table *wait)
 
 	spin_lock_irq(&wl->out_lock);
 	wl_out_catch_up(wl);
+	if (vfd->sends == WL_SENDS_MAX)
+		wl_sends_await(vfd);
+	/* Only now: of those that ended meanwhile, and were not awaited, nobody is told. */
 	if (wl->gone)
 		mask |= EPOLLERR | EPOLLHUP;
 	else if (wl->out->num_free < 2 || !list_empty(&wl->backlog))
 		wl->starved = true;
 	else if (vfd->sends < WL_SENDS_MAX)
 		mask |= EPOLLOUT | EPOLLWRNORM;
-	else
-		wl_sends_await(vfd);
 	wl_out_settle(wl);
 	spin_unlock_irq(&wl->out_lock);
 	return mask;
@@ -340,10 +327,6 @@ static int wl_vfd_release(struct inode *inode, struct file *file)
 		return 0;	/* never armed */
 	close = vfd->close;
 	kref_get(&close->ref);
-	/* Each transaction under way keeps the vfd. */
-	spin_lock_irq(&vfd->wl->out_lock);
-	wl_sends_await(vfd);
-	spin_unlock_irq(&vfd->wl->out_lock);
 	wl_vfd_put(vfd);
 	/*
 	 * After close(2) the id is free and the host has let go. A process that ends

@@ -142,7 +142,7 @@ struct wl_request {
 	struct wl_vfd *vfd;		/* NEW, CLOSE: whom wl_reap() looks after */
 	bool closes;
 	bool abandoned;			/* NEW: the waiter was killed */
-	struct wl_vfd *sender;		/* SEND that nobody waits for, with a reference */
+	struct wl_vfd *sender;		/* SEND that nobody waits for: while it lives */
 	unsigned int file_count;	/* SEND: whose ids are in it */
 	struct file **files;
 	unsigned int answer_size;
@@ -178,6 +178,7 @@ void wl_request_break(struct wl_device *wl);
 void wl_out_catch_up(struct wl_device *wl);
 void wl_out_settle(struct wl_device *wl);
 void wl_sends_await(struct wl_vfd *vfd);
+void wl_sends_abandon(struct wl_vfd *vfd);
 void wl_out_done(struct virtqueue *vq);
 
 /* in.c */
@@ -196,7 +197,6 @@ long wl_ioctl_new(struct wl_device *wl, bool nonblock, void __user *user, size_t
 extern const struct file_operations wl_vfd_fops;
 struct wl_vfd *wl_vfd_new(struct wl_device *wl);
 void wl_vfd_put(struct wl_vfd *vfd);
-void wl_vfd_put_locked(struct wl_vfd *vfd);
 void wl_vfds_forget(struct wl_device *wl);
 void wl_reap(struct work_struct *work);
 void wl_vfds_free(struct list_head *closed);
