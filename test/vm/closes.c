@@ -3,7 +3,7 @@
  * threads each, to servers that read, that echo, and that never read; without waiting and waiting; with memory along;
  * and by being killed. When it ends, all of its files are closed, and nothing of the guest's sends any more: the test
  * looks what the device still has. Needs the servers "echo", "sink", and "stuck", which never reads. Arguments: rounds
- * of each thread, and a seed.
+ * of each thread, and a seed; or "full", for one file that is closed when nothing more can be sent to it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,10 +39,13 @@ static int context(const char* server) {
 }
 
 /* Sends until the server, which does not read, and the device have no room: the last 16 are not answered. */
-static void fill(int fd) {
+static ssize_t fill(int fd) {
+  ssize_t written;
+
   do {
-    while (write(fd, data, 4096) > 0);
+    while ((written = write(fd, data, PAGE)) > 0);
   } while (poll(&(struct pollfd){fd, POLLOUT, 0}, 1, 200) > 0);
+  return written;
 }
 
 static void with_memory(int fd) {
@@ -92,37 +95,39 @@ static void process(unsigned long number) {
 }
 
 int main(int count, char** arguments) {
-  unsigned long number = 0, victims = 0;
+  unsigned long victims = 0;
   pid_t pids[PROCESSES], victim;
   int i, left = PROCESSES;
 
-  if (count == 2 && !strcmp(arguments[1], "full")) {
-    wl = open("/dev/wl0", O_RDWR);
+  wl = open("/dev/wl0", O_RDWR);
+  if (wl < 0 || count < 2) return 1;
+  if (!strcmp(arguments[1], "full")) {
     i = context("stuck");
-    fill(i);
-    close(i);
-    printf("closed\n");
+    printf("full: %s, ", outcome(fill(i)));
+    printf("%s\n", close(i) ? "not closed" : "closed");
     return 0;
   }
-  wl = open("/dev/wl0", O_RDWR);
-  if (wl < 0 || count < 3) return 1;
+  if (count < 3) return 1;
   rounds = strtoul(arguments[1], NULL, 10);
   seed = strtoul(arguments[2], NULL, 10) * 1000 + 1;
   draw_state = seed;
-  for (i = 0; i < PROCESSES; i++, number++)
-    if ((pids[i] = fork()) == 0) process(number);
+  for (i = 0; i < PROCESSES; i++)
+    if ((pids[i] = fork()) == 0) process(i);
   /* And some that do not come to an end by themselves. */
   while (left) {
     if ((victim = fork()) == 0) {
       rounds = ~0ul;
-      process(number + victims);
+      process(PROCESSES + victims);
     }
     victims++;
     usleep(20000 + below(200000));
     kill(victim, SIGKILL);
     waitpid(victim, NULL, 0);
     for (i = 0; i < PROCESSES; i++)
-      if (pids[i] && waitpid(pids[i], NULL, WNOHANG) == pids[i]) pids[i] = 0, left--;
+      if (pids[i] && waitpid(pids[i], NULL, WNOHANG) == pids[i]) {
+        pids[i] = 0;
+        left--;
+      }
   }
   printf("done: %lu rounds, %lu killed\n", PROCESSES * THREADS * rounds, victims);
   return 0;

@@ -1,11 +1,11 @@
 /**
  * What the guest driver's sending costs in interrupts, in a real VM: an answer that nobody waits for costs none, and
- * nothing is lost by that. Counts only, so that how slow the guest is does not matter.
+ * nothing is lost by that, nor left behind by who closes with transactions under way. Counts only, so that how slow the guest is does not matter.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { eventually } from '../eventually.js';
 import { closeAll } from '../../src/system/fd.js';
 import type { UnixSocket } from '../../src/system/unix-socket.js';
@@ -38,13 +38,14 @@ function serve(name: string, connected: (socket: UnixSocket) => void): void {
 }
 serve('sink', socket => socket.start());
 serve('later', socket => waiting.push(socket));
+serve('stuck', socket => t.teardown(() => socket.close()));
 serve('go', socket => [socket, ...waiting.splice(0)].forEach(each => each.start()));
 
 const { machine, device } = await smallGuest(t, {
   name: 'interrupts',
   directory,
-  servers: ['echo', 'sink', 'later', 'go'],
-  programs: ['interrupts'],
+  servers: ['echo', 'sink', 'later', 'go', 'stuck'],
+  programs: ['interrupts', 'closes'],
 });
 const { status, output } = await machine.run('/virtwl/interrupts', TIMEOUT_MS);
 t.comment(output);
@@ -89,6 +90,27 @@ t.test('what is closed with transactions under way is closed at the device', asy
   // Nothing else comes by that the driver would close it then.
   await eventually('nothing', nothing);
   t.equal(device?.counts?.vfds, 0);
+});
+
+/** What the device has of the guest's, once nothing of the guest's says anything any more. */
+async function nothingIsLeft(t: Test): Promise<void> {
+  const holds = (): number => (device?.counts?.vfds ?? NaN) + (device?.counts?.mappings ?? NaN);
+  await eventually('nothing', () => holds() === 0);
+  t.equal(holds(), 0);
+}
+
+t.test('what is closed while its server reads nothing is closed at the device', async t => {
+  const { output } = await machine.run('/virtwl/closes full', TIMEOUT_MS);
+  t.equal(output, 'full: EAGAIN, closed\n');
+  await nothingIsLeft(t);
+});
+
+t.test('many files closed, and processes killed, with transactions under way leave nothing', async t => {
+  for (const seed of [1, 2]) {
+    const { output } = await machine.run(`/virtwl/closes 12 ${seed}`, TIMEOUT_MS);
+    t.match(output, /^done: 108 rounds, [1-9]\d* killed\n$/);
+    await nothingIsLeft(t);
+  }
 });
 
 t.test('and the module can go: nothing is left', async t => {
