@@ -3,7 +3,7 @@
  * threads each, to servers that read, that echo, and that never read; without waiting and waiting; with memory along;
  * and by being killed. When it ends, all of its files are closed, and nothing of the guest's sends any more: the test
  * looks what the device still has. Needs the servers "echo", "sink", and "stuck", which never reads. Arguments: rounds
- * of each thread, and a seed; or "full", for one file that is closed when nothing more can be sent to it.
+ * of each thread, and a seed; or "full", and how many files, which are closed when nothing more can be sent to any.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,6 +24,8 @@
 /* Files of a thread at a time. */
 #define FILES 4
 #define MOST 16384
+/* Files that are full at a time, at most. */
+#define FULL 40
 
 static const char* const servers[] = {"echo", "sink", "stuck"};
 static const char data[MOST];
@@ -102,9 +104,15 @@ int main(int count, char** arguments) {
   wl = open("/dev/wl0", O_RDWR);
   if (wl < 0 || count < 2) return 1;
   if (!strcmp(arguments[1], "full")) {
-    i = context("stuck");
-    printf("full: %s, ", outcome(fill(i)));
-    printf("%s\n", close(i) ? "not closed" : "closed");
+    int fds[FULL], files = count > 2 ? atoi(arguments[2]) : 1;
+
+    if (files > FULL) return 1;
+    for (i = 0; i < files; i++) {
+      fds[i] = context("stuck");
+      printf("%s%s", i ? " " : "full: ", outcome(fds[i] < 0 ? -1 : fill(fds[i])));
+    }
+    for (i = 0; i < files; i++) close(fds[i]);
+    printf(", closed\n");
     return 0;
   }
   if (count < 3) return 1;

@@ -100,8 +100,14 @@ async function nothingIsLeft(t: Test): Promise<void> {
 }
 
 t.test('what is closed while its server reads nothing is closed at the device', async t => {
-  const { output } = await machine.run('/virtwl/closes full', TIMEOUT_MS);
+  const { output } = await machine.run('/virtwl/closes full 1', TIMEOUT_MS);
   t.equal(output, 'full: EAGAIN, closed\n');
+  await nothingIsLeft(t);
+});
+
+t.test('also of so many that 16 transactions of each would fill the queue: others are made, and closed', async t => {
+  const { output } = await machine.run('/virtwl/closes full 20', TIMEOUT_MS);
+  t.equal(output, `full: ${Array(20).fill('EAGAIN').join(' ')}, closed\n`);
   await nothingIsLeft(t);
 });
 

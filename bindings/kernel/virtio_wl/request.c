@@ -272,15 +272,35 @@ void wl_sends_abandon(struct wl_vfd *vfd)
 	}
 }
 
+/*
+ * How much of the queue must be free for a SEND, which only a server's reading may end: so much
+ * is left for closes, which end all of a vfd's, and for what else the device answers at once. A
+ * vfd that has others under way leaves more, to those that have none. Under out_lock.
+ */
+unsigned int wl_sends_spare(struct wl_device *wl, bool others)
+{
+	return virtqueue_get_vring_size(wl->out) / (others ? 2 : 4);
+}
+
+static bool wl_request_fits(struct wl_device *wl, const struct wl_request *req)
+{
+	const struct wl_header *header = (const struct wl_header *)req->body;
+
+	if (wl->gone || header->type != cpu_to_le32(WL_CMD_SEND))
+		return true;
+	return wl->out->num_free > wl_sends_spare(wl, req->sender && req->sender->sends > 1);
+}
+
 int wl_request_try(struct wl_device *wl, struct wl_request *req)
 {
 	unsigned long flags;
-	int ret;
+	int ret = -ENOSPC;
 
 	spin_lock_irqsave(&wl->out_lock, flags);
 	wl_out_catch_up(wl);
 	/* Closes that wait go first: they free ids and memory. */
-	ret = list_empty(&wl->backlog) || wl->gone ? wl_request_add(wl, req) : -ENOSPC;
+	if ((list_empty(&wl->backlog) || wl->gone) && wl_request_fits(wl, req))
+		ret = wl_request_add(wl, req);
 	if (ret == -ENOSPC)
 		wl->starved = true;
 	if (!ret)

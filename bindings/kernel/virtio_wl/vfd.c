@@ -309,7 +309,8 @@ static __poll_t wl_vfd_poll(struct file *file, poll_table *wait)
 	/* Only now: of those that ended meanwhile, and were not awaited, nobody is told. */
 	if (wl->gone)
 		mask |= EPOLLERR | EPOLLHUP;
-	else if (wl->out->num_free < 2 || !list_empty(&wl->backlog))
+	else if (wl->out->num_free < 2 || wl->out->num_free <= wl_sends_spare(wl, vfd->sends) ||
+		 !list_empty(&wl->backlog))
 		wl->starved = true;
 	else if (vfd->sends < WL_SENDS_MAX)
 		mask |= EPOLLOUT | EPOLLWRNORM;

@@ -179,6 +179,7 @@ void wl_out_catch_up(struct wl_device *wl);
 void wl_out_settle(struct wl_device *wl);
 void wl_sends_await(struct wl_vfd *vfd);
 void wl_sends_abandon(struct wl_vfd *vfd);
+unsigned int wl_sends_spare(struct wl_device *wl, bool others);
 void wl_out_done(struct virtqueue *vq);
 
 /* in.c */
