@@ -273,7 +273,8 @@ t.test('signals end the waits for room in the queue and for an id', async t => {
     'all: many, then EAGAIN',
     'poll: not writable',
     'send: EINTR',
-    'new: EINTR',
+    // What nobody answers leaves it room.
+    'new: works',
   ]);
   device.answer = () => undefined;
   t.equal(

@@ -273,6 +273,7 @@ static int wl_send_begin(struct wl_vfd *vfd, bool nonblock)
 	int ret;
 
 	spin_lock_irq(&wl->out_lock);
+	wl_out_catch_up(wl);
 	ret = wl_send_result(vfd, vfd->send_error);
 	vfd->send_error = 0;
 	if (!ret && wl->gone)
@@ -283,6 +284,8 @@ static int wl_send_begin(struct wl_vfd *vfd, bool nonblock)
 	if (!ret && READ_ONCE(vfd->lost))
 		ret = -ENOENT;
 	if (!ret && nonblock) {
+		if (vfd->sends == WL_SENDS_MAX)
+			wl_sends_await(vfd);
 		if (vfd->sends < WL_SENDS_MAX)
 			vfd->sends++;
 		else
@@ -332,15 +335,14 @@ static long wl_vfd_send_transaction(struct file *file, const void __user *data, 
 			ret = wl_send_result(vfd, wl_request_wait(wl, req));
 		goto put;
 	}
-	/* Ours to give: the file holds the vfd while we are here. */
-	kref_get(&vfd->ref);
+	/* Without a reference: the file holds the vfd while we are here, and its end sees to it. */
 	req->sender = vfd;
 	ret = wl_request_queue(wl, req, true);
 	if (ret) {
 		spin_lock_irq(&wl->out_lock);
 		vfd->sends--;
+		wake_up_all(&vfd->in_wait);
 		spin_unlock_irq(&wl->out_lock);
-		wl_vfd_put(vfd);
 	}
 put:
 	wl_request_put(req);

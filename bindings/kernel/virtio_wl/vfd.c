@@ -98,6 +98,7 @@ static void wl_vfd_last_put(struct kref *ref)
 
 	atomic_inc(&wl->closing);
 	spin_lock_irqsave(&wl->out_lock, flags);
+	wl_sends_abandon(vfd);
 	list_add_tail(&vfd->link, &wl->dying);
 	wl_schedule(wl, &wl->reap_work);
 	spin_unlock_irqrestore(&wl->out_lock, flags);
@@ -133,13 +134,14 @@ static void wl_vfd_close(struct wl_vfd *vfd)
 	kref_get(&req->ref);
 
 	spin_lock_irq(&wl->out_lock);
+	wl_out_catch_up(wl);
 	ret = list_empty(&wl->backlog) || wl->gone ? wl_request_add(wl, req) : -ENOSPC;
+	if (ret == -ENOSPC)
+		list_add_tail(&req->link, &wl->backlog);
+	wl_out_settle(wl);
 	if (!ret) {
 		virtqueue_kick(wl->out);
-	} else if (ret == -ENOSPC) {
-		wl->starved = true;
-		list_add_tail(&req->link, &wl->backlog);
-	} else {
+	} else if (ret != -ENOSPC) {
 		/* Nobody is there to tell. */
 		wl_request_answered(req, 0, ret);
 	}
@@ -174,7 +176,7 @@ void wl_reap(struct work_struct *work)
 			if (req->closes)
 				wl_vfd_rest(wl, req->vfd);
 			else
-				wl_vfd_put(req->sender ? req->sender : req->vfd);
+				wl_vfd_put(req->vfd);
 			wl_request_put(req);
 		}
 		cond_resched();
@@ -301,12 +303,18 @@ static __poll_t wl_vfd_poll(struct file *file, poll_table *wait)
 	spin_unlock(&vfd->in_lock);
 
 	spin_lock_irq(&wl->out_lock);
+	wl_out_catch_up(wl);
+	if (vfd->sends == WL_SENDS_MAX)
+		wl_sends_await(vfd);
+	/* Only now: of those that ended meanwhile, and were not awaited, nobody is told. */
 	if (wl->gone)
 		mask |= EPOLLERR | EPOLLHUP;
-	else if (wl->out->num_free < 2 || !list_empty(&wl->backlog))
+	else if (wl->out->num_free < 2 || wl->out->num_free <= wl_sends_spare(wl, vfd->sends) ||
+		 !list_empty(&wl->backlog))
 		wl->starved = true;
 	else if (vfd->sends < WL_SENDS_MAX)
 		mask |= EPOLLOUT | EPOLLWRNORM;
+	wl_out_settle(wl);
 	spin_unlock_irq(&wl->out_lock);
 	return mask;
 }

@@ -40,6 +40,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/rwsem.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
@@ -63,7 +64,10 @@ struct wl_device {
 	spinlock_t out_lock;		/* out and all down to out_wait */
 	struct virtqueue *out;
 	bool gone;
+	bool watched;			/* interrupts tell of answers */
 	bool starved;			/* a request found no room in out */
+	unsigned int awaited;		/* requests in out whose answers somebody waits for */
+	size_t unawaited_bytes;		/* of the others in out */
 	struct list_head backlog;	/* closes that found no room */
 	struct list_head answered;	/* requests for wl_reap() */
 	struct list_head dying;		/* vfds for wl_reap() */
@@ -109,6 +113,7 @@ struct wl_vfd {
 	wait_queue_head_t in_wait;	/* for reading; and for sends to end */
 
 	unsigned int sends;		/* under way with nobody waiting; under out_lock */
+	bool sends_awaited;		/* somebody waits for one to end; under out_lock */
 	int send_error;			/* of one of them; under out_lock */
 };
 
@@ -132,10 +137,12 @@ struct wl_request {
 	struct completion done;
 	int error;
 	unsigned int written;		/* bytes of the answer */
+	bool awaited;			/* counts in wl->awaited */
+	size_t unawaited;		/* what it counts in wl->unawaited_bytes */
 	struct wl_vfd *vfd;		/* NEW, CLOSE: whom wl_reap() looks after */
 	bool closes;
 	bool abandoned;			/* NEW: the waiter was killed */
-	struct wl_vfd *sender;		/* SEND that nobody waits for, with a reference */
+	struct wl_vfd *sender;		/* SEND that nobody waits for: while it lives */
 	unsigned int file_count;	/* SEND: whose ids are in it */
 	struct file **files;
 	unsigned int answer_size;
@@ -149,6 +156,12 @@ struct wl_request {
 
 /* Transactions of one vfd that nobody waits for. */
 #define WL_SENDS_MAX 16
+/*
+ * Memory of transactions in out whose answers cost no interrupt and lie there until somebody
+ * comes by: hundreds of Wayland's messages. The one that goes over it is told of, and with it
+ * all before.
+ */
+#define WL_UNAWAITED_MAX SZ_64K
 
 /* device.c */
 void wl_schedule(struct wl_device *wl, struct work_struct *work);
@@ -162,6 +175,11 @@ int wl_request_try(struct wl_device *wl, struct wl_request *req);
 int wl_request_queue(struct wl_device *wl, struct wl_request *req, bool nonblock);
 int wl_request_wait(struct wl_device *wl, struct wl_request *req);
 void wl_request_break(struct wl_device *wl);
+void wl_out_catch_up(struct wl_device *wl);
+void wl_out_settle(struct wl_device *wl);
+void wl_sends_await(struct wl_vfd *vfd);
+void wl_sends_abandon(struct wl_vfd *vfd);
+unsigned int wl_sends_spare(struct wl_device *wl, bool others);
 void wl_out_done(struct virtqueue *vq);
 
 /* in.c */
