@@ -31,10 +31,19 @@ static struct deadline deadline_in(int timeout_ms) {
   return (struct deadline){.never = timeout_ms < 0, .at = now() + timeout_ms * NANOSECONDS_A_MILLISECOND};
 }
 
+static int fail(int error) {
+  errno = error;
+  return -1;
+}
+
+static int again(void) { return errno == EAGAIN || errno == EINTR; }
+
 /* Waits until the context is ready or has ended: 0, or -1. Signals do not end it. */
 static int wait_for(int context, short events, const struct deadline* deadline) {
   struct pollfd watched = {.fd = context, .events = events};
 
+  /* poll(2) would pass by a negative one, and wait. */
+  if (context < 0) return fail(EBADF);
   for (;;) {
     const long long left = deadline->at - now();
     struct timespec timeout = {0};
@@ -45,24 +54,10 @@ static int wait_for(int context, short events, const struct deadline* deadline) 
       timeout.tv_nsec = (long)(left % NANOSECONDS_A_SECOND);
     }
     ready = ppoll(&watched, 1, deadline->never ? NULL : &timeout, NULL);
-    if (ready > 0 && watched.revents & POLLNVAL) {
-      errno = EBADF;
-      return -1;
-    }
-    if (ready > 0) return 0;
-    if (ready == 0) {
-      errno = ETIMEDOUT;
-      return -1;
-    }
+    if (ready > 0) return watched.revents & POLLNVAL ? fail(EBADF) : 0;
+    if (ready == 0) return fail(ETIMEDOUT);
     if (errno != EINTR) return -1;
   }
-}
-
-static int again(void) { return errno == EAGAIN || errno == EINTR; }
-
-static int fail(int error) {
-  errno = error;
-  return -1;
 }
 
 static void put_u64(unsigned char* bytes, uint64_t value) {

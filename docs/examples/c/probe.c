@@ -20,7 +20,7 @@
 #define TIMEOUT_MS 30000
 
 /* Ends the program where a call failed. */
-static int need(int result, const char *what) {
+static int need(int result, const char* what) {
   if (result >= 0) return result;
   fprintf(stderr, "cannot %s: %s\n", what, strerror(errno));
   exit(1);
@@ -31,15 +31,15 @@ static uint32_t word(uint32_t index, uint32_t seed) {
   uint32_t value = (index ^ seed) * 0x9e3779b1u;
 
   value ^= value >> 15;
-  return value * 0x85ebca6bu;
+  return value * 0x85ebca77u;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const uint64_t size = SIZE;
   const uint32_t seed = SEED;
   unsigned char request[12], reply[9];
   struct pollfd answer = {.events = POLLIN};
-  uint32_t *words;
+  uint32_t* words;
   uint32_t i;
   size_t have = 0;
   int device, allocator, memory, probe;
