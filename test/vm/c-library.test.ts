@@ -58,7 +58,8 @@ const { machine } = await smallGuest(t, {
 
 t.test('every function, on the real device', async t => {
   const { status, output } = await machine.run('/virtwl/c-library --real', TIMEOUT_MS);
-  for (const [, not, what = ''] of output.matchAll(/^(not )?ok \d+ - (.*)\n(?:# .*\n)?/gm)) t.equal(not, undefined, what);
+  for (const [, not, what = '', why = ''] of output.matchAll(/^(not )?ok \d+ - (.*)\n(# .*\n)?/gm))
+    t.equal(not, undefined, `${what} ${why}`.trim());
   t.match(output, /^1\.\.\d+$/m, 'the program came to its end');
   t.equal(status, 0);
 });
