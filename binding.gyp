@@ -18,6 +18,8 @@
       '-isystem', '<!(node -p "require(\'path\').dirname(require.resolve(\'nan\'))")',
     ],
     'cflags!': ['-Wno-unused-parameter'],
+    # bindings/c is a library too, which another addon of the process may bring: here it is the addon's own.
+    'cflags_c': ['-fvisibility=hidden'],
     'defines': ['_FILE_OFFSET_BITS=64'],
     # Node.js closes an addon's library together with the worker thread that loaded it. The SIGBUS handler and the
     # deleters of ArrayBuffers can run later than that, so the library stays.
@@ -44,6 +46,7 @@
         'bindings/addon.cc',
         'bindings/arguments.cc',
         'bindings/atomic.cc',
+        'bindings/c/virtwl.c',
         'bindings/confine.cc',
         'bindings/copy.cc',
         'bindings/copy_job.cc',

@@ -1,38 +1,15 @@
 #include "virtwl.h"
 
-#include <fcntl.h>
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 
 #include "arguments.h"
+#include "c/virtwl.h"
 #include "environment.h"
 #include "errors.h"
 #include "virtwl_uapi.h"
-
-// The ABI in numbers. These are facts about other people's kernels: if one of them fails, the header is wrong.
-static_assert(sizeof(virtwl_ioctl_new) == 48, "struct virtwl_ioctl_new");
-static_assert(offsetof(virtwl_ioctl_new, type) == 0, "struct virtwl_ioctl_new");
-static_assert(offsetof(virtwl_ioctl_new, fd) == 4, "struct virtwl_ioctl_new");
-static_assert(offsetof(virtwl_ioctl_new, flags) == 8, "struct virtwl_ioctl_new");
-static_assert(offsetof(virtwl_ioctl_new, size) == 12, "struct virtwl_ioctl_new");
-static_assert(offsetof(virtwl_ioctl_new, name) == 12, "struct virtwl_ioctl_new");
-static_assert(offsetof(virtwl_ioctl_new, dmabuf) == 12, "struct virtwl_ioctl_new");
-static_assert(offsetof(virtwl_ioctl_new, dmabuf.format) == 20, "struct virtwl_ioctl_new");
-static_assert(offsetof(virtwl_ioctl_new, dmabuf.stride0) == 24, "struct virtwl_ioctl_new");
-static_assert(offsetof(virtwl_ioctl_new, dmabuf.offset0) == 36, "struct virtwl_ioctl_new");
-static_assert(sizeof(virtwl_ioctl_txn) == 116, "struct virtwl_ioctl_txn");
-static_assert(offsetof(virtwl_ioctl_txn, fds) == 0, "struct virtwl_ioctl_txn");
-static_assert(offsetof(virtwl_ioctl_txn, len) == 112, "struct virtwl_ioctl_txn");
-static_assert(offsetof(virtwl_ioctl_txn, data) == 116, "struct virtwl_ioctl_txn");
-static_assert(sizeof(virtwl_ioctl_dmabuf_sync) == 4, "struct virtwl_ioctl_dmabuf_sync");
-static_assert(VIRTWL_IOCTL_NEW == 0xc0307700, "VIRTWL_IOCTL_NEW");
-static_assert(VIRTWL_IOCTL_SEND == 0x80747701, "VIRTWL_IOCTL_SEND");
-static_assert(VIRTWL_IOCTL_RECV == 0x40747702, "VIRTWL_IOCTL_RECV");
-static_assert(VIRTWL_IOCTL_DMABUF_SYNC == 0x80047703, "VIRTWL_IOCTL_DMABUF_SYNC");
 
 namespace virtwl {
 
@@ -44,20 +21,35 @@ namespace {
  */
 constexpr size_t kMaxTransactionBytes = 1 << 20;
 
-/** Room for a transaction of `length` bytes of data; used again by the next one. */
-virtwl_ioctl_txn* Transaction(Environment& environment, size_t length) {
+/** Room for a message with `length` bytes of data; used again by the next one. */
+virtwl_message* Message(Environment& environment, size_t length) {
   std::vector<uint8_t>& room = environment.transaction;
-  const size_t size = sizeof(virtwl_ioctl_txn) + length;
-  if (room.size() < size) room.resize(std::max(size, sizeof(virtwl_ioctl_txn) + 4096));
-  return reinterpret_cast<virtwl_ioctl_txn*>(room.data());
+  const size_t size = sizeof(virtwl_message) + length;
+  if (room.size() < size) room.resize(std::max(size, sizeof(virtwl_message) + 4096));
+  return reinterpret_cast<virtwl_message*>(room.data());
 }
 
-int Ioctl(int fd, unsigned long request, void* argument) {
-  int result;
-  do {
-    result = ioctl(fd, request, argument);
-  } while (result < 0 && errno == EINTR);
+/** The library leaves it to its caller what a signal means. Here it means nothing. */
+template <typename Call>
+auto Repeated(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
   return result;
+}
+
+int NewVfd(int fd, uint64_t type, uint64_t size, const char* name) {
+  switch (type) {
+    case VIRTWL_IOCTL_NEW_ALLOC:
+      return virtwl_new_memory(fd, static_cast<uint32_t>(size));
+    case VIRTWL_IOCTL_NEW_PIPE_READ:
+      return virtwl_pipe(fd, VIRTWL_PIPE_READ);
+    case VIRTWL_IOCTL_NEW_PIPE_WRITE:
+      return virtwl_pipe(fd, VIRTWL_PIPE_WRITE);
+    case VIRTWL_IOCTL_NEW_CTX_NAMED:
+      return virtwl_connect(fd, name);
+    default:
+      return virtwl_connect(fd, nullptr);
+  }
 }
 
 NAN_METHOD(OpenDevice) {
@@ -65,10 +57,7 @@ NAN_METHOD(OpenDevice) {
   const Arguments arguments("openDevice", info);
   const Nan::Utf8String path(info[0]);
   if (!arguments.Text(0, "path", path)) return;
-  int fd;
-  do {
-    fd = open(*path, O_RDWR | O_CLOEXEC);
-  } while (fd < 0 && errno == EINTR);
+  const int fd = Repeated([&] { return virtwl_open(*path); });
   if (fd < 0) {
     ErrorDetails details;
     details.path = *path;
@@ -90,23 +79,16 @@ NAN_METHOD(VirtwlNew) {
       !arguments.Integer(2, "size", 0, UINT32_MAX, &size) || !arguments.Text(3, "name", name)) {
     return;
   }
-  if (name.length() >= VIRTWL_NAME_SIZE) return arguments.ThrowRange("name", "at most 31 bytes long");
+  if (name.length() > VIRTWL_MAX_NAME) return arguments.ThrowRange("name", "at most 31 bytes long");
   if (type == VIRTWL_IOCTL_NEW_DMABUF) {
     // An image needs a width, a height and a format, and nothing here makes one.
     return arguments.ThrowRange("type", "another one than DMABUF");
   }
 
-  virtwl_ioctl_new request = {};
-  request.type = static_cast<uint32_t>(type);
-  request.fd = -1;
-  if (type == VIRTWL_IOCTL_NEW_CTX_NAMED) {
-    std::memcpy(request.name, *name, static_cast<size_t>(name.length()));
-  } else {
-    request.size = static_cast<uint32_t>(size);
-  }
-  if (Ioctl(fd, VIRTWL_IOCTL_NEW, &request) < 0) return ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_NEW)", fd);
+  const int made = Repeated([&] { return NewVfd(fd, type, size, *name); });
+  if (made < 0) return ThrowFdError(errno, "ioctl(VIRTWL_IOCTL_NEW)", fd);
   environment.counters.fdsOpened++;
-  info.GetReturnValue().Set(request.fd);
+  info.GetReturnValue().Set(made);
 }
 
 NAN_METHOD(VirtwlSend) {
@@ -115,7 +97,7 @@ NAN_METHOD(VirtwlSend) {
   int fd;
   FdList fds;
   Bytes bytes;
-  if (!arguments.Fd(0, "fd", &fd) || !arguments.Fds(4, "fds", VIRTWL_SEND_MAX_ALLOCS, &fds) ||
+  if (!arguments.Fd(0, "fd", &fd) || !arguments.Fds(4, "fds", VIRTWL_MAX_FDS, &fds) ||
       !arguments.ByteRange(1, "data", &bytes)) {
     return;
   }
@@ -153,31 +135,21 @@ NAN_METHOD(VirtwlRecv) {
 
 int ReceiveTransaction(Environment& environment, int fd, uint8_t* data, size_t length, FdList* fds, size_t* received) {
   const size_t room = std::min(length, kMaxTransactionBytes);
-  virtwl_ioctl_txn* transaction = Transaction(environment, room);
-  std::fill_n(transaction->fds, VIRTWL_SEND_MAX_ALLOCS, -1);
-  transaction->len = static_cast<uint32_t>(room);
+  virtwl_message* message = Message(environment, room);
   environment.counters.recvmsg++;
-  fds->count = 0;
-  if (Ioctl(fd, VIRTWL_IOCTL_RECV, transaction) < 0) return errno;
-  int* const first = transaction->fds;
-  int* const end = std::find_if(first, first + VIRTWL_SEND_MAX_ALLOCS, [](int taken) { return taken < 0; });
-  fds->count = static_cast<size_t>(end - first);
-  std::copy(first, end, fds->fds);
+  const ssize_t bytes = Repeated([&] { return virtwl_receive_message(fd, message, room, fds->fds, &fds->count); });
+  if (bytes < 0) return errno;
   environment.counters.fdsOpened += fds->count;
-  // The driver cannot have written more than there was room for; a length that says so is not believed.
-  *received = std::min(static_cast<size_t>(transaction->len), room);
-  std::memcpy(data, transaction->data, *received);
+  *received = static_cast<size_t>(bytes);
+  std::memcpy(data, message->data, *received);
   return 0;
 }
 
 ssize_t SendTransaction(Environment& environment, int fd, const uint8_t* data, size_t length, const FdList& fds) {
-  virtwl_ioctl_txn* transaction = Transaction(environment, length);
-  std::fill_n(transaction->fds, VIRTWL_SEND_MAX_ALLOCS, -1);
-  std::copy_n(fds.fds, fds.count, transaction->fds);
-  transaction->len = static_cast<uint32_t>(length);
-  if (length > 0) std::memcpy(transaction->data, data, length);
+  virtwl_message* message = Message(environment, length);
+  if (length > 0) std::memcpy(message->data, data, length);
   environment.counters.sendmsg++;
-  return Ioctl(fd, VIRTWL_IOCTL_SEND, transaction) < 0 ? -1 : static_cast<ssize_t>(length);
+  return Repeated([&] { return virtwl_send_message(fd, message, length, fds.fds, fds.count); });
 }
 
 void InitializeVirtwl(Environment& environment, v8::Local<v8::Object> target) {

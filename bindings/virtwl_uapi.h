@@ -2,7 +2,7 @@
 /*
  * Interface of the virtio_wl guest driver: ioctls on /dev/wl0 and on the virtual file descriptors (vfds) that it makes.
  * Plain C, for the driver as well as for its users. Layout and numbers are those of ChromeOS kernels' linux/virtwl.h;
- * bindings/virtwl.cc asserts them.
+ * bindings/c/virtwl.c asserts them.
  */
 #ifndef VIRTWL_UAPI_H_
 #define VIRTWL_UAPI_H_

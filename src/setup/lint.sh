@@ -17,7 +17,7 @@ status=0
 clang_format=$(node -p 'require("clang-format-node").getBinaryPath?.() ?? ""' 2>/dev/null || true)
 [ -n "$clang_format" ] || clang_format=$(find node_modules/clang-format-node/bin -path "*linux-$(node -p process.arch)/*" -type f)
 [ -x "$clang_format" ] || chmod +x "$clang_format"
-sources=$(find bindings src test -path bindings/kernel -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print)
+sources=$(find bindings src test docs -path bindings/kernel -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print)
 
 if [ $fix -eq 1 ]; then
     # shellcheck disable=SC2086 # a list of files without spaces

@@ -117,6 +117,8 @@ needs() {
     test)
         echo "cage cage"
         echo "weston-simple-shm weston"
+        # The example of the C library is built with it.
+        echo "pkg-config pkgconf"
         echo "gtk3-widget-factory gtk-3-examples"
         echo "gtk4-widget-factory gtk-4-examples"
         echo "/usr/share/icons/Adwaita/index.theme adwaita-icon-theme"

@@ -268,7 +268,7 @@ export interface Native {
   /** open(2) O_RDWR|O_CLOEXEC: for /dev/wl0. */
   openDevice(path: string): number;
   /**
-   * VIRTWL_IOCTL_NEW on the device or a context fd. size (32 bits) for ALLOC and PIPE, name (at most 31 bytes) for
+   * VIRTWL_IOCTL_NEW on the device or a context fd. size (32 bits) for ALLOC, name (at most 31 bytes) for
    * CTX_NAMED; what does not apply is ignored. Returns the new fd. NEW_DMABUF, which would need more, is a RangeError.
    */
   virtwlNew(fd: number, type: number, size: number, name: string): number;

@@ -168,7 +168,7 @@ static int answer_recv(int fd, struct txn* txn) {
   ssize_t length;
 
   write_down(RECV, txn, sizeof(*txn));
-  length = recvmsg(peer_of[fd], &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  length = recvmsg(peer_of[fd], &message, MSG_CMSG_CLOEXEC);
   if (length < 0) return -1;
   memset(txn->fds, 0xff, sizeof(txn->fds));
   struct cmsghdr* header = CMSG_FIRSTHDR(&message);

@@ -36,6 +36,8 @@ export interface GuestOptions {
   readonly mayRestart?: boolean;
   /** C programs of this directory that the guest finds in /virtwl. NAME.32 is NAME compiled for the ABI of 32 bits. */
   readonly programs?: readonly string[];
+  /** Programs by the name that they get in /virtwl: paths of static ones on this machine. */
+  readonly built?: Readonly<Record<string, string>>;
 }
 
 /** A running small guest, with its device; both end with the test. */
@@ -46,7 +48,7 @@ export async function smallGuest(
   const say = (line: string): void => t.comment(line);
   const qemu = await findQemu(say);
   const kernel = await guestKernel(say);
-  const programs: Record<string, string> = {};
+  const programs: Record<string, string> = { ...options.built };
   for (const name of options.programs ?? []) {
     const bits = name.endsWith('.32') ? 32 : 64;
     programs[name] = await guestProgram(join(SOURCES, `${name.replace(/\.32$/, '')}.c`), say, bits);
