@@ -32,7 +32,8 @@ const ASK_AFTER = 32;
 /**
  * How many times as much may be before the compositor, and is asked about at once, while no other VM says anything: who is
  * alone makes nobody late, and many windows are shown in one turn of the compositor. The first to speak again waits for it
- * once, some milliseconds.
+ * once, some milliseconds. At least a frame (`TURN`) of each connection may be: where five hundred draw, that is a turn of the
+ * compositor in any case.
  */
 export const ALONE = 4;
 /** Part of the time that the compositor may be at work for one VM by default: most who ask then find it idle. */
@@ -100,7 +101,8 @@ export class VmPace {
   }
 
   #setBounds(): void {
-    const most = this.#shares ? this.#window : ALONE * this.mostAhead;
+    const alone = Math.max(ALONE * this.mostAhead, TURN * this.#connections.size);
+    const most = this.#shares ? this.#window : alone;
     this.#counts.window = most;
     this.#counts.askAfter = this.#shares ? Math.min(ASK_AFTER, most / 4) : most / 2;
     this.#counts.mostSlice = this.#shares ? SLICE : Infinity;
