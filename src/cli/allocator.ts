@@ -9,12 +9,12 @@ import { DEFAULT_MAX_PIECES, DEFAULT_REQUEST_LIMIT } from '../allocator/budget.j
 import { ALLOCATOR_SOCKET, AllocatorServer } from '../allocator/server.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
-import { answerStatus } from '../observe/status.js';
 import { OwnedFd } from '../system/fd.js';
 import { AcceptingSocket } from '../system/accepting-socket.js';
 import { BoundSocket } from '../system/private-listener.js';
 import { inheritedFd } from '../sandbox/confinement.js';
 import { UnixSocket } from '../system/unix-socket.js';
+import { answerFor } from './answers.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { addOptions, BYTES, COUNT, PATH, required, VM_NAME, withDefault, type Values } from './option.js';
 import { untilSignal } from './until-signal.js';
@@ -72,7 +72,7 @@ async function serveOn(options: AllocatorOptions, socket: OwnedFd): Promise<void
     log,
   });
   const counters = processCounters().provideBelow('allocator', () => server.counts);
-  answerStatus(counters, () => ({ vm: options.vm }));
+  answerFor('allocator', counters, () => ({ vm: options.vm }));
   serveLockedDown();
   const listener = new AcceptingSocket(
     socket,

@@ -10,8 +10,8 @@ import { bindControl, Broker, DEFAULT_ARRIVALS } from '../broker/broker.js';
 import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../broker/waiting-clients.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
-import { answerStatus } from '../observe/status.js';
 import { inheritedFd } from '../sandbox/confinement.js';
+import { answerFor } from './answers.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { addOptions, COUNT, PATH, required, withDefault, type Values } from './option.js';
 import { untilSignal } from './until-signal.js';
@@ -61,7 +61,8 @@ export async function serve(options: BrokerOptions): Promise<void> {
     waitMs: options.waitSeconds * 1000,
     log: processLog.log('broker'),
   });
-  answerStatus(
+  answerFor(
+    'broker',
     processCounters().provide(() => ({
       ...{ waiting: broker.waiting, links: broker.links, relayed: broker.relayed },
       registered: broker.vms.length,

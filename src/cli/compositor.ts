@@ -12,10 +12,10 @@ import { processCounters } from '../observe/native-counters.js';
 import { passesByDefault } from '../relay/pass.js';
 import { tellServiceManager } from '../system/service-manager.js';
 import { processLog } from '../observe/process-log.js';
-import { answerStatus } from '../observe/status.js';
 import { ProtocolError } from '../relay/call.js';
 import type { Log } from '../observe/log.js';
 import { isNoSuchServer, openDevice, type Device } from '../virtwl/device.js';
+import { answerFor } from './answers.js';
 import { DEVICE_OPTIONS } from './device-options.js';
 import { addOptions, BYTES, flag, optional, PATH, TEXT, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
@@ -92,7 +92,8 @@ export function register(program: Command): void {
           from.warning(`the client left: the compositor refused what it asked: ${reason.message}`);
         else from.warning(`the client left: ${reason.message}`);
       });
-      answerStatus(
+      answerFor(
+        'compositor',
         processCounters().provide(() => ({
           clients: glue.clientCount,
           slabs: glue.slabsByVm(),

@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { Option, type Command } from 'commander';
 import { processLog } from '../observe/process-log.js';
+import { bindStatusSocket, STATUS_FD } from '../observe/status-socket.js';
 import { isConfined, lockDown, type Confinement } from '../sandbox/confinement.js';
 import { SANDBOXES, type Sandbox } from '../sandbox/launcher.js';
 import { runConfined } from '../sandbox/run-confined.js';
@@ -51,13 +52,16 @@ export async function ranConfined(sandbox: SandboxChoice, describe: () => Confin
   const value: ConfinedValue = { subcommand, log: { level, format }, options };
   let why: string | undefined;
   void ends?.then(reason => (why = reason));
+  const asked = bindStatusSocket(subcommand, refused => log.info(refused));
   try {
-    const run = { ...confinement, command: [CONFINED_MAIN], value };
+    const fds = { ...confinement.fds, ...(asked && { [STATUS_FD]: asked.socket }) };
+    const run = { ...confinement, fds, command: [CONFINED_MAIN], value };
     const { status, signal } = await runConfined(run, { sandbox, log, ends });
     if (why !== undefined) throw new Error(why);
     if (signal !== undefined) log.error(`the ${confinement.name} was ended by ${signal}`);
     process.exitCode = status;
   } finally {
+    asked?.remove();
     cleanUp?.();
   }
   return true;

@@ -26,8 +26,8 @@ import {
 import type { Counters } from '../observe/counters.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
-import { answerStatus } from '../observe/status.js';
 import { inheritedFd, isConfined } from '../sandbox/confinement.js';
+import { answerFor } from './answers.js';
 import { formatBytes } from './bytes.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { say } from './failure.js';
@@ -226,7 +226,7 @@ export async function serve(options: HostOptions): Promise<void> {
     if (serversOf(options).length === 0) {
       log.about(options.vm).warning(NO_SERVER);
     }
-    answerStatus(countersOf(host), () => ({ vm: options.vm }));
+    answerFor('host', countersOf(host), () => ({ vm: options.vm }));
     serveLockedDown();
     // The program that reads "ready" may end us the next moment.
     const ended = untilSignal(another.known);

@@ -21,6 +21,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   allocator: () => import('./allocator.js'),
   run: () => import('./run.js'),
   compositor: () => import('./compositor.js'),
+  status: () => import('./status.js'),
   frames: () => import('./frames.js'),
   doctor: () => import('./doctor.js'),
   demo: () => import('./demo.js'),

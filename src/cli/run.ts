@@ -10,11 +10,11 @@ import { untilNobodyIsLeft } from '../client/stay.js';
 import { processCounters } from '../observe/native-counters.js';
 import { passesByDefault } from '../relay/pass.js';
 import { processLog } from '../observe/process-log.js';
-import { answerStatus } from '../observe/status.js';
 import type { OwnedFd } from '../system/fd.js';
 import { makeRuntimeDirectory } from '../system/runtime-directory.js';
 import { givenSockets, tellServiceManager } from '../system/service-manager.js';
 import { isNoSuchServer, openDevice, type Device } from '../virtwl/device.js';
+import { answerFor } from './answers.js';
 import { Application, applicationEnvironment, EndSignals } from './application.js';
 import { DEVICE_OPTIONS } from './device-options.js';
 import { addOptions, COUNT, optional, TEXT, withDefault, type Values } from './option.js';
@@ -95,7 +95,10 @@ export function register(program: Command): void {
       const counters = processCounters()
         .provideBelow('memory', () => proxy.memory)
         .provideBelow('clock', () => proxy.clock);
-      answerStatus(counters.provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })));
+      answerFor(
+        'run',
+        counters.provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })),
+      );
       const waiting = new Waiting(device, proxy, options, log);
       try {
         process.exitCode = await (app.length === 0

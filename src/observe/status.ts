@@ -25,11 +25,16 @@ export function expectStatusQuestions(): void {
   });
 }
 
-/** Answers SIGUSR2 with what the process is, and its counters. */
-export function answerStatus(counters: Counters, identity: () => Readonly<Record<string, unknown>> = () => ({})): void {
-  describe = () => ({ ...identity(), ...counters.tree() });
+/** Answers SIGUSR2 with what the process is, and its counters. Returns what it answers. */
+export function answerStatus(
+  counters: Counters,
+  identity: () => Readonly<Record<string, unknown>> = () => ({}),
+): () => Record<string, unknown> {
+  const told = (): Record<string, unknown> => ({ ...identity(), ...counters.tree() });
+  describe = told;
   expectStatusQuestions();
   answer();
+  return told;
 }
 
 /** The status that a line of a process's standard error tells, if it does. */

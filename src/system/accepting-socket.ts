@@ -61,6 +61,11 @@ export class AcceptingSocket {
     if (!this.socket.closed) this.#accept();
   }
 
+  /** It does not keep the process running. */
+  unref(): void {
+    this.#poll.unref();
+  }
+
   /** Stops accepting and closes the socket. Idempotent. */
   close(): void {
     if (this.socket.closed) return;
