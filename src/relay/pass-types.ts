@@ -9,9 +9,9 @@ import type { Chains, InterfaceChain } from './chain.js';
 
 /** What a pace gives to have requests admitted natively. */
 export interface Ledger {
-  /** Of all connections of the VM, by {@link Entry}. */
+  /** Of all connections of the VM, by `Entry` of `pass-words.ts`. */
   readonly vm: Float64Array;
-  /** Of this connection, by {@link OwnEntry}. */
+  /** Of this connection, by `OwnEntry` there. */
   readonly connection: Float64Array;
   costOf(interfaceName: string, message: Message): { readonly cost: number; readonly own: number };
 }
