@@ -35,7 +35,7 @@ const ASK_AFTER = 32;
  * once, some milliseconds. At least a frame (`TURN`) of each connection may be: where five hundred draw, that is a turn of the
  * compositor in any case.
  */
-export const ALONE = 4;
+export const ALONE = 8;
 /** Part of the time that the compositor may be at work for one VM by default: most who ask then find it idle. */
 export const VM_SHARE = 1 / 4;
 /** What a request of cost 1 takes at most, in milliseconds. An answer that took longer waited for the work of others. */
