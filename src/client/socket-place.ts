@@ -2,9 +2,8 @@
  * Where the proxy's Wayland socket is: at a place that was asked for, given by a service manager, or in a directory of its
  * own. A name is one in XDG_RUNTIME_DIR, as programs look for WAYLAND_DISPLAY there.
  */
-import { lstatSync, unlinkSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
-import { native } from '../system/native.js';
+import { clearStale, inUse } from '../system/private-listener.js';
 
 /**
  * The path of a socket `where`: a name, or a path.
@@ -23,16 +22,13 @@ export function socketPath(where: string, runtimeDirectory = process.env.XDG_RUN
  * @throws Error with `code` EADDRINUSE where a process listens there, or it is no socket
  */
 export function makeRoom(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
-  const taken = (what: string): Error => Object.assign(new Error(`${path}: ${what}`), { code: 'EADDRINUSE' });
-  if (!found.isSocket()) throw taken('there is a file that is no socket; give another --socket, or remove it');
-  try {
-    native.close(native.connectUnix(path));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ECONNREFUSED') return unlinkSync(path);
-    if (code !== 'EAGAIN') throw error;
+  const inTheWay = clearStale(path);
+  if (inTheWay === 'a file') {
+    throw inUse(`${path}: there is a file that is no socket; give another --socket, or remove it`);
   }
-  throw taken('a process serves this socket already, maybe another virtwl run; give another --socket, or stop it');
+  if (inTheWay === 'a process') {
+    throw inUse(
+      `${path}: a process serves this socket already, maybe another virtwl run; give another --socket, or stop it`,
+    );
+  }
 }

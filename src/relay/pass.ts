@@ -73,7 +73,7 @@ export class Pass {
     return this.#types.number(iface, version, this.#chains.of(iface));
   }
 
-  /** What comes in at each of the channels goes out at the other. Without effect where they are no plain sockets. */
+  /** What comes in at each of the channels goes out at the other. Without effect where native code reads none of them. */
   connect(client: Channel, server: Channel): void {
     if (!(client instanceof Stream && server instanceof Stream)) return;
     client.watchBusy(this.words, Word.ToClientBusy);

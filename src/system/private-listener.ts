@@ -56,25 +56,36 @@ function privately<T>(path: string, who: string, listen: () => T): T {
   }
 }
 
-/** Removes a socket at `path` that nobody listens on. Throws EADDRINUSE for anything else that is there. */
-export function removeStale(path: string, who: string): void {
+/**
+ * Removes a socket at `path` that nobody listens on. What is in the way there: nothing any more, a file that is no socket, or
+ * a process that listens.
+ */
+export function clearStale(path: string): 'nothing' | 'a file' | 'a process' {
   const there = lstatSync(path, { throwIfNoEntry: false });
-  if (there === undefined) return;
-  if (!there.isSocket()) throw inUse(`${path} exists and is no socket: remove it, or choose another directory`);
+  if (there === undefined) return 'nothing';
+  if (!there.isSocket()) return 'a file';
   try {
     native.close(native.connectUnix(path));
   } catch (error) {
     if (codeOf(error) === 'ECONNREFUSED') {
       unlinkSync(path);
-      return;
+      return 'nothing';
     }
     // EAGAIN: so many wait to be accepted that a process must be listening.
     if (codeOf(error) !== 'EAGAIN') throw error;
   }
-  throw inUse(`${who} listens on ${path} already`);
+  return 'a process';
 }
 
-function inUse(message: string): Error {
+/** Removes a socket at `path` that nobody listens on. Throws EADDRINUSE for anything else that is there. */
+export function removeStale(path: string, who: string): void {
+  const inTheWay = clearStale(path);
+  if (inTheWay === 'a file') throw inUse(`${path} exists and is no socket: remove it, or choose another directory`);
+  if (inTheWay === 'a process') throw inUse(`${who} listens on ${path} already`);
+}
+
+/** An error of what is there already. */
+export function inUse(message: string): Error {
   return Object.assign(new Error(message), { code: 'EADDRINUSE' });
 }
 

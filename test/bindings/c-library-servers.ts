@@ -1,10 +1,16 @@
-/** Allocators for the test of libvirtwl, each of which answers a request in a way of its own. */
+/**
+ * Servers for the tests of libvirtwl: those of a host process, and allocators each of which answers a request in a way of its
+ * own.
+ */
 import { join } from 'node:path';
+import type { Test } from 'tap';
 import { REQUEST_BYTES } from '../../src/allocator/protocol.js';
+import { VmHost } from '../../src/host/host.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { UnixListener } from '../../src/system/unix-listener.js';
 import type { UnixSocket } from '../../src/system/unix-socket.js';
+import { startPeerServers } from '../virtwl/peer-servers.js';
 
 /** How long the slow one takes, in milliseconds: many times what is between two signals of the test program. */
 const SLOW_MS = 100;
@@ -31,8 +37,21 @@ const answers: Record<string, (socket: UnixSocket) => void> = {
 /** Their names. */
 export const ALLOCATORS: readonly string[] = Object.keys(answers);
 
+/** Starts everything that the library's test program connects to, in this process and until the end of the test. */
+export function startServers(t: Pick<Test, 'teardown'>, directory: string): void {
+  const host = new VmHost({
+    vm: 'c',
+    loopback: directory,
+    allocator: { bytes: 2 ** 20, requestLimit: 2 ** 19 },
+    probe: true,
+  });
+  t.teardown(() => host.close());
+  t.teardown(startPeerServers(directory));
+  t.teardown(startAllocators(directory));
+}
+
 /** Starts all of them, each on a socket in `directory`. The result stops them. */
-export function startAllocators(directory: string): () => void {
+function startAllocators(directory: string): () => void {
   const sockets = new Set<UnixSocket>();
   const listeners = Object.entries(answers).map(([name, answer]) => {
     const listener = UnixListener.listen(join(directory, name));

@@ -8,9 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { VmHost } from '../../src/host/host.js';
-import { startPeerServers } from '../virtwl/peer-servers.js';
-import { startAllocators } from './c-library-servers.js';
+import { startServers } from './c-library-servers.js';
 
 // It compiles, and starts processes, which a busy machine may take its time for. In milliseconds.
 t.setTimeout(240_000);
@@ -45,19 +43,6 @@ function names(t: Test, ...args: string[]): string[] {
 function declared(): string[] {
   const header = readFileSync(join(root, 'bindings/c/virtwl.h'), 'utf8').replace(/\/\*[^]*?\*\//g, '');
   return [...header.matchAll(/(virtwl_\w+)\(/g)].map(([, name = '']) => name).sort();
-}
-
-/** Starts all servers, in this process. */
-function startServers(): void {
-  const host = new VmHost({
-    vm: 'c',
-    loopback: servers,
-    allocator: { bytes: 2 ** 20, requestLimit: 2 ** 19 },
-    probe: true,
-  });
-  t.teardown(() => host.close());
-  t.teardown(startPeerServers(servers));
-  t.teardown(startAllocators(servers));
 }
 
 const standIn = join(directory, 'fake-wl0.so');
@@ -109,8 +94,9 @@ t.test('the header suits C and C++, however strict', async t => {
   }
 });
 
+startServers(t, servers);
+
 t.test('the library as a program sees it', async t => {
-  startServers();
   const source = join(root, 'test/bindings/c-library.c');
   for (const [what, link] of [
     ['shared', [`-L${libraries}`, '-lvirtwl']],

@@ -8,9 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { VmHost } from '../../src/host/host.js';
-import { ALLOCATORS, startAllocators } from '../bindings/c-library-servers.js';
-import { PEER_SERVERS, startPeerServers } from '../virtwl/peer-servers.js';
+import { ALLOCATORS, startServers } from '../bindings/c-library-servers.js';
+import { PEER_SERVERS } from '../virtwl/peer-servers.js';
 import { smallGuest } from './guests.js';
 
 // The guest is slow where it is emulated.
@@ -36,15 +35,7 @@ function build(name: string, source: string): string {
   return path;
 }
 
-const host = new VmHost({
-  vm: 'c',
-  loopback: servers,
-  allocator: { bytes: 2 ** 20, requestLimit: 2 ** 19 },
-  probe: true,
-});
-t.teardown(() => host.close());
-t.teardown(startPeerServers(servers));
-t.teardown(startAllocators(servers));
+startServers(t, servers);
 
 const { machine } = await smallGuest(t, {
   name: 'c-library',
