@@ -2,11 +2,12 @@
  * Asks the processes of this user how they are: what `virtwl status` shows. In: the directory of their sockets. Out: for each
  * process its answer, or that it gave none.
  */
-import { readdirSync, unlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf } from '../system/errno.js';
 import { OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
+import { clearStale } from '../system/private-listener.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { askedBy } from './status-socket.js';
 
@@ -50,7 +51,8 @@ async function ask(directory: string, file: string, answerMs: number): Promise<A
     if (codeOf(error) === 'EAGAIN')
       return { ...process, status: undefined, silent: 'others wait for its answer already' };
     if (codeOf(error) !== 'ECONNREFUSED') return { ...process, status: undefined, silent: (error as Error).message };
-    unlinkSync(path);
+    // A file that is no socket is refused as well, and stays.
+    clearStale(path);
     return undefined;
   }
   const text = await read(socket, answerMs);

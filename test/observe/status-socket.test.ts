@@ -69,6 +69,8 @@ t.test('one that does not answer is told as such, and one that is gone is forgot
   const frozen = new OwnedFd(native.listenUnix(join(asked, 'broker-11.sock'), 4));
   native.close(native.listenUnix(join(asked, 'run-12.sock'), 4));
   writeFileSync(join(asked, 'notes'), '');
+  writeFileSync(join(asked, 'host-13.sock'), 'no socket');
+  mkdirSync(join(asked, 'host-14.sock'));
   const bound = bindStatusSocket('host', never)!;
   const serving = new StatusSocket(bound.socket, () => ({}));
   t.match(await askAll(asked, 100), [
@@ -76,7 +78,7 @@ t.test('one that does not answer is told as such, and one that is gone is forgot
     { role: 'host', status: {} },
   ]);
   t.notOk(existsSync(join(asked, 'run-12.sock')));
-  t.ok(existsSync(join(asked, 'notes')));
+  for (const other of ['notes', 'host-13.sock', 'host-14.sock']) t.ok(existsSync(join(asked, other)), `${other} stays`);
   serving.close();
   bound.remove();
   frozen.close();
