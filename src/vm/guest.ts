@@ -10,6 +10,7 @@ import { diskImage, IMAGES, packageFiles, type ImageName, type MorePackageFiles 
 import { guestKernel } from './kernel.js';
 import { Machine } from './machine.js';
 import { findQemu } from './qemu.js';
+import { lookForDevice } from './wl-connection.js';
 
 export const GUESTS = ['test', ...IMAGES] as const;
 export type GuestName = (typeof GUESTS)[number];
@@ -42,7 +43,8 @@ export async function buildGuests(guests: readonly GuestName[], say: Say): Promi
 
 /** Boots a guest, after making what is missing. The machine is the caller's to stop. */
 export async function bootGuest(options: GuestOptions): Promise<Machine> {
-  const { guest, say } = options;
+  const { guest, say, wlSocket } = options;
+  if (wlSocket !== undefined) lookForDevice(wlSocket);
   const qemu = await findQemu(say);
   const kernel = await guestKernel(say);
   const disk = guest === 'test' ? undefined : await diskImage(guest, say);
@@ -54,7 +56,7 @@ export async function bootGuest(options: GuestOptions): Promise<Machine> {
     initramfs: initramfs(kernel, [...(guest === 'test' ? [] : packageFiles(options.more)), ...(options.files ?? [])]),
     memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
     disk,
-    wlSocket: options.wlSocket,
+    wlSocket,
     onLine: options.onLine,
   });
 }

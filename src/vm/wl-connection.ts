@@ -5,8 +5,27 @@
  *
  * Nothing is read or written here. The host process sees the end of QEMU only when our copy is closed as well.
  */
+import { statSync } from 'node:fs';
 import { OwnedFd } from '../system/fd.js';
 import { native, POLL_DISCONNECT, type Poll } from '../system/native.js';
+
+function noDevice(path: string, error: NodeJS.ErrnoException): Error {
+  const advice = `start "virtwl host --socket ${path}" first`;
+  const text = `no wl device at ${path} (${error.message}): ${advice}`;
+  return Object.assign(new Error(text, { cause: error }), { code: error.code });
+}
+
+/**
+ * Looks whether there is anything at the path of a wl device, for those who have minutes of work before they connect.
+ * @throws Error as the constructor's, where there is nothing
+ */
+export function lookForDevice(path: string): void {
+  try {
+    statSync(path);
+  } catch (error) {
+    throw noDevice(path, error as NodeJS.ErrnoException);
+  }
+}
 
 export class WlConnection {
   /** Resolves when the host process has closed its end or has ended; never, when that is after {@link close}. */
@@ -23,9 +42,7 @@ export class WlConnection {
     try {
       this.#fd = new OwnedFd(native.connectUnix(path));
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      const advice = `start "virtwl host --socket ${path}" first`;
-      throw Object.assign(new Error(`no wl device at ${path} (${message}): ${advice}`, { cause: error }), { code });
+      throw noDevice(path, error as NodeJS.ErrnoException);
     }
     let gone = (): void => {};
     this.gone = new Promise(resolve => (gone = resolve));

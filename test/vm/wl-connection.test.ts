@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { type UnixSocket } from '../../src/system/unix-socket.js';
 import { UnixListener } from '../../src/system/unix-listener.js';
-import { WlConnection } from '../../src/vm/wl-connection.js';
+import { lookForDevice, WlConnection } from '../../src/vm/wl-connection.js';
 import { Holdings } from '../holdings.js';
 
 /** A listening socket, its path, and the first connection to it. */
@@ -59,9 +59,8 @@ t.test('where nobody listens, the error says what to start', async t => {
   const { path, listener } = listening(t);
   listener.close();
   const holdings = new Holdings();
-  t.throws(() => new WlConnection(path), {
-    message: /no wl device at .*: start "virtwl host --socket .*" first/,
-    code: 'ENOENT',
-  });
+  const error = { message: /no wl device at .*: start "virtwl host --socket .*" first/, code: 'ENOENT' };
+  t.throws(() => new WlConnection(path), error);
+  t.throws(() => lookForDevice(path), error);
   await holdings.assertSame(t);
 });
