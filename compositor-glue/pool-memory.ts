@@ -5,6 +5,7 @@
 import { ProtocolError, Verdict } from '../src/relay/call.js';
 import { FIREWALL } from '../src/firewall/firewall.js';
 import type { Concern } from '../src/relay/chain.js';
+import { ConnectionNote } from '../src/relay/note.js';
 import type { RelayObject } from '../src/relay/object-map.js';
 import { WlShmError } from '../src/wayland/protocols/wayland.js';
 
@@ -32,11 +33,17 @@ export class PoolMemory {
   }
 }
 
-/** Follows pools and buffers from their making to their end, and looks at buffers as a compositor does: for one connection. */
-export function poolConcern(): Concern {
-  const formats = new Set<number>();
+/** What the compositor told a client of pixel formats. */
+interface Formats {
+  readonly told: Set<number>;
   /** How many callbacks the compositor had called when it told the first of them: it tells all before the next. */
-  let answersBefore = 0;
+  readonly answersBefore: number;
+}
+
+const formatsOf = new ConnectionNote<Formats>();
+
+/** Follows pools and buffers from their making to their end, and looks at buffers as a compositor does: for all connections. */
+export function poolConcern(): Concern {
   return {
     name: 'pools',
     after: FIREWALL,
@@ -54,7 +61,8 @@ export function poolConcern(): Concern {
     requests: {
       wl_shm_pool: {
         create_buffer: ({ relay, object, args: { offset, width, height, stride, format } }) => {
-          if (formats.size > 0 && relay.answers > answersBefore && !formats.has(format)) {
+          const formats = formatsOf.get(relay);
+          if (formats !== undefined && relay.answers > formats.answersBefore && !formats.told.has(format)) {
             const text = `invalid format 0x${format.toString(16)}`;
             throw new ProtocolError(object.clientId, WlShmError.invalid_format, text);
           }
@@ -80,8 +88,9 @@ export function poolConcern(): Concern {
     events: {
       wl_shm: {
         format: ({ relay, args }) => {
-          if (formats.size === 0) answersBefore = relay.answers;
-          formats.add(args.format);
+          const { told } =
+            formatsOf.get(relay) ?? formatsOf.set(relay, { told: new Set(), answersBefore: relay.answers });
+          told.add(args.format);
           return Verdict.Forward;
         },
       },

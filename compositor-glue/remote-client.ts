@@ -11,11 +11,7 @@ import { native } from '../src/system/native.js';
 import type { Device } from '../src/virtwl/device.js';
 import { Memory } from '../src/virtwl/vfd.js';
 import { ProtocolError, Verdict, type Call, type EventValues, type RequestValues } from '../src/relay/call.js';
-import { activationConcern } from '../src/firewall/activation.js';
-import { focusConcern } from '../src/firewall/focus.js';
-import { hidingsConcern } from '../src/firewall/hidings.js';
 import { firewall, FIREWALL, type SharedFirewall } from '../src/firewall/firewall.js';
-import { steadyConcern } from '../src/firewall/steady-frames.js';
 import type { Concern } from '../src/relay/chain.js';
 import { globalsConcern } from '../src/relay/globals.js';
 import { type Global } from '../src/wayland/global-table.js';
@@ -24,14 +20,13 @@ import { Relay } from '../src/relay/relay.js';
 import type { Trace } from '../src/relay/trace.js';
 import { WlDisplayError, WlShmError } from '../src/wayland/protocols/wayland.js';
 import { CLOCK_GLOBAL, clockConcern } from './clock.js';
-import { clipboardConcern } from './clipboard-policy.js';
 import { OutputAnswers } from './output-answers.js';
 import type { OutputLayout } from './output-layout.js';
 import { globalsOf, type VmPolicy } from './policy.js';
-import { PoolMemory, poolConcern } from './pool-memory.js';
+import { PoolMemory } from './pool-memory.js';
 import { ClientSlabs } from './slab.js';
 import { keymapHash, type VmAccount } from './vm-account.js';
-import { fullscreenConcern, labelConcern } from './window-label.js';
+import { vmConcerns } from './vm-concerns.js';
 
 /**
  * The name of our own first global in a remote client's registry. Compositors count their names up from 1; this one is far
@@ -39,14 +34,7 @@ import { fullscreenConcern, labelConcern } from './window-label.js';
  */
 const MEMORY_GLOBAL = { name: 0x76776c00, interface: 'virtwl_memory_v1', version: 2 } as const satisfies Global;
 
-/** Concerns that handle a request before it may be kept on account of the focus. */
-const BEFORE_FOCUS: readonly string[] = [...FIREWALL, 'labels', 'fullscreen', 'activation'];
-
-/** What comes after all others, the same for all clients. */
-const LAST: readonly Concern[] = [
-  hidingsConcern([...BEFORE_FOCUS, 'focus']),
-  steadyConcern([...BEFORE_FOCUS, 'focus', 'hidings']),
-];
+const AFTER: readonly string[] = ['globals', ...FIREWALL];
 
 export interface RemoteClientOptions {
   /** The client's VM, by the name that the host gave it. */
@@ -91,6 +79,7 @@ export class RemoteClient {
     this.#outputs = outputs && OutputAnswers.of(outputs, allowed, () => this.relay);
     const own = [MEMORY_GLOBAL, CLOCK_GLOBAL, ...(this.#outputs === undefined ? [] : [this.#outputs.global])];
     const wall = firewall(account.firewall, options.shared);
+    const common = vmConcerns(account, policy, options.shared);
     this.relay = new Relay(link, compositor, {
       set: this.#outputs === undefined ? 'glue' : 'glue, with outputs',
       ...wall.rules,
@@ -99,17 +88,12 @@ export class RemoteClient {
       concerns: [
         globalsConcern(allowed, global => this.#ownGlobal(global), own),
         ...wall.concerns,
-        clipboardConcern(policy),
-        labelConcern(account.name, policy),
-        fullscreenConcern(policy),
-        activationConcern(account.name, options.shared.tokens, policy.foreignTokens, FIREWALL),
-        poolConcern(),
+        ...common.first,
         this.#slabs.concern,
         clockConcern,
         ...(this.#outputs === undefined ? [] : [this.#outputs.concern]),
         this.#concern(),
-        focusConcern(account.name, options.shared.focus, policy.holdsFocus, BEFORE_FOCUS),
-        ...LAST,
+        ...common.last,
       ],
       toServer: {
         memory: (_call, fd) => fd,
@@ -139,7 +123,7 @@ export class RemoteClient {
   #concern(): Concern {
     return {
       name: 'client',
-      after: ['globals', ...FIREWALL],
+      after: AFTER,
       requests: {
         wl_display: { get_registry: call => this.#getRegistry(call) },
         wl_registry: { bind: call => this.#bind(call) },

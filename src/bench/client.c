@@ -127,8 +127,10 @@ static void run_alone(const struct options* options) {
   open_window("virtwl bench", options->width, options->height);
   if (options->mode == START)
     measure_start(&shared->results[0], shared->samples, begin);
-  else
+  else {
+    if (options->mode == FULL || options->mode == SMALL_DAMAGE) show_all_buffers();
     measure(options, &shared->results[0], shared->samples, MAX_SAMPLES);
+  }
   close_window();
 }
 

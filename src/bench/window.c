@@ -131,16 +131,18 @@ static void destroy_buffer(struct buffer* buffer) {
   memset(buffer, 0, sizeof *buffer);
 }
 
+static struct buffer* one_more_buffer(void) {
+  struct buffer* buffer = &buffers[buffer_count++];
+  create_buffer(buffer);
+  memset(buffer->pixels, 0x40, size); /* what lies around the square of `small` */
+  return buffer;
+}
+
 static struct buffer* free_buffer(void) {
   for (;;) {
     for (int i = 0; i < buffer_count; i++)
       if (!buffers[i].busy) return &buffers[i];
-    if (buffer_count < MAX_BUFFERS) {
-      struct buffer* buffer = &buffers[buffer_count++];
-      create_buffer(buffer);
-      memset(buffer->pixels, 0x40, size); /* what lies around the square of `small` */
-      return buffer;
-    }
+    if (buffer_count < MAX_BUFFERS) return one_more_buffer();
     if (wl_display_dispatch(display) < 0) die("waiting for a buffer's release");
   }
 }
@@ -219,6 +221,13 @@ void wait_for_end_of(int fd) {
     if (poll(polled, 2, -1) < 0) die("waiting for the others");
     if (polled[0].revents) return;
     if (polled[1].revents && wl_display_dispatch(display) < 0) die("waiting for the others");
+  }
+}
+
+void show_all_buffers(void) {
+  while (buffer_count < MAX_BUFFERS) {
+    commit(one_more_buffer(), width, height);
+    round_trip();
   }
 }
 

@@ -3,6 +3,7 @@
  * whether the compositor has got there.
  */
 import type { Concern } from '../relay/chain.js';
+import { ConnectionNote } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { OwnEntry } from '../relay/pass-words.js';
 import type { Ledger } from '../relay/pass-types.js';
@@ -10,6 +11,22 @@ import type { Pace, Relay } from '../relay/relay.js';
 import type { Message } from '../wayland/interface.js';
 import { costOf, costOfMessage } from './costs.js';
 import type { VmPace } from './pace.js';
+
+/** Of a connection. */
+const paces = new ConnectionNote<ConnectionPace>();
+
+/** The concern for all connections. */
+export const paceConcern: Concern = {
+  name: 'pace',
+  shared: true,
+  // Those that it makes a question of, the pass does not admit.
+  ignoresSyncs: true,
+  made: {
+    wl_callback: (callback, { relay, message }) => {
+      if (message.name === 'sync') paces.get(relay)?.takes(callback);
+    },
+  },
+};
 
 export class ConnectionPace implements Pace {
   readonly ledger: Ledger;
@@ -48,6 +65,7 @@ export class ConnectionPace implements Pace {
   /** The relay that asks; before its first request. */
   attach(relay: Relay): void {
     this.#relay = relay;
+    paces.set(relay, this);
   }
 
   admit(): boolean {
@@ -68,18 +86,10 @@ export class ConnectionPace implements Pace {
     if (this.#unasked >= this.vm.askAfter && relay?.closed === false) relay.sync(this.#question());
   }
 
-  /** A client's own question, when it is nearly time to ask: its answer is as good. */
-  readonly concern: Concern = {
-    name: 'pace',
-    // Those that it makes a question of, the pass does not admit.
-    ignoresSyncs: true,
-    made: {
-      wl_callback: (callback, { relay, message }) => {
-        if (message.name !== 'sync' || this.#unasked === 0 || !this.vm.welcomes(this.#unasked)) return;
-        relay.asks(callback, this.#question());
-      },
-    },
-  };
+  /** A client's own question, when it is nearly time to ask: its answer is as good. @internal */
+  takes(callback: RelayObject<'wl_callback'>): void {
+    if (this.#unasked > 0 && this.vm.welcomes(this.#unasked)) this.#relay!.asks(callback, this.#question());
+  }
 
   /** Asks on account of another connection. False: it owes nothing. @internal */
   ask(): boolean {

@@ -13,12 +13,13 @@
  */
 import { Verdict, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { ConnectionNote } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { CHECKS } from './checks.js';
 import { knownLife, popupLives } from './life.js';
 
-type Doubting = () => Verdict;
+type Doubting = (call: { readonly relay: Relay }) => Verdict;
 
 /** Requests by which a compositor may move the focus to another window. */
 function focusing(doubting: Doubting): RequestHandlers {
@@ -39,49 +40,76 @@ function focusing(doubting: Doubting): RequestHandlers {
   };
 }
 
-/** The concern for one connection. */
+/** The popups of one client. */
+interface Popups {
+  readonly open: Set<RelayObject>;
+  /** Whether they may have been dismissed without our knowing. */
+  doubt: 'none' | 'some' | 'asked' | 'answered';
+}
+
+/** Of a client that has had one. */
+const popupsOf = new ConnectionNote<Popups>();
+
+function doubting({ relay }: { readonly relay: Relay }): Verdict {
+  const popups = popupsOf.get(relay);
+  if (popups !== undefined && popups.open.size > 0) popups.doubt = 'some';
+  return Verdict.Forward;
+}
+
+function ask(relay: Relay, popups: Popups): Verdict {
+  if (popups.doubt !== 'asked') {
+    popups.doubt = 'asked';
+    relay.sync(() => {
+      popups.doubt = 'answered';
+      relay.resume('requests');
+    });
+  }
+  return Verdict.Stall;
+}
+
+/** Nothing that came with what has waited waits again. */
+function pass(popups: Popups): Verdict {
+  if (popups.doubt === 'answered') {
+    setImmediate(() => {
+      if (popups.doubt === 'answered') popups.doubt = 'none';
+    });
+  }
+  return Verdict.Forward;
+}
+
+/** A picture of a popup waits where there is doubt. */
+function fence(relay: Relay): Verdict {
+  const popups = popupsOf.get(relay);
+  if (popups === undefined) return Verdict.Forward;
+  return popups.doubt === 'some' || popups.doubt === 'asked' ? ask(relay, popups) : pass(popups);
+}
+
+/** A request to an xdg_surface, or about one, waits always where that is a popup. */
+function fenceOf(relay: Relay, xdgSurface: RelayObject | undefined): Verdict {
+  const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
+  const popups = popupsOf.get(relay);
+  if (popup?.is('xdg_popup') !== true || !popupLives(popup) || popups === undefined) return Verdict.Forward;
+  return popups.doubt === 'answered' ? pass(popups) : ask(relay, popups);
+}
+
+/** The concern for all connections. */
 export function dismissalsConcern(): Concern {
-  const popups = new Set<RelayObject>();
-  /** Whether the popups that there are may have been dismissed without our knowing. */
-  let doubt: 'none' | 'some' | 'asked' | 'answered' = 'none';
-  const doubting: Doubting = () => {
-    if (popups.size > 0) doubt = 'some';
-    return Verdict.Forward;
-  };
-  const ask = (relay: Relay): Verdict => {
-    if (doubt !== 'asked') {
-      doubt = 'asked';
-      relay.sync(() => {
-        doubt = 'answered';
-        relay.resume('requests');
-      });
-    }
-    return Verdict.Stall;
-  };
-  /** Nothing that came with what has waited waits again. */
-  const pass = (): Verdict => {
-    if (doubt === 'answered') setImmediate(() => doubt === 'answered' && (doubt = 'none'));
-    return Verdict.Forward;
-  };
-  /** A picture of a popup waits where there is doubt. */
-  const fence = (relay: Relay): Verdict => (doubt === 'some' || doubt === 'asked' ? ask(relay) : pass());
-  /** A request to an xdg_surface, or about one, waits always where that is a popup. */
-  const fenceOf = (relay: Relay, xdgSurface: RelayObject | undefined): Verdict => {
-    const popup = xdgSurface && knownLife(xdgSurface)?.roleObject;
-    if (popup?.is('xdg_popup') !== true || !popupLives(popup)) return Verdict.Forward;
-    return doubt === 'answered' ? pass() : ask(relay);
-  };
   return {
     name: 'dismissals',
     after: [...CHECKS, 'lifetimes', 'construction'],
-    made: { xdg_popup: popup => void popups.add(popup) },
-    gone: { xdg_popup: popup => void popups.delete(popup) },
+    made: {
+      xdg_popup: (popup, { relay }) => {
+        (popupsOf.get(relay) ?? popupsOf.set(relay, { open: new Set(), doubt: 'none' })).open.add(popup);
+      },
+    },
+    gone: { xdg_popup: (popup, relay) => void popupsOf.get(relay)?.open.delete(popup) },
     requests: {
       ...focusing(doubting),
       wl_surface: {
         commit: ({ relay, object }) => {
           const life = knownLife(object);
-          if (life?.role === 'xdg_toplevel' && life.attached !== undefined && life.attached !== life.shown) doubting();
+          if (life?.role === 'xdg_toplevel' && life.attached !== undefined && life.attached !== life.shown)
+            doubting({ relay });
           return life?.role === 'xdg_popup' ? fence(relay) : Verdict.Forward;
         },
       },

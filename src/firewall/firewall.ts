@@ -40,6 +40,7 @@ import { DEFAULT_PIXEL_BOUNDS, geometryConcern, type PixelBounds } from './geome
 import { idleConcern } from './idle.js';
 import { destroyInOrder, lifetimesConcern } from './lifetimes.js';
 import { mimeTypesConcern } from './mime-types.js';
+import { paceConcern } from './connection-pace.js';
 import { destructionOrder, MAX_DEPENDENTS_PER_CLIENT } from './order.js';
 import { Sharers, VmPace, type PaceClock } from './pace.js';
 import { Population, populationConcern } from './population.js';
@@ -73,14 +74,10 @@ const ID_COST = 1 / 8;
 export class VmFirewall {
   readonly pace: VmPace;
   readonly population: Population;
-  /** Counts for it. */
-  readonly counting: ReturnType<typeof populationConcern>;
   readonly bounds: Bounds;
-  /**
-   * Concerns that know what they know by the object, and so serve all connections. A connection has some ten of its own,
-   * which are most of what it costs in memory.
-   */
-  readonly concerns: Readonly<Record<'values' | 'lives' | 'construction' | 'pixels', readonly Concern[]>>;
+  readonly #counting: ReturnType<typeof populationConcern>;
+  /** What serves all of its connections. Concerns of its own were most of what a connection costs in memory. */
+  #serving: Serving | undefined;
 
   /** `limits`: numbers of a policy, by the names in `population.ts` and `bounds.ts`; `share`: of the compositor's time. */
   constructor(
@@ -92,15 +89,48 @@ export class VmFirewall {
     this.bounds = boundsOf(limits);
     this.pace = new VmPace(share, this.bounds.ahead);
     this.population = new Population(vm, limits);
-    this.counting = populationConcern(this.population);
-    const shared = (...concerns: readonly Concern[]): Concern[] => concerns.map(each => ({ ...each, shared: true }));
-    this.concerns = {
-      values: shared(valuesConcern(), agreementConcern(), mimeTypesConcern(), dragsConcern()),
-      lives: shared(lifetimesConcern()),
-      construction: shared(constructionConcern()),
-      pixels: shared(regionsConcern(this.bounds), geometryConcern(pixels, this.bounds.layers)),
+    this.#counting = populationConcern(this.population);
+  }
+
+  /** `shared` is the same for all connections. @internal */
+  serving(shared: SharedFirewall): Serving {
+    return (this.#serving ??= this.#serve(shared));
+  }
+
+  #serve(shared: SharedFirewall): Serving {
+    const roles = rolesConcern(shared.exports, this.bounds);
+    const concerns: readonly Concern[] = [
+      valuesConcern(),
+      agreementConcern(),
+      mimeTypesConcern(),
+      dragsConcern(),
+      lifetimesConcern(),
+      seatsConcern(),
+      constructionConcern(),
+      dismissalsConcern(),
+      roles.concern,
+      serialsConcern(),
+      regionsConcern(this.bounds),
+      geometryConcern(this.pixels, this.bounds.layers),
+      textInputsConcern(),
+      this.#counting.concern,
+      idleConcern,
+      paceConcern,
+    ];
+    return {
+      concerns: concerns.map(each => ({ ...each, shared: true })),
+      close: relay => {
+        this.#counting.close(relay);
+        roles.close(relay);
+      },
     };
   }
+}
+
+interface Serving {
+  readonly concerns: readonly Concern[];
+  /** What a connection that has ended is counted for, or known by. */
+  close(relay: Relay): void;
 }
 
 /** What the clients of all VMs share. */
@@ -131,8 +161,7 @@ export interface Firewall {
 
 export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
   const pace = vm.pace.connect(shared.sharers);
-  const { counting } = vm;
-  const roles = rolesConcern(shared.exports, vm.bounds);
+  const serving = vm.serving(shared);
   return {
     rules: {
       pace,
@@ -140,26 +169,12 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       frameDamage: vm.bounds.damage,
       order: destructionOrder(() => pace.charge(MAX_DEPENDENTS_PER_CLIENT * ID_COST)),
     },
-    concerns: [
-      ...vm.concerns.values,
-      ...vm.concerns.lives,
-      seatsConcern(),
-      ...vm.concerns.construction,
-      dismissalsConcern(),
-      roles.concern,
-      serialsConcern(),
-      ...vm.concerns.pixels,
-      textInputsConcern(),
-      counting.concern,
-      idleConcern,
-      pace.concern,
-    ],
+    concerns: serving.concerns,
     attach: relay => {
       pace.attach(relay);
       relay.on('close', () => {
         pace.close();
-        counting.close(relay);
-        roles.close();
+        serving.close(relay);
       });
     },
   };

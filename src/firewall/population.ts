@@ -5,7 +5,7 @@
  */
 import { ProtocolError, type Call } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
-import { Note } from '../relay/note.js';
+import { ConnectionNote, Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { InterfaceName } from '../wayland/message-types.js';
@@ -231,17 +231,14 @@ class Own {
   }
 }
 
+/** Of a connection: what is counted of it. */
+const connections = new ConnectionNote<Own>();
 /** Of an object that is counted: whose it is. */
 const owner = new Note<Own>();
 
 /** The concern for all connections of a VM; `close` takes off what one of them still has. */
 export function populationConcern(population: Population): { readonly concern: Concern; close(relay: Relay): void } {
-  const connections = new WeakMap<Relay, Own>();
-  const ownOf = (relay: Relay): Own => {
-    let own = connections.get(relay);
-    if (own === undefined) connections.set(relay, (own = new Own(population)));
-    return own;
-  };
+  const ownOf = (relay: Relay): Own => connections.get(relay) ?? connections.set(relay, new Own(population));
   const addOne = (object: RelayObject, { relay }: Made): void => {
     const { name, mostOfClient = Infinity } = KIND_OF.get(object.interface.name)!;
     const own = ownOf(relay);

@@ -5,6 +5,7 @@
  */
 import { ProtocolError, Verdict, type Call, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { ConnectionNote } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { ZwpTabletToolV2Error } from '../wayland/protocols/tablet-v2.js';
 import {
@@ -36,12 +37,19 @@ import {
 /** Windows that were exported, by handle, of all VMs: a handle is made to be passed on. */
 export type Exports = Map<string, RelayObject<'xdg_toplevel'>>;
 
-/** The concern for one connection, `exports` being of the whole compositor; `close` forgets what the connection has left. */
-export function rolesConcern(exports: Exports, bounds: Bounds): { readonly concern: Concern; close(): void } {
-  /** Windows of this connection: what is known of them across connections would keep a closed one in memory. */
-  const own = new Set<RelayObject>();
-  const forget = (toplevel: RelayObject): void => {
-    own.delete(toplevel);
+/** Windows of a connection: what is known of them across connections would keep a closed one in memory. */
+const windows = new ConnectionNote<Set<RelayObject>>();
+
+/**
+ * The concern for all connections of a VM, `exports` being of the whole compositor; `close` forgets what a connection has
+ * left.
+ */
+export function rolesConcern(
+  exports: Exports,
+  bounds: Bounds,
+): { readonly concern: Concern; close(relay: Relay): void } {
+  const forget = (toplevel: RelayObject, relay: Relay): void => {
+    windows.get(relay)?.delete(toplevel);
     // Its children are its parent's now.
     const parent = knownLife(toplevel)?.parent;
     for (const child of children.get(toplevel) ?? []) setParent(child, parent);
@@ -58,9 +66,9 @@ export function rolesConcern(exports: Exports, bounds: Bounds): { readonly conce
         lifeOf(xdgSurface).surface = surface;
         lifeOf(surface).roleObject = xdgSurface;
       },
-      xdg_toplevel: (toplevel, { object: xdgSurface }) => {
+      xdg_toplevel: (toplevel, { relay, object: xdgSurface }) => {
         becomes(xdgSurface, toplevel);
-        own.add(toplevel);
+        (windows.get(relay) ?? windows.set(relay, new Set())).add(toplevel);
       },
       xdg_popup: (popup, call) => {
         becomes(call.object, popup);
@@ -111,8 +119,8 @@ export function rolesConcern(exports: Exports, bounds: Bounds): { readonly conce
   };
   return {
     concern,
-    close: () => {
-      for (const toplevel of own) forget(toplevel);
+    close: relay => {
+      for (const toplevel of windows.get(relay) ?? []) forget(toplevel, relay);
     },
   };
 }

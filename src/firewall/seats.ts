@@ -9,6 +9,7 @@
  */
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { ConnectionNote, Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { WlSeatCapability } from '../wayland/protocols/wayland.js';
 import { takeAway } from './lifetimes.js';
@@ -28,12 +29,13 @@ const CAPABILITIES = {
   wl_touch: WlSeatCapability.touch,
 } as const;
 
-/** The concern for one connection. */
+/** Of a connection, by the registry's number for the seat. */
+const held = new ConnectionNote<Map<number, Held>>();
+/** Of each object that is counted there. */
+const groups = new Note<Held>();
+
+/** The concern for all connections. */
 export function seatsConcern(): Concern {
-  /** By the registry's number for the seat. */
-  const held = new Map<number, Held>();
-  /** By each object that is counted there. */
-  const groups = new WeakMap<RelayObject, Held>();
   const made = (device: RelayObject, call: { readonly object: RelayObject }): void => {
     const group = groups.get(call.object);
     if (group === undefined) return;
@@ -45,10 +47,11 @@ export function seatsConcern(): Concern {
     name: 'seats',
     after: ['lifetimes'],
     made: {
-      wl_seat: (seat, { args }) => {
+      wl_seat: (seat, { relay, args }) => {
         const { name } = args as unknown as { readonly name: number };
-        let group = held.get(name);
-        if (group === undefined) held.set(name, (group = { seats: new Set(), devices: new Set(), kept: false }));
+        const ofClient = held.get(relay) ?? held.set(relay, new Map<number, Held>());
+        let group = ofClient.get(name);
+        if (group === undefined) ofClient.set(name, (group = { seats: new Set(), devices: new Set(), kept: false }));
         group.seats.add(seat);
         groups.set(seat, group);
       },
@@ -57,11 +60,12 @@ export function seatsConcern(): Concern {
       wl_touch: made,
     },
     gone: {
-      wl_seat: seat => {
+      wl_seat: (seat, relay) => {
         const group = groups.get(seat);
         group?.seats.delete(seat);
         if (group?.kept === true) return;
-        for (const [name, each] of held) if (each === group && each.seats.size === 0) held.delete(name);
+        const ofClient = held.get(relay)!;
+        for (const [name, each] of ofClient) if (each === group && each.seats.size === 0) ofClient.delete(name);
       },
       wl_pointer: gone,
       wl_keyboard: gone,

@@ -8,6 +8,7 @@
  */
 import { Verdict, type Call, type EventHandlers, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { ConnectionNote, Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlKeyboardKeyState, WlPointerButtonState } from '../wayland/protocols/wayland.js';
@@ -73,112 +74,130 @@ export class Serials {
   }
 }
 
+const PRESS: readonly SerialKind[] = ['press'];
+const ENTER: readonly SerialKind[] = ['enter'];
 const ACTIONS: readonly SerialKind[] = ['press', 'release'];
+/** Grabs of a client that was given no serial. */
+const NONE: ReadonlySet<RelayObject> = new Set();
 const ANY: readonly SerialKind[] = ['press', 'release', 'enter', 'focus', 'drag'];
 
-/** The concern for one connection. */
-export function serialsConcern(serials = new Serials()): Concern {
-  const seats = new Seats();
+/** What one client was given, and has made of it. */
+class Client {
+  readonly serials = new Serials();
   /** Popups with a grab that was granted and goes on: one above another needs no new action of the user. */
-  const grabbing = new Set<RelayObject>();
+  readonly grabbing = new Set<RelayObject>();
+}
+
+/** Of a client that was given one. */
+const clients = new ConnectionNote<Client>();
+
+/** The concern for all connections. */
+export function serialsConcern(): Concern {
+  const ended = (popup: RelayObject, relay: Relay): void => void clients.get(relay)?.grabbing.delete(popup);
   return {
     name: 'serials',
     after: [...CHECKS, 'lifetimes', 'construction', 'dismissals', 'roles'],
-    made: seats.made,
-    gone: { xdg_popup: popup => grabbing.delete(popup) },
+    made: MADE,
+    gone: { xdg_popup: ended },
     events: {
-      ...givers(serials, seats),
+      ...GIVERS,
       xdg_popup: {
-        popup_done: ({ object }) => {
-          grabbing.delete(object);
+        popup_done: ({ relay, object }) => {
+          ended(object, relay);
           return Verdict.Forward;
         },
       },
     },
-    requests: takers(serials, seats, grabbing),
+    requests: takers(),
   };
 }
 
 /** Which seat an object is of, by the number that the registry calls the seat: a client may bind it more than once. */
-class Seats {
-  readonly #seats = new WeakMap<RelayObject, number>();
+const seats = new Note<number>();
 
-  of(object: RelayObject): number {
-    return this.#seats.get(object) ?? -1;
-  }
+function seatOf(object: RelayObject): number {
+  return seats.get(object) ?? -1;
+}
 
-  readonly #maker = (object: RelayObject, call: Call<string, never>): void => {
-    this.#seats.set(object, this.of(call.object));
+function asItsMaker(object: RelayObject, call: Call<string, never>): void {
+  seats.set(object, seatOf(call.object));
+}
+
+const asArgument =
+  (name: string) =>
+  (object: RelayObject, { args }: Call<string, never>): void => {
+    const from = (args as Readonly<Record<string, RelayObject | undefined>>)[name];
+    if (from !== undefined) seats.set(object, seatOf(from));
   };
-  readonly #argument =
-    (name: string) =>
-    (object: RelayObject, { args }: Call<string, never>): void => {
-      const from = (args as Readonly<Record<string, RelayObject | undefined>>)[name];
-      if (from !== undefined) this.#seats.set(object, this.of(from));
-    };
 
-  readonly made: NonNullable<Concern['made']> = {
-    wl_seat: (seat, { args }) => this.#seats.set(seat, (args as { name: number }).name),
-    wl_pointer: this.#maker,
-    wl_keyboard: this.#maker,
-    wl_touch: this.#maker,
-    wl_data_device: this.#argument('seat'),
-    zwp_primary_selection_device_v1: this.#argument('seat'),
-    gtk_primary_selection_device: this.#argument('seat'),
-    zwp_tablet_seat_v2: this.#argument('seat'),
-    zwp_tablet_tool_v2: this.#maker,
-    wp_cursor_shape_device_v1: (object, call) => {
-      this.#argument('pointer')(object, call);
-      this.#argument('tablet_tool')(object, call);
-    },
-  };
+const MADE: NonNullable<Concern['made']> = {
+  wl_seat: (seat, { args }) => seats.set(seat, (args as unknown as { readonly name: number }).name),
+  wl_pointer: asItsMaker,
+  wl_keyboard: asItsMaker,
+  wl_touch: asItsMaker,
+  wl_data_device: asArgument('seat'),
+  zwp_primary_selection_device_v1: asArgument('seat'),
+  gtk_primary_selection_device: asArgument('seat'),
+  zwp_tablet_seat_v2: asArgument('seat'),
+  zwp_tablet_tool_v2: asItsMaker,
+  wp_cursor_shape_device_v1: (object, call) => {
+    asArgument('pointer')(object, call);
+    asArgument('tablet_tool')(object, call);
+  },
+};
+
+function give({ relay, object }: Pick<Call, 'relay' | 'object'>, serial: number, kind: SerialKind): Verdict {
+  (clients.get(relay) ?? clients.set(relay, new Client())).serials.give(serial, kind, seatOf(object));
+  return Verdict.Forward;
 }
 
 /** Events that give serials. */
-function givers(serials: Serials, seats: Seats): EventHandlers {
-  const give = (object: RelayObject, serial: number, kind: SerialKind): Verdict => {
-    serials.give(serial, kind, seats.of(object));
-    return Verdict.Forward;
-  };
-  return {
-    wl_pointer: {
-      enter: ({ object, args }) => give(object, args.serial, 'enter'),
-      button: ({ object, args }) =>
-        give(object, args.serial, args.state === WlPointerButtonState.pressed ? 'press' : 'release'),
-    },
-    wl_keyboard: {
-      enter: ({ object, args }) => give(object, args.serial, 'focus'),
-      key: ({ object, args }) =>
-        give(object, args.serial, args.state === WlKeyboardKeyState.released ? 'release' : 'press'),
-      modifiers: ({ object, args }) => give(object, args.serial, 'focus'),
-    },
-    wl_touch: {
-      down: ({ object, args }) => give(object, args.serial, 'press'),
-      up: ({ object, args }) => give(object, args.serial, 'release'),
-    },
-    wl_data_device: { enter: ({ object, args }) => give(object, args.serial, 'drag') },
-    zwp_tablet_tool_v2: {
-      proximity_in: ({ object, args }) => give(object, args.serial, 'enter'),
-      down: ({ object, args }) => give(object, args.serial, 'press'),
-      button: ({ object, args }) => give(object, args.serial, args.state === 1 ? 'press' : 'release'),
-    },
-  };
-}
+const GIVERS: EventHandlers = {
+  wl_pointer: {
+    enter: call => give(call, call.args.serial, 'enter'),
+    button: call =>
+      give(call, call.args.serial, call.args.state === WlPointerButtonState.pressed ? 'press' : 'release'),
+  },
+  wl_keyboard: {
+    enter: call => give(call, call.args.serial, 'focus'),
+    key: call => give(call, call.args.serial, call.args.state === WlKeyboardKeyState.released ? 'release' : 'press'),
+    modifiers: call => give(call, call.args.serial, 'focus'),
+  },
+  wl_touch: {
+    down: call => give(call, call.args.serial, 'press'),
+    up: call => give(call, call.args.serial, 'release'),
+  },
+  wl_data_device: { enter: call => give(call, call.args.serial, 'drag') },
+  zwp_tablet_tool_v2: {
+    proximity_in: call => give(call, call.args.serial, 'enter'),
+    down: call => give(call, call.args.serial, 'press'),
+    button: call => give(call, call.args.serial, call.args.state === 1 ? 'press' : 'release'),
+  },
+};
 
 /** Requests that need one. */
-function takers(serials: Serials, seats: Seats, grabbing: Set<RelayObject>): RequestHandlers {
-  const acted = (seat: RelayObject, serial: number): Verdict =>
-    serials.find(serial, seats.of(seat), ACTIONS, USER_ACTION_MS) === undefined ? Verdict.Drop : Verdict.Forward;
-  const entered = (device: RelayObject, serial: number): Verdict =>
-    serials.find(serial, seats.of(device), ['enter']) === undefined ? Verdict.Drop : Verdict.Forward;
-  const selects = (device: RelayObject, serial: number): boolean =>
-    serials.find(serial, seats.of(device), ANY) !== undefined;
+function takers(): RequestHandlers {
+  const find = (
+    relay: Relay,
+    serial: number,
+    of: RelayObject,
+    kinds: readonly SerialKind[],
+    maxAgeMs?: number,
+  ): Given | undefined => clients.get(relay)?.serials.find(serial, seatOf(of), kinds, maxAgeMs);
+  const acted = ({ relay, args: { seat, serial } }: ByUser): Verdict =>
+    find(relay, serial, seat, ACTIONS, USER_ACTION_MS) === undefined ? Verdict.Drop : Verdict.Forward;
+  const entered = ({ relay, object, args }: Taking): Verdict =>
+    find(relay, args.serial, object, ENTER) === undefined ? Verdict.Drop : Verdict.Forward;
+  const selects = ({ relay, object, args }: Selecting): Verdict =>
+    find(relay, args.serial, object, ANY) === undefined ? refuse(relay, args.source) : Verdict.Forward;
   return {
     xdg_popup: {
       grab: ({ relay, object, args: { seat, serial } }) => {
+        const client = clients.get(relay);
+        const grabbing = client?.grabbing ?? NONE;
         const parent = knownLife(object)?.parent;
         const nested = parent !== undefined && grabbing.has(parent);
-        const action = serials.find(serial, seats.of(seat), ACTIONS, nested ? Infinity : USER_ACTION_MS);
+        const action = find(relay, serial, seat, ACTIONS, nested ? Infinity : USER_ACTION_MS);
         // wlroots 0.15 keeps a pointer to a popup that grabs over what was never shown.
         const refused = action === undefined || !parentIsShown(object);
         // One above the other: a second chain beside one that grabs, or one popup twice, is what 0.15 loses count of.
@@ -188,41 +207,44 @@ function takers(serials: Serials, seats: Seats, grabbing: Set<RelayObject>): Req
           dismiss(relay, object);
           return Verdict.Drop;
         }
-        grabbing.add(object);
+        client!.grabbing.add(object);
         return Verdict.Forward;
       },
     },
-    xdg_toplevel: {
-      move: ({ args }) => acted(args.seat, args.serial),
-      resize: ({ args }) => acted(args.seat, args.serial),
-      show_window_menu: ({ args }) => acted(args.seat, args.serial),
-    },
+    xdg_toplevel: { move: acted, resize: acted, show_window_menu: acted },
     wl_data_device: {
       start_drag: ({ relay, object, args }) => {
-        const pressed = serials.find(args.serial, seats.of(object), ['press'], USER_ACTION_MS);
+        const pressed = find(relay, args.serial, object, PRESS, USER_ACTION_MS);
         if (pressed === undefined || pressed.dragged) return refuse(relay, args.source);
         pressed.dragged = true;
         return Verdict.Forward;
       },
-      set_selection: ({ relay, object, args }) =>
-        selects(object, args.serial) ? Verdict.Forward : refuse(relay, args.source),
+      set_selection: selects,
     },
-    zwp_primary_selection_device_v1: {
-      set_selection: ({ relay, object, args }) =>
-        selects(object, args.serial) ? Verdict.Forward : refuse(relay, args.source),
-    },
-    gtk_primary_selection_device: {
-      set_selection: ({ relay, object, args }) =>
-        selects(object, args.serial) ? Verdict.Forward : refuse(relay, args.source),
-    },
-    wl_pointer: { set_cursor: ({ object, args }) => entered(object, args.serial) },
-    zwp_tablet_tool_v2: { set_cursor: ({ object, args }) => entered(object, args.serial) },
-    wp_cursor_shape_device_v1: { set_shape: ({ object, args }) => entered(object, args.serial) },
+    zwp_primary_selection_device_v1: { set_selection: selects },
+    gtk_primary_selection_device: { set_selection: selects },
+    wl_pointer: { set_cursor: entered },
+    zwp_tablet_tool_v2: { set_cursor: entered },
+    wp_cursor_shape_device_v1: { set_shape: entered },
     xdg_activation_token_v1: {
-      set_serial: ({ args: { serial, seat } }) =>
-        serials.find(serial, seats.of(seat), ANY, USER_ACTION_MS) === undefined ? Verdict.Drop : Verdict.Forward,
+      set_serial: ({ relay, args: { serial, seat } }) =>
+        find(relay, serial, seat, ANY, USER_ACTION_MS) === undefined ? Verdict.Drop : Verdict.Forward,
     },
   };
+}
+
+/** What a request says that needs an action of the user, one of a device, and one that selects. */
+interface ByUser {
+  readonly relay: Relay;
+  readonly args: { readonly seat: RelayObject; readonly serial: number };
+}
+interface Taking {
+  readonly relay: Relay;
+  readonly object: RelayObject;
+  readonly args: { readonly serial: number };
+}
+interface Selecting extends Taking {
+  readonly args: { readonly serial: number; readonly source: RelayObject<SourceName> | undefined };
 }
 
 /** What a client offers others. */

@@ -13,6 +13,7 @@
  */
 import { Verdict, type Call, type EventHandlers, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { ConnectionNote, Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { CHECKS } from './checks.js';
 
@@ -34,63 +35,58 @@ interface State {
 type TextRequests = NonNullable<RequestHandlers['zwp_text_input_v3']>;
 type TextInput = Pick<Call<'zwp_text_input_v3'>, 'object'>;
 
-/** The concern for one connection. */
+const states = new Note<State>();
+
+function of(object: RelayObject): State {
+  let state = states.get(object);
+  if (state === undefined) states.set(object, (state = { focused: false, on: false, next: undefined, ahead: 0 }));
+  return state;
+}
+
+/** The concern for all connections. */
 export function textInputsConcern(): Concern {
-  const seats = new Seats();
-  const states = new WeakMap<RelayObject, State>();
-  const of = (object: RelayObject): State => {
-    let state = states.get(object);
-    if (state === undefined) states.set(object, (state = { focused: false, on: false, next: undefined, ahead: 0 }));
-    return state;
-  };
   return {
     name: 'texts',
     after: CHECKS,
-    made: { wl_seat: seats.bound, zwp_text_input_v3: seats.made },
-    gone: { zwp_text_input_v3: seats.gone },
+    made: {
+      wl_seat: (seat, { args }) => names.set(seat, (args as unknown as { readonly name: number }).name),
+      zwp_text_input_v3: (input, { relay, args }) => {
+        const name = nameOf((args as unknown as { readonly seat: RelayObject }).seat);
+        const ofClient = inputs.get(relay) ?? inputs.set(relay, new Map<number, RelayObject>());
+        // One that is inert is made beside that of the compositor.
+        if (!ofClient.has(name)) ofClient.set(name, input);
+      },
+    },
+    gone: {
+      zwp_text_input_v3: (input, relay) => {
+        const ofClient = inputs.get(relay);
+        for (const [name, each] of ofClient ?? []) if (each === input) ofClient!.delete(name);
+      },
+    },
     requests: {
       zwp_text_input_manager_v3: {
         get_text_input: ({ relay, object, args: { id, seat } }) => {
-          if (!seats.hasOne(seat)) return Verdict.Forward;
+          if (inputs.get(relay)?.has(nameOf(seat)) !== true) return Verdict.Forward;
           relay.adopt('zwp_text_input_v3', object.version, id, true).inert = { text: 'its seat has one already' };
           return Verdict.Drop;
         },
       },
-      zwp_text_input_v3: requests(of),
+      zwp_text_input_v3: requests(),
     },
-    events: { zwp_text_input_v3: events(of) },
+    events: { zwp_text_input_v3: events() },
   };
 }
 
+/** What the registry calls a seat. */
+const names = new Note<number>();
 /** The text inputs of one client that the compositor has: one for each seat, by the registry's number of that. */
-class Seats {
-  readonly #names = new WeakMap<RelayObject, number>();
-  readonly #inputs = new Map<number, RelayObject>();
+const inputs = new ConnectionNote<Map<number, RelayObject>>();
 
-  readonly bound = (seat: RelayObject, { args }: Call<string, never>): void => {
-    this.#names.set(seat, (args as { name: number }).name);
-  };
-
-  readonly made = (input: RelayObject, { args }: Call<string, never>): void => {
-    const { seat } = args as { seat: RelayObject };
-    // One that is inert is made beside that of the compositor.
-    if (!this.hasOne(seat)) this.#inputs.set(this.#nameOf(seat), input);
-  };
-
-  readonly gone = (input: RelayObject): void => {
-    for (const [name, each] of this.#inputs) if (each === input) this.#inputs.delete(name);
-  };
-
-  hasOne(seat: RelayObject): boolean {
-    return this.#inputs.has(this.#nameOf(seat));
-  }
-
-  #nameOf(seat: RelayObject): number {
-    return this.#names.get(seat) ?? -1;
-  }
+function nameOf(seat: RelayObject): number {
+  return names.get(seat) ?? -1;
 }
 
-function requests(of: (object: RelayObject) => State): TextRequests {
+function requests(): TextRequests {
   const ifFocused = ({ object }: TextInput): Verdict => (of(object).focused ? Verdict.Forward : Verdict.Drop);
   const turn =
     (on: boolean) =>
@@ -130,7 +126,7 @@ function requests(of: (object: RelayObject) => State): TextRequests {
   };
 }
 
-function events(of: (object: RelayObject) => State): NonNullable<EventHandlers['zwp_text_input_v3']> {
+function events(): NonNullable<EventHandlers['zwp_text_input_v3']> {
   return {
     enter: ({ object }) => {
       of(object).focused = true;

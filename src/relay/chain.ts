@@ -13,6 +13,7 @@ import { interfaces } from '../wayland/protocols/index.js';
 import { Verdict, type Call, type EventHandlers, type Handler, type RequestHandlers } from './call.js';
 import { Note } from './note.js';
 import type { HandlerTable, RelayObject } from './object-map.js';
+import type { Relay } from './relay.js';
 
 /** What one part of the code does with messages. */
 export interface Concern {
@@ -22,18 +23,18 @@ export interface Concern {
   readonly after?: readonly string[];
   /** Its `made` and `gone` of `wl_callback` want nothing of those that `wl_display.sync` makes and the pace admits. */
   readonly ignoresSyncs?: boolean;
-  /** It knows what it knows by the object, and the same concern serves many connections. */
+  /** It knows what it knows by the object or the relay (`note.ts`), and the same concern serves many connections. */
   readonly shared?: boolean;
   readonly requests?: RequestHandlers;
   readonly events?: EventHandlers;
   /** Called when the client's current request (or the compositor's event) has made an object of that interface. */
   readonly made?: { readonly [N in InterfaceName]?: (object: RelayObject<N>, call: Call<string, never>) => void };
   /** Called when the client's destructor has gone through, or the compositor has ended what has none. */
-  readonly gone?: { readonly [N in InterfaceName]?: (object: RelayObject<N>) => void };
+  readonly gone?: { readonly [N in InterfaceName]?: (object: RelayObject<N>, relay: Relay) => void };
 }
 
 type Made = (object: RelayObject, call: Call) => void;
-type Gone = (object: RelayObject) => void;
+type Gone = (object: RelayObject, relay: Relay) => void;
 
 /** What concerns do with one interface. */
 export interface InterfaceChain {
@@ -84,48 +85,73 @@ export class Chains {
   of(iface: Interface): InterfaceChain {
     let chain = this.#built.get(iface);
     if (chain === undefined) {
-      const name = iface.name as InterfaceName;
-      chain = {
-        requests: this.#table(iface.requests, name, 'requests'),
-        events: this.#table(iface.events, name, 'events'),
-        made: listed(this.#concerns.map(concern => concern.made?.[name] as Made | undefined)),
-        gone: listed(this.#concerns.map(concern => concern.gone?.[name] as Gone | undefined)),
-      };
+      const concerns = this.#concerns.filter(concern => WAYS.some(way => named(concern, way, iface) !== undefined));
+      chain = sharedChain(iface, concerns) ?? chainOf(iface, concerns);
       this.#built.set(iface, chain);
     }
     return chain;
   }
-
-  #table(messages: readonly Message[], name: InterfaceName, way: Way): HandlerTable {
-    const concerns = this.#concerns.filter(concern => concern[way]?.[name] !== undefined);
-    if (concerns.length === 0) return undefined;
-    const handled = concerns.map(concern => concern[way]![name] as Named);
-    if (concerns.some(({ shared }) => shared !== true)) return tableOf(messages, handled);
-    // A client of a desktop has some thirty tables that all clients of its VM could have.
-    const known = tables.get(handled[0]!);
-    if (known?.handled.every((handlers, i) => handlers === handled[i]) === true) return known.table;
-    const table = tableOf(messages, handled);
-    tables.set(handled[0]!, { handled, table });
-    return table;
-  }
 }
 
-/** For most interfaces there is none. */
+const WAYS = ['requests', 'events', 'made', 'gone'] as const;
+
+function named(concern: Concern, way: (typeof WAYS)[number], { name }: Interface): unknown {
+  return concern[way]?.[name as InterfaceName];
+}
+
+/** For most interfaces there is nothing. */
 const NONE: readonly never[] = [];
+const NOTHING: InterfaceChain = { requests: undefined, events: undefined, made: NONE, gone: NONE };
 
-function listed<T>(items: readonly (T | undefined)[]): readonly T[] {
-  const there = items.filter(isThere);
-  return there.length === 0 ? NONE : there;
+/** Chains of shared concerns alone, by the first of them. */
+const known = new WeakMap<Concern, Map<Interface, Known>>();
+
+interface Known {
+  readonly concerns: readonly Concern[];
+  readonly chain: InterfaceChain;
 }
 
-/** Tables of shared concerns alone, by what the first of them handles. */
-const tables = new WeakMap<Named, { readonly handled: readonly Named[]; readonly table: HandlerTable }>();
+/** The one that all connections with these concerns have; undefined: each has its own. A desktop's client has some thirty. */
+function sharedChain(iface: Interface, concerns: readonly Concern[]): InterfaceChain | undefined {
+  const [first] = concerns;
+  if (first === undefined) return NOTHING;
+  if (concerns.some(({ shared }) => shared !== true)) return undefined;
+  let ofFirst = known.get(first);
+  if (ofFirst === undefined) known.set(first, (ofFirst = new Map<Interface, Known>()));
+  const there = ofFirst.get(iface);
+  if (there?.concerns.length === concerns.length && there.concerns.every((concern, i) => concern === concerns[i])) {
+    return there.chain;
+  }
+  const chain = chainOf(iface, concerns);
+  ofFirst.set(iface, { concerns, chain });
+  return chain;
+}
+
+function chainOf(iface: Interface, concerns: readonly Concern[]): InterfaceChain {
+  return {
+    requests: tableOf(
+      iface.requests,
+      listed(concerns.map(concern => named(concern, 'requests', iface) as Named | undefined)),
+    ),
+    events: tableOf(
+      iface.events,
+      listed(concerns.map(concern => named(concern, 'events', iface) as Named | undefined)),
+    ),
+    made: listed(concerns.map(concern => named(concern, 'made', iface) as Made | undefined)),
+    gone: listed(concerns.map(concern => named(concern, 'gone', iface) as Gone | undefined)),
+  };
+}
+
+/** Those that are there; a copy, since what `filter` returns has room for sixteen more, and there are many of these. */
+function listed<T>(items: readonly (T | undefined)[]): readonly T[] {
+  const there = items.filter(item => item !== undefined);
+  return there.length === 0 ? NONE : there.slice();
+}
 
 function tableOf(messages: readonly Message[], handled: readonly Named[]): HandlerTable {
-  return messages.map(message => inOrder(handled.map(handlers => handlers[message.name]).filter(isThere)));
+  if (handled.length === 0) return undefined;
+  return messages.map(({ name }) => inOrder(listed(handled.map(handlers => handlers[name]))));
 }
-
-const isThere = <T>(item: T | undefined): item is T => item !== undefined;
 
 /** Of objects with a message that stalls: by the handlers that are asked about it, which of them has said so. */
 const stalls = new Note<Map<readonly Handler[], number>>();

@@ -4,6 +4,7 @@
  * again after every sleep. Of an object's notes one array holds all.
  */
 import type { RelayObject } from './object-map.js';
+import type { Relay } from './relay.js';
 
 /** Places that were given out. Notes are declared by modules, not by connections, so there are few. */
 let places = 0;
@@ -22,5 +23,22 @@ export class Note<T> {
 
   delete(object: RelayObject): void {
     if (object.notes !== undefined) object.notes[this.#place] = undefined;
+  }
+}
+
+/** Places of what is known of connections. */
+let connectionPlaces = 0;
+
+/** One kind of knowledge about connections, declared once: a concern that serves many asks for that of the one at hand. */
+export class ConnectionNote<T> {
+  readonly #place = connectionPlaces++;
+
+  get(relay: Relay): T | undefined {
+    return relay.notes?.[this.#place] as T | undefined;
+  }
+
+  set(relay: Relay, value: T): T {
+    (relay.notes ??= new Array<unknown>(connectionPlaces))[this.#place] = value;
+    return value;
   }
 }

@@ -14,6 +14,7 @@ import type { Chains } from './chain.js';
 import { ObjectMap, RelayObject, SERVER_ID_START, type Inert, type ObjectAccount, type PassIds } from './object-map.js';
 import type { Order } from './order.js';
 import type { Pass } from './pass.js';
+import type { Relay } from './relay.js';
 import { Word } from './pass-words.js';
 import { Steady } from './steady.js';
 
@@ -23,6 +24,8 @@ const SYNC = messageNamed(interfaces.get('wl_display')!.requests, 'sync')!;
 
 /** What decides on the objects of a connection, beside the chains. */
 export interface ObjectRules {
+  /** Whose they are: concerns are told. */
+  readonly relay: Relay;
   readonly account: ObjectAccount | undefined;
   readonly order: Order | undefined;
   /** Dependents may be made now: requests that {@link Objects.admits} refused may come again. */
@@ -38,6 +41,7 @@ export class Objects {
   /** Where frames may pass natively. */
   readonly steady: Steady | undefined;
   readonly #chains: Chains;
+  readonly #relay: Relay;
   readonly #account: ObjectAccount | undefined;
   readonly #order: Order | undefined;
   readonly #pass: Pass | undefined;
@@ -58,6 +62,7 @@ export class Objects {
 
   constructor(chains: Chains, rules: ObjectRules, toClient: Outbox, toServer: Outbox, pass?: Pass) {
     this.#chains = chains;
+    this.#relay = rules.relay;
     this.#pass = pass;
     this.steady = pass?.passesFrames === true ? new Steady() : undefined;
     this.#words = pass?.words ?? new Int32Array(Word.Count);
@@ -306,7 +311,7 @@ export class Objects {
   #tellGone(object: RelayObject): void {
     object.destroyed = true;
     if (object.interface.name === 'wl_callback') this.#words[Word.Callbacks]! -= 1;
-    for (const gone of this.#chains.of(object.interface).gone) gone(object);
+    for (const gone of this.#chains.of(object.interface).gone) gone(object, this.#relay);
   }
 
   #tellMade(object: RelayObject, call: Call): void {

@@ -71,6 +71,8 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #eventFlow: Flow;
   readonly #pass: Pass | undefined;
   #closed = false;
+  /** What is known of it: see {@link ConnectionNote}. @internal */
+  notes: unknown[] | undefined;
 
   /** @throws Error for rules that contradict each other, see {@link Chains} */
   constructor(client: Channel, server: Channel, rules: RelayRules) {
@@ -79,7 +81,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.toClient = new Outbox(client);
     this.toServer = new Outbox(server);
     const ordered = (): void => this.resume('requests');
-    const objectRules = { account: rules.objects, order: rules.order, ordered };
+    const objectRules = { relay: this, account: rules.objects, order: rules.order, ordered };
     const chains = new Chains(rules.concerns, rules.set);
     this.#pass = passOf(rules, chains);
     this.#objects = new Objects(chains, objectRules, this.toClient, this.toServer, this.#pass);

@@ -22,6 +22,17 @@ export interface Global {
   readonly version: number;
 }
 
+/** Of each name what was announced under it last, in any table: a compositor says the same to each of its clients. */
+const announced = new Map<number, Global>();
+
+/** The same global, and where it has been announced before, the same object. */
+function oneOf(global: Global): Global {
+  const known = announced.get(global.name);
+  if (known?.interface === global.interface && known.version === global.version) return known;
+  if (known !== undefined || announced.size < MAX_GLOBALS) announced.set(global.name, global);
+  return global;
+}
+
 /** The globals that a compositor has announced, by name. */
 export class GlobalTable {
   readonly #globals = new Map<number, Global>();
@@ -46,7 +57,7 @@ export class GlobalTable {
       throw new Error(`the compositor announced over ${MAX_GLOBALS} globals`);
     }
     this.#removed.delete(name);
-    this.#globals.set(name, global);
+    this.#globals.set(name, oneOf(global));
   }
 
   /** It is not there any more; it is remembered for a while. */

@@ -1,5 +1,6 @@
 /** What one VM may take of the compositor, without one: the questions of its relays are answered when a test says so. */
 import t from 'tap';
+import { paceConcern } from '../../src/firewall/connection-pace.js';
 import {
   ALONE,
   SLICE,
@@ -95,7 +96,7 @@ function vm(clock = new Clock(), sharers = new Sharers(clock), share = VM_SHARE)
       flood,
       asked,
       /** The client says `wl_display.sync`. */
-      asks: () => connection.concern.made!.wl_callback!({} as never, { relay, message: SYNC } as never),
+      asks: () => paceConcern.made!.wl_callback!({} as never, { relay, message: SYNC } as never),
       charge: (cost: number, own = 0) => connection.charge(cost, own),
       /** Its client reads nothing: no answer is read for it either. */
       deafen: () => void ((toClient.backedUp = true), (closed = true)),

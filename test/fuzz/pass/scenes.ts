@@ -5,6 +5,7 @@ import type { Concern } from '../../../src/relay/chain.js';
 import type { Hold, Relay, RelayRules } from '../../../src/relay/relay.js';
 import { FIREWALL, firewall, SharedFirewall, VmFirewall, type Firewall } from '../../../src/firewall/firewall.js';
 import { hidingsConcern } from '../../../src/firewall/hidings.js';
+import { paceConcern } from '../../../src/firewall/connection-pace.js';
 import { destructionOrder } from '../../../src/firewall/order.js';
 import { Sharers, VmPace, type ConnectionPace } from '../../../src/firewall/pace.js';
 import { populationConcern, Population } from '../../../src/firewall/population.js';
@@ -134,7 +135,7 @@ export const SCENES: readonly Scene[] = [
       const population = populationConcern(new Population('fuzz'));
       return {
         ...BASE,
-        concerns: [connection.concern, population.concern],
+        concerns: [paceConcern, population.concern],
         pace: connection,
         order: destructionOrder(() => connection.charge(1)),
         due,
