@@ -5,6 +5,7 @@
  */
 import { ProtocolError, Verdict, type Call, type RequestValues } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { LinkMemory, SlabPart } from '../slabs/link-memory.js';
 import { NoMemory } from '../slabs/memory-source.js';
@@ -40,10 +41,12 @@ class Icon {
 /** `data` of an icon's link buffer: what tells it from those of surfaces. */
 const ICON = Symbol('icon');
 
+/** Of an icon's object, and of a window that has one. */
+const icons = new Note<Icon>();
+const ofWindow = new Note<Icon>();
+
 /** The concern of one connection. `memory` is lent, and asked for when there is something to copy. */
 export function iconsConcern(memory: () => LinkMemory): Concern {
-  const icons = new WeakMap<RelayObject, Icon>();
-  const ofWindow = new WeakMap<RelayObject, Icon>();
   const iconOf = (object: RelayObject): Icon => {
     let icon = icons.get(object);
     if (icon === undefined) icons.set(object, (icon = new Icon()));

@@ -9,6 +9,7 @@
 import { Verdict, type Call, type EventValues } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { GlobalPolicy } from '../relay/globals.js';
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { bindGlobal } from '../slabs/memory-source.js';
@@ -37,6 +38,11 @@ export const READING_INTERVAL_NS = 1_000_000_000n;
 const NOT_ZERO_COPY = ~WpPresentationFeedbackKind.zero_copy;
 const NOT_HARDWARE = ~WpPresentationFeedbackKind.hw_clock;
 
+/** Of an output: the refresh of its current mode, in mHz. */
+const refreshes = new Note<number>();
+/** Of a frame's feedback: the output that it was synchronized to. */
+const outputs = new Note<RelayObject<'wl_output'>>();
+
 export class Presentation {
   readonly clock = new ClockOffset();
   readonly #now: () => bigint;
@@ -51,10 +57,6 @@ export class Presentation {
   #readings = 0;
   /** Of the compositor; as long as it has not said, there are no times either. */
   #clockId: number | undefined;
-  /** The refresh of each output's current mode, in mHz. */
-  readonly #refresh = new WeakMap<RelayObject, number>();
-  /** The output that a frame was synchronized to. */
-  readonly #outputs = new WeakMap<RelayObject, RelayObject<'wl_output'>>();
 
   /** Feedback of frames that were not shown, whatever the compositor says. */
   readonly #superseded = new WeakSet<RelayObject>();
@@ -122,7 +124,7 @@ export class Presentation {
       },
       wl_output: {
         mode: ({ object, args: { flags, refresh } }) => {
-          if ((flags & WlOutputMode.current) !== 0) this.#refresh.set(object, refresh);
+          if ((flags & WlOutputMode.current) !== 0) refreshes.set(object, refresh);
           return Verdict.Forward;
         },
       },
@@ -135,7 +137,7 @@ export class Presentation {
       },
       wp_presentation_feedback: {
         sync_output: ({ object, args: { output } }) => {
-          if (output !== undefined) this.#outputs.set(object, output);
+          if (output !== undefined) outputs.set(object, output);
           return Verdict.Forward;
         },
         presented: call => this.#presented(call),
@@ -162,8 +164,8 @@ export class Presentation {
 
   /** In nanoseconds. */
   #refreshOf(feedback: RelayObject): number {
-    const output = this.#outputs.get(feedback);
-    const millihertz = output && this.#refresh.get(output);
+    const output = outputs.get(feedback);
+    const millihertz = output && refreshes.get(output);
     if (millihertz === undefined || millihertz <= 0) return REFRESH_UNKNOWN_NS;
     return Math.min(Math.max(Math.round(1e12 / millihertz), 1), 0xffffffff);
   }

@@ -5,6 +5,7 @@
 import type { Call, RequestHandlers } from '../relay/call.js';
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import { Note } from '../relay/note.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { findObjects, MAX_OBJECT_ARGS, readUint } from '../wayland/wire.js';
 
@@ -52,13 +53,13 @@ interface Place {
   synchronized: boolean;
 }
 
-export class SurfaceFamilies {
-  readonly #owners = new WeakMap<RelayObject, RelayObject>();
-  /** By wl_subsurface. */
-  readonly #subsurfaces = new WeakMap<RelayObject, Place>();
-  /** By wl_surface. */
-  readonly #places = new WeakMap<RelayObject, Place>();
+/** Of an object that was made of a surface: that surface. */
+const owners = new Note<RelayObject>();
+/** Of a subsurface, and of the surface that is one. */
+const subsurfaces = new Note<Place>();
+const placeOf = new Note<Place>();
 
+export class SurfaceFamilies {
   readonly concern: Concern = {
     name: 'families',
     requests: {
@@ -76,14 +77,14 @@ export class SurfaceFamilies {
         // A loop is the compositor's to refuse, and ours not to follow.
         if (surface === undefined || parent === undefined || this.#isBelow(parent, surface)) return;
         const place = { surface, parent, synchronized: true };
-        this.#subsurfaces.set(object, place);
-        this.#places.set(surface, place);
+        subsurfaces.set(object, place);
+        placeOf.set(surface, place);
       },
     },
     gone: {
       wl_subsurface: object => {
-        const place = this.#subsurfaces.get(object);
-        if (place !== undefined && this.#places.get(place.surface) === place) this.#places.delete(place.surface);
+        const place = subsurfaces.get(object);
+        if (place !== undefined && placeOf.get(place.surface) === place) placeOf.delete(place.surface);
       },
     },
   };
@@ -91,15 +92,15 @@ export class SurfaceFamilies {
   /** The surfaces that `request` of `object`, or one that names it, is about. */
   surfacesOf(object: RelayObject, request: string): readonly RelayObject[] {
     if (object.is('wl_surface')) return [object];
-    const place = this.#subsurfaces.get(object);
+    const place = subsurfaces.get(object);
     if (place !== undefined) return PLACES.has(request) ? [place.parent] : [place.surface, place.parent];
-    const owner = this.#owners.get(object);
+    const owner = owners.get(object);
     return owner === undefined ? [] : [owner];
   }
 
   /** Whether commits of `surface` take effect with a commit of another one, an ancestor. */
   isSynchronized(surface: RelayObject): boolean {
-    for (let place = this.#places.get(surface); place !== undefined; place = this.#places.get(place.parent)) {
+    for (let place = placeOf.get(surface); place !== undefined; place = placeOf.get(place.parent)) {
       if (place.synchronized) return true;
     }
     return false;
@@ -108,7 +109,7 @@ export class SurfaceFamilies {
   /** Whether commits of `surface` wait for those of `ancestor`. */
   isShownBy(surface: RelayObject, ancestor: RelayObject): boolean {
     let waits = false;
-    for (let place = this.#places.get(surface); place !== undefined; place = this.#places.get(place.parent)) {
+    for (let place = placeOf.get(surface); place !== undefined; place = placeOf.get(place.parent)) {
       waits ||= place.synchronized;
       if (place.parent === ancestor) return waits;
     }
@@ -121,14 +122,14 @@ export class SurfaceFamilies {
   }
 
   #isBelow(surface: RelayObject, ancestor: RelayObject): boolean {
-    for (let at: RelayObject | undefined = surface; at !== undefined; at = this.#places.get(at)?.parent) {
+    for (let at: RelayObject | undefined = surface; at !== undefined; at = placeOf.get(at)?.parent) {
       if (at === ancestor) return true;
     }
     return false;
   }
 
   #synchronize(subsurface: RelayObject, synchronized: boolean): Verdict {
-    const place = this.#subsurfaces.get(subsurface);
+    const place = subsurfaces.get(subsurface);
     if (place !== undefined) place.synchronized = synchronized;
     return Verdict.Forward;
   }
@@ -137,7 +138,7 @@ export class SurfaceFamilies {
     for (const named of namedBy(call)) {
       const [surface] = this.surfacesOf(named, call.message.name);
       if (surface === undefined) continue;
-      this.#owners.set(object, surface);
+      owners.set(object, surface);
       return;
     }
   }

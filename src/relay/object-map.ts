@@ -142,6 +142,13 @@ export interface PassIds {
 }
 
 /** Ids on one side. */
+/** The place of an id's page, for which there is room then: no more than that, where an array would grow by half. */
+function pagePlace(pages: unknown[], id: number): number {
+  const place = Math.floor(id / PAGE_IDS);
+  if (place >= pages.length) pages.length = place + 1;
+  return place;
+}
+
 export class ObjectMap {
   /** By pages, which are there once they are needed; `#length` is the next id in line. */
   readonly #low: ((RelayObject | undefined)[] | undefined)[] = [];
@@ -200,7 +207,7 @@ export class ObjectMap {
       this.#high[id - SERVER_ID_START] = object;
       return;
     }
-    (this.#low[Math.floor(id / PAGE_IDS)] ??= [])[id % PAGE_IDS] = object;
+    (this.#low[pagePlace(this.#low, id)] ??= [])[id % PAGE_IDS] = object;
     if (id >= this.#length) this.#grow(id + 1);
     this.pass?.rows.set(id, this.side === 'client' ? object.serverId : object.clientId, type);
   }

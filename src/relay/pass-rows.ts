@@ -35,6 +35,8 @@ export class Rows {
     if (page === undefined) {
       page = new Int32Array(PAGE_ROWS * ROW_WORDS);
       for (let at = 1; at < page.length; at += ROW_WORDS) page[at] = TYPESCRIPTS;
+      // No more room than is needed, where an array would grow by half.
+      if (place >= this.#pages.length) this.#pages.length = place + 1;
       this.#pages[place] = page;
       this.opened(place, page);
     }

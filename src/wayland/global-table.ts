@@ -35,34 +35,37 @@ function oneOf(global: Global): Global {
 
 /** The globals that a compositor has announced, by name. */
 export class GlobalTable {
-  readonly #globals = new Map<number, Global>();
+  /** A list, since there are few, and clients that look for one are rare. */
+  readonly #globals: Global[] = [];
   /** Names of removed ones that are still remembered, oldest first. */
   readonly #removed = new Set<number>();
 
   /** Those that are there now, first announced first. */
   *[Symbol.iterator](): IterableIterator<Global> {
-    for (const global of this.#globals.values()) if (!this.#removed.has(global.name)) yield global;
+    for (const global of this.#globals) if (!this.#removed.has(global.name)) yield global;
   }
 
   /** One that is there, or was until a short while ago. */
   get(name: number): Global | undefined {
-    return this.#globals.get(name);
+    return this.#globals.find(global => global.name === name);
   }
 
   /** @throws Error when the compositor has announced {@link MAX_GLOBALS} others */
   add(global: Global): void {
     const { name } = global;
-    const again = this.#globals.has(name) && !this.#removed.has(name);
-    if (!again && this.#globals.size - this.#removed.size >= MAX_GLOBALS) {
+    const place = this.#globals.findIndex(other => other.name === name);
+    const again = place >= 0 && !this.#removed.has(name);
+    if (!again && this.#globals.length - this.#removed.size >= MAX_GLOBALS) {
       throw new Error(`the compositor announced over ${MAX_GLOBALS} globals`);
     }
     this.#removed.delete(name);
-    this.#globals.set(name, oneOf(global));
+    if (place >= 0) this.#globals[place] = oneOf(global);
+    else this.#globals.push(oneOf(global));
   }
 
   /** It is not there any more; it is remembered for a while. */
   remove(name: number): void {
-    if (!this.#globals.has(name) || this.#removed.has(name)) return;
+    if (this.get(name) === undefined || this.#removed.has(name)) return;
     this.#removed.add(name);
     if (this.#removed.size <= MAX_REMOVED_GLOBALS) return;
     const [oldest] = this.#removed;
@@ -72,6 +75,7 @@ export class GlobalTable {
   /** Forgets it. */
   delete(name: number): void {
     this.#removed.delete(name);
-    this.#globals.delete(name);
+    const place = this.#globals.findIndex(global => global.name === name);
+    if (place >= 0) this.#globals.splice(place, 1);
   }
 }
