@@ -24,6 +24,8 @@ export interface ProcessReport {
   readonly vm?: string;
   /** When the process began. Undefined where it has not answered, as is all below but `state`. */
   readonly since?: string;
+  /** When it answered, in milliseconds since it began: frames a second are counted between two of them. */
+  readonly at?: number;
   /** Why there is no answer. Whoever asked says so. */
   readonly silent?: string;
   readonly state: StateReport;
@@ -55,7 +57,7 @@ export interface StateReport {
   readonly is: StateName;
   /** Of `waiting` alone. */
   readonly for?: WaitedFor;
-  /** Of `waiting`: when the wait began. */
+  /** Of `waiting`: when the wait began; undefined where nobody knows. */
   readonly since?: string;
   /** Of `waiting`: the same in words, with what to do where that is known. */
   readonly text?: string;
@@ -73,7 +75,7 @@ export interface ErrorReport {
 export interface FrameReport {
   /** Since the client is connected; of a process or a VM: since it began. */
   readonly frames: number;
-  /** Between two readings; see `frame-rate.ts`. Undefined where there was only one. */
+  /** Between two readings; see `process-report.ts`. Undefined where there was only one. */
   readonly framesPerSecond?: number;
 }
 
