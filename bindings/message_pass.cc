@@ -348,6 +348,7 @@ size_t MessagePass::Frame(const Row& surface, uint8_t* bytes, size_t length) {
   for (size_t i = 0; i < at; i += ReadWord(bytes + i + 4) >> 16) WriteWord(bytes + i, surface.other);
   Spend(cost);
   Count(kFrames, 1);
+  if (attach != nullptr) Count(kPictures, 1);
   return at;
 }
 

@@ -68,6 +68,10 @@ enum PassWord : size_t {
   kFrameDamage,
   /** Steady frames that passed. */
   kFrames,
+  /** Those of them that brought a buffer. */
+  kPictures,
+  /** TypeScript wants to be told of the next request: it takes the way of those. */
+  kAwaited,
   kPassWords,
 };
 

@@ -107,7 +107,7 @@ class Way : public Intake {
 
  private:
   bool Open(const Shared<int32_t>& words) const {
-    if (words[requests_ ? kRequestFlow : kEventFlow] != 0) return false;
+    if (words[requests_ ? kRequestFlow : kEventFlow] != 0 || (requests_ && words[kAwaited] != 0)) return false;
     for (size_t i = kToServerHolds; i <= kToClientBusy; i++) {
       if (words[i] != 0) return false;
     }

@@ -15,12 +15,16 @@ import { messageNamed } from '../src/wayland/interface.js';
 import { Outbox } from '../src/wayland/outbox.js';
 import { interfaces } from '../src/wayland/protocols/index.js';
 import { WlDisplayError } from '../src/wayland/protocols/wayland.js';
+import type { DenialReport, VmReport } from '../src/observe/status-report.js';
+import type { CompositorLiveness } from './compositor-liveness.js';
+import { Denials } from './denials.js';
 import type { OutputLayout } from './output-layout.js';
 import { Policies } from './policy.js';
 import { RemoteClient } from './remote-client.js';
 import type { SecurityContext, SecurityContexts } from './security-context.js';
 import type { SparePointers } from './spare-pointer.js';
 import { VmAccount } from './vm-account.js';
+import { framesByVm, vmReports, type Admitted } from './vm-reports.js';
 
 /**
  * VMs that have something on an account at a time: as many as a broker serves. Their names are the host's word, but each
@@ -42,6 +46,8 @@ export interface GlueOptions {
   readonly contexts?: Entrances | undefined;
   /** What keeps a pointer on each seat, of a compositor that was started anew as well. Lent. Default: nothing does. */
   readonly spares?: Pick<SparePointers, 'ensure'> | undefined;
+  /** Asks the compositor as long as clients say something. Lent. Default: nobody does. */
+  readonly liveness?: Pick<CompositorLiveness, 'hear'> | undefined;
   /** Is told every message of every client. */
   readonly trace?: TraceOutput | undefined;
   /** By which a VM is made to pause: a test's own. */
@@ -55,6 +61,8 @@ export interface GlueEvents {
   left: (vm: string, reason: Error | undefined, client: number | undefined) => void;
   /** A client was refused memory, and goes on. */
   refused: (vm: string, reason: string, client: number) => void;
+  /** A VM was denied something, for the first time by that setting of its policy. */
+  denied: (vm: string, denial: DenialReport) => void;
 }
 
 export class Glue extends EventEmitter<GlueEvents> {
@@ -63,7 +71,8 @@ export class Glue extends EventEmitter<GlueEvents> {
   /** Each VM's own entrance to the compositor, where there are such. */
   readonly #entrances = new Map<string, Promise<SecurityContext>>();
   readonly #accounts = new Map<string, VmAccount>();
-  readonly #clients = new Set<RemoteClient>();
+  readonly #clients = new Map<RemoteClient, Admitted>();
+  readonly #denials = new Denials((vm, denial) => this.emit('denied', vm, denial));
   readonly #firewall: SharedFirewall;
   readonly #readerPipes = new ReaderPipes();
   #closed = false;
@@ -101,6 +110,21 @@ export class Glue extends EventEmitter<GlueEvents> {
     return Object.fromEntries([...this.#accounts.values()].map(account => [account.name, account.slabs]));
   }
 
+  /** Frames that went on to the compositor, of every VM that has an account. */
+  framesByVm(): Record<string, number> {
+    return Object.fromEntries(framesByVm(this.#accounts.values(), this.#clients));
+  }
+
+  /** How often each VM was denied something. */
+  denialsByVm(): Record<string, number> {
+    return this.#denials.counts;
+  }
+
+  /** The VMs that have something here, or were denied something. */
+  report(): VmReport[] {
+    return vmReports(this.#accounts.values(), this.#clients, this.#denials);
+  }
+
   /** Serves a client that arrived from `vm`. Takes ownership of `link`, not yet started. */
   serve(vm: string, link: Channel): void {
     if (!this.#accounts.has(vm) && this.#accounts.size >= MAX_VMS) {
@@ -111,6 +135,7 @@ export class Glue extends EventEmitter<GlueEvents> {
     const account = this.#account(vm);
     const { clients: limit, capture } = this.#policies.of(vm);
     if (account.clients >= limit) {
+      account.deny('clients', `a client was turned away: it has ${limit} already`);
       turnAway(link, `VM "${vm}" has ${limit} clients already`);
       this.emit('left', vm, new Error(`refused: VM "${vm}" has ${limit} clients already`), undefined);
       return;
@@ -152,12 +177,15 @@ export class Glue extends EventEmitter<GlueEvents> {
       outputs,
       allocate: bytes => this.#allocate(account, bytes),
       refused: reason => this.emit('refused', vm, reason, number),
+      deny: account.deny,
       trace: this.#options.trace?.connection(vm, number),
     });
-    this.#clients.add(client);
+    this.#clients.set(client, { account, number, since: performance.now() });
+    this.#options.liveness?.hear(client.relay);
     this.emit('arrived', vm, number);
     client.relay.on('close', reason => {
       this.#clients.delete(client);
+      account.framesOfThoseLeft += client.relay.frames;
       account.clients -= 1;
       if (account.clients === 0) account.forgetKeymaps();
       this.#forgetIdleAccounts();
@@ -188,7 +216,7 @@ export class Glue extends EventEmitter<GlueEvents> {
   close(): void {
     this.#closed = true;
     for (const vm of [...this.#entrances.keys()]) this.#closeEntrance(vm);
-    for (const client of [...this.#clients]) client.relay.close(undefined);
+    for (const client of [...this.#clients.keys()]) client.relay.close(undefined);
     for (const account of this.#accounts.values()) account.close();
     this.#accounts.clear();
     this.#readerPipes.close();
@@ -202,6 +230,7 @@ export class Glue extends EventEmitter<GlueEvents> {
       const transfers = new Transfers(this.#options.device, { readerPipes: this.#readerPipes });
       account = new VmAccount(vm, memory, transfers, objects, limits, policy, timeShare);
       account.whenIdle = () => this.#forgetIdleAccounts();
+      account.deny = (setting, text) => this.#denials.add(vm, setting, policy.origins.get(setting), text);
       this.#accounts.set(vm, account);
     }
     return account;

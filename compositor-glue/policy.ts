@@ -101,6 +101,11 @@ export interface VmPolicy {
   readonly objects: number;
   /** By the names in `src/firewall/population.ts` and `bounds.ts`; those that are not here have their defaults. */
   readonly limits: Readonly<Record<string, number>>;
+  /**
+   * Where each setting stands that a file says, as FILE:LINE, by what a status calls it: its name, with what is denied,
+   * allowed or limited (`deny xdg_wm_base`, `limit popups`).
+   */
+  readonly origins: ReadonlyMap<string, string>;
 }
 
 /** What holds where no file says anything else. */
@@ -123,6 +128,7 @@ export const DEFAULT_POLICY: VmPolicy = {
   timeShare: VM_SHARE,
   clients: DEFAULT_CLIENTS_PER_VM,
   objects: DEFAULT_OBJECTS_PER_VM,
+  origins: new Map(),
   limits: {},
 };
 
@@ -194,6 +200,7 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
   const versions = new Map<string, number>();
   const limits = new Map<string, number>();
   const seen = new Set<string>();
+  const origins = new Map(base.origins);
   text.split(/\r?\n/).forEach((whole, index) => {
     const [setting, ...values] = whole.replace(/#.*/, '').trim().split(/\s+/);
     if (setting === undefined || setting === '') return;
@@ -202,6 +209,7 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
     };
     if (!REPEATABLE.has(setting) && seen.has(setting)) fail(`"${setting}" is set twice`);
     seen.add(setting);
+    origins.set(REPEATABLE.has(setting) ? `${setting} ${values[0]}` : setting, `${file}:${index + 1}`);
     switch (setting) {
       case 'clipboard': {
         const known = values.length > 0 && values.every(value => ['none', 'read', 'write'].includes(value));
@@ -277,6 +285,7 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
           return;
         }
         if (versions.has(name)) fail(`${name} is allowed or denied twice`);
+        if (setting === 'allow') origins.delete(`deny ${name}`);
         if (setting === 'deny') {
           if (version.length > 0) fail('deny takes a name only');
           versions.set(name, 0);
@@ -289,6 +298,7 @@ export function parsePolicy(text: string, file: string, base: VmPolicy = DEFAULT
         fail(`unknown setting "${setting}"`);
     }
   });
+  policy.origins = origins;
   policy.limits = { ...base.limits, ...Object.fromEntries(limits) };
   if (versions.size > 0) {
     const { globals } = policy;
@@ -311,6 +321,23 @@ export function globalsOf({ globals, capture, pointerLock, inhibitShortcuts }: V
     if (name === POINTER_LOCK && !pointerLock) return 0;
     return more(name, version) || globals(name, version);
   };
+}
+
+/** The setting of a file by which a global is not announced; undefined: it is announced, or by default it is not. */
+export function withholdingOf(
+  { origins, capture, pointerLock, inhibitShortcuts }: VmPolicy,
+  name: string,
+): string | undefined {
+  if (origins.has(`deny ${name}`)) return `deny ${name}`;
+  const setting =
+    name === POINTER_LOCK && !pointerLock
+      ? 'pointer'
+      : CAPTURE_GLOBALS.has(name) && !capture
+        ? 'capture'
+        : SHORTCUTS_GLOBALS.has(name) && !inhibitShortcuts
+          ? 'shortcuts'
+          : undefined;
+  return setting !== undefined && origins.has(setting) ? setting : undefined;
 }
 
 type Fail = (problem: string) => never;

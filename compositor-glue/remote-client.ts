@@ -13,7 +13,7 @@ import { Memory } from '../src/virtwl/vfd.js';
 import { ProtocolError, Verdict, type Call, type EventValues, type RequestValues } from '../src/relay/call.js';
 import { firewall, FIREWALL, type SharedFirewall } from '../src/firewall/firewall.js';
 import type { Concern } from '../src/relay/chain.js';
-import { globalsConcern } from '../src/relay/globals.js';
+import { globalsConcern, type GlobalPolicy } from '../src/relay/globals.js';
 import { type Global } from '../src/wayland/global-table.js';
 import type { RelayObject } from '../src/relay/object-map.js';
 import { Relay } from '../src/relay/relay.js';
@@ -22,7 +22,8 @@ import { WlDisplayError, WlShmError } from '../src/wayland/protocols/wayland.js'
 import { CLOCK_GLOBAL, clockConcern } from './clock.js';
 import { OutputAnswers } from './output-answers.js';
 import type { OutputLayout } from './output-layout.js';
-import { globalsOf, type VmPolicy } from './policy.js';
+import type { Deny } from './denials.js';
+import { globalsOf, withholdingOf, type VmPolicy } from './policy.js';
 import { PoolMemory } from './pool-memory.js';
 import { ClientSlabs } from './slab.js';
 import { keymapHash, type VmAccount } from './vm-account.js';
@@ -52,6 +53,8 @@ export interface RemoteClientOptions {
   allocate(bytes: number): Promise<Loan>;
   /** Is told why the client was refused memory. */
   refused(reason: string): void;
+  /** Is told what the policy refuses it. */
+  readonly deny: Deny;
 }
 
 /** Relays between `link` and `compositor`; owns both. */
@@ -72,10 +75,17 @@ export class RemoteClient {
       largest: options.policy.buffer,
       allocate: bytes => options.allocate(bytes),
       refused: reason => options.refused(reason),
+      deny: options.deny,
       shm: () => this.#shm,
     });
-    const { account, policy, outputs } = options;
+    const { account, policy, outputs, deny } = options;
     const allowed = globalsOf(policy);
+    const announced: GlobalPolicy = (name, version) => {
+      const most = allowed(name, version);
+      const setting = most === 0 ? withholdingOf(policy, name) : undefined;
+      if (setting !== undefined) deny(setting, `${name} was not announced to it`);
+      return most;
+    };
     this.#outputs = outputs && OutputAnswers.of(outputs, allowed, () => this.relay);
     const own = [MEMORY_GLOBAL, CLOCK_GLOBAL, ...(this.#outputs === undefined ? [] : [this.#outputs.global])];
     const wall = firewall(account.firewall, options.shared);
@@ -86,7 +96,7 @@ export class RemoteClient {
       objects: account,
       trace: options.trace,
       concerns: [
-        globalsConcern(allowed, global => this.#ownGlobal(global), own),
+        globalsConcern(announced, global => this.#ownGlobal(global), own),
         ...wall.concerns,
         ...common.first,
         this.#slabs.concern,
@@ -117,6 +127,11 @@ export class RemoteClient {
     this.#outputs?.ask();
     this.relay.flush();
     this.relay.start();
+  }
+
+  /** Since when it is refused memory, of `performance.now()`; undefined where it is not. */
+  get shortSince(): number | undefined {
+    return this.#slabs.shortSince;
   }
 
   /** What is done here itself: the memory that clients ask for and bring, and keymaps. */
@@ -168,6 +183,7 @@ export class RemoteClient {
     const { account } = this.#options;
     // Its bytes are the client VM's own; what it costs here is a mapping.
     if (!account.charge(0)) {
+      this.#options.deny('limit slabs', `it has ${account.maxSlabs} slabs already`);
       throw new ProtocolError(
         1,
         WlDisplayError.no_memory,

@@ -16,6 +16,7 @@ import type { Relay } from '../src/relay/relay.js';
 import type { Loan } from '../src/allocator/client.js';
 import type { Memory } from '../src/virtwl/vfd.js';
 import { PoolMemory } from './pool-memory.js';
+import { HOST_MEMORY, type Deny } from './denials.js';
 import type { VmAccount } from './vm-account.js';
 
 /** Reasons of `virtwl_slab_v1.refused`. */
@@ -40,6 +41,8 @@ export interface SlabNeeds {
   readonly largest: number;
   /** Is told why this client was refused memory. */
   refused(reason: string): void;
+  /** Is told each refusal that a policy or the host makes. */
+  readonly deny: Deny;
   /** Host memory; rejects with the reason for a refusal. */
   allocate(bytes: number): Promise<Loan>;
   /** The glue's own `wl_shm` on this client's connection to the compositor; undefined until it was announced. */
@@ -91,7 +94,8 @@ type SlabObject = RelayObject<'virtwl_slab_v1'>;
 /** A client was refused memory. */
 interface Shortage {
   reason: string;
-  /** When it was refused last. */
+  /** When it was refused first, and last. */
+  readonly first: number;
   last: number;
   /** Runs until it is told; undefined: it was told. */
   timer: NodeJS.Timeout | undefined;
@@ -121,6 +125,13 @@ export class ClientSlabs {
     if (relay.toClient.backedUp) return;
     relay.emitEvent(memory, 'short', { bytes });
     relay.flush();
+  }
+
+  /** Since when it is refused memory, of `performance.now()`; undefined where it was not for a while. */
+  get shortSince(): number | undefined {
+    const shortage = this.#shortage;
+    if (shortage === undefined || performance.now() - shortage.last > SHORTAGE_GAP_MS) return undefined;
+    return shortage.first;
   }
 
   /** For the relay's rules. */
@@ -171,7 +182,7 @@ export class ClientSlabs {
     }
     if (size > this.#needs.largest) {
       const text = `a buffer of ${size} bytes: VM "${account.name}" may have one of ${this.#needs.largest} at most`;
-      this.#refuse(relay, object, Refused.OverShare, text);
+      this.#refuse(relay, object, Refused.OverShare, text, 'buffer');
       return Verdict.Drop;
     }
     const lend = (): void => {
@@ -252,12 +263,16 @@ export class ClientSlabs {
     return Verdict.Drop;
   }
 
-  #refuse(relay: Relay, object: SlabObject, reason: number, text: string): void {
+  /** `setting`: of the policy that refuses it; where it is not said, that of the share, or the host's. */
+  #refuse(relay: Relay, object: SlabObject, reason: number, text: string, setting?: string): void {
     const message = text.slice(0, MAX_REASON).replaceAll('\0', ' ');
     relay.emitEvent(object, 'refused', { reason, message });
     if (reason !== Refused.OverShare && reason !== Refused.Allocator) return;
     const { size } = (object.data as SlabUse).slab;
-    this.#needs.account.tellShort(size, this);
+    const { account } = this.#needs;
+    const share = account.bytes + size > account.share ? 'memory' : 'limit slabs';
+    this.#needs.deny(setting ?? (reason === Refused.Allocator ? HOST_MEMORY : share), message);
+    account.tellShort(size, this);
     this.#isShort(message);
   }
 
@@ -268,7 +283,12 @@ export class ClientSlabs {
       Object.assign(before, { reason, last });
       return;
     }
-    const shortage: Shortage = { reason, last, timer: setTimeout(() => this.#tell(shortage), TELL_AFTER_MS) };
+    const shortage: Shortage = {
+      reason,
+      first: last,
+      last,
+      timer: setTimeout(() => this.#tell(shortage), TELL_AFTER_MS),
+    };
     this.#shortage = shortage;
   }
 

@@ -12,6 +12,7 @@ import type { Memory } from '../src/virtwl/vfd.js';
 import { MAX_KEYMAP_BYTES } from '../src/relay/keymap.js';
 import type { Transfers } from '../src/relay/transfers.js';
 import type { ObjectAccount } from '../src/relay/object-map.js';
+import type { Deny } from './denials.js';
 import type { Slab } from './slab.js';
 
 /**
@@ -76,6 +77,10 @@ export class VmAccount implements ObjectAccount {
   readonly #waiting = new Set<() => void>();
   /** Called when nothing is on the account any more that was. */
   whenIdle: () => void = () => undefined;
+  /** Frames of its clients that have left: see `client-frames.ts`. */
+  framesOfThoseLeft = 0;
+  /** Is told what its clients were refused. */
+  deny: Deny = () => undefined;
   /** The way to the host's memory, for this VM alone: so its requests take turns with those of others. */
   allocator: AllocatorClient | undefined;
 
@@ -92,6 +97,7 @@ export class VmAccount implements ObjectAccount {
     timeShare?: number,
   ) {
     this.firewall = new VmFirewall(name, limits, pixels, timeShare);
+    this.firewall.population.refused = (kind, most) => this.deny(`limit ${kind}`, `it has ${most} ${kind} already`);
   }
 
   /** Places for objects that its connections take. */
@@ -100,7 +106,10 @@ export class VmAccount implements ObjectAccount {
   }
 
   takePlace(): boolean {
-    if (this.#objects >= this.maxObjects) return false;
+    if (this.#objects >= this.maxObjects) {
+      this.deny('objects', `it has ${this.maxObjects} objects already`);
+      return false;
+    }
     this.#objects += 1;
     return true;
   }

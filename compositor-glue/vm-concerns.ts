@@ -9,14 +9,17 @@ import { focusConcern } from '../src/firewall/focus.js';
 import { hidingsConcern } from '../src/firewall/hidings.js';
 import { steadyConcern } from '../src/firewall/steady-frames.js';
 import type { Concern } from '../src/relay/chain.js';
+import { framesConcern } from './client-frames.js';
+import { windowsConcern } from './client-windows.js';
 import { clipboardConcern } from './clipboard-policy.js';
+import type { Deny } from './denials.js';
 import type { VmPolicy } from './policy.js';
 import { poolConcern } from './pool-memory.js';
 import type { VmAccount } from './vm-account.js';
 import { fullscreenConcern, labelConcern } from './window-label.js';
 
 /** Concerns that handle a request before it may be kept on account of the focus. */
-const BEFORE_FOCUS: readonly string[] = [...FIREWALL, 'labels', 'fullscreen', 'activation'];
+const BEFORE_FOCUS: readonly string[] = [...FIREWALL, 'windows', 'labels', 'fullscreen', 'activation'];
 
 export interface VmConcerns {
   /** What comes after the firewall. */
@@ -30,24 +33,28 @@ const made = new WeakMap<VmAccount, VmConcerns>();
 /** Those of a VM; its policy and what the firewalls share stay the same. */
 export function vmConcerns(account: VmAccount, policy: VmPolicy, shared: SharedFirewall): VmConcerns {
   let concerns = made.get(account);
-  if (concerns === undefined) made.set(account, (concerns = make(account.name, policy, shared)));
+  if (concerns === undefined) made.set(account, (concerns = make(account, policy, shared)));
   return concerns;
 }
 
-function make(vm: string, policy: VmPolicy, shared: SharedFirewall): VmConcerns {
+function make(account: VmAccount, policy: VmPolicy, shared: SharedFirewall): VmConcerns {
+  const { name: vm } = account;
+  const deny: Deny = (setting, text) => account.deny(setting, text);
   const serving = (...concerns: readonly Concern[]): Concern[] => concerns.map(each => ({ ...each, shared: true }));
   return {
     first: serving(
-      clipboardConcern(policy),
+      clipboardConcern(policy, deny),
+      windowsConcern,
       labelConcern(vm, policy),
-      fullscreenConcern(policy),
+      fullscreenConcern(policy, deny),
       activationConcern(vm, shared.tokens, policy.foreignTokens, FIREWALL),
       poolConcern(),
     ),
     last: serving(
       focusConcern(vm, shared.focus, policy.holdsFocus, BEFORE_FOCUS),
       hidingsConcern([...BEFORE_FOCUS, 'focus']),
-      steadyConcern([...BEFORE_FOCUS, 'focus', 'hidings']),
+      framesConcern([...BEFORE_FOCUS, 'focus', 'hidings']),
+      steadyConcern([...BEFORE_FOCUS, 'focus', 'hidings', 'frames']),
     ),
   };
 }

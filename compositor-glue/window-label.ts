@@ -6,6 +6,7 @@
 import { Verdict } from '../src/relay/call.js';
 import { FIREWALL } from '../src/firewall/firewall.js';
 import type { Concern } from '../src/relay/chain.js';
+import type { Deny } from './denials.js';
 import type { VmPolicy } from './policy.js';
 
 /** Longest title or app id that is passed on, in bytes of UTF-8, the VM's name not counted. */
@@ -48,7 +49,7 @@ export function labelConcern(vm: string, policy: VmPolicy): Concern {
   const appId = (text: string): string => labelledAppId(vm, text, policy.appId);
   return {
     name: 'labels',
-    after: FIREWALL,
+    after: [...FIREWALL, 'windows'],
     requests: {
       xdg_surface: {
         // A window that never names itself is labelled too.
@@ -87,13 +88,20 @@ export function labelConcern(vm: string, policy: VmPolicy): Concern {
   };
 }
 
-/** The concern that keeps windows from going full screen where the policy does not let them. */
-export function fullscreenConcern(policy: VmPolicy): Concern {
+/** The concern that keeps windows from going full screen where the policy does not let them; `deny` is told. */
+export function fullscreenConcern(policy: VmPolicy, deny: Deny): Concern {
   if (policy.fullscreen) return { name: 'fullscreen' };
   return {
     name: 'fullscreen',
     after: FIREWALL,
-    requests: { xdg_toplevel: { set_fullscreen: () => Verdict.Drop } },
+    requests: {
+      xdg_toplevel: {
+        set_fullscreen: () => {
+          deny('fullscreen', 'a window asked to go full screen');
+          return Verdict.Drop;
+        },
+      },
+    },
   };
 }
 

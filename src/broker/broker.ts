@@ -138,6 +138,11 @@ export class Broker {
     return this.#links.served ? CompositorState.There : CompositorState.NoGlue;
   }
 
+  /** Since when that is so, of `performance.now()`. */
+  get compositorSince(): number {
+    return this.#watchers.since;
+  }
+
   /** Clients whose bytes pass through this process. */
   get relayed(): number {
     let count = this.#links?.relayed ?? 0;

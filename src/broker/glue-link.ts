@@ -44,6 +44,7 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
   #records: BrokerRecord[] = [];
   #fds: OwnedFd[] = [];
   #up = false;
+  #downSince = performance.now();
   #everUp = false;
   #trouble: string | undefined;
   #closed = false;
@@ -61,6 +62,11 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
   /** Whether the broker has greeted us on the present connection. */
   get up(): boolean {
     return this.#up;
+  }
+
+  /** Since when it has not, of `performance.now()`; undefined where it has. */
+  get downSince(): number | undefined {
+    return this.#up ? undefined : this.#downSince;
   }
 
   start(): void {
@@ -179,6 +185,7 @@ export class BrokerLink extends EventEmitter<BrokerLinkEvents> {
   #down(error: Error): void {
     this.#reset();
     if (this.#closed) return;
+    if (this.#up) this.#downSince = performance.now();
     this.#up = false;
     this.#backoff.schedule(() => this.#open());
     if (error.message === this.#trouble) return;

@@ -24,6 +24,9 @@ interface Watcher {
 export class StateWatchers {
   readonly #watchers = new Set<Watcher>();
   #timer: NodeJS.Timeout | undefined;
+  #last: CompositorState | undefined;
+  /** Since when the state holds, of `performance.now()`. */
+  since = performance.now();
 
   /** `state` is what holds now. */
   constructor(private readonly state: () => CompositorState) {}
@@ -51,6 +54,9 @@ export class StateWatchers {
 
   /** The state may be another one. */
   changed(): void {
+    const state = this.state();
+    if (state !== this.#last) this.since = performance.now();
+    this.#last = state;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       for (const watcher of [...this.#watchers]) this.#tell(watcher);

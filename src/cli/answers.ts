@@ -6,6 +6,7 @@ import type { Counters } from '../observe/counters.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
 import { bindStatusSocket, STATUS_FD, StatusSocket } from '../observe/status-socket.js';
+import type { StateReport } from '../observe/status-report.js';
 import { inheritedFd, isConfined } from '../sandbox/confinement.js';
 import { OwnedFd } from '../system/fd.js';
 
@@ -24,6 +25,10 @@ export function answerFor(
   const bound = inherited === undefined && !isConfined() ? bindStatusSocket(role, why => log.info(why)) : undefined;
   const socket = inherited === undefined ? bound?.socket : new OwnedFd(inherited);
   if (socket === undefined) return;
-  new StatusSocket(socket, () => ({ role, since, ...told() }));
+  new StatusSocket(socket, () => {
+    const { lastError } = processLog;
+    const state: StateReport = { is: 'served' };
+    return { role, since, at: performance.now(), state, ...told(), ...(lastError !== undefined && { lastError }) };
+  });
   process.on('exit', () => bound?.remove());
 }

@@ -8,8 +8,11 @@ import type { Command } from 'commander';
 import { OwnedFd } from '../system/fd.js';
 import { bindControl, Broker, DEFAULT_ARRIVALS } from '../broker/broker.js';
 import { DEFAULT_MAX_WAITING, DEFAULT_MAX_WAITING_PER_VM, DEFAULT_WAIT_MS } from '../broker/waiting-clients.js';
+import { CompositorState } from '../broker/protocol.js';
+import { isoTime } from '../observe/clock-time.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
+import type { StateReport } from '../observe/status-report.js';
 import { inheritedFd } from '../sandbox/confinement.js';
 import { answerFor } from './answers.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
@@ -67,7 +70,7 @@ export async function serve(options: BrokerOptions): Promise<void> {
       ...{ waiting: broker.waiting, links: broker.links, relayed: broker.relayed },
       registered: broker.vms.length,
     })),
-    () => ({ vms: broker.vms }),
+    () => ({ state: stateOf(broker), vms: broker.vms }),
   );
   serveLockedDown();
   // The program that reads "ready" may end us the next moment.
@@ -75,6 +78,18 @@ export async function serve(options: BrokerOptions): Promise<void> {
   process.stdout.write(`ready: ${broker.path}\n`);
   await ended;
   broker.close();
+}
+
+const ABSENT: Readonly<Partial<Record<CompositorState, string>>> = {
+  [CompositorState.NoVm]:
+    'no compositor VM is registered: start its "virtwl host --compositor", with this broker\'s directory',
+  [CompositorState.NoGlue]: 'nothing serves clients in the compositor VM: start "virtwl compositor" there',
+};
+
+function stateOf({ compositorState, compositorSince }: Broker): StateReport {
+  const text = ABSENT[compositorState];
+  if (text === undefined) return { is: 'served' };
+  return { is: 'waiting', for: 'compositor', since: isoTime(compositorSince), text };
 }
 
 /** The same broker as it runs confined: with its control socket, and no directory. */

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { AllocatorClient } from '../allocator/client.js';
 import { BrokerLink } from '../broker/glue-link.js';
+import { CompositorLiveness } from '../../compositor-glue/compositor-liveness.js';
 import { Glue } from '../../compositor-glue/glue.js';
 import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
 import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/policy.js';
@@ -9,6 +10,8 @@ import { SecurityContexts } from '../../compositor-glue/security-context.js';
 import { SparePointers } from '../../compositor-glue/spare-pointer.js';
 import { DEFAULT_VM_SHARE, shareOf } from '../../compositor-glue/vm-account.js';
 import { processCounters } from '../observe/native-counters.js';
+import { isoTime } from '../observe/clock-time.js';
+import type { StateReport } from '../observe/status-report.js';
 import { passesByDefault } from '../relay/pass.js';
 import { tellServiceManager } from '../system/service-manager.js';
 import { processLog } from '../observe/process-log.js';
@@ -80,7 +83,18 @@ export function register(program: Command): void {
       );
       const spares = new SparePointers(display);
       await spares.ensure().catch((error: Error) => log.warning(`no spare pointer for the seats: ${error.message}`));
-      const glue = new Glue({ device, display, policies, contexts, spares, trace: tracing(options.trace) });
+      const liveness = new CompositorLiveness({
+        display,
+        tell: (silent, ms) => {
+          const seconds = `${Math.round(ms / 1000)} s`;
+          if (silent) log.warning(`the compositor has not answered for ${seconds}: it hangs, or is stopped`);
+          else log.info('the compositor answers again');
+        },
+      });
+      const glue = new Glue({ device, display, policies, contexts, spares, liveness, trace: tracing(options.trace) });
+      glue.on('denied', (vm, { setting, policy, text }) =>
+        log.causedBy(vm).warning(`denied by "${setting}"${policy === undefined ? '' : ` (${policy})`}: ${text}`),
+      );
       glue.on('arrived', (vm, client) => log.causedBy(vm, client).info('a client arrived'));
       glue.on('refused', (vm, reason, client) =>
         log.causedBy(vm, client).warning(`the client is short of memory: ${reason}`),
@@ -92,15 +106,21 @@ export function register(program: Command): void {
           from.warning(`the client left: the compositor refused what it asked: ${reason.message}`);
         else from.warning(`the client left: ${reason.message}`);
       });
+      const broker = new BrokerLink(device);
       answerFor(
         'compositor',
         processCounters().provide(() => ({
           clients: glue.clientCount,
           slabs: glue.slabsByVm(),
           bytes: glue.bytesByVm(),
+          clientFrames: glue.framesByVm(),
+          denied: glue.denialsByVm(),
         })),
+        () => {
+          liveness.ask();
+          return { state: stateOf(glue, liveness, broker), clientVms: glue.report() };
+        },
       );
-      const broker = new BrokerLink(device);
       broker.on('client', (vm, link) => glue.serve(vm, link));
       // The first attempt tells at once whether the host has a way to the broker for this VM; one that it had may come back.
       let noWay: Error | undefined;
@@ -117,6 +137,7 @@ export function register(program: Command): void {
         tellServiceManager('STOPPING=1');
         broker.close();
         glue.close();
+        liveness.close();
         spares.close();
         contexts?.close();
         await compositor?.stop();
@@ -144,6 +165,21 @@ export function register(program: Command): void {
       setTimeout(() => process.exit(), 1_500).unref();
     });
   addOptions(compositor, OPTIONS);
+}
+
+/** What this process waits for, if it does. */
+function stateOf(glue: Glue, liveness: CompositorLiveness, broker: BrokerLink): StateReport {
+  const { silentSince } = liveness;
+  if (silentSince !== undefined) {
+    const text = 'the compositor has not answered: it hangs, or is stopped';
+    return { is: 'waiting', for: 'answer', since: isoTime(silentSince), text };
+  }
+  const { downSince } = broker;
+  if (downSince !== undefined) {
+    const text = 'new clients cannot come: the broker on the host does not answer; start "virtwl broker"';
+    return { is: 'waiting', for: 'broker', since: isoTime(downSince), text };
+  }
+  return { is: glue.clientCount === 0 ? 'idle' : 'served' };
 }
 
 /** What each client VM may have, in bytes, where the operator does not say. */

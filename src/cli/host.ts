@@ -27,6 +27,7 @@ import type { Counters } from '../observe/counters.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
 import { inheritedFd, isConfined } from '../sandbox/confinement.js';
+import type { StateReport } from '../observe/status-report.js';
 import { answerFor } from './answers.js';
 import { formatBytes } from './bytes.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
@@ -226,7 +227,7 @@ export async function serve(options: HostOptions): Promise<void> {
     if (serversOf(options).length === 0) {
       log.about(options.vm).warning(NO_SERVER);
     }
-    answerFor('host', countersOf(host), () => ({ vm: options.vm }));
+    answerFor('host', countersOf(host), () => ({ vm: options.vm, state: stateOf(host) }));
     serveLockedDown();
     // The program that reads "ready" may end us the next moment.
     const ended = untilSignal(another.known);
@@ -237,6 +238,11 @@ export async function serve(options: HostOptions): Promise<void> {
   } finally {
     bound?.remove();
   }
+}
+
+function stateOf({ wlDevice }: VmHost): StateReport {
+  if (wlDevice === undefined || wlDevice.connected) return { is: 'served' };
+  return { is: 'waiting', for: 'vmm', text: 'no VMM is connected to the wl device: start the VM' };
 }
 
 function countersOf(host: VmHost): Counters {

@@ -95,11 +95,12 @@ export function register(program: Command): void {
       const counters = processCounters()
         .provideBelow('memory', () => proxy.memory)
         .provideBelow('clock', () => proxy.clock);
+      const waiting = new Waiting(device, proxy, options, log);
       answerFor(
         'run',
         counters.provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })),
+        () => ({ state: waiting.state, ...proxy.report() }),
       );
-      const waiting = new Waiting(device, proxy, options, log);
       try {
         process.exitCode = await (app.length === 0
           ? untilSignal(proxy.path, waiting)

@@ -5,9 +5,17 @@
 import { Availability } from '../broker/availability.js';
 import type { ClientProxy } from '../client/proxy.js';
 import { WaitReport } from '../client/wait-report.js';
-import { reasonOf } from './waiting-for.js';
+import { isoTime } from '../observe/clock-time.js';
+import type { StateReport } from '../observe/status-report.js';
+import { reasonOf, waitedFor, type Wait } from './waiting-for.js';
 import type { Log } from '../observe/log.js';
 import type { Device } from '../virtwl/device.js';
+
+/**
+ * After how long it is told that a compositor does not answer which has answered before, in milliseconds: the glue holds a
+ * client up for 3 s at most while the user types elsewhere, from before it is asked on.
+ */
+const TELL_SILENT_MS = 3_000;
 
 /** Status of a run that was given up: that of timeout(1). */
 export const GIVEN_UP_STATUS = 124;
@@ -24,6 +32,8 @@ export class Waiting {
   readonly givenUp: Promise<number>;
   readonly #availability: Availability;
   readonly #report: WaitReport;
+  readonly #proxy: ClientProxy;
+  readonly #wait: () => Wait;
 
   /** `device` and `proxy` are lent. */
   constructor(device: Device, proxy: ClientProxy, { server, timeout }: WaitingOptions, log: Log) {
@@ -32,8 +42,20 @@ export class Waiting {
     this.givenUp = new Promise(resolve => (giveUp = resolve));
     const availability = new Availability(device, server);
     this.#availability = availability;
+    this.#proxy = proxy;
+    this.#wait = () => ({
+      server,
+      way: availability.way,
+      unanswered: proxy.unansweredCount,
+      everAnswered,
+      silent: proxy.silentSince !== undefined,
+    });
     const report = new WaitReport({
-      reason: () => reasonOf({ server, way: availability.way, unanswered: proxy.unansweredCount, everAnswered }),
+      reason: () => reasonOf(this.#wait()),
+      begun: () => {
+        const { silentSince: since } = proxy;
+        return since === undefined || proxy.unansweredCount > 0 ? undefined : { since, tellAfterMs: TELL_SILENT_MS };
+      },
       say: (level, line) => log.write(level, line),
       timeoutMs: timeout === undefined ? undefined : timeout * 1000,
       timedOut: reason => {
@@ -44,6 +66,7 @@ export class Waiting {
     this.#report = report;
     availability.on('change', () => report.update());
     proxy.on('connection', () => report.update());
+    proxy.on('silent', () => report.update());
     proxy.on('answered', ended => {
       if (ended) report.update();
       else {
@@ -51,6 +74,13 @@ export class Waiting {
         report.answered();
       }
     });
+  }
+
+  /** What the applications wait for, as a status tells it. */
+  get state(): StateReport {
+    const { wait } = this.#report;
+    if (wait === undefined) return { is: this.#proxy.connectionCount === 0 ? 'idle' : 'served' };
+    return { is: 'waiting', for: waitedFor(this.#wait()), since: isoTime(wait.since), text: wait.reason };
   }
 
   /** Nothing is said any more. */

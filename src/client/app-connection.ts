@@ -7,13 +7,11 @@
 import { EventEmitter } from 'eventemitter3';
 import type { AllocatorClient } from '../allocator/client.js';
 import type { Channel } from '../system/channel.js';
-import type { OwnedFd } from '../system/fd.js';
 import {
   ProtocolError,
   Verdict,
   type Call,
   type EventHandlers,
-  type EventValues,
   type RequestHandlers,
   type RequestValues,
 } from '../relay/call.js';
@@ -26,11 +24,13 @@ import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
+import { Latencies } from '../observe/latencies.js';
+import { AppWindows } from './app-windows.js';
 import { iconsConcern } from './app-icons.js';
 import { AppBuffer, AppPool, type PoolLimit } from './app-pool.js';
 import { AppSurface, type CopyCounters } from './app-surface.js';
 import type { LinkBufferOwner } from './link-buffer.js';
-import { localKeymap } from '../relay/keymap.js';
+import { keymapForApp } from '../relay/keymap.js';
 import { HeldRequests } from './held-requests.js';
 import { Presentation } from './presentation.js';
 import { Releases } from './releases.js';
@@ -38,6 +38,7 @@ import { namedBy, SurfaceFamilies } from './surface-families.js';
 import { LinkMemory } from '../slabs/link-memory.js';
 import type { SlabArena } from '../slabs/slab-arena.js';
 import type { IdleBuffers } from './idle-buffers.js';
+import { viewportHandlers } from './viewports.js';
 import { WaitingFrames } from './waiting-frames.js';
 import { AllocatorMemory, GlueMemory, NoMemory, slabAnswers, type MemorySource } from '../slabs/memory-source.js';
 
@@ -76,7 +77,9 @@ const MEMORY_GLOBALS: readonly string[] = ['virtwl_memory_v1', 'wl_shm'];
 
 /** Serves one application over one link. Owns both channels. */
 export class AppConnection extends EventEmitter<AppConnectionEvents> {
-  readonly counters: CopyCounters = { frames: 0, held: 0, bytesCopied: 0 };
+  readonly counters: CopyCounters = { frames: 0, held: 0, bytesCopied: 0, bytesNotCopied: 0 };
+  /** How long the compositor has had its buffers. */
+  readonly latencies = new Latencies();
   readonly #relay: Relay;
   readonly #options: AppConnectionOptions;
   readonly #memory: LinkMemory;
@@ -85,8 +88,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   readonly #frames: WaitingFrames;
   readonly #presentation = new Presentation();
   readonly #releases = new Releases(() => this.#relay);
+  readonly #windows = new AppWindows();
   readonly #pools = new Set<AppPool>();
-  readonly #viewports = new Map<number, AppSurface>();
   readonly #registry: RelayObject<'wl_registry'>;
   /** Those of {@link MEMORY_GLOBALS} that were announced, by interface. */
   readonly #globals = new Map<string, Global>();
@@ -149,6 +152,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
         presentation.concern,
         iconsConcern(() => this.#memory),
         families.concern,
+        this.#windows.concern,
         {
           name: 'copy',
           after: ['icons'],
@@ -185,6 +189,31 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   /** The most by which a time of a frame is wrong that it is told now, in nanoseconds; undefined as long as it wants none. */
   get clockErrorNs(): number | undefined {
     return this.#presentation.errorNs;
+  }
+
+  /** Toplevel windows that it has. */
+  get windowCount(): number {
+    return this.#windows.count;
+  }
+
+  /** What frames of it wait for, and since when, of `performance.now()`. */
+  get wait(): { readonly for: 'memory' | 'release'; readonly since: number } | undefined {
+    const { since: memory } = this.#frames;
+    if (memory !== undefined) return { for: 'memory', since: memory };
+    const { since: release } = this.#held;
+    return release === undefined ? undefined : { for: 'release', since: release };
+  }
+
+  /** Asks the compositor; `answered` is called when it has answered, not when the connection ends. */
+  ask(answered: () => void): void {
+    if (this.#relay.closed) return;
+    this.#relay.sync(answered);
+    this.#relay.flush();
+  }
+
+  /** Calls `spoken` once, when the application says something the next time. */
+  listen(spoken: () => void): void {
+    this.#relay.whenSpoken(spoken);
   }
 
   close(): void {
@@ -288,30 +317,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
           return Verdict.Forward;
         },
       },
-      wp_viewporter: {
-        get_viewport: ({ args: { id, surface } }) => {
-          this.#viewports.set(id, this.#surface(surface));
-          return Verdict.Forward;
-        },
-      },
-      wp_viewport: {
-        set_source: ({ object, args: { x, y, width, height } }) => {
-          const geometry = this.#viewports.get(object.clientId)?.geometry;
-          if (geometry !== undefined) geometry.source = width > 0 && height > 0 ? { x, y, width, height } : undefined;
-          return Verdict.Forward;
-        },
-        set_destination: ({ object, args: { width, height } }) => {
-          const geometry = this.#viewports.get(object.clientId)?.geometry;
-          if (geometry !== undefined) geometry.destination = width > 0 && height > 0 ? { width, height } : undefined;
-          return Verdict.Forward;
-        },
-        destroy: ({ object }) => {
-          const geometry = this.#viewports.get(object.clientId)?.geometry;
-          if (geometry !== undefined) geometry.source = geometry.destination = undefined;
-          this.#viewports.delete(object.clientId);
-          return Verdict.Forward;
-        },
-      },
+      ...viewportHandlers(object => this.#surface(object)),
     };
   }
 
@@ -337,10 +343,9 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       const { idle, inThread } = this.#options;
       const spare = (bytes: number): boolean => idle?.has(bytes) ?? false;
       const giveBack = (buffer: RelayObject<'wl_buffer'>): void => this.#releases.add(buffer);
-      const surface = new AppSurface(this.#relay, this.#memory, this.counters, giveBack, spare, {
-        inThread: bytes => inThread?.(bytes) ?? false,
-        done: () => this.#frames.retry(),
-      });
+      const work = { inThread: (bytes: number) => inThread?.(bytes) ?? false, done: () => this.#frames.retry() };
+      const { counters, latencies } = this;
+      const surface = new AppSurface(this.#relay, this.#memory, counters, giveBack, spare, work, latencies);
       object.data = surface;
       this.#surfaces.add(surface);
     }
@@ -389,10 +394,4 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#memory.close();
     this.emit('close', reason);
   }
-}
-
-/** A keyboard without a keymap has an fd with nothing in it. */
-function keymapForApp(call: Call, fd: OwnedFd): OwnedFd {
-  const { size } = call.args as EventValues<'wl_keyboard', 'keymap'>;
-  return size > 0 ? localKeymap(fd, size) : fd;
 }

@@ -6,6 +6,7 @@
  * A surface has as many link buffers as the compositor holds at a time, usually two. Each remembers what has changed
  * since it was written last (`stale`), so that every byte that must be copied is copied once, and no other.
  */
+import type { Latencies } from '../observe/latencies.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { AppBuffer } from './app-pool.js';
@@ -46,6 +47,8 @@ export interface CopyCounters {
   /** Commits that had to wait for the compositor to release a buffer. */
   held: number;
   bytesCopied: number;
+  /** Of the frames that were shown: bytes that did not change, and so were not copied. */
+  bytesNotCopied: number;
 }
 
 export class AppSurface {
@@ -73,12 +76,13 @@ export class AppSurface {
   #mergedOffset: Offset = NOWHERE;
   /** Presentation feedback of the next commit. */
   #feedback: RelayObject[] = [];
-  /** The copy of what is pending, by a thread: the commit waits for it. */
+  /** The copy of what is pending, by a thread, for which the commit waits; and bytes that were copied for it. */
   #copying: Copying | undefined;
+  #copiedBytes = 0;
 
   /**
    * `giveBack` tells the application that a buffer of its own is free. `spare` says whether other windows could give up so
-   * many bytes. `work`: all copies are made at once without.
+   * many bytes. `work`: all copies are made at once without. `latencies` is told how long the compositor had each buffer.
    */
   constructor(
     relay: Relay,
@@ -87,6 +91,7 @@ export class AppSurface {
     giveBack: (buffer: RelayObject<'wl_buffer'>) => void,
     spare: (bytes: number) => boolean = () => false,
     private readonly work?: CopyWork,
+    private readonly latencies?: Latencies,
   ) {
     this.#relay = relay;
     this.#giveBack = giveBack;
@@ -197,11 +202,15 @@ export class AppSurface {
   /** Attaches the copy of what was pending. */
   #show(surface: RelayObject<'wl_surface'>, pending: Attached, target: LinkBuffer): void {
     // A buffer that is attached twice is released once or twice, nobody knows: what is shown already stays attached.
-    if (!target.busy) this.#relay.request(surface, 'attach', { buffer: target.object, x: pending.x, y: pending.y });
+    target.used = performance.now();
+    if (!target.busy) {
+      this.#relay.request(surface, 'attach', { buffer: target.object, x: pending.x, y: pending.y });
+      target.given = target.used;
+    }
     this.#counters.frames += 1;
+    this.#counters.bytesNotCopied += Math.max(0, target.pixelBytes - this.#copiedBytes);
     this.#current = target;
     target.busy = true;
-    target.used = performance.now();
     this.#committed = true;
     this.#drop();
     this.#forgetPending();
@@ -219,6 +228,8 @@ export class AppSurface {
   released(buffer: LinkBuffer): void {
     if (buffer.retired && buffer.busy) this.#retiredBusy -= 1;
     buffer.busy = false;
+    if (buffer.given > 0) this.latencies?.add(performance.now() - buffer.given);
+    buffer.given = 0;
     if (buffer.retired) {
       this.#destroyLinkBuffer(buffer);
       return;
@@ -269,6 +280,7 @@ export class AppSurface {
   #drop(): void {
     const pending = this.#pending;
     this.#pending = undefined;
+    this.#copiedBytes = 0;
     if (pending === undefined) return;
     if (this.#committed) this.#giveBack(pending.object);
     this.#committed = false;
@@ -347,6 +359,7 @@ export class AppSurface {
       return false;
     }
     this.#counters.bytesCopied += copied;
+    this.#copiedBytes += copied;
     checkIsWhole(pending);
     return true;
   }
@@ -355,7 +368,8 @@ export class AppSurface {
   #copied(copying: Copying, bytes: number): void {
     this.#counters.bytesCopied += bytes;
     copying.finished = true;
-    if (this.#copying !== copying) this.released(copying.to);
+    if (this.#copying === copying) this.#copiedBytes += bytes;
+    else this.released(copying.to);
     this.work!.done();
   }
 

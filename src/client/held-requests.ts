@@ -84,6 +84,8 @@ class Queue {
   /** Items at the head that go on without a release. */
   pressed = 0;
   asked = false;
+  /** When what is at its head began to wait, of `performance.now()`. */
+  since = performance.now();
   /** The head could not be held, and holds up the connection. */
   full = false;
 }
@@ -118,6 +120,11 @@ export class HeldRequests implements Hold {
 
   get holding(): boolean {
     return this.#queues.size > 0;
+  }
+
+  /** Since when the head of what is held has waited, of `performance.now()`; undefined where nothing is held. */
+  get since(): number | undefined {
+    return this.holding ? Math.min(...[...this.#queues].map(({ since }) => since)) : undefined;
   }
 
   /** Whether a commit may take one more buffer than there should be. */
@@ -275,6 +282,7 @@ export class HeldRequests implements Hold {
       this.#current = queue;
       while (queue.items.length > 0 && this.#handle(relay, queue.items[0]!)) {
         this.#passed(relay, queue, queue.items.shift()!);
+        queue.since = performance.now();
       }
       this.#current = undefined;
       if (relay.closed) return;

@@ -2,6 +2,7 @@
 import type { RelayObject } from '../relay/object-map.js';
 import type { SlabPart } from '../slabs/link-memory.js';
 import { Region } from '../wayland/region.js';
+import { bytesPerPixel } from '../wayland/shm-formats.js';
 import type { AppBuffer } from './app-pool.js';
 import type { AppSurface } from './app-surface.js';
 
@@ -15,6 +16,8 @@ export class LinkBuffer {
   retired = false;
   /** When it was attached last, in milliseconds. */
   used = 0;
+  /** When the compositor was given it, in milliseconds, as long as it has not released it; else 0. */
+  given = 0;
 
   constructor(
     readonly object: RelayObject<'wl_buffer'>,
@@ -24,6 +27,11 @@ export class LinkBuffer {
     readonly stride: number,
     readonly format: number,
   ) {}
+
+  /** Bytes of its pixels, without what fills up its rows. */
+  get pixelBytes(): number {
+    return this.width * this.height * (bytesPerPixel(this.format) ?? 0);
+  }
 }
 
 /** `data` of a link buffer's `wl_buffer`. */

@@ -41,6 +41,11 @@ export class MemoryShortage {
     return this.#timer !== undefined;
   }
 
+  /** Since when frames wait, of `performance.now()`; undefined where none does. */
+  get since(): number | undefined {
+    return this.#waiting.size > 0 ? this.#since : undefined;
+  }
+
   /** There is no memory for a frame of `surface`, of `size` pixels, like 640x480; `why` has the numbers. */
   refused(surface: object, size: string, why: string): void {
     if (this.#closed) return;

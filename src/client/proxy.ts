@@ -17,6 +17,9 @@ import { AppConnection } from './app-connection.js';
 import { PoolLimit } from './app-pool.js';
 import type { CopyCounters } from './app-surface.js';
 import { IdleBuffers } from './idle-buffers.js';
+import { Latencies } from '../observe/latencies.js';
+import { MOST_CLIENTS_TOLD, type LatencyReport, type ProgramReport } from '../observe/status-report.js';
+import { Program } from './program.js';
 
 export interface ClientProxyOptions {
   /** The way to the host. Lent. */
@@ -44,6 +47,8 @@ export interface ClientProxyEvents {
   connection: (connection: AppConnection) => void;
   /** The compositor has answered a connection for the first time, or that has ended without it. */
   answered: (ended: boolean) => void;
+  /** {@link ClientProxy.silentSince} is another one. */
+  silent: () => void;
   /** The last connection or transfer has ended. */
   idle: () => void;
 }
@@ -51,7 +56,7 @@ export interface ClientProxyEvents {
 export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly path: string;
   /** Of all connections that have ended. */
-  readonly #ended: CopyCounters = { frames: 0, held: 0, bytesCopied: 0 };
+  readonly #ended: CopyCounters = { frames: 0, held: 0, bytesCopied: 0, bytesNotCopied: 0 };
   readonly #device: Device;
   readonly #transfers: Transfers;
   readonly #pools: PoolLimit;
@@ -59,7 +64,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly #idle = new IdleBuffers(this.#arena);
   readonly #server: string;
   readonly #listener: UnixListener;
-  readonly #connections = new Set<AppConnection>();
+  readonly #connections = new Map<AppConnection, Program>();
   /** Those that the compositor has not answered. */
   readonly #unanswered = new Set<AppConnection>();
   #allocator: AllocatorClient | undefined;
@@ -91,6 +96,24 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     return this.#unanswered.size;
   }
 
+  /**
+   * Since when a program waits that was answered before, of `performance.now()`: of several, the one that has waited
+   * longest. Undefined where none does.
+   */
+  get silentSince(): number | undefined {
+    const since = [...this.#connections.values()].flatMap(program => program.silentSince ?? []);
+    return since.length === 0 ? undefined : Math.min(...since);
+  }
+
+  /** The programs that are connected, and asks for each whether the compositor answers: the next report tells. */
+  report(): { readonly programs: readonly ProgramReport[]; readonly latency?: LatencyReport } {
+    const programs = [...this.#connections.values()];
+    for (const program of programs) program.ask();
+    const latency = Latencies.report(programs.map(({ connection }) => connection.latencies));
+    const told = programs.slice(0, MOST_CLIENTS_TOLD).map(program => program.report);
+    return { programs: told, ...(latency !== undefined && { latency }) };
+  }
+
   /** Transfers that run at the moment; they outlive the connections that asked for them. */
   get transferCount(): number {
     return this.#transfers.count;
@@ -109,25 +132,21 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
 
   /** The most by which a time of a frame is wrong that an application is told now, in nanoseconds; none where none wants any. */
   get clock(): { readonly error: number } | undefined {
-    const errors = [...this.#connections].flatMap(({ clockErrorNs }) => clockErrorNs ?? []);
+    const errors = [...this.#connections.keys()].flatMap(({ clockErrorNs }) => clockErrorNs ?? []);
     return errors.length === 0 ? undefined : { error: Math.max(...errors) };
   }
 
   /** Of all connections so far. */
   get counters(): CopyCounters {
     const sum = { ...this.#ended };
-    for (const { counters } of this.#connections) {
-      sum.frames += counters.frames;
-      sum.held += counters.held;
-      sum.bytesCopied += counters.bytesCopied;
-    }
+    for (const { counters } of this.#connections.keys()) add(sum, counters);
     return sum;
   }
 
   /** Closes the socket and every connection. */
   close(): void {
     this.#listener.close();
-    for (const connection of [...this.#connections]) connection.close();
+    for (const connection of [...this.#connections.keys()]) connection.close();
     this.#transfers.close();
     this.#allocator?.close();
     this.#allocator = undefined;
@@ -153,19 +172,22 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
       this.emit('problem', error as Error, number);
       return;
     }
-    this.#connections.add(connection);
+    const program = new Program(connection, number, pidOf(app), () => this.emit('silent'));
+    this.#connections.set(connection, program);
     this.#unanswered.add(connection);
     const answered = (ended: boolean): void => {
+      program.answered = true;
       if (this.#unanswered.delete(connection)) this.emit('answered', ended);
     };
     connection.on('shortage', text => this.emit('shortage', text, number));
     connection.once('answered', () => answered(false));
     connection.on('close', reason => {
       this.#connections.delete(connection);
+      const silent = program.silentSince !== undefined;
+      program.close();
       answered(true);
-      this.#ended.frames += connection.counters.frames;
-      this.#ended.held += connection.counters.held;
-      this.#ended.bytesCopied += connection.counters.bytesCopied;
+      if (silent) this.emit('silent');
+      add(this.#ended, connection.counters);
       if (reason !== undefined) this.emit('problem', reason, number);
       this.#left();
     });
@@ -181,5 +203,19 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
       this.#allocator = new AllocatorClient(this.#device.connect('allocator'));
     }
     return this.#allocator;
+  }
+}
+
+function add(sum: CopyCounters, more: CopyCounters): void {
+  for (const name of Object.keys(sum) as (keyof CopyCounters)[]) sum[name] += more[name];
+}
+
+/** The process that has connected, as the kernel has noted it. */
+function pidOf(app: UnixSocket): number | undefined {
+  try {
+    const { pid } = app.peerCredentials();
+    return pid > 0 ? pid : undefined; // 0: it is of another PID namespace
+  } catch {
+    return undefined;
   }
 }

@@ -15,6 +15,11 @@ const LONG = 2 ** 31 - 1;
 export interface WaitReportOptions {
   /** Why applications wait at this moment, or undefined where they do not. */
   readonly reason: () => string | undefined;
+  /**
+   * Where the wait that begins is older: when it has begun, of `performance.now()`, and after how long from then it is told,
+   * in milliseconds. Default: now, and {@link TELL_AFTER_MS}.
+   */
+  readonly begun?: (() => { readonly since: number; readonly tellAfterMs: number } | undefined) | undefined;
   /** Gets a line: that it waits, or that the wait is over. */
   readonly say: (level: 'warning' | 'info', line: string) => void;
   /** After how long a wait is given up, in milliseconds. Default: never. */
@@ -49,6 +54,11 @@ export class WaitReport {
     this.update();
   }
 
+  /** The wait that is on, and since when, of `performance.now()`. */
+  get wait(): { readonly reason: string; readonly since: number } | undefined {
+    return this.#since === undefined ? undefined : { reason: this.#reason!, since: this.#since };
+  }
+
   /** To be called when something has changed on which the reason depends. */
   update(): void {
     if (this.#closed) return;
@@ -58,8 +68,9 @@ export class WaitReport {
       return;
     }
     if (this.#since === undefined) {
-      this.#since = performance.now();
-      this.#changeDue = this.#tellAfterMs;
+      const begun = this.options.begun?.();
+      this.#since = begun?.since ?? performance.now();
+      this.#changeDue = begun?.tellAfterMs ?? this.#tellAfterMs;
       this.#againDue = this.options.tellAgainMs ?? TELL_AGAIN_MS;
     } else if (reason !== this.#reason && this.#told !== undefined) {
       // On the way to a compositor that is starting, one reason follows the other in moments.

@@ -43,6 +43,11 @@ export class WaitingFrames {
     return this.#shortage.pausing;
   }
 
+  /** Since when frames wait for memory, of `performance.now()`; undefined where none does. */
+  get since(): number | undefined {
+    return this.#shortage.since;
+  }
+
   /** There is no memory for the commit at hand. Returns what becomes of it. */
   refused(call: Call<'wl_surface'>, error: NoMemory): Verdict {
     const { object } = call;

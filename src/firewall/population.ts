@@ -154,6 +154,8 @@ export const KINDS: readonly Kind[] = [
 export class Population {
   readonly #counts = new Map<string, number>();
   readonly #most: ReadonlyMap<string, number>;
+  /** Is told that there are as many of a kind as there may be, and one more is wanted. */
+  refused: (kind: string, most: number) => void = () => undefined;
 
   /** `limits` are the numbers of a policy, by the names of kinds. */
   constructor(
@@ -178,6 +180,7 @@ export class Population {
     const count = this.count(kind);
     const most = this.most(kind);
     if (count >= most) {
+      this.refused(kind, most);
       const text = `virtwl: VM "${this.vm}" has ${most} ${kind} already, its policy allows no more`;
       throw new ProtocolError(1, WlDisplayError.no_memory, text);
     }

@@ -13,8 +13,8 @@ import { askedBy } from './status-socket.js';
 
 /** How long an answer is waited for, in milliseconds: a process that is frozen has none. */
 export const ANSWER_MS = 1_000;
-/** Most bytes of an answer that are read: one has some kilobytes. */
-const MOST_BYTES = 1 << 20;
+/** Most bytes of an answer that are read: one has some kilobytes, one of 256 VMs that were all denied everything some 3 MiB. */
+const MOST_BYTES = 4 << 20;
 
 /** What one process has answered. */
 export interface Answer {

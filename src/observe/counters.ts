@@ -20,7 +20,7 @@ const gauge = (help: string, more: Pick<Description, 'unit' | 'by'> = {}): Descr
   help,
   ...more,
 });
-const counter = (help: string, more: Pick<Description, 'unit'> = {}): Description => ({
+const counter = (help: string, more: Pick<Description, 'unit' | 'by'> = {}): Description => ({
   kind: 'counter',
   help,
   ...more,
@@ -55,12 +55,15 @@ const DESCRIPTIONS = {
   clients: gauge('clients of other virtual machines that are connected'),
   slabs: gauge('slabs on the account of a client virtual machine', { by: 'vm' }),
   bytes: gauge('memory on the account of a client virtual machine', { unit: 'bytes', by: 'vm' }),
+  clientFrames: counter('commits of a client virtual machine that brought a buffer and were passed on', { by: 'vm' }),
+  denied: counter('what a client virtual machine was refused, as its policy or the host has it', { by: 'vm' }),
 
   // virtwl run
   connections: gauge('applications that are connected'),
   frames: counter('commits that were copied to the link'),
   held: counter('commits that waited for the compositor to release a buffer'),
   bytesCopied: counter('bytes of pixels that were copied', BYTES),
+  bytesNotCopied: counter('bytes of pixels of frames that had not changed, and were not copied', BYTES),
   'clock.error': gauge(
     'most by which times of frames are wrong that were told an application, since the two clocks are compared over the link',
     { unit: 'nanoseconds' },

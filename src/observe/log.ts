@@ -6,6 +6,8 @@
  */
 import { formatJson, formatText, type Entry, type LogFields, type LogFormat } from './log-format.js';
 import { LogLimit } from './log-limit.js';
+import { bounded } from './printable.js';
+import type { ErrorReport } from './status-report.js';
 import { DEFAULT_LEVEL, isPrinted, PRIORITIES, type Level } from './level.js';
 
 /**
@@ -37,6 +39,7 @@ export class LogOutput {
   #last: Entry | undefined;
   #repeated = 0;
   #timer: NodeJS.Timeout | undefined;
+  #lastError: Entry | undefined;
 
   constructor(options: LogOutputOptions) {
     this.#options = options;
@@ -51,8 +54,21 @@ export class LogOutput {
     return new Log(this, component, fields, false);
   }
 
+  /** The last error or warning, whether or not it was printed. */
+  get lastError(): ErrorReport | undefined {
+    if (this.#lastError === undefined) return undefined;
+    const { time, level, message, vm } = this.#lastError;
+    return {
+      time: new Date(time).toISOString(),
+      level: level as ErrorReport['level'],
+      text: bounded(message),
+      ...(vm !== undefined && { vm }),
+    };
+  }
+
   /** @param limited whether it is the doing of the VM that it is about */
   add(entry: Entry, limited: boolean): void {
+    if (entry.level === 'error' || entry.level === 'warning') this.#lastError = entry;
     if (!isPrinted(entry.level, this.level)) return;
     const { repeatIntervalMs = REPEAT_INTERVAL_MS } = this.#options;
     if (repeatIntervalMs > 0 && this.#last !== undefined && isSame(entry, this.#last)) {

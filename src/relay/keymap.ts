@@ -7,6 +7,7 @@
 import type { OwnedFd } from '../system/fd.js';
 import { OwnedFd as Fd } from '../system/fd.js';
 import { native, SEAL_GROW, SEAL_SEAL, SEAL_SHRINK } from '../system/native.js';
+import type { Call, EventValues } from './call.js';
 
 /** The largest keymap that is carried: those of xkbcommon have some 60 KiB. */
 export const MAX_KEYMAP_BYTES = 4 << 20;
@@ -40,4 +41,10 @@ export function localKeymap(source: OwnedFd, size: number): OwnedFd {
   } finally {
     source.close();
   }
+}
+
+/** The keymap of an event, as {@link localKeymap} has it. A keyboard without one has an fd with nothing in it. */
+export function keymapForApp(call: Call, fd: OwnedFd): OwnedFd {
+  const { size } = call.args as EventValues<'wl_keyboard', 'keymap'>;
+  return size > 0 ? localKeymap(fd, size) : fd;
 }

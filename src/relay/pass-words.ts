@@ -40,6 +40,10 @@ export const enum Word {
   FrameDamage,
   /** Steady frames that passed. */
   Frames,
+  /** Those of them that brought a buffer. */
+  Pictures,
+  /** The next request is TypeScript's, which wants to know that there is one: see `Relay.whenSpoken`. */
+  Awaited,
   Count,
 }
 

@@ -12,20 +12,12 @@
  */
 import { EventEmitter } from 'eventemitter3';
 import type { Channel } from '../system/channel.js';
-import type { OwnedFd } from '../system/fd.js';
 import { Flow } from '../wayland/flow.js';
-import { messageNamed, type Arg, type Message } from '../wayland/interface.js';
-import type {
-  ArgType,
-  EventArgs,
-  EventName,
-  InterfaceName,
-  RequestArgs,
-  RequestName,
-} from '../wayland/message-types.js';
+import { messageNamed, type Arg } from '../wayland/interface.js';
+import type { EventArgs, EventName, InterfaceName, RequestArgs, RequestName } from '../wayland/message-types.js';
 import { Outbox } from '../wayland/outbox.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
-import { WireError, type Bind, type WireValue } from '../wayland/wire.js';
+import { WireError, type WireValue } from '../wayland/wire.js';
 import { invalidObject, ProtocolError, type Call } from './call.js';
 import { Chains } from './chain.js';
 import { Events, Question } from './events.js';
@@ -34,26 +26,11 @@ import { Objects } from './objects.js';
 import { Pass, passesByDefault } from './pass.js';
 import { Word } from './pass-words.js';
 import { Requests } from './requests.js';
+import { positional, type SendValues } from './sent-values.js';
 import type { Steady } from './steady.js';
 import type { RelayRules } from './rules.js';
 
 export type { Hold, Pace, RelayRules } from './rules.js';
-
-type SendValue<A extends ArgType> = A['kind'] extends 'object'
-  ? RelayObject<A['of']> | (A['nullable'] extends true ? undefined : never)
-  : A['kind'] extends 'new_id'
-    ? RelayObject<A['of']>
-    : A['kind'] extends 'string'
-      ? string | (A['nullable'] extends true ? undefined : never)
-      : A['kind'] extends 'array'
-        ? Uint8Array
-        : A['kind'] extends 'bind'
-          ? Bind
-          : A['kind'] extends 'fd'
-            ? OwnedFd
-            : number;
-/** Arguments of a message of the relay's own, by name. Objects are given as objects. */
-export type SendValues<Args extends readonly ArgType[]> = { readonly [A in Args[number] as A['name']]: SendValue<A> };
 
 export interface RelayEvents {
   /** Both sides are closed. `reason` is undefined when the client left in an orderly way. */
@@ -73,6 +50,10 @@ export class Relay extends EventEmitter<RelayEvents> {
   #closed = false;
   /** What is known of it: see {@link ConnectionNote}. @internal */
   notes: unknown[] | undefined;
+  /** Is to be told of the client's next request. */
+  #spoken: (() => void) | undefined;
+  /** Frames that {@link frameSeen} was told of. */
+  #framesSeen = 0;
 
   /** @throws Error for rules that contradict each other, see {@link Chains} */
   constructor(client: Channel, server: Channel, rules: RelayRules) {
@@ -92,7 +73,10 @@ export class Relay extends EventEmitter<RelayEvents> {
       client,
       this.toServer,
       {
-        dispatch: (bytes, offset, size, fds) => requests.dispatch(bytes, offset, size, fds),
+        dispatch: (bytes, offset, size, fds) => {
+          if (this.#spoken !== undefined) this.#tellSpoken();
+          return requests.dispatch(bytes, offset, size, fds);
+        },
         batchDone: () => this.flush(),
         end: () => this.close(undefined),
         error: error => this.close(error),
@@ -166,6 +150,29 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** How many frames have passed natively. */
   get passedFrames(): number {
     return this.#pass?.words[Word.Frames] ?? 0;
+  }
+
+  /** How many commits went on to the compositor that brought a buffer, natively or as a concern has told. */
+  get frames(): number {
+    return this.#framesSeen + ((this.#pass?.words[Word.Pictures] ?? 0) >>> 0);
+  }
+
+  /** A concern has seen a commit that brings a buffer and goes on. */
+  frameSeen(): void {
+    this.#framesSeen += 1;
+  }
+
+  /** Calls `told` once, before the client's next request is dealt with. Costs nothing until then, nor afterwards. */
+  whenSpoken(told: () => void): void {
+    this.#spoken = told;
+    if (this.#pass !== undefined) this.#pass.words[Word.Awaited] = 1;
+  }
+
+  #tellSpoken(): void {
+    const told = this.#spoken!;
+    this.#spoken = undefined;
+    if (this.#pass !== undefined) this.#pass.words[Word.Awaited] = 0;
+    told();
   }
 
   /** How many batches have passed natively: for tests. @internal */
@@ -392,14 +399,4 @@ function passOf({ native, trace, pace, order, frameDamage = 0 }: RelayRules, cha
   if (pace !== undefined && pace.ledger === undefined) return undefined;
   const ordered = order !== undefined && (order.isDependent('wl_callback') || order.isNeeded('wl_callback'));
   return new Pass(chains, { ledger: pace?.ledger, syncs: chains.ignoreSyncs && !ordered, frameDamage });
-}
-
-/** Arguments by name, as the wire has them. `side` says whose ids are meant. */
-function positional(message: Message, args: object, side: 'clientId' | 'serverId'): WireValue[] {
-  const named = args as Readonly<Record<string, WireValue | RelayObject>>;
-  return message.args.map(({ name, kind }) => {
-    const value = named[name];
-    if (kind !== 'object' && kind !== 'new_id') return value as WireValue;
-    return value === undefined ? undefined : (value as RelayObject)[side];
-  });
 }

@@ -104,7 +104,7 @@ withApp('a frame: the application has its buffer back at once, and nothing but i
   await settle();
   t.ok(pixels(c)!.equals(Buffer.alloc(400, 0x11)));
   t.equal(c.app.last('wl_buffer.release').id, w.buffer);
-  t.same(c.connection.counters, { frames: 1, held: 0, bytesCopied: 400 });
+  t.same(c.connection.counters, { frames: 1, held: 0, bytesCopied: 400, bytesNotCopied: 0 });
   const names = c.far.peer.received.map(({ name }) => name);
   t.notOk(names.includes('wl_shm.create_pool'), 'no pool of the application crosses');
   t.same(
@@ -192,6 +192,9 @@ withApp('a frame without damage shows what is shown, and copies nothing', async 
   t.match(c.far.peer.last('wl_surface.attach').args.slice(1), [5, -5], 'an offset has to be told');
   t.equal(c.far.buffers.size, 2, 'with another buffer');
   t.equal(c.connection.counters.frames, 4);
+  t.equal(c.connection.counters.bytesCopied, 800, 'which had nothing of it yet');
+  t.equal(c.connection.counters.bytesNotCopied, 800, 'of the four frames');
+  t.match(c.connection.latencies.report, { frames: 1 }, 'one buffer was released');
   w.pool.close();
 });
 
@@ -203,7 +206,7 @@ withApp('a commit without a buffer goes through, with its damage', async (t, c) 
   await settle();
   t.equal(c.far.surfaces.get(theirs(c))!.commits, 2);
   t.match(c.far.peer.last('wl_surface.damage').args, [1, 1, 2, 2]);
-  t.same(c.connection.counters, { frames: 1, held: 0, bytesCopied: 400 });
+  t.same(c.connection.counters, { frames: 1, held: 0, bytesCopied: 400, bytesNotCopied: 0 });
   w.pool.close();
 });
 
@@ -522,7 +525,7 @@ withApp('a roomy slab that is refused is asked for again, just large enough', as
     c.far.asked.map(({ size }) => size / MIB),
     [6, 3],
   );
-  t.same(c.connection.counters, { frames: 1, held: 0, bytesCopied: 3 * MIB });
+  t.same(c.connection.counters, { frames: 1, held: 0, bytesCopied: 3 * MIB, bytesNotCopied: 0 });
   pool.close();
 });
 

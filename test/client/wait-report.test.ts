@@ -90,3 +90,17 @@ t.test('a wait that is over in time is not given up, nor one after an answer', a
   await pause(400);
   t.same(timeouts, [], 'after an answer');
 });
+
+t.test('a wait that began before it was found counts from there', async t => {
+  const { report, lines, because } = reporting(t, {
+    begun: () => ({ since: performance.now() - 5_000, tellAfterMs: 5_020 }),
+  });
+  because('no answer');
+  t.match(report.wait, { reason: 'no answer' });
+  t.ok(performance.now() - report.wait!.since >= 5_000);
+  await eventually('the reason', () => lines.length === 1);
+  t.match(lines, [/^warning: applications have waited for \d+ seconds: no answer$/]);
+  t.notMatch(lines[0], / for 0 seconds/);
+  because(undefined);
+  t.equal(report.wait, undefined);
+});

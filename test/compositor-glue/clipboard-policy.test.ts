@@ -14,7 +14,7 @@ const { copy, move, ask } = WlDataDeviceManagerDndAction;
 
 /** A client with a data device, behind a policy with or without the right to read. */
 async function behind(t: Test, readClipboard: boolean) {
-  const b = await between(t, { concerns: [clipboardConcern({ ...DEFAULT_POLICY, readClipboard })] });
+  const b = await between(t, { concerns: [clipboardConcern({ ...DEFAULT_POLICY, readClipboard }, () => {})] });
   const manager = b.client.bind(b.registry, 1, 'wl_data_device_manager', 3);
   const seat = b.client.bind(b.registry, 2, 'wl_seat', 5);
   const surface = b.client.make(b.client.bind(b.registry, 3, 'wl_compositor', 4), 'create_surface');

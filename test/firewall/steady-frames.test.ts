@@ -244,3 +244,39 @@ t.test('the pace counts frames that pass', async t => {
   t.equal(await s.passes(...s.frame), 1);
   t.equal(vm.pace.ahead - before, 6, 'an attach, damage, and a commit of 4');
 });
+
+t.test('frames are counted that bring a buffer, natively and otherwise', async t => {
+  const { relay, surface, frame, passes, say, unharmed } = await scene(t);
+  const before = relay.frames;
+  t.equal(await passes(...frame, ...frame), 2);
+  t.equal(relay.frames, before + 2);
+  t.equal(await passes([surface, 'damage', [0, 0, 1, 1]], [surface, 'commit']), 1, 'one without a buffer passes');
+  t.equal(relay.frames, before + 2, 'and is none that is counted');
+  await say([surface, 'set_input_region', [undefined]], [surface, 'commit']);
+  t.equal(relay.frames, before + 2, 'nor is one that is looked at');
+  await say([surface, 'set_input_region', [undefined]]);
+  t.equal(await passes(...frame), 0, 'one that is looked at');
+  t.equal(relay.frames, before + 3);
+  t.equal(await passes([surface, 'attach', [undefined, 0, 0]], [surface, 'commit']), 0, 'and one that shows nothing');
+  t.equal(relay.frames, before + 3);
+  unharmed();
+});
+
+t.test(
+  "the next request is TypeScript's where somebody wants to know that there is one, and those behind it pass",
+  async t => {
+    const { relay, frame, passes, unharmed } = await scene(t);
+    let told = 0;
+    const before = relay.frames;
+    relay.whenSpoken(() => (told += 1));
+    t.equal(told, 0);
+    t.equal(await passes(...frame), 0);
+    t.equal(told, 1);
+    await passes(...frame);
+    await passes(...frame);
+    t.equal(await passes(...frame), 1);
+    t.equal(told, 1, 'once');
+    t.equal(relay.frames, before + 4);
+    unharmed();
+  },
+);

@@ -2,6 +2,7 @@
 import type { Test } from 'tap';
 import { FIREWALL, firewall, SharedFirewall, VmFirewall } from '../../src/firewall/firewall.js';
 import { hidingsConcern } from '../../src/firewall/hidings.js';
+import { framesConcern } from '../../compositor-glue/client-frames.js';
 import { steadyConcern } from '../../src/firewall/steady-frames.js';
 import { firstCommit, positionerOf } from '../relay/manners.js';
 import { between, bindAll } from '../relay/relay-between.js';
@@ -25,7 +26,12 @@ export async function behindWall<N extends string>(
   shared = new SharedFirewall(),
 ) {
   const wall = firewall(vm, shared);
-  const concerns = [...wall.concerns, hidingsConcern(FIREWALL), steadyConcern([...FIREWALL, 'hidings'])];
+  const concerns = [
+    ...wall.concerns,
+    hidingsConcern(FIREWALL),
+    framesConcern([...FIREWALL, 'hidings']),
+    steadyConcern([...FIREWALL, 'hidings', 'frames']),
+  ];
   const b = await between(t, { concerns, ...wall.rules, injected: 0 });
   wall.attach(b.relay);
   return { ...b, bound: bindAll(b, globals) };

@@ -51,7 +51,7 @@ t.test('every process of a stack', async t => {
   t.equal(found.find(({ role }) => role === 'run')!.connections, 0);
   const words = status();
   t.equal(words.status, 0, words.stderr);
-  t.match(words.stdout, /^virtwl host of VM "compositor", process \d+: answers, for \d+ s\n {4}/m);
+  t.match(words.stdout, /^virtwl host of VM "compositor", process \d+: served, up for \d+ s\n {4}/m);
   t.match(status('--openmetrics').stdout, `virtwl_connections{role="run",pid="${proxy.pid}"} 0\n`);
 
   await t.test('one that is frozen is told, and the others answer', async t => {

@@ -216,6 +216,7 @@ function compare(
 
 function compareTables(scene: Scene, [one, other]: readonly [Contestant, Contestant]): void {
   if (one.end === undefined) same(`${scene.name}: the objects`, one.objects(), other.objects());
+  same(`${scene.name}: the frames`, one.relay.frames, other.relay.frames);
   same(`${scene.name}: the rest`, scene.state?.(one.rules), scene.state?.(other.rules));
 }
 

@@ -10,6 +10,7 @@ import { destructionOrder } from '../../../src/firewall/order.js';
 import { Sharers, VmPace, type ConnectionPace } from '../../../src/firewall/pace.js';
 import { populationConcern, Population } from '../../../src/firewall/population.js';
 import { steadyConcern } from '../../../src/firewall/steady-frames.js';
+import { framesConcern } from '../../../compositor-glue/client-frames.js';
 import { AS_IT_IS } from '../../relay/relay-between.js';
 import type { Scene } from './duel.js';
 import { FrameTalker } from './frame-talk.js';
@@ -159,11 +160,18 @@ export const SCENES: readonly Scene[] = [
       const vm = new VmFirewall('fuzz');
       const clock = { now: () => (now += 0.01), after: (_ms: number, act: () => void) => soon(act), soon };
       const wall = firewall(vm, new SharedFirewall(clock));
-      const concerns = [...wall.concerns, hidingsConcern(FIREWALL), steadyConcern([...FIREWALL, 'hidings'])];
+      const concerns = [
+        ...wall.concerns,
+        hidingsConcern(FIREWALL),
+        framesConcern([...FIREWALL, 'hidings']),
+        steadyConcern([...FIREWALL, 'hidings', 'frames']),
+      ];
       return { ...BASE, ...wall.rules, concerns, due, vm, wall };
     },
     attach: (relay, rules) => (rules as Walled).wall.attach(relay),
-    turn: (_relay, rules) => {
+    turn: (relay, rules, what) => {
+      // As who asks whether the other side answers.
+      if (what < 100) relay.whenSpoken(() => {});
       for (const act of (rules as Walled).due.splice(0)) act();
     },
     talker: (role, random, breaking) => new FrameTalker(role, random, breaking),

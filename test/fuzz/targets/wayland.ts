@@ -112,6 +112,7 @@ function glue(link: TestChannel, compositor: TestChannel, draw: Draw): Between {
     shared: new SharedFirewall(),
     allocate,
     refused: () => undefined,
+    deny: () => undefined,
   });
   let why: string | undefined;
   client.relay.on('close', reason => (why = brief(reason)));

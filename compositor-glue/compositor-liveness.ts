@@ -1,0 +1,106 @@
+/**
+ * Whether the compositor of this VM still answers, by a connection of the glue's own: it is asked as long as remote clients
+ * say something, and when a status is asked for. Not by the connection of a client: what is said there waits for what that
+ * client has said before.
+ */
+import { Liveness } from '../src/relay/liveness.js';
+import type { Relay } from '../src/relay/relay.js';
+import { Display } from '../src/wayland-client/display.js';
+
+/** After how long without an answer that is told, in milliseconds. */
+export const TELL_SILENT_MS = 3_000;
+
+export interface CompositorLivenessOptions {
+  /** The compositor's Wayland socket. */
+  readonly display: string;
+  /** Told once that there was no answer for {@link TELL_SILENT_MS}; and that there is one again, after so many milliseconds. */
+  readonly tell: (silent: boolean, ms: number) => void;
+}
+
+export class CompositorLiveness {
+  readonly #options: CompositorLivenessOptions;
+  readonly #liveness: Liveness;
+  #display: Display | undefined;
+  #spoken: (() => void) | undefined;
+  readonly #heard = new Set<Relay>();
+  #timer: NodeJS.Timeout | undefined;
+  /** It was told that there is no answer since then. */
+  #told: number | undefined;
+  #closed = false;
+
+  constructor(options: CompositorLivenessOptions) {
+    this.#options = options;
+    this.#liveness = new Liveness({
+      ask: answered => this.#ask(answered),
+      listen: spoken => {
+        this.#spoken = spoken;
+        for (const relay of this.#heard) this.#listen(relay);
+      },
+      changed: () => this.#changed(),
+    });
+  }
+
+  /** Since when it does not answer, of `performance.now()`; undefined where it does. */
+  get silentSince(): number | undefined {
+    return this.#liveness.silentSince;
+  }
+
+  /** Its clients are reason to ask, until it is closed. */
+  hear(relay: Relay): void {
+    this.#heard.add(relay);
+    relay.on('close', () => this.#heard.delete(relay));
+    this.#listen(relay);
+  }
+
+  /** Asks now. */
+  ask(): void {
+    this.#liveness.ask();
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#liveness.close();
+    this.#display?.close();
+    this.#display = undefined;
+  }
+
+  #listen(relay: Relay): void {
+    relay.whenSpoken(() => {
+      const spoken = this.#spoken;
+      this.#spoken = undefined;
+      spoken?.();
+    });
+  }
+
+  #ask(answered: () => void): void {
+    const ended = this.#display === undefined || this.#display.ended !== undefined;
+    const answer = ended ? this.#connect() : this.#display!.roundtrip();
+    // One that is gone is not one that does not answer: clients find that out, and so does who waits for its end.
+    answer.then(answered, answered);
+  }
+
+  async #connect(): Promise<void> {
+    const display = await Display.connect(this.#options.display);
+    if (this.#closed) display.close();
+    else this.#display = display;
+  }
+
+  #changed(): void {
+    const { silentSince } = this;
+    clearTimeout(this.#timer);
+    if (silentSince !== undefined) {
+      const left = TELL_SILENT_MS - (performance.now() - silentSince);
+      this.#timer = setTimeout(() => {
+        this.#told = silentSince;
+        this.#options.tell(true, performance.now() - silentSince);
+      }, left);
+      this.#timer.unref();
+    } else if (this.#told !== undefined) {
+      const ms = performance.now() - this.#told;
+      this.#told = undefined;
+      this.#options.tell(false, ms);
+    }
+  }
+}
