@@ -50,6 +50,7 @@ const OPTIONS = {
     `put a fault in, to see it caught: ${FAULT_KINDS.join(', ')}, each with @FRAME or without`,
     TEXT,
   ),
+  strict: flag('--strict', "count what others show above the window, a cursor or an overlay, as wrong"),
   out: optional('--out <dir>', 'write frame.png, captured.png and, when they differ, difference.png', TEXT),
   timeout: withDefault(
     '--timeout <ms>',
@@ -140,6 +141,7 @@ async function check(options: Options, fault: Fault | undefined): Promise<RunRep
       memory: client.source.name,
       buffers: options.buffers,
       damage: options.damage,
+      ...(options.strict && { strict: true }),
       ...(fault !== undefined && { injected: `${fault.kind}@${fault.frame}` }),
     });
     const stop = new AbortController();
