@@ -58,7 +58,7 @@ const OPTIONS = {
     `put a fault in, to see it caught: ${FAULT_KINDS.join(', ')}, each with @FRAME or without`,
     TEXT,
   ),
-  strict: flag('--strict', "count what others show above the window, a cursor or an overlay, as wrong"),
+  strict: flag('--strict', 'count what others show above the window, a cursor or an overlay, as wrong'),
   out: optional('--out <dir>', 'write frame.png, captured.png and, when they differ, difference.png', TEXT),
   timeout: withDefault(
     '--timeout <ms>',

@@ -81,8 +81,7 @@ export class SurfaceScale {
       surface.on('preferred_buffer_scale', factor => this.#prefer(factor));
     } else {
       const scales = outputs();
-      const count = (): void =>
-        this.#prefer(Math.max(1, ...[...this.#outputs].map(output => scales.of(output) ?? 1)));
+      const count = (): void => this.#prefer(Math.max(1, ...[...this.#outputs].map(output => scales.of(output) ?? 1)));
       surface.on('enter', output => {
         this.#outputs.add(output);
         count();

@@ -86,7 +86,12 @@ export class Window extends EventEmitter<WindowEvents> {
     const { width, height } = this.#ownSize;
     this.surface = client.createSurface(width, height, options.buffers ?? DEFAULT_BUFFERS);
     if (options.followScale === true) {
-      this.#scale = new SurfaceScale(client.display, this.surface.wl, () => client.outputScales, () => this.#rescale());
+      this.#scale = new SurfaceScale(
+        client.display,
+        this.surface.wl,
+        () => client.outputScales,
+        () => this.#rescale(),
+      );
     }
     this.#input = options.input ?? false;
     if (this.#input) {

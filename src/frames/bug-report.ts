@@ -4,7 +4,7 @@
  * nothing that gives a right.
  */
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
-import { arch, release, version as kernelVersion } from 'node:os';
+import { arch, release, version as build } from 'node:os';
 import { join } from 'node:path';
 import type { Global } from '../wayland/global-table.js';
 import { toJunit, toTap } from './cases.js';
@@ -61,7 +61,13 @@ export function environmentOf(made: MadeWith): object {
   const { command, version, drawn, captured, peer, env } = made;
   return {
     command: ['virtwl', ...command],
-    versions: { virtwl: version, node: process.version, kernel: release(), kernelBuild: kernelVersion(), machine: arch() },
+    versions: {
+      virtwl: version,
+      node: process.version,
+      kernel: release(),
+      kernelBuild: build(),
+      machine: arch(),
+    },
     system: osRelease(),
     compositor: peer === undefined ? undefined : { ...peer, ...programOf(peer.pid) },
     globals: { drawn: globalsOf(drawn), ...(captured.length > 0 && { captured: globalsOf(captured) }) },

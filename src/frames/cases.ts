@@ -32,7 +32,8 @@ export function casesOf(report: ReportJson): readonly Case[] {
   for (const { frame, kind, detail } of failures) {
     cases.push({ name: `frame ${frame} is shown as drawn`, failure: detail, kind });
   }
-  if (unlisted > 0) cases.push({ name: `${unlisted} more frames are shown as drawn`, failure: 'they were not', kind: 'unlisted' });
+  if (unlisted > 0)
+    cases.push({ name: `${unlisted} more frames are shown as drawn`, failure: 'they were not', kind: 'unlisted' });
   return cases;
 }
 
@@ -62,7 +63,11 @@ export function toJunit(report: ReportJson, text: string): string {
     if (failure === undefined) {
       lines.push(`${start}/>`);
     } else {
-      lines.push(`${start}>`, `      <failure type="${escape(kind ?? 'run')}" message="${escape(failure)}"/>`, '    </testcase>');
+      lines.push(
+        `${start}>`,
+        `      <failure type="${escape(kind ?? 'run')}" message="${escape(failure)}"/>`,
+        '    </testcase>',
+      );
     }
   }
   lines.push(`    <system-out>${escape(text)}</system-out>`, '  </testsuite>', '</testsuites>');

@@ -40,11 +40,15 @@ export class ImageCopy implements CaptureProtocol {
       const transform = await this.#once(bufferFor);
       if (transform === undefined) continue;
       if (transform !== NORMAL && transform !== FLIPPED_180) {
-        throw new Error(`the compositor captures its output turned (wl_output.transform ${transform}); this cannot be read here`);
+        throw new Error(
+          `the compositor captures its output turned (wl_output.transform ${transform}); this cannot be read here`,
+        );
       }
       return transform === FLIPPED_180;
     }
-    throw new Error(`the compositor wanted another buffer in ${MAX_SESSIONS} sessions in a row: its output keeps changing`);
+    throw new Error(
+      `the compositor wanted another buffer in ${MAX_SESSIONS} sessions in a row: its output keeps changing`,
+    );
   }
 
   /** One session with one frame; resolves to its transform, or undefined when the buffer did not suit any more. */

@@ -66,7 +66,12 @@ t.test('on sway', async t => {
       // It gets its place once it has shown something.
       while (window.height !== 400) await show(window);
       await show(window);
-      const until = (what: RegExp) => eventually(`${what} in ${seen.filter(line => !line.startsWith('keymap')).join()}`, () => seen.some(line => what.test(line)), 8000);
+      const until = (what: RegExp) =>
+        eventually(
+          `${what} in ${seen.filter(line => !line.startsWith('keymap')).join()}`,
+          () => seen.some(line => what.test(line)),
+          8000,
+        );
 
       await t.test('the keyboard', async t => {
         await until(/^keyboardEnter/);
@@ -78,14 +83,19 @@ t.test('on sway', async t => {
         const keys = seen.filter(line => line.startsWith('key [')).map(line => JSON.parse(line.slice(4)) as unknown[]);
         const ascii = ['\n', ...Array.from({ length: 0x5f }, (_, i) => String.fromCharCode(0x20 + i))];
         const code = ascii.indexOf('a') + 1;
-        t.same(keys.map(([key, pressed]) => [key, pressed]), [[code, true], [code, false], [ascii.length + 1, true], [ascii.length + 1, false]]);
+        t.same(
+          keys.map(([key, pressed]) => [key, pressed]),
+          [
+            [code, true],
+            [code, false],
+            [ascii.length + 1, true],
+            [ascii.length + 1, false],
+          ],
+        );
         t.match(window.keymap, /^xkb_keymap \{[^]*(eacute|U00E9)/, 'the keymap that holds now');
         t.ok(keys.every(([, , time, serial]) => Number.isInteger(time) && Number.isInteger(serial)));
-        t.ok(openDescriptors() <= descriptors, 'a keymap leaves no descriptor');
-      });
-
-      await t.test('modifiers, as the compositor counts them', async () => {
         await until(/^modifiers \[\{"depressed":0,"latched":0,"locked":0,"group":0\}/);
+        t.ok(openDescriptors() <= descriptors, 'a keymap leaves no descriptor');
       });
 
       await t.test('the pointer', async t => {
@@ -118,10 +128,16 @@ t.test('on sway', async t => {
         const before = seen.length;
         await keyboard.type('b');
         await eventually('and its keys', () => others.filter(line => line.startsWith('key [')).length === 2);
-        t.notOk(seen.slice(before).some(line => line.startsWith('key [')), 'which the first is not told');
+        t.notOk(
+          seen.slice(before).some(line => line.startsWith('key [')),
+          'which the first is not told',
+        );
         second.destroy();
         await client.roundtrip();
-        await eventually('the first has it again', () => seen.filter(line => line.startsWith('keyboardEnter')).length >= 2);
+        await eventually(
+          'the first has it again',
+          () => seen.filter(line => line.startsWith('keyboardEnter')).length >= 2,
+        );
       });
 
       await t.test('a device that goes takes the focus along', async t => {

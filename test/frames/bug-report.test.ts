@@ -40,7 +40,11 @@ t.test('of a run with a fault, on sway', async t => {
   t.equal(decodePng(readFileSync(join(directory, 'difference.png'))).width, 3 * 320 + 16);
   t.match(JSON.parse(read('environment.json')), {
     command: ['virtwl', 'frames', ...args],
-    versions: { virtwl: /^\d+\.\d+/, node: process.version, kernel: execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim() },
+    versions: {
+      virtwl: /^\d+\.\d+/,
+      node: process.version,
+      kernel: execFileSync('uname', ['-r'], { encoding: 'utf8' }).trim(),
+    },
     compositor: { pid: sway.pid, name: 'sway', program: /\/sway$/ },
     globals: { drawn: /wl_compositor [4-9]/ },
   });
@@ -57,7 +61,12 @@ t.test('of a run with a fault, on sway', async t => {
     mkdirSync(empty);
     const { status } = await frames('--display', display, '--frames', '2', '--timeout', PATIENCE, '--report', empty);
     t.equal(status, 0);
-    t.same(readdirSync(empty).filter(name => name.endsWith('.png')).sort(), ['captured.png', 'frame.png']);
+    t.same(
+      readdirSync(empty)
+        .filter(name => name.endsWith('.png'))
+        .sort(),
+      ['captured.png', 'frame.png'],
+    );
   });
 });
 
@@ -84,6 +93,8 @@ t.test('of the environment only what Wayland programs heed, and nothing that giv
   };
   const made = { command: [], version: '1', drawn: [], captured: [], peer: undefined, env };
   const text = JSON.stringify(environmentOf(made));
-  t.match(JSON.parse(text), { environment: { WAYLAND_DISPLAY: 'wayland-3', WLR_RENDERER: 'pixman', VIRTWL_LOG: 'debug' } });
+  t.match(JSON.parse(text), {
+    environment: { WAYLAND_DISPLAY: 'wayland-3', WLR_RENDERER: 'pixman', VIRTWL_LOG: 'debug' },
+  });
   t.notMatch(text, /abc|def|ghi|somebody|"PATH"/);
 });

@@ -29,7 +29,8 @@ function cursor(picture: Picture, x: number, y: number, outline = 0xffffff, body
 }
 
 function fill(picture: Picture, x: number, y: number, width: number, height: number, colour: number): Picture {
-  for (let row = y; row < y + height; row++) picture.pixels.fill(colour, row * picture.width + x, row * picture.width + x + width);
+  for (let row = y; row < y + height; row++)
+    picture.pixels.fill(colour, row * picture.width + x, row * picture.width + x + width);
   return picture;
 }
 
@@ -45,7 +46,7 @@ function suspected(captured: Picture, it = pattern()): Suspicion {
   return found;
 }
 
-t.test('a cursor that is there without the window, too, is another\'s', async t => {
+t.test("a cursor that is there without the window, too, is another's", async t => {
   const { verdict, foreign } = suspected(cursor(output(pattern().picture()), 100, 80)).judge(cursor(output(), 100, 80));
   t.equal(verdict.kind, 'identical');
   t.match(foreign, [{ box: { x: 80, y: 50, width: 10, height: 20 } }]);
@@ -57,7 +58,7 @@ t.test('and so is one that has moved meanwhile', async t => {
   t.equal(foreign.length, 1);
 });
 
-t.test('what goes with the window is the window\'s fault', async t => {
+t.test("what goes with the window is the window's fault", async t => {
   const { verdict, foreign } = suspected(cursor(output(pattern().picture()), 100, 80)).judge(output());
   t.match(verdict, { kind: 'pixels', wrong: { box: { x: 80, y: 50, width: 10, height: 20 } } });
   t.same(foreign, []);
@@ -67,7 +68,10 @@ t.test('a fault beside a cursor is found, and the cursor named', async t => {
   const captured = cursor(output(pattern().picture()), 100, 80);
   captured.pixels[(AT.y + 5) * captured.width + AT.x + 7]! ^= 1;
   const { verdict, foreign } = suspected(captured).judge(cursor(output(), 100, 80));
-  t.match(verdict, { kind: 'pixels', wrong: { count: 1, box: { x: 7, y: 5, width: 1, height: 1 }, first: [{ x: 7, y: 5 }] } });
+  t.match(verdict, {
+    kind: 'pixels',
+    wrong: { count: 1, box: { x: 7, y: 5, width: 1, height: 1 }, first: [{ x: 7, y: 5 }] },
+  });
   t.equal(foreign.length, 1);
 });
 
@@ -96,7 +100,7 @@ t.test('memory that nobody wrote to proves nothing, where the output behind is b
   t.equal(suspected(grey).judge(fill(output(), 100, 80, 16, 16, 0)).verdict.kind, 'pixels', 'nor does one colour');
 });
 
-t.test('a cursor\'s shadow is its own, and what is farther off is not', async t => {
+t.test("a cursor's shadow is its own, and what is farther off is not", async t => {
   const shade = (reach: number): Picture => {
     const captured = cursor(output(pattern().picture()), 100, 80);
     fill(captured, 100 + 9 + reach, 98, 1, 1, 0x123456);
@@ -111,14 +115,15 @@ t.test('a window that is covered by more than a share of it is not explained awa
   const rows = MAX_COVERED_SHARE * SIZE.height;
   const cover = (height: number): Picture => {
     const captured = output(it.picture());
-    for (let y = 0; y < height; y++) for (let x = 0; x < SIZE.width; x++) captured.pixels[(AT.y + y) * 300 + AT.x + x] = 0xf0f0f0 - x - 256 * y;
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < SIZE.width; x++) captured.pixels[(AT.y + y) * 300 + AT.x + x] = 0xf0f0f0 - x - 256 * y;
     return captured;
   };
   t.ok(suspect(cover(rows), AT, it), 'as much as that');
   t.equal(suspect(cover(rows + 1), AT, it), undefined, 'and no more');
 });
 
-t.test('there are so many things of others\', and no more', async t => {
+t.test("there are so many things of others', and no more", async t => {
   const it = pattern();
   const dots = (count: number): Picture => {
     const picture = output(it.picture());

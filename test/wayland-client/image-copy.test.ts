@@ -135,7 +135,10 @@ t.test('wlr-screencopy comes first where both are offered, and either can be cho
     const before = compositor.types.size;
     (await Capturer.open(display, options)).close();
     await display.roundtrip();
-    return [...compositor.types.values()].slice(before).filter(type => /copy.*manager/.test(type)).join();
+    return [...compositor.types.values()]
+      .slice(before)
+      .filter(type => /copy.*manager/.test(type))
+      .join();
   };
   t.equal(await bound({}), 'zwlr_screencopy_manager_v1');
   t.equal(await bound({ protocol: 'ext-image-copy-capture' }), 'ext_image_copy_capture_manager_v1');
