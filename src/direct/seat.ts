@@ -41,7 +41,7 @@ export interface Modifiers {
 
 /** What a window is told of keyboard and pointer. Times are in milliseconds, of the compositor's clock. */
 export interface InputEvents {
-  /** What the keys mean: the text of an xkb keymap, or undefined for a keyboard without one. See {@link Window.keymap}. */
+  /** What the keys mean: the text of an xkb keymap, or undefined for a keyboard without one. The window has it as `keymap`, too. */
   keymap: (text: string | undefined) => void;
   /** Keys are held down for `delay` ms before they repeat `rate` times a second; 0 for never. It is the program's to do. */
   repeatInfo: (rate: number, delay: number) => void;
@@ -66,7 +66,7 @@ export type InputTarget = <E extends keyof InputEvents>(event: E, ...args: Param
 /** One axis until the pointer's frame is complete. */
 type PendingAxis = { -readonly [K in keyof PointerAxis]: PointerAxis[K] };
 
-/** The first seat of a compositor. Made by {@link DirectClient} when the first window wants input. */
+/** The first seat of a compositor. Made by `DirectClient.seat` when the first window wants input. */
 export class Seat {
   readonly wl: WaylandObject<'wl_seat'>;
   /** For requests that this class does not know, `set_cursor` above all; undefined while the seat has no pointer. */

@@ -71,11 +71,11 @@ export function environmentOf(made: MadeWith): object {
     system: osRelease(),
     compositor: peer === undefined ? undefined : { ...peer, ...programOf(peer.pid) },
     globals: { drawn: globalsOf(drawn), ...(captured.length > 0 && { captured: globalsOf(captured) }) },
-    environment: Object.fromEntries(
+    environment: Object.fromEntries<string | undefined>(
       Object.entries(env)
         .filter(([name]) => HEEDED.test(name))
-        .map(([name, value]) => [name, SECRET.test(name) ? '(left out)' : value])
-        .sort(([a], [b]) => (a! < b! ? -1 : 1)),
+        .map(([name, value]) => [name, SECRET.test(name) ? '(left out)' : value] as const)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
     ),
   };
 }
