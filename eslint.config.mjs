@@ -3,7 +3,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'docs/api/', 'node_modules/', '.tap/', 'eslint.config.mjs'] },
+  { ignores: ['dist/', 'build/', 'docs/api/', 'docs/examples/', 'node_modules/', '.tap/', 'eslint.config.mjs'] },
   js.configs.recommended,
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },

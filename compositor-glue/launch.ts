@@ -35,7 +35,11 @@ export interface Compositor {
   /** Its Wayland socket. */
   readonly display: string;
   readonly runtimeDir: string;
-  readonly process: ChildProcess;
+  /** The process itself, a ChildProcess; typed by what is needed of it, so that our types need none of Node.js's. */
+  readonly process: {
+    readonly pid?: number | undefined;
+    kill(signal?: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): boolean;
+  };
   /** Resolves when it has ended, with its exit code (128 + signal where a signal ended it). */
   readonly ended: Promise<number>;
   /** Ends it and what it started, and removes the runtime directory if it was made here. Idempotent. */

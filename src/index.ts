@@ -47,9 +47,9 @@ export { TraceOutput } from './relay/trace.js';
 export type { Trace } from './relay/trace.js';
 
 // Drawing straight into memory that the compositor reads.
-export { DirectClient, SharedBuffer, SharedSurface, Window } from './direct/direct.js';
-export type { DirectClientEvents, DrawingMemory, Rect, WindowOptions } from './direct/direct.js';
-export type { WindowEvents } from './direct/window.js';
+export { DirectClient, Seat, SharedBuffer, SharedSurface, Window } from './direct/direct.js';
+export type { DirectClientEvents, DrawingMemory, Rect, WindowEvents, WindowOptions } from './direct/direct.js';
+export type { InputEvents, Modifiers, PointerAxis } from './direct/direct.js';
 export { Display } from './wayland-client/display.js';
 export type { DisplayEvents } from './wayland-client/display.js';
 export { WaylandObject } from './wayland-client/wayland-object.js';

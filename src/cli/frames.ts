@@ -6,15 +6,18 @@ import { DEFAULT_SERVER, DirectClient } from '../direct/direct.js';
 import { connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS } from '../wayland-client/display.js';
 import { DEFAULT_BUFFERS } from '../direct/shared-surface.js';
 import { openDevice } from '../virtwl/device.js';
-import { Capturer } from '../wayland-client/capture.js';
+import { CAPTURE_PROTOCOLS, Capturer } from '../wayland-client/capture.js';
 import type { Display } from '../wayland-client/display.js';
 import { UnixSocket } from '../system/unix-socket.js';
+import { prepareBugReport, writeBugReport } from '../frames/bug-report.js';
+import { toJunit, toTap } from '../frames/cases.js';
 import { FAULT_KINDS, parseFault, type Fault } from '../frames/faults.js';
 import { MAX_SIDE, MIN_SIDE } from '../frames/pattern.js';
 import { pictureOf } from '../frames/picture.js';
 import { RunReport } from '../frames/report.js';
 import { DEFAULT_FRAME_TIMEOUT_MS, runFrames, within } from '../frames/run.js';
 import { DEVICE_OPTIONS } from './device-options.js';
+import { packageVersion } from './package-version.js';
 import { addOptions, COUNT, flag, oneOf, optional, TEXT, withDefault, type Kind, type Values } from './option.js';
 
 /** `512x384`, in pixels. */
@@ -44,12 +47,18 @@ const OPTIONS = {
   display: optional('--display <path>', 'draw through this Wayland socket instead of the device', TEXT),
   server: withDefault('--server <name>', 'the host server to draw through', TEXT, DEFAULT_SERVER),
   ...DEVICE_OPTIONS,
+  captureProtocol: optional(
+    '--capture-protocol <name>',
+    'how to capture (default: the first of these that the compositor offers)',
+    oneOf(CAPTURE_PROTOCOLS),
+  ),
   output: optional('--output <name>', 'the output to capture (default: the first)', TEXT),
   inject: optional(
     '--inject <fault>',
     `put a fault in, to see it caught: ${FAULT_KINDS.join(', ')}, each with @FRAME or without`,
     TEXT,
   ),
+  strict: flag('--strict', 'count what others show above the window, a cursor or an overlay, as wrong'),
   out: optional('--out <dir>', 'write frame.png, captured.png and, when they differ, difference.png', TEXT),
   timeout: withDefault(
     '--timeout <ms>',
@@ -63,7 +72,13 @@ const OPTIONS = {
     COUNT,
     DEFAULT_CONNECT_TIMEOUT_MS,
   ),
-  json: flag('--json', 'print the report as JSON'),
+  format: withDefault('--format <form>', 'how the report is printed', oneOf(['text', 'json', 'tap', 'junit']), 'text'),
+  json: flag('--json', 'the same as --format json'),
+  report: optional(
+    '--report <dir>',
+    'write what a bug report needs (reports, pictures, versions) to a directory that is new or empty',
+    TEXT,
+  ),
 } as const;
 
 /** False: `--no-capture`. */
@@ -97,11 +112,30 @@ export function register(program: Command): void {
         usage((error as Error).message);
       }
       if (options.every > options.frames) usage(`--every ${options.every} captures none of ${options.frames} frames`);
+      if (options.report !== undefined) {
+        if (options.out !== undefined) usage('--report has the pictures in it: leave --out out');
+        prepareBugReport(options.report);
+      }
       const report = await check(options, fault);
-      process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : report.toText());
+      process.stdout.write(inForm(report, options.json ? 'json' : options.format));
       if (!report.pass) process.exitCode = 1;
     });
   addOptions(command, OPTIONS);
+}
+
+/** The report as it is printed. */
+function inForm(report: RunReport, form: Options['format']): string {
+  const json = report.toJSON();
+  switch (form) {
+    case 'text':
+      return report.toText();
+    case 'json':
+      return `${JSON.stringify(json, undefined, 2)}\n`;
+    case 'tap':
+      return toTap(json, report.toText());
+    case 'junit':
+      return toJunit(json, report.toText());
+  }
 }
 
 /** Connects, runs, disconnects. Errors before the first frame are thrown, later ones are in the report. */
@@ -111,7 +145,10 @@ async function check(options: Options, fault: Fault | undefined): Promise<RunRep
   let screen: Display | undefined;
   try {
     const { capture, output } = options;
-    const which = output === undefined ? {} : { output };
+    const which = {
+      ...(output !== undefined && { output }),
+      ...(options.captureProtocol !== undefined && { protocol: options.captureProtocol }),
+    };
     let capturer: Capturer | undefined;
     if (typeof capture === 'string') {
       screen = await named('--capture', capture, async () =>
@@ -140,6 +177,7 @@ async function check(options: Options, fault: Fault | undefined): Promise<RunRep
       memory: client.source.name,
       buffers: options.buffers,
       damage: options.damage,
+      ...(options.strict && { strict: true }),
       ...(fault !== undefined && { injected: `${fault.kind}@${fault.frame}` }),
     });
     const stop = new AbortController();
@@ -149,16 +187,39 @@ async function check(options: Options, fault: Fault | undefined): Promise<RunRep
       await runFrames(
         window,
         capturer === undefined ? undefined : async () => pictureOf(await capturer.capture()),
-        { ...options, fault, timeoutMs: timeout, stop: stop.signal },
+        { ...options, fault, out: options.report ?? options.out, timeoutMs: timeout, stop: stop.signal },
         report,
       );
     } catch (error) {
       report.error = (error as Error).message;
     }
+    if (options.report !== undefined) {
+      writeBugReport(options.report, report, {
+        command: process.argv.slice(2),
+        version: packageVersion(),
+        drawn: client.display.globals,
+        captured: screen?.globals ?? [],
+        peer: peerOf(typeof capture === 'string' ? capture : options.display),
+        env: process.env,
+      });
+    }
     return report;
   } finally {
     screen?.close();
     client.close();
+  }
+}
+
+/** The process that listens at a Wayland socket; undefined where the kernel does not tell, or nobody listens any more. */
+function peerOf(path: string | undefined): { pid: number; uid: number } | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const socket = UnixSocket.connect(path);
+    const { pid, uid } = socket.peerCredentials();
+    socket.close();
+    return pid === 0 ? undefined : { pid, uid };
+  } catch {
+    return undefined;
   }
 }
 

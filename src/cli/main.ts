@@ -2,12 +2,12 @@
 /**
  * The command `virtwl`. Each subcommand is a file of its own beside this one, loaded only when it is needed.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { expectStatusQuestions } from '../observe/status.js';
 import { CONFIG_OPTION, withConfigFile } from './config-file.js';
 import { fail } from './failure.js';
 import { addLogOptions } from './log-options.js';
+import { packageVersion } from './package-version.js';
 
 interface Subcommand {
   register(program: Command): void;
@@ -57,11 +57,6 @@ function asked(word: string | undefined): readonly string[] {
   const names = Object.keys(SUBCOMMANDS);
   if (word === '--version' || word === '-V') return [];
   return word !== undefined && word !== COMPLETION && names.includes(word) ? [word] : names;
-}
-
-function packageVersion(): string {
-  const description = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(description) as { version: string }).version;
 }
 
 expectStatusQuestions();

@@ -21,16 +21,22 @@ import { Display, connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS } from '../wayland-
 import type { WaylandObject } from '../wayland-client/wayland-object.js';
 import { GlueSlabs, memfdMemory, OwnSlabs, type DrawingMemory } from './drawing-memory.js';
 import { LinkMemory } from '../slabs/link-memory.js';
+import { Seat } from './seat.js';
+import { OutputScales } from './surface-scale.js';
 import { DEFAULT_BUFFERS, SharedSurface } from './shared-surface.js';
 import { Window, type WindowOptions } from './window.js';
 
 export { SharedBuffer, SharedSurface } from './shared-surface.js';
-export { Window, type WindowOptions } from './window.js';
+export { Window, type WindowEvents, type WindowOptions } from './window.js';
+export { Seat, type InputEvents, type Modifiers, type PointerAxis } from './seat.js';
 export type { DrawingMemory } from './drawing-memory.js';
 export type { Rect } from '../wayland/rect.js';
 
 /** The server under which a VM's host offers the way to the compositor. */
 export const DEFAULT_SERVER = 'wayland';
+
+/** The newest wl_compositor that is spoken here: surfaces are told their scale from it on. 4 is needed. */
+const COMPOSITOR_VERSION = 6;
 
 export interface DirectClientEvents {
   /** The connection has ended, not by this program's `close()`. */
@@ -49,6 +55,8 @@ export class DirectClient extends EventEmitter<DirectClientEvents> {
   readonly compositor: WaylandObject<'wl_compositor'>;
   /** The xdg_wm_base; pings are answered. */
   readonly wmBase: WaylandObject<'xdg_wm_base'>;
+  #seat: Seat | undefined;
+  #outputScales: OutputScales | undefined;
   readonly #surfaces = new Set<SharedSurface>();
 
   /**
@@ -93,7 +101,7 @@ export class DirectClient extends EventEmitter<DirectClientEvents> {
     super();
     this.display = display;
     this.source = source;
-    this.compositor = display.bind('wl_compositor', 4);
+    this.compositor = display.bind('wl_compositor', COMPOSITOR_VERSION);
     if (this.compositor.version < 4) {
       throw new Error(`the compositor's wl_compositor has version ${this.compositor.version}; damage_buffer needs 4`);
     }
@@ -118,6 +126,19 @@ export class DirectClient extends EventEmitter<DirectClientEvents> {
     const surface = new SharedSurface(this, width, height, buffers);
     this.#surfaces.add(surface);
     return surface;
+  }
+
+  /**
+   * The compositor's first seat, bound when it is first asked for.
+   * @throws Error when the compositor has none
+   */
+  get seat(): Seat {
+    return (this.#seat ??= new Seat(this.display));
+  }
+
+  /** @internal */
+  get outputScales(): OutputScales {
+    return (this.#outputScales ??= new OutputScales(this.display));
   }
 
   /** The surface is destroyed. @internal */

@@ -1,11 +1,14 @@
 /**
  * A toplevel window that is drawn straight into shared memory: a {@link SharedSurface} with the role of an xdg_toplevel.
- * It follows the size that the compositor gives it, unless it has one of its own.
+ * It follows the size that the compositor gives it, unless it has one of its own. Keyboard, pointer and scale are its own
+ * business only where it asks for them: what only draws makes no objects for them.
  */
 import { EventEmitter } from 'eventemitter3';
 import type { WaylandObject } from '../wayland-client/wayland-object.js';
 import type { DirectClient } from './direct.js';
 import type { Rect } from '../wayland/rect.js';
+import type { InputEvents } from './seat.js';
+import { SurfaceScale } from './surface-scale.js';
 import { DEFAULT_BUFFERS, MAX_BUFFER_SIDE, SharedSurface, type SharedBuffer } from './shared-surface.js';
 
 /** The size of a window for which neither program nor compositor has a wish, in pixels. */
@@ -15,7 +18,7 @@ export const DEFAULT_SIZE = { width: 640, height: 480 };
 export interface WindowOptions {
   readonly title?: string;
   readonly appId?: string;
-  /** Size in pixels until the compositor gives another one; default {@link DEFAULT_SIZE}. */
+  /** Size until the compositor gives another one, in surface coordinates: pixels at scale 1; default {@link DEFAULT_SIZE}. */
   readonly size?: { readonly width: number; readonly height: number };
   /** Keep `size`, whatever the compositor says. Tiling compositors let such a window float. */
   readonly fixedSize?: boolean;
@@ -23,11 +26,20 @@ export interface WindowOptions {
   readonly fullscreen?: boolean;
   /** Buffers at most; default {@link DEFAULT_BUFFERS}. They are made as they are needed. */
   readonly buffers?: number;
+  /** Be told of keyboard and pointer ({@link InputEvents}). Needs a compositor with a seat. */
+  readonly input?: boolean;
+  /**
+   * Draw as many pixels as the output has: buffers grow and shrink with the scale that the compositor wants, a fraction where
+   * it offers that. Without it a buffer has scale 1, and the compositor enlarges it.
+   */
+  readonly followScale?: boolean;
 }
 
-export interface WindowEvents {
+export interface WindowEvents extends InputEvents {
   /** The next buffer has another size, in pixels. */
   resize: (width: number, height: number) => void;
+  /** With `followScale`: a unit of the surface's coordinates has so many pixels from the next buffer on. `resize` follows. */
+  scale: (scale: number) => void;
   /** The user wants the window closed; it is the program's decision. */
   close: () => void;
 }
@@ -39,10 +51,14 @@ export class Window extends EventEmitter<WindowEvents> {
   readonly #client: DirectClient;
   readonly #xdgSurface: WaylandObject<'xdg_surface'>;
   readonly #toplevel: WaylandObject<'xdg_toplevel'>;
+  readonly #scale: SurfaceScale | undefined;
   readonly #fixed: boolean;
+  readonly #input: boolean;
   readonly #ownSize: { readonly width: number; readonly height: number };
   /** What the toplevel was last told, to be taken with the xdg_surface's configure that follows. */
   #told = { width: 0, height: 0 };
+  /** Size in the surface's coordinates. */
+  #size: { readonly width: number; readonly height: number };
   /** The last configure, until a frame of its size answers it. */
   #unanswered: number | undefined;
 
@@ -65,9 +81,24 @@ export class Window extends EventEmitter<WindowEvents> {
     super();
     this.#client = client;
     this.#ownSize = options.size ?? DEFAULT_SIZE;
+    this.#size = this.#ownSize;
     this.#fixed = options.fixedSize ?? false;
     const { width, height } = this.#ownSize;
     this.surface = client.createSurface(width, height, options.buffers ?? DEFAULT_BUFFERS);
+    if (options.followScale === true) {
+      this.#scale = new SurfaceScale(
+        client.display,
+        this.surface.wl,
+        () => client.outputScales,
+        () => this.#rescale(),
+      );
+    }
+    this.#input = options.input ?? false;
+    if (this.#input) {
+      // What the table of events says of each is what `args` holds; the compiler cannot know that here.
+      const emit = this.emit as (event: string, ...args: readonly unknown[]) => boolean;
+      client.seat.add(this.surface.wl, (event, ...args) => void emit.call(this, event, ...args));
+    }
     this.#xdgSurface = client.wmBase.create('get_xdg_surface', this.surface.wl);
     this.#toplevel = this.#xdgSurface.create('get_toplevel');
     this.#toplevel.on('configure', (w: number, h: number) => (this.#told = { width: w, height: h }));
@@ -94,6 +125,21 @@ export class Window extends EventEmitter<WindowEvents> {
 
   get height(): number {
     return this.surface.height;
+  }
+
+  /** Size in the surface's coordinates, which events of the pointer are in. */
+  get size(): { readonly width: number; readonly height: number } {
+    return this.#size;
+  }
+
+  /** Pixels for each unit of the surface's coordinates; 1 without `followScale`. */
+  get scale(): number {
+    return this.#scale?.preferred ?? 1;
+  }
+
+  /** The text of the xkb keymap that holds now; undefined without `input`, and while the seat has no keyboard with one. */
+  get keymap(): string | undefined {
+    return this.#input ? this.#client.seat.keymap : undefined;
   }
 
   setTitle(title: string): void {
@@ -137,6 +183,7 @@ export class Window extends EventEmitter<WindowEvents> {
       this.#xdgSurface.request('ack_configure', this.#unanswered);
       this.#unanswered = undefined;
     }
+    if (answers && !this.surface.destroyed) this.#scale?.say(this.#size.width, this.#size.height);
     this.surface.commit(buffer, damage);
   }
 
@@ -144,6 +191,8 @@ export class Window extends EventEmitter<WindowEvents> {
   destroy(): void {
     if (this.surface.destroyed) return;
     this.removeAllListeners();
+    if (this.#input) this.#client.seat.remove(this.surface.wl);
+    this.#scale?.destroy();
     if (this.#client.display.ended === undefined) {
       this.#toplevel.request('destroy');
       this.#xdgSurface.request('destroy');
@@ -155,8 +204,24 @@ export class Window extends EventEmitter<WindowEvents> {
     this.#unanswered = serial;
     if (this.#fixed) return;
     const side = (told: number, own: number): number => Math.min(told > 0 ? told : own, MAX_BUFFER_SIDE);
-    const width = side(this.#told.width, this.#ownSize.width);
-    const height = side(this.#told.height, this.#ownSize.height);
+    this.#size = {
+      width: side(this.#told.width, this.#ownSize.width),
+      height: side(this.#told.height, this.#ownSize.height),
+    };
+    this.#resize();
+  }
+
+  #rescale(): void {
+    if (this.surface.destroyed) return;
+    this.emit('scale', this.scale);
+    this.#resize();
+  }
+
+  /** Has buffers of the size that holds now. */
+  #resize(): void {
+    const pixels = (units: number): number => Math.min(this.#scale?.pixels(units) ?? units, MAX_BUFFER_SIDE);
+    const width = pixels(this.#size.width);
+    const height = pixels(this.#size.height);
     if (width === this.width && height === this.height) return;
     this.surface.resize(width, height);
     this.emit('resize', width, height);

@@ -131,8 +131,8 @@ function matches(captured: Picture, at: Point, expected: Picture): boolean {
   return true;
 }
 
-/** The captured colour at a pixel of the window, or undefined outside of the capture. */
-function actualAt(captured: Picture, at: Point, x: number, y: number): number | undefined {
+/** The captured colour (0xRRGGBB) at a pixel of the window, or undefined outside of the capture. */
+export function actualAt(captured: Picture, at: Point, x: number, y: number): number | undefined {
   const column = at.x + x;
   const row = at.y + y;
   if (column < 0 || row < 0 || column >= captured.width || row >= captured.height) return undefined;
@@ -140,7 +140,7 @@ function actualAt(captured: Picture, at: Point, x: number, y: number): number | 
 }
 
 /** Indices into `expected.pixels` of what differs or is outside of the capture, ascending. */
-function findWrong(captured: Picture, at: Point, expected: Picture): Uint32Array {
+export function findWrong(captured: Picture, at: Point, expected: Picture): Uint32Array {
   const wrong = new Uint32Array(expected.pixels.length);
   let count = 0;
   for (let y = 0, i = 0; y < expected.height; y++) {
@@ -183,7 +183,17 @@ function summarise(captured: Picture, at: Point, expected: Picture, wrong: Uint3
 }
 
 function classify(captured: Picture, at: Point, pattern: Pattern, expected: Picture): Verdict {
-  const indices = findWrong(captured, at, expected);
+  return classifyPixels(captured, at, pattern, expected, findWrong(captured, at, expected));
+}
+
+/** The verdict on a place, of which these pixels (indices into `expected.pixels`, ascending) are all that is wrong. */
+export function classifyPixels(
+  captured: Picture,
+  at: Point,
+  pattern: Pattern,
+  expected: Picture,
+  indices: Uint32Array,
+): Verdict {
   if (indices.length === 0) return { kind: 'identical', at };
   const wrong = summarise(captured, at, expected, indices);
   const behind = ageOfWrong(captured, at, pattern, indices);
@@ -357,7 +367,7 @@ function spread({ least, most }: Spread, what: string): string {
   return least === most ? count(most, what) : `${least} to ${most} ${what}s`;
 }
 
-function where({ count: pixels, box }: WrongPixels): string {
+export function where({ count: pixels, box }: WrongPixels): string {
   return `${count(pixels, 'pixel')} in ${box.width}x${box.height} at (${box.x}, ${box.y})`;
 }
 

@@ -38,6 +38,19 @@ export function blockColour(frame: number, column: number, row: number): number 
   return (hash >>> 15) & 1 ? (high << 16) | (green << 8) | low : (low << 16) | (green << 8) | high;
 }
 
+/**
+ * The last frame up to `current` in which the block in `column` and `row` has this colour (0xRRGGBB), if it was drawn in
+ * it at all; undefined of a colour that no frame ever gave it.
+ */
+export function frameOfColour(colour: number, column: number, row: number, current: number): number | undefined {
+  // The upper bits of green name the frame modulo 32.
+  const count = ((colour >>> 11) & 31) - 3 * column - 5 * row;
+  for (let frame = current - ((((current - count) % 32) + 32) % 32); frame >= 1; frame -= 32) {
+    if (blockColour(frame, column, row) === colour) return frame;
+  }
+  return undefined;
+}
+
 /** 32 bits in which each bit of the three numbers shows. */
 function scatter(a: number, b: number, c: number): number {
   let hash = Math.imul(a, 0x2545f491) ^ Math.imul(b + 1, 0x6c8e9cf5) ^ Math.imul(c + 1, 0x1b873593);

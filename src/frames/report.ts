@@ -2,9 +2,12 @@
  * What a run of the frame checker found: counted frame by frame in {@link RunReport}, then told as text or as JSON.
  *
  * Of the frames sent, those that were checked are shown (every pixel right), wrong, or missing; the run passes when all
- * frames asked for were sent, or it was told to stop before, at least one was checked, and all of those were shown.
+ * frames asked for were sent, or it was told to stop before, at least one was checked, and all of those were shown. What others show above the window, a cursor or an overlay, is told beside that, and is wrong
+ * only where the run is strict.
  */
 import { describe, type Verdict } from './compare.js';
+import { describeForeign, describeTally, ForeignTally, type ForeignJson } from './foreign-tally.js';
+import type { Foreign } from './foreign.js';
 
 /** How many failures a report lists; all are counted. */
 export const MAX_FAILURES_LISTED = 20;
@@ -40,7 +43,7 @@ function round(milliseconds: number): number {
 /** One frame that was not shown as drawn. */
 export interface Failure {
   readonly frame: number;
-  readonly kind: Exclude<Verdict['kind'], 'identical'> | 'no-callback';
+  readonly kind: Exclude<Verdict['kind'], 'identical'> | 'no-callback' | 'foreign';
   readonly detail: string;
 }
 
@@ -58,6 +61,8 @@ export interface RunSetup {
   readonly damage: 'full' | 'block';
   /** The fault put in on purpose. */
   readonly injected?: string;
+  /** What others show above the window is wrong, too. */
+  readonly strict?: true;
 }
 
 /** The report as `--json` prints it. Times in milliseconds, sizes in bytes. */
@@ -85,6 +90,8 @@ export interface ReportJson {
     readonly damaged: number;
   };
   readonly window?: { readonly x: number; readonly y: number };
+  /** What others showed above the window: what is below it was not checked. */
+  readonly foreign: readonly ForeignJson[];
   /** There: it was told to stop before it had sent all frames. */
   readonly stopped?: true;
   readonly failures: readonly Failure[];
@@ -116,6 +123,7 @@ export class RunReport {
   readonly #callbacks: number[] = [];
   readonly #captures: number[] = [];
   readonly #failures: Failure[] = [];
+  readonly #foreign = new ForeignTally();
   #failed = 0;
 
   constructor(setup: RunSetup) {
@@ -154,9 +162,16 @@ export class RunReport {
     this.#fail({ frame, kind: 'no-callback', detail: `missing: no frame callback within ${waitedMs} ms` });
   }
 
-  /** The last word on a captured frame; `milliseconds` from its commit to the capture in hand. */
-  frameChecked(frame: number, verdict: Verdict, milliseconds: number): void {
-    if (verdict.kind === 'identical') {
+  /**
+   * The last word on a captured frame; `milliseconds` from its commit to the capture in hand.
+   * @param foreign what others showed above the window, beside what the verdict says of it
+   */
+  frameChecked(frame: number, verdict: Verdict, milliseconds: number, foreign: readonly Foreign[] = []): void {
+    this.#foreign.add(foreign);
+    if (verdict.kind === 'identical' && foreign.length > 0 && this.#setup.strict) {
+      this.wrong++;
+      this.#fail({ frame, kind: 'foreign', detail: `another's: ${foreign.map(describeForeign).join(', ')}` });
+    } else if (verdict.kind === 'identical') {
       this.shown++;
       this.#captures.push(milliseconds);
     } else {
@@ -199,8 +214,9 @@ export class RunReport {
       latency: { ...(callback && { callback }), ...(captured && { captured }) },
       bytes: { drawn: this.drawnBytes, damaged: this.damagedBytes },
       ...(this.window && { window: this.window }),
+      foreign: this.#foreign.toJSON(),
       ...(this.stopped && { stopped: true as const }),
-      failures: this.#failures,
+      failures: [...this.#failures].sort((a, b) => a.frame - b.frame),
       unlisted: this.#failed - this.#failures.length,
       ...(this.error !== undefined && { error: this.error }),
       ...(this.hint !== undefined && { hint: this.hint }),
@@ -224,6 +240,7 @@ export class RunReport {
     if (latency.callback) lines.push(`callback   ${latencyText(latency.callback)} after commit`);
     if (latency.captured) lines.push(`captured   ${latencyText(latency.captured)} after commit`);
     lines.push(`bytes      ${megabytes(report.bytes.drawn)} drawn, ${megabytes(report.bytes.damaged)} damaged`);
+    for (const item of report.foreign) lines.push(`another's  ${describeTally(item)}`);
     for (const { frame, detail } of report.failures) lines.push(`frame ${String(frame).padEnd(5)}${detail}`);
     if (report.unlisted > 0) lines.push(`and ${report.unlisted} more`);
     if (report.error !== undefined) lines.push(`error      ${report.error}`);

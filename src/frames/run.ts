@@ -4,7 +4,8 @@
  * before the next one begins, so each capture has one frame that it must show.
  *
  * A capture that shows an old picture is not final: the compositor may be about to show the new one. It is taken again
- * until the frame's time is up. Any other difference is final at once.
+ * until the frame's time is up. Any other difference is final at once, but for what others may have shown above the window:
+ * that is judged at the end of the run, by a capture without the window (`foreign.ts`).
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +15,8 @@ import type { Rect } from '../wayland/rect.js';
 import { compare, type Verdict } from './compare.js';
 import { differencePicture } from './difference.js';
 import { applyFault, type Fault } from './faults.js';
-import type { Point } from './locate.js';
+import { MAX_KEPT_PIXELS, suspect, type Suspicion } from './foreign.js';
+import { locate, type Point } from './locate.js';
 import { Pattern, someBlocks } from './pattern.js';
 import { encodePng, type Picture } from './picture.js';
 import type { RunReport } from './report.js';
@@ -49,6 +51,8 @@ export interface RunOptions {
    * the last frame when all were right.
    */
   readonly out?: string | undefined;
+  /** How many wrong pixels are kept to be judged at the end; default {@link MAX_KEPT_PIXELS}. Over it the run ends. */
+  readonly keptPixels?: number | undefined;
   /** Ends the run after the frame that it is at. */
   readonly stop?: AbortSignal | undefined;
 }
@@ -74,7 +78,7 @@ export function within<T>(milliseconds: number, what: string, promise: Promise<T
 }
 
 /**
- * Runs all frames and fills the report. Ends early when the connection breaks, and when no frame is answered any more.
+ * Runs all frames and fills the report. The window may be destroyed at the end. Ends early when the connection breaks, and when no frame is answered any more.
  * @param capture without it frames are only sent
  * @throws Error that ended the run: the report holds what came before it
  */
@@ -85,7 +89,27 @@ export async function runFrames(
   report: RunReport,
 ): Promise<void> {
   const checker = new FrameChecker(window, capture, options, report);
-  await checker.run();
+  try {
+    await checker.run();
+  } finally {
+    await checker.judgeKept();
+  }
+}
+
+/** A frame that is judged when the window is gone, and the verdict without that. */
+interface KeptFrame {
+  readonly frame: number;
+  readonly verdict: Verdict;
+  readonly suspicion: Suspicion;
+  readonly milliseconds: number;
+}
+
+/** What is written of a frame. */
+interface Pictures {
+  readonly expected: Picture;
+  readonly captured: Picture;
+  readonly verdict: Verdict;
+  readonly at: Point;
 }
 
 class FrameChecker {
@@ -98,7 +122,12 @@ class FrameChecker {
   #place: Point | undefined;
   /** What a fault spoiled in the last frame. */
   #spoiled: readonly Rect[] = [];
-  #written = false;
+  /** What the pictures that are written show: a frame that is not as drawn is not overwritten. */
+  #written: 'right' | 'wrong' | undefined;
+  #kept: KeptFrame[] = [];
+  #keptPixels = 0;
+  /** Of the first frame kept, written when none is certainly wrong. */
+  #keptPictures: Pictures | undefined;
   #sawCoveredOutput = false;
 
   constructor(window: Window, capture: Capture | undefined, options: RunOptions, report: RunReport) {
@@ -134,6 +163,11 @@ class FrameChecker {
           );
         }
         if (!judged) frame--;
+      }
+      if (this.#keptPixels > (this.#options.keptPixels ?? MAX_KEPT_PIXELS)) {
+        throw new Error(
+          `others show so much above the window that ${this.#keptPixels} pixels wait to be judged: give fewer --frames`,
+        );
       }
     }
     if (this.#report.shown === 0 && this.#report.missing > 0 && this.#sawCoveredOutput)
@@ -220,31 +254,84 @@ class FrameChecker {
         this.#report.frameVoid();
         return false;
       }
-      const mayChange = verdict.kind === 'stale' || verdict.kind === 'stale-area' || verdict.kind === 'missing';
+      const suspicion = this.#suspect(captured, verdict);
+      const mayChange = isOld(suspicion?.rest ?? verdict);
       if (mayChange && performance.now() < committed + timeoutMs) {
         await new Promise(resolve => setTimeout(resolve, CAPTURE_AGAIN_MS));
         continue;
       }
+      if (suspicion !== undefined) {
+        this.#keep(captured, { frame, verdict, suspicion, milliseconds: taken - committed });
+        return true;
+      }
       this.#report.frameChecked(frame, verdict, taken - committed);
       if (verdict.kind === 'identical') this.#place = verdict.at;
-      if (verdict.kind !== 'identical' || frame + every > frames) this.#save(captured, verdict);
+      if (verdict.kind !== 'identical' || frame + every > frames) {
+        const at = verdict.kind === 'missing' ? (this.#place ?? { x: 0, y: 0 }) : verdict.at;
+        this.#save({ expected: this.#pattern.picture(), captured, verdict, at });
+      }
       return true;
     }
   }
 
+  #suspect(captured: Picture, verdict: Verdict): Suspicion | undefined {
+    if (verdict.kind !== 'pixels' && verdict.kind !== 'missing') return undefined;
+    const at = verdict.kind === 'missing' ? this.#place : verdict.at;
+    return at === undefined ? undefined : suspect(captured, at, this.#pattern);
+  }
+
+  #keep(captured: Picture, kept: KeptFrame): void {
+    const { suspicion, verdict } = kept;
+    this.#place = suspicion.at;
+    this.#kept.push(kept);
+    this.#keptPixels += suspicion.pixels;
+    this.#keptPictures ??= { expected: this.#pattern.picture(), captured, verdict, at: suspicion.at };
+  }
+
+  /** Judges what was kept, by a capture without the window; where there is none, by the verdicts of their time. */
+  async judgeKept(): Promise<void> {
+    const kept = this.#kept;
+    if (kept.length === 0) return;
+    this.#kept = [];
+    const without = await this.#withoutWindow().catch(() => undefined);
+    let wrong = false;
+    for (const { frame, verdict, suspicion, milliseconds } of kept) {
+      const judged = without === undefined ? { verdict, foreign: [] } : suspicion.judge(without);
+      this.#report.frameChecked(frame, judged.verdict, milliseconds, judged.foreign);
+      wrong ||= judged.verdict.kind !== 'identical';
+    }
+    if (wrong || this.#written === undefined) this.#save(this.#keptPictures!);
+  }
+
+  /** The output once the window is gone from it. */
+  async #withoutWindow(): Promise<Picture | undefined> {
+    const { timeoutMs } = this.#options;
+    const until = performance.now() + timeoutMs;
+    this.#window.destroy();
+    while (performance.now() < until) {
+      const captured = await within(timeoutMs, 'capture of the output', this.#capture!());
+      if (locate(captured, this.#pattern) === undefined) return captured;
+      await new Promise(resolve => setTimeout(resolve, CAPTURE_AGAIN_MS));
+    }
+    return undefined;
+  }
+
   /** Writes the pictures, once. */
-  #save(captured: Picture, verdict: Verdict): void {
+  #save({ expected, captured, verdict, at }: Pictures): void {
     const { out } = this.#options;
-    if (out === undefined || this.#written) return;
-    this.#written = true;
+    if (out === undefined || this.#written === 'wrong') return;
+    this.#written = verdict.kind === 'identical' ? 'right' : 'wrong';
     mkdirSync(out, { recursive: true });
-    const expected = this.#pattern.picture();
     writeFileSync(join(out, 'frame.png'), encodePng(expected));
     writeFileSync(join(out, 'captured.png'), encodePng(captured));
     // An earlier run's difference must not stand beside this run's pictures.
     rmSync(join(out, 'difference.png'), { force: true });
     if (verdict.kind === 'identical') return;
-    const at = verdict.kind === 'missing' ? (this.#place ?? { x: 0, y: 0 }) : verdict.at;
     writeFileSync(join(out, 'difference.png'), encodePng(differencePicture(expected, captured, at)));
   }
+}
+
+/** Whether the compositor may be about to show another picture. */
+function isOld({ kind }: Verdict): boolean {
+  return kind === 'stale' || kind === 'stale-area' || kind === 'missing';
 }

@@ -116,6 +116,8 @@ needs() {
     case $profile in
     test)
         echo "cage cage"
+        # Its pointer is a cursor above the window of the frame checker.
+        echo "wayvnc wayvnc"
         echo "weston-simple-shm weston"
         # The example of the C library is built with it.
         echo "pkg-config pkgconf"

@@ -1,29 +1,32 @@
 /**
- * Captures what a compositor shows, by wlr-screencopy with wl_shm: the compositor copies its output into memory of ours.
+ * Captures what a compositor shows, with wl_shm: the compositor copies its output into memory of ours.
  *
- * One capture: the compositor says what buffer it wants (`buffer`, and from version 3 on `buffer_done` when there are no
- * more kinds), we hand one over (`copy`), it fills it at the output's next frame and says how (`flags`) and that it is
- * done (`ready`). {@link Capturer} keeps buffer and mapping for the next capture, so that many captures cost one mapping.
+ * One capture: the protocol that the compositor has for it says what buffer it wants, we hand one over, it fills it and
+ * says how. {@link Capturer} keeps buffer and mapping for the next capture, so that many captures cost one mapping. The
+ * protocols have files of their own, `screencopy.ts` (wlr-screencopy) and `image-copy.ts`
+ * (ext-image-copy-capture); which one is used follows from what the compositor offers.
  */
 import { native, SEAL_SHRINK, type Mapping } from '../system/native.js';
 import { Memory } from '../virtwl/vfd.js';
+import type { BufferKind, CaptureProtocol } from './capture-protocol.js';
 import type { Display } from './display.js';
+import { ImageCopy } from './image-copy.js';
 import { isImageFormat, toImage, type Image } from './image.js';
+import { Screencopy } from './screencopy.js';
 import type { WaylandObject } from './wayland-object.js';
 
-/** zwlr_screencopy_frame_v1.flags: the first row in memory is the bottom one. */
-const FLAG_Y_INVERT = 1;
-/** The newest version of the protocol that this file speaks. */
-const SCREENCOPY_VERSION = 3;
 /** wl_output's version with the name event. */
 const OUTPUT_NAME_VERSION = 4;
 /** The largest capture, in bytes: an output of 16,384 × 16,384 pixels. A compositor cannot make us map more. */
 export const MAX_CAPTURE_BYTES = 1024 * 1024 * 1024;
 
-/** Kinds of buffers for one capture: wlroots names one. */
-export const MAX_BUFFER_KINDS = 16;
+/** The protocols, the one that is preferred first: it captures a still output as readily as one that changes. */
+export const CAPTURE_PROTOCOLS = ['wlr-screencopy', 'ext-image-copy-capture'] as const;
+export type CaptureProtocolName = (typeof CAPTURE_PROTOCOLS)[number];
 
 export interface CaptureOptions {
+  /** Default: the first of {@link CAPTURE_PROTOCOLS} that the compositor offers. */
+  readonly protocol?: CaptureProtocolName;
   /** The output's name, HEADLESS-1 say. Default: the one that was announced first. */
   readonly output?: string;
   /** Whether the pointer is in the picture. Default false. */
@@ -41,14 +44,6 @@ export interface CaptureMemory {
   release(): void;
 }
 
-/** What the compositor asks for, in its own words. */
-interface BufferKind {
-  readonly format: number;
-  readonly width: number;
-  readonly height: number;
-  readonly stride: number;
-}
-
 /** A wl_buffer with the memory under it. */
 interface CaptureBuffer extends BufferKind {
   readonly object: WaylandObject<'wl_buffer'>;
@@ -64,74 +59,40 @@ export class Capturer {
 
   private constructor(
     readonly display: Display,
-    private readonly manager: WaylandObject<'zwlr_screencopy_manager_v1'>,
+    private readonly protocol: CaptureProtocol,
     private readonly output: WaylandObject<'wl_output'>,
-    private readonly overlayCursor: boolean,
     private readonly memory: (bytes: number) => Promise<CaptureMemory>,
   ) {}
 
   /**
-   * @throws Error when the compositor offers no screencopy, or has no such output
+   * @throws Error when the compositor offers no capture, or has no such output
    */
   static async open(display: Display, options: CaptureOptions = {}): Promise<Capturer> {
-    if (display.find('zwlr_screencopy_manager_v1') === undefined) {
-      throw new Error(
-        'the compositor offers no screen capture (zwlr_screencopy_manager_v1): wlroots compositors do, and only to ' +
-          'those who are connected to the compositor itself, or whose VM has "capture yes" in its policy',
-      );
-    }
+    const name = protocolOf(display, options.protocol);
     const output = await findOutput(display, options.output);
-    const manager = display.bindOnce('zwlr_screencopy_manager_v1', SCREENCOPY_VERSION);
+    const cursor = options.overlayCursor ?? false;
+    const protocol =
+      name === 'wlr-screencopy' ? new Screencopy(display, output, cursor) : new ImageCopy(display, output, cursor);
     const memory = options.memory ?? (bytes => memfdMemory(display, bytes));
-    return new Capturer(display, manager, output, options.overlayCursor ?? false, memory);
+    return new Capturer(display, protocol, output, memory);
   }
 
   /**
-   * Captures the output's next frame. One capture at a time.
+   * Captures the output as it is next shown. One capture at a time.
    * @throws Error when the compositor refuses, or asks for a buffer that this program cannot read
    */
   async capture(): Promise<Image> {
     if (this.#closed) throw new Error('capture with a capturer that was closed');
     if (this.#busy) throw new Error('a capture is under way; one Capturer makes one at a time');
     this.#busy = true;
-    const frame = this.manager.create('capture_output', this.overlayCursor ? 1 : 0, this.output);
     try {
-      const flags = await this.#fill(frame);
+      const flipped = await this.protocol.fill(async kinds => (await this.#bufferFor(kinds)).object);
       if (this.#closed) throw new Error('the capturer was closed during a capture');
       const buffer = this.#buffer!;
-      return toImage(new Uint8Array(buffer.mapping.buffer), { ...buffer, flipped: (flags & FLAG_Y_INVERT) !== 0 });
+      return toImage(new Uint8Array(buffer.mapping.buffer), { ...buffer, flipped });
     } finally {
-      if (this.display.ended === undefined) frame.request('destroy');
       this.#busy = false;
     }
-  }
-
-  /** Has the compositor fill our buffer; resolves to its flags. */
-  #fill(frame: WaylandObject<'zwlr_screencopy_frame_v1'>): Promise<number> {
-    return this.display.until<number>((resolve, reject) => {
-      const kinds: BufferKind[] = [];
-      let flags = 0;
-      const copy = (): void => {
-        this.#bufferFor(kinds)
-          .then(({ object }) => frame.request('copy', object))
-          .catch(reject);
-      };
-      frame.on('buffer', (format: number, width: number, height: number, stride: number) => {
-        if (kinds.length >= MAX_BUFFER_KINDS) {
-          reject(new Error(`the compositor offers a capture in over ${MAX_BUFFER_KINDS} kinds of buffer`));
-          return;
-        }
-        kinds.push({ format, width, height, stride });
-        // Before version 3 there is one kind, and no event that says so.
-        if (frame.version < 3) copy();
-      });
-      frame.on('buffer_done', copy);
-      frame.on('flags', (value: number) => (flags = value));
-      frame.on('ready', () => resolve(flags));
-      frame.on('failed', () => {
-        reject(new Error('the compositor could not capture its output: it was disabled, or is gone'));
-      });
-    });
   }
 
   /** A buffer of a kind that we can read; the one of the last capture if it will do. */
@@ -188,6 +149,24 @@ export class Capturer {
     this.#dropBuffer();
     release(this.output);
   }
+}
+
+/** What each protocol begins with. */
+const NEEDS: Readonly<Record<CaptureProtocolName, readonly string[]>> = {
+  'wlr-screencopy': ['zwlr_screencopy_manager_v1'],
+  'ext-image-copy-capture': ['ext_image_copy_capture_manager_v1', 'ext_output_image_capture_source_manager_v1'],
+};
+
+/** The protocol to capture by: the one that is wanted, or the first that is offered. */
+function protocolOf(display: Display, wanted: CaptureProtocolName | undefined): CaptureProtocolName {
+  const names = wanted === undefined ? CAPTURE_PROTOCOLS : [wanted];
+  const found = names.find(name => NEEDS[name].every(global => display.find(global) !== undefined));
+  if (found !== undefined) return found;
+  throw new Error(
+    `the compositor offers no screen capture (${names.map(name => NEEDS[name].join(' and ')).join(', or ')}): wlroots ` +
+      'compositors do, and only to those who are connected to the compositor itself, or whose VM has "capture yes" in ' +
+      'its policy',
+  );
 }
 
 /** Memory that nobody can shrink, all of it there. */

@@ -67,7 +67,7 @@ export interface DisplayEvents {
  * XDG_RUNTIME_DIR unless it is absolute.
  * @throws Error when XDG_RUNTIME_DIR is needed and missing
  */
-export function displayPath(env: NodeJS.ProcessEnv = process.env): string {
+export function displayPath(env: Readonly<Record<string, string | undefined>> = process.env): string {
   const name = env.WAYLAND_DISPLAY || 'wayland-0';
   if (name.startsWith('/')) return name;
   const directory = env.XDG_RUNTIME_DIR;

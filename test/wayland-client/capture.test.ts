@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
-import { captureOutput, Capturer, MAX_BUFFER_KINDS } from '../../src/wayland-client/capture.js';
+import { MAX_BUFFER_KINDS } from '../../src/wayland-client/capture-protocol.js';
+import { captureOutput, Capturer } from '../../src/wayland-client/capture.js';
 import { Display } from '../../src/wayland-client/display.js';
 import type { Image } from '../../src/wayland-client/image.js';
 import { startCage, startSway } from '../compositors.js';
@@ -251,7 +252,7 @@ t.test('the compositor chooses the buffer', async t => {
 
 t.test('a compositor without screen capture, or without an output, is named as such', async t => {
   const { display } = await connectFake(t, [['wl_shm', 1]]);
-  await t.rejects(captureOutput(display), /offers no screen capture \(zwlr_screencopy_manager_v1\)/);
+  await t.rejects(captureOutput(display), /offers no screen capture \(zwlr_screencopy_manager_v1, or ext_image_copy/);
   const { display: blind } = await connectFake(t, [['zwlr_screencopy_manager_v1', 3]]);
   await t.rejects(captureOutput(blind), /no output to capture/);
 });
