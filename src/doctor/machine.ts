@@ -54,7 +54,7 @@ export async function checkAddon(): Promise<Finding> {
       name,
       state: 'fails',
       detail: messageOf(error),
-      advice: 'npm run build in a checkout, npm rebuild virtwl where it is installed; it takes g++, make and python3',
+      advice: 'npm run build in a checkout; for an installed package: docs/vm-images.md, "The package"',
     };
   }
 }

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { addonPath } from '../system/addon.js';
 
 /** The directory that holds package.json, found from where this file runs (dist/src/sandbox, or dist/bundle/cli). */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -51,10 +52,6 @@ export function libraryDirectories(): string[] {
 
 function linkedWithLibnode(): boolean {
   return (process.config.variables as unknown as Record<string, unknown>).node_shared === true;
-}
-
-function addonPath(): string {
-  return process.env.VIRTWL_NATIVE ?? join(PACKAGE_ROOT, 'build/Release/virtwl.node');
 }
 
 let libraries: readonly string[] | undefined;

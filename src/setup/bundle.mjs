@@ -1,7 +1,8 @@
 /**
  * Puts each program that virtwl starts into one file, `dist/bundle/cli/NAME.js`, with the packages it uses: a process then
  * opens a single file at its start, where it would look for some 150. What goes in is the compiled JavaScript; whatever is
- * imported by `import()` is not evaluated before that, in the bundle either.
+ * imported by `import()` is not evaluated before that, in the bundle either. The library is one file as well,
+ * `dist/bundle/library/index.js`, for the package's size.
  *
  * The files lie as deep as the modules of `dist/src`, so that `new URL('../../../', import.meta.url)` is this package in
  * both, and beside each other, as a module finds a program that it starts: by `new URL('NAME.js', import.meta.url)`.
@@ -19,20 +20,27 @@ const PROGRAMS = [
   'dist/src/doctor/confined-attempts.js',
 ];
 
-/** Bundles all programs anew. */
+/** What `import 'virtwl'` loads. Its declarations stay as they are, beside the modules. */
+const LIBRARY = 'dist/src/index.js';
+/**
+ * Stays a package: declarations of the library name it too, and who imports both gets one class and not two.
+ */
+const LIBRARY_IMPORTS = ['eventemitter3'];
+
+/** Bundles everything anew. */
 export async function bundle() {
   rmSync(DIRECTORY, { recursive: true, force: true });
-  const { metafile } = await build({
-    entryPoints: PROGRAMS,
-    outdir: `${DIRECTORY}/cli`,
-    entryNames: '[name]',
+  const options = /** @type {const} */ ({
     bundle: true,
     platform: 'node',
     format: 'esm',
     target: 'node20.5',
-    // Traces tell lines of the sources with `node --enable-source-maps`, and else at least their functions.
+    // Traces tell lines of the sources with `node --enable-source-maps`, and else at least their functions: names stay.
     sourcemap: 'linked',
     sourcesContent: false,
+    // Spaces are a third of it, and an editor's business.
+    minifyWhitespace: true,
+    lineLimit: 200,
     // CommonJS packages ask for Node.js's modules by `require`, which an ECMAScript module does not have.
     banner: {
       js: "import { createRequire as requireFor } from 'node:module'; const require = requireFor(import.meta.url);",
@@ -40,6 +48,13 @@ export async function bundle() {
     metafile: true,
     logLevel: 'warning',
   });
+  const { metafile } = await build({
+    ...options,
+    entryPoints: PROGRAMS,
+    outdir: `${DIRECTORY}/cli`,
+    entryNames: '[name]',
+  });
+  await build({ ...options, entryPoints: [LIBRARY], outdir: `${DIRECTORY}/library`, external: LIBRARY_IMPORTS });
   writeFileSync(`${DIRECTORY}/LICENSES`, licensesOf(Object.keys(metafile.inputs)));
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Brings this checkout to where it can run: Debian packages, npm packages, the native addon, the compiled TypeScript.
 #
-#   sh src/setup/prepare.sh [build|demo|demo-vms|bench|bench-vms|test]
+#   sh src/setup/prepare.sh [build|package|demo|demo-vms|bench|bench-vms|test]
 #
 # The profile says what for. Each step looks first and does nothing when nothing is missing, so that the commands in
 # package.json can start with it every time: a run with nothing to do is silent and takes well under a second.
@@ -88,7 +88,16 @@ needs() {
         ;;
     esac
     case $profile in
-    demo-vms | bench-vms | test)
+    package | test)
+        # The package has an addon for each processor.
+        case $(uname -m) in
+        x86_64) echo "aarch64-linux-gnu-g++ g++-aarch64-linux-gnu" ;;
+        aarch64) echo "x86-64-linux-gnu-g++ g++-x86-64-linux-gnu" ;;
+        esac
+        ;;
+    esac
+    case $profile in
+    package | demo-vms | bench-vms | test)
         # Guests are made with mmdebstrap; what is compiled for them is compiled in a guest's system, by bubblewrap.
         echo "mmdebstrap mmdebstrap"
         echo "/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring"
@@ -140,8 +149,8 @@ missing_packages() {
 }
 
 case $profile in
-build | demo | demo-vms | bench | bench-vms | test) ;;
-*) fail "unknown profile '$profile': one of build, demo, demo-vms, bench, bench-vms, test" ;;
+build | package | demo | demo-vms | bench | bench-vms | test) ;;
+*) fail "unknown profile '$profile': one of build, package, demo, demo-vms, bench, bench-vms, test" ;;
 esac
 
 missing=$(missing_packages)

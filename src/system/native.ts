@@ -14,6 +14,7 @@
  * The addon can be loaded in any number of worker threads; each has its own counters, mappings and polls.
  */
 import { createRequire } from 'node:module';
+import { addonPath, whyNotLoaded } from './addon.js';
 
 /** What fstat(2) says a descriptor is. */
 export type FdType = 'socket' | 'pipe' | 'regular' | 'character' | 'other';
@@ -347,14 +348,13 @@ export interface Native {
 }
 
 function load(): Native {
-  const path = process.env.VIRTWL_NATIVE ?? '../../../build/Release/virtwl.node';
+  const path = addonPath();
   try {
     return createRequire(import.meta.url)(path) as Native;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const { code, message } = error as NodeJS.ErrnoException;
     if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_DLOPEN_FAILED') throw error;
-    const problem = code === 'MODULE_NOT_FOUND' ? 'is not built' : `cannot be loaded by Node.js ${process.version}`;
-    throw new Error(`the native addon ${path} ${problem}; build it with: npm run build`, { cause: error });
+    throw new Error(whyNotLoaded(path, code === 'MODULE_NOT_FOUND' ? undefined : message), { cause: error });
   }
 }
 

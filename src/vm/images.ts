@@ -6,6 +6,7 @@
 import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../sandbox/runtime-files.js';
+import { addonPath } from '../system/addon.js';
 import { artifact, type Say } from './cache.js';
 import { link, type CpioEntry } from './cpio.js';
 import { makeSystemImage, systemInputs, type SystemSpec } from './debian.js';
@@ -57,8 +58,10 @@ export async function diskImage(name: ImageName, say: Say): Promise<string> {
   return join(place, 'disk');
 }
 
-/** What of this package a guest runs; the packages that it needs come with it. */
-const PACKAGE_PARTS = ['package.json', 'dist/bundle', 'dist/src', 'dist/compositor-glue', 'build/Release/virtwl.node'];
+/** What of this package a guest runs. Its native addon goes with it. */
+const PACKAGE_PARTS = ['package.json', 'dist/bundle'];
+/** What only a checkout has, for programs of tests and of the benchmark; and the packages that these need. */
+const MODULES = ['dist/src', 'dist/compositor-glue'];
 const PACKAGES_NEEDED = ['commander', 'eventemitter3', 'pngjs'];
 
 /** What else of the checkout a guest gets: tests run in guests too. */
@@ -94,8 +97,10 @@ export function packageFiles({ parts = [], packages = [], without }: MorePackage
       entries.push({ path: `${base}/${path}`, mode: 0o100000 | (stat.mode & 0o755), content: readFileSync(full) });
     }
   };
-  [...PACKAGE_PARTS, ...parts].forEach(add);
-  for (const directory of neededPackages([...PACKAGES_NEEDED, ...packages], without)) add(directory);
+  const checkout = existsSync(join(PACKAGE_ROOT, 'dist/src/index.js'));
+  [...PACKAGE_PARTS, ...(checkout ? MODULES : []), ...parts].forEach(add);
+  entries.push({ path: `${base}/build/Release/virtwl.node`, mode: 0o100755, content: readFileSync(addonPath()) });
+  for (const directory of neededPackages([...(checkout ? PACKAGES_NEEDED : []), ...packages], without)) add(directory);
   entries.push({
     path: `${EXTRA_DIRECTORY.slice(1)}/virtwl`,
     mode: 0o100755,

@@ -6,8 +6,10 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -36,13 +38,20 @@ if (process.argv[2] === 'build') {
 function makeTree(t: Test): string {
   const root = mkdtempSync(join(tmpdir(), 'virtwl-setup-'));
   t.teardown(() => rmSync(root, { recursive: true }));
-  for (const directory of ['src/setup', 'bindings', 'node_modules/node-gyp/bin', 'headers/include/node']) {
+  for (const directory of [
+    'src/setup',
+    'bindings',
+    'node_modules/node-gyp/bin',
+    'node_modules/nan',
+    'headers/include/node',
+  ]) {
     mkdirSync(join(root, directory), { recursive: true });
   }
   cpSync(SCRIPT, join(root, 'src/setup/native.sh'));
   writeFileSync(join(root, 'bindings/addon.cc'), '');
   writeFileSync(join(root, 'binding.gyp'), '');
   writeFileSync(join(root, 'node_modules/node-gyp/bin/node-gyp.js'), NODE_GYP);
+  writeFileSync(join(root, 'node_modules/nan/index.js'), '');
   // As in the real one: a definition in between that has no number.
   const version = `#if defined(EMBEDDER)\n#define NODE_MODULE_VERSION EMBEDDER\n#else\n#define NODE_MODULE_VERSION ${process.versions.modules}\n#endif\n`;
   writeFileSync(join(root, 'headers/include/node/node_version.h'), version);
@@ -69,10 +78,6 @@ function build(root: string, env: Record<string, string> = {}, ...args: string[]
   return { status, stdout, stderr, calls: written };
 }
 
-function hasSystemNodeGyp(): boolean {
-  return spawnSync(process.execPath, ['-p', "require.resolve('node-gyp/package.json')"], { cwd: '/' }).status === 0;
-}
-
 /** Makes a file look changed `seconds` after the others. */
 function touch(path: string, seconds: number): void {
   const time = Date.now() / 1000 + seconds;
@@ -86,14 +91,14 @@ t.test('it builds once, says so in one line, and is silent when there is nothing
   t.equal(first.status, 0);
   t.match(
     first.stdout,
-    /^native\.sh: building build\/Release\/virtwl\.node for Node\.js v[\d.]+ with the headers in .*\n$/,
+    /^native\.sh: building build\/Release\/virtwl\.node for ABI \d+ of Node\.js with the headers in .*\n$/,
   );
   t.match(first.calls[0], /-Dfortify=[23]$/);
   t.same(
     [first.calls[0]!.replace(/ -Dfortify=.$/, ''), ...first.calls.slice(1)],
     [
-      `configure --nodedir=${root}/headers --release -- -Dsanitize=0 -Dtests=0`,
-      `build --nodedir=${root}/headers --release -j 2`,
+      `configure --nodedir=${root}/headers --arch=${process.arch} --release -- -Dsanitize=0 -Dtests=0`,
+      `build --nodedir=${root}/headers --arch=${process.arch} --release -j 2`,
     ],
   );
   t.equal(readFileSync(join(root, 'build/Release/virtwl.node'), 'utf8'), 'built');
@@ -169,10 +174,45 @@ t.test('what is missing is named, with what to do', async t => {
   const root = makeTree(t);
   t.match(build(root, {}, '--frobnicate'), { status: 1, stderr: /unknown argument --frobnicate/ });
 
+  // All of it at once, for a user's project and for a checkout. Debian's own node-gyp may be found wherever one looks from.
   rmSync(join(root, 'node_modules'), { recursive: true });
-  // Debian's Node.js finds Debian's node-gyp wherever it looks from, and that one cannot build this tree.
-  const missing = hasSystemNodeGyp() ? /native\.sh: the build failed/ : /node-gyp is missing; run npm ci/;
-  t.match(build(root), { status: 1, stderr: missing });
+  const programs = join(root, 'programs');
+  mkdirSync(programs);
+  for (const name of ['sh', 'node', 'dirname', 'readlink', 'sed', 'mkdir', 'cat', 'find', 'head']) {
+    const path = spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim();
+    symlinkSync(path, join(programs, name));
+  }
+  const bare = build(root, { PATH: programs });
+  t.equal(bare.status, 1);
+  t.match(
+    bare.stderr,
+    /cannot be built: node-gyp or nan is missing: run npm install node-gyp nan beside this package; no C\+\+ compiler c\+\+: install g\+\+; no make: install make; no python3: install python3\n$/,
+  );
+  writeFileSync(join(root, 'tsconfig.json'), '');
+  t.match(build(root, { PATH: programs }).stderr, /node-gyp or nan is missing: run npm ci/);
+});
+
+t.test('a prebuilt addon is for the Node.js whose headers are named, and for the processor', async t => {
+  const root = makeTree(t);
+  writeFileSync(join(root, 'headers/include/node/node_version.h'), '#define NODE_MODULE_VERSION 999\n');
+  // Strips, as far as this stand-in goes.
+  const stripped = join(root, 'strip');
+  writeFileSync(stripped, '#!/bin/sh\n', { mode: 0o755 });
+  const { status, stderr, calls } = build(
+    root,
+    { PATH: `${root}:${process.env.PATH ?? ''}` },
+    '--prebuilt',
+    process.arch,
+    join(root, 'headers'),
+  );
+  t.equal(status, 0, stderr);
+  t.match(calls[0]!, new RegExp(` --arch=${process.arch} .* -Dtests=0`));
+  t.same(readdirSync(join(root, 'dist/prebuilt')), [`linux-${process.arch}-999`]);
+  t.same(readdirSync(join(root, `dist/prebuilt/linux-${process.arch}-999`)), ['virtwl.node'], 'and nothing else');
+  t.match(build(root, {}, '--prebuilt', 'mips', join(root, 'headers')), {
+    status: 1,
+    stderr: /no name of a compiler is known for mips/,
+  });
 });
 
 t.test('headers of another version are no headers', async t => {
