@@ -1,7 +1,7 @@
 /**
  * The test driver. What passes through it: the test files, each run as `node FILE` in a session of its own, two at a
  * time; their TAP output, from which only the closing count is read; and what is no tap test: the making of the guests,
- * and, beside the VMs, the linters, the sanitizer run and the API reference.
+ * and, beside the VMs, the linters, the sanitizer run, the API reference, and the package as it is installed.
  *
  * A file fails when an assertion fails, when it ends otherwise than with status 0, when it runs longer than
  * {@link FILE_TIMEOUT_MS} ({@link VM_FILE_TIMEOUT_MS}), or when it leaves a process behind. tap's own runner knows the first two only, and rebuilds
@@ -245,6 +245,7 @@ async function runChecks(): Promise<void> {
     await runCheck('lint', 'nice', ['sh', 'src/setup/lint.sh']);
     await runCheck('typedoc', 'nice', ['node', 'node_modules/typedoc/bin/typedoc', '--treatWarningsAsErrors']);
     await runCheck('sanitizers', 'sh', ['test/bindings/sanitize.sh']);
+    await runCheck('package', 'nice', ['sh', 'src/setup/package.sh']);
   }
   if (inVms.some(file => basename(file) === 'driver.test.js')) {
     await runCheck('driver lint', 'nice', ['sh', 'src/setup/lint-driver.sh']);
