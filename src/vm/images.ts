@@ -6,7 +6,7 @@
 import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../sandbox/runtime-files.js';
-import { addonPath } from '../system/addon.js';
+import { addonPath, prebuiltAddon } from '../system/addon.js';
 import { artifact, type Say } from './cache.js';
 import { link, type CpioEntry } from './cpio.js';
 import { makeSystemImage, systemInputs, type SystemSpec } from './debian.js';
@@ -77,13 +77,19 @@ export interface MorePackageFiles {
 /** The Node.js ABI of the guests' Debian: 20.x. */
 const GUEST_MODULES_VERSION = '115';
 
+/** The addon that a guest loads: this process's own, or, where that is for another Node.js, the one that the package brings. */
+function guestAddon(): string {
+  if (process.versions.modules === GUEST_MODULES_VERSION) return addonPath();
+  const prebuilt = join(PACKAGE_ROOT, prebuiltAddon({ ...process, abi: GUEST_MODULES_VERSION }));
+  if (existsSync(prebuilt)) return prebuilt;
+  throw new Error(
+    `the guests have Node.js 20, this is ${process.version}, and ${prebuilt}, which would load there, is not built. ` +
+      'Run with Node.js 20, or build it: npm run package',
+  );
+}
+
 /** This package as it is built now, in `/virtwl/package`, with a command `/virtwl/virtwl`. */
 export function packageFiles({ parts = [], packages = [], without }: MorePackageFiles = {}): CpioEntry[] {
-  if (process.versions.modules !== GUEST_MODULES_VERSION) {
-    throw new Error(
-      `the guests have Node.js 20, and this is ${process.version}: its native addon would not load there. Build and run with Node.js 20`,
-    );
-  }
   const base = `${EXTRA_DIRECTORY.slice(1)}/package`;
   const entries: CpioEntry[] = [];
   const add = (path: string): void => {
@@ -99,7 +105,7 @@ export function packageFiles({ parts = [], packages = [], without }: MorePackage
   };
   const checkout = existsSync(join(PACKAGE_ROOT, 'dist/src/index.js'));
   [...PACKAGE_PARTS, ...(checkout ? MODULES : []), ...parts].forEach(add);
-  entries.push({ path: `${base}/build/Release/virtwl.node`, mode: 0o100755, content: readFileSync(addonPath()) });
+  entries.push({ path: `${base}/build/Release/virtwl.node`, mode: 0o100755, content: readFileSync(guestAddon()) });
   for (const directory of neededPackages([...(checkout ? PACKAGES_NEEDED : []), ...packages], without)) add(directory);
   entries.push({
     path: `${EXTRA_DIRECTORY.slice(1)}/virtwl`,
