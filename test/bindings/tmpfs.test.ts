@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -185,12 +185,22 @@ const AS_ANOTHER_USER = `
 function readableByAll(): { NATIVE_MODULE: string; VIRTWL_NATIVE: string } {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-readable-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  const [module, addon] = [join(directory, 'native.mjs'), join(directory, 'virtwl.node')];
+  // Without a package.json above it, a file named .js is no module as a matter of course.
+  const description = join(directory, 'package.json');
+  const [module, finder, addon] = ['native.js', 'addon.js', 'virtwl.node'].map(name => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(description, '{ "type": "module" }');
   copyFileSync(new URL('../../src/system/native.js', import.meta.url), module);
+  copyFileSync(new URL('../../src/system/addon.js', import.meta.url), finder);
   copyFileSync(process.env.VIRTWL_NATIVE ?? new URL('../../../build/Release/virtwl.node', import.meta.url), addon);
   for (const [path, mode] of [
     [directory, 0o755],
+    [description, 0o644],
     [module, 0o644],
+    [finder, 0o644],
     [addon, 0o755],
   ] as const)
     chmodSync(path, mode);
