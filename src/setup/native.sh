@@ -82,6 +82,16 @@ if command -v flock >/dev/null 2>&1; then
   flock 9
 fi
 if up_to_date; then exit 0; fi
+# For the machine that makes the package, it is the addon of the checkout.
+if [ "${1:-}" = --prebuilt ] && [ -z "$nodedir" ] && [ "$arch" = "$here" ]; then
+  sh "$root/src/setup/native.sh"
+  cp build/Release/virtwl.node "$target.new"
+  strip --strip-unneeded "$target.new"
+  touch -r build/Release/virtwl.node "$target.new"
+  mv -f "$target.new" "$target"
+  echo "$abi" >"$stamp"
+  exit 0
+fi
 
 headers() {
   prefix=$(dirname "$(dirname "$(node -p 'fs.realpathSync(process.execPath)')")")
