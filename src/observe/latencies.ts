@@ -4,8 +4,8 @@
  */
 import type { LatencyReport } from './status-report.js';
 
-/** Times that are kept: some seconds of a screen's frames, in 1 KiB. */
-export const MOST_LATENCIES = 256;
+/** Times that are kept: two seconds of a screen's frames, in 512 bytes of each program's. */
+export const MOST_LATENCIES = 128;
 
 export class Latencies {
   readonly #ring = new Float32Array(MOST_LATENCIES);
