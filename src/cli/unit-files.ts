@@ -17,17 +17,30 @@ export interface UnitFile {
 const SYSTEM = '/etc/systemd/system';
 const USER = '/etc/systemd/user';
 
-/** A process that needs no hardware, no network and no files but those of its sockets. */
+/**
+ * A process that needs no hardware, no network and no files but those of its sockets. What is not here, our sandbox needs:
+ * ProtectKernelTunables=, ProtectKernelLogs= and ProcSubset= cover parts of /proc, and the kernel lets nobody mount a new one
+ * in a user namespace then; ProtectHostname= refuses the sandbox a name of its own; RestrictNamespaces= and a filter of @mount or @privileged forbid the namespaces themselves.
+ */
 const HARDENED = `NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
+PrivateDevices=yes
 PrivateNetwork=yes
+IPAddressDeny=any
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectKernelModules=yes
 RestrictAddressFamilies=AF_UNIX AF_NETLINK
 RestrictSUIDSGID=yes
 RestrictRealtime=yes
 LockPersonality=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @debug @module @obsolete @raw-io @reboot @swap
+SystemCallErrorNumber=EPERM
 UMask=0077`;
 
 /** The files of a role; `virtwl`: the words that start the program. */
@@ -38,7 +51,7 @@ export function unitFiles(role: Role, virtwl: string): readonly UnitFile[] {
 /** The group whose members may open the device, and the rule that gives it to them. */
 const DEVICE: readonly UnitFile[] = [
   {
-    path: '/etc/sysusers.d/virtwl.conf',
+    path: '/etc/sysusers.d/virtwl-device.conf',
     text: `
 # Who may open /dev/wl0 may use every server that the host offers this VM: usermod --append --groups wl USER
 g wl -

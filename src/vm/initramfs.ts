@@ -101,7 +101,7 @@ while :; do
   fi
   echo "$where" | base64 -d > $root/agent/script
   if [ -n "$root" ]; then chroot $root /bin/sh /agent/script > /agent/output 2>&1 3>&- < /dev/null
-  else sh /agent/script > /agent/output 2>&1 3>&- < /dev/null; fi
+  else /bin/sh /agent/script > /agent/output 2>&1 3>&- < /dev/null; fi
   status=$?
   { printf '\\n%s %s ' "$number" "$status"; base64 -w 0 /agent/output; echo; } >&3
 done
