@@ -54,11 +54,12 @@ function asUser(script: string): string {
   return `cd /; runuser -u ${GUEST_USER} -- env XDG_RUNTIME_DIR=/run/user/1000 HOME=/home/${GUEST_USER} sh -c ${quoted}`;
 }
 
-/** Lines for a shell that wait until a command succeeds. */
+/** Lines for a shell that wait until a command succeeds; where it never does, they tell what the system's log has. */
 function until(command: string): string {
   return (
-    `for i in $(seq ${TIMEOUT_S * 2}); do { ${command}; } && break; sleep 0.5; done > /dev/null 2>&1\n` +
-    `{ ${command}; } || { echo 'not within ${TIMEOUT_S} s'; exit 1; }`
+    `end=$(($(date +%s) + ${TIMEOUT_S})); until { ${command}; } > /dev/null 2>&1; do\n` +
+    `[ $(date +%s) -lt $end ] || { echo 'not within ${TIMEOUT_S} s'; journalctl --no-pager -b | tail -50; exit 1; }\n` +
+    'sleep 0.5; done'
   );
 }
 
