@@ -20,7 +20,9 @@ const USER = '/etc/systemd/user';
 /**
  * A process that needs no hardware, no network and no files but those of its sockets. What is not here, our sandbox needs:
  * ProtectKernelTunables=, ProtectKernelLogs= and ProcSubset= cover parts of /proc, and the kernel lets nobody mount a new one
- * in a user namespace then; RestrictSUIDSGID= takes openat2(2) away, without which bubblewrap binds nothing; ProtectHostname= refuses the sandbox a name of its own; RestrictNamespaces= and a filter of @mount or @privileged forbid the namespaces themselves.
+ * in a user namespace then; RestrictSUIDSGID= takes openat2(2) away, without which bubblewrap binds nothing; ProtectHostname=
+ * refuses the sandbox a name of its own; RestrictNamespaces= and a filter of @mount or @privileged forbid the namespaces
+ * themselves.
  */
 const HARDENED = `NoNewPrivileges=yes
 CapabilityBoundingSet=

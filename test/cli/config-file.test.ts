@@ -62,7 +62,11 @@ t.test('and adds to it where an option can be given more than once', t => {
     ...SAID.filter(arg => arg !== '--socket=/run/virtwl/work.sock'),
     ...['--vm=work', '--socket', '/tmp/s'],
   ]);
-  t.same(mixed('--socket=camera=/tmp/c'), [...SAID, '--vm=work', '--socket=camera=/tmp/c'], 'one that the file has not');
+  t.same(
+    mixed('--socket=camera=/tmp/c'),
+    [...SAID, '--vm=work', '--socket=camera=/tmp/c'],
+    'one that the file has not',
+  );
   t.same(
     mixed('--socket', 'sound=/tmp/s'),
     [...SAID.filter(arg => !arg.startsWith('--socket=sound')), '--vm=work', '--socket', 'sound=/tmp/s'],

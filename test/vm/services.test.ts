@@ -63,7 +63,7 @@ function until(command: string): string {
   );
 }
 
-/** Properties of a unit, by name. `manager`: words for systemctl. */
+/** Properties of a unit, by name. */
 function properties(shown: string): Record<string, string> {
   return Object.fromEntries([...shown.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
 }
@@ -98,7 +98,12 @@ async function boot(name: string, wlSocket: string): Promise<Machine> {
 }
 
 /** Puts the units of a role in place, and does what it says is to be done then. */
-async function install(t: Test, machine: Machine, role: string, names: Readonly<Record<string, string>>): Promise<void> {
+async function install(
+  t: Test,
+  machine: Machine,
+  role: string,
+  names: Readonly<Record<string, string>>,
+): Promise<void> {
   const said = await root(machine, `virtwl units --role ${role} --install`);
   const lines = [...said.matchAll(/then: (.*)$/gm)].map(([, line = '']) =>
     line.replace(/\b(USER|NAME)\b/g, word => names[word] ?? word),
@@ -187,7 +192,11 @@ t.test('the client VM', async t => {
 
   await user(work, 'systemctl --user kill --signal=KILL virtwl-run.service');
   await terminal('second');
-  t.match(await states(), { ...serving, NRestarts: /^[1-9]/ }, 'one that is killed comes back, and programs wait for it');
+  t.match(
+    await states(),
+    { ...serving, NRestarts: /^[1-9]/ },
+    'one that is killed comes back, and programs wait for it',
+  );
 });
 
 /** What systemd-analyze may find at most, of 100: what is left is what the sandbox needs. */
@@ -201,14 +210,20 @@ t.test('the host', async t => {
   for (const service of services) await root(desk, until(`journalctl -b -u ${service} | grep -q 'ready: '`));
   await root(desk, until("journalctl -b -u virtwl-host@work | grep -q 'registered with the broker'"));
   const servers = await root(desk, 'ls /run/virtwl/vms/work/wl.sock.servers');
-  t.same(servers.split('\n').filter(Boolean), ['bus', 'probe', 'wayland', 'wayland-status'], 'the file is heeded, all of it');
+  t.same(
+    servers.split('\n').filter(Boolean),
+    ['bus', 'probe', 'wayland', 'wayland-status'],
+    'the file is heeded, all of it',
+  );
   t.match(
     await root(desk, 'virtwl status'),
     /virtwl broker, process \d+: answers[^]*virtwl host of VM "work", process \d+: answers/,
     'both tell root how they are',
   );
   for (const service of services) {
-    const { MainPID, ...shown } = properties(await root(desk, `systemctl show ${service} -p MainPID,SubState,NRestarts`));
+    const { MainPID, ...shown } = properties(
+      await root(desk, `systemctl show ${service} -p MainPID,SubState,NRestarts`),
+    );
     t.match(shown, { SubState: 'running', NRestarts: '0' }, service);
     const processes = await root(
       desk,
@@ -221,7 +236,10 @@ t.test('the host', async t => {
     const confined = processes.split('\n').filter(line => line !== '' && !line.includes(` ${main} `));
     t.ok(confined.length > 0, 'it runs confined by its own sandbox too');
     for (const line of processes.trim().split('\n')) t.match(line, /CapEff: 0+ NoNewPrivs: 1 Seccomp: 2/);
-    await root(desk, `systemd-analyze security --no-pager --threshold=${EXPOSURE} ${service}.service > /tmp/security || { cat /tmp/security; false; }`);
+    await root(
+      desk,
+      `systemd-analyze security --no-pager --threshold=${EXPOSURE} ${service}.service > /tmp/security || { cat /tmp/security; false; }`,
+    );
   }
 
   await root(desk, 'systemctl kill --signal=KILL virtwl-broker');
