@@ -7,7 +7,7 @@ const page = readFileSync('docs/vm-images.md', 'utf8');
 
 for (const role of ['compositor', 'client'] as const) {
   t.test(role, t => {
-    for (const { path, text } of unitFiles(role, '/usr/local/bin/virtwl')) {
+    for (const { path, text } of unitFiles(role, 'virtwl')) {
       t.ok(page.includes(`# ${path}\n${text}`.replace(/^(?=.)/gm, '    ')), path);
     }
     t.end();
