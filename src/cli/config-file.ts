@@ -8,11 +8,14 @@
  *     allocator  2G
  *     socket     /run/virtwl/desk.sock
  *
- * What is given on the command line holds in place of all lines of that option. A mistake is told with its line.
+ * What is given on the command line holds in place of the line of that option. An option that can be given more than once has
+ * lines of its own for each thing that it names: `socket PATH` and, for further servers, `socket NAME=PATH`. The command line
+ * adds to them, and holds in place of the line for the same thing. A mistake is told with its line.
  */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { InvalidArgumentError, type Command, type Option } from 'commander';
+import { slotOf } from './option.js';
 
 /** The option that names the file. */
 export const CONFIG_OPTION = '--config';
@@ -25,6 +28,8 @@ interface Line {
   readonly place: string;
   readonly option: Option;
   readonly value: string | undefined;
+  /** What it is a line for: of each there is one. */
+  readonly key: string;
 }
 
 /**
@@ -39,18 +44,28 @@ export function withConfigFile(command: Command, argv: readonly string[]): strin
   // Commander says what is wrong with that.
   if (path === undefined || path === '') return [...argv];
   const rest = [...argv.slice(0, at), ...argv.slice(at + (inline ? 1 : 2))];
-  const given = new Set(rest.flatMap(arg => /^(--[a-z-]+)/.exec(arg)?.[1] ?? []));
-  const isGiven = ({ long }: Option): boolean =>
-    given.has(long!) ||
-    (long!.startsWith('--no-') ? given.has(`--${long!.slice(5)}`) : given.has(`--no-${long!.slice(2)}`));
-  const lines = read(path, command).filter(({ option }) => !isGiven(option));
+  const given = new Set(rest.flatMap((arg, i) => keyOfArgument(arg, rest[i + 1], command) ?? []));
+  const lines = read(path, command).filter(({ key }) => !given.has(key));
   const named = command.options.find(({ long }) => long === '--vm');
   const args = lines.map(({ option, value }) => (value === undefined ? option.long! : `${option.long!}=${value}`));
   // A file is called after its VM.
-  if (named !== undefined && !isGiven(named) && !lines.some(({ option }) => option === named)) {
+  if (named !== undefined && !given.has(keyOf(named, '')) && !lines.some(({ option }) => option === named)) {
     args.push(`--vm=${basename(path).replace(/\.conf$/, '')}`);
   }
   return [...args, ...rest];
+}
+
+/** The same for an option and its opposite (--no-...), and for the values of one option that hold beside each other not. */
+function keyOf(option: Option, value: string): string {
+  const slot = slotOf(option)?.(value);
+  return slot === undefined ? option.attributeName() : `${option.attributeName()} ${slot}`;
+}
+
+/** The key of what `arg` says, where it names an option; `next` is the argument behind it. */
+function keyOfArgument(arg: string, next: string | undefined, command: Command): string | undefined {
+  const [, name, inline] = /^(--[a-z-]+)(?:=([^]*))?$/.exec(arg) ?? [];
+  const option = command.options.find(({ long }) => long === name);
+  return option && keyOf(option, inline ?? next ?? '');
 }
 
 function read(path: string, command: Command): Line[] {
@@ -64,7 +79,17 @@ function read(path: string, command: Command): Line[] {
   }
   if (text.length > MOST_BYTES)
     throw new Error(`${CONFIG_OPTION} ${path}: over ${MOST_BYTES} bytes, so it is no such file`);
-  return text.split('\n').flatMap((line, i) => lineOf(line, `${path}:${i + 1}`, command) ?? []);
+  const lines = text.split('\n').flatMap((line, i) => lineOf(line, `${path}:${i + 1}`, command) ?? []);
+  const said = new Map<string, Line>();
+  for (const line of lines) {
+    const before = said.get(line.key);
+    if (before !== undefined) {
+      const { place, option } = line;
+      throw new Error(`${place}: ${option.long!.slice(2)} is said already: ${before.place}; one of the two has to go`);
+    }
+    said.set(line.key, line);
+  }
+  return lines;
 }
 
 function lineOf(line: string, place: string, command: Command): Line | undefined {
@@ -81,7 +106,7 @@ function lineOf(line: string, place: string, command: Command): Line | undefined
   if (value === undefined && option.required) throw new Error(`${place}: ${option.flags} needs a value`);
   if (value !== undefined && option.isBoolean()) throw new Error(`${place}: ${name} takes no value, "${value}" is one`);
   if (value !== undefined) check(option, value, place);
-  return { place, option, value };
+  return { place, option, value, key: keyOf(option, value ?? '') };
 }
 
 /** As commander would, but with the line. */

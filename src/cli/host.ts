@@ -56,9 +56,11 @@ interface Sockets {
 }
 
 /** A name of a server has no slash, so a path may have an equals sign behind one. Given again, it adds to the others. */
+const NAMED_SOCKET = /^([^=/]+)=(.+)$/;
 const SOCKETS: Kind<Sockets> = {
+  slot: text => NAMED_SOCKET.exec(text)?.[1] ?? '',
   parse: (text, sockets = { servers: {} }) => {
-    const [, name, path] = /^([^=/]+)=(.+)$/.exec(text) ?? [];
+    const [, name, path] = NAMED_SOCKET.exec(text) ?? [];
     if (name !== undefined && path !== undefined) {
       return { ...sockets, servers: { ...sockets.servers, [name]: resolve(path) } };
     }
@@ -82,8 +84,8 @@ const OPTIONS = {
   vm: required('--vm <name>', 'name of the VM, as it shows in logs', VM_NAME),
   config: optional(
     '--config <file>',
-    "options, one a line and without dashes (allocator 2G); what is given here holds in place of the file's. Without " +
-      '--vm the VM is called as the file (work.conf)',
+    "options, one a line and without dashes (allocator 2G); what is given here holds in place of the file's, and adds to " +
+      'it where it can be given more than once. Without --vm the VM is called as the file (work.conf)',
     TEXT,
   ),
   loopback: optional('--loopback <dir>', 'directory for the sockets, made when it is not there', PATH),

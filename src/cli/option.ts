@@ -18,6 +18,11 @@ export interface Kind<T> {
   /** @throws InvalidArgumentError, with what to give instead */
   parse(text: string, before: T | undefined): T;
   show?(value: T): string;
+  /**
+   * Of an option that can be given more than once: what a value is a value of. Of the same, one holds: the socket of one
+   * server, say. Without this the option holds one value.
+   */
+  slot?(text: string): string;
   /** All values, where they are few. */
   readonly choices?: readonly T[];
 }
@@ -98,6 +103,13 @@ export type Values<D> = {
 };
 type ValueOf<D> = D extends Declared<infer T> ? T : never;
 
+const SLOTS = new WeakMap<Option, (text: string) => string>();
+
+/** {@link Kind.slot} of a command's option, where it has that. */
+export function slotOf(option: Option): ((text: string) => string) | undefined {
+  return SLOTS.get(option);
+}
+
 /** Adds options to a command. Throws where a declaration's name is not that of its flags. */
 export function addOptions(command: Command, declarations: Declarations): Command {
   for (const [name, declared] of Object.entries(declarations)) {
@@ -106,6 +118,7 @@ export function addOptions(command: Command, declarations: Declarations): Comman
     if (kind?.choices !== undefined) option.choices(kind.choices);
     else if (kind !== undefined)
       option.argParser((text: string, before: string | undefined) => kind.parse(text, before));
+    if (kind?.slot !== undefined) SLOTS.set(option, text => kind.slot!(text));
     if (value !== undefined) option.default(value, kind?.show?.(value));
     if (preset !== undefined) option.preset(preset);
     if (env !== undefined) option.env(env);

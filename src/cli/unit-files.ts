@@ -17,23 +17,77 @@ export interface UnitFile {
 const SYSTEM = '/etc/systemd/system';
 const USER = '/etc/systemd/user';
 
-/** A process that needs no hardware, no network and no files but those of its sockets. */
+/**
+ * A process that needs no hardware, no network and no files but those of its sockets. What is not here, our sandbox needs:
+ * ProtectKernelTunables=, ProtectKernelLogs= and ProcSubset= cover parts of /proc, and the kernel lets nobody mount a new one
+ * in a user namespace then; RestrictSUIDSGID= takes openat2(2) away, without which bubblewrap binds nothing; ProtectHostname=
+ * refuses the sandbox a name of its own; RestrictNamespaces= and a filter of @mount or @privileged forbid the namespaces
+ * themselves.
+ */
 const HARDENED = `NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
+PrivateDevices=yes
 PrivateNetwork=yes
+IPAddressDeny=any
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectKernelModules=yes
 RestrictAddressFamilies=AF_UNIX AF_NETLINK
-RestrictSUIDSGID=yes
 RestrictRealtime=yes
 LockPersonality=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @debug @module @obsolete @raw-io @reboot @swap
+SystemCallErrorNumber=EPERM
 UMask=0077`;
 
 /** The files of a role; `virtwl`: the words that start the program. */
 export function unitFiles(role: Role, virtwl: string): readonly UnitFile[] {
   return FILES[role](virtwl).map(({ path, text }) => ({ path, text: `${text.trim()}\n` }));
 }
+
+/** The group whose members may open the device, and the rule that gives it to them. */
+const DEVICE: readonly UnitFile[] = [
+  {
+    path: '/etc/sysusers.d/virtwl-device.conf',
+    text: `
+# Who may open /dev/wl0 may use every server that the host offers this VM: usermod --append --groups wl USER
+g wl -
+`,
+  },
+  {
+    path: '/etc/udev/rules.d/70-virtwl.rules',
+    text: `
+SUBSYSTEM=="wl", KERNEL=="wl[0-9]*", GROUP="wl", MODE="0660"
+`,
+  },
+];
+
+/** What has to be done once the files are there. */
+export const THEN: Readonly<Record<Role, readonly string[]>> = {
+  host: ['systemd-sysusers', 'systemctl daemon-reload', 'systemctl enable --now virtwl-broker virtwl-host@NAME'],
+  compositor: [
+    'systemd-sysusers',
+    'udevadm control --reload',
+    'udevadm trigger --settle --subsystem-match=wl',
+    'usermod --append --groups wl USER',
+    'loginctl enable-linger USER',
+    'as USER: systemctl --user daemon-reload',
+    'as USER: systemctl --user enable --now virtwl-compositor',
+  ],
+  client: [
+    'systemd-sysusers',
+    'udevadm control --reload',
+    'udevadm trigger --settle --subsystem-match=wl',
+    'usermod --append --groups wl USER',
+    'loginctl enable-linger USER',
+    'as USER: systemctl --user daemon-reload',
+    'as USER: systemctl --user enable --now virtwl-run.socket',
+  ],
+};
 
 const FILES: Readonly<Record<Role, (virtwl: string) => readonly UnitFile[]>> = {
   host: virtwl => [
@@ -52,8 +106,11 @@ Documentation=man:virtwl(1)
 Type=exec
 User=virtwl
 # Others find the broker there across its restarts.
-RuntimeDirectory=virtwl/broker
+RuntimeDirectory=virtwl/broker virtwl/status
+RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
+# Where "virtwl status" of root asks.
+Environment=VIRTWL_STATUS_DIR=/run/virtwl/status
 ExecStart=${virtwl} broker --directory /run/virtwl/broker
 Restart=always
 RestartSec=1
@@ -81,16 +138,17 @@ ConditionPathExists=/etc/virtwl/vms/%i.conf
 Type=exec
 User=virtwl
 RuntimeDirectory=virtwl/vms/%i
-# The VMM of this VM connects there: in its group.
-RuntimeDirectoryMode=0750
-UMask=0007
+RuntimeDirectoryMode=0700
+ReadWritePaths=/run/virtwl/status
+Environment=VIRTWL_STATUS_DIR=/run/virtwl/status
+# The VMM connects there, as this user or as root.
 ExecStart=${virtwl} host --config /etc/virtwl/vms/%i.conf --socket /run/virtwl/vms/%i/wl.sock
 Restart=always
 RestartSec=1
 # What the guest holds are descriptors here. Memory that it was granted counts for who has mapped it first: no MemoryMax=.
 LimitNOFILE=65536
 TasksMax=64
-${HARDENED.replace('UMask=0077', '').trim()}
+${HARDENED}
 
 [Install]
 WantedBy=multi-user.target
@@ -112,6 +170,7 @@ Then: systemctl enable --now virtwl-broker virtwl-host@desk virtwl-host@work
     },
   ],
   compositor: virtwl => [
+    ...DEVICE,
     {
       path: `${USER}/virtwl-compositor.service`,
       text: `
@@ -122,7 +181,7 @@ ConditionPathExists=/dev/wl0
 
 [Service]
 Type=notify
-# Another compositor: systemctl --user edit virtwl-compositor
+# Another one, its arguments, or a VM without GPU and seat: systemctl --user edit virtwl-compositor
 Environment=VIRTWL_COMPOSITOR=sway
 ExecStart=${virtwl} compositor -- $VIRTWL_COMPOSITOR
 Restart=on-failure
@@ -135,6 +194,7 @@ WantedBy=default.target
     },
   ],
   client: virtwl => [
+    ...DEVICE,
     {
       path: `${USER}/virtwl-run.socket`,
       text: `
@@ -170,7 +230,9 @@ LimitNOFILE=65536
     {
       path: '/etc/environment.d/50-virtwl.conf',
       text: `
+# Of all that the user's manager starts, D-Bus services among them.
 WAYLAND_DISPLAY=wayland-0
+XDG_SESSION_TYPE=wayland
 `,
     },
   ],

@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { say } from './failure.js';
 import { addOptions, oneOf, optional, PATH, required, type Values } from './option.js';
-import { ROLES, unitFiles } from './unit-files.js';
+import { ROLES, THEN, unitFiles } from './unit-files.js';
 
 const OPTIONS = {
   role: required('--role <role>', 'what runs here: host, compositor (VM), client (VM)', oneOf(ROLES)),
@@ -33,13 +33,8 @@ export function register(program: Command): void {
         return;
       }
       for (const { path, text } of files) put(join(install, path), text);
-      const user = role === 'host' ? '' : ' --user';
-      const first = {
-        host: 'virtwl-broker virtwl-host@NAME',
-        compositor: 'virtwl-compositor',
-        client: 'virtwl-run.socket',
-      };
-      say('info', `then: systemctl${user} daemon-reload; systemctl${user} enable --now ${first[role]}`);
+      if (install === '/') for (const line of THEN[role]) say('info', `then: ${line}`);
+      else say('info', `then, in the system that ${install} is of: ${THEN[role].join('; ')}`);
     });
   addOptions(units, OPTIONS);
 }

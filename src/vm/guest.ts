@@ -5,7 +5,7 @@
 import { accelerator } from './accelerator.js';
 import type { Say } from './cache.js';
 import type { CpioEntry } from './cpio.js';
-import { initramfs } from './initramfs.js';
+import { initramfs, SYSTEM_ARGUMENT } from './initramfs.js';
 import { diskImage, IMAGES, packageFiles, type ImageName, type MorePackageFiles } from './images.js';
 import { guestKernel } from './kernel.js';
 import { Machine } from './machine.js';
@@ -27,6 +27,8 @@ export interface GuestOptions {
   readonly wlSocket?: string | undefined;
   /** More files for it; a guest with a disk finds those under `virtwl/` in `/virtwl`. */
   readonly files?: readonly CpioEntry[];
+  /** The init of its disk's own system (systemd) starts it, and not ours: the compositor's disk has one. */
+  readonly system?: boolean;
   /** More of this checkout for a guest with a disk. */
   readonly more?: MorePackageFiles;
   readonly onLine?: (line: string) => void;
@@ -57,6 +59,7 @@ export async function bootGuest(options: GuestOptions): Promise<Machine> {
     memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
     disk,
     wlSocket,
+    ...(options.system === true && { kernelArguments: SYSTEM_ARGUMENT }),
     onLine: options.onLine,
   });
 }

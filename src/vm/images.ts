@@ -27,8 +27,12 @@ const COMMON = [
   ...['foot', 'gtk-3-examples', 'wl-clipboard'],
 ];
 const PACKAGES: Readonly<Record<ImageName, readonly string[]>> = {
-  // grim takes the picture that the demonstration leaves.
-  compositor: [...COMMON, 'sway', 'grim'],
+  // grim takes the picture that the demonstration leaves. The rest is for a boot by systemd, as images of others do; all
+  // roles of `virtwl units` have what they need there.
+  compositor: [
+    ...[...COMMON, 'sway', 'grim'],
+    ...['systemd-sysv', 'udev', 'libpam-systemd', 'dbus-user-session', 'bubblewrap'],
+  ],
   client: [...COMMON, 'weston'],
 };
 

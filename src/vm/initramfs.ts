@@ -13,6 +13,8 @@ import type { GuestKernel } from './kernel.js';
 export const READY_LINE = 'virtwl guest: ready';
 /** What init prints when it cannot go on. */
 export const FAILED_LINE = 'virtwl guest: failed';
+/** The word of the kernel's command line by which the init of the disk's own system gets the machine. */
+export const SYSTEM_ARGUMENT = 'virtwl.system';
 /** The name of the port that the agent listens on. */
 export const AGENT_PORT = 'virtwl.agent';
 /** Where entries for the guest are found in it, when it runs from a disk. */
@@ -23,6 +25,18 @@ const INIT = `#!/bin/busybox sh
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 /bin/busybox --install -s /bin
 fail() { echo "${FAILED_LINE}: $*"; poweroff -f; }
+# Gives the machine to the init of the disk's system, with what was loaded so far. The agent becomes a service of it.
+handOver() {
+  mount -t tmpfs -o mode=755 run /root/run && mkdir -p /root/run/virtwl-guest /root/run/systemd/system/multi-user.target.wants
+  cp /bin/busybox /bin/agent /root/run/virtwl-guest/
+  cp /virtwl-agent.service /root/run/systemd/system/
+  ln -s ../virtwl-agent.service /root/run/systemd/system/multi-user.target.wants/
+  mkdir -p /root${EXTRA_DIRECTORY} && mount -t tmpfs -o mode=755 files /root${EXTRA_DIRECTORY}
+  cp -a ${EXTRA_DIRECTORY}/. /root${EXTRA_DIRECTORY}/
+  umount /dev/shm /dev/pts
+  for place in proc sys dev; do mount -o move /$place /root/$place || return 1; done
+  exec switch_root /root /sbin/init
+}
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
@@ -35,6 +49,7 @@ root=
 if [ -e /sys/block/vda ]; then
   mkdir -p /root
   mount -t ext4 -o rw /dev/vda /root || fail 'cannot mount the disk'
+  case " $(cat /proc/cmdline) " in *' ${SYSTEM_ARGUMENT} '*) handOver || fail 'cannot hand over to the system of the disk' ;; esac
   for place in proc sys dev; do mount -o bind /$place /root/$place; done
   mount -o bind /dev/pts /root/dev/pts
   mount -o bind /dev/shm /root/dev/shm
@@ -45,6 +60,11 @@ if [ -e /sys/block/vda ]; then
   root=/root
 fi
 [ -c /dev/wl0 ] && chmod 666 /dev/wl0
+. /bin/agent
+`;
+
+/** The agent: goes on as process 1, with the disk's system at $root, or is a service of that system, where $root is empty. */
+const AGENT = `
 port=
 for name in /sys/class/virtio-ports/*; do
   [ "$(cat $name/name 2>/dev/null)" = ${AGENT_PORT} ] && port=/dev/$(basename $name)
@@ -81,10 +101,21 @@ while :; do
   fi
   echo "$where" | base64 -d > $root/agent/script
   if [ -n "$root" ]; then chroot $root /bin/sh /agent/script > /agent/output 2>&1 3>&- < /dev/null
-  else sh /agent/script > /agent/output 2>&1 3>&- < /dev/null; fi
+  else /bin/sh /agent/script > /agent/output 2>&1 3>&- < /dev/null; fi
   status=$?
   { printf '\\n%s %s ' "$number" "$status"; base64 -w 0 /agent/output; echo; } >&3
 done
+`;
+
+/** The agent, where the disk's system is its own master. READY goes to the console as well. */
+const AGENT_UNIT = `[Unit]
+Description=Takes scripts from the host of this test guest
+RequiresMountsFor=/tmp
+
+[Service]
+ExecStart=/run/virtwl-guest/busybox sh /run/virtwl-guest/agent
+StandardOutput=journal+console
+StandardError=journal+console
 `;
 
 /** The part that all guests with this kernel have, compressed. */
@@ -94,6 +125,8 @@ export function baseInitramfs(kernel: GuestKernel): Buffer {
     cpio([
       ...['proc', 'sys', 'dev', 'tmp', 'run', EXTRA_DIRECTORY.slice(1)].map(directory),
       program('init', INIT),
+      program('bin/agent', AGENT),
+      file('virtwl-agent.service', AGENT_UNIT),
       program('bin/busybox', readFileSync(kernel.busybox)),
       link('sbin', 'bin'),
       ...modules,

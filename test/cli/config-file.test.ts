@@ -27,12 +27,14 @@ wayland
 broker        /run/virtwl/broker   # where "virtwl broker" runs
 socket        /run/virtwl/work.sock
 guest-memory  256M
+socket        sound=/run/sound.sock
+socket        portal=/run/portal.sock
 compositor
 no-sandbox
 `;
 const SAID = [
   ...['--wayland', '--broker=/run/virtwl/broker', '--socket=/run/virtwl/work.sock', '--guest-memory=256M'],
-  ...['--compositor', '--no-sandbox'],
+  ...['--socket=sound=/run/sound.sock', '--socket=portal=/run/portal.sock', '--compositor', '--no-sandbox'],
 ];
 
 t.test('each line is an option, and the VM is called as the file', t => {
@@ -45,11 +47,39 @@ t.test('each line is an option, and the VM is called as the file', t => {
 
 t.test('what is given on the command line holds in place of the file', t => {
   const path = file(t, TEXT);
-  const args = withConfigFile(host(), ['--socket', '/tmp/s', '--config', path, '--vm=other', '--sandbox=minijail']);
+  const args = withConfigFile(host(), ['--config', path, '--guest-memory', '1G', '--vm=other', '--sandbox=minijail']);
   t.same(args, [
-    ...SAID.filter(arg => !/socket|sandbox/.test(arg)),
-    ...['--socket', '/tmp/s', '--vm=other', '--sandbox=minijail'],
+    ...SAID.filter(arg => !/guest-memory|sandbox/.test(arg)),
+    ...['--guest-memory', '1G', '--vm=other', '--sandbox=minijail'],
   ]);
+  t.end();
+});
+
+t.test('and adds to it where an option can be given more than once', t => {
+  const path = file(t, TEXT);
+  const mixed = (...more: string[]) => withConfigFile(host(), ['--config', path, ...more]);
+  t.same(mixed('--socket', '/tmp/s'), [
+    ...SAID.filter(arg => arg !== '--socket=/run/virtwl/work.sock'),
+    ...['--vm=work', '--socket', '/tmp/s'],
+  ]);
+  t.same(
+    mixed('--socket=camera=/tmp/c'),
+    [...SAID, '--vm=work', '--socket=camera=/tmp/c'],
+    'one that the file has not',
+  );
+  t.same(
+    mixed('--socket', 'sound=/tmp/s'),
+    [...SAID.filter(arg => !arg.startsWith('--socket=sound')), '--vm=work', '--socket', 'sound=/tmp/s'],
+    'the same name: in place of that line alone',
+  );
+  // What comes of it is what the process gets.
+  const program = new Command().exitOverride();
+  register(program);
+  const command = program.commands[0]!.exitOverride().action(() => {});
+  command.parse(withConfigFile(command, ['--config', path, '--socket', '/tmp/s', '--socket', 'sound=/tmp/n']), {
+    from: 'user',
+  });
+  t.same(command.opts().socket, { device: '/tmp/s', servers: { portal: '/run/portal.sock', sound: '/tmp/n' } });
   t.end();
 });
 
@@ -65,6 +95,10 @@ for (const [line, message] of [
   ['allocator much', /work\.conf:3: allocator "much": /],
   ['wayland yes', /work\.conf:3: wayland takes no value, "yes" is one/],
   ['compositor maybe', /work\.conf:3: compositor "maybe": /],
+  ['probe', /work\.conf:3: probe is said already: .*work\.conf:2; one of the two has to go/],
+  ['socket a=/b\nvm x\nsocket a=/c', /work\.conf:5: socket is said already: .*work\.conf:3/],
+  ['socket /b\nsocket /c', /work\.conf:4: socket is said already: .*work\.conf:3/],
+  ['sandbox minijail\nno-sandbox', /work\.conf:4: no-sandbox is said already: .*work\.conf:3/],
   ['max-vfds 0', /work\.conf:3: max-vfds "0": give a whole number of at least 1/],
 ] as const) {
   t.test(`"${line}" is told with its line`, t => {
