@@ -73,7 +73,7 @@ function fileOfPage(path: string): string {
   const page = readFileSync('docs/vm-images.md', 'utf8');
   const [, block] = page.split(`    # ${path}\n`);
   if (block === undefined) throw new Error(`docs/vm-images.md has no ${path}`);
-  return `${/^(?: {4}.*\n|\n(?= {4}))*/.exec(block)![0].replace(/^ {4}/gm, '')}`;
+  return /^(?: {4}.*\n|\n(?= {4}))*/.exec(block)![0].replace(/^ {4}/gm, '');
 }
 
 /** A line for a shell that writes a file. */
@@ -205,7 +205,7 @@ const EXPOSURE = 30;
 t.test('the host', async t => {
   const services = ['virtwl-broker', 'virtwl-host@work'];
   const conf = '/etc/virtwl/vms/work.conf';
-  await root(desk, `${write(conf, `${fileOfPage(conf)}probe\nsocket bus=/run/dbus/system_bus_socket\n`)}`);
+  await root(desk, write(conf, `${fileOfPage(conf)}probe\nsocket bus=/run/dbus/system_bus_socket\n`));
   await install(t, desk, 'host', { NAME: 'work' });
   for (const service of services) await root(desk, until(`journalctl -b -u ${service} | grep -q 'ready: '`));
   await root(desk, until("journalctl -b -u virtwl-host@work | grep -q 'registered with the broker'"));
