@@ -17,6 +17,7 @@ import { UnixSocket } from '../system/unix-socket.js';
 import { answerFor } from './answers.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { addOptions, BYTES, COUNT, PATH, required, VM_NAME, withDefault, type Values } from './option.js';
+import { tellReady } from './readiness.js';
 import { untilSignal } from './until-signal.js';
 
 const OPTIONS = {
@@ -81,7 +82,7 @@ async function serveOn(options: AllocatorOptions, socket: OwnedFd): Promise<void
   );
   // The program that reads "ready" may end us the next moment.
   const ended = untilSignal();
-  process.stdout.write(`ready: ${options.socket}\n`);
+  tellReady(options.socket);
   await ended;
   listener.close();
   server.close();

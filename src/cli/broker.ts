@@ -17,6 +17,7 @@ import { inheritedFd } from '../sandbox/confinement.js';
 import { answerFor } from './answers.js';
 import { addSandboxOption, ranConfined, serveLockedDown, type ConfinedRun, type SandboxChoice } from './confined.js';
 import { addOptions, COUNT, PATH, required, withDefault, type Values } from './option.js';
+import { tellReady } from './readiness.js';
 import { untilSignal } from './until-signal.js';
 
 const OPTIONS = {
@@ -75,7 +76,7 @@ export async function serve(options: BrokerOptions): Promise<void> {
   serveLockedDown();
   // The program that reads "ready" may end us the next moment.
   const ended = untilSignal();
-  process.stdout.write(`ready: ${broker.path}\n`);
+  tellReady(broker.path);
   await ended;
   broker.close();
 }

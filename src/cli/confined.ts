@@ -10,6 +10,7 @@ import { isConfined, lockDown, type Confinement } from '../sandbox/confinement.j
 import { SANDBOXES, type Sandbox } from '../sandbox/launcher.js';
 import { runConfined } from '../sandbox/run-confined.js';
 import type { ConfinedValue } from './confined-main.js';
+import { awaitReady, READY_FD } from './readiness.js';
 
 /** The entry point of a confined process, compiled. */
 const CONFINED_MAIN = fileURLToPath(new URL('confined-main.js', import.meta.url));
@@ -53,14 +54,20 @@ export async function ranConfined(sandbox: SandboxChoice, describe: () => Confin
   let why: string | undefined;
   void ends?.then(reason => (why = reason));
   const asked = bindStatusSocket(subcommand, refused => log.info(refused));
+  const ready = awaitReady();
   try {
-    const fds = { ...confinement.fds, ...(asked && { [STATUS_FD]: asked.socket }) };
+    const fds = {
+      ...confinement.fds,
+      ...(asked && { [STATUS_FD]: asked.socket }),
+      ...(ready && { [READY_FD]: ready.fd }),
+    };
     const run = { ...confinement, fds, command: [CONFINED_MAIN], value };
     const { status, signal } = await runConfined(run, { sandbox, log, ends });
     if (why !== undefined) throw new Error(why);
     if (signal !== undefined) log.error(`the ${confinement.name} was ended by ${signal}`);
     process.exitCode = status;
   } finally {
+    ready?.close();
     asked?.remove();
     cleanUp?.();
   }

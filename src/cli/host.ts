@@ -47,6 +47,7 @@ import {
   type Kind,
   type Values,
 } from './option.js';
+import { tellReady } from './readiness.js';
 import { untilSignal } from './until-signal.js';
 
 /** What `--socket` names: where the VMM connects, and further servers by name. Paths are absolute. */
@@ -233,7 +234,7 @@ export async function serve(options: HostOptions): Promise<void> {
     serveLockedDown();
     // The program that reads "ready" may end us the next moment.
     const ended = untilSignal(another.known);
-    process.stdout.write(`ready: ${device ?? options.loopback}\n`);
+    tellReady(device ?? directoryOf(options));
     await ended;
     host.close();
     if (another.why !== undefined) throw new Error(another.why);

@@ -103,7 +103,7 @@ Description=virtwl broker: pairs client VMs with the compositor VM
 Documentation=man:virtwl(1)
 
 [Service]
-Type=exec
+Type=notify
 User=virtwl
 # Others find the broker there across its restarts.
 RuntimeDirectory=virtwl/broker virtwl/status
@@ -135,7 +135,7 @@ Wants=virtwl-broker.service
 ConditionPathExists=/etc/virtwl/vms/%i.conf
 
 [Service]
-Type=exec
+Type=notify
 User=virtwl
 RuntimeDirectory=virtwl/vms/%i
 RuntimeDirectoryMode=0700
