@@ -73,7 +73,11 @@ export const policyFile: Target = {
         )?.[0] ?? 'else',
       ];
     }
-    const { memory, buffer, timeShare, clients, objects, globals, appId, shadow, cursor, limits, ...switches } = policy;
+    const { memory, buffer, timeShare, clients, objects, globals, appId, shadow, cursor, limits, origins, ...switches } =
+      policy;
+    for (const [what, place] of origins) {
+      if (!/^[^\n]+:\d+$/.test(place)) throw new Error(`${what} is said at ${place}`);
+    }
     if (!Number.isSafeInteger(memory) || memory < 1) throw new Error(`${memory} bytes of memory`);
     if (!Number.isSafeInteger(buffer) || buffer < 1) throw new Error(`a buffer of ${buffer} bytes`);
     if (!(timeShare >= 0.01 && timeShare <= 1)) throw new Error(`${timeShare} of the compositor's time`);
