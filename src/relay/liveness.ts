@@ -28,6 +28,11 @@ export class Liveness {
   #silent = false;
   /** Something was said since the last question. */
   #spoken = false;
+  /**
+   * What was said before the last question is asked about once more: who waits for a frame says nothing until it comes, and
+   * the other side may have stopped just after its answer.
+   */
+  #again = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -76,10 +81,11 @@ export class Liveness {
 
   #due(): void {
     if (this.#asked !== undefined) this.#look();
-    else if (this.#spoken) this.#ask();
+    else if (this.#spoken || this.#again) this.#ask();
   }
 
   #ask(): void {
+    this.#again = this.#spoken;
     if (this.#spoken) {
       this.#spoken = false;
       this.#listen();
@@ -99,7 +105,7 @@ export class Liveness {
     this.#silent = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#spoken) this.#schedule(ASK_MS);
+    if (this.#spoken || this.#again) this.#schedule(ASK_MS);
     if (silent) this.#options.changed();
   }
 
