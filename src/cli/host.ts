@@ -124,6 +124,11 @@ const OPTIONS = {
       'repeatable',
     SOCKETS,
   ),
+  defaultServer: optional(
+    '--default-server <name>',
+    'the server of a guest that asks for one without a name, as sommelier does (default: wayland, with --wayland)',
+    TEXT,
+  ),
   print: optional('--print <vmm>', "print the VMM's arguments for this VM, and end", oneOf(VMMS)),
   guestMemory: withDefault(
     '--guest-memory <size>',
@@ -223,7 +228,8 @@ export async function serve(options: HostOptions): Promise<void> {
       broker: options.broker,
       brokeredElsewhere: isConfined(),
       sockets: new Map(Object.entries(options.socket?.servers ?? {})),
-      wlDevice: socket === undefined ? undefined : { socket, limits: limitsOf(options) },
+      wlDevice:
+        socket === undefined ? undefined : { socket, limits: limitsOf(options), defaultServer: options.defaultServer },
       log,
       taken: another.found,
     });

@@ -35,6 +35,8 @@ export interface WlDeviceOptions {
   readonly socket: OwnedFd;
   /** What the guest may use at most. */
   readonly limits?: Partial<WlLimits> | undefined;
+  /** The server of a context without a name. Default: `wayland`, where the VM has it. */
+  readonly defaultServer?: string | undefined;
 }
 
 /** Everything is off unless it is given. */
@@ -135,11 +137,20 @@ export class VmHost {
         ...options.wlDevice,
         directory: this.loopback,
         servers: this.#servers,
+        defaultServer: this.#defaultServer(options.wlDevice),
         log: (line, level = 'warning') => this.#log.part('device').write(level, line),
       });
       this.wlDevice = device;
       this.#cleanup.push(() => device.close());
     }
+  }
+
+  /** As ChromeOS has it, where the one server of a VM is the Wayland one. */
+  #defaultServer({ defaultServer: named }: WlDeviceOptions): string | undefined {
+    if (named === undefined) return this.#servers.has(WAYLAND) ? WAYLAND : undefined;
+    if (this.#servers.has(named)) return named;
+    const there = [...this.#servers].map(name => `"${name}"`).join(', ');
+    throw new Error(`--default-server ${named}: this VM has no such server; it has ${there || 'none'}`);
   }
 
   #makeDirectory(): void {

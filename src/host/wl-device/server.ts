@@ -20,6 +20,8 @@ export interface WlDeviceServerOptions {
   readonly directory: string;
   /** Those of them that the guest may reach. */
   readonly servers: ReadonlySet<string>;
+  /** The one of a context without a name. Default: there is none. */
+  readonly defaultServer?: string | undefined;
   /** Default: {@link DEFAULT_WL_LIMITS}, each. */
   readonly limits?: Partial<WlLimits> | undefined;
   /** Receives one line an event that the VM caused. */

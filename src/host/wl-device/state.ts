@@ -154,7 +154,12 @@ export class WlState {
     this.#made(vfd, respond);
   }
 
-  #context(id: number, name: string, respond: Respond, answer: (response: Response) => void): void {
+  #context(id: number, asked: string | undefined, respond: Respond, answer: (response: Response) => void): void {
+    const name = asked ?? this.host.defaultServer;
+    if (name === undefined) {
+      this.host.log('a context without a name was asked for: this VM has no default server');
+      return answer(Response.InvalidCmd);
+    }
     const refusal = this.#vfds.refusedId(id) ?? this.#vfds.refusedContext();
     if (refusal !== undefined) return answer(refusal);
     let fd: OwnedFd;

@@ -74,7 +74,8 @@ export function recvRoom(ids: number): number {
 export type ParsedCommand =
   | { readonly type: 'alloc'; readonly id: number; readonly flags: number; readonly size: number }
   | { readonly type: 'pipe'; readonly id: number; readonly flags: number }
-  | { readonly type: 'context'; readonly id: number; readonly name: string }
+  /** Without a name: the VM's default server. */
+  | { readonly type: 'context'; readonly id: number; readonly name: string | undefined }
   | { readonly type: 'close'; readonly id: number }
   | { readonly type: 'send'; readonly id: number; readonly vfds: readonly number[]; readonly data: Uint8Array }
   | { readonly type: 'refused'; readonly response: Response; readonly why: string };
@@ -103,6 +104,10 @@ export function parseCommand(bytes: Uint8Array): ParsedCommand {
     case Command.NewPipe:
       if (short(NEW_MIN_BYTES)) return tooShort();
       return { type: 'pipe', id: view.getUint32(8, true), flags: view.getUint32(12, true) };
+    case Command.NewCtx:
+      // Its id is all that there is to know.
+      if (short(12)) return tooShort();
+      return { type: 'context', id: view.getUint32(8, true), name: undefined };
     case Command.NewCtxNamed:
       if (short(NAME_OFFSET + NAME_BYTES)) return tooShort();
       return parseNamed(view.getUint32(8, true), bytes.subarray(NAME_OFFSET, NAME_OFFSET + NAME_BYTES));
@@ -113,8 +118,6 @@ export function parseCommand(bytes: Uint8Array): ParsedCommand {
     case Command.SendForeignId:
       if (short(SEND_BYTES)) return tooShort();
       return parseSend(view, bytes, type === Command.SendForeignId);
-    case Command.NewCtx:
-      return refused(Response.InvalidCmd, 'a context without a name: this device has no default server');
     case Command.NewDmabuf:
     case Command.DmabufSync:
       return refused(Response.InvalidCmd, 'a dmabuf, which this device cannot make');

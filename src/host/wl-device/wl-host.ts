@@ -8,6 +8,8 @@ import { OwnedFd } from '../../system/fd.js';
 import { native } from '../../system/native.js';
 
 export interface WlHost {
+  /** Whose a context is that is asked for without a name; undefined: nobody's. */
+  readonly defaultServer: string | undefined;
   /** A connection to this VM's server of that name, the caller's. Throws as connect(2) does: ENOENT where it has none. */
   connect(name: string): OwnedFd;
   /** Memory for NEW_ALLOC, whole pages, the caller's; or why not. */
@@ -21,6 +23,8 @@ export interface VmResourcesOptions {
   readonly directory: string;
   /** Those of them that the guest may reach. */
   readonly servers: ReadonlySet<string>;
+  /** The one of a context without a name. Default: there is none. */
+  readonly defaultServer?: string | undefined;
   /** Bytes of memory that the guest may make itself, for as long as it is held anywhere. */
   readonly allocBytes: number;
   /** Receives one line an event that the VM caused. */
@@ -34,6 +38,10 @@ export class VmResources implements WlHost {
   constructor(private readonly options: VmResourcesOptions) {
     const { allocBytes } = options;
     this.#memory = new Budget({ bytes: allocBytes, requestLimit: allocBytes });
+  }
+
+  get defaultServer(): string | undefined {
+    return this.options.defaultServer;
   }
 
   /** Bytes that the guest has made and that are still held. */

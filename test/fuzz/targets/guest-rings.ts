@@ -45,6 +45,7 @@ export const guestRings: Target = {
     let faults = 0;
     const device = new WlDevice(
       {
+        defaultServer: undefined,
         connect: name => servers.connect(name),
         allocate(bytes) {
           if (granted + bytes > WL_LIMITS.allocBytes) return { status: Status.OverBudget, reason: 'over' };

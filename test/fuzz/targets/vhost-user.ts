@@ -72,6 +72,7 @@ export const vhostUser: Target = {
     let ended = 0;
     const kicks: OwnedFd[] = [];
     const host: WlHost = {
+      defaultServer: undefined,
       connect: name => servers.connect(name),
       allocate(bytes) {
         if (granted + bytes > WL_LIMITS.allocBytes) return { status: Status.OverBudget, reason: 'over' };

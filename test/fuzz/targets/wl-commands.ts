@@ -38,6 +38,7 @@ export const wlCommands: Target = {
     let nextOffset = 0;
     let granted = 0;
     const host: WlHost = {
+      defaultServer: SERVER_NAMES[0],
       connect(name) {
         if (name !== 'plain')
           throw Object.assign(new Error('no such server'), { code: name === 'gone' ? 'ECONNREFUSED' : 'ENOENT' });
@@ -148,7 +149,7 @@ export const wlCommands: Target = {
           break;
         case 2: {
           const bytes = new Uint8Array(64);
-          bytes.set(words(Command.NewCtxNamed, 0, newId()));
+          bytes.set(words(draw.oneIn(8) ? Command.NewCtx : Command.NewCtxNamed, 0, newId()));
           bytes.set(Buffer.from(draw.pick(SERVER_NAMES)).subarray(0, 32), 28);
           command(bytes);
           break;

@@ -83,6 +83,33 @@ for (const options of [
   });
 }
 
+withHouse(
+  t,
+  'a context without a name is of the default server, as any other is',
+  {},
+  async (t, house) => {
+    const guest = await house.guest();
+    // crosvm's drivers say no more than they have to.
+    for (const [id, words] of [
+      [1, [0, 0, 0, 0, 0]],
+      [2, []],
+    ] as const) {
+      const made = await guest.make(numbers(Command.NewCtx, 0, id, ...words));
+      t.match(made, { id, flags: READ | WRITE, pfn: NO_PFN, size: 0 });
+    }
+    await eventually('the server to see both', () => house.connections.length === 2);
+    t.same(
+      house.connections.map(({ name }) => name),
+      ['plain', 'plain'],
+    );
+    t.equal(await guest.send(2, Buffer.from('hello')), Response.Ok);
+    await eventually('what it says', () => String(house.connections[1]!.data) === 'hello');
+    t.equal(await guest.type(numbers(Command.NewCtx, 0, 1)), Response.InvalidId, 'an id that is there');
+    t.equal(await guest.type(numbers(Command.NewCtx, 0)), Response.Err, 'none at all');
+  },
+  'plain',
+);
+
 withHouse(t, 'what is not offered is refused', {}, async (t, house) => {
   const guest = await house.guest();
   t.equal(
@@ -95,7 +122,7 @@ withHouse(t, 'what is not offered is refused', {}, async (t, house) => {
   for (const name of ['', '../plain', '.', 'x'.repeat(32), Buffer.from([0xff, 0xfe])]) {
     t.equal(await guest.make(contextCommand(1, name)), Response.InvalidId, JSON.stringify(name));
   }
-  t.equal(await guest.type(numbers(Command.NewCtx, 0, 1)), Response.InvalidCmd);
+  t.equal(await guest.type(numbers(Command.NewCtx, 0, 1)), Response.InvalidCmd, 'a context without a name');
   t.equal(
     await guest.type(numbers(Command.NewDmabuf, 0, 1, 0, 0, 0, 0, 64, 64, 0, 0, 0, 0, 0, 0, 0)),
     Response.InvalidCmd,

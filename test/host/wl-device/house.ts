@@ -19,9 +19,10 @@ export function withHouse(
   name: string,
   limits: Partial<WlLimits>,
   body: (t: Test, house: House) => Promise<void>,
+  defaultServer?: string,
 ): void {
   t.test(name, async t => {
-    const house = new House(limits);
+    const house = new House(limits, defaultServer);
     try {
       await body(t, house);
     } finally {
@@ -42,7 +43,7 @@ export class House {
   readonly #frontEnds: TestFrontEnd[] = [];
   readonly path: string;
 
-  constructor(limits: Partial<WlLimits> = {}) {
+  constructor(limits: Partial<WlLimits> = {}, defaultServer?: string) {
     // Made at first use, and kept by the process.
     native.close(native.createTmpfs(4096));
     this.holdings = new Holdings();
@@ -65,6 +66,7 @@ export class House {
       socket: new OwnedFd(native.listenUnix(this.path, 8)),
       directory: this.directory,
       servers: new Set(['plain', 'gone']),
+      defaultServer,
       limits: { allocBytes: 2 ** 20, ...limits },
       log: line => this.lines.push(line),
     });
