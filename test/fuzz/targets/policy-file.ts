@@ -73,8 +73,20 @@ export const policyFile: Target = {
         )?.[0] ?? 'else',
       ];
     }
-    const { memory, buffer, timeShare, clients, objects, globals, appId, shadow, cursor, limits, origins, ...switches } =
-      policy;
+    const {
+      memory,
+      buffer,
+      timeShare,
+      clients,
+      objects,
+      globals,
+      appId,
+      shadow,
+      cursor,
+      limits,
+      origins,
+      ...switches
+    } = policy;
     for (const [what, place] of origins) {
       if (!/^[^\n]+:\d+$/.test(place)) throw new Error(`${what} is said at ${place}`);
     }
