@@ -24,6 +24,7 @@ import type { Chains } from './chain.js';
 import { FreeIds, Rows } from './pass-rows.js';
 import { Word } from './pass-words.js';
 import { PassTypes, type PassRules } from './pass-types.js';
+import type { RelayRules } from './rules.js';
 
 /**
  * Whether relays have a pass unless their rules say otherwise: `VIRTWL_RELAY` (native, typescript) if set.
@@ -107,4 +108,12 @@ export class Pass {
     this.words[word] = NOTHING_TAKEN;
     return taken === TO_BE_TAKEN ? native.passTake(this.#id, way, fds) : taken;
   }
+}
+
+/** The pass of a connection with these rules; none where somebody wants to see every message. */
+export function passOf({ native, trace, pace, order, frameDamage = 0 }: RelayRules, chains: Chains): Pass | undefined {
+  if (!(native ?? passesByDefault()) || trace !== undefined) return undefined;
+  if (pace !== undefined && pace.ledger === undefined) return undefined;
+  const ordered = order !== undefined && (order.isDependent('wl_callback') || order.isNeeded('wl_callback'));
+  return new Pass(chains, { ledger: pace?.ledger, syncs: chains.ignoreSyncs && !ordered, frameDamage });
 }

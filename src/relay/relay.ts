@@ -23,7 +23,7 @@ import { Chains } from './chain.js';
 import { Events, Question } from './events.js';
 import type { Inert, RelayObject } from './object-map.js';
 import { Objects } from './objects.js';
-import { Pass, passesByDefault } from './pass.js';
+import { passOf, type Pass } from './pass.js';
 import { Word } from './pass-words.js';
 import { Requests } from './requests.js';
 import { positional, type SendValues } from './sent-values.js';
@@ -391,12 +391,4 @@ export class Relay extends EventEmitter<RelayEvents> {
       this.fail(new ProtocolError(1, WlDisplayError.invalid_method, error.message));
     } else this.fail(new ProtocolError(1, WlDisplayError.implementation, `virtwl: ${error.message}`));
   }
-}
-
-/** None where somebody wants to see every message. */
-function passOf({ native, trace, pace, order, frameDamage = 0 }: RelayRules, chains: Chains): Pass | undefined {
-  if (!(native ?? passesByDefault()) || trace !== undefined) return undefined;
-  if (pace !== undefined && pace.ledger === undefined) return undefined;
-  const ordered = order !== undefined && (order.isDependent('wl_callback') || order.isNeeded('wl_callback'));
-  return new Pass(chains, { ledger: pace?.ledger, syncs: chains.ignoreSyncs && !ordered, frameDamage });
 }

@@ -65,10 +65,7 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
   #intake: ((fds: number[]) => number | undefined) | undefined;
   #busy: { readonly words: Int32Array; readonly word: number } | undefined;
 
-  /**
-   * Takes ownership of a connected, non-blocking descriptor, also when it throws.
-   * @param what what messages call it: "the socket"
-   */
+  /** Takes ownership of a connected, non-blocking descriptor, also when it throws. `what`: what messages call it. */
   constructor(
     protected readonly fd: OwnedFd,
     limits: StreamLimits,
