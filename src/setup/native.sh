@@ -147,6 +147,8 @@ ln -sfn ../../test "$stage/test"
 # The newest source must not be newer than the result, also when a file is saved while the compiler runs.
 started=build/$name/.started
 touch "$started"
+# node-gyp takes what npm's own settings say before what it is told, and npm hands those to its scripts.
+unset npm_config_nodedir NPM_CONFIG_NODEDIR npm_config_arch npm_config_target
 # What follows "--" goes to gyp, and to make as well were both one command.
 if ! (cd "$stage" && node "$gyp" configure --nodedir="$nodedir" --arch="$arch" --release -- -Dsanitize="$sanitize" \
   -Dtests="$tests" -Dfortify="$fortify" &&

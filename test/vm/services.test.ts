@@ -217,7 +217,7 @@ t.test('the host', async t => {
   );
   t.match(
     await root(desk, 'virtwl status'),
-    /virtwl broker, process \d+: answers[^]*virtwl host of VM "work", process \d+: answers/,
+    /virtwl broker, process \d+: waiting for a compositor[^]*virtwl host of VM "work", process \d+: waiting for the VMM/,
     'both tell root how they are',
   );
   for (const service of services) {
