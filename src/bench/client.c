@@ -45,6 +45,8 @@ static const char* const mode_names[] = {"sync", "full", "small", "newpool", "st
 #define MAX_CLIENTS 1000
 /* How long all windows may take to open, or all clients to end beyond their time, in seconds. */
 #define PATIENCE 90
+/* A frame or round trip that took longer, in microseconds, is counted as slow: a person may notice some of them in a row. */
+#define SLOW_US 1000
 /* How often the others are looked after, in microseconds. */
 #define LOOK_US 10000
 
@@ -236,14 +238,16 @@ static void print_results(const struct options* options, int failed) {
   }
   qsort(shared->samples, count, sizeof(float), compare_floats);
   const float* at = shared->samples;
+  size_t slow = 0;
+  while (slow < count && at[count - 1 - slow] > SLOW_US) slow++;
   const struct result* beside = &shared->results[MAX_CLIENTS];
   printf(
       "{\"mode\":\"%s\",\"width\":%d,\"height\":%d,\"frames\":%u,\"seconds\":%.3f,\"fps\":%.1f,"
-      "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"buffers\":%d,"
+      "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"slow\":%zu,\"buffers\":%d,"
       "\"before\":%u,\"cpu_us\":%.0f,\"first_frame\":%.6f,"
       "\"clients\":%d,\"failed\":%d,\"least_fps\":%.1f,\"beside_fps\":%.1f}\n",
       mode_names[options->mode], options->width, options->height, sum.frames, sum.seconds, fps, at[count / 2],
-      at[count * 9 / 10], at[count * 99 / 100], at[count - 1], sum.buffers, sum.before, sum.cpu_us,
+      at[count * 9 / 10], at[count * 99 / 100], at[count - 1], slow, sum.buffers, sum.before, sum.cpu_us,
       shared->results[0].first_frame, options->clients, failed, least,
       beside->frames ? beside->frames / beside->seconds : 0);
 }

@@ -32,6 +32,8 @@ export interface Measurement {
   readonly p90_us: number;
   readonly p99_us: number;
   readonly max_us: number;
+  /** Of the C client: how many took over 1 ms. */
+  readonly slow?: number;
   /** How many buffers it came to use; 0 in a mode without lasting ones. */
   readonly buffers: number;
   /** How many frames it drew before those that were measured. */

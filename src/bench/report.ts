@@ -52,6 +52,13 @@ function formatValues(cells: readonly Cell[], cases: readonly Case[], systems: r
       const [p50, p99] = [value(cells, what, system, P50), value(cells, what, system, P99)];
       return p50 === undefined || p99 === undefined ? undefined : `${milliseconds(p50)} / ${milliseconds(p99)}`;
     });
+    if (what.mode === 'flood') {
+      // Of a way that is slower, fewer round trips are there to be late: a percentile alone says little.
+      row('  over 1 ms, a second', system => {
+        const slow = value(cells, what, system, { of: round => round.slow && round.slow / round.seconds });
+        return slow === undefined ? undefined : number(slow);
+      });
+    }
     if (what.mode === 'clients') {
       row('  clients that failed', system => {
         const failed = value(cells, what, system, { of: round => round.failed });

@@ -1,10 +1,11 @@
 /** The tables of the benchmark, from numbers that were made up. */
 import t from 'tap';
 import { formatReport } from '../../src/bench/report.js';
-import { cell, HD } from './measured.js';
+import { cell, HD, UHD } from './measured.js';
 
 const small = { mode: 'small', size: HD } as const;
 const crowd = { mode: 'clients', size: '64x64', clients: 500 } as const;
+const flood = { mode: 'flood', size: UHD } as const;
 const use = { cpu_us: 0, faults: 0, fds: 0, mappings: 0 };
 
 const cells = [
@@ -20,6 +21,8 @@ const cells = [
     },
   }),
   { ...cell(small, 'drawn', []), failure: 'no such socket' },
+  cell(flood, 'direct', [50], { slow: 300, seconds: 3 }),
+  cell(flood, 'warm', [5000], { slow: 80, seconds: 2 }),
   cell(crowd, 'warm', [700], { failed: 97, clients: 500, complaint: 'too many slabs' }),
 ];
 const text = formatReport(cells);
@@ -44,6 +47,11 @@ t.test('rates, and the middle and the slowest hundredth of a frame below them', 
     'failed',
   ]);
   t.same(row('', 'p50 / p99, ms').slice(1, 4), ['0.10 / 0.90', '0.00 / 0.00', '0.40 / 12']);
+  t.end();
+});
+
+t.test('how often a round trip beside a flood was late, each second', t => {
+  t.same(row('', 'over 1 ms, a second').slice(1), ['100', '-', '40', '-']);
   t.end();
 });
 
