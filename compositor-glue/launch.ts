@@ -4,21 +4,25 @@
  * that appears is taken for theirs only if it was made by their process.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { constants as system } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { OwnedFd } from '../src/system/fd.js';
 import { native } from '../src/system/native.js';
 import { makeRuntimeDirectory } from '../src/system/runtime-directory.js';
+import { asOrdinaryUser, endGroup, endingWithUs, endOf, requireProgram } from './ordinary-user.js';
+import { lackOfScreen } from './screen-hardware.js';
 
 /** How long a compositor may take to make its socket, in milliseconds: a cold start in an emulated VM takes 20 s. */
 export const DEFAULT_START_TIMEOUT_MS = 60_000;
 /** How often the runtime directory is read while waiting, in milliseconds. */
 const LOOK_INTERVAL_MS = 30;
-/** Whom a compositor runs as when we are root: the first ordinary user of a Debian system. */
-const ORDINARY_UID = 1000;
-/** Time between SIGTERM and SIGKILL at the end, in milliseconds. */
-const STOP_TIMEOUT_MS = 3_000;
+/**
+ * How long it may go without a socket until a GPU or seat that is missing is told, in milliseconds: wlroots waits ten
+ * seconds for a GPU before it says anything, and a compositor that needs none is there before.
+ */
+const LACK_IS_TOLD_MS = 2_000;
+/** What helps where there is nothing to show a picture on. */
+const WITHOUT_SCREEN = '"virtwl compositor --headless" needs neither, and --vnc shows its picture';
 
 export interface LaunchOptions {
   /** The compositor and its arguments. */
@@ -26,6 +30,8 @@ export interface LaunchOptions {
   /** Added to our own environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly startTimeoutMs?: number;
+  /** Gets a sentence where it seems to wait for a GPU or a seat that this machine has not. */
+  readonly warn?: (text: string) => void;
   /** Where its output goes. Default: `inherit`. */
   readonly output?: 'inherit' | 'ignore' | number;
 }
@@ -63,88 +69,35 @@ export async function launchCompositor(options: LaunchOptions): Promise<Composit
   const given = process.env.XDG_RUNTIME_DIR;
   const runtimeDir = given ?? makeRuntimeDirectory('compositor');
   const output = options.output ?? 'inherit';
+  const env = { ...process.env, XDG_RUNTIME_DIR: runtimeDir, ...options.env };
   const child = spawn(command[0]!, command.slice(1), {
-    env: { ...process.env, XDG_RUNTIME_DIR: runtimeDir, ...options.env },
+    env,
     stdio: ['ignore', output, output],
     // A process group of its own, to recognise its socket by and to end all of it.
     detached: true,
   });
-  const ended = new Promise<number>(resolve => {
-    child.once('error', () => resolve(127));
-    child.once('exit', (code, signal) => resolve(code ?? 128 + system.signals[signal!]));
-  });
+  const ended = endOf(child);
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>
     (stopping ??= endGroup(child, ended).then(() => {
       if (given === undefined) rmSync(runtimeDir, { recursive: true, force: true });
     }));
 
+  const lack = lackOfScreen(env);
+  const timer = setTimeout(() => {
+    if (lack !== undefined) options.warn?.(`${program} has no socket yet: ${lack}; ${WITHOUT_SCREEN}`);
+  }, LACK_IS_TOLD_MS);
   try {
-    const display = await socketOf(
-      child,
-      ended,
-      runtimeDir,
-      program,
-      options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
-    );
+    const timeout = options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS;
+    const display = await socketOf(child, ended, runtimeDir, program, timeout);
     return { display, runtimeDir, process: child, ended, stop };
   } catch (error) {
     await stop();
-    throw error;
+    if (lack === undefined) throw error;
+    throw new Error(`${(error as Error).message}: ${lack}; ${WITHOUT_SCREEN}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
-}
-
-/** The command as it must be for root: through bubblewrap, as an ordinary user of a namespace with the same files. */
-export function asOrdinaryUser(command: readonly string[]): string[] {
-  if (process.getuid?.() !== 0) return [...command];
-  requireProgram(
-    'bwrap',
-    'compositors refuse to run as root; either start this as another user or: apt-get install bubblewrap',
-  );
-  const id = String(ORDINARY_UID);
-  return [
-    'bwrap',
-    '--unshare-user',
-    '--uid',
-    id,
-    '--gid',
-    id,
-    '--dev-bind',
-    '/',
-    '/',
-    '--die-with-parent',
-    '--',
-    ...command,
-  ];
-}
-
-/**
- * The command such that the kernel ends it when we are killed: a compositor without its glue would keep screen and
- * keyboard, and the one that is started in its place would get neither. bwrap sees to that by itself. setpriv is a part
- * of util-linux; where there is none, the compositor stays.
- */
-function endingWithUs(command: readonly string[]): string[] {
-  if (command[0] === 'bwrap' || !hasProgram('setpriv')) return [...command];
-  return ['setpriv', '--pdeathsig', 'KILL', '--', ...command];
-}
-
-function requireProgram(program: string, advice: string): void {
-  if (hasProgram(program)) return;
-  throw Object.assign(new Error(`there is no program "${program}" here: ${advice}`), { code: 'ENOENT' });
-}
-
-function hasProgram(program: string): boolean {
-  const places = program.includes('/')
-    ? [program]
-    : (process.env.PATH ?? '').split(delimiter).map(dir => join(dir, program));
-  return places.some(place => {
-    try {
-      accessSync(place, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
 
 async function socketOf(
@@ -184,24 +137,5 @@ function listensIn(path: string, group: number): boolean {
     return false;
   } finally {
     socket.close();
-  }
-}
-
-async function endGroup(child: ChildProcess, ended: Promise<number>): Promise<void> {
-  const group = child.pid;
-  if (group === undefined) return;
-  signalGroup(group, 'SIGTERM');
-  const timer = setTimeout(() => signalGroup(group, 'SIGKILL'), STOP_TIMEOUT_MS);
-  await ended;
-  clearTimeout(timer);
-  // What it started and left behind.
-  signalGroup(group, 'SIGKILL');
-}
-
-function signalGroup(group: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-group, signal);
-  } catch {
-    // all gone
   }
 }

@@ -4,7 +4,8 @@
 import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { asOrdinaryUser, HEADLESS } from '../../compositor-glue/launch.js';
+import { HEADLESS } from '../../compositor-glue/launch.js';
+import { asOrdinaryUser } from '../../compositor-glue/ordinary-user.js';
 import { Running, waitFor } from './processes.js';
 
 /** sway needs about one second on a slow machine. In milliseconds. */

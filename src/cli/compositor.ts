@@ -9,6 +9,7 @@ import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/p
 import { SecurityContexts } from '../../compositor-glue/security-context.js';
 import { SparePointers } from '../../compositor-glue/spare-pointer.js';
 import { DEFAULT_VM_SHARE, shareOf } from '../../compositor-glue/vm-account.js';
+import { requireVncServer, showPlace, startVncServer, type VncServer } from '../../compositor-glue/vnc-server.js';
 import { processCounters } from '../observe/native-counters.js';
 import { isoTime } from '../observe/clock-time.js';
 import type { StateReport } from '../observe/status-report.js';
@@ -22,10 +23,12 @@ import { answerFor } from './answers.js';
 import { DEVICE_OPTIONS } from './device-options.js';
 import { addOptions, BYTES, flag, optional, PATH, TEXT, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
+import { mistakeIn, VNC_OPTIONS, whoMayLook } from './vnc-options.js';
 
 const OPTIONS = {
   attach: optional('--attach <path>', 'serve on a compositor that runs already, by its Wayland socket', TEXT),
   headless: flag('--headless', 'start it without GPU, seat and screen'),
+  ...VNC_OPTIONS,
   policy: optional('--policy <dir>', 'directory of policy files, one per client VM (see docs/policy.md)', PATH),
   vmShare: optional(
     '--vm-share <size>',
@@ -54,19 +57,23 @@ export function register(program: Command): void {
       if ((options.attach === undefined) === (command.length === 0)) {
         program.error('error: give either a compositor to start (after --) or --attach PATH', { exitCode: 2 });
       }
+      const mistake = mistakeIn(options);
+      if (mistake !== undefined) program.error(`error: ${mistake}`, { exitCode: 2 });
       const log = processLog.log('glue');
       const policiesOf = (memory: number): Policies => {
         const base = { ...DEFAULT_POLICY, memory };
         return options.policy === undefined ? Policies.uniform(base) : readPolicies(options.policy, base);
       };
       // What is wrong with them is told before anything is started.
+      if (options.vnc !== undefined) requireVncServer();
       passesByDefault();
       let policies = policiesOf(options.vmShare ?? DEFAULT_VM_SHARE);
       const device = openDevice(options);
       if (options.vmShare === undefined) policies = policiesOf(await shareOfBudget(device, log));
       let compositor: Compositor | undefined;
       if (options.attach === undefined) {
-        compositor = await launchCompositor({ command, env: options.headless === true ? HEADLESS : {} });
+        const env = options.headless === true ? HEADLESS : {};
+        compositor = await launchCompositor({ command, env, warn: text => log.warning(text) });
       }
       const display = compositor?.display ?? options.attach!;
       const contexts = await SecurityContexts.connect(display).catch(async (error: Error) => {
@@ -75,6 +82,11 @@ export function register(program: Command): void {
           `no compositor answers at ${display}: ${error.message}; is this its Wayland socket, and does it run as a user who ` +
             'lets you connect?',
         );
+      });
+      const vnc = await serveVnc(options, display).catch(async (error: Error) => {
+        contexts?.close();
+        await compositor?.stop();
+        throw error;
       });
       log.info(
         contexts
@@ -140,6 +152,7 @@ export function register(program: Command): void {
         liveness.close();
         spares.close();
         contexts?.close();
+        await vnc?.stop();
         await compositor?.stop();
         device.close();
       };
@@ -165,6 +178,26 @@ export function register(program: Command): void {
       setTimeout(() => process.exit(), 1_500).unref();
     });
   addOptions(compositor, OPTIONS);
+}
+
+/** Shows the compositor's picture by VNC, where that is asked for. Its end costs nothing else. */
+async function serveVnc(options: CompositorOptions, display: string): Promise<VncServer | undefined> {
+  const { vnc: place, vncConfig: config, vncViewOnly: viewOnly } = options;
+  if (place === undefined) return undefined;
+  const log = processLog.log('vnc');
+  const server = await startVncServer({ place, display, config, viewOnly, log });
+  log.warning(`the picture is at ${showPlace(place)}, ${whoMayLook({ ...options, vnc: place })}`);
+  let stopping = false;
+  void server.ended.then(status => {
+    if (!stopping) log.warning(`wayvnc ended with status ${status}: the picture is no longer at ${showPlace(place)}`);
+  });
+  return {
+    ended: server.ended,
+    stop: () => {
+      stopping = true;
+      return server.stop();
+    },
+  };
 }
 
 /** What this process waits for, if it does. */

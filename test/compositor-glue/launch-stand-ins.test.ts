@@ -4,7 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { asOrdinaryUser, launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
+import { launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
+import { asOrdinaryUser } from '../../compositor-glue/ordinary-user.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
 
