@@ -2,7 +2,7 @@
  * wayvnc beside the compositor: whoever connects by VNC sees its output, and types. It is a Wayland client like any
  * other, of the compositor's user; it ends with us, and what it prints becomes our log.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -99,12 +99,14 @@ export async function startVncServer(options: VncServerOptions): Promise<VncServ
 
 function wayvncArguments({ place, config, viewOnly }: VncServerOptions, runtimeDir: string): string[] {
   // From 0.6 on it has a control socket, of which there is one in a runtime directory unless it is named.
-  const help = execFileSync('wayvnc', ['--help'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const { stdout: help } = spawnSync('wayvnc', ['--help'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   const control = join(runtimeDir, `virtwl-wayvnc-${place.port}`);
   return [
     ...(help.includes('--socket=') ? [`--socket=${control}`] : []),
     ...(config === undefined ? [] : [`--config=${config}`]),
     ...(viewOnly === true ? ['--disable-input'] : []),
+    // From 0.8 on a viewer that is resized resizes a headless output.
+    ...(viewOnly === true && help.includes('--disable-resizing') ? ['--disable-resizing'] : []),
     place.address,
     String(place.port),
   ];

@@ -186,7 +186,8 @@ async function serveVnc(options: CompositorOptions, display: string): Promise<Vn
   if (place === undefined) return undefined;
   const log = processLog.log('vnc');
   const server = await startVncServer({ place, display, config, viewOnly, log });
-  log.warning(`the picture is at ${showPlace(place)}, ${whoMayLook({ ...options, vnc: place })}`);
+  const { text, open } = whoMayLook({ ...options, vnc: place });
+  log.write(open ? 'warning' : 'info', `the picture is at ${showPlace(place)}, ${text}`);
   let stopping = false;
   void server.ended.then(status => {
     if (!stopping) log.warning(`wayvnc ended with status ${status}: the picture is no longer at ${showPlace(place)}`);

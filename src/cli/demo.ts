@@ -2,7 +2,9 @@
 import type { Command } from 'commander';
 import { runDemoWithVms } from '../demo/demo-vms.js';
 import { runDemo } from '../demo/demo.js';
+import { showPlace } from '../../compositor-glue/vnc-server.js';
 import { addOptions, COUNT, flag, optional, TEXT, type Values } from './option.js';
+import { mistakeIn, vncOption } from './vnc-options.js';
 
 /** Two seconds at an output's 60 frames a second. */
 const DEFAULT_FRAMES = 120;
@@ -17,6 +19,7 @@ const OPTIONS = {
     `frames to draw and check (default: ${DEFAULT_FRAMES}, with --vms ${DEFAULT_VM_FRAMES})`,
     COUNT,
   ),
+  vnc: vncOption('leave the desktop up, to be looked at by VNC, until Ctrl-C'),
   verbose: flag('-v, --verbose', 'show what every part prints'),
 } as const;
 
@@ -32,6 +35,8 @@ export function register(program: Command): void {
         'inside the compositor VM.',
     )
     .action(async (options: Values<typeof OPTIONS>) => {
+      const mistake = options.vnc !== undefined && options.vms ? '--vnc is for the desktop without VMs' : mistakeIn(options);
+      if (mistake !== undefined) program.error(`error: ${mistake}`, { exitCode: 2 });
       const abort = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort.abort());
       const { vms } = options;
@@ -40,6 +45,7 @@ export function register(program: Command): void {
         frames: options.frames ?? (vms ? DEFAULT_VM_FRAMES : DEFAULT_FRAMES),
         say: line => process.stdout.write(`${line}\n`),
         log: options.verbose ? (part, line) => process.stderr.write(`  [${part}] ${line}\n`) : undefined,
+        vnc: options.vnc === undefined ? undefined : showPlace(options.vnc),
         signal: abort.signal,
       });
     });

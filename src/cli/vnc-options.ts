@@ -1,5 +1,5 @@
 /** The options by which `virtwl compositor` and `virtwl demo` show a picture by VNC, and where that may be. */
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { InvalidArgumentError } from 'commander';
 import { showPlace, type VncPlace } from '../../compositor-glue/vnc-server.js';
@@ -60,6 +60,13 @@ export function mistakeIn({ vnc, vncViewOnly, vncConfig }: VncValues): string | 
   if (vnc === undefined) {
     return vncViewOnly === undefined && vncConfig === undefined ? undefined : '--vnc-... needs --vnc';
   }
+  if (vncConfig !== undefined) {
+    try {
+      accessSync(vncConfig, constants.R_OK);
+    } catch (error) {
+      return `--vnc-config cannot be read: ${(error as Error).message}`;
+    }
+  }
   if (vncConfig === undefined && !isLoopback(vnc)) {
     return (
       `other machines may reach ${vnc.address}, and by itself wayvnc lets everybody in: ` +
@@ -69,13 +76,15 @@ export function mistakeIn({ vnc, vncViewOnly, vncConfig }: VncValues): string | 
   return undefined;
 }
 
-/** Who can come in, for the log. */
-export function whoMayLook({ vnc, vncViewOnly, vncConfig }: VncValues & { readonly vnc: VncPlace }): string {
+/** Who can come in, for the log, and whether that is anybody who can reach this machine. */
+export function whoMayLook(options: VncValues & { readonly vnc: VncPlace }): { text: string; open: boolean } {
+  const { vnc, vncViewOnly, vncConfig } = options;
   if (vncConfig !== undefined && /^\s*enable_auth\s*=\s*true\s*$/m.test(readFileSync(vncConfig, 'utf8'))) {
-    return 'whom its configuration lets in';
+    return { text: 'for whom its configuration lets in', open: false };
   }
-  const who = isLoopback(vnc) ? 'every user of this machine' : 'everybody who reaches that address';
-  return `without a password: ${who} can look${vncViewOnly === true ? '' : ' and type'}`;
+  const open = !isLoopback(vnc);
+  const who = open ? 'everybody who reaches that address' : 'every user of this machine';
+  return { text: `without a password: ${who} can look${vncViewOnly === true ? '' : ' and type'}`, open };
 }
 
 function isLoopback({ address }: VncPlace): boolean {

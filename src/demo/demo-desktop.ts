@@ -35,15 +35,31 @@ focus_follows_mouse no
 seat * hide_cursor 1
 for_window [app_id=".*"] floating enable
 for_window [app_id="^foot$"] resize set 598 652, move position 27 33
+for_window [app_id="^virtwl-status$"] resize set 598 652, move position 655 33
 for_window [app_id="^virtwl-frames$"] border normal 3, move position 655 33
 `;
 }
 
 /** The terminal, as it is run in its VM: unmodified, with a text instead of a shell. */
 export function terminalCommand(text: string): string[] {
+  // The text is an argument, so that nothing in it is a command.
+  const shown = ['sh', '-c', 'printf "\\033[?25l%b" "$1"; exec sleep 1000000', 'sh', text];
+  return terminal({ title: 'foot', fontSize: 11.5 }, shown);
+}
+
+/** A terminal that shows what each process of this user does, again and again. */
+export function statusCommand(virtwl: readonly string[]): string[] {
+  const options = { title: 'virtwl status --watch', appId: 'virtwl-status', fontSize: 7.5 };
+  return terminal(options, [...virtwl, 'status', '--watch']);
+}
+
+function terminal(
+  { title, appId = 'foot', fontSize }: { title: string; appId?: string; fontSize: number },
+  command: readonly string[],
+): string[] {
   const hex = (colour: number): string => colour.toString(16).padStart(6, '0');
   const options = {
-    font: 'DejaVu Sans Mono:size=11.5',
+    font: `DejaVu Sans Mono:size=${fontSize}`,
     pad: '18x14',
     'colors.background': hex(TERMINAL.background),
     'colors.foreground': hex(TERMINAL.foreground),
@@ -52,10 +68,9 @@ export function terminalCommand(text: string): string[] {
     'cursor.blink': 'no',
   };
   return [
-    ...['foot', '--config=/dev/null', '--title=foot', '--log-level=error'],
+    ...['foot', '--config=/dev/null', `--title=${title}`, `--app-id=${appId}`, '--log-level=error'],
     ...Object.entries(options).map(([name, value]) => `--override=${name}=${value}`),
-    // The text is an argument, so that nothing in it is a command.
-    ...['sh', '-c', 'printf "\\033[?25l%b" "$1"; exec sleep 1000000', 'sh', text],
+    ...command,
   ];
 }
 
@@ -90,6 +105,12 @@ export const LOOPBACK_TEXT = text(
   'one client VM',
   'a third VM',
   "This is loopback: directories of Unix sockets stand\nfor the VMs' virtio_wl devices.",
+);
+/** The same where it stays up to be looked at. */
+export const LOOKED_AT_TEXT = text(
+  'one client VM',
+  'a third VM',
+  "When it has finished, virtwl status takes its place.\n\nThis is loopback: directories of Unix sockets stand\nfor the VMs' virtio_wl devices.",
 );
 export const VMS_TEXT = text(
   'one VM',

@@ -9,6 +9,7 @@ import { TERMINAL } from './demo-desktop.js';
 /** The app ids of the demonstration's windows. */
 export const terminalWindow = (appId: string): boolean => appId === 'foot';
 export const framesWindow = (appId: string): boolean => appId === 'virtwl-frames';
+export const statusWindow = (appId: string): boolean => appId === 'virtwl-status';
 
 /** What is used here of a node of sway's tree (sway-ipc(7), GET_TREE). */
 export interface TreeNode {

@@ -14,17 +14,27 @@ import type { ReportJson } from '../frames/report.js';
 import { Capturer } from '../wayland-client/capture.js';
 import { Display } from '../wayland-client/display.js';
 import type { Rect } from '../wayland/rect.js';
-import { LoopbackStack } from './loopback-stack.js';
+import { LoopbackStack, VIRTWL } from './loopback-stack.js';
 import {
   APPLICATION_VM,
   FRAMES,
   FRAMES_VM,
+  LOOKED_AT_TEXT,
   LOOPBACK_TEXT,
   OUTPUT,
+  statusCommand,
   swayConfig,
   terminalCommand,
 } from './demo-desktop.js';
-import { findWindow, framesWindow, showsFrames, showsTerminal, terminalWindow, type TreeNode } from './demo-picture.js';
+import {
+  findWindow,
+  framesWindow,
+  showsFrames,
+  showsTerminal,
+  statusWindow,
+  terminalWindow,
+  type TreeNode,
+} from './demo-picture.js';
 
 /** How long a window may take to be on the picture, in milliseconds: a cold start on a slow, busy machine. */
 const WINDOW_TIMEOUT_MS = 60_000;
@@ -45,7 +55,9 @@ export interface DemoOptions {
   readonly say: (line: string) => void;
   /** Gets what the parts print; nobody by default. */
   readonly log?: ((part: string, line: string) => void) | undefined;
-  /** Ends it early, everything taken down. */
+  /** Where the desktop is shown by VNC, `ADDRESS:PORT`; it stays up then until `signal`. */
+  readonly vnc?: string | undefined;
+  /** Ends it early, everything taken down; where it is only looked at, that is no error. */
   readonly signal?: AbortSignal;
 }
 
@@ -65,6 +77,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
     writeFileSync(output, encodePng(picture));
     say(`picture: ${output}, ${picture.width}x${picture.height}, ${statSync(output).size} bytes, both windows on it`);
     await demo.finishFrames(frames);
+    if (options.vnc !== undefined) await demo.stayUp(options.vnc);
   } catch (error) {
     // The interruption itself has made something fail.
     throw options.signal?.aborted === true ? new Error('interrupted; everything is taken down again') : error;
@@ -95,7 +108,7 @@ class Demo {
   }
 
   async startStack(): Promise<void> {
-    const { say, log } = this.#options;
+    const { say, log, vnc } = this.#options;
     say('in loopback, so directories of Unix sockets stand for the virtio_wl devices of VMs:');
     say('host: a broker, and a host process each for three VMs; the compositor VM may have 1 GiB of memory');
     const directory = LoopbackStack.makeDirectory();
@@ -105,6 +118,10 @@ class Demo {
       directory,
       clients: [APPLICATION_VM, FRAMES_VM],
       compositor: { command: ['sway', '-c', config], headless: true },
+      // What "virtwl status" shows is this stack alone.
+      env: { VIRTWL_STATUS_DIR: join(directory, 'status') },
+      // It is for looking at: a terminal starts a shell for who types there, and this port has no password.
+      ...(vnc === undefined ? {} : { compositorArguments: ['--vnc', vnc, '--vnc-view-only'] }),
       ...(log === undefined ? {} : { log }),
     });
     say(
@@ -114,8 +131,9 @@ class Demo {
   }
 
   async startTerminal(): Promise<void> {
-    const { say } = this.#options;
-    const terminal = this.#run(APPLICATION_VM, 'foot', ['run', '--', ...terminalCommand(LOOPBACK_TEXT)]);
+    const { say, vnc } = this.#options;
+    const text = vnc === undefined ? LOOPBACK_TEXT : LOOKED_AT_TEXT;
+    const terminal = this.#run(APPLICATION_VM, 'foot', ['run', '--', ...terminalCommand(text)]);
     say(
       `VM "${APPLICATION_VM}": foot, unmodified, on a Wayland socket of "virtwl run", which copies what it draws, once`,
     );
@@ -157,6 +175,23 @@ class Demo {
       `"virtwl frames" ${frames.status} and gave no report. It said:\n  ${frames.errors.join('\n  ')}`,
       say,
     );
+  }
+
+  /** Leaves everything up, with a second window that lives, until it is interrupted. Fails when a part of it ends. */
+  async stayUp(vnc: string): Promise<void> {
+    const { say, signal } = this.#options;
+    const status = this.#run(FRAMES_VM, 'foot', ['run', '--', ...statusCommand([process.execPath, VIRTWL])]);
+    await this.#until('the window of "virtwl status"', status, async () => {
+      return (await this.#window(statusWindow)) !== undefined;
+    });
+    say(`look: vncviewer ${vnc.replace(/:(\d+)$/, '::$1')}; it is there until Ctrl-C`);
+    const interrupted = new Promise<undefined>(resolve => {
+      if (signal?.aborted === true) resolve(undefined);
+      signal?.addEventListener('abort', () => resolve(undefined), { once: true });
+    });
+    const parts = [...this.#stack!.parts.values()].map(async ({ name, ended }) => ended.then(() => name));
+    const gone = await Promise.race([interrupted, ...parts]);
+    if (gone !== undefined && signal?.aborted !== true) throw new Error(`the part "${gone}" has ended; --verbose tells more`);
   }
 
   async stop(): Promise<void> {

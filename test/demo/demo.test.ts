@@ -18,7 +18,9 @@ import { OUTPUT, TERMINAL } from '../../src/demo/demo-desktop.js';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
 import { decodePng } from '../../src/frames/picture.js';
 import { eventually } from '../eventually.js';
+import { freePort } from '../free-port.js';
 import { run, type Application } from '../loopback/applications.js';
+import { RfbClient } from '../rfb-client.js';
 
 t.setTimeout(180_000);
 
@@ -74,6 +76,27 @@ t.test('it leaves a picture with both windows on it', async t => {
   t.ok(count(colour => colour === TERMINAL.background) > 100_000, 'the terminal is on it');
   t.ok(count(colour => Math.abs((colour >>> 16) - (colour & 0xff)) >= 129) > 300_000, 'so are the frames');
   t.same(readdirSync(join(directory, 'tmp')), [], 'nothing else is left');
+});
+
+t.test('it stays up to be looked at', async t => {
+  const port = await freePort();
+  const { directory, demo: application } = demo(t, ['--frames', '3', '--vnc', `127.0.0.1:${port}`]);
+  await eventually('the address', () => application.output().includes(`look: vncviewer 127.0.0.1::${port}`), 90_000);
+  const client = await RfbClient.connect(t, port);
+  let picture = await client.capture();
+  t.match(picture, OUTPUT);
+  const halves = [0, 1].map(half => (pixel: number, at: number) =>
+    (pixel & 0xffffff) === TERMINAL.background && Math.floor(((at % OUTPUT.width) * 2) / OUTPUT.width) === half);
+  // The second terminal, which has taken the place of the frames, is drawn a moment after its window is there.
+  while (!halves.every(half => picture.pixels.filter(half).length > 100_000)) picture = await client.capture();
+  t.pass('both terminals are shown');
+  application.process.kill('SIGINT');
+  t.equal(await application.ended, 0, 'status 0');
+  t.match(application.output().toString(), /all of it worked, and is taken down again/);
+  t.same(readdirSync(join(directory, 'tmp')), [], 'nothing is left');
+
+  const vms = demo(t, ['--vms', '--vnc']).demo;
+  t.equal(await vms.ended, 2, 'of VMs it shows nothing');
 });
 
 t.test('it can be interrupted', async t => {

@@ -4,22 +4,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { startSway, type Sway } from '../compositors.js';
+import { freePort } from '../free-port.js';
 import { framesJson } from './run-frames.js';
 
 t.setTimeout(240_000);
-
-/** A TCP port of this machine that nobody has at the moment. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Runs a program beside the compositor until the end of the test. */
 function beside(t: Test, sway: Sway, command: string, ...args: string[]): void {
