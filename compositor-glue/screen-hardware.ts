@@ -6,7 +6,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** By one of these a compositor is told to show its picture elsewhere, or by which devices: it is believed. */
-const SAID_BY_ENVIRONMENT = ['WLR_BACKENDS', 'WLR_DRM_DEVICES', 'WAYLAND_DISPLAY', 'WAYLAND_SOCKET', 'DISPLAY'] as const;
+const SAID_BY_ENVIRONMENT = [
+  'WLR_BACKENDS',
+  'WLR_DRM_DEVICES',
+  'WAYLAND_DISPLAY',
+  'WAYLAND_SOCKET',
+  'DISPLAY',
+] as const;
 
 export interface ScreenPlaces {
   /** Where the kernel has its GPUs. */

@@ -130,12 +130,7 @@ function requireFree(place: VncPlace): Promise<void> {
   });
 }
 
-async function answers(
-  child: ChildProcess,
-  place: VncPlace,
-  ended: Promise<number>,
-  timeoutMs: number,
-): Promise<void> {
+async function answers(child: ChildProcess, place: VncPlace, ended: Promise<number>, timeoutMs: number): Promise<void> {
   let status: number | undefined;
   void ended.then(code => (status = code));
   for (const end = Date.now() + timeoutMs; Date.now() < end; await pause(LOOK_INTERVAL_MS)) {

@@ -50,7 +50,7 @@ export class RfbClient {
     const { width, height } = this.#picture;
     // 3 is FramebufferUpdateRequest; 0: not only what has changed.
     this.#socket.write(Buffer.from([3, 0, ...u16(0), ...u16(0), ...u16(width), ...u16(height)]));
-    for (let updated = false; !updated; ) {
+    for (let updated = false; !updated;) {
       const type = (await this.#read(1))[0];
       if (type === 0) updated = await this.#update();
       else if (type === 3) await this.#cutText();
@@ -77,7 +77,8 @@ export class RfbClient {
     if (version !== VERSION) throw new Error(`the VNC server speaks ${version}`);
     this.#socket.write(VERSION);
     const kinds = await this.#read((await this.#read(1))[0]!);
-    if (!kinds.includes(NO_SECURITY)) throw new Error(`the VNC server wants security of the kinds ${[...kinds].join()}`);
+    if (!kinds.includes(NO_SECURITY))
+      throw new Error(`the VNC server wants security of the kinds ${[...kinds].join()}`);
     this.#socket.write(Buffer.from([NO_SECURITY]));
     if ((await this.#read(4)).readUInt32BE() !== 0) throw new Error('the VNC server lets nobody in');
     this.#socket.write(Buffer.from([1])); // ClientInit: others may stay

@@ -35,7 +35,8 @@ export function register(program: Command): void {
         'inside the compositor VM.',
     )
     .action(async (options: Values<typeof OPTIONS>) => {
-      const mistake = options.vnc !== undefined && options.vms ? '--vnc is for the desktop without VMs' : mistakeIn(options);
+      const mistake =
+        options.vnc !== undefined && options.vms ? '--vnc is for the desktop without VMs' : mistakeIn(options);
       if (mistake !== undefined) program.error(`error: ${mistake}`, { exitCode: 2 });
       const abort = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort.abort());

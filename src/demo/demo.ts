@@ -191,7 +191,8 @@ class Demo {
     });
     const parts = [...this.#stack!.parts.values()].map(async ({ name, ended }) => ended.then(() => name));
     const gone = await Promise.race([interrupted, ...parts]);
-    if (gone !== undefined && signal?.aborted !== true) throw new Error(`the part "${gone}" has ended; --verbose tells more`);
+    if (gone !== undefined && signal?.aborted !== true)
+      throw new Error(`the part "${gone}" has ended; --verbose tells more`);
   }
 
   async stop(): Promise<void> {

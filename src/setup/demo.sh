@@ -5,7 +5,10 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 
 profile=demo
 for word in "$@"; do
-    [ "$word" != --vms ] || profile=demo-vms
+    case $word in
+    --vms) profile=demo-vms ;;
+    --vnc | --vnc=*) profile=demo-vnc ;;
+    esac
 done
 sh "$here/src/setup/prepare.sh" "$profile"
 exec node "$here/dist/bundle/cli/main.js" demo "$@"

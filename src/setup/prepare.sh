@@ -80,7 +80,7 @@ needs() {
     # node-gyp would fetch the headers from nodejs.org. Node's own builds bring them along; Debian's split them off.
     [ "$node_prefix" != /usr ] || echo "/usr/include/node/node.h libnode-dev"
     case $profile in
-    demo | bench | test)
+    demo | demo-vnc | bench | test)
         echo "sway sway"
         # sway refuses to run as root; bubblewrap runs it as another user.
         echo "bwrap bubblewrap"
@@ -109,7 +109,7 @@ needs() {
         ;;
     esac
     case $profile in
-    demo | test)
+    demo | demo-vnc | test)
         echo "foot foot"
         echo "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf fonts-dejavu-core"
         ;;
@@ -123,10 +123,14 @@ needs() {
         ;;
     esac
     case $profile in
+    demo-vnc | test)
+        # It shows a compositor by VNC; its pointer is a cursor above the window of the frame checker.
+        echo "wayvnc wayvnc"
+        ;;
+    esac
+    case $profile in
     test)
         echo "cage cage"
-        # Its pointer is a cursor above the window of the frame checker.
-        echo "wayvnc wayvnc"
         echo "weston-simple-shm weston"
         # The example of the C library is built with it.
         echo "pkg-config pkgconf"
@@ -149,8 +153,8 @@ missing_packages() {
 }
 
 case $profile in
-build | package | demo | demo-vms | bench | bench-vms | test) ;;
-*) fail "unknown profile '$profile': one of build, package, demo, demo-vms, bench, bench-vms, test" ;;
+build | package | demo | demo-vnc | demo-vms | bench | bench-vms | test) ;;
+*) fail "unknown profile '$profile': one of build, package, demo, demo-vnc, demo-vms, bench, bench-vms, test" ;;
 esac
 
 missing=$(missing_packages)

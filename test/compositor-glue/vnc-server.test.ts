@@ -116,7 +116,9 @@ t.test('only to be looked at', async t => {
 
   await t.test('its end is told, and costs nothing else', async t => {
     process.kill(wayvncOf(stack)[0]!, 'SIGKILL');
-    await eventually('it is told', () => /vnc warning: wayvnc ended with status 137: .* no longer at/.test(said.join('\n')));
+    await eventually('it is told', () =>
+      /vnc warning: wayvnc ended with status 137: .* no longer at/.test(said.join('\n')),
+    );
     const again = runIn(t, stack, 'client', foot('true'), quietEnvironment(t));
     t.equal(await again.ended, 0, 'clients are served');
   });

@@ -85,8 +85,10 @@ t.test('it stays up to be looked at', async t => {
   const client = await RfbClient.connect(t, port);
   let picture = await client.capture();
   t.match(picture, OUTPUT);
-  const halves = [0, 1].map(half => (pixel: number, at: number) =>
-    (pixel & 0xffffff) === TERMINAL.background && Math.floor(((at % OUTPUT.width) * 2) / OUTPUT.width) === half);
+  const halves = [0, 1].map(
+    half => (pixel: number, at: number) =>
+      (pixel & 0xffffff) === TERMINAL.background && Math.floor(((at % OUTPUT.width) * 2) / OUTPUT.width) === half,
+  );
   // The second terminal, which has taken the place of the frames, is drawn a moment after its window is there.
   while (!halves.every(half => picture.pixels.filter(half).length > 100_000)) picture = await client.capture();
   t.pass('both terminals are shown');
