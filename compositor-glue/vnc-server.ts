@@ -100,10 +100,13 @@ export async function startVncServer(options: VncServerOptions): Promise<VncServ
 function wayvncArguments({ place, config, viewOnly }: VncServerOptions, runtimeDir: string): string[] {
   // From 0.6 on it has a control socket, of which there is one in a runtime directory unless it is named.
   const { stdout: help } = spawnSync('wayvnc', ['--help'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  // wayvnc 0.5 ends where it cannot find out where its configuration would be.
+  const homeless = process.env.HOME === undefined && process.env.XDG_CONFIG_HOME === undefined;
+  const settings = config ?? (homeless ? '/dev/null' : undefined);
   const control = join(runtimeDir, `virtwl-wayvnc-${place.port}`);
   return [
     ...(help.includes('--socket=') ? [`--socket=${control}`] : []),
-    ...(config === undefined ? [] : [`--config=${config}`]),
+    ...(settings === undefined ? [] : [`--config=${settings}`]),
     ...(viewOnly === true ? ['--disable-input'] : []),
     // From 0.8 on a viewer that is resized resizes a headless output.
     ...(viewOnly === true && help.includes('--disable-resizing') ? ['--disable-resizing'] : []),

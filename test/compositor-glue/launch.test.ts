@@ -1,4 +1,4 @@
-/** A compositor that was started for the glue ends when the glue is killed, as whatever user it runs. */
+/** A compositor that was started for the glue, and wayvnc beside it, end when the glue is killed, as whatever user they run. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import t from 'tap';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
 import { eventually } from '../eventually.js';
+import { freePort } from '../free-port.js';
 import { isAlive, processTree, programOf } from '../robustness/process-holdings.js';
 
 const users: readonly (readonly [string, readonly string[]])[] = [
@@ -28,8 +29,9 @@ for (const [name, as] of users) {
     t.teardown(() => host.close());
     const config = join(directory, 'sway.config');
     writeFileSync(config, 'xwayland disable\n');
-    const [program, ...args] = [...as, process.execPath, VIRTWL, 'compositor', '--headless', '--loopback', loopback];
-    const glue = spawn(program, [...args, '--', 'sway', '-c', config], {
+    const [program, ...args] = [...as, process.execPath, VIRTWL, 'compositor', '--loopback', loopback];
+    const shown = ['--headless', '--vnc', String(await freePort())];
+    const glue = spawn(program, [...args, ...shown, '--', 'sway', '-c', config], {
       env: { PATH: process.env.PATH, XDG_RUNTIME_DIR: directory },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -42,10 +44,12 @@ for (const [name, as] of users) {
       glue.once('exit', () => reject(new Error('it ended too early')));
     });
     tree = processTree(glue.pid!);
-    t.ok(
-      tree.some(pid => programOf(pid) === 'sway'),
-      'sway runs',
-    );
+    for (const name of ['sway', 'wayvnc']) {
+      t.ok(
+        tree.some(pid => programOf(pid) === name),
+        `${name} runs`,
+      );
+    }
     glue.kill('SIGKILL');
     await eventually('everything that it started has ended', () => !tree.some(isAlive));
     t.pass('and nothing is left of it');

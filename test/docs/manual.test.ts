@@ -76,7 +76,7 @@ for (const name of described.filter(each => each !== 'vm')) {
     let told = 0;
     for (const paragraph of section.split('\n.TP\n').slice(1)) {
       const [, option = ''] = /(--[a-z][a-z-]*)/.exec(paragraph) ?? [];
-      const [, value = ''] = /[Dd]efault:\s+(\d[\d,]*[KMGT]?)\b/.exec(paragraph) ?? [];
+      const [, value = ''] = /[Dd]efault:\s+(\d[\d,]*[KMGT]?)\b(?![.:]\d)/.exec(paragraph) ?? [];
       if (option === '' || value === '') continue;
       told++;
       t.equal(known.get(option), value.replaceAll(',', ''), option);
