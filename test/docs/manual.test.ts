@@ -113,6 +113,13 @@ t.test('environment variables', async t => {
   );
   t.ok(heeded.size > 10, `${heeded.size} in the code`);
   for (const name of heeded) if (!internal.includes(name)) t.ok(told.includes(name), `tells of ${name}`);
+  // Those of others, which have no paragraph of their own each.
+  const others = new Set(
+    sources.flatMap(text => [...text.matchAll(/\benv\.([A-Z][A-Z0-9_]+)/g)].map(([, name = '']) => name)),
+  );
+  // Where programs are found and what time it is, as everywhere.
+  const everywhere = ['PATH', 'TZ'];
+  for (const name of others) if (![...internal, ...everywhere].includes(name)) t.match(manual, name, `names ${name}`);
   for (const name of told.filter(each => each.startsWith('VIRTWL_'))) t.ok(heeded.has(name), `${name} is heeded`);
 });
 
