@@ -35,8 +35,15 @@ export const MAX_REQUEST_BYTES = 1 << 20;
 const END_TIMEOUT_MS = 60_000;
 const LOOK_INTERVAL_MS = 100;
 
+/** Names another directory for the session: there may be one for each. */
+export const SESSION_DIRECTORY_ENV = 'VIRTWL_VM_DIR';
+/** Names of directories of stacks, whose processes are ended. */
+const STACK = /\/virtwl-stack-\w+$/;
+
 /** The directory of this user's session. */
 function sessionDirectory(): string {
+  const named = process.env[SESSION_DIRECTORY_ENV];
+  if (named !== undefined && named !== '') return named;
   if (process.geteuid!() === 0) return '/run/virtwl/vm';
   const runtime = process.env.XDG_RUNTIME_DIR;
   if (runtime === undefined) throw new Error('XDG_RUNTIME_DIR is not set: "virtwl vm up" has no place for its socket');
@@ -84,7 +91,7 @@ export function isUp(): Promise<boolean> {
 /** Ends what a session that was killed has left behind. Returns how many processes that were. */
 export function clearSession(): number {
   if (!existsSync(note())) return 0;
-  const { directory } = JSON.parse(readFileSync(note(), 'utf8')) as Note;
+  const { directory } = readNote();
   let ended = 0;
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid || !names(entry, directory)) continue;
@@ -98,6 +105,17 @@ export function clearSession(): number {
   rmSync(directory, { recursive: true, force: true });
   endSession();
   return ended;
+}
+
+/** @throws Error for a file that is none: by what stands there processes are ended */
+function readNote(): Note {
+  try {
+    const read = JSON.parse(readFileSync(note(), 'utf8')) as Partial<Note>;
+    if (typeof read.directory === 'string' && STACK.test(read.directory)) return read as Note;
+  } catch {
+    // Told below.
+  }
+  throw new Error(`${note()} is no note of a session: remove it`);
 }
 
 /** Whether the command line of a process names the directory, whose name no other has. */

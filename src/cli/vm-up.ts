@@ -2,6 +2,7 @@
  * `virtwl vm up`: a compositor VM and client VMs that stay up, with all that they need on this host, and the socket on which
  * `vm run`, `vm console`, `vm list` and `vm down` ask for what is to be done with them (`vm-session.ts`).
  */
+import { rmdirSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { swayConfig } from '../demo/demo-desktop.js';
@@ -47,7 +48,12 @@ export interface UpOptions {
 export async function bringUp({ names, packages, quiet }: UpOptions): Promise<void> {
   const [compositor, ...clients] = names as [string, ...string[]];
   const directory = HostParts.makeDirectory();
-  await beginSession(directory);
+  try {
+    await beginSession(directory);
+  } catch (error) {
+    rmdirSync(directory);
+    throw error;
+  }
   try {
     say(`the compositor VM is "${compositor}", the client VMs are ${clients.map(name => `"${name}"`).join(', ')}`);
     const stack = await VmStack.start({

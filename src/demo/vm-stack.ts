@@ -20,6 +20,8 @@ import { HostParts, type HostPartsOptions, type PartStatus } from './host-parts.
 export const RUNTIME = '/run/virtwl';
 /** The command in the guests, which is on their PATH as `virtwl`. */
 const COMMAND = '/virtwl/virtwl';
+/** PATH in the guests: the agent's own has no /usr/local. */
+const PATH = '/usr/local/bin:/usr/bin:/bin';
 /** How long sway and the glue may take to serve, in milliseconds: minutes, where guests are emulated on a busy machine. */
 const COMPOSITOR_TIMEOUT_MS = 240_000;
 /** How long a program in a guest may take to tell its status, in milliseconds. */
@@ -220,7 +222,7 @@ function prefixed(before: string, after: string, files: Readonly<Record<string, 
 }
 
 function asUser(command: readonly string[], env: Readonly<Record<string, string>>): string {
-  const settings = { XDG_RUNTIME_DIR: RUNTIME, HOME: `/home/${GUEST_USER}`, LANG: 'C.UTF-8', SHELL: '/bin/sh', ...env };
+  const settings = { PATH, XDG_RUNTIME_DIR: RUNTIME, HOME: `/home/${GUEST_USER}`, LANG: 'C.UTF-8', SHELL: '/bin/sh', ...env };
   const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   return `exec setpriv --reuid=${GUEST_USER} --regid=${GUEST_USER} --init-groups env -u WAYLAND_DISPLAY ${shellWords([...words, ...command])}`;
 }
