@@ -11,6 +11,7 @@ import { printable } from '../observe/printable.js';
 import { parseBytes } from './bytes.js';
 import { addOptions, BYTES, COUNT, flag, optional, TEXT, withDefault, type Values } from './option.js';
 import { untilSignal } from './until-signal.js';
+import { registerDesktop } from './vm-desktop.js';
 
 /** How long a script of `--run` may take where nobody says otherwise: enough for a build in an emulated guest. */
 const DEFAULT_RUN_SECONDS = 300;
@@ -81,6 +82,7 @@ export function register(program: Command): void {
       }
     });
   addOptions(boot, BOOT_OPTIONS);
+  registerDesktop(vm);
   vm.command('qemu')
     .summary('print how the QEMU that is used is started')
     .action(async () => {

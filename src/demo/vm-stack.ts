@@ -18,12 +18,18 @@ import { HostParts, type HostPartsOptions, type PartStatus } from './host-parts.
 
 /** XDG_RUNTIME_DIR in the guests. */
 export const RUNTIME = '/run/virtwl';
+/** The command in the guests, which is on their PATH as `virtwl`. */
+const COMMAND = '/virtwl/virtwl';
+/** PATH in the guests: the agent's own has no /usr/local. */
+const PATH = '/usr/local/bin:/usr/bin:/bin';
 /** How long sway and the glue may take to serve, in milliseconds: minutes, where guests are emulated on a busy machine. */
 const COMPOSITOR_TIMEOUT_MS = 240_000;
 /** How long a program in a guest may take to tell its status, in milliseconds. */
 const STATUS_TIMEOUT_MS = 60_000;
 
 export interface VmStackOptions extends HostPartsOptions {
+  /** The name of the compositor VM. Default: `compositor`. */
+  readonly compositor?: string;
   /** Names of the client VMs. Default: one, `client`. */
   readonly clients?: readonly string[];
   /** The compositor VM's memory, as `virtwl host --allocator` takes it. Default: 1G. */
@@ -34,6 +40,8 @@ export interface VmStackOptions extends HostPartsOptions {
   readonly policies?: Readonly<Record<string, string>>;
   /** More arguments of a VM's host process, by VM. */
   readonly hostArguments?: Readonly<Record<string, readonly string[]>>;
+  /** More packages of Debian's for the client VMs. */
+  readonly packages?: readonly string[];
   /** More files for a VM, by VM, as paths and contents. */
   readonly files?: Readonly<Record<string, readonly CpioEntry[]>>;
   /** More of this checkout for a VM, by VM. */
@@ -44,6 +52,8 @@ export interface VmStackOptions extends HostPartsOptions {
 
 export class VmStack extends HostParts {
   readonly machines = new Map<string, Machine>();
+  /** The name of the compositor VM. */
+  readonly compositorVm: string;
   #compositor: GuestProgram | undefined;
   /** sway's own Wayland socket, in the compositor VM. */
   display = '';
@@ -52,6 +62,7 @@ export class VmStack extends HostParts {
   private constructor(options: VmStackOptions) {
     super(options);
     this.#options = options;
+    this.compositorVm = options.compositor ?? 'compositor';
   }
 
   /** Starts everything and resolves when clients can come. */
@@ -61,7 +72,7 @@ export class VmStack extends HostParts {
       await stack.startBroker();
       const { clients = ['client'] } = options;
       await Promise.all([stack.startCompositorHost(), ...clients.map(client => stack.startClientHost(client))]);
-      await stack.boot('compositor');
+      await stack.boot(stack.compositorVm);
       // They boot while sway starts, which waits for little else than its own processor.
       const booting = Promise.all(clients.map(client => stack.boot(client)));
       await Promise.all([booting, stack.startCompositor()]);
@@ -79,7 +90,7 @@ export class VmStack extends HostParts {
 
   startCompositorHost(): Promise<void> {
     const { budget = '1G' } = this.#options;
-    return this.#startHost('compositor', [`--allocator=${budget}`, '--compositor']);
+    return this.#startHost(this.compositorVm, [`--allocator=${budget}`, '--compositor']);
   }
 
   startClientHost(vm: string): Promise<void> {
@@ -94,9 +105,11 @@ export class VmStack extends HostParts {
   /** Boots a VM whose host process runs. One that runs already is stopped first. */
   async boot(vm: string): Promise<Machine> {
     await this.machines.get(vm)?.stop();
-    const { say, log, files, more } = this.#options;
+    const { say, log, files, more, packages } = this.#options;
+    const compositor = vm === this.compositorVm;
     const machine = await bootGuest({
-      guest: vm === 'compositor' ? 'compositor' : 'client',
+      guest: compositor ? 'compositor' : 'client',
+      packages: compositor ? [] : packages,
       name: vm,
       wlSocket: this.wlSocket(vm),
       files: files?.[vm] ?? [],
@@ -106,7 +119,8 @@ export class VmStack extends HostParts {
     });
     this.machines.set(vm, machine);
     const { status, output } = await machine.run(
-      `mkdir -p ${RUNTIME} && chown ${GUEST_USER}: ${RUNTIME} && chmod 700 ${RUNTIME}`,
+      `ln -sf ${COMMAND} /usr/local/bin/virtwl
+       mkdir -p ${RUNTIME} && chown ${GUEST_USER}: ${RUNTIME} && chmod 700 ${RUNTIME}`,
     );
     if (status !== 0) throw new Error(`the VM "${vm}" is not as it should be: ${output}`);
     return machine;
@@ -126,7 +140,7 @@ export class VmStack extends HostParts {
 
   /** Starts sway with the glue in the compositor VM, and resolves when it serves. */
   async startCompositor(): Promise<GuestProgram> {
-    const machine = this.machine('compositor');
+    const machine = this.machine(this.compositorVm);
     const { swayConfig, policies = {} } = this.#options;
     const files = { 'sway.config': swayConfig, ...prefixed('policies/', '.policy', policies) };
     await machine.run(
@@ -136,7 +150,7 @@ export class VmStack extends HostParts {
       ].join('\n'),
     );
     const command = [
-      '/virtwl/virtwl',
+      COMMAND,
       'compositor',
       '--headless',
       '--policy',
@@ -146,7 +160,7 @@ export class VmStack extends HostParts {
       '-c',
       `${RUNTIME}/sway.config`,
     ];
-    const compositor = await this.program('compositor', 'virtwl compositor', command);
+    const compositor = await this.program(this.compositorVm, 'virtwl compositor', command);
     this.#compositor = compositor;
     const serving = /^WAYLAND_DISPLAY=(.*)$/m;
     const { output } = await compositor.until(
@@ -170,7 +184,7 @@ export class VmStack extends HostParts {
 
   /** Runs a subcommand of `virtwl` in a VM. */
   virtwl(vm: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<GuestProgram> {
-    return this.program(vm, `virtwl ${args[0]}`, ['/virtwl/virtwl', ...args], env);
+    return this.program(vm, `virtwl ${args[0]}`, [COMMAND, ...args], env);
   }
 
   /** Runs a program in a VM to its end. Its output, both streams. */
@@ -208,7 +222,7 @@ function prefixed(before: string, after: string, files: Readonly<Record<string, 
 }
 
 function asUser(command: readonly string[], env: Readonly<Record<string, string>>): string {
-  const settings = { XDG_RUNTIME_DIR: RUNTIME, HOME: `/home/${GUEST_USER}`, LANG: 'C.UTF-8', SHELL: '/bin/sh', ...env };
+  const settings = { PATH, XDG_RUNTIME_DIR: RUNTIME, HOME: `/home/${GUEST_USER}`, LANG: 'C.UTF-8', SHELL: '/bin/sh', ...env };
   const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   return `exec setpriv --reuid=${GUEST_USER} --regid=${GUEST_USER} --init-groups env -u WAYLAND_DISPLAY ${shellWords([...words, ...command])}`;
 }

@@ -29,6 +29,8 @@ export interface GuestOptions {
   readonly files?: readonly CpioEntry[];
   /** The init of its disk's own system (systemd) starts it, and not ours: the compositor's disk has one. */
   readonly system?: boolean;
+  /** More packages of Debian's on its disk. */
+  readonly packages?: readonly string[] | undefined;
   /** More of this checkout for a guest with a disk. */
   readonly more?: MorePackageFiles;
   readonly onLine?: (line: string) => void;
@@ -49,7 +51,7 @@ export async function bootGuest(options: GuestOptions): Promise<Machine> {
   if (wlSocket !== undefined) lookForDevice(wlSocket);
   const qemu = await findQemu(say);
   const kernel = await guestKernel(say);
-  const disk = guest === 'test' ? undefined : await diskImage(guest, say);
+  const disk = guest === 'test' ? undefined : await diskImage(guest, say, options.packages);
   return Machine.start({
     name: options.name ?? guest,
     qemu,

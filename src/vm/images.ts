@@ -36,10 +36,10 @@ const PACKAGES: Readonly<Record<ImageName, readonly string[]>> = {
   client: [...COMMON, 'weston'],
 };
 
-function spec(name: ImageName): SystemSpec {
+function spec(name: ImageName, more: readonly string[]): SystemSpec {
   return {
     variant: 'minbase',
-    packages: PACKAGES[name],
+    packages: [...PACKAGES[name], ...[...more].sort()],
     hooks: [
       `chroot "$1" useradd --create-home --uid 1000 --shell /bin/sh ${GUEST_USER}`,
       `mkdir -p "$1${EXTRA_DIRECTORY}" "$1/agent"`,
@@ -48,9 +48,9 @@ function spec(name: ImageName): SystemSpec {
   };
 }
 
-/** Path of the disk. */
-export async function diskImage(name: ImageName, say: Say): Promise<string> {
-  const wanted = spec(name);
+/** Path of the disk. `more`: further packages of Debian's in it; each set of them has a disk of its own. */
+export async function diskImage(name: ImageName, say: Say, more: readonly string[] = []): Promise<string> {
+  const wanted = spec(name, more);
   const place = await artifact(
     {
       name: `disk-${name}`,
