@@ -45,7 +45,8 @@ static const char* const mode_names[] = {"sync", "full", "small", "newpool", "st
 #define MAX_CLIENTS 1000
 /* How long all windows may take to open, or all clients to end beyond their time, in seconds. */
 #define PATIENCE 90
-/* A frame or round trip that took longer, in microseconds, is counted as slow: a person may notice some of them in a row. */
+/* A frame or round trip that took longer, in microseconds, is counted as slow: a person may notice some of them in a
+ * row. */
 #define SLOW_US 1000
 /* How often the others are looked after, in microseconds. */
 #define LOOK_US 10000

@@ -222,7 +222,14 @@ function prefixed(before: string, after: string, files: Readonly<Record<string, 
 }
 
 function asUser(command: readonly string[], env: Readonly<Record<string, string>>): string {
-  const settings = { PATH, XDG_RUNTIME_DIR: RUNTIME, HOME: `/home/${GUEST_USER}`, LANG: 'C.UTF-8', SHELL: '/bin/sh', ...env };
+  const settings = {
+    PATH,
+    XDG_RUNTIME_DIR: RUNTIME,
+    HOME: `/home/${GUEST_USER}`,
+    LANG: 'C.UTF-8',
+    SHELL: '/bin/sh',
+    ...env,
+  };
   const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   return `exec setpriv --reuid=${GUEST_USER} --regid=${GUEST_USER} --init-groups env -u WAYLAND_DISPLAY ${shellWords([...words, ...command])}`;
 }
