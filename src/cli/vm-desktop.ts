@@ -26,43 +26,41 @@ const name = (text: string): string => VM_NAME.parse(text, undefined);
 export function registerDesktop(vm: Command): void {
   const up = vm
     .command('up')
-    .summary('bring up a compositor VM and client VMs, until "vm down" or a signal')
+    .summary('bring up VMs that stay')
     .description(
       'Makes what is missing, starts the broker and a host process for each VM, and boots the VMs: the first is the ' +
         'compositor VM (sway), the others are client VMs, each with a Wayland display for all of its programs. Programs are ' +
         'started by "vm run". What guests write is gone with them.',
     )
-    .addArgument(new Argument('<compositor>', 'the name of the compositor VM').argParser(name))
     .addArgument(
-      new Argument('<clients...>', 'names of client VMs').argParser((text, before: string[] | undefined) => [
-        ...(before ?? []),
-        name(text),
-      ]),
+      new Argument('<vms...>', 'names: of the compositor VM, then of client VMs').argParser(
+        (text, before: string[] | undefined) => [...(before ?? []), name(text)],
+      ),
     )
-    .action(async (compositor: string, clients: string[], options: Values<typeof UP_OPTIONS>, command: Command) => {
-      const names = [compositor, ...clients];
+    .action(async (names: string[], options: Values<typeof UP_OPTIONS>, command: Command) => {
+      if (names.length < 2) command.error('error: name a compositor VM, and client VMs behind it', { exitCode: 2 });
       const twice = names.find((each, i) => names.indexOf(each) !== i);
       if (twice !== undefined) command.error(`error: two VMs are called "${twice}"`, { exitCode: 2 });
-      if (clients.length > MAX_CLIENT_VMS) {
-        command.error(`error: ${clients.length} client VMs: at most ${MAX_CLIENT_VMS}`, { exitCode: 2 });
+      if (names.length - 1 > MAX_CLIENT_VMS) {
+        command.error(`error: ${names.length - 1} client VMs: at most ${MAX_CLIENT_VMS}`, { exitCode: 2 });
       }
       await bringUp({ names, packages: [...new Set(options.package ?? [])], quiet: options.quiet === true });
     });
   addOptions(up, UP_OPTIONS);
   vm.command('run')
-    .summary('run a program in a VM that is up; its output and its status are those of the command')
+    .summary('run a program in a VM that is up')
     .description(
       "Runs it as the guest's user, with the display of its VM, and prints what it prints, as it comes. Ctrl-C ends the " +
         'program in the guest, and not the VM. Without a program it runs the commands of standard input, by a shell.',
     )
     .addArgument(new Argument('<vm>', 'which VM').argParser(name))
-    .addArgument(new Argument('[program...]', 'the program and its arguments'))
+    .addArgument(new Argument('[words...]', 'a program and its arguments'))
     .action(async (which: string, program: string[]) => {
       const command = program.length > 0 ? program : ['sh', '-c', await standardInput()];
       process.exitCode = await askSession({ do: 'run', vm: which, command }, print, interrupted());
     });
   vm.command('console')
-    .summary('show the console of a VM that is up, and follow it')
+    .summary('follow the console of a VM that is up')
     .addArgument(new Argument('<vm>', 'which VM').argParser(name))
     .action(async (which: string) => {
       process.exitCode = await askSession({ do: 'console', vm: which }, print, interrupted());
@@ -73,7 +71,8 @@ export function registerDesktop(vm: Command): void {
       process.exitCode = await askSession({ do: 'list' }, print);
     });
   vm.command('down')
-    .summary('end VMs that are up: these, or all, and what a session that was killed has left')
+    .summary('end VMs that are up')
+    .description('Ends these VMs, or all of them; also what a "vm up" that was killed has left.')
     .addArgument(
       new Argument('[vms...]', 'which VMs').argParser((text, before: string[] | undefined) => [
         ...(before ?? []),

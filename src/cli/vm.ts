@@ -47,7 +47,7 @@ export function register(program: Command): void {
         `(${cacheDirectory()}) and made anew when its inputs change. For images of one's own see docs/vm-images.md.`,
     );
   vm.command('build')
-    .summary('make what is missing: QEMU, kernel, driver, disks')
+    .summary('make QEMU, kernel, driver, disks')
     .addArgument(new Argument('[guests...]', 'which guests').choices(GUESTS))
     .action(async (guests: GuestName[]) => {
       await buildGuests(guests.length > 0 ? guests : GUESTS, say);

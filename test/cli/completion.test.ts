@@ -43,7 +43,11 @@ t.test('bash', async t => {
   };
   t.same(complete('').sort(), [...commands].sort(), 'every command');
   t.same(complete('comp').sort(), ['completion', 'compositor']);
-  t.same(complete('vm', '').sort(), ['boot', 'build', 'qemu'], 'commands below a command');
+  t.same(
+    complete('vm', '').sort(),
+    ['boot', 'build', 'console', 'down', 'list', 'qemu', 'run', 'up'],
+    'commands below a command',
+  );
   t.same(complete('vm', 'boot', 'c').sort(), ['client', 'compositor'], 'arguments');
   t.same(complete('broker', '--wait'), ['--waiting-per-vm', '--waiting', '--wait-seconds'], 'options');
   t.same(complete('doctor', '--role', ''), ['host', 'guest', 'all'], 'values');

@@ -21,7 +21,7 @@ function virtwl(...args: readonly string[]): { status: number | null; output: st
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `vm${i}`);
 
 for (const [what, args, errors] of [
-  ['a compositor VM alone', ['up', 'desk'], /missing required argument 'clients'/],
+  ['a compositor VM alone', ['up', 'desk'], /name a compositor VM, and client VMs behind it/],
   ['a name twice', ['up', 'desk', 'work', 'work'], /two VMs are called "work"/],
   ['a name that is none', ['up', 'desk', 'a/b'], /cannot be the name of a VM/],
   ['a package that is none', ['up', 'desk', 'work', '--package', '../x'], /give the name of a Debian package/],
