@@ -12,7 +12,7 @@ import { DEFAULT_VM_SHARE, shareOf } from '../../compositor-glue/vm-account.js';
 import { requireVncServer, showPlace, startVncServer, type VncServer } from '../../compositor-glue/vnc-server.js';
 import { processCounters } from '../observe/native-counters.js';
 import { isoTime } from '../observe/clock-time.js';
-import type { StateReport } from '../observe/status-report.js';
+import type { StateReport, VmReport } from '../observe/status-report.js';
 import { passesByDefault } from '../relay/pass.js';
 import { tellServiceManager } from '../system/service-manager.js';
 import { processLog } from '../observe/process-log.js';
@@ -130,7 +130,8 @@ export function register(program: Command): void {
         })),
         () => {
           liveness.ask();
-          return { state: stateOf(glue, liveness, broker), clientVms: glue.report() };
+          const state = stateOf(glue, liveness, broker);
+          return { state, clientVms: glue.report().map(vm => ({ ...vm, state: vmState(vm, state) })) };
         },
       );
       broker.on('client', (vm, link) => glue.serve(vm, link));
@@ -214,6 +215,11 @@ function stateOf(glue: Glue, liveness: CompositorLiveness, broker: BrokerLink): 
     return { is: 'waiting', for: 'broker', since: isoTime(downSince), text };
   }
   return { is: glue.clientCount === 0 ? 'idle' : 'served' };
+}
+
+/** Whose clients have what they need waits for the compositor all the same. */
+function vmState({ state }: VmReport, all: StateReport): StateReport {
+  return state.is === 'served' && all.for === 'answer' ? all : state;
 }
 
 /** What each client VM may have, in bytes, where the operator does not say. */
