@@ -26,9 +26,9 @@ export function answerFor(
   const socket = inherited === undefined ? bound?.socket : new OwnedFd(inherited);
   if (socket === undefined) return;
   new StatusSocket(socket, () => {
-    const { lastError } = processLog;
+    const { lastError, recent: log } = processLog;
     const state: StateReport = { is: 'served' };
-    return { role, since, at: performance.now(), state, ...told(), ...(lastError !== undefined && { lastError }) };
+    return { role, since, at: performance.now(), state, ...told(), ...(lastError !== undefined && { lastError }), log };
   });
   process.on('exit', () => bound?.remove());
 }
