@@ -6,7 +6,7 @@ import type { Counters } from '../observe/counters.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
 import { bindStatusSocket, STATUS_FD, StatusSocket } from '../observe/status-socket.js';
-import type { StateReport } from '../observe/status-report.js';
+import type { StateReport, ThumbnailsReport } from '../observe/status-report.js';
 import { inheritedFd, isConfined } from '../sandbox/confinement.js';
 import { OwnedFd } from '../system/fd.js';
 
@@ -31,4 +31,12 @@ export function answerFor(
     return { role, since, at: performance.now(), state, ...told(), ...(lastError !== undefined && { lastError }), log };
   });
   process.on('exit', () => bound?.remove());
+}
+
+/** Answers with pictures of the outputs, on a socket of their own, to the end of the process. */
+export function answerThumbnails(role: string, take: () => Promise<ThumbnailsReport>): void {
+  const bound = bindStatusSocket(role, why => log.info(why), 'thumbnails');
+  if (bound === undefined) return;
+  new StatusSocket(bound.socket, take);
+  process.on('exit', () => bound.remove());
 }

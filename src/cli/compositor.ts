@@ -7,6 +7,7 @@ import { Glue } from '../../compositor-glue/glue.js';
 import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
 import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/policy.js';
 import { SecurityContexts } from '../../compositor-glue/security-context.js';
+import { Thumbnails } from '../../compositor-glue/thumbnails.js';
 import { SparePointers } from '../../compositor-glue/spare-pointer.js';
 import { DEFAULT_VM_SHARE, shareOf } from '../../compositor-glue/vm-account.js';
 import { requireVncServer, showPlace, startVncServer, type VncServer } from '../../compositor-glue/vnc-server.js';
@@ -19,7 +20,7 @@ import { processLog } from '../observe/process-log.js';
 import { ProtocolError } from '../relay/call.js';
 import type { Log } from '../observe/log.js';
 import { isNoSuchServer, openDevice, type Device } from '../virtwl/device.js';
-import { answerFor } from './answers.js';
+import { answerFor, answerThumbnails } from './answers.js';
 import { DEVICE_OPTIONS } from './device-options.js';
 import { addOptions, BYTES, flag, optional, PATH, TEXT, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
@@ -34,6 +35,10 @@ const OPTIONS = {
     '--vm-share <size>',
     "host memory that each client VM may hold; without it half of the allocator's budget",
     BYTES,
+  ),
+  thumbnails: flag(
+    '--thumbnails',
+    'hand out small pictures of the outputs to "virtwl status --web" of this user, while somebody looks at it',
   ),
   ...DEVICE_OPTIONS,
   ...TRACE_OPTION,
@@ -119,6 +124,9 @@ export function register(program: Command): void {
         else from.warning(`the client left: ${reason.message}`);
       });
       const broker = new BrokerLink(device);
+      const thumbnails = options.thumbnails === true ? new Thumbnails(display) : undefined;
+      const shows = thumbnails && { thumbnails: true };
+      if (thumbnails !== undefined) answerThumbnails('compositor', () => thumbnails.ask());
       answerFor(
         'compositor',
         processCounters().provide(() => ({
@@ -131,7 +139,7 @@ export function register(program: Command): void {
         () => {
           liveness.ask();
           const state = stateOf(glue, liveness, broker);
-          return { state, clientVms: glue.report().map(vm => ({ ...vm, state: vmState(vm, state) })) };
+          return { state, clientVms: glue.report().map(vm => ({ ...vm, state: vmState(vm, state) })), ...shows };
         },
       );
       broker.on('client', (vm, link) => glue.serve(vm, link));
@@ -151,6 +159,7 @@ export function register(program: Command): void {
         broker.close();
         glue.close();
         liveness.close();
+        thumbnails?.close();
         spares.close();
         contexts?.close();
         await vnc?.stop();

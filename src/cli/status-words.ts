@@ -112,7 +112,7 @@ function countOf(count: number, what: string): string {
 /** What is told above, or of interest to no person; the rest are counters. */
 const HIDDEN = new Set([
   ...['role', 'pid', 'vm', 'since', 'at', 'native', 'state', 'silent', 'lastError', 'framesPerSecond', 'latency'],
-  ...['programs', 'clientVms', 'log'],
+  ...['programs', 'clientVms', 'log', 'thumbnails'],
 ]);
 
 function counterLines(tree: Readonly<Record<string, unknown>>, before = ''): string[] {

@@ -43,6 +43,25 @@ export interface ProcessReport {
   readonly programs?: readonly ProgramReport[];
   /** Of `compositor`: the VMs that have something there, or were denied something. */
   readonly clientVms?: readonly VmReport[];
+  /** Of `compositor`: it hands out small pictures of its outputs, {@link ThumbnailsReport}, to who asks for them. */
+  readonly thumbnails?: true;
+}
+
+/** What a compositor's glue answers on the socket for its thumbnails. */
+export interface ThumbnailsReport {
+  readonly outputs: readonly Thumbnail[];
+  /** Why there are none. */
+  readonly refused?: string;
+}
+
+export interface Thumbnail {
+  /** The output's name. */
+  readonly output: string;
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** A PNG, in base64. */
+  readonly png: string;
 }
 
 /**

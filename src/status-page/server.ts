@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { hostAndPort, isMeantForUs, type WebAddress } from './address.js';
-import { Readings } from './readings.js';
+import { pictures, readings, type Reading, type Shared } from './readings.js';
 
 /** Connections at a time: a browser has up to six for a page. One more is closed. */
 export const MOST_CONNECTIONS = 32;
@@ -62,7 +62,7 @@ export class StatusPage {
 
   private constructor(
     private readonly server: Server,
-    readonly readings: Readings,
+    readonly readings: Shared<Reading>,
     address: WebAddress,
     token: string,
   ) {
@@ -78,7 +78,12 @@ export class StatusPage {
       FILES.map(([name, file, type]) => [name, { type, body: readFileSync(join(files, file)) }]),
     );
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
-    const readings = new Readings(processes);
+    const read = readings(processes);
+    const shown = pictures(processes);
+    const answers = new Map<string, () => Promise<unknown>>([
+      ['status.json', () => read.now()],
+      ['thumbnails.json', () => shown.now()],
+    ]);
     let bound = address;
     const server = createServer(
       {
@@ -88,7 +93,7 @@ export class StatusPage {
         keepAliveTimeout: REQUEST_MS,
         connectionsCheckingInterval: REQUEST_MS,
       },
-      (request, response) => void answer(request, response, { token, address: bound, contents, readings }),
+      (request, response) => void answer(request, response, { token, address: bound, contents, answers }),
     );
     server.maxConnections = MOST_CONNECTIONS;
     await new Promise<void>((resolve, reject) => {
@@ -96,7 +101,7 @@ export class StatusPage {
       server.listen(address.port, address.host, resolve);
     });
     bound = { host: address.host, port: (server.address() as { readonly port: number }).port };
-    return new StatusPage(server, readings, bound, token);
+    return new StatusPage(server, read, bound, token);
   }
 
   /** Ends all connections. Idempotent. */
@@ -110,7 +115,8 @@ interface Site {
   readonly token: string;
   readonly address: WebAddress;
   readonly contents: ReadonlyMap<string, Content>;
-  readonly readings: Readings;
+  /** What is asked for anew each time, by name. */
+  readonly answers: ReadonlyMap<string, () => Promise<unknown>>;
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, site: Site): Promise<void> {
@@ -134,9 +140,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, site: 
     return refuse(404, 'nothing is here: "virtwl status --web" prints the whole address, with its token');
   }
   let content = site.contents.get(name);
-  if (name === 'status.json') {
+  const asked = site.answers.get(name);
+  if (asked !== undefined) {
     try {
-      const body = Buffer.from(JSON.stringify(await site.readings.now()));
+      const body = Buffer.from(JSON.stringify(await asked()));
       content = { type: 'application/json; charset=utf-8', body };
     } catch (error) {
       return refuse(500, `the processes cannot be asked: ${(error as Error).message}`);

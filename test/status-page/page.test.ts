@@ -13,6 +13,7 @@ import { LoopbackStack, VIRTWL } from '../../src/demo/loopback-stack.js';
 import type { ProcessReport } from '../../src/observe/status-report.js';
 import { STATUS_DIRECTORY_ENV } from '../../src/observe/status-socket.js';
 import type { Reading } from '../../src/status-page/readings.js';
+import { decodePng } from '../../src/frames/picture.js';
 import { startSway, type Sway } from '../compositors.js';
 import { eventually } from '../eventually.js';
 import { foot, quietEnvironment, runIn } from '../loopback/applications.js';
@@ -50,7 +51,7 @@ function stdoutOf(args: readonly string[]): Promise<string> {
   });
 }
 
-async function scene(t: Test): Promise<Scene> {
+async function scene(t: Test, ...compositorArguments: string[]): Promise<Scene> {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-page-'));
   process.env[STATUS_DIRECTORY_ENV] = join(directory, 'status');
   t.teardown(() => {
@@ -61,7 +62,7 @@ async function scene(t: Test): Promise<Scene> {
   const policy = 'title free\nclients 2\n';
   const stack = await LoopbackStack.start({
     compositor: { attach: sway.display },
-    compositorArguments: ['--policy', t.testdir({ 'client.policy': policy })],
+    compositorArguments: ['--policy', t.testdir({ 'client.policy': policy }), ...compositorArguments],
   });
   t.teardown(() => stack.stop());
   const web = spawn(process.execPath, [VIRTWL, 'status', '--web', '127.0.0.1:0'], {
@@ -274,6 +275,8 @@ t.test('the page of a running stack', async t => {
     await eventually('and goes on when it is looked at again', () => s.requests.length > before + 1);
   });
 
+  t.notOk(await page.locator('#outputs').isVisible(), 'no pictures of outputs: nobody has allowed them');
+  t.notOk(s.requests.some(each => each.includes('thumbnails')));
   t.strictSame(s.complaints, [], 'the browser complains of nothing');
   t.strictSame(
     s.requests.filter(each => !each.startsWith(s.url)),
@@ -281,6 +284,35 @@ t.test('the page of a running stack', async t => {
     'and nobody else was asked',
   );
   await drawing.stop();
+});
+
+t.test('a small picture of each output, where the compositor was started with --thumbnails', async t => {
+  const s = await scene(t, '--thumbnails');
+  const { page } = s;
+  const terminal = runIn(t, s.stack, 'client', foot('--override=colors.background=3060c0', 'cat'), s.env);
+  await page.goto(s.url);
+  const image = page.locator('#outputs img');
+  const blue = async (): Promise<boolean> => {
+    const source = (await image.getAttribute('src')) ?? '';
+    const { width, height, pixels } = decodePng(Buffer.from(source.split('base64,')[1]!, 'base64'));
+    t.same([width, height], [320, 240]);
+    return pixels[(height / 2) * width + width / 2] === 0x3060c0;
+  };
+  for (let tries = 0; tries < 20 && !(await blue()); tries++) {
+    await refreshesUntil(page, `Number(document.documentElement.dataset.refreshes) > ${await count(page)}`);
+  }
+  t.ok(await blue(), 'the terminal is in it');
+  t.equal(await page.locator('#outputs figcaption').innerText(), 'HEADLESS-1');
+  t.equal(await page.evaluate(`document.querySelector('#outputs img').naturalWidth`), 320, 'and drawn');
+
+  s.sway.process.kill('SIGSTOP');
+  t.teardown(() => s.sway.process.kill('SIGCONT'));
+  await stands(page, 'outputs', 'no pictures: the compositor has not answered');
+  t.equal(await image.count(), 1, 'the last one stays');
+  s.sway.process.kill('SIGCONT');
+  await refreshesUntil(page, `!text('outputs').includes('no pictures')`);
+  t.strictSame(s.complaints, []);
+  await terminal.stop();
 });
 
 t.test('--web is refused where others would reach it, and with what else there is to print', async t => {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { BUNDLE } from '../../src/sandbox/runtime-files.js';
 import { hostAndPort, isLoopback, isMeantForUs, parseWebAddress } from '../../src/status-page/address.js';
-import { Readings } from '../../src/status-page/readings.js';
+import { readings as readingsOf } from '../../src/status-page/readings.js';
 import { MOST_CONNECTIONS, MOST_REQUEST_BYTES, StatusPage } from '../../src/status-page/server.js';
 import { eventually } from '../eventually.js';
 
@@ -162,7 +162,7 @@ t.test('limits', async t => {
 
 t.test('pages that look at the same time share a reading', async t => {
   const processes = t.testdir({});
-  const readings = new Readings(processes);
+  const readings = readingsOf(processes);
   const [first, second] = await Promise.all([readings.now(), readings.now()]);
   t.equal(first, second);
   t.equal(await readings.now(), first, 'and so does one that comes right after');

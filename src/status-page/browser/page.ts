@@ -3,6 +3,7 @@
  * `status.json` beside it. A page in the background asks nothing.
  */
 import { byId, setAttribute, setText } from './dom.js';
+import { Outputs } from './outputs.js';
 import { Plot, type Value } from './plots.js';
 import { processName, sections, type Reading } from './sections.js';
 import { clock, milliseconds, waitWords } from './words.js';
@@ -15,6 +16,7 @@ const ANSWER_MS = 10_000;
 const frames = new Plot({ id: 'frames', words: value => `${value.toFixed(1)} frames/s`, least: 10 });
 const latency = new Plot({ id: 'latency', words: value => `${milliseconds(value)} ms`, least: 100, logarithmic: true });
 const showSections = sections();
+const outputs = new Outputs();
 /** Readings shown so far. A test counts them. */
 let refreshes = 0;
 
@@ -73,7 +75,9 @@ async function ask(): Promise<void> {
   try {
     const answer = await fetch('status.json', { signal: AbortSignal.timeout(ANSWER_MS) });
     if (!answer.ok) throw new Error(await answer.text());
-    show((await answer.json()) as Reading);
+    const reading = (await answer.json()) as Reading;
+    show(reading);
+    outputs.look(reading);
     document.body.classList.remove('lost');
   } catch (error) {
     document.body.classList.add('lost');

@@ -14,6 +14,8 @@ const MOST_LINES = 8;
 const GAP_SECONDS = 5;
 /** In pixels, as in the style. */
 const HEIGHT = 150;
+/** uPlot's number for that; its enum has no value at run time. */
+const LOGARITHMIC: { readonly distr: number } = { distr: 3 };
 /** What a logarithmic axis begins with. */
 const LOWEST = 1;
 
@@ -132,7 +134,7 @@ export class Plot {
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: {
           y: logarithmic
-            ? { distr: 3 as uPlot.Scale.Distr.Logarithmic, range: (_plot, _low, high) => [LOWEST, highest(high)] }
+            ? { ...LOGARITHMIC, range: (_plot, _low, high) => [LOWEST, highest(high)] }
             : { range: (_plot, _low, high) => [0, highest(high)] },
         },
         axes: [
