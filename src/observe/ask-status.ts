@@ -28,11 +28,7 @@ export interface Answer {
 }
 
 /** Asks all, in the order of their roles and numbers. A socket of a process that is gone is removed. */
-export async function askAll(
-  directory: string,
-  answerMs = ANSWER_MS,
-  question: Question = 'sock',
-): Promise<Answer[]> {
+export async function askAll(directory: string, answerMs = ANSWER_MS, question: Question = 'sock'): Promise<Answer[]> {
   let files: string[];
   try {
     files = readdirSync(directory);
@@ -44,12 +40,7 @@ export async function askAll(
   return answers.filter(answer => answer !== undefined).sort((a, b) => a.role.localeCompare(b.role) || a.pid - b.pid);
 }
 
-async function ask(
-  directory: string,
-  file: string,
-  answerMs: number,
-  question: Question,
-): Promise<Answer | undefined> {
+async function ask(directory: string, file: string, answerMs: number, question: Question): Promise<Answer | undefined> {
   const process = askedBy(file, question);
   if (process === undefined) return undefined;
   const path = join(directory, file);

@@ -5,7 +5,7 @@
 import { byId, setAttribute, setText } from './dom.js';
 import { Outputs } from './outputs.js';
 import { Plot, type Value } from './plots.js';
-import { processName, sections, type Reading } from './sections.js';
+import { processName, sections, vmsOf, type Reading } from './sections.js';
 import { clock, milliseconds, waitWords } from './words.js';
 
 /** From one question to the next, in milliseconds. */
@@ -35,8 +35,8 @@ function show(reading: Reading): void {
 
 /** By client VM, where a compositor's glue tells; else by process. */
 function frameValues({ reports }: Reading): Value[] {
-  const vms = reports.flatMap(({ clientVms = [] }) => clientVms);
-  if (vms.length > 0) return vms.map(({ vm, framesPerSecond: value }) => ({ name: `VM ${vm}`, value }));
+  const vms = vmsOf(reports);
+  if (vms.length > 0) return vms.map(({ vm }) => ({ name: `VM ${vm.vm}`, value: vm.framesPerSecond }));
   return reports
     .filter(({ programs }) => programs !== undefined)
     .map(report => ({ name: processName(report), value: report.framesPerSecond }));

@@ -15,7 +15,9 @@ const GAP_SECONDS = 5;
 /** In pixels, as in the style. */
 const HEIGHT = 150;
 /** uPlot's number for that; its enum has no value at run time. */
-const LOGARITHMIC: { readonly distr: number } = { distr: 3 };
+const LOGARITHMIC = { distr: 3 } as unknown as Pick<uPlot.Scale, 'distr'>;
+/** Where such an axis has its numbers: up to some minutes, in milliseconds. */
+const POWERS = [1, 10, 100, 1_000, 10_000, 100_000];
 /** What a logarithmic axis begins with. */
 const LOWEST = 1;
 
@@ -120,7 +122,10 @@ export class Plot {
     const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
     const axis = { stroke: colour('quiet'), grid: { stroke: colour('line'), width: 1 }, ticks: { show: false } };
     const { least, logarithmic = false } = this.options;
-    const highest = (high: number | null): number => Math.max((high ?? 0) * 1.1, least);
+    const highest = (high: number | null): number => {
+      const most = Math.max((high ?? 0) * 1.1, least);
+      return logarithmic ? 10 ** Math.ceil(Math.log10(most)) : most;
+    };
     const line = (i: number): uPlot.Series => ({
       stroke: colour(`series-${i}`),
       width: 2,
@@ -130,6 +135,8 @@ export class Plot {
       {
         width: this.#holder.clientWidth,
         height: HEIGHT,
+        // Room for half of the topmost number.
+        padding: [8, null, null, null],
         legend: { show: false },
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: {
@@ -139,7 +146,11 @@ export class Plot {
         },
         axes: [
           { ...axis, size: 26, space: 70, values: (_plot, times) => times.map(time => clock(time * 1000)) },
-          { ...axis, size: 44, ...(logarithmic && { splits: () => [1, 10, 100, 1_000, 10_000] }) },
+          {
+            ...axis,
+            size: 44,
+            ...(logarithmic && { splits: (_plot, _axis, _low, high) => POWERS.filter(power => power <= high) }),
+          },
         ],
         series: [
           {},

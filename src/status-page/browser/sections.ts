@@ -89,9 +89,11 @@ function processes(): Show {
     );
 }
 
-/** All that is told of client VMs, with the process that tells. */
-function vmsOf(reports: readonly ProcessReport[]): { readonly by: number; readonly vm: VmReport }[] {
-  return reports.flatMap(({ pid, clientVms = [] }) => clientVms.map(vm => ({ by: pid, vm })));
+/** All that is told of client VMs, by their names, with the process that tells. */
+export function vmsOf(reports: readonly ProcessReport[]): { readonly by: number; readonly vm: VmReport }[] {
+  return reports
+    .flatMap(({ pid, clientVms = [] }) => clientVms.map(vm => ({ by: pid, vm })))
+    .sort((a, b) => a.vm.vm.localeCompare(b.vm.vm));
 }
 
 function vms(): Show {
