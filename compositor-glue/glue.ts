@@ -136,8 +136,9 @@ export class Glue extends EventEmitter<GlueEvents> {
     const { clients: limit, capture } = this.#policies.of(vm);
     if (account.clients >= limit) {
       account.deny('clients', `a client was turned away: it has ${limit} already`);
-      turnAway(link, `VM "${vm}" has ${limit} clients already`);
-      this.emit('left', vm, new Error(`refused: VM "${vm}" has ${limit} clients already`), undefined);
+      const why = `VM "${vm}" has ${limit} ${limit === 1 ? 'client' : 'clients'} already`;
+      turnAway(link, `${why}, and its policy lets it have no more: close one, or raise "clients" there`);
+      this.emit('left', vm, new Error(`refused: ${why}`), undefined);
       return;
     }
     account.clients += 1;

@@ -32,6 +32,25 @@ const WAYS: Readonly<Record<number, Way>> = {
 /** Which server says so of another one. */
 const STATUS_SERVERS: Readonly<Record<string, string>> = { wayland: 'wayland-status' };
 
+/**
+ * Connects to a server once, to find out whether the host offers it: to the one that tells of it where there is one, since
+ * a connection to the compositor would take one of the places that the policy gives this VM's clients.
+ *
+ * @throws Error as `Device.connect` does
+ */
+export function lookForServer(device: Device, server: string): void {
+  const status = STATUS_SERVERS[server];
+  try {
+    if (status !== undefined) {
+      device.connect(status).close();
+      return;
+    }
+  } catch {
+    // The host is an older one, or not there: the server itself says which.
+  }
+  device.connect(server).close();
+}
+
 export interface AvailabilityEvents {
   change: () => void;
 }

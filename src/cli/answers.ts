@@ -6,7 +6,7 @@ import type { Counters } from '../observe/counters.js';
 import { processLog } from '../observe/process-log.js';
 import { answerStatus } from '../observe/status.js';
 import { bindStatusSocket, STATUS_FD, StatusSocket } from '../observe/status-socket.js';
-import type { StateReport } from '../observe/status-report.js';
+import type { StateReport, ThumbnailsReport } from '../observe/status-report.js';
 import { inheritedFd, isConfined } from '../sandbox/confinement.js';
 import { OwnedFd } from '../system/fd.js';
 
@@ -26,9 +26,17 @@ export function answerFor(
   const socket = inherited === undefined ? bound?.socket : new OwnedFd(inherited);
   if (socket === undefined) return;
   new StatusSocket(socket, () => {
-    const { lastError } = processLog;
+    const { lastError, recent: log } = processLog;
     const state: StateReport = { is: 'served' };
-    return { role, since, at: performance.now(), state, ...told(), ...(lastError !== undefined && { lastError }) };
+    return { role, since, at: performance.now(), state, ...told(), ...(lastError !== undefined && { lastError }), log };
   });
   process.on('exit', () => bound?.remove());
+}
+
+/** Answers with pictures of the outputs, on a socket of their own, to the end of the process. */
+export function answerThumbnails(role: string, take: () => Promise<ThumbnailsReport>): void {
+  const bound = bindStatusSocket(role, why => log.info(why), 'thumbnails');
+  if (bound === undefined) return;
+  new StatusSocket(bound.socket, take);
+  process.on('exit', () => bound.remove());
 }

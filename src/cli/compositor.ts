@@ -7,19 +7,20 @@ import { Glue } from '../../compositor-glue/glue.js';
 import { HEADLESS, launchCompositor, type Compositor } from '../../compositor-glue/launch.js';
 import { DEFAULT_POLICY, Policies, type VmPolicy } from '../../compositor-glue/policy.js';
 import { SecurityContexts } from '../../compositor-glue/security-context.js';
+import { Thumbnails } from '../../compositor-glue/thumbnails.js';
 import { SparePointers } from '../../compositor-glue/spare-pointer.js';
 import { DEFAULT_VM_SHARE, shareOf } from '../../compositor-glue/vm-account.js';
 import { requireVncServer, showPlace, startVncServer, type VncServer } from '../../compositor-glue/vnc-server.js';
 import { processCounters } from '../observe/native-counters.js';
 import { isoTime } from '../observe/clock-time.js';
-import type { StateReport } from '../observe/status-report.js';
+import type { StateReport, VmReport } from '../observe/status-report.js';
 import { passesByDefault } from '../relay/pass.js';
 import { tellServiceManager } from '../system/service-manager.js';
 import { processLog } from '../observe/process-log.js';
 import { ProtocolError } from '../relay/call.js';
 import type { Log } from '../observe/log.js';
 import { isNoSuchServer, openDevice, type Device } from '../virtwl/device.js';
-import { answerFor } from './answers.js';
+import { answerFor, answerThumbnails } from './answers.js';
 import { DEVICE_OPTIONS } from './device-options.js';
 import { addOptions, BYTES, flag, optional, PATH, TEXT, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
@@ -34,6 +35,10 @@ const OPTIONS = {
     '--vm-share <size>',
     "host memory that each client VM may hold; without it half of the allocator's budget",
     BYTES,
+  ),
+  thumbnails: flag(
+    '--thumbnails',
+    'hand out small pictures of the outputs to "virtwl status --web" of this user, while somebody looks at it',
   ),
   ...DEVICE_OPTIONS,
   ...TRACE_OPTION,
@@ -119,6 +124,9 @@ export function register(program: Command): void {
         else from.warning(`the client left: ${reason.message}`);
       });
       const broker = new BrokerLink(device);
+      const thumbnails = options.thumbnails === true ? new Thumbnails(display) : undefined;
+      const shows = thumbnails && { thumbnails: true };
+      if (thumbnails !== undefined) answerThumbnails('compositor', () => thumbnails.ask());
       answerFor(
         'compositor',
         processCounters().provide(() => ({
@@ -130,7 +138,8 @@ export function register(program: Command): void {
         })),
         () => {
           liveness.ask();
-          return { state: stateOf(glue, liveness, broker), clientVms: glue.report() };
+          const state = stateOf(glue, liveness, broker);
+          return { state, clientVms: glue.report().map(vm => ({ ...vm, state: vmState(vm, state) })), ...shows };
         },
       );
       broker.on('client', (vm, link) => glue.serve(vm, link));
@@ -150,6 +159,7 @@ export function register(program: Command): void {
         broker.close();
         glue.close();
         liveness.close();
+        thumbnails?.close();
         spares.close();
         contexts?.close();
         await vnc?.stop();
@@ -214,6 +224,11 @@ function stateOf(glue: Glue, liveness: CompositorLiveness, broker: BrokerLink): 
     return { is: 'waiting', for: 'broker', since: isoTime(downSince), text };
   }
   return { is: glue.clientCount === 0 ? 'idle' : 'served' };
+}
+
+/** Whose clients have what they need waits for the compositor all the same. */
+function vmState({ state }: VmReport, all: StateReport): StateReport {
+  return state.is === 'served' && all.for === 'answer' ? all : state;
 }
 
 /** What each client VM may have, in bytes, where the operator does not say. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { lookForServer } from '../broker/availability.js';
 import { DEFAULT_MAX_POOLS } from '../client/app-pool.js';
 import { ClientProxy } from '../client/proxy.js';
 import { makeRoom, socketPath } from '../client/socket-place.js';
@@ -69,7 +70,7 @@ export function register(program: Command): void {
       passesByDefault();
       const device = openDevice(options);
       try {
-        lookForServer(device, options.server);
+        findServer(device, options.server);
       } catch (error) {
         device.close();
         throw error;
@@ -99,7 +100,10 @@ export function register(program: Command): void {
       answerFor(
         'run',
         counters.provide(() => ({ connections: proxy.connectionCount, ...proxy.counters })),
-        () => ({ state: waiting.state, ...proxy.report() }),
+        () => {
+          const report = proxy.report();
+          return { state: waiting.state, ...report, programs: waiting.explained(report.programs) };
+        },
       );
       try {
         process.exitCode = await (app.length === 0
@@ -118,14 +122,14 @@ export function register(program: Command): void {
 }
 
 /**
- * Connects to the server once, and no more: a name that is wrong, or a server that is off, is better told now than to the
+ * Looks whether the server is there, once: a name that is wrong, or a server that is off, is better told now than to the
  * first application. One that is only not there at the moment may come back.
  *
  * @throws Error where the host offers no such server
  */
-function lookForServer(device: Device, server: string): void {
+function findServer(device: Device, server: string): void {
   try {
-    device.connect(server).close();
+    lookForServer(device, server);
   } catch (error) {
     if (isNoSuchServer(error)) throw error;
     log.warning(`${(error as Error).message}; applications cannot connect until that has changed`);

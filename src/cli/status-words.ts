@@ -3,6 +3,7 @@
  * nothing of it can look like a line of ours.
  */
 import { printable } from '../observe/printable.js';
+import { waitedForWords } from '../observe/waited-for-words.js';
 import type {
   ClientReport,
   DenialReport,
@@ -33,19 +34,9 @@ export function wordsOf(report: ProcessReport): string[] {
   return [...lines, ...counterLines(report as unknown as Readonly<Record<string, unknown>>)];
 }
 
-const FOR: Readonly<Record<string, string>> = {
-  memory: 'host memory',
-  release: 'the release of a buffer',
-  answer: "the compositor's answer",
-  compositor: 'a compositor',
-  broker: 'the broker',
-  host: 'the host process of this VM',
-  vmm: 'the VMM',
-};
-
 function stateWords({ is, for: wanted, since, text }: StateReport): string {
   if (is !== 'waiting') return is;
-  const what = wanted === undefined ? '' : ` for ${FOR[wanted] ?? printable(wanted)}`;
+  const what = wanted === undefined ? '' : ` for ${waitedForWords(wanted)}`;
   const long = since === undefined ? '' : `, ${age(since)} so far`;
   return `waiting${what}${long}${text === undefined ? '' : `: ${printable(text)}`}`;
 }
@@ -121,7 +112,7 @@ function countOf(count: number, what: string): string {
 /** What is told above, or of interest to no person; the rest are counters. */
 const HIDDEN = new Set([
   ...['role', 'pid', 'vm', 'since', 'at', 'native', 'state', 'silent', 'lastError', 'framesPerSecond', 'latency'],
-  ...['programs', 'clientVms'],
+  ...['programs', 'clientVms', 'log', 'thumbnails'],
 ]);
 
 function counterLines(tree: Readonly<Record<string, unknown>>, before = ''): string[] {

@@ -4,9 +4,10 @@
  */
 import { Availability } from '../broker/availability.js';
 import type { ClientProxy } from '../client/proxy.js';
+import { UNANSWERED } from '../client/program.js';
 import { WaitReport } from '../client/wait-report.js';
 import { isoTime } from '../observe/clock-time.js';
-import type { StateReport } from '../observe/status-report.js';
+import type { ProgramReport, StateReport } from '../observe/status-report.js';
 import { reasonOf, waitedFor, type Wait } from './waiting-for.js';
 import type { Log } from '../observe/log.js';
 import type { Device } from '../virtwl/device.js';
@@ -81,6 +82,15 @@ export class Waiting {
     const { wait } = this.#report;
     if (wait === undefined) return { is: this.#proxy.connectionCount === 0 ? 'idle' : 'served' };
     return { is: 'waiting', for: waitedFor(this.#wait()), since: isoTime(wait.since), text: wait.reason };
+  }
+
+  /** The same programs; one that was never answered waits for what is missing on the way, where something is. */
+  explained(programs: readonly ProgramReport[]): readonly ProgramReport[] {
+    const { for: wanted, text } = this.state;
+    if (wanted === undefined || text === undefined || wanted === 'answer') return programs;
+    return programs.map(program =>
+      program.state.text === UNANSWERED ? { ...program, state: { ...program.state, for: wanted, text } } : program,
+    );
   }
 
   /** Nothing is said any more. */

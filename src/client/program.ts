@@ -16,7 +16,8 @@ const WAITS = {
   memory: 'a frame waits for host memory: close windows, or raise "memory" in the policy of this VM',
   release: 'the compositor holds as many buffers of a window as it may, and releases none',
 } as const;
-const UNANSWERED = 'the compositor has not answered it yet';
+/** What is said of one that was not. */
+export const UNANSWERED = 'the compositor has not answered it yet';
 /** What is said of one that was answered before. */
 export const SILENT = 'connected, and the compositor does not answer: it hangs, or its VM is paused';
 

@@ -9,7 +9,7 @@ import { OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
 import { clearStale } from '../system/private-listener.js';
 import { UnixSocket } from '../system/unix-socket.js';
-import { askedBy } from './status-socket.js';
+import { askedBy, type Question } from './status-socket.js';
 
 /** How long an answer is waited for, in milliseconds: a process that is frozen has none. */
 export const ANSWER_MS = 1_000;
@@ -28,7 +28,7 @@ export interface Answer {
 }
 
 /** Asks all, in the order of their roles and numbers. A socket of a process that is gone is removed. */
-export async function askAll(directory: string, answerMs = ANSWER_MS): Promise<Answer[]> {
+export async function askAll(directory: string, answerMs = ANSWER_MS, question: Question = 'sock'): Promise<Answer[]> {
   let files: string[];
   try {
     files = readdirSync(directory);
@@ -36,12 +36,12 @@ export async function askAll(directory: string, answerMs = ANSWER_MS): Promise<A
     if (codeOf(error) === 'ENOENT') return [];
     throw error;
   }
-  const answers = await Promise.all(files.map(file => ask(directory, file, answerMs)));
+  const answers = await Promise.all(files.map(file => ask(directory, file, answerMs, question)));
   return answers.filter(answer => answer !== undefined).sort((a, b) => a.role.localeCompare(b.role) || a.pid - b.pid);
 }
 
-async function ask(directory: string, file: string, answerMs: number): Promise<Answer | undefined> {
-  const process = askedBy(file);
+async function ask(directory: string, file: string, answerMs: number, question: Question): Promise<Answer | undefined> {
+  const process = askedBy(file, question);
   if (process === undefined) return undefined;
   const path = join(directory, file);
   let socket: UnixSocket;

@@ -7,7 +7,7 @@
 import { formatJson, formatText, type Entry, type LogFields, type LogFormat } from './log-format.js';
 import { LogLimit } from './log-limit.js';
 import { bounded } from './printable.js';
-import type { ErrorReport } from './status-report.js';
+import { MOST_LINES_TOLD, type ErrorReport, type LogLine } from './status-report.js';
 import { DEFAULT_LEVEL, isPrinted, PRIORITIES, type Level } from './level.js';
 
 /**
@@ -40,6 +40,8 @@ export class LogOutput {
   #repeated = 0;
   #timer: NodeJS.Timeout | undefined;
   #lastError: Entry | undefined;
+  /** What was printed last, the oldest first. */
+  readonly #recent: LogLine[] = [];
 
   constructor(options: LogOutputOptions) {
     this.#options = options;
@@ -64,6 +66,11 @@ export class LogOutput {
       text: bounded(message),
       ...(vm !== undefined && { vm }),
     };
+  }
+
+  /** The lines that were printed last, the oldest first: {@link MOST_LINES_TOLD} at most. */
+  get recent(): readonly LogLine[] {
+    return [...this.#recent];
   }
 
   /** @param limited whether it is the doing of the VM that it is about */
@@ -124,8 +131,20 @@ export class LogOutput {
 
   #print(entry: Entry): void {
     const { write, journal = false } = this.#options;
+    if (this.#recent.push(lineOf(entry)) > MOST_LINES_TOLD) this.#recent.shift();
     write(this.format === 'json' ? formatJson(entry) : formatText(entry, journal));
   }
+}
+
+/** As a status tells it, with no more of the message than that. */
+function lineOf({ time, level, component, vm, client, message, repeated }: Entry): LogLine {
+  return {
+    ...{ time: new Date(time).toISOString(), level, component },
+    ...(vm !== undefined && { vm }),
+    ...(client !== undefined && { client }),
+    text: bounded(message),
+    ...(repeated !== undefined && { repeated }),
+  };
 }
 
 function isSame(a: Entry, b: Entry): boolean {

@@ -14,6 +14,8 @@
 export const MOST_TEXT = 256;
 /** Clients that are told one by one, of a process: more are counted only. A desktop has dozens. */
 export const MOST_CLIENTS_TOLD = 256;
+/** Lines of its log that a process tells: what led to a fault, and 8 KiB of an answer at most. */
+export const MOST_LINES_TOLD = 30;
 
 /** How one process is. */
 export interface ProcessReport {
@@ -31,6 +33,8 @@ export interface ProcessReport {
   readonly state: StateReport;
   /** The last thing that it logged as an error or a warning, printed or not. */
   readonly lastError?: ErrorReport;
+  /** The lines that its log had last, the oldest first: {@link MOST_LINES_TOLD} at most. */
+  readonly log?: readonly LogLine[];
   /** Of `run` and `compositor`: frames a second of all clients, see {@link FrameReport}. */
   readonly framesPerSecond?: number;
   /** Of `run`: of all its programs. */
@@ -39,6 +43,25 @@ export interface ProcessReport {
   readonly programs?: readonly ProgramReport[];
   /** Of `compositor`: the VMs that have something there, or were denied something. */
   readonly clientVms?: readonly VmReport[];
+  /** Of `compositor`: it hands out small pictures of its outputs, {@link ThumbnailsReport}, to who asks for them. */
+  readonly thumbnails?: true;
+}
+
+/** What a compositor's glue answers on the socket for its thumbnails. */
+export interface ThumbnailsReport {
+  readonly outputs: readonly Thumbnail[];
+  /** Why there are none. */
+  readonly refused?: string;
+}
+
+export interface Thumbnail {
+  /** The output's name. */
+  readonly output: string;
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** A PNG, in base64. */
+  readonly png: string;
 }
 
 /**
@@ -69,6 +92,20 @@ export interface ErrorReport {
   readonly text: string;
   /** The VM that it is about, if it is about one. */
   readonly vm?: string;
+}
+
+/** A line of a process's log that was printed. It can have words of a VM's in it. */
+export interface LogLine {
+  readonly time: string;
+  readonly level: 'error' | 'warning' | 'info' | 'debug';
+  /** The part of the process that speaks. */
+  readonly component: string;
+  /** Whom it is about. */
+  readonly vm?: string;
+  readonly client?: number;
+  readonly text: string;
+  /** How often it came again since; the line is about those then. */
+  readonly repeated?: number;
 }
 
 /** What is counted of a client's frames: commits that brought a buffer and were passed on to the compositor. */

@@ -30,25 +30,35 @@ export function statusDirectory(env = process.env): string | undefined {
   return env.XDG_RUNTIME_DIR === undefined ? undefined : join(env.XDG_RUNTIME_DIR, 'virtwl-status');
 }
 
+/** What is asked: how a process is, or what its outputs show. Each has a socket of its own, which answers whoever connects. */
+export type Question = 'sock' | 'thumbnails';
+
 /** The file of a process: `host-123.sock`, by the process that is seen outside of a sandbox. */
-export function statusFile(role: string, pid: number): string {
-  return `${role}-${pid}.sock`;
+export function statusFile(role: string, pid: number, question: Question = 'sock'): string {
+  return `${role}-${pid}.${question}`;
 }
 
 /** The role and the process that a file is of; undefined for another file. */
-export function askedBy(file: string): { readonly role: string; readonly pid: number } | undefined {
-  const [, role, pid] = /^([a-z]+)-(\d+)\.sock$/.exec(file) ?? [];
-  return role === undefined ? undefined : { role, pid: Number(pid) };
+export function askedBy(
+  file: string,
+  question: Question = 'sock',
+): { readonly role: string; readonly pid: number } | undefined {
+  const [, role, pid, ending] = /^([a-z]+)-(\d+)\.(\w+)$/.exec(file) ?? [];
+  return role === undefined || ending !== question ? undefined : { role, pid: Number(pid) };
 }
 
 /** Makes the socket of this process. Undefined where it cannot be: `refused` is told why. The socket is the caller's. */
-export function bindStatusSocket(role: string, refused: (why: string) => void): BoundSocket | undefined {
+export function bindStatusSocket(
+  role: string,
+  refused: (why: string) => void,
+  question: Question = 'sock',
+): BoundSocket | undefined {
   const directory = statusDirectory();
   if (directory === undefined) return undefined;
   try {
     mkdirSync(join(directory, '..'), { recursive: true, mode: 0o755 });
     makePrivateDirectory(directory);
-    const path = join(directory, statusFile(role, process.pid));
+    const path = join(directory, statusFile(role, process.pid, question));
     return new BoundSocket(path, 'another process of that number', BACKLOG);
   } catch (error) {
     refused(`"virtwl status" will not know of this process: ${(error as Error).message}`);
@@ -60,14 +70,19 @@ export function bindStatusSocket(role: string, refused: (why: string) => void): 
 export class StatusSocket {
   readonly #accepting: AcceptingSocket;
 
-  /** Takes ownership of the listening `socket`. */
-  constructor(socket: OwnedFd, describe: () => Readonly<Record<string, unknown>>) {
+  /** Takes ownership of the listening `socket`. A promise of `describe` must not reject. */
+  constructor(socket: OwnedFd, describe: () => object | Promise<object>) {
     this.#accepting = new AcceptingSocket(
       socket,
       fd => {
         const asking = new UnixSocket(fd);
-        asking.send(Buffer.from(`${JSON.stringify(describe())}\n`));
-        asking.closeWhenDrained();
+        const answer = (told: object): void => {
+          asking.send(Buffer.from(`${JSON.stringify(told)}\n`));
+          asking.closeWhenDrained();
+        };
+        const told = describe();
+        if (told instanceof Promise) void told.then(answer);
+        else answer(told);
       },
       () => {
         // No descriptors are left: who asks waits, or asks again.

@@ -2,12 +2,13 @@
  * Puts each program that virtwl starts into one file, `dist/bundle/cli/NAME.js`, with the packages it uses: a process then
  * opens a single file at its start, where it would look for some 150. What goes in is the compiled JavaScript; whatever is
  * imported by `import()` is not evaluated before that, in the bundle either. The library is one file as well,
- * `dist/bundle/library/index.js`, for the package's size.
+ * `dist/bundle/library/index.js`, for the package's size. The page of `virtwl status --web` is three files in
+ * `dist/bundle/page`, with all that it needs in them.
  *
  * The files lie as deep as the modules of `dist/src`, so that `new URL('../../../', import.meta.url)` is this package in
  * both, and beside each other, as a module finds a program that it starts: by `new URL('NAME.js', import.meta.url)`.
  */
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const DIRECTORY = 'dist/bundle';
@@ -26,6 +27,9 @@ const LIBRARY = 'dist/src/index.js';
  * Stays a package: declarations of the library name it too, and who imports both gets one class and not two.
  */
 const LIBRARY_IMPORTS = ['eventemitter3'];
+
+/** The page of `virtwl status --web`: TypeScript and style, for a browser. */
+const PAGE = 'src/status-page/browser';
 
 /** Bundles everything anew. */
 export async function bundle() {
@@ -55,7 +59,20 @@ export async function bundle() {
     entryNames: '[name]',
   });
   await build({ ...options, entryPoints: [LIBRARY], outdir: `${DIRECTORY}/library`, external: LIBRARY_IMPORTS });
-  writeFileSync(`${DIRECTORY}/LICENSES`, licensesOf(Object.keys(metafile.inputs)));
+  const page = await build({
+    bundle: true,
+    platform: 'browser',
+    format: 'iife',
+    target: ['chrome105', 'firefox110', 'safari16'],
+    minify: true,
+    metafile: true,
+    logLevel: 'warning',
+    entryPoints: [`${PAGE}/page.ts`, `${PAGE}/page.css`],
+    outdir: `${DIRECTORY}/page`,
+  });
+  copyFileSync(`${PAGE}/page.html`, `${DIRECTORY}/page/page.html`);
+  const inputs = [...Object.keys(metafile.inputs), ...Object.keys(page.metafile.inputs)];
+  writeFileSync(`${DIRECTORY}/LICENSES`, licensesOf(inputs));
 }
 
 /** The licences of the packages among these files, in full. @param {readonly string[]} files @returns {string} */

@@ -14,8 +14,16 @@ const ROOTS = ['src', 'compositor-glue', 'test'];
 const STAMP = 'dist/.compiled';
 /** Written last by `bundle.mjs`. */
 const BUNDLE = 'dist/bundle/LICENSES';
+/** Runs in a browser: checked by itself, with the types of one, and compiled by the bundle alone. */
+const BROWSER = 'src/status-page/browser';
 /** What else the outputs depend on. */
-const INPUTS = ['tsconfig.json', 'package-lock.json', 'src/setup/compile.mjs', 'src/setup/bundle.mjs'];
+const INPUTS = [
+  'tsconfig.json',
+  'package-lock.json',
+  'src/setup/compile.mjs',
+  'src/setup/bundle.mjs',
+  ...filesBelow(BROWSER, /\.(html|css|json)$/),
+];
 const OUTPUTS = /(\.js|\.js\.map|\.d\.ts|\.d\.ts\.map)$/;
 
 /** @param {string} root @param {RegExp} name @returns {string[]} */
@@ -32,7 +40,9 @@ const known = new Set(sources);
 const orphans = ROOTS.flatMap(root => filesBelow(`dist/${root}`, OUTPUTS)).filter(
   output => !known.has(output.slice('dist/'.length).replace(OUTPUTS, '.ts')),
 );
-const missing = sources.some(source => !existsSync(`dist/${source.replace(/\.ts$/, '.js')}`));
+const missing = sources.some(
+  source => !source.startsWith(BROWSER) && !existsSync(`dist/${source.replace(/\.ts$/, '.js')}`),
+);
 
 function isCurrent() {
   if (orphans.length > 0 || missing || !existsSync(BUNDLE) || !existsSync(STAMP)) return false;
@@ -49,15 +59,16 @@ for (const orphan of orphans) rmSync(orphan);
 if (missing) rmSync('dist/.tsbuildinfo', { force: true });
 mkdirSync('dist', { recursive: true });
 const began = new Date();
-const { status, signal, error } = spawnSync(
-  process.execPath,
-  ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', '--pretty', 'false'],
-  { stdio: 'inherit' },
-);
-if (status !== 0) {
+for (const project of ['tsconfig.json', `${BROWSER}/tsconfig.json`]) {
+  const { status, signal, error } = spawnSync(
+    process.execPath,
+    ['node_modules/typescript/bin/tsc', '-p', project, '--pretty', 'false'],
+    { stdio: 'inherit' },
+  );
+  if (status === 0) continue;
   rmSync(STAMP, { force: true });
   if (error) throw error;
-  console.error(`tsc ended with ${signal ?? `status ${status}`}`);
+  console.error(`tsc -p ${project} ended with ${signal ?? `status ${status}`}`);
   process.exit(1);
 }
 // Loaded late: most calls find nothing to do.

@@ -132,6 +132,8 @@ needs() {
     test)
         echo "cage cage"
         echo "weston-simple-shm weston"
+        # The page of virtwl status is looked at in it.
+        echo "chromium chromium"
         # The example of the C library is built with it.
         echo "pkg-config pkgconf"
         echo "gtk3-widget-factory gtk-3-examples"

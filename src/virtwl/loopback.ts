@@ -104,7 +104,9 @@ function connectError(name: string, path: string, cause: unknown): Error {
   const code = (cause as NodeJS.ErrnoException).code;
   let hint: string;
   if (code === 'ENOENT') {
-    hint = `the host offers this VM no such server; ${offered(path)}; "virtwl host" turns each one on with a flag`;
+    hint =
+      `the host offers this VM no such server; ${offered(path)}; "virtwl host" turns each one on with a flag; ` +
+      "if this directory is another VM's, give that of this VM";
   } else if (code === 'ECONNREFUSED')
     hint = 'its socket is there, but no process listens on it: the host process is gone';
   else if (code === 'EAGAIN') hint = 'too many connections wait for it already: try again later';

@@ -15,7 +15,6 @@ import { STATUS_DIRECTORY_ENV } from '../../src/observe/status-socket.js';
 import { startSway, type Sway } from '../compositors.js';
 import { eventually } from '../eventually.js';
 import { foot, quietEnvironment, run, runIn, type Application } from './applications.js';
-import { sharedProxy } from './shared-proxy.js';
 
 t.setTimeout(280_000);
 
@@ -118,6 +117,7 @@ t.test('a stack that has none, and a compositor that freezes', async t => {
     t.match(compositorOf(reports)!.state, { for: 'answer', since: /Z$/, text: /has not answered/ });
     t.match(reports.find(({ role }) => role === 'run')!.state, { is: 'waiting', for: 'answer', text: /^connected/ });
     t.match(programs(reports)[0]!.state, { is: 'waiting', for: 'answer' });
+    t.match(vms(reports)[0]!.state, { is: 'waiting', for: 'answer' }, 'and so does each VM that has clients');
     t.match(await s.status(), /^virtwl compositor, process \d+: waiting for the compositor's answer, \d+ s so far: /m);
     s.sway.process.kill('SIGCONT');
     await eventually('the wait is over', () => application.stderr.includes('run info: the wait is over'));
@@ -154,13 +154,18 @@ t.test('a compositor that freezes while nobody says anything is found when a sta
 
 t.test('the policy denies', async t => {
   const s = await scene(t, 'title free\nclients 1\nfullscreen no\ndeny zxdg_exporter_v2\n');
-  const { path } = await sharedProxy(t, s.stack, s.sway.runtimeDir);
-  await s.until('the proxy has found the server, and left it', all => compositorOf(all)?.state.is === 'idle');
-  const terminal = (): Application =>
-    run(t, foot('cat'), { ...s.env, WAYLAND_DISPLAY: path, XDG_RUNTIME_DIR: s.sway.runtimeDir });
+  const terminal = (): Application => runIn(t, s.stack, 'client', foot('cat'), s.env);
   const first = terminal();
-  await s.until('the first', all => programs(all).some(({ windows }) => windows === 1));
-  for (let i = 0; i < 2; i++) t.not(await terminal().ended, 0, 'one more has no place');
+  const there = await s.until('the first', all => programs(all).some(({ windows }) => windows === 1));
+  t.notOk(
+    vms(there)[0]!.denials.some(({ setting }) => setting === 'clients'),
+    'the only place is its own: to look for the server takes none',
+  );
+  for (let i = 0; i < 2; i++) {
+    const another = terminal();
+    t.not(await another.ended, 0, 'one more has no place');
+    t.match(another.stderr, /run warning client=1: virtwl: VM "client" has 1 client already, .* raise "clients" there/);
+  }
   const reports = await s.until('it is counted', all => vms(all)[0]?.denials.some(({ count }) => count === 2) === true);
   const denials = vms(reports)[0]!.denials;
   t.match(denials[0], { setting: 'clients', policy: /\/client\.policy:2$/, text: /turned away: it has 1 already/ });
@@ -186,4 +191,39 @@ t.test('the share is used up', async t => {
   const waits = (all: readonly ProcessReport[]): boolean => programs(all)[0]?.state.for === 'memory';
   t.match(programs(await s.until('and told in its VM', waits))[0]!.state, { is: 'waiting', text: /host memory/ });
   await application.stop();
+});
+
+t.test('the broker is down', async t => {
+  const s = await scene(t);
+  s.stack.parts.get('broker')!.process.kill('SIGKILL');
+  const application = runIn(t, s.stack, 'client', foot('cat'), s.env);
+  await eventually('the program is told of', () =>
+    /applications have waited for \d+ seconds: the broker on the host does not answer: start "virtwl broker"/.test(
+      application.stderr,
+    ),
+  );
+  const reports = await s.until('it is in the status', all => compositorOf(all)?.state.for === 'broker');
+  t.match(compositorOf(reports)!.state, { is: 'waiting', since: /Z$/, text: /start "virtwl broker"/ });
+  const run = reports.find(({ role }) => role === 'run')!;
+  t.match(run.state, { is: 'waiting', for: 'broker', since: /Z$/, text: /start "virtwl broker"/ });
+  t.match(programs(reports)[0]!.state, { is: 'waiting', for: 'broker' }, 'and the program waits for nobody else');
+  await s.stack.startBroker();
+  await s.until('it has its window', all => programs(all)[0]?.windows === 1);
+  await application.stop();
+});
+
+t.test('the wrong folder', async t => {
+  const s = await scene(t);
+  const refused = async (loopback: string): Promise<string> => {
+    const env = { ...s.env, VIRTWL_LOOPBACK: loopback, XDG_RUNTIME_DIR: s.stack.directory };
+    const application = run(t, [process.execPath, VIRTWL, 'run', '--', 'true'], env);
+    t.equal(await application.ended, 1);
+    return application.stderr;
+  };
+  t.match(
+    await refused(s.stack.loopback('compositor')),
+    /in this directory are allocator, compositor; .*; if this directory is another VM's, give that of this VM$/m,
+  );
+  t.match(await refused(t.testdir({})), /there is none in this directory; "virtwl host" turns each one on/);
+  t.match(await refused('/nowhere/at/all'), /there is no loopback directory \/nowhere\/at\/all: start "virtwl host/);
 });

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { formatJson, formatText, type Entry } from '../../src/observe/log-format.js';
 import { LogOutput, SILENT, type LogOutputOptions } from '../../src/observe/log.js';
+import { MOST_LINES_TOLD, MOST_TEXT } from '../../src/observe/status-report.js';
 import { eventually } from '../eventually.js';
 
 // Half an hour off: no test passes by taking UTC for the time of day.
@@ -173,4 +174,22 @@ t.test('answers are no events', async t => {
   end.format = 'json';
   end.plain('error', 'virtwl', 'virtwl: no', { message: 'no' });
   t.match(JSON.parse(lines[2]!), { time: /Z$/, level: 'error', component: 'virtwl', message: 'no' });
+});
+
+t.test('the lines that were printed last are kept for a status', async t => {
+  const { output: end } = output({ level: 'info' });
+  const log = end.log('part');
+  log.debug('not printed');
+  for (let i = 1; i < MOST_LINES_TOLD; i++) log.info(`line ${i}`);
+  end
+    .log('glue')
+    .causedBy('work', 3)
+    .warning(`\u001b${'x'.repeat(2 * MOST_TEXT)}`);
+  t.equal(end.recent.length, MOST_LINES_TOLD);
+  t.match(end.recent[0], { time: /Z$/, level: 'info', component: 'part', text: 'line 1' });
+  t.match(end.recent.at(-1), { level: 'warning', component: 'glue', vm: 'work', client: 3, text: /^\\u001bx+…$/ });
+  t.equal(end.recent.at(-1)!.text.length, MOST_TEXT);
+  log.info('one more');
+  t.equal(end.recent.length, MOST_LINES_TOLD, 'no more of them');
+  t.match(end.recent[0], { text: 'line 2' }, 'and it is the oldest that goes');
 });

@@ -52,7 +52,7 @@ t.test('traces tell the sources, where Node.js is asked for that', t => {
 
 t.test('the licences of the packages that are in it', t => {
   const text = readFileSync(join(BUNDLE, 'LICENSES'), 'utf8');
-  for (const name of ['commander', 'eventemitter3', 'pngjs']) t.match(text, new RegExp(`^${name} \\d`, 'm'));
+  for (const name of ['commander', 'eventemitter3', 'pngjs', 'uplot']) t.match(text, new RegExp(`^${name} \\d`, 'm'));
   t.match(text, /Permission is hereby granted[^]*Permission is hereby granted[^]*Permission is hereby granted/);
   t.end();
 });
