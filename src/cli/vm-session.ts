@@ -54,8 +54,6 @@ export const sessionSocket = (): string => join(sessionDirectory(), 'socket');
 const note = (): string => join(sessionDirectory(), 'session.json');
 
 interface Note {
-  /** The process of `virtwl vm up`. */
-  readonly pid: number;
   /** The directory of its stack, which is named on the command lines of all that it has started. */
   readonly directory: string;
 }
@@ -66,7 +64,7 @@ export async function beginSession(directory: string): Promise<void> {
   makePrivateDirectory(sessionDirectory());
   if (await isUp()) throw new Error('VMs are up already: "virtwl vm list" names them, "virtwl vm down" ends them');
   clearSession();
-  writeFileSync(note(), JSON.stringify({ pid: process.pid, directory } satisfies Note), { mode: 0o600 });
+  writeFileSync(note(), JSON.stringify({ directory } satisfies Note), { mode: 0o600 });
 }
 
 /** Of a session that has ended in order. */

@@ -10,7 +10,6 @@ import { HostParts } from '../demo/host-parts.js';
 import { VmStack } from '../demo/vm-stack.js';
 import { processLog } from '../observe/process-log.js';
 import { printable } from '../observe/printable.js';
-import type { GuestProgram } from '../vm/guest-program.js';
 import type { Machine } from '../vm/machine.js';
 import { untilSignal } from './until-signal.js';
 import {
@@ -133,7 +132,9 @@ class Session {
       }
       socket.removeAllListeners('data').resume();
       const answer = (line: VmAnswer): void => void (socket.writable && socket.write(`${JSON.stringify(line)}\n`));
-      this.#handle(JSON.parse(text.slice(0, end)) as VmRequest, answer, socket)
+      // What is no JSON is a mistake of the one that asks, and ends nothing else.
+      Promise.resolve()
+        .then(() => this.#handle(JSON.parse(text.slice(0, end)) as VmRequest, answer, socket))
         .then(
           status => answer({ status }),
           (error: Error) => answer({ failed: error.message }),
@@ -188,7 +189,8 @@ class Session {
       }
       if (state.status !== undefined) return state.status;
       if (socket.destroyed || !socket.writable) {
-        await end(program);
+        // Who asked for it has gone.
+        await program.signal('TERM');
         return 130;
       }
       await pause(LOOK_INTERVAL_MS);
@@ -211,11 +213,6 @@ class Session {
       }),
     );
   }
-}
-
-/** What was asked for it is over: who asked has gone. */
-async function end(program: GuestProgram): Promise<void> {
-  await program.signal('TERM');
 }
 
 /** Lets a VM end in order, and ends it where that takes too long. */

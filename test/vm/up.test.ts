@@ -5,6 +5,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -91,6 +92,15 @@ t.test('three client VMs beside one compositor VM', async t => {
     t.match(virtwl('run', 'home', '--', 'true'), {
       ...{ status: 1, errors: /there is no VM "home": up are .*"desk".*"work"/ },
     });
+  });
+
+  await t.test('what is no request is answered as a mistake, and ends nothing', async t => {
+    const socket = connect(join(place, 'session', 'socket'));
+    socket.write('{nonsense\n');
+    let answer = '';
+    for await (const bytes of socket) answer += String(bytes);
+    t.match(JSON.parse(answer), { failed: /JSON/ });
+    t.match(virtwl('list'), { status: 0 });
   });
 
   await t.test('their windows are on one desktop, each with the name of its VM', async t => {
