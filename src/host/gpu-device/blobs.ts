@@ -106,7 +106,8 @@ export class HostBlob extends Resource {
   async unmap(): Promise<void> {
     await this.#mapping;
     const offset = this.#offset;
-    if (offset === undefined) throw new Refused(Response.InvalidParameter, 'a blob that is not mapped is to be unmapped');
+    if (offset === undefined)
+      throw new Refused(Response.InvalidParameter, 'a blob that is not mapped is to be unmapped');
     this.#offset = undefined;
     this.shared.unmap(offset);
   }

@@ -191,10 +191,7 @@ export class GpuState implements GuestState {
     return;
   }
 
-  #submit(
-    { context, commands, fenced }: Extract<ControlCommand, { type: 'submit' }>,
-    answer: Respond,
-  ): void {
+  #submit({ context, commands, fenced }: Extract<ControlCommand, { type: 'submit' }>, answer: Respond): void {
     const once: Answer = response => answer(response);
     this.#context(context).submit(commands, fenced, once);
   }

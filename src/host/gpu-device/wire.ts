@@ -118,7 +118,8 @@ export function parseControl(bytes: Uint8Array, entriesWanted: number): ControlC
   if (bytes.length < HEADER_BYTES) return refused(Response.Unspecified, `a command of ${bytes.length} bytes`);
   const type = view.getUint32(0, true);
   const least = LEAST_BYTES.get(type);
-  if (least === undefined) return refused(Response.Unspecified, `the command 0x${type.toString(16)}, which is not here`);
+  if (least === undefined)
+    return refused(Response.Unspecified, `the command 0x${type.toString(16)}, which is not here`);
   if (bytes.length < least) {
     return refused(Response.InvalidParameter, `a command 0x${type.toString(16)} of ${bytes.length} bytes`);
   }
@@ -210,7 +211,12 @@ export const CONFIGURATION = numbers(0, 0, 1, 1);
 
 /** The capability set: its version, channel types by bit, no dmabufs, no memory of another GPU. */
 export function encodeCapset(channels: readonly number[]): Uint8Array {
-  return numbers(CAPSET_VERSION, channels.reduce((all, channel) => all + 2 ** channel, 0), 0, 0);
+  return numbers(
+    CAPSET_VERSION,
+    channels.reduce((all, channel) => all + 2 ** channel, 0),
+    0,
+    0,
+  );
 }
 
 /** Numbers of 32 bits. */
