@@ -124,7 +124,7 @@ export function parseControl(bytes: Uint8Array, entriesWanted: number): ControlC
     return refused(Response.InvalidParameter, `a command 0x${type.toString(16)} of ${bytes.length} bytes`);
   }
   const context = view.getUint32(16, true);
-  const first = bytes.length > HEADER_BYTES ? view.getUint32(HEADER_BYTES, true) : 0;
+  const first = bytes.length >= HEADER_BYTES + 4 ? view.getUint32(HEADER_BYTES, true) : 0;
   switch (type) {
     case Control.GetDisplayInfo:
       return { type: 'displays' };
