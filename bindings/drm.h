@@ -16,7 +16,8 @@ class Environment;
 
 /** ioctl, again after a signal: 0, or the errno. */
 int DrmCall(int fd, unsigned long request, void* argument);
-/** EXECBUFFER of a command, on a ring unless that is negative, with a fence on a handle unless that is 0. 0 or errno. */
+/** EXECBUFFER of a command, on a ring unless that is negative, with a fence on a handle unless that is 0. 0 or errno.
+ */
 int DrmExecute(int fd, const void* command, size_t size, int ring, uint32_t handle);
 
 void InitializeDrm(Environment& environment, v8::Local<v8::Object> target);

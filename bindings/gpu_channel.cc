@@ -141,8 +141,7 @@ NAN_METHOD(OpenChannel) {
   drm::Map map = {0, static_cast<uint32_t>(handle), 0};
   const int error = DrmCall(fd, drm::kMap, &map);
   if (error != 0) return ThrowFdError(error, "ioctl(DRM_IOCTL_VIRTGPU_MAP)", fd);
-  void* ring =
-      mmap(nullptr, kRingBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(map.offset));
+  void* ring = mmap(nullptr, kRingBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(map.offset));
   if (ring == MAP_FAILED) return ThrowFdError(errno, "mmap", fd);
   environment.gpuChannels[fd] = std::make_shared<GpuChannel>(fd, ring, static_cast<uint32_t>(handle));
 }
@@ -193,10 +192,11 @@ NAN_METHOD(SendBytes) {
       !arguments.WritableBytes(4, "identifiers", &identifiers) || !arguments.ByteRange(1, "data", &data)) {
     return;
   }
-  if (identifiers.length() < 12 * kMaxIdentifiers) return arguments.ThrowRange("identifiers", "at least 336 bytes long");
+  if (identifiers.length() < 12 * kMaxIdentifiers)
+    return arguments.ThrowRange("identifiers", "at least 336 bytes long");
   if (data.length() > kMaxData) return arguments.ThrowRange("length", "at most 3,744");
-  const int error = SendMessage(environment, *channel, data.data(), data.length(), identifiers.data(),
-                                static_cast<uint32_t>(count));
+  const int error =
+      SendMessage(environment, *channel, data.data(), data.length(), identifiers.data(), static_cast<uint32_t>(count));
   if (error != 0 && error != EAGAIN) return ThrowFdError(error, "ioctl(DRM_IOCTL_VIRTGPU_EXECBUFFER)", fd);
   info.GetReturnValue().Set(error == 0 ? static_cast<double>(data.length()) : -1.0);
 }

@@ -1,7 +1,7 @@
 /**
- * The channel of a cross-domain context of virtio_gpu: messages as `recv` and `send` have them on other descriptors. The
- * context is a file of the driver. One message at a time lies in a ring that was mapped once; an event on the file says
- * so, and a POLL asks for the next. What it is to messages with identifiers is TypeScript's to decide.
+ * The channel of a cross-domain context of virtio_gpu: messages as `recv` and `send` have them on other descriptors.
+ * The context is a file of the driver. One message at a time lies in a ring that was mapped once; an event on the file
+ * says so, and a POLL asks for the next. What it is to messages with identifiers is TypeScript's to decide.
  *
  * What each function does is documented in src/system/native.ts.
  */
@@ -38,8 +38,8 @@ class GpuChannel {
   /** The ring may be written again: asks for the next message. 0 or the errno. */
   int Next();
   /**
-   * Bytes without identifiers, as ReceiveFrom() of socket.h has it, and asks for the next. ENOMSG for any other message,
-   * which stays in the ring, for TypeScript.
+   * Bytes without identifiers, as ReceiveFrom() of socket.h has it, and asks for the next. ENOMSG for any other
+   * message, which stays in the ring, for TypeScript.
    */
   int Receive(Environment& environment, uint8_t* data, size_t length, size_t* received);
 

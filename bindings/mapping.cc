@@ -188,8 +188,7 @@ NAN_METHOD(Map) {
     return ThrowSystemError(ENOMEM, "mmap", details);
   }
   environment.counters.mmap++;
-  Mapping* mapping =
-      new Mapping(base, mapped, whole ? offset : 0, length, writable, environment.counters.munmap);
+  Mapping* mapping = new Mapping(base, mapped, whole ? offset : 0, length, writable, environment.counters.munmap);
   uint8_t* address = mapping->address();
 
   v8::Isolate* isolate = v8::Isolate::GetCurrent();

@@ -292,7 +292,8 @@ NAN_METHOD(PassWay) {
   Shared<uint8_t> buffer;
   if (connection == nullptr || !arguments.Integer(1, "way", 0, kWays - 1, &way) || !arguments.Fd(2, "from", &from.fd) ||
       !arguments.Integer(3, "fromCarrier", 0, kCarriers - 1, &from.carrier) || !arguments.Fd(4, "to", &to.fd) ||
-      !arguments.Integer(5, "toCarrier", 0, kCarriers - 1, &to.carrier) || !arguments.Integer(6, "most", 1, kMostAtOnce, &most) ||
+      !arguments.Integer(5, "toCarrier", 0, kCarriers - 1, &to.carrier) ||
+      !arguments.Integer(6, "most", 1, kMostAtOnce, &most) ||
       !Numbers<v8::Uint8Array>(arguments, info[7], info[7]->IsUint8Array(), "buffer", 1, &buffer)) {
     return;
   }

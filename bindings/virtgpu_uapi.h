@@ -1,6 +1,6 @@
 /**
- * The ioctls of /dev/dri/renderD* that the kernel's virtio_gpu driver has, as far as they are used here, and what is said
- * over them to a device with cross-domain contexts. The first half is the kernel's interface (linux/drm.h,
+ * The ioctls of /dev/dri/renderD* that the kernel's virtio_gpu driver has, as far as they are used here, and what is
+ * said over them to a device with cross-domain contexts. The first half is the kernel's interface (linux/drm.h,
  * linux/virtgpu_drm.h), written out so that nothing but a compiler is needed; drm.cc asserts the sizes.
  */
 #ifndef VIRTWL_BINDINGS_VIRTGPU_UAPI_H_

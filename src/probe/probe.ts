@@ -18,7 +18,15 @@ import {
 } from './protocol.js';
 import { closeAll } from '../system/fd.js';
 import { native, type Mapping } from '../system/native.js';
-import { describeDevice, MAX_FDS, openDevice, type Context, type Device, type DeviceOptions, type Memory } from '../virtwl/device.js';
+import {
+  describeDevice,
+  MAX_FDS,
+  openDevice,
+  type Context,
+  type Device,
+  type DeviceOptions,
+  type Memory,
+} from '../virtwl/device.js';
 
 /** Bytes that are asked for unless told otherwise: enough pages that a wrong one shows, quick even in an emulated VM. */
 export const DEFAULT_PROBE_BYTES = 1024 * 1024;

@@ -25,7 +25,16 @@ export const POLLED_RINGS = 0b10;
 export const RING_BYTES = 4096;
 export const QUERY_RING = 1;
 
-export const Command = { Init: 1, ImageRequirements: 2, Receive: 5, Read: 6, Write: 7, End: 0, Connected: 0x40, Close: 0x41 } as const;
+export const Command = {
+  Init: 1,
+  ImageRequirements: 2,
+  Receive: 5,
+  Read: 6,
+  Write: 7,
+  End: 0,
+  Connected: 0x40,
+  Close: 0x41,
+} as const;
 
 /** What INIT connects to; in the capset, the bit of that number. */
 export const ChannelType = { None: 0, Wayland: 1, Named: 30 } as const;

@@ -46,14 +46,18 @@ t.test('a path is of virtio_gpu by the device, or where there is none, by its pl
   t.equal(isGpuPath('/dev/wl0'), false);
   t.throws(() => openDevice({ device: '/dev/dri/renderD4095' }), {
     code: 'ENOENT',
-    message: 'cannot open /dev/dri/renderD4095: it does not exist; load the module virtio_gpu and give the VM a gpu device',
+    message:
+      'cannot open /dev/dri/renderD4095: it does not exist; load the module virtio_gpu and give the VM a gpu device',
   });
 });
 
 t.test('what is said to the device', async t => {
   t.equal(hex(encodeInit(7, ChannelType.Wayland)), '01001400000000000700000007000000' + '01000000');
   const named = '01003400000000000700000007000000' + '1e000000';
-  t.equal(hex(encodeInit(7, ChannelType.Named, { name: 'wayland' })), `${named}${hex(Buffer.from('wayland'))}${'00'.repeat(25)}`);
+  t.equal(
+    hex(encodeInit(7, ChannelType.Named, { name: 'wayland' })),
+    `${named}${hex(Buffer.from('wayland'))}${'00'.repeat(25)}`,
+  );
   t.equal(hex(encodeInit(7, ChannelType.Named, { id: 0x102 })), `${named}0000000002010000${'00'.repeat(24)}`);
   const longest = 'x'.repeat(31);
   t.equal(hex(encodeInit(7, ChannelType.Named, { name: longest })), `${named}${hex(Buffer.from(longest))}00`);
