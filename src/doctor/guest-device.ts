@@ -41,9 +41,9 @@ export async function checkDevice(needed: boolean): Promise<Finding> {
   const { findNode } = await import('../virtwl/gpu-node.js');
   try {
     const device = openDevice();
-    const beside = device.kind === 'virtio_wl' ? findNode().node : undefined;
+    const beside = device.kind === 'virtio_wl' ? findNode().path : undefined;
     device.close();
-    const more = beside === undefined ? '' : `, and a virtio_gpu device beside it (--device ${beside.path})`;
+    const more = beside === undefined ? '' : `, and a virtio_gpu device beside it (--device ${beside})`;
     const detail = `${describeDevice(device)}${more}; "virtwl probe" tells whether memory crosses it`;
     return { name, state: 'holds', detail };
   } catch (error) {

@@ -67,7 +67,7 @@ export function openDevice(options: DeviceOptions = {}): Device {
   const named = process.env.VIRTWL_DEVICE;
   if (named || existsSync(DEFAULT_DEVICE)) return openPath(named || DEFAULT_DEVICE, true);
   const found = findNode();
-  if (found.node !== undefined) return new GpuDevice(found.node);
+  if (found.path !== undefined) return new GpuDevice(found.path);
   throw noDevice(DEFAULT_DEVICE, found.reasons);
 }
 

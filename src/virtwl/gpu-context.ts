@@ -43,17 +43,10 @@ const identifiers = new Uint8Array(12 * MAX_FDS);
 const identifierWords = new Uint32Array(identifiers.buffer);
 const first = new Uint8Array(RING_BYTES);
 
-/** A file of the driver that is a context of cross-domain kind, with its ring: {@link Native.drmBlob} has the numbers. */
-export function openCrossDomain(path: string): { fd: OwnedFd; handle: number; resource: number } {
-  const fd = openNode(path);
-  try {
-    native.drmContext(fd.fd, CROSS_DOMAIN, RINGS, POLLED_RINGS);
-    const [handle, resource] = native.drmBlob(fd.fd, BlobMemory.Guest, BlobFlags.Mappable, RING_BYTES, 0);
-    return { fd, handle, resource };
-  } catch (error) {
-    fd.close();
-    throw error;
-  }
+/** Makes an open file of the driver a context of cross-domain kind: its ring, by handle and resource. */
+export function becomeCrossDomain(fd: OwnedFd): [handle: number, resource: number] {
+  native.drmContext(fd.fd, CROSS_DOMAIN, RINGS, POLLED_RINGS);
+  return native.drmBlob(fd.fd, BlobMemory.Guest, BlobFlags.Mappable, RING_BYTES, 0);
 }
 
 /**
@@ -61,8 +54,9 @@ export function openCrossDomain(path: string): { fd: OwnedFd; handle: number; re
  * does not answer.
  */
 export function connectChannel(path: string, target: Target): number {
-  const { fd, handle, resource } = openCrossDomain(path);
+  const fd = openNode(path);
   try {
+    const [handle, resource] = becomeCrossDomain(fd);
     native.gpuChannel(fd.fd, handle);
     const init =
       target === 'wayland'

@@ -14,9 +14,10 @@ const DRIVER = 'virtio_gpu';
 /** The major number of all that is in /dev/dri. */
 const DRM_MAJOR = 226;
 
-/** A node that leads to servers. */
+/** A node that leads to servers, opened. */
 export interface GpuNode {
-  readonly path: string;
+  /** The caller's to close. */
+  readonly fd: OwnedFd;
   /** Whether the device has our servers by name; otherwise it has a Wayland server alone. */
   readonly named: boolean;
 }
@@ -40,27 +41,29 @@ export function renderNodes(directory = DIRECTORY): string[] {
   return numbers.sort((a, b) => a - b).map(number => join(directory, `renderD${number}`));
 }
 
-/** Looks at one node. Throws, with the reason in a sentence, where it leads to no servers. */
-export function inspectNode(path: string): GpuNode {
+/** Opens a node and looks at it. Throws, with the reason in a sentence, where it leads to no servers. */
+export function openGpu(path: string): GpuNode {
   const fd = openNode(path);
   try {
-    return { path, named: hasNamedServers(fd.fd, path) };
-  } finally {
+    return { fd, named: hasNamedServers(fd.fd, path) };
+  } catch (error) {
     fd.close();
+    throw error;
   }
 }
 
-/** The first node that leads to servers, or why none of them does. */
-export function findNode(directory = DIRECTORY): { node: GpuNode } | { node: undefined; reasons: string[] } {
+/** The path of the first node that leads to servers, or why none of them does. */
+export function findNode(directory = DIRECTORY): { path: string } | { path: undefined; reasons: string[] } {
   const reasons: string[] = [];
   for (const path of renderNodes(directory)) {
     try {
-      return { node: inspectNode(path) };
+      openGpu(path).fd.close();
+      return { path };
     } catch (error) {
       reasons.push((error as Error).message);
     }
   }
-  return { node: undefined, reasons };
+  return { path: undefined, reasons };
 }
 
 /** Opens a node; each opening is, or becomes, a context of its own. The caller's to close. */

@@ -3,12 +3,12 @@
  * ours. A context is an opening of /dev/dri/renderD*, memory is a dma-buf.
  */
 import { codeOf } from '../system/errno.js';
-import { OwnedFd } from '../system/fd.js';
+import type { OwnedFd } from '../system/fd.js';
 import { native, type Mapping } from '../system/native.js';
 import type { Context } from './context.js';
 import type { Device } from './device.js';
-import { connectChannel, contextOf, exportBlob, openCrossDomain, type Target } from './gpu-context.js';
-import { inspectNode, type GpuNode } from './gpu-node.js';
+import { becomeCrossDomain, connectChannel, contextOf, exportBlob, type Target } from './gpu-context.js';
+import { openGpu, type GpuNode } from './gpu-node.js';
 import {
   ChannelType,
   decodeImageRequirements,
@@ -23,29 +23,25 @@ import { Memory, Pipe, PipeRemote, type PipePair, type SocketVfd } from './vfd.j
 /** The one server of a device that has none by name. */
 const WAYLAND = 'wayland';
 
-/** A context without a channel, which memory is asked for in. */
+/** The device's own file as a context without a channel, which memory is asked for in. */
 interface Home {
-  readonly fd: OwnedFd;
   readonly handle: number;
   readonly ring: Mapping;
 }
 
 export class GpuDevice implements Device {
   readonly kind = 'virtio_gpu';
-  readonly path: string;
-  readonly #named: boolean;
+  readonly #node: GpuNode;
   #home: Home | undefined;
 
-  /** Of a path, it throws where that leads to no servers. */
-  constructor(node: string | GpuNode) {
-    const { path, named } = typeof node === 'string' ? inspectNode(node) : node;
-    this.path = path;
-    this.#named = named;
+  /** Throws where the path leads to no servers. */
+  constructor(readonly path: string) {
+    this.#node = openGpu(path);
   }
 
   connect(name: string): Context {
     checkName(name);
-    if (!this.#named && name !== WAYLAND) {
+    if (!this.#node.named && name !== WAYLAND) {
       throw Object.assign(
         new Error(
           `cannot connect to the server "${name}" through ${this.path}: this device has a Wayland server and none by ` +
@@ -54,7 +50,7 @@ export class GpuDevice implements Device {
         { code: 'ENOTSUP' },
       );
     }
-    const target: Target = this.#named ? { name } : 'wayland';
+    const target: Target = this.#node.named ? { name } : 'wayland';
     try {
       return contextOf(this.path, connectChannel(this.path, target), name);
     } catch (error) {
@@ -71,7 +67,8 @@ export class GpuDevice implements Device {
       throw new RangeError(`an allocation of ${size} bytes: the size must be from 1 to ${MAX_ALLOCATION_BYTES}`);
     }
     try {
-      const { fd, handle, ring } = (this.#home ??= openHome(this.path));
+      const { fd } = this.#node;
+      const { handle, ring } = (this.#home ??= makeHome(fd));
       native.drmExecute(fd.fd, encodeImageRequirements(size), QUERY_RING, handle);
       native.drmWait(fd.fd, handle);
       const answer = decodeImageRequirements(ring.buffer);
@@ -101,21 +98,16 @@ export class GpuDevice implements Device {
 
   close(): void {
     this.#home?.ring.unmap();
-    this.#home?.fd.close();
     this.#home = undefined;
+    this.#node.fd.close();
   }
 }
 
-function openHome(path: string): Home {
-  const { fd, handle, resource } = openCrossDomain(path);
-  try {
-    native.drmExecute(fd.fd, encodeInit(resource, ChannelType.None), 0, 0);
-    const ring = native.map(fd.fd, native.drmMapOffset(fd.fd, handle), RING_BYTES, false);
-    return { fd, handle, ring };
-  } catch (error) {
-    fd.close();
-    throw error;
-  }
+/** Lends `fd`. */
+function makeHome(fd: OwnedFd): Home {
+  const [handle, resource] = becomeCrossDomain(fd);
+  native.drmExecute(fd.fd, encodeInit(resource, ChannelType.None), 0, 0);
+  return { handle, ring: native.map(fd.fd, native.drmMapOffset(fd.fd, handle), RING_BYTES, false) };
 }
 
 function connectError(path: string, name: string, cause: unknown): Error {

@@ -35,9 +35,9 @@ t.test('nodes are looked at in the order of their numbers, and each says why it 
   const paths = ['renderD128', 'renderD129', 'renderD1000'].map(name => join(directory, name));
   t.same(renderNodes(directory), paths);
   const before = openDescriptors();
-  t.same(findNode(directory), { node: undefined, reasons: paths.map(path => `${path} is no graphics device`) });
+  t.same(findNode(directory), { path: undefined, reasons: paths.map(path => `${path} is no graphics device`) });
   t.equal(openDescriptors(), before);
-  t.same(findNode(join(directory, 'nowhere')), { node: undefined, reasons: [] });
+  t.same(findNode(join(directory, 'nowhere')), { path: undefined, reasons: [] });
 });
 
 t.test('a path is of virtio_gpu by the device, or where there is none, by its place', async t => {
