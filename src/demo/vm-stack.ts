@@ -6,7 +6,7 @@
  * In the guests everything runs as an ordinary user, in the runtime directory {@link RUNTIME}.
  */
 import { join } from 'node:path';
-import { shellWords } from '../host/wl-device/vmm-arguments.js';
+import { shellWords } from '../host/guest/vmm-arguments.js';
 import { bootGuest } from '../vm/guest.js';
 import { GuestProgram } from '../vm/guest-program.js';
 import { GUEST_USER, type MorePackageFiles } from '../vm/images.js';

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { qemuWlDevice } from '../host/wl-device/vmm-arguments.js';
+import { qemuDevice } from '../host/guest/vmm-arguments.js';
 import { ConsoleLog } from './console-log.js';
 import { AGENT_PORT, FAILED_LINE, READY_LINE } from './initramfs.js';
 import type { Qemu } from './qemu.js';
@@ -104,7 +104,7 @@ function qemuArguments(options: MachineOptions, directory: string): string[] {
     ],
     ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
     ...(options.disk === undefined ? [] : ['-drive', `file=${options.disk},format=raw,if=virtio,snapshot=on`]),
-    ...(options.wlSocket === undefined ? [] : qemuWlDevice(`fd=${WL_FD}`)),
+    ...(options.wlSocket === undefined ? [] : qemuDevice('wl', `fd=${WL_FD}`)),
   ];
 }
 

@@ -10,7 +10,7 @@ import type { Test } from 'tap';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { WlDeviceServer } from '../../src/host/wl-device/server.js';
-import type { WlLimits } from '../../src/host/wl-device/limits.js';
+import type { GuestLimits } from '../../src/host/guest/limits.js';
 import { GuestProgram } from '../../src/vm/guest-program.js';
 import { accelerator } from '../../src/vm/accelerator.js';
 import { guestFiles, initramfs } from '../../src/vm/initramfs.js';
@@ -31,7 +31,7 @@ export interface GuestOptions {
   readonly servers?: readonly string[];
   /** Instead of a directory: the vhost-user socket of a device of the test's own. */
   readonly wlSocket?: string;
-  readonly limits?: Partial<WlLimits>;
+  readonly limits?: Partial<GuestLimits>;
   /** A guest that restarts does so in the same QEMU. */
   readonly mayRestart?: boolean;
   /** C programs of this directory that the guest finds in /virtwl. NAME.32 is NAME compiled for the ABI of 32 bits. */
