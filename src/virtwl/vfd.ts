@@ -28,14 +28,23 @@ export class Memory extends Vfd {
 
   /**
    * Takes ownership of `fd`. `size` is in bytes as the delivering protocol gave it, 0 when unknown. `mappable` is how
-   * far the device lets it be mapped, where that is not left to the driver.
+   * far the device lets it be mapped, where that is not left to the driver; `whole`: by others only so far and no less.
    */
   constructor(
     fd: number,
     readonly size = 0,
     private readonly mappable = Infinity,
+    private readonly whole = false,
   ) {
     super(fd);
+  }
+
+  /**
+   * How large a `wl_shm_pool` has to be that is to have `size` bytes of it: compositors map all of a pool, and memory of
+   * virtio_gpu can be mapped only as a whole.
+   */
+  poolBytes(size: number): number {
+    return this.whole ? Math.max(size, this.mappable) : size;
   }
 
   /**
@@ -54,12 +63,12 @@ export class Memory extends Vfd {
 
   /** The same memory under another descriptor, the caller's to close: what to send when this one stays in use. */
   share(): Memory {
-    return new Memory(native.dup(this.fd), this.size, this.mappable);
+    return new Memory(native.dup(this.fd), this.size, this.mappable, this.whole);
   }
 
   /** The same memory with the size that the protocol gave it. Takes this object's descriptor away from it. */
   withSize(size: number): Memory {
-    return new Memory(this.release(), size, this.mappable);
+    return new Memory(this.release(), size, this.mappable, this.whole);
   }
 }
 

@@ -77,7 +77,7 @@ export async function smallGuest(
     memoryBytes: MEMORY_BYTES,
     // As the machine's other alarms: a processor of the guest that stands still is the emulation's doing.
     kernelArguments: 'rcupdate.rcu_cpu_stall_suppress=1',
-    wlSocket,
+    device: wlSocket === undefined ? undefined : { kind: 'wl', socket: wlSocket },
     mayRestart: options.mayRestart ?? false,
   });
   t.teardown(() => machine.stop());

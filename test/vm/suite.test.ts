@@ -36,7 +36,7 @@ t.test('the suite of the guest library, which loopback passes, on /dev/wl0', asy
   t.teardown(() => device.close());
   const machine = await bootGuest({
     guest: 'client',
-    wlSocket,
+    device: { kind: 'wl', socket: wlSocket },
     more: {
       parts: ['dist/test'],
       packages: ['tap'],

@@ -28,6 +28,7 @@ const SHAPES = {
 } as const satisfies Readonly<Record<string, DeviceShape>>;
 /** Kinds of devices: virtio_wl, and virtio-gpu without a screen. */
 export type DeviceKind = keyof typeof SHAPES;
+export const DEVICE_KINDS = Object.keys(SHAPES) as DeviceKind[];
 
 /** Queues of either. */
 const QUEUES = 2;
