@@ -1,17 +1,21 @@
 /**
- * The suite that the guest library passes in loopback, on a real /dev/wl0: the same file, run in a VM, with the same
- * servers on its host.
+ * The suite that the guest library passes in loopback, on real devices: the same file, run in a VM with /dev/wl0 and in
+ * one with nothing but the kernel's own virtio_gpu, with the same servers on their host.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { OwnedFd } from '../../src/system/fd.js';
+import { GpuDeviceServer } from '../../src/host/gpu-device/server.js';
+import type { DeviceServerOptions } from '../../src/host/guest/device-server.js';
+import type { DeviceKind } from '../../src/host/guest/vmm-arguments.js';
 import { WlDeviceServer } from '../../src/host/wl-device/server.js';
 import { native } from '../../src/system/native.js';
 import { GuestProgram } from '../../src/vm/guest-program.js';
 import { bootGuest } from '../../src/vm/guest.js';
 import { eventually } from '../eventually.js';
+import { takeKernelOfHost } from './host-release.js';
 import { PEER_SERVERS, startPeerServers } from '../virtwl/peer-servers.js';
 
 /** How long the suite may take, in milliseconds: it takes seconds, and minutes where it is emulated on a busy machine. */
@@ -19,16 +23,30 @@ const TIMEOUT_MS = 400_000;
 
 t.setTimeout(590_000);
 
-t.test('the suite of the guest library, which loopback passes, on /dev/wl0', async t => {
+for (const [kind, path, Server] of [
+  ['wl', '/dev/wl0', WlDeviceServer],
+  ['gpu', '/dev/dri/renderD128', GpuDeviceServer],
+] as const) {
+  t.test(`the suite of the guest library, which loopback passes, on ${path}`, async t => {
+    if (kind === 'gpu') takeKernelOfHost();
+    await suiteIn(t, kind, options => new Server(options));
+  });
+}
+
+async function suiteIn(
+  t: Test,
+  kind: DeviceKind,
+  makeServer: (options: DeviceServerOptions) => WlDeviceServer | GpuDeviceServer,
+): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-suite-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const stopServers = startPeerServers(directory);
   t.teardown(stopServers);
   const own = mkdtempSync(join(tmpdir(), 'virtwl-suite-device-'));
   t.teardown(() => rmSync(own, { recursive: true, force: true }));
-  const wlSocket = join(own, 'wl');
-  const device = new WlDeviceServer({
-    socket: new OwnedFd(native.listenUnix(wlSocket, 4)),
+  const socket = join(own, kind);
+  const device = makeServer({
+    socket: new OwnedFd(native.listenUnix(socket, 4)),
     directory,
     servers: new Set(PEER_SERVERS),
     log: line => t.comment(`device: ${line}`),
@@ -36,7 +54,7 @@ t.test('the suite of the guest library, which loopback passes, on /dev/wl0', asy
   t.teardown(() => device.close());
   const machine = await bootGuest({
     guest: 'client',
-    device: { kind: 'wl', socket: wlSocket },
+    device: { kind, socket },
     more: {
       parts: ['dist/test'],
       packages: ['tap'],
@@ -48,7 +66,7 @@ t.test('the suite of the guest library, which loopback passes, on /dev/wl0', asy
   });
   t.teardown(() => machine.stop());
 
-  const command = `TAP_TIMEOUT=${TIMEOUT_MS / 1000} exec node /virtwl/package/dist/test/virtwl/wl0.guest.js`;
+  const command = `TAP_TIMEOUT=${TIMEOUT_MS / 1000} exec node /virtwl/package/dist/test/virtwl/device.guest.js`;
   const suite = await GuestProgram.start(machine, 'the suite', command);
   const { output, errors } = await suite.ended(TIMEOUT_MS);
   let count = 0;
@@ -68,8 +86,13 @@ t.test('the suite of the guest library, which loopback passes, on /dev/wl0', asy
   }
   t.match(output, /^ {4}1\.\.\d+$/m, `it came to its end (${errors})`);
   t.ok(count > 20, `${count} of its tests were seen`);
+  t.comment((await machine.run('uname -r; lsmod')).output);
   // The driver closes at the device what a program leaves, some time after its end.
-  const holds = (): number => (device.counts?.vfds ?? NaN) + (device.counts?.mappings ?? NaN);
+  const holds = (): number => {
+    const { counts } = device;
+    if (counts === undefined) return NaN;
+    return ('vfds' in counts ? counts.vfds : counts.contexts + counts.resources) + counts.mappings;
+  };
   await eventually('and left nothing in the device', () => holds() === 0);
   t.equal(holds(), 0, 'and left nothing in the device');
-});
+}
