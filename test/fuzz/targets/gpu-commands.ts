@@ -53,7 +53,7 @@ export const gpuCommands: Target = {
         const rounded = Math.ceil(bytes / PAGE) * PAGE;
         return { status: Status.Ok, memory: new OwnedFd(native.memfd('fuzz', rounded, 0)), bytes: rounded };
       },
-      log: line => void said.add(line.replace(/\d+|0x[\da-f]+|"[^"]*"/g, '').slice(0, 60)),
+      log: line => void said.add(line.replace(/0x[\da-f]+|\d+|"[^"]*"/g, '').slice(0, 60)),
     };
     const sharedMemory = {
       async map(fd: OwnedFd, bytes: number, _writable: boolean, at?: number): Promise<number | undefined> {
