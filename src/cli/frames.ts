@@ -92,7 +92,7 @@ export function register(program: Command): void {
       'Draws numbered frames of a pattern that differs in every block and every frame, straight into memory that the ' +
         "compositor reads, has the output captured on the compositor's side, and compares every pixel. The exit status " +
         'is 0 when every frame was shown as drawn, 1 when not. SIGINT or SIGTERM ends the run with its report. ' +
-        'It draws through the virtio_wl device, or with --display through any Wayland socket. Through the device it can ' +
+        'It draws through the device of its VM, or with --display through any Wayland socket. Through the device it can ' +
         'capture where the policy of its VM says "capture yes"; else --capture names a socket that it can reach.',
     )
     .option(
@@ -141,7 +141,7 @@ function inForm(report: RunReport, form: Options['format']): string {
 /** Connects, runs, disconnects. Errors before the first frame are thrown, later ones are in the report. */
 async function check(options: Options, fault: Fault | undefined): Promise<RunReport> {
   const { size, timeout } = options;
-  const client = await connect(options);
+  const { client, through } = await connect(options);
   let screen: Display | undefined;
   try {
     const { capture, output } = options;
@@ -173,7 +173,7 @@ async function check(options: Options, fault: Fault | undefined): Promise<RunRep
       frames: options.frames,
       width: window.width,
       height: window.height,
-      display: options.display ?? 'virtio_wl',
+      display: through,
       memory: client.source.name,
       buffers: options.buffers,
       damage: options.damage,
@@ -223,14 +223,16 @@ function peerOf(path: string | undefined): { pid: number; uid: number } | undefi
   }
 }
 
-async function connect(options: Options): Promise<DirectClient> {
+async function connect(options: Options): Promise<{ client: DirectClient; through: string }> {
   const { display } = options;
   if (display !== undefined) {
-    return named('--display', display, () => DirectClient.overSocket(display, options.connectTimeout));
+    const client = await named('--display', display, () => DirectClient.overSocket(display, options.connectTimeout));
+    return { client, through: display };
   }
   const device = openDevice(options);
   try {
-    return await DirectClient.overDevice(device, options.server, options.connectTimeout);
+    const client = await DirectClient.overDevice(device, options.server, options.connectTimeout);
+    return { client, through: device.kind === 'loopback' ? 'virtio_wl' : device.kind };
   } finally {
     device.close();
   }

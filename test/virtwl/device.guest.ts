@@ -1,5 +1,5 @@
 /**
- * The suite of `suite.ts` on a real /dev/wl0, to be run in a guest whose host process offers the servers of
+ * The suite of `suite.ts` on the real device of a VM, whichever it has, to be run in a guest whose host process offers the servers of
  * `peer-servers.ts`. In: nothing. Out: TAP.
  */
 import t from 'tap';
