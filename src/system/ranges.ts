@@ -68,7 +68,8 @@ export class Ranges {
 
   /** Lends the range of `length` bytes at `offset`; whether all of it was free. Any numbers may be asked for. */
   claim(offset: number, length: number): boolean {
-    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(offset + length) || offset < 0 || length <= 0) return false;
+    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(offset + length) || offset < 0 || length <= 0)
+      return false;
     const at = this.#free.findIndex(free => free.offset <= offset && offset + length <= free.offset + free.length);
     if (at < 0) return false;
     this.#lend(at, offset, length);

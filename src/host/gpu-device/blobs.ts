@@ -106,7 +106,8 @@ export class HostBlob extends Resource {
   async unmap(): Promise<void> {
     await this.#mapping;
     const offset = this.#offset;
-    if (offset === undefined) throw new Refused(Response.InvalidParameter, 'a blob that is not mapped is to be unmapped');
+    if (offset === undefined)
+      throw new Refused(Response.InvalidParameter, 'a blob that is not mapped is to be unmapped');
     this.#offset = undefined;
     this.shared.unmap(offset);
   }
@@ -140,22 +141,20 @@ export class BlobTable {
 
   /** A blob of the guest's. Throws {@link Refused}. */
   addGuest(id: number, entries: readonly GuestRange[]): void {
-    this.#checkNew(id);
+    this.checkNew(id);
     const bytes = entries.reduce((sum, { length }) => sum + length, 0);
     this.#add(id, new GuestBlob(bytes >= RING_BYTES ? entries : undefined));
   }
 
   /** A blob of the host's. Takes ownership of the memory, unless it throws {@link Refused}. */
   addHost(id: number, memory: HostMemory): void {
-    this.#checkNew(id);
+    this.checkNew(id);
     this.#add(id, new HostBlob(memory, this.shared));
   }
 
-  /** Whether `addGuest` and `addHost` would take this id. Throws {@link Refused} where not. */
+  /** Throws {@link Refused} where no resource can have this id. */
   checkNew(id: number): void {
-    this.#checkNew(id);
-    this.usage.take('resource');
-    this.usage.give('resource');
+    if (id === 0 || this.#blobs.has(id)) throw new Refused(Response.InvalidResource, `resource ${id} cannot be made`);
   }
 
   /** Throws {@link Refused} where there is none. */
@@ -202,10 +201,6 @@ export class BlobTable {
     this.#closed = true;
     for (const blob of this.#blobs.values()) blob.close();
     this.#blobs.clear();
-  }
-
-  #checkNew(id: number): void {
-    if (id === 0 || this.#blobs.has(id)) throw new Refused(Response.InvalidResource, `resource ${id} cannot be made`);
   }
 
   #add(id: number, blob: Blob): void {

@@ -136,7 +136,8 @@ export class GpuContext {
         this.#mailbox.poll(answer);
         return true;
       case 'close':
-        if (this.#channel !== ChannelType.Named) throw new Refused(Response.InvalidParameter, 'a CLOSE of no named channel');
+        if (this.#channel !== ChannelType.Named)
+          throw new Refused(Response.InvalidParameter, 'a CLOSE of no named channel');
         this.all.untaken.drop(this.id);
         this.#connection?.close();
         return false;
@@ -199,7 +200,8 @@ export class GpuContext {
   #image({ width, height, format }: Command<'image'>): void {
     const ring = this.#queryRing;
     const memory = this.all.memory();
-    if (ring === undefined || memory === undefined) throw new Refused(Response.InvalidParameter, 'an image without INIT');
+    if (ring === undefined || memory === undefined)
+      throw new Refused(Response.InvalidParameter, 'an image without INIT');
     const image = imageOf(width, height, format);
     // Zeros where there can be none: the blob's creation then fails, too, and the guest is told.
     ring.write(memory, encodeRequirements(image?.stride ?? 0, image?.bytes ?? 0, image?.id ?? 0));
@@ -254,7 +256,8 @@ export class GpuContext {
       for (const { id, type } of ids) {
         if (type === IdType.Blob) {
           const blob = blobs.getHost(id);
-          if (!blob.contexts.has(this.id)) throw new Refused(Response.InvalidResource, `resource ${id} is not attached`);
+          if (!blob.contexts.has(this.id))
+            throw new Refused(Response.InvalidResource, `resource ${id} is not attached`);
           fds.push(new OwnedFd(native.dup(blob.fd.fd)));
         } else if (type === IdType.ReadPipe || type === IdType.WritePipe) {
           fds.push(this.#pipes.make(id, type === IdType.ReadPipe ? 'read' : 'write'));

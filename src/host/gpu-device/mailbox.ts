@@ -2,8 +2,9 @@
  * What waits for one context, and its POLLs that wait for it. A context has one ring with room for one message: it is
  * written only when a POLL waits, which is answered then, and not touched until the next POLL says that it was read.
  *
- * What is not fetched is bounded: beyond {@link MAX_CONTEXT_QUEUED_BYTES}, or where too much waits of all contexts together,
- * the context's sources are not read.
+ * What is not fetched is bounded: beyond {@link MAX_CONTEXT_QUEUED_BYTES} a context's sources are not read. Where too much
+ * waits of all contexts together, those are not read of which anything waits: programs that do not poll shall not keep the
+ * others from what is theirs.
  */
 import type { HostStream } from '../guest/stream.js';
 import { GuestFault } from '../vhost-user/guest-memory.js';
@@ -158,7 +159,7 @@ export class Mailbox {
 
   /** Reads the sources, or does not, as it is now. */
   holdIfSo(): void {
-    const held = this.options.backlog.full || this.#bytes > MAX_CONTEXT_QUEUED_BYTES;
+    const held = this.#bytes > (this.options.backlog.full ? 0 : MAX_CONTEXT_QUEUED_BYTES);
     if (held === this.#held || this.#closed) return;
     this.#held = held;
     for (const stream of [...this.#streams]) stream.hold(held);

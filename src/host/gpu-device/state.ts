@@ -191,10 +191,7 @@ export class GpuState implements GuestState {
     return;
   }
 
-  #submit(
-    { context, commands, fenced }: Extract<ControlCommand, { type: 'submit' }>,
-    answer: Respond,
-  ): void {
+  #submit({ context, commands, fenced }: Extract<ControlCommand, { type: 'submit' }>, answer: Respond): void {
     const once: Answer = response => answer(response);
     this.#context(context).submit(commands, fenced, once);
   }
@@ -236,6 +233,7 @@ export class GpuState implements GuestState {
       blobs.addHost(resource, { ...received, bytes: roundUpToPages(bytes) });
       return;
     }
+    this.#all.usage.check('resource');
     const grant = this.host.allocate(bytes);
     if (grant.status !== 0) throw new Refused(Response.OutOfMemory, `memory of ${bytes} bytes: ${grant.reason}`);
     blobs.addHost(resource, { fd: grant.memory, bytes: grant.bytes, writable: true });

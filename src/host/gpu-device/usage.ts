@@ -43,9 +43,14 @@ export class Usage {
 
   /** Counts one more. Throws {@link Refused} where that would be too many. */
   take(what: Counted): void {
+    this.check(what);
+    this.#counts[what]++;
+  }
+
+  /** Throws {@link Refused} where one more would be too many. */
+  check(what: Counted): void {
     const count = this.#counts[what];
     if (count >= this.#limits[what]) throw new Refused(Response.OutOfMemory, `no further ${what}: ${count} are there`);
-    this.#counts[what]++;
   }
 
   give(what: Counted, count = 1): void {

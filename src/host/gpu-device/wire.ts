@@ -118,12 +118,13 @@ export function parseControl(bytes: Uint8Array, entriesWanted: number): ControlC
   if (bytes.length < HEADER_BYTES) return refused(Response.Unspecified, `a command of ${bytes.length} bytes`);
   const type = view.getUint32(0, true);
   const least = LEAST_BYTES.get(type);
-  if (least === undefined) return refused(Response.Unspecified, `the command 0x${type.toString(16)}, which is not here`);
+  if (least === undefined)
+    return refused(Response.Unspecified, `the command 0x${type.toString(16)}, which is not here`);
   if (bytes.length < least) {
     return refused(Response.InvalidParameter, `a command 0x${type.toString(16)} of ${bytes.length} bytes`);
   }
   const context = view.getUint32(16, true);
-  const first = bytes.length > HEADER_BYTES ? view.getUint32(HEADER_BYTES, true) : 0;
+  const first = bytes.length >= HEADER_BYTES + 4 ? view.getUint32(HEADER_BYTES, true) : 0;
   switch (type) {
     case Control.GetDisplayInfo:
       return { type: 'displays' };
@@ -210,7 +211,12 @@ export const CONFIGURATION = numbers(0, 0, 1, 1);
 
 /** The capability set: its version, channel types by bit, no dmabufs, no memory of another GPU. */
 export function encodeCapset(channels: readonly number[]): Uint8Array {
-  return numbers(CAPSET_VERSION, channels.reduce((all, channel) => all + 2 ** channel, 0), 0, 0);
+  return numbers(
+    CAPSET_VERSION,
+    channels.reduce((all, channel) => all + 2 ** channel, 0),
+    0,
+    0,
+  );
 }
 
 /** Numbers of 32 bits. */

@@ -99,7 +99,10 @@ withGpuHouse(t, 'an answer has its command’s fence, context and ring', {}, asy
   const slot = guest.submit(guest.encode(Control.CtxCreate, 7, 3 | 0x8000, numbers(4, 5), new Uint8Array(64)));
   const answer = await guest.finished(slot);
   t.equal(answer.length, 24);
-  t.same([0, 4, 16, 20].map(at => answer.readUInt32LE(at)), [Response.Ok, 3, 7, 1]);
+  t.same(
+    [0, 4, 16, 20].map(at => answer.readUInt32LE(at)),
+    [Response.Ok, 3, 7, 1],
+  );
   t.equal(answer.readBigUInt64LE(8), 1n);
 });
 
@@ -137,7 +140,10 @@ withGpuHouse(t, 'servers by name', {}, async (t, house) => {
   t.equal(await (await guest.program()).connect('gone'), 2, 'one that does not run');
   t.equal(await (await guest.program()).connect('../plain'), 22, 'EINVAL');
   t.equal(await (await guest.program()).connect('x'.repeat(31)), 2);
-  t.equal(await (await guest.program()).init(ChannelType.Named, new Uint8Array(32).fill(120)), Response.InvalidParameter);
+  t.equal(
+    await (await guest.program()).init(ChannelType.Named, new Uint8Array(32).fill(120)),
+    Response.InvalidParameter,
+  );
   t.equal(await (await guest.program()).init(ChannelType.Named), Response.InvalidParameter, 'without a name');
   t.equal(await (await guest.program()).init(7), Response.InvalidParameter, 'a type that is not here');
 });
@@ -172,8 +178,15 @@ withGpuHouse(t, 'clients with room for 4 identifiers, as they were before', {}, 
   const second = await program.next();
   t.equal(second.ids.length, 2);
   t.equal(first.data.length + second.data.length, 5000);
-  server.socket.send(Buffer.from('ab'), Array.from({ length: 6 }, () => memfd(PAGE)));
-  t.same([(await program.next()).data.toString(), (await program.next()).data.toString()], ['a', 'b'], 'never without a byte');
+  server.socket.send(
+    Buffer.from('ab'),
+    Array.from({ length: 6 }, () => memfd(PAGE)),
+  );
+  t.same(
+    [(await program.next()).data.toString(), (await program.next()).data.toString()],
+    ['a', 'b'],
+    'never without a byte',
+  );
 });
 
 withGpuHouse(t, 'memory that the guest makes itself', { allocBytes: 4 * PAGE }, async (t, house) => {
@@ -213,7 +226,11 @@ withGpuHouse(t, 'memory that a server sends', { receivedBytes: 4 * PAGE }, async
   t.match(ids, [{ type: IdType.Blob, size: 2 * PAGE }]);
   const blob = ids[0]!.id;
   const resource = guest.id();
-  t.equal(await guest.hostBlob(program.id, resource, blob, 3 * PAGE), Response.InvalidParameter, 'not more than there is');
+  t.equal(
+    await guest.hostBlob(program.id, resource, blob, 3 * PAGE),
+    Response.InvalidParameter,
+    'not more than there is',
+  );
   t.equal(await guest.hostBlob(program.id, resource, blob, 2 * PAGE), Response.Ok);
   t.equal(await guest.hostBlob(program.id, guest.id(), blob, 2 * PAGE), Response.InvalidParameter, 'once');
   t.equal(await guest.map(resource, 0), Response.MapInfo);
@@ -234,7 +251,12 @@ withGpuHouse(t, 'memory that a server sends', { receivedBytes: 4 * PAGE }, async
   const second = guest.id();
   t.equal(await guest.hostBlob(program.id, second, copied.id, PAGE), Response.Ok);
   t.equal(await guest.map(second, 4 * PAGE), Response.MapInfo, 'and it can be mapped as a page');
-  t.equal(contents(guest.frontEnd.mappings.get(4 * PAGE)!.fd, PAGE).subarray(0, 6).toString(), 'keymap');
+  t.equal(
+    contents(guest.frontEnd.mappings.get(4 * PAGE)!.fd, PAGE)
+      .subarray(0, 6)
+      .toString(),
+    'keymap',
+  );
   server.socket.send(Buffer.from('s'), [memfd(PAGE, SEAL_WRITE)]);
   const sealed = (await program.next()).ids[0]!;
   const third = guest.id();
@@ -293,7 +315,11 @@ withGpuHouse(t, 'on a named channel, pipes of all kinds, also after its end', {}
   const guest = await house.gpuGuest();
   const [program, server] = await connected(house, guest);
   const source = 0xc000_0001;
-  t.equal(await program.send('w', [{ id: source, type: IdType.WritePipe }]), Response.Ok, 'one of the guest’s to write');
+  t.equal(
+    await program.send('w', [{ id: source, type: IdType.WritePipe }]),
+    Response.Ok,
+    'one of the guest’s to write',
+  );
   await eventually('it to arrive', () => server.fds.length === 1);
   t.equal(await program.write(source, 'out'), Response.Ok);
   const buffer = Buffer.alloc(100);
@@ -358,7 +384,11 @@ withGpuHouse(t, 'a connection that a server hands over', {}, async (t, house) =>
   t.equal((await taker.next()).data.toString(), 'back');
   socket.close();
   t.equal(await (await guest.program()).take(ids[0]!.id), 2, 'once');
-  t.equal(await program.send('x', [{ id: 1, type: IdType.Connection }]), Response.InvalidParameter, 'not the other way');
+  t.equal(
+    await program.send('x', [{ id: 1, type: IdType.Connection }]),
+    Response.InvalidParameter,
+    'not the other way',
+  );
 
   const pair = native.socketpair().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
   server.socket.send(Buffer.from('s'), [pair[1]]);
@@ -474,31 +504,70 @@ withGpuHouse(t, 'what a guest says wrong is answered, and nothing changes', {}, 
   const { InvalidParameter, InvalidContext, InvalidResource } = Response;
   await wrong('a context twice', guest.createContext(program.id), InvalidContext);
   await wrong('context 0', guest.createContext(0), InvalidContext);
-  await wrong('a context of virgl', guest.type(Control.CtxCreate, 99, numbers(0, 1), new Uint8Array(64)), InvalidParameter);
+  await wrong(
+    'a context of virgl',
+    guest.type(Control.CtxCreate, 99, numbers(0, 1), new Uint8Array(64)),
+    InvalidParameter,
+  );
   await wrong('a context that is not there', guest.type(Control.CtxDestroy, 99), InvalidContext);
   await wrong('to attach what is not there', guest.attach(program.id, 999), InvalidResource);
   await wrong('to attach to none', guest.attach(99, program.channel.resource), InvalidContext);
-  await wrong('a resource twice', guest.hostBlob(program.id, program.channel.resource, 2 ** 30 + 1, PAGE), InvalidResource);
+  await wrong(
+    'a resource twice',
+    guest.hostBlob(program.id, program.channel.resource, 2 ** 30 + 1, PAGE),
+    InvalidResource,
+  );
   await wrong('an unknown memory', guest.hostBlob(program.id, guest.id(), 12, PAGE), InvalidParameter);
   await wrong('memory of no size', guest.hostBlob(program.id, guest.id(), 2 ** 30 + 1, 0), InvalidParameter);
   await wrong('no such resource', guest.unref(999), InvalidResource);
-  await wrong('entries that are not there', guest.type(Control.ResourceCreateBlob, 0, numbers(50, 1, 1, 9, 0, 0, PAGE, 0)), InvalidParameter);
+  await wrong(
+    'entries that are not there',
+    guest.type(Control.ResourceCreateBlob, 0, numbers(50, 1, 1, 9, 0, 0, PAGE, 0)),
+    InvalidParameter,
+  );
   await wrong('a second INIT', program.init(ChannelType.Named, new Uint8Array(32)), InvalidParameter);
   await wrong('a command without a header', program.submit(Uint8Array.of(4, 0, 8)), InvalidParameter);
   await wrong('a command of no size', program.submit(new Uint8Array(8)), InvalidParameter);
-  await wrong('a command longer than the submission', program.submit(Uint8Array.of(3, 0, 99, 0, 0, 0, 0, 0)), InvalidParameter);
+  await wrong(
+    'a command longer than the submission',
+    program.submit(Uint8Array.of(3, 0, 99, 0, 0, 0, 0, 0)),
+    InvalidParameter,
+  );
   await wrong('an unknown command', program.submit(Uint8Array.of(9, 0, 8, 0, 0, 0, 0, 0)), InvalidParameter);
   await wrong('a POLL without a fence', program.submit(POLL), InvalidParameter);
   await wrong('a POLL that is not the last', program.submit(Buffer.concat([POLL, POLL]), FENCE), InvalidParameter);
   await wrong('an id of no resource', program.send('x', [{ id: 999, type: IdType.Blob }]), InvalidResource);
-  await wrong('the guest’s own memory', program.send('x', [{ id: program.channel.resource, type: IdType.Blob }]), InvalidResource);
+  await wrong(
+    'the guest’s own memory',
+    program.send('x', [{ id: program.channel.resource, type: IdType.Blob }]),
+    InvalidResource,
+  );
   await wrong('an unknown type', program.send('x', [{ id: 1, type: 9 }]), InvalidParameter);
   await wrong('ids without a byte', program.send('', [{ id: PIPE, type: IdType.ReadPipe }]), InvalidParameter);
-  await wrong('the same pipe twice', program.send('x', [PIPE, PIPE].map(id => ({ id, type: IdType.ReadPipe }))), InvalidParameter);
+  await wrong(
+    'the same pipe twice',
+    program.send(
+      'x',
+      [PIPE, PIPE].map(id => ({ id, type: IdType.ReadPipe })),
+    ),
+    InvalidParameter,
+  );
   await wrong('a pipe that is not there', program.write(PIPE, 'x'), InvalidParameter);
-  await wrong('a foreign ring', (await guest.program()).submit(init(program.query.resource, program.channel.resource)), InvalidResource);
-  await wrong('a submission that waits', guest.type(Control.Submit3d, program.id, numbers(8, 1), POLL), InvalidParameter);
-  await wrong('a submission that is cut off', guest.type(Control.Submit3d, program.id, numbers(64, 0), POLL), InvalidParameter);
+  await wrong(
+    'a foreign ring',
+    (await guest.program()).submit(init(program.query.resource, program.channel.resource)),
+    InvalidResource,
+  );
+  await wrong(
+    'a submission that waits',
+    guest.type(Control.Submit3d, program.id, numbers(8, 1), POLL),
+    InvalidParameter,
+  );
+  await wrong(
+    'a submission that is cut off',
+    guest.type(Control.Submit3d, program.id, numbers(64, 0), POLL),
+    InvalidParameter,
+  );
   t.equal(await program.send('still here'), Response.Ok);
   await eventually('it to arrive', () => server.data.toString() === 'still here');
   t.match(house.server.counts, { pipes: 0, connections: 1 });

@@ -2,12 +2,7 @@
  * A guest's virtio-gpu driver for tests, on the guest memory of a {@link TestFrontEnd}, and a program of that guest: a
  * context with its rings, which sends, polls and reads as clients of cross-domain do.
  */
-import {
-  ChannelType,
-  IdType,
-  MAX_IDS,
-  RING_BYTES,
-} from '../../../src/host/gpu-device/cross-domain.js';
+import { ChannelType, IdType, MAX_IDS, RING_BYTES } from '../../../src/host/gpu-device/cross-domain.js';
 import { Control, numbers, Response } from '../../../src/host/gpu-device/wire.js';
 import { eventually } from '../../eventually.js';
 import { GUEST_ADDRESS, type TestFrontEnd } from '../wl-device/front-end.js';
@@ -50,7 +45,7 @@ export class GpuDriver {
     this.control = new DriverRing(frontEnd, 0, this.size, true);
     this.cursor = new DriverRing(frontEnd, ring, this.size, true);
     this.#slots = 2 * ring;
-    const indirect = options.indirect ?? true ? 1n << 28n : 0n;
+    const indirect = (options.indirect ?? true) ? 1n << 28n : 0n;
     this.features = 0b11001n | indirect | (1n << 29n) | (1n << 30n) | (1n << 32n);
   }
 
@@ -276,7 +271,9 @@ export class GpuProgram {
 
   /** What is in the channel's ring. */
   read(): GpuMessage {
-    const ring = Buffer.from(this.driver.frontEnd.memory.buffer.slice(this.channel.page, this.channel.page + RING_BYTES));
+    const ring = Buffer.from(
+      this.driver.frontEnd.memory.buffer.slice(this.channel.page, this.channel.page + RING_BYTES),
+    );
     const word = (at: number): number => ring.readUInt32LE(at);
     const command = word(0);
     if (command > 0xff) throw new Error(`a message that begins with 0x${command.toString(16)}`);

@@ -45,7 +45,11 @@ export class House<S extends { close(): void } = WlDeviceServer> {
   readonly path: string;
 
   /** `make`: the server of the device. */
-  constructor(limits: Partial<GuestLimits>, defaultServer: string | undefined, make: (options: DeviceServerOptions) => S) {
+  constructor(
+    limits: Partial<GuestLimits>,
+    defaultServer: string | undefined,
+    make: (options: DeviceServerOptions) => S,
+  ) {
     // Made at first use, and kept by the process.
     native.close(native.createTmpfs(4096));
     this.holdings = new Holdings();
