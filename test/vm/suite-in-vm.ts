@@ -23,6 +23,9 @@ export const SUITE_TIMEOUT_MS = 590_000;
 /** How long the suite may take, in milliseconds: it takes seconds, and minutes where it is emulated on a busy machine. */
 const TIMEOUT_MS = 400_000;
 
+/** Fewer than there could be: each new mapping is dearer than the one before. More than the largest message has. */
+const MAPPINGS = 128;
+
 /** Boots a VM with a device of that kind, runs the suite in it, and sees that nothing is left of it. */
 export async function suiteInVm(t: Test, kind: DeviceKind): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'virtwl-suite-'));
@@ -36,6 +39,7 @@ export async function suiteInVm(t: Test, kind: DeviceKind): Promise<void> {
     socket: new OwnedFd(native.listenUnix(socket, 4)),
     directory,
     servers: new Set(PEER_SERVERS),
+    limits: { mappings: MAPPINGS },
     log: line => t.comment(`device: ${line}`),
   };
   const device = kind === 'gpu' ? new GpuDeviceServer(options) : new WlDeviceServer(options);
@@ -54,7 +58,8 @@ export async function suiteInVm(t: Test, kind: DeviceKind): Promise<void> {
   });
   t.teardown(() => machine.stop());
 
-  const command = `TAP_TIMEOUT=${TIMEOUT_MS / 1000} exec node /virtwl/package/dist/test/virtwl/device.guest.js`;
+  const program = '/virtwl/package/dist/test/virtwl/device.guest.js';
+  const command = `TAP_TIMEOUT=${TIMEOUT_MS / 1000} exec node ${program} ${MAPPINGS}`;
   const suite = await GuestProgram.start(machine, 'the suite', command);
   const { output, errors } = await suite.ended(TIMEOUT_MS);
   let count = 0;
