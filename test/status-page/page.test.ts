@@ -174,9 +174,10 @@ t.test('the page of a running stack', async t => {
           `${mebibytes(vm.memory.bytes)} of 512 MiB, ${vm.memory.slabs} slab`,
           '2',
           rate(vm.framesPerSecond),
+          vm.latency === undefined ? '–' : /^[\d.]+ \/ [\d.]+$/,
         ],
       ],
-      'frames and memory of the VM',
+      'frames, latency and memory of the VM',
     );
     const programs = reports.flatMap(({ programs = [] }) => programs);
     t.equal(programs.length, 2);
