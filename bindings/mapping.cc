@@ -184,7 +184,9 @@ NAN_METHOD(Map) {
     if (!whole || errno != EINVAL) return ThrowFdError(errno, "mmap", fd);
     ErrorDetails details;
     details.fd = fd;
-    details.advice = "the host has not mapped this memory into the VM, which has no place left for it";
+    details.advice =
+        "the host has not mapped this memory into the VM, most likely because all places for that are taken "
+        "(virtwl host --max-mappings)";
     return ThrowSystemError(ENOMEM, "mmap", details);
   }
   environment.counters.mmap++;

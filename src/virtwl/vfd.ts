@@ -6,8 +6,10 @@
  * A vfd is an {@link OwnedFd}: one owner, one closer. `Channel.send` takes ownership of what it is given, so memory
  * that its sender goes on using is sent as `memory.share()`, and of a pipe only the {@link PipeRemote} is sent.
  */
+import { codeOf } from '../system/errno.js';
 import { native, type Mapping } from '../system/native.js';
 import { OwnedFd } from '../system/fd.js';
+import { heldPieces } from './held-pieces.js';
 
 export type VfdKind = 'memory' | 'pipe' | 'pipe-remote' | 'socket';
 
@@ -49,7 +51,8 @@ export class Memory extends Vfd {
 
   /**
    * Maps `length` bytes from `offset` (a multiple of the page size). The mapping is the caller's to unmap and outlives
-   * this object. Throws EINVAL where the memory is smaller, EACCES for a writable mapping of read-only memory.
+   * this object. Throws EINVAL where the memory is smaller, EACCES for a writable mapping of read-only memory, ENOMEM where
+   * the host has no place left to show it (virtio_gpu).
    */
   map(length: number, writable: boolean, offset = 0): Mapping {
     if (offset + length > this.mappable) {
@@ -58,7 +61,14 @@ export class Memory extends Vfd {
         { code: 'EINVAL', errno: 22, syscall: 'mmap' },
       );
     }
-    return native.map(this.fd, offset, length, writable);
+    try {
+      return native.map(this.fd, offset, length, writable);
+    } catch (error) {
+      if (this.whole && codeOf(error) === 'ENOMEM') {
+        (error as Error).message += `; of the VM's places, this process holds ${heldPieces()}`;
+      }
+      throw error;
+    }
   }
 
   /** The same memory under another descriptor, the caller's to close: what to send when this one stays in use. */
