@@ -6,8 +6,10 @@
 #include "atomic.h"
 #include "confine.h"
 #include "copy.h"
+#include "drm.h"
 #include "environment.h"
 #include "file.h"
+#include "gpu_channel.h"
 #include "held_memory.h"
 #include "mapping.h"
 #include "memory.h"
@@ -53,6 +55,8 @@ void Initialize(v8::Local<v8::Object> target, v8::Local<v8::Object> module) {
   InitializeCopy(*environment, target);
   InitializeAtomic(*environment, target);
   InitializeVirtwl(*environment, target);
+  InitializeDrm(*environment, target);
+  InitializeGpuChannel(*environment, target);
   InitializePoll(*environment, target);
   InitializePass(*environment, target);
   Nan::SetMethod(target, "counters", ReadCounters, environment->Data());

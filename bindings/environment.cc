@@ -24,6 +24,7 @@ Environment::~Environment() {
 
 void Environment::CloseFd(int fd) {
   const int saved = errno;
+  gpuChannels.erase(fd);
   close(fd);
   counters.fdsClosed++;
   errno = saved;

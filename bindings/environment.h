@@ -15,6 +15,7 @@
 
 namespace virtwl {
 
+class GpuChannel;
 class MappingObject;
 struct PassConnection;
 class PassTypes;
@@ -68,6 +69,8 @@ class Environment {
   /** What passes, by number. */
   std::unordered_map<uint32_t, std::shared_ptr<PassTypes>> passTypes;
   uint32_t lastPassTypes = 0;
+  /** Channels of virtio_gpu, by their descriptors; see gpu_channel.cc. Each ends with its descriptor. */
+  std::unordered_map<int, std::shared_ptr<GpuChannel>> gpuChannels;
   /** libuv handles whose close callback has not come yet, and copies that are under way. */
   size_t closingHandles = 0;
   /** What was counted there reports here; the last one ends an environment that is being torn down. */

@@ -58,6 +58,7 @@ NAN_METHOD(Close) {
     details.advice = "a Poll watches it, close that first";
     return ThrowSystemError(EBUSY, "close", details);
   }
+  environment.gpuChannels.erase(fd);
   // Not repeated after EINTR: Linux has closed the descriptor by then, and another thread may have the number already.
   if (close(fd) < 0 && errno != EINTR) return ThrowFdError(errno, "close", fd);
   environment.counters.fdsClosed++;

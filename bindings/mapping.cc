@@ -2,6 +2,7 @@
 
 #include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -20,6 +21,9 @@ namespace {
 /** Internal fields of a JavaScript Mapping. */
 enum Field { kNative, kBuffer, kFieldCount };
 
+/** DMA_BUF_MAGIC of linux/magic.h, which older headers lack. */
+constexpr uint64_t kDmaBufMagic = 0x444d4142;
+
 /**
  * The longest mapping in bytes: 4 GiB, since every V8 since Node.js 20's makes ArrayBuffers of that length (and aborts
  * on longer ones than it makes); 1 GiB where pointers have 32 bits.
@@ -28,16 +32,19 @@ constexpr uint64_t kMaxMappingLength = uint64_t{1} << (sizeof(void*) == 8 ? 32 :
 
 }  // namespace
 
-Mapping::Mapping(void* address, size_t length, bool writable, std::shared_ptr<std::atomic<uint64_t>> munmaps)
-    : address_(static_cast<uint8_t*>(address)),
+Mapping::Mapping(void* base, size_t mapped, size_t offset, size_t length, bool writable,
+                 std::shared_ptr<std::atomic<uint64_t>> munmaps)
+    : base_(base),
+      mapped_(mapped),
+      address_(static_cast<uint8_t*>(base) + offset),
       length_(length),
       writable_(writable),
-      guard_(GuardRange(address, length, writable ? PROT_READ | PROT_WRITE : PROT_READ)),
+      guard_(GuardRange(base, mapped, writable ? PROT_READ | PROT_WRITE : PROT_READ)),
       munmaps_(std::move(munmaps)) {}
 
 Mapping::~Mapping() {
   UnguardRange(guard_);
-  munmap(address_, length_);
+  munmap(base_, mapped_);
   munmaps_->fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -157,15 +164,34 @@ NAN_METHOD(Map) {
 
   // The kernel replaces and unmaps huge pages only as a whole, so neither the SIGBUS guard nor munmap would work.
   struct statfs filesystem;
-  if (fstatfs(fd, &filesystem) == 0 && static_cast<uint64_t>(filesystem.f_type) == HUGETLBFS_MAGIC) {
-    return ThrowFdError(EOPNOTSUPP, "mmap", fd);
-  }
+  const uint64_t kind = fstatfs(fd, &filesystem) == 0 ? static_cast<uint64_t>(filesystem.f_type) : 0;
+  if (kind == HUGETLBFS_MAGIC) return ThrowFdError(EOPNOTSUPP, "mmap", fd);
 
+  // Host memory of a virtio_gpu device is a dma-buf, which that driver maps only as a whole.
+  const bool whole = kind == kDmaBufMagic;
+  uint64_t mapped = length;
+  if (whole) {
+    struct stat status;
+    if (fstat(fd, &status) < 0) return ThrowFdError(errno, "fstat", fd);
+    mapped = static_cast<uint64_t>(status.st_size);
+    if (offset > mapped || length > (mapped - offset + pageSize - 1) / pageSize * pageSize) {
+      return ThrowFdError(EINVAL, "mmap", fd);
+    }
+  }
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  void* address = mmap(nullptr, length, protection, MAP_SHARED, fd, static_cast<off_t>(offset));
-  if (address == MAP_FAILED) return ThrowFdError(errno, "mmap", fd);
+  void* base = mmap(nullptr, mapped, protection, MAP_SHARED, fd, whole ? 0 : static_cast<off_t>(offset));
+  if (base == MAP_FAILED) {
+    if (!whole || errno != EINVAL) return ThrowFdError(errno, "mmap", fd);
+    ErrorDetails details;
+    details.fd = fd;
+    details.advice =
+        "the host has not mapped this memory into the VM, most likely because all places for that are taken "
+        "(virtwl host --max-mappings)";
+    return ThrowSystemError(ENOMEM, "mmap", details);
+  }
   environment.counters.mmap++;
-  Mapping* mapping = new Mapping(address, length, writable, environment.counters.munmap);
+  Mapping* mapping = new Mapping(base, mapped, whole ? offset : 0, length, writable, environment.counters.munmap);
+  uint8_t* address = mapping->address();
 
   v8::Isolate* isolate = v8::Isolate::GetCurrent();
   v8::Local<v8::Object> object;

@@ -23,8 +23,9 @@ struct GuardedRange;
 /** One mmap, counted references. */
 class Mapping {
  public:
-  /** Takes over memory that was mapped; one reference, the caller's. */
-  Mapping(void* address, size_t length, bool writable, std::shared_ptr<std::atomic<uint64_t>> munmaps);
+  /** Takes over `mapped` bytes, of which it shows `length` from `offset` on; one reference, the caller's. */
+  Mapping(void* base, size_t mapped, size_t offset, size_t length, bool writable,
+          std::shared_ptr<std::atomic<uint64_t>> munmaps);
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
@@ -40,6 +41,8 @@ class Mapping {
  private:
   ~Mapping();
 
+  void* const base_;
+  const size_t mapped_;
   uint8_t* const address_;
   const size_t length_;
   const bool writable_;

@@ -10,6 +10,7 @@
 #include "arguments.h"
 #include "environment.h"
 #include "errors.h"
+#include "gpu_channel.h"
 #include "message_pass.h"
 #include "poll.h"
 #include "socket.h"
@@ -27,22 +28,31 @@ constexpr uint64_t kMostAtOnce = 1 << 20;
 constexpr int32_t kNothing = -1;
 constexpr int32_t kAsk = -2;
 
-/** A descriptor at one end of a connection: a socket, or a context of /dev/wl0. */
+/** What is behind a descriptor: a socket, a context of /dev/wl0, or one of virtio_gpu. */
+enum Carrier : uint64_t { kSocket, kContext, kGpuChannel, kCarriers };
+
+/** A descriptor at one end of a connection. */
 struct End {
   int fd = -1;
-  bool isContext = false;
+  uint64_t carrier = kSocket;
+  /** Of kGpuChannel. */
+  std::shared_ptr<GpuChannel> channel;
 
+  /** As ReceiveFrom() has it; ENOMSG where a message waits that is not read here. */
   int Receive(Environment& environment, uint8_t* data, size_t length, FdList* fds, size_t* received) const {
-    return isContext ? ReceiveTransaction(environment, fd, data, length, fds, received)
-                     : ReceiveFrom(environment, fd, data, length, fds, received);
+    if (carrier == kSocket) return ReceiveFrom(environment, fd, data, length, fds, received);
+    if (carrier == kContext) return ReceiveTransaction(environment, fd, data, length, fds, received);
+    return channel->Receive(environment, data, length, received);
   }
   /** Bytes sent, or -1. */
   ssize_t Send(Environment& environment, const uint8_t* data, size_t length) const {
-    return isContext ? SendTransaction(environment, fd, data, length, FdList()) : SendTo(environment, fd, data, length);
+    if (carrier == kSocket) return SendTo(environment, fd, data, length);
+    if (carrier == kContext) return SendTransaction(environment, fd, data, length, FdList());
+    return channel->Send(environment, data, length);
   }
   void ThrowReceiveError(int error) const {
-    if (isContext) return ThrowFdError(error, "ioctl(VIRTWL_IOCTL_RECV)", fd);
-    virtwl::ThrowReceiveError(error, fd);
+    if (carrier == kSocket) return virtwl::ThrowReceiveError(error, fd);
+    return ThrowFdError(error, carrier == kContext ? "ioctl(VIRTWL_IOCTL_RECV)" : "read", fd);
   }
 };
 
@@ -58,8 +68,8 @@ class Way : public Intake {
   }
 
   void Connect(End from, End to, size_t most, Shared<uint8_t> buffer) {
-    from_ = from;
-    to_ = to;
+    from_ = std::move(from);
+    to_ = std::move(to);
     most_ = most;
     buffer_ = std::move(buffer);
   }
@@ -73,6 +83,7 @@ class Way : public Intake {
     const size_t first = requests_ ? kRequestTaken : kEventTaken;
     error_ = from_.Receive(environment_, &buffer_[0], buffer_.length(), &fds_, &length_);
     if (error_ == EAGAIN) return true;
+    if (error_ == ENOMSG) return false;
     words[first + 1] = 0;
     words[first + 2] = 0;
     words[first] = static_cast<int32_t>(length_);
@@ -280,15 +291,22 @@ NAN_METHOD(PassWay) {
   uint64_t most = 0;
   Shared<uint8_t> buffer;
   if (connection == nullptr || !arguments.Integer(1, "way", 0, kWays - 1, &way) || !arguments.Fd(2, "from", &from.fd) ||
-      !arguments.Boolean(3, "fromContext", &from.isContext) || !arguments.Fd(4, "to", &to.fd) ||
-      !arguments.Boolean(5, "toContext", &to.isContext) || !arguments.Integer(6, "most", 1, kMostAtOnce, &most) ||
+      !arguments.Integer(3, "fromCarrier", 0, kCarriers - 1, &from.carrier) || !arguments.Fd(4, "to", &to.fd) ||
+      !arguments.Integer(5, "toCarrier", 0, kCarriers - 1, &to.carrier) ||
+      !arguments.Integer(6, "most", 1, kMostAtOnce, &most) ||
       !Numbers<v8::Uint8Array>(arguments, info[7], info[7]->IsUint8Array(), "buffer", 1, &buffer)) {
     return;
   }
   const auto poll = environment.watched.find(from.fd);
   if (poll == environment.watched.end()) return arguments.ThrowRange("from", "a descriptor that is polled");
+  for (End* end : {&from, &to}) {
+    if (end->carrier != kGpuChannel) continue;
+    const auto channel = environment.gpuChannels.find(end->fd);
+    if (channel == environment.gpuChannels.end()) return arguments.ThrowRange("fd", "one with a channel");
+    end->channel = channel->second;
+  }
   if (buffer.length() > INT32_MAX) return arguments.ThrowRange("buffer", "shorter than 2 GiB");
-  connection->ways[way]->Connect(from, to, static_cast<size_t>(most), std::move(buffer));
+  connection->ways[way]->Connect(std::move(from), std::move(to), static_cast<size_t>(most), std::move(buffer));
   poll->second->SetIntake(connection->ways[way]);
 }
 

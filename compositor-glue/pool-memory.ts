@@ -21,6 +21,8 @@ export class PoolMemory {
     /** The client's own memory may grow, a slab may not. */
     readonly resizable: boolean,
     private readonly gone: () => void,
+    /** Of the pool that the compositor has, in bytes: memory that it can map only as a whole is larger. */
+    public mapped = size,
   ) {}
 
   retain(): void {
@@ -79,6 +81,8 @@ export function poolConcern(): Concern {
               throw new ProtocolError(object.clientId, WlShmError.invalid_fd, text);
             }
             memory.size = size;
+            if (size <= memory.mapped) return Verdict.Drop;
+            memory.mapped = size;
             return Verdict.Forward;
           }
           throw new ProtocolError(object.clientId, WlShmError.invalid_fd, 'a pool over a slab cannot be resized');

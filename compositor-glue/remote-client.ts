@@ -177,7 +177,8 @@ export class RemoteClient {
 
   /** Memory that the client VM brought itself: a pool like any other, as long as it is memory. */
   #createPool(call: Call<'wl_shm', RequestValues<'wl_shm', 'create_pool'>>): Verdict {
-    if (!(call.peekFd() instanceof Memory)) {
+    const given = call.peekFd();
+    if (!(given instanceof Memory)) {
       throw new ProtocolError(call.object.clientId, WlShmError.invalid_fd, 'a pool must be made of memory');
     }
     const { account } = this.#options;
@@ -190,12 +191,14 @@ export class RemoteClient {
         `virtwl: VM "${account.name}" has ${account.maxSlabs} slabs already, its policy allows no more`,
       );
     }
-    const memory = new PoolMemory(call.args.size, true, () => {
+    const size = given.poolBytes(call.args.size);
+    const gone = (): void => {
       if (this.#ownPools.delete(memory)) account.credit(0);
-    });
+    };
+    const memory = new PoolMemory(call.args.size, true, gone, size);
     this.#ownPools.add(memory);
     const pool = call.relay.adopt('wl_shm_pool', call.object.version, call.args.id, false, memory);
-    call.relay.request(call.object, 'create_pool', { id: pool, fd: call.takeFd(), size: call.args.size });
+    call.relay.request(call.object, 'create_pool', { id: pool, fd: call.takeFd(), size });
     return Verdict.Drop;
   }
 

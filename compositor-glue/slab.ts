@@ -318,7 +318,8 @@ export class ClientSlabs {
     });
     const pool = call.relay.adopt('wl_shm_pool', 1, call.args.id, false, memory);
     use.pools += 1;
-    call.relay.request(shm, 'create_pool', { id: pool, fd: slab.memory.share(), size: slab.size });
+    const size = slab.memory.poolBytes(slab.size);
+    call.relay.request(shm, 'create_pool', { id: pool, fd: slab.memory.share(), size });
     return Verdict.Drop;
   }
 

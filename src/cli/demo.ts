@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { runDemoWithVms } from '../demo/demo-vms.js';
 import { runDemo } from '../demo/demo.js';
 import { showPlace } from '../../compositor-glue/vnc-server.js';
+import { TRANSPORT } from './transport-option.js';
 import { addOptions, COUNT, flag, optional, TEXT, type Values } from './option.js';
 import { mistakeIn, vncOption } from './vnc-options.js';
 
@@ -13,7 +14,16 @@ const DEFAULT_VM_FRAMES = 20;
 
 const OPTIONS = {
   vms: flag('--vms', 'with two real VMs, which are made and booted'),
-  output: optional('-o, --output <file>', 'where the picture goes, a PNG (default: demo.png, demo-vms.png)', TEXT),
+  transport: optional(
+    '--transport <kind>',
+    'with --vms: what carries messages and memory, wl with our driver or gpu without (default: wl)',
+    TRANSPORT,
+  ),
+  output: optional(
+    '-o, --output <file>',
+    'where the picture goes, a PNG (default: demo.png, demo-vms.png, demo-gpu.png)',
+    TEXT,
+  ),
   frames: optional(
     '--frames <n>',
     `frames to draw and check (default: ${DEFAULT_FRAMES}, with --vms ${DEFAULT_VM_FRAMES})`,
@@ -36,13 +46,18 @@ export function register(program: Command): void {
     )
     .action(async (options: Values<typeof OPTIONS>) => {
       const mistake =
-        options.vnc !== undefined && options.vms ? '--vnc is for the desktop without VMs' : mistakeIn(options);
+        options.vnc !== undefined && options.vms
+          ? '--vnc is for the desktop without VMs'
+          : options.transport !== undefined && !options.vms
+            ? '--transport is for VMs: give --vms'
+            : mistakeIn(options);
       if (mistake !== undefined) program.error(`error: ${mistake}`, { exitCode: 2 });
       const abort = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort.abort());
-      const { vms } = options;
+      const { vms, transport = 'wl' } = options;
       await (vms ? runDemoWithVms : runDemo)({
-        output: options.output ?? (vms ? 'demo-vms.png' : 'demo.png'),
+        output: options.output ?? (!vms ? 'demo.png' : transport === 'gpu' ? 'demo-gpu.png' : 'demo-vms.png'),
+        transport,
         frames: options.frames ?? (vms ? DEFAULT_VM_FRAMES : DEFAULT_FRAMES),
         say: line => process.stdout.write(`${line}\n`),
         log: options.verbose ? (part, line) => process.stderr.write(`  [${part}] ${line}\n`) : undefined,

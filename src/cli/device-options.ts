@@ -7,5 +7,10 @@ export const DEVICE_OPTIONS = {
     'a directory of Unix sockets instead of a device (environment: VIRTWL_LOOPBACK)',
     TEXT,
   ),
-  device: optional('--device <path>', 'the virtio_wl device (environment: VIRTWL_DEVICE; default: /dev/wl0)', TEXT),
+  device: optional(
+    '--device <path>',
+    'the device: of virtio_wl, or /dev/dri/renderD* of virtio_gpu ' +
+      '(environment: VIRTWL_DEVICE; default: /dev/wl0, else what is found in /dev/dri)',
+    TEXT,
+  ),
 } as const;

@@ -94,7 +94,7 @@ export function register(program: Command): void {
       'Draws numbered frames of a pattern that differs in every block and every frame, straight into memory that the ' +
         "compositor reads, has the output captured on the compositor's side, and compares every pixel. The exit status " +
         'is 0 when every frame was shown as drawn, 1 when not. SIGINT or SIGTERM ends the run with its report. ' +
-        'It draws through the virtio_wl device, or with --display through any Wayland socket. Through the device it can ' +
+        'It draws through the device of its VM, or with --display through any Wayland socket. Through the device it can ' +
         'capture where the policy of its VM says "capture yes"; else --capture names a socket that it can reach.',
     )
     .option(
@@ -163,7 +163,7 @@ async function check(
   trace: (connection: 'draw' | 'capture') => MessageTrace | undefined,
 ): Promise<RunReport> {
   const { size, timeout } = options;
-  const client = await connect(options, trace('draw'));
+  const { client, through } = await connect(options, trace('draw'));
   let screen: Display | undefined;
   try {
     const { capture, output } = options;
@@ -195,7 +195,7 @@ async function check(
       frames: options.frames,
       width: window.width,
       height: window.height,
-      display: options.display ?? 'virtio_wl',
+      display: through,
       memory: client.source.name,
       buffers: options.buffers,
       damage: options.damage,
@@ -245,14 +245,19 @@ function peerOf(path: string | undefined): { pid: number; uid: number } | undefi
   }
 }
 
-async function connect(options: Options, trace: MessageTrace | undefined): Promise<DirectClient> {
-  const { display } = options;
+async function connect(
+  options: Options,
+  trace: MessageTrace | undefined,
+): Promise<{ client: DirectClient; through: string }> {
+  const { display, server, connectTimeout } = options;
   if (display !== undefined) {
-    return named('--display', display, () => DirectClient.overSocket(display, options.connectTimeout, trace));
+    const client = await named('--display', display, () => DirectClient.overSocket(display, connectTimeout, trace));
+    return { client, through: display };
   }
   const device = openDevice(options);
   try {
-    return await DirectClient.overDevice(device, options.server, options.connectTimeout, trace);
+    const client = await DirectClient.overDevice(device, server, connectTimeout, trace);
+    return { client, through: device.kind === 'loopback' ? 'virtio_wl' : device.kind };
   } finally {
     device.close();
   }

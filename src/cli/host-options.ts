@@ -6,8 +6,8 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { DEFAULT_REQUEST_LIMIT } from '../allocator/budget.js';
 import { DEFAULT_REQUESTS_PER_SECOND } from '../allocator/request-rate.js';
-import { DEFAULT_WL_LIMITS, MAX_MAPPINGS } from '../host/wl-device/limits.js';
-import { VMMS } from '../host/wl-device/vmm-arguments.js';
+import { DEFAULT_GUEST_LIMITS, MAX_MAPPINGS } from '../host/guest/limits.js';
+import { VMMS } from '../host/guest/vmm-arguments.js';
 import { formatBytes } from './bytes.js';
 import {
   BYTES,
@@ -98,6 +98,12 @@ export const OPTIONS = {
       'repeatable',
     SOCKETS,
   ),
+  gpuSocket: optional(
+    '--gpu-socket <path>',
+    "where the VM's VMM connects for a virtio-gpu device without a screen, by which guests without our driver reach the " +
+      'same servers; beside --socket PATH or instead of it',
+    PATH,
+  ),
   defaultServer: optional(
     '--default-server <name>',
     'the server of a guest that asks for one without a name, as sommelier does (default: wayland, with --wayland)',
@@ -108,33 +114,38 @@ export const OPTIONS = {
     '--guest-memory <size>',
     'most memory that the guest may make itself',
     BYTES,
-    DEFAULT_WL_LIMITS.allocBytes,
+    DEFAULT_GUEST_LIMITS.allocBytes,
   ),
   maxReceived: optional(
     '--max-received <size>',
     'most memory of servers that the guest may have open ' +
-      `(default: ${formatBytes(DEFAULT_WL_LIMITS.receivedBytes)}; with --allocator no bound but its own)`,
+      `(default: ${formatBytes(DEFAULT_GUEST_LIMITS.receivedBytes)}; with --allocator no bound but its own)`,
     BYTES,
   ),
-  maxVfds: withDefault('--max-vfds <n>', 'most vfds of the guest', COUNT, DEFAULT_WL_LIMITS.vfds),
+  maxVfds: withDefault(
+    '--max-vfds <n>',
+    'most vfds of the guest; of a gpu device, most resources',
+    COUNT,
+    DEFAULT_GUEST_LIMITS.vfds,
+  ),
   maxConnections: withDefault(
     '--max-connections <n>',
     'most connections of the guest',
     COUNT,
-    DEFAULT_WL_LIMITS.connections,
+    DEFAULT_GUEST_LIMITS.connections,
   ),
-  maxPipes: withDefault('--max-pipes <n>', 'most pipes of the guest', COUNT, DEFAULT_WL_LIMITS.pipes),
+  maxPipes: withDefault('--max-pipes <n>', 'most pipes of the guest', COUNT, DEFAULT_GUEST_LIMITS.pipes),
   maxMappings: withDefault(
     '--max-mappings <n>',
     `most pieces of memory mapped into the guest, ${MAX_MAPPINGS} at most`,
     MAPPINGS,
-    DEFAULT_WL_LIMITS.mappings,
+    DEFAULT_GUEST_LIMITS.mappings,
   ),
   maxQueued: withDefault(
     '--max-queued <size>',
     'most bytes that wait for the guest to read',
     BYTES,
-    DEFAULT_WL_LIMITS.queuedBytes,
+    DEFAULT_GUEST_LIMITS.queuedBytes,
   ),
 } as const;
 

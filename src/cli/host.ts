@@ -1,9 +1,9 @@
 /**
  * `virtwl host`: the host process of one VM.
  *
- * A real VM's VMM connects to the socket named by `--socket PATH`, a machine without VMs to the sockets in a directory
- * (`--loopback`). The wl device reaches the servers through such a directory too; where none is asked for, it is made beside
- * the socket.
+ * A real VM's VMM connects to the socket named by `--socket PATH` or `--gpu-socket PATH`, a machine without VMs to the
+ * sockets in a directory (`--loopback`). The devices reach the servers through such a directory too; where none is asked
+ * for, it is made beside the socket.
  */
 import { realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -13,8 +13,15 @@ import { brokeredNames, BrokeredServers } from '../broker/brokered-servers.js';
 import { ALLOCATOR, PROBE, VmHost } from '../host/host.js';
 import { makePrivateDirectory } from '../system/private-directory.js';
 import { BoundSocket } from '../system/private-listener.js';
-import { DEFAULT_WL_LIMITS, type WlLimits } from '../host/wl-device/limits.js';
-import { crosvmServerArguments, shellWords, wlDeviceArguments, type Vmm } from '../host/wl-device/vmm-arguments.js';
+import { DEFAULT_GUEST_LIMITS, type GuestLimits } from '../host/guest/limits.js';
+import {
+  crosvmServerArguments,
+  deviceArguments,
+  shellWords,
+  type DeviceKind,
+  type Vmm,
+  type VmmArguments,
+} from '../host/guest/vmm-arguments.js';
 import type { Counters } from '../observe/counters.js';
 import { processCounters } from '../observe/native-counters.js';
 import { processLog } from '../observe/process-log.js';
@@ -34,7 +41,8 @@ export function register(program: Command): void {
     .summary("offer one VM the host's servers (on the host)")
     .description(
       'Runs the host process of one VM. It offers that VM the servers that the flags turn on, and nothing else. ' +
-        'With --socket PATH it is the wl device of a VM: the VMM connects there by vhost-user, and --print VMM tells how. ' +
+        'With --socket PATH it is the wl device of a VM, with --gpu-socket PATH a gpu device: the VMM connects there by ' +
+        'vhost-user, and --print VMM tells how. ' +
         'With --loopback they are Unix sockets in a directory, for "virtwl" without a VM (VIRTWL_LOOPBACK=DIR) and for ' +
         'crosvm (--wayland-sock DIR/NAME,name=NAME). It prints "ready" when they can be connected to.',
     )
@@ -44,20 +52,22 @@ export function register(program: Command): void {
           exitCode: 2,
         });
       }
-      if (options.loopback === undefined && options.socket?.device === undefined) {
-        command.error('error: nobody could connect: give --socket PATH for a VM, or --loopback DIR without one', {
-          exitCode: 2,
-        });
-      }
-      if (options.defaultServer !== undefined && options.socket?.device === undefined) {
+      const hasDevice = devicesOf(options).length > 0;
+      if (options.loopback === undefined && !hasDevice) {
         command.error(
-          "error: --default-server is for guests that ask the wl device for a server without a name: give the device's socket " +
-            'as well, by --socket PATH. In the directory of --loopback each server has its name',
+          'error: nobody could connect: give --socket PATH or --gpu-socket PATH for a VM, or --loopback DIR without one',
           { exitCode: 2 },
         );
       }
-      // Nothing would ever be in that directory. A VM that has a wl device boots without a server, and is only warned.
-      if (options.socket?.device === undefined && serversOf(options).length === 0) {
+      if (options.defaultServer !== undefined && !hasDevice) {
+        command.error(
+          "error: --default-server is for guests that ask their device for a server without a name: give the device's socket " +
+            'as well, by --socket PATH or --gpu-socket PATH. In the directory of --loopback each server has its name',
+          { exitCode: 2 },
+        );
+      }
+      // Nothing would ever be in that directory. A VM that has a device boots without a server, and is only warned.
+      if (!hasDevice && serversOf(options).length === 0) {
         command.error(`error: the directory of --loopback would stay empty: ${NO_SERVER}`, { exitCode: 2 });
       }
       if (options.print !== undefined) return printArguments(options.print, options);
@@ -73,10 +83,8 @@ const NO_SERVER =
 
 /** Serves until a signal comes. */
 export async function serve(options: HostOptions): Promise<void> {
-  const inherited = inheritedFd(DEVICE_FD);
-  const device = options.socket?.device;
-  const bound = device !== undefined && inherited === undefined ? bindDevice(device) : undefined;
-  const socket = inherited === undefined ? bound?.socket : new OwnedFd(inherited);
+  const devices = devicesOf(options);
+  const { sockets: deviceSockets, remove } = deviceSocketsOf(devices);
   const log = processLog.log('host');
   const another = new AnotherProcess();
   try {
@@ -97,8 +105,10 @@ export async function serve(options: HostOptions): Promise<void> {
       broker: options.broker,
       brokeredElsewhere: isConfined(),
       sockets: new Map(Object.entries(options.socket?.servers ?? {})),
-      wlDevice:
-        socket === undefined ? undefined : { socket, limits: limitsOf(options), defaultServer: options.defaultServer },
+      devices:
+        devices.length === 0
+          ? undefined
+          : { sockets: deviceSockets, limits: limitsOf(options), defaultServer: options.defaultServer },
       log,
       taken: another.found,
     });
@@ -109,24 +119,63 @@ export async function serve(options: HostOptions): Promise<void> {
     serveLockedDown();
     // The program that reads "ready" may end us the next moment.
     const ended = untilSignal(another.known);
-    tellReady(device ?? directoryOf(options));
+    tellReady(devices[0]?.path ?? directoryOf(options));
     await ended;
     host.close();
     if (another.why !== undefined) throw new Error(another.why);
   } finally {
-    bound?.remove();
+    remove();
   }
 }
 
-function stateOf({ wlDevice }: VmHost): StateReport {
-  if (wlDevice === undefined || wlDevice.connected) return { is: 'served' };
-  return { is: 'waiting', for: 'vmm', text: 'no VMM is connected to the wl device: start the VM' };
+/** A device of the VM: its kind, and where the VMM connects. */
+interface Device {
+  readonly kind: DeviceKind;
+  readonly path: string;
+}
+
+/** The devices that were asked for. */
+function devicesOf({ socket, gpuSocket }: Pick<HostOptions, 'socket' | 'gpuSocket'>): Device[] {
+  return [
+    ...(socket?.device === undefined ? [] : [{ kind: 'wl' as const, path: socket.device }]),
+    ...(gpuSocket === undefined ? [] : [{ kind: 'gpu' as const, path: gpuSocket }]),
+  ];
+}
+
+/** Their listening sockets: those that this process inherits where it is confined, else new ones, until `remove`. */
+function deviceSocketsOf(devices: readonly Device[]): {
+  sockets: Partial<Record<DeviceKind, OwnedFd>>;
+  remove: () => void;
+} {
+  const sockets: Partial<Record<DeviceKind, OwnedFd>> = {};
+  const bound: BoundSocket[] = [];
+  const remove = (): void => bound.forEach(each => each.remove());
+  try {
+    for (const { kind, path } of devices) {
+      const inherited = inheritedFd(DEVICE_FDS[kind]);
+      if (inherited === undefined) bound.push(bindDevice(path));
+      sockets[kind] = inherited === undefined ? bound.at(-1)!.socket : new OwnedFd(inherited);
+    }
+    return { sockets, remove };
+  } catch (error) {
+    closeAll(Object.values(sockets));
+    remove();
+    throw error;
+  }
+}
+
+function stateOf({ wlDevice, gpuDevice }: VmHost): StateReport {
+  const devices = [wlDevice, gpuDevice].filter(device => device !== undefined);
+  if (devices.length === 0 || devices.some(({ connected }) => connected)) return { is: 'served' };
+  const which = wlDevice === undefined ? 'gpu' : 'wl';
+  return { is: 'waiting', for: 'vmm', text: `no VMM is connected to the ${which} device: start the VM` };
 }
 
 function countersOf(host: VmHost): Counters {
   return processCounters()
     .provideBelow('allocator', () => host.allocator?.counts)
-    .provideBelow('device', () => host.wlDevice && { connected: host.wlDevice.connected, ...host.wlDevice.counts });
+    .provideBelow('device', () => host.wlDevice && { connected: host.wlDevice.connected, ...host.wlDevice.counts })
+    .provideBelow('gpu', () => host.gpuDevice && { connected: host.gpuDevice.connected, ...host.gpuDevice.counts });
 }
 
 /** Another process that speaks for this VM at the broker, should there be one. */
@@ -146,15 +195,15 @@ class AnotherProcess {
   }
 }
 
-/** The descriptor that a confined host process inherits: the socket for the VMM, whose directory it does not have. */
-const DEVICE_FD = 'device';
+/** Descriptors that a confined host process inherits: the sockets for the VMM, whose directories it does not have. */
+const DEVICE_FDS: Readonly<Record<DeviceKind, string>> = { wl: 'device', gpu: 'gpu' };
 
 /** Front-ends that may wait to be accepted; there is one. */
 const DEVICE_BACKLOG = 4;
 
 /** The directory of the servers' sockets: the one asked for, else one beside the socket of the VMM. */
-function directoryOf(options: Pick<HostOptions, 'loopback' | 'socket'>): string {
-  return options.loopback ?? `${options.socket?.device}.servers`;
+function directoryOf(options: Pick<HostOptions, 'loopback' | 'socket' | 'gpuSocket'>): string {
+  return options.loopback ?? `${devicesOf(options)[0]?.path}.servers`;
 }
 
 /** Names of the servers that are turned on. */
@@ -167,7 +216,7 @@ function serversOf(options: HostOptions): string[] {
   ];
 }
 
-function limitsOf(options: HostOptions): WlLimits {
+function limitsOf(options: HostOptions): GuestLimits {
   return {
     vfds: options.maxVfds,
     connections: options.maxConnections,
@@ -176,7 +225,7 @@ function limitsOf(options: HostOptions): WlLimits {
     allocBytes: options.guestMemory,
     // The compositor VM has the whole budget, and its budget is a bound.
     receivedBytes:
-      options.maxReceived ?? (options.allocator === undefined ? DEFAULT_WL_LIMITS.receivedBytes : Infinity),
+      options.maxReceived ?? (options.allocator === undefined ? DEFAULT_GUEST_LIMITS.receivedBytes : Infinity),
     queuedBytes: options.maxQueued,
   };
 }
@@ -186,14 +235,16 @@ function bindDevice(path: string): BoundSocket {
 }
 
 function printArguments(vmm: Vmm, options: HostOptions): void {
-  const device = options.socket?.device;
-  if (device === undefined && vmm !== 'crosvm') throw new Error(`${vmm} needs a wl device of ours: give --socket PATH`);
-  const { args, note } =
-    device === undefined
-      ? crosvmServerArguments(directoryOf(options), serversOf(options))
-      : wlDeviceArguments(vmm, device);
-  process.stdout.write(`${shellWords(args)}\n`);
-  say('info', note);
+  const devices = devicesOf(options);
+  if (devices.length === 0 && vmm !== 'crosvm') {
+    throw new Error(`${vmm} needs a device of ours: give --socket PATH or --gpu-socket PATH`);
+  }
+  const printed: VmmArguments[] =
+    devices.length === 0
+      ? [crosvmServerArguments(directoryOf(options), serversOf(options))]
+      : devices.map(({ kind, path }) => deviceArguments(vmm, kind, path));
+  process.stdout.write(`${shellWords(printed.flatMap(({ args }) => args))}\n`);
+  say('info', printed[0]!.note);
 }
 
 /**
@@ -204,7 +255,8 @@ function printArguments(vmm: Vmm, options: HostOptions): void {
 export function confinedHost(options: HostOptions): ConfinedRun {
   const loopback = directoryOf(options);
   const { vm, broker } = options;
-  const { device, servers: others } = options.socket ?? { servers: {} };
+  const devices = devicesOf(options);
+  const others = options.socket?.servers ?? {};
   if (broker !== undefined) keepApart(broker, loopback);
   const fds: Record<string, OwnedFd> = {};
   const undo: (() => void)[] = [];
@@ -214,14 +266,14 @@ export function confinedHost(options: HostOptions): ConfinedRun {
     for (const each of undo.splice(0).reverse()) each();
   };
   try {
-    if (device !== undefined) {
-      const bound = bindDevice(device);
-      fds[DEVICE_FD] = bound.socket;
+    for (const { kind, path } of devices) {
+      const bound = bindDevice(path);
+      fds[DEVICE_FDS[kind]] = bound.socket;
       undo.push(() => bound.remove());
     }
     // In loopback it is the guest that connects to them, by a link; the device is confined with the rest.
     const readable =
-      device === undefined ? [] : Object.entries(others).map(([name, path]) => existingSocket(name, path));
+      devices.length === 0 ? [] : Object.entries(others).map(([name, path]) => existingSocket(name, path));
     // Last: from here on the broker may send clients.
     const { compositor, wayland } = options;
     const log = processLog.log('host').about(vm);

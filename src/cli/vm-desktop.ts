@@ -1,6 +1,7 @@
 /** `virtwl vm up`, `run`, `console`, `list` and `down`: VMs that stay up, and what is asked of them. */
 import { Argument, InvalidArgumentError, type Command } from 'commander';
-import { addOptions, flag, optional, VM_NAME, type Kind, type Values } from './option.js';
+import { addOptions, flag, optional, VM_NAME, withDefault, type Kind, type Values } from './option.js';
+import { TRANSPORT } from './transport-option.js';
 import { askSession, clearSession, isUp, untilDown, type VmAnswer } from './vm-session.js';
 import { bringUp } from './vm-up.js';
 
@@ -18,6 +19,7 @@ const PACKAGES: Kind<readonly string[]> = {
 
 const UP_OPTIONS = {
   package: optional('--package <name>', 'a Debian package that client VMs have; repeatable', PACKAGES),
+  transport: withDefault('--transport <kind>', 'of all of them: wl, with our driver, or gpu, without', TRANSPORT, 'wl'),
   quiet: flag('-q, --quiet', 'do not show the consoles'),
 } as const;
 
@@ -44,7 +46,8 @@ export function registerDesktop(vm: Command): void {
       if (names.length - 1 > MAX_CLIENT_VMS) {
         command.error(`error: ${names.length - 1} client VMs: at most ${MAX_CLIENT_VMS}`, { exitCode: 2 });
       }
-      await bringUp({ names, packages: [...new Set(options.package ?? [])], quiet: options.quiet === true });
+      const { transport, quiet = false } = options;
+      await bringUp({ names, transport, packages: [...new Set(options.package ?? [])], quiet });
     });
   addOptions(up, UP_OPTIONS);
   vm.command('run')

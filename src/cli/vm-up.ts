@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { swayConfig } from '../demo/demo-desktop.js';
 import { HostParts } from '../demo/host-parts.js';
 import { VmStack } from '../demo/vm-stack.js';
+import type { DeviceKind } from '../host/guest/vmm-arguments.js';
 import { processLog } from '../observe/process-log.js';
 import { printable } from '../observe/printable.js';
 import { PrintedLines } from '../vm/guest-program.js';
@@ -39,6 +40,8 @@ const say = (line: string): void => processLog.log('vm').info(line);
 export interface UpOptions {
   /** The compositor VM first. */
   readonly names: readonly string[];
+  /** What carries messages and memory between each VM and the host. */
+  readonly transport: DeviceKind;
   /** More packages of Debian's for the client VMs. */
   readonly packages: readonly string[];
   /** Whether the consoles are not shown. */
@@ -46,7 +49,7 @@ export interface UpOptions {
 }
 
 /** Brings them up and serves until a signal comes or they are taken down. */
-export async function bringUp({ names, packages, quiet }: UpOptions): Promise<void> {
+export async function bringUp({ names, transport, packages, quiet }: UpOptions): Promise<void> {
   const [compositor, ...clients] = names as [string, ...string[]];
   const directory = HostParts.makeDirectory();
   try {
@@ -58,7 +61,7 @@ export async function bringUp({ names, packages, quiet }: UpOptions): Promise<vo
   try {
     say(`the compositor VM is "${compositor}", the client VMs are ${clients.map(name => `"${name}"`).join(', ')}`);
     const stack = await VmStack.start({
-      ...{ directory, compositor, clients, packages, swayConfig: swayConfig(), say },
+      ...{ directory, compositor, clients, transport, packages, swayConfig: swayConfig(), say },
       log: (part, line) => {
         if (!quiet) consoleLine(part, line);
       },

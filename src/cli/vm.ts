@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Argument, InvalidArgumentError, type Command } from 'commander';
 import { cacheDirectory } from '../vm/cache.js';
 import { bootGuest, buildGuests, DEFAULT_MEMORY_BYTES, GUESTS, type GuestName } from '../vm/guest.js';
+import type { GuestDevice } from '../vm/device-connection.js';
 import { findQemu } from '../vm/qemu.js';
 import { GuestProgram, PrintedLines } from '../vm/guest-program.js';
 import type { Machine } from '../vm/machine.js';
@@ -11,6 +12,7 @@ import { parseBytes } from './bytes.js';
 import { consoleLine } from './console-line.js';
 import { addOptions, BYTES, COUNT, flag, optional, TEXT, withDefault, type Values } from './option.js';
 import { untilSignal } from './until-signal.js';
+import { TRANSPORT } from './transport-option.js';
 import { registerDesktop } from './vm-desktop.js';
 
 /** How long a script of `--run` may take where nobody says otherwise: enough for a build in an emulated guest. */
@@ -24,6 +26,16 @@ const BOOT_OPTIONS = {
     'give it a wl device: the socket of "virtwl host --socket"; the VM ends with that',
     TEXT,
   ),
+  gpu: optional(
+    '--gpu <socket>',
+    'give it a gpu device instead: the socket of "virtwl host --gpu-socket"; the VM ends with that',
+    TEXT,
+  ),
+  transport: optional(
+    '--transport <kind>',
+    'what its kernel has a driver for: our wl device, or, without a module of ours, a gpu device (default: as its device)',
+    TRANSPORT,
+  ),
   run: optional('--run <script>', 'run this there, print its output as it comes, and end with its status', TEXT),
   runSeconds: withDefault(
     '--run-seconds <count>',
@@ -36,6 +48,10 @@ const BOOT_OPTIONS = {
   quiet: flag('-q, --quiet', 'do not show its console'),
 } as const;
 
+const BUILD_OPTIONS = {
+  transport: withDefault('--transport <kind>', 'wl, with our driver, or gpu, without', TRANSPORT, 'wl'),
+} as const;
+
 const say = (line: string): void => processLog.log('vm').info(line);
 
 export function register(program: Command): void {
@@ -46,22 +62,33 @@ export function register(program: Command): void {
       'Makes Debian guests with mmdebstrap and boots them with QEMU. What is made is kept in the cache ' +
         `(${cacheDirectory()}) and made anew when its inputs change. For images of one's own see docs/vm-images.md.`,
     );
-  vm.command('build')
+  const build = vm
+    .command('build')
     .summary('make QEMU, kernel, driver, disks')
     .addArgument(new Argument('[guests...]', 'which guests').choices(GUESTS))
-    .action(async (guests: GuestName[]) => {
-      await buildGuests(guests.length > 0 ? guests : GUESTS, say);
+    .action(async (guests: GuestName[], { transport }: Values<typeof BUILD_OPTIONS>) => {
+      await buildGuests(guests.length > 0 ? guests : GUESTS, say, transport);
     });
+  addOptions(build, BUILD_OPTIONS);
   const boot = vm
     .command('boot')
     .summary('boot a guest, until it ends or a signal comes')
     .addArgument(new Argument('<guest>', 'which guest').choices(GUESTS))
     .action(async (guest: GuestName, options: Values<typeof BOOT_OPTIONS>) => {
+      if (options.wl !== undefined && options.gpu !== undefined)
+        boot.error('error: a guest has one device: give --wl or --gpu', { exitCode: 2 });
+      const device: GuestDevice | undefined =
+        options.wl !== undefined
+          ? { kind: 'wl', socket: options.wl }
+          : options.gpu !== undefined
+            ? { kind: 'gpu', socket: options.gpu }
+            : undefined;
       const machine = await bootGuest({
         guest,
         ...(options.name === undefined ? {} : { name: options.name }),
         memoryBytes: options.memory,
-        wlSocket: options.wl,
+        device,
+        transport: options.transport,
         ...(options.quiet ? {} : { onLine: (line: string) => consoleLine(options.name ?? guest, line) }),
         say,
       });

@@ -23,7 +23,7 @@ const LOOK_INTERVAL_MS = 500;
 
 /** Runs it. Takes everything down in any case; throws an error that says what failed and what to do. */
 export async function runDemoWithVms(options: DemoOptions): Promise<void> {
-  const { say, log, frames: count, signal } = options;
+  const { say, log, frames: count, signal, transport = 'wl' } = options;
   const began = Date.now();
   const seconds = (): string => `${((Date.now() - began) / 1000).toFixed(1)} s`;
   const output = resolve(options.output);
@@ -34,11 +34,14 @@ export async function runDemoWithVms(options: DemoOptions): Promise<void> {
   let stack: VmStack | undefined;
   try {
     say('with two VMs; what they are made of is kept in the cache, the first time takes some minutes');
-    await buildGuests(['compositor', 'client'], line => say(`  ${line}`));
+    await buildGuests(['compositor', 'client'], line => say(`  ${line}`), transport);
     checkInterrupted();
-    say(`${seconds()}  host: a broker, and a host process for each VM, which is its wl device; both VMs boot`);
+    say(
+      `${seconds()}  host: a broker, and a host process for each VM, which is its ${transport} device; both VMs boot`,
+    );
     stack = await VmStack.start({
       clients: [APPLICATION_VM],
+      transport,
       swayConfig: swayConfig(),
       policies: { [APPLICATION_VM]: 'capture yes\n' },
       say: line => say(`  ${line}`),

@@ -10,6 +10,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { encodePng, pictureOf, type Picture } from '../frames/picture.js';
+import type { DeviceKind } from '../host/guest/vmm-arguments.js';
 import type { ReportJson } from '../frames/report.js';
 import { Capturer } from '../wayland-client/capture.js';
 import { Display } from '../wayland-client/display.js';
@@ -49,6 +50,8 @@ const KEPT_LINES = 12;
 export interface DemoOptions {
   /** Where the picture goes. */
   readonly output: string;
+  /** Of real VMs: what carries messages and memory. Default: wl. */
+  readonly transport?: DeviceKind;
   /** How many frames are drawn and checked. */
   readonly frames: number;
   /** Gets every line that is meant for people. */

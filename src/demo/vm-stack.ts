@@ -1,12 +1,13 @@
 /**
  * The whole of virtwl with real VMs: the broker and one host process per VM on this machine, each host process the wl
- * device of its VM; a compositor VM with sway and the glue; client VMs. It is what `loopback-stack.ts` imitates, with
+ * or gpu device of its VM; a compositor VM with sway and the glue; client VMs. It is what `loopback-stack.ts` imitates, with
  * the same names, so that tests and the demo say of both the same.
  *
  * In the guests everything runs as an ordinary user, in the runtime directory {@link RUNTIME}.
  */
 import { join } from 'node:path';
-import { shellWords } from '../host/wl-device/vmm-arguments.js';
+import { shellWords, type DeviceKind } from '../host/guest/vmm-arguments.js';
+import type { GuestDevice } from '../vm/device-connection.js';
 import { bootGuest } from '../vm/guest.js';
 import { GuestProgram } from '../vm/guest-program.js';
 import { GUEST_USER, type MorePackageFiles } from '../vm/images.js';
@@ -32,6 +33,8 @@ export interface VmStackOptions extends HostPartsOptions {
   readonly compositor?: string;
   /** Names of the client VMs. Default: one, `client`. */
   readonly clients?: readonly string[];
+  /** What carries messages and memory between each VM and the host. Default: wl. */
+  readonly transport?: DeviceKind;
   /** The compositor VM's memory, as `virtwl host --allocator` takes it. Default: 1G. */
   readonly budget?: string;
   /** sway's configuration. */
@@ -83,9 +86,10 @@ export class VmStack extends HostParts {
     return stack;
   }
 
-  /** The socket of a VM's wl device. */
-  wlSocket(vm: string): string {
-    return join(this.directory, `${vm}.wl`);
+  /** A VM's device. */
+  device(vm: string): GuestDevice {
+    const { transport: kind = 'wl' } = this.#options;
+    return { kind, socket: join(this.directory, `${vm}.${kind}`) };
   }
 
   startCompositorHost(): Promise<void> {
@@ -99,7 +103,9 @@ export class VmStack extends HostParts {
 
   #startHost(vm: string, servers: readonly string[]): Promise<void> {
     const more = this.#options.hostArguments?.[vm] ?? [];
-    return this.startHost(vm, ['--socket', this.wlSocket(vm), ...servers, '--broker', this.broker, ...more]);
+    const { kind, socket } = this.device(vm);
+    const option = kind === 'gpu' ? '--gpu-socket' : '--socket';
+    return this.startHost(vm, [option, socket, ...servers, '--broker', this.broker, ...more]);
   }
 
   /** Boots a VM whose host process runs. One that runs already is stopped first. */
@@ -111,7 +117,7 @@ export class VmStack extends HostParts {
       guest: compositor ? 'compositor' : 'client',
       packages: compositor ? [] : packages,
       name: vm,
-      wlSocket: this.wlSocket(vm),
+      device: this.device(vm),
       files: files?.[vm] ?? [],
       more: more?.[vm] ?? {},
       onLine: line => log?.(`${vm} console`, line),

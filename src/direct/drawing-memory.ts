@@ -86,7 +86,7 @@ export class OwnSlabs implements DrawingMemory {
     checkSlabSize(size);
     const memory = this.#make(size);
     try {
-      const pool = this.#shm.create('create_pool', memory.share(), size);
+      const pool = this.#shm.create('create_pool', memory.share(), memory.poolBytes(size));
       return {
         memory,
         pool,

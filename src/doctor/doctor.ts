@@ -3,7 +3,8 @@
  */
 import type { Check, Finding } from './finding.js';
 import { checkBudget, tellMemory } from './budget.js';
-import { checkDevice, tellCompositors } from './guest.js';
+import { tellCompositors } from './guest.js';
+import { checkDevice } from './guest-device.js';
 import { checkAddon, checkDescriptors, checkNode, checkRuntimeDirectory, checkSharedMemory } from './machine.js';
 import { checkBubblewrap, checkConfinement, checkMinijail } from './sandbox.js';
 import { tellKvm, tellQemu } from './vms.js';

@@ -6,14 +6,15 @@
  * broker's to serve (`brokered-servers.ts`); any other name leads to a socket of the host's by a symbolic link, so that
  * the VM's connections are plain connect(2) calls.
  *
- * With a real VM, this process is its wl device as well (`wl-device/`), which connects to the same sockets by name: a
- * server does not know which of the two its client is.
+ * With a real VM, this process is its device as well (`wl-device/`, `gpu-device/`, or both), which connects to the same
+ * sockets by name: a server does not know which of them its client is.
  */
 import { lstatSync, readlinkSync, rmdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { BudgetOptions } from '../allocator/budget.js';
 import { ALLOCATOR_SOCKET, AllocatorServer, type AllocatorServerOptions } from '../allocator/server.js';
-import { OwnedFd } from '../system/fd.js';
+import { closeAll, type OwnedFd } from '../system/fd.js';
+import type { Level } from '../observe/level.js';
 import { SILENT, type Log } from '../observe/log.js';
 import { checkName } from '../virtwl/limits.js';
 import type { UnixListener } from '../system/unix-listener.js';
@@ -22,7 +23,9 @@ import { checkVmName } from '../broker/protocol.js';
 import { makePrivateDirectory } from '../system/private-directory.js';
 import { listenPrivately, removeStale } from '../system/private-listener.js';
 import { ProbeServer } from '../probe/server.js';
-import type { WlLimits } from './wl-device/limits.js';
+import { makeShares } from './guest/device-server.js';
+import { GpuDeviceServer } from './gpu-device/server.js';
+import type { GuestLimits } from './guest/limits.js';
 import { WlDeviceServer } from './wl-device/server.js';
 
 /** Names of the servers that are ours. */
@@ -30,11 +33,11 @@ export const ALLOCATOR = 'allocator';
 export const PROBE = 'probe';
 const OURS: readonly string[] = [ALLOCATOR, COMPOSITOR, WAYLAND, WAYLAND_STATUS, PROBE];
 
-export interface WlDeviceOptions {
-  /** The listening socket to which the VMM connects. Given away, also when the constructor throws. */
-  readonly socket: OwnedFd;
-  /** What the guest may use at most. */
-  readonly limits?: Partial<WlLimits> | undefined;
+export interface DevicesOptions {
+  /** The listening sockets to which the VMM connects, for each kind. Given away, also when the constructor throws. */
+  readonly sockets: { readonly wl?: OwnedFd | undefined; readonly gpu?: OwnedFd | undefined };
+  /** What the guest may use at most; of memory and mappings, by all of its devices together. */
+  readonly limits?: Partial<GuestLimits> | undefined;
   /** The server of a context without a name. Default: `wayland`, where the VM has it. */
   readonly defaultServer?: string | undefined;
 }
@@ -58,8 +61,8 @@ export interface VmHostOptions {
   readonly brokeredElsewhere?: boolean | undefined;
   /** Further servers by name: paths of sockets on the host. */
   readonly sockets?: ReadonlyMap<string, string> | undefined;
-  /** Makes this process the VM's wl device, by vhost-user. */
-  readonly wlDevice?: WlDeviceOptions | undefined;
+  /** Makes this process the VM's devices, by vhost-user. */
+  readonly devices?: DevicesOptions | undefined;
   /** Told, once, when another process speaks for this VM at the broker and stays: this one is of no use. */
   readonly taken?: ((why: string) => void) | undefined;
   /** Default: nobody listens. */
@@ -71,6 +74,7 @@ export class VmHost {
   readonly loopback: string;
   allocator: AllocatorServer | undefined;
   wlDevice: WlDeviceServer | undefined;
+  gpuDevice: GpuDeviceServer | undefined;
   #brokered: BrokeredServers | undefined;
   /** Names of the servers that this VM has. */
   readonly #servers = new Set<string>();
@@ -89,7 +93,7 @@ export class VmHost {
     try {
       this.#setUp(options);
     } catch (error) {
-      options.wlDevice?.socket.close();
+      closeAll(Object.values(options.devices?.sockets ?? {}).filter(socket => socket !== undefined));
       this.close();
       throw error;
     }
@@ -132,21 +136,34 @@ export class VmHost {
       this.#brokered = brokered;
       this.#cleanup.push(() => brokered.close());
     }
-    if (options.wlDevice) {
-      const device = new WlDeviceServer({
-        ...options.wlDevice,
-        directory: this.loopback,
-        servers: this.#servers,
-        defaultServer: this.#defaultServer(options.wlDevice),
-        log: (line, level = 'warning') => this.#log.part('device').write(level, line),
-      });
+    if (options.devices) this.#makeDevices(options.devices);
+  }
+
+  #makeDevices(options: DevicesOptions): void {
+    const { wl, gpu } = options.sockets;
+    const common = {
+      limits: options.limits,
+      directory: this.loopback,
+      servers: this.#servers,
+      defaultServer: this.#defaultServer(options),
+      log: (line: string, level: Level = 'warning') => this.#log.part('device').write(level, line),
+    };
+    const shares = makeShares(common);
+    this.#cleanup.push(() => shares.resources.close());
+    if (wl !== undefined) {
+      const device = new WlDeviceServer({ ...common, shares, socket: wl });
       this.wlDevice = device;
+      this.#cleanup.push(() => device.close());
+    }
+    if (gpu !== undefined) {
+      const device = new GpuDeviceServer({ ...common, shares, socket: gpu });
+      this.gpuDevice = device;
       this.#cleanup.push(() => device.close());
     }
   }
 
   /** As ChromeOS has it, where the one server of a VM is the Wayland one. */
-  #defaultServer({ defaultServer: named }: WlDeviceOptions): string | undefined {
+  #defaultServer({ defaultServer: named }: DevicesOptions): string | undefined {
     if (named === undefined) return this.#servers.has(WAYLAND) ? WAYLAND : undefined;
     if (this.#servers.has(named)) return named;
     const there = [...this.#servers].map(name => `"${name}"`).join(', ');

@@ -18,7 +18,15 @@ import {
 } from './protocol.js';
 import { closeAll } from '../system/fd.js';
 import { native, type Mapping } from '../system/native.js';
-import { MAX_FDS, openDevice, type Context, type Device, type DeviceOptions, type Memory } from '../virtwl/device.js';
+import {
+  describeDevice,
+  MAX_FDS,
+  openDevice,
+  type Context,
+  type Device,
+  type DeviceOptions,
+  type Memory,
+} from '../virtwl/device.js';
 
 /** Bytes that are asked for unless told otherwise: enough pages that a wrong one shows, quick even in an emulated VM. */
 export const DEFAULT_PROBE_BYTES = 1024 * 1024;
@@ -101,7 +109,7 @@ export async function probe(options: ProbeOptions = {}): Promise<ProbeResult> {
       'as the message says; --self tries everything on this machine without a VM',
       () => {
         const it = openDevice(options);
-        return [it, `${it.kind === 'loopback' ? 'loopback directory' : 'virtio_wl device'} ${it.path}`];
+        return [it, describeDevice(it)];
       },
     );
     device = opened;

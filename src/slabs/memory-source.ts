@@ -189,7 +189,7 @@ export class AllocatorMemory implements MemorySource {
     try {
       if (relay.closed) throw new Error('the connection closed while memory was on its way');
       const pool = relay.inject('wl_shm_pool', 1);
-      relay.request(this.#shm, 'create_pool', { id: pool, fd: memory.share(), size });
+      relay.request(this.#shm, 'create_pool', { id: pool, fd: memory.share(), size: memory.poolBytes(size) });
       return { memory, pool, release: () => relay.request(pool, 'destroy', {}) };
     } catch (error) {
       memory.close();

@@ -281,6 +281,58 @@ export interface Native {
   /** VIRTWL_IOCTL_RECV. As {@link Native.recv}, at most 28 fds and 1 MiB at once; 0 bytes with no fds is the end. */
   virtwlRecv(fd: number, buffer: Uint8Array, fds: number[]): number;
 
+  // ---- virtio_gpu (linux/virtgpu_drm.h) --------------------------------------------------------------------------
+  /** DRM_IOCTL_VERSION: the name of the driver behind a file of /dev/dri. ENOTTY where it is none. */
+  drmDriver(fd: number): string;
+  /** GETPARAM. EINVAL for one that this kernel does not know. */
+  drmParameter(fd: number, parameter: number): number;
+  /** GET_CAPS: what the device says of a kind of context, as many bytes as `buffer` has (at most 4,096). */
+  drmCapset(fd: number, id: number, version: number, buffer: Uint8Array): void;
+  /** CONTEXT_INIT: the file becomes a context of that kind, with so many rings; `polled`: bits of those that give events. */
+  drmContext(fd: number, capset: number, rings: number, polled: number): void;
+  /** RESOURCE_CREATE_BLOB: [handle, resource], the handle to be closed. What the device refuses shows only in a mapping. */
+  drmBlob(fd: number, memory: number, flags: number, size: number, id: number): [handle: number, resource: number];
+  /** GEM_CLOSE. */
+  drmCloseHandle(fd: number, handle: number): void;
+  /** PRIME_HANDLE_TO_FD: a dma-buf that keeps the memory, the caller's; it can be mapped for reading and writing. */
+  drmExport(fd: number, handle: number): number;
+  /** PRIME_FD_TO_HANDLE and RESOURCE_INFO: the same memory in another file. One handle, however often it is imported. */
+  drmImport(fd: number, memory: number): [handle: number, resource: number];
+  /** MAP: the offset at which a mapping of `fd` shows what a handle stands for. */
+  drmMapOffset(fd: number, handle: number): number;
+  /**
+   * EXECBUFFER of one command of at most 4,096 bytes. `ring` counts from 1; 0: none. `handle`: waited for by
+   * {@link Native.drmWait}; 0: none.
+   */
+  drmExecute(fd: number, command: Uint8Array, ring: number, handle: number): void;
+  /** WAIT until the commands with that handle were answered. EBUSY after some seconds. */
+  drmWait(fd: number, handle: number): void;
+  /**
+   * Makes the file's context a channel: maps the ring that `handle` stands for. It ends with the descriptor, closed by
+   * {@link Native.close}.
+   */
+  gpuChannel(fd: number, handle: number): void;
+  /** POLL: the ring may be written, and there is to be an event when it was. */
+  gpuNext(fd: number): void;
+  /** Waits for an event, so long at most. Whether there is one. */
+  gpuWait(fd: number, milliseconds: number): boolean;
+  /**
+   * The message in the ring, -1 where there is none yet: its data into `buffer` (at least 4,096 bytes), its length returned.
+   * `about` (352 bytes) gets its command, how many identifiers it has (of READ: whose data it is), bytes, and of READ
+   * whether that was all; then 28 ids, 28 types, 28 sizes, 32 bits each. The ring is not written before
+   * {@link Native.gpuNext}.
+   */
+  gpuReceive(fd: number, buffer: Uint8Array, about: Uint8Array): number;
+  /** Whether the host has answered what was sent, as far as is needed before more is. */
+  gpuHasRoom(fd: number): boolean;
+  /**
+   * SEND of data[offset, offset+length), at most 3,744 bytes, with the first `count` of the `identifiers`: 28 ids, 28
+   * types, 28 sizes. Returns length, or -1 where there is no room.
+   */
+  gpuSend(fd: number, data: Uint8Array, offset: number, length: number, identifiers: Uint8Array, count: number): number;
+  /** Another command of data[offset, offset+length), at most 4,096 bytes. Whether there was room. */
+  gpuSubmit(fd: number, data: Uint8Array, offset: number, length: number): boolean;
+
   // ---- confinement ---------------------------------------------------------------------------------------------
   /** setrlimit(resource, {limit, limit}): both the soft and the hard limit. Resources by number: RLIMIT_* of Linux. */
   setResourceLimit(resource: number, limit: number): void;
@@ -319,16 +371,16 @@ export interface Native {
   passLedger(pass: number, vm: Float64Array, connection: Float64Array): void;
   /**
    * What comes in at `from`, which a {@link Poll} watches, is received into `buffer`, and sent on at `to` where
-   * all of it passes, at most `most` bytes at once. Each is a socket or a context of /dev/wl0; otherwise the Poll's callback is called. Both are lent until the Poll or
-   * the pass is closed. `way`: 0 for requests, 1 for events.
+   * all of it passes, at most `most` bytes at once. Each is a socket (0), a context of /dev/wl0 (1) or of virtio_gpu (2); otherwise the Poll's callback is called.
+   * Both are lent until the Poll or the pass is closed. `way`: 0 for requests, 1 for events.
    */
   passWay(
     pass: number,
     way: number,
     from: number,
-    fromContext: boolean,
+    fromCarrier: number,
     to: number,
-    toContext: boolean,
+    toCarrier: number,
     most: number,
     buffer: Uint8Array,
   ): void;

@@ -61,16 +61,30 @@ export class Ranges {
       if (best < 0 || room < this.#free[best]!.length) best = at;
     }
     if (best < 0) return undefined;
+    const start = alignUp(this.#free[best]!.offset, align);
+    this.#lend(best, start, length);
+    return start;
+  }
 
-    const { offset, length: room } = this.#free[best]!;
-    const start = alignUp(offset, align);
+  /** Lends the range of `length` bytes at `offset`; whether all of it was free. Any numbers may be asked for. */
+  claim(offset: number, length: number): boolean {
+    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(offset + length) || offset < 0 || length <= 0)
+      return false;
+    const at = this.#free.findIndex(free => free.offset <= offset && offset + length <= free.offset + free.length);
+    if (at < 0) return false;
+    this.#lend(at, offset, length);
+    return true;
+  }
+
+  /** Lends a part of the free range number `at`. */
+  #lend(at: number, start: number, length: number): void {
+    const { offset, length: room } = this.#free[at]!;
     const rest: Range[] = [];
     if (start > offset) rest.push({ offset, length: start - offset });
     if (start + length < offset + room) rest.push({ offset: start + length, length: offset + room - start - length });
-    this.#free.splice(best, 1, ...rest);
+    this.#free.splice(at, 1, ...rest);
     this.#lent.set(start, length);
     this.#used += length;
-    return start;
   }
 
   /** The length in bytes of the range lent at `offset`, or undefined when none begins there. */

@@ -28,6 +28,12 @@ const READ_BYTES = 64 * 1024;
 /** What passes natively in one send, where the peer takes any number. */
 const MOST_PASSED_BYTES = 1 << 20;
 
+/** A socket, a context of /dev/wl0, or one of virtio_gpu. */
+export type Carrier = 'socket' | 'context' | 'gpu';
+
+/** As native code counts them. */
+const CARRIERS: readonly Carrier[] = ['socket', 'context', 'gpu'];
+
 /** Valid only inside a `data` event, hence one for all streams. */
 const readBuffer = new Uint8Array(READ_BYTES);
 
@@ -98,8 +104,13 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
   /** Throws a TypeError where one of the fds cannot be sent. */
   protected checkSendable(_fds: readonly OwnedFd[]): void {}
 
-  /** What native code may read and write beside it: a socket, or a context of /dev/wl0, by their system calls. */
-  protected abstract readonly carrier: 'socket' | 'context' | undefined;
+  /** What native code may read and write beside it, by the system calls of its kind. */
+  protected abstract readonly carrier: Carrier | undefined;
+
+  /** Whether a poll tells when there is room to write. Where it does not, a send that would block is tried again soon. */
+  protected get pollsForRoom(): boolean {
+    return this.carrier !== 'gpu';
+  }
 
   /** Whether the error of a send says only that the peer is gone. */
   protected saysGone(error: unknown): boolean {
@@ -202,9 +213,9 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
   passTo(to: Stream, pass: number, way: number, intake: (fds: number[]) => number | undefined): void {
     if (this.carrier === undefined || to.carrier === undefined || this.#closed || to.#closed) return;
     this.#intake = intake;
-    const [fromContext, toContext] = [this.carrier === 'context', to.carrier === 'context'];
+    const [fromCarrier, toCarrier] = [CARRIERS.indexOf(this.carrier), CARRIERS.indexOf(to.carrier)];
     const most = Math.min(to.#limits.chunkBytes, MOST_PASSED_BYTES);
-    native.passWay(pass, way, this.fd.fd, fromContext, to.fd.fd, toContext, most, readBuffer);
+    native.passWay(pass, way, this.fd.fd, fromCarrier, to.fd.fd, toCarrier, most, readBuffer);
   }
 
   #noteBusy(): void {
@@ -222,7 +233,7 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
     if (this.#closed) return;
     let events = 0;
     if (this.#started && !this.#paused && !this.#ended && this.#closing === undefined) events |= POLL_READABLE;
-    if (!this.#queue.empty && this.#retry === undefined) events |= POLL_WRITABLE;
+    if (!this.#queue.empty && this.#retry === undefined && this.pollsForRoom) events |= POLL_WRITABLE;
     if (events === this.#asked) return;
     this.#asked = events;
     if (events === 0) this.#poll.stop();
@@ -299,7 +310,10 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
         const length = Math.min(end - at, chunkBytes);
         const numbers = at > start || fds.length === 0 ? noNumbers : fds.map(fd => fd.fd);
         const sent = this.transmit(bytes, at, length, numbers);
-        if (sent < 0) break;
+        if (sent < 0) {
+          if (!this.pollsForRoom) this.#retryLater();
+          break;
+        }
         at += sent;
         if (sent < length) break;
       }
@@ -337,11 +351,16 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
   /** Whether an error of a send says only "not now", and the stream waits a moment. */
   #triesAgain(error: unknown): boolean {
     if (!tooManyInFlight(error)) return false;
+    this.#retryLater();
+    return true;
+  }
+
+  #retryLater(): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
-      this.#ask();
+      if (this.pollsForRoom) this.#ask();
+      else if (!this.#closed) this.#flush();
     }, IN_FLIGHT_PAUSE_MS);
-    return true;
   }
 
   // ---- its end -----------------------------------------------------------------------------------------------------

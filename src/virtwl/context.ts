@@ -11,15 +11,17 @@
 import { codeOf, isHangUp } from '../system/errno.js';
 import { closeAll, type OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
-import { Stream, type StreamLimits } from '../system/stream.js';
+import { Stream, type Carrier, type StreamLimits } from '../system/stream.js';
 import { HIGH_WATER_BYTES, MAX_CHUNK_BYTES, MAX_FDS, MAX_QUEUED_BYTES, MAX_QUEUED_FDS } from './limits.js';
 import { Vfd } from './vfd.js';
 
 /** The system calls of one kind of device. The fds are lent for the call. */
 export interface Transport {
   /** What contexts are to native code, where these are the system calls of that. */
-  readonly carrier?: 'socket' | 'context';
-  /** One transaction of at most MAX_CHUNK_BYTES. Bytes taken, or -1 when it would block. */
+  readonly carrier?: Carrier;
+  /** Most bytes of one transaction. Default: MAX_CHUNK_BYTES. */
+  readonly chunkBytes?: number;
+  /** One transaction of at most that many bytes. Bytes taken, or -1 when it would block. */
   send(fd: number, data: Uint8Array, offset: number, length: number, fds: readonly number[]): number;
   /** Bytes received, 0 with no fds at the end, -1 when it would block. */
   recv(fd: number, buffer: Uint8Array, fds: number[]): number;
@@ -38,7 +40,7 @@ const LIMITS: StreamLimits = {
 /** Events, ownership and errors are those of `Channel`. */
 export class Context extends Stream {
   protected override readonly endsBothWays = true;
-  protected override readonly carrier: 'socket' | 'context' | undefined;
+  protected override readonly carrier: Carrier | undefined;
 
   /** Takes ownership of `fd`, a connected context. Made by `Device.connect` and `Device.adopt`. */
   constructor(
@@ -47,7 +49,7 @@ export class Context extends Stream {
     readonly name: string,
     private readonly transport: Transport,
   ) {
-    super(fd, LIMITS, `the context "${name}"`);
+    super(fd, { ...LIMITS, chunkBytes: transport.chunkBytes ?? MAX_CHUNK_BYTES }, `the context "${name}"`);
     this.carrier = transport.carrier;
   }
 

@@ -1,9 +1,11 @@
 /**
- * Opening the device: /dev/wl0 of a guest, or loopback, where a directory of Unix sockets stands in for the host's servers.
- * Both give the same {@link Device}, with the same limits.
+ * Opening the device: /dev/wl0 of a guest, the kernel's own virtio_gpu driver, or loopback, where a directory of Unix sockets
+ * stands in for the host's servers. All give the same {@link Device}, with the same limits.
  */
 import { existsSync } from 'node:fs';
 import type { Context } from './context.js';
+import { GpuDevice } from './gpu.js';
+import { findNode, isGpuPath } from './gpu-node.js';
 import { LoopbackDevice } from './loopback.js';
 import type { Memory, PipePair, SocketVfd } from './vfd.js';
 import { Wl0Device } from './wl0.js';
@@ -14,7 +16,7 @@ export { Context } from './context.js';
 
 /** The way from this machine to its host. */
 export interface Device {
-  readonly kind: 'virtio_wl' | 'loopback';
+  readonly kind: 'virtio_wl' | 'virtio_gpu' | 'loopback';
   /** The path that was opened: the device or the loopback directory. */
   readonly path: string;
   /**
@@ -32,9 +34,17 @@ export interface Device {
   close(): void;
 }
 
+/** A device in words: "virtio_wl device /dev/wl0". */
+export function describeDevice({ kind, path }: Device): string {
+  return kind === 'loopback' ? `loopback directory ${path}` : `${kind} device ${path}`;
+}
+
 /** Where to look; a field left out comes from the environment. */
 export interface DeviceOptions {
-  /** Path of the virtio_wl device. Environment: VIRTWL_DEVICE. Default: /dev/wl0. */
+  /**
+   * Path of the device: of virtio_wl, or a render node of virtio_gpu. Environment: VIRTWL_DEVICE. Default: /dev/wl0; where
+   * there is none, the first of /dev/dri/renderD* that leads to servers.
+   */
   readonly device?: string | undefined;
   /** A loopback directory instead of a device. Environment: VIRTWL_LOOPBACK, which comes before VIRTWL_DEVICE. */
   readonly loopback?: string | undefined;
@@ -51,24 +61,38 @@ export function openDevice(options: DeviceOptions = {}): Device {
     );
   }
   if (options.loopback !== undefined) return new LoopbackDevice(options.loopback);
-  if (options.device !== undefined) return new Wl0Device(options.device);
+  if (options.device !== undefined) return openPath(options.device);
   const loopback = process.env.VIRTWL_LOOPBACK;
   if (loopback) return new LoopbackDevice(loopback);
-  const device = process.env.VIRTWL_DEVICE || DEFAULT_DEVICE;
-  if (!existsSync(device)) {
-    throw Object.assign(
-      new Error(
-        `there is no ${device} here: in a VM, load the virtio_wl driver and give the VM a wl device; ` +
-          'without a VM, start "virtwl host --loopback DIR" and pass --loopback DIR or set VIRTWL_LOOPBACK=DIR',
-      ),
-      { code: 'ENOENT' },
-    );
-  }
-  return new Wl0Device(device);
+  const named = process.env.VIRTWL_DEVICE;
+  if (named || existsSync(DEFAULT_DEVICE)) return openPath(named || DEFAULT_DEVICE, true);
+  const found = findNode();
+  if (found.path !== undefined) return new GpuDevice(found.path);
+  throw noDevice(DEFAULT_DEVICE, found.reasons);
+}
+
+/** Opens what is at a path. `helps`: where nothing is, the error says what else there may be. */
+function openPath(path: string, helps = false): Device {
+  if (isGpuPath(path)) return new GpuDevice(path);
+  if (helps && !existsSync(path)) throw noDevice(path, []);
+  return new Wl0Device(path);
+}
+
+/** `reasons`: why what there is in its place is none. */
+function noDevice(path: string, reasons: readonly string[]): Error {
+  const instead = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
+  return Object.assign(
+    new Error(
+      `there is no ${path} here${instead}: in a VM, load the virtio_wl driver and give the VM a wl device, or load ` +
+        'virtio_gpu and give it a gpu device; ' +
+        'without a VM, start "virtwl host --loopback DIR" and pass --loopback DIR or set VIRTWL_LOOPBACK=DIR',
+    ),
+    { code: 'ENOENT' },
+  );
 }
 
 /** What connecting fails with where the host offers this VM no such server: in loopback, and by the driver. */
-const NO_SUCH_SERVER: readonly (string | undefined)[] = ['ENOENT', 'ENODEV', 'EINVAL'];
+const NO_SUCH_SERVER: readonly (string | undefined)[] = ['ENOENT', 'ENODEV', 'EINVAL', 'ENOTSUP'];
 /** The same where what was given as the device is none: that does not change either. */
 const NO_DEVICE = 'ENOTTY';
 

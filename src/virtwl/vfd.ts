@@ -6,8 +6,10 @@
  * A vfd is an {@link OwnedFd}: one owner, one closer. `Channel.send` takes ownership of what it is given, so memory
  * that its sender goes on using is sent as `memory.share()`, and of a pipe only the {@link PipeRemote} is sent.
  */
+import { codeOf } from '../system/errno.js';
 import { native, type Mapping } from '../system/native.js';
 import { OwnedFd } from '../system/fd.js';
+import { heldPieces } from './held-pieces.js';
 
 export type VfdKind = 'memory' | 'pipe' | 'pipe-remote' | 'socket';
 
@@ -28,19 +30,29 @@ export class Memory extends Vfd {
 
   /**
    * Takes ownership of `fd`. `size` is in bytes as the delivering protocol gave it, 0 when unknown. `mappable` is how
-   * far the device lets it be mapped, where that is not left to the driver.
+   * far the device lets it be mapped, where that is not left to the driver; `whole`: by others only so far and no less.
    */
   constructor(
     fd: number,
     readonly size = 0,
     private readonly mappable = Infinity,
+    private readonly whole = false,
   ) {
     super(fd);
   }
 
   /**
+   * How large a `wl_shm_pool` has to be that is to have `size` bytes of it: compositors map all of a pool, and memory of
+   * virtio_gpu can be mapped only as a whole.
+   */
+  poolBytes(size: number): number {
+    return this.whole ? Math.max(size, this.mappable) : size;
+  }
+
+  /**
    * Maps `length` bytes from `offset` (a multiple of the page size). The mapping is the caller's to unmap and outlives
-   * this object. Throws EINVAL where the memory is smaller, EACCES for a writable mapping of read-only memory.
+   * this object. Throws EINVAL where the memory is smaller, EACCES for a writable mapping of read-only memory, ENOMEM where
+   * the host has no place left to show it (virtio_gpu).
    */
   map(length: number, writable: boolean, offset = 0): Mapping {
     if (offset + length > this.mappable) {
@@ -49,17 +61,24 @@ export class Memory extends Vfd {
         { code: 'EINVAL', errno: 22, syscall: 'mmap' },
       );
     }
-    return native.map(this.fd, offset, length, writable);
+    try {
+      return native.map(this.fd, offset, length, writable);
+    } catch (error) {
+      if (this.whole && codeOf(error) === 'ENOMEM') {
+        (error as Error).message += `; of the VM's places, this process holds ${heldPieces()}`;
+      }
+      throw error;
+    }
   }
 
   /** The same memory under another descriptor, the caller's to close: what to send when this one stays in use. */
   share(): Memory {
-    return new Memory(native.dup(this.fd), this.size, this.mappable);
+    return new Memory(native.dup(this.fd), this.size, this.mappable, this.whole);
   }
 
   /** The same memory with the size that the protocol gave it. Takes this object's descriptor away from it. */
   withSize(size: number): Memory {
-    return new Memory(this.release(), size, this.mappable);
+    return new Memory(this.release(), size, this.mappable, this.whole);
   }
 }
 

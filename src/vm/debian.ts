@@ -21,7 +21,7 @@ export interface SystemSpec {
   readonly variant: 'extract' | 'apt' | 'minbase';
   /** Packages that come from backports; no other does. */
   readonly fromBackports?: readonly string[];
-  /** mmdebstrap's customize hooks, shell. */
+  /** mmdebstrap's customize hooks, shell; of `extract`, which has none, its extract hooks. */
   readonly hooks?: readonly string[];
 }
 
@@ -45,14 +45,14 @@ function mmdebstrap(spec: SystemSpec): string[] {
   return [
     'mmdebstrap',
     `--variant=${spec.variant}`,
-    `--include=${spec.packages.join(',')}`,
+    ...(spec.packages.length > 0 ? [`--include=${spec.packages.join(',')}`] : []),
     '--aptopt=Apt::Install-Recommends "false"',
     '--aptopt=Acquire::Retries "3"',
     ...['man', 'doc', 'locale', 'info'].map(kind => `--dpkgopt=path-exclude=/usr/share/${kind}/*`),
     ...(backports.length > 0
       ? [`--setup-hook=mkdir -p "$1/etc/apt/preferences.d" && printf '${pins}' > "$1/etc/apt/preferences.d/backports"`]
       : []),
-    ...(spec.hooks ?? []).map(hook => `--customize-hook=${hook}`),
+    ...(spec.hooks ?? []).map(hook => `--${spec.variant === 'extract' ? 'extract' : 'customize'}-hook=${hook}`),
     ...[release, '-', source(release)],
     ...(backports.length > 0 ? [source(`${release}-backports`)] : []),
   ];

@@ -2,15 +2,17 @@
  * Guests by name, from what the cache holds to a machine that takes scripts: `test` runs from its RAM disk alone, the
  * others from their disks, with this package in them.
  */
+import type { DeviceKind } from '../host/guest/vmm-arguments.js';
 import { accelerator } from './accelerator.js';
 import type { Say } from './cache.js';
 import type { CpioEntry } from './cpio.js';
 import { initramfs, SYSTEM_ARGUMENT } from './initramfs.js';
 import { diskImage, IMAGES, packageFiles, type ImageName, type MorePackageFiles } from './images.js';
-import { guestKernel } from './kernel.js';
+import { guestKernel, type GuestKernel } from './kernel.js';
 import { Machine } from './machine.js';
 import { findQemu } from './qemu.js';
-import { lookForDevice } from './wl-connection.js';
+import { lookForDevice, type GuestDevice } from './device-connection.js';
+import { stockKernel } from './stock-kernel.js';
 
 export const GUESTS = ['test', ...IMAGES] as const;
 export type GuestName = (typeof GUESTS)[number];
@@ -23,8 +25,10 @@ export interface GuestOptions {
   /** As it shows in messages. Default: the guest's name. */
   readonly name?: string;
   readonly memoryBytes?: number;
-  /** The vhost-user socket of its wl device, which must listen already. */
-  readonly wlSocket?: string | undefined;
+  /** Its device of ours, whose socket must listen already. */
+  readonly device?: GuestDevice | undefined;
+  /** For which kind of device its kernel is. Default: that of its device, else wl. */
+  readonly transport?: DeviceKind | undefined;
   /** More files for it; a guest with a disk finds those under `virtwl/` in `/virtwl`. */
   readonly files?: readonly CpioEntry[];
   /** The init of its disk's own system (systemd) starts it, and not ours: the compositor's disk has one. */
@@ -37,20 +41,28 @@ export interface GuestOptions {
   readonly say: Say;
 }
 
+/** The kernel of guests with such a device: with our driver, or Debian's ordinary one with nothing of ours. */
+export function kernelFor(transport: DeviceKind, say: Say): Promise<GuestKernel> {
+  return transport === 'gpu' ? stockKernel(say) : guestKernel(say);
+}
+
 /** Makes what is missing for these guests. */
-export async function buildGuests(guests: readonly GuestName[], say: Say): Promise<void> {
+export async function buildGuests(guests: readonly GuestName[], say: Say, transport: DeviceKind = 'wl'): Promise<void> {
   const qemu = await findQemu(say);
-  const kernel = await guestKernel(say);
+  const kernel = await kernelFor(transport, say);
   for (const guest of guests) if (guest !== 'test') await diskImage(guest satisfies ImageName, say);
   await accelerator(qemu, kernel, say);
 }
 
 /** Boots a guest, after making what is missing. The machine is the caller's to stop. */
 export async function bootGuest(options: GuestOptions): Promise<Machine> {
-  const { guest, say, wlSocket } = options;
-  if (wlSocket !== undefined) lookForDevice(wlSocket);
+  const { guest, say, device } = options;
+  const { transport = device?.kind ?? 'wl' } = options;
+  if (device !== undefined && device.kind !== transport)
+    throw new Error(`a guest for the ${transport} transport has no driver for a ${device.kind} device`);
+  if (device !== undefined) lookForDevice(device);
   const qemu = await findQemu(say);
-  const kernel = await guestKernel(say);
+  const kernel = await kernelFor(transport, say);
   const disk = guest === 'test' ? undefined : await diskImage(guest, say, options.packages);
   return Machine.start({
     name: options.name ?? guest,
@@ -60,7 +72,7 @@ export async function bootGuest(options: GuestOptions): Promise<Machine> {
     initramfs: initramfs(kernel, [...(guest === 'test' ? [] : packageFiles(options.more)), ...(options.files ?? [])]),
     memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
     disk,
-    wlSocket,
+    device,
     ...(options.system === true && { kernelArguments: SYSTEM_ARGUMENT }),
     onLine: options.onLine,
   });

@@ -59,7 +59,7 @@ if [ -e /sys/block/vda ]; then
   mount -o bind ${EXTRA_DIRECTORY} /root${EXTRA_DIRECTORY}
   root=/root
 fi
-[ -c /dev/wl0 ] && chmod 666 /dev/wl0
+for device in /dev/wl0 /dev/dri/renderD*; do [ -c $device ] && chmod 666 $device; done
 . /bin/agent
 `;
 

@@ -1,5 +1,5 @@
 /**
- * What the guests' kernel needs: Debian's kernel, the modules that a boot takes, our driver built against its headers,
+ * What the kernel of guests with a wl device needs: Debian's kernel, the modules that a boot takes, our driver built against its headers,
  * and C programs for tests, built with the same tools. In: the package's sources. Out: directories in the cache.
  *
  * To see the driver on other kernels, `VIRTWL_GUEST_SUITE` names the Debian release that the kernel alone is taken from,
@@ -16,7 +16,7 @@ import { insideSystem, makeSystem, SUITE, systemInputs, type SystemSpec } from '
 /** Debian's kernel for VMs: small, and with virtio built in, all but disks. */
 const FLAVOUR = 'cloud-amd64';
 /** Modules of the kernel's own that a guest needs, in the order of loading; those that the kernel has built in are left out. */
-const BOOT_MODULES = [
+export const BOOT_MODULES = [
   ...[
     'virtio',
     'virtio_ring',
@@ -68,7 +68,7 @@ export interface GuestKernel {
   readonly release: string;
   readonly image: string;
   readonly busybox: string;
-  /** Paths of modules, in the order of loading; the last is our driver. */
+  /** Paths of modules, in the order of loading; our driver, where the guest has it, is the last. */
   readonly modules: readonly string[];
 }
 

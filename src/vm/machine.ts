@@ -1,7 +1,7 @@
 /**
- * A running VM: QEMU with a kernel, an initial RAM disk, perhaps a disk, and perhaps a wl device that a vhost-user
- * back-end serves. In: scripts for the guest. Out: their status and output, and the console's lines. The VM ends with
- * {@link Machine.stop}, with the process that started it, or with its wl device: QEMU cannot be given another one, and
+ * A running VM: QEMU with a kernel, an initial RAM disk, perhaps a disk, and perhaps a device of ours, wl or gpu, that a
+ * vhost-user back-end serves. In: scripts for the guest. Out: their status and output, and the console's lines. The VM ends with
+ * {@link Machine.stop}, with the process that started it, or with its device: QEMU cannot be given another one, and
  * what waits for it in the guest would wait for ever.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -9,11 +9,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { qemuWlDevice } from '../host/wl-device/vmm-arguments.js';
+import { qemuDevice } from '../host/guest/vmm-arguments.js';
 import { ConsoleLog } from './console-log.js';
 import { AGENT_PORT, FAILED_LINE, READY_LINE } from './initramfs.js';
 import type { Qemu } from './qemu.js';
-import { WlConnection } from './wl-connection.js';
+import { DeviceConnection, type GuestDevice } from './device-connection.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -28,8 +28,8 @@ const LOOK_TIMEOUT_MS = 300_000;
 const SHOWN_LINES = 40;
 /** How long QEMU may take to end when asked to, in milliseconds; it has nothing to save. */
 const STOP_MS = 2_000;
-/** Where QEMU finds the connection to its wl device: behind standard error. */
-const WL_FD = 3;
+/** Where QEMU finds the connection to its device: behind standard error. */
+const DEVICE_FD = 3;
 
 /**
  * A kernel that cannot go on ends the machine. The others are for emulation on a busy machine, where a processor of the
@@ -55,8 +55,8 @@ export interface MachineOptions {
   readonly processors?: number;
   /** An ext4 image; what the guest writes to it is gone with the machine. */
   readonly disk?: string | undefined;
-  /** The vhost-user socket of the wl device, which must listen already. */
-  readonly wlSocket?: string | undefined;
+  /** Its device of ours: the kind, and the vhost-user socket, which must listen already. */
+  readonly device?: GuestDevice | undefined;
   /** A guest that restarts does so in the same QEMU; else that ends the machine. */
   readonly mayRestart?: boolean;
   /** More words of the kernel's command line. */
@@ -104,7 +104,7 @@ function qemuArguments(options: MachineOptions, directory: string): string[] {
     ],
     ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
     ...(options.disk === undefined ? [] : ['-drive', `file=${options.disk},format=raw,if=virtio,snapshot=on`]),
-    ...(options.wlSocket === undefined ? [] : qemuWlDevice(`fd=${WL_FD}`)),
+    ...(options.device === undefined ? [] : qemuDevice(options.device.kind, `fd=${DEVICE_FD}`)),
   ];
 }
 
@@ -117,7 +117,7 @@ export class Machine {
   #waiting = new Map<number, (words: readonly string[]) => void>();
   #number = 0;
   #ended: string | undefined;
-  /** Set when its wl device has gone: what is told then. */
+  /** Set when its device has gone: what is told then. */
   #lostDevice: string | undefined;
   readonly #gone: Promise<void>;
   readonly #endings = new Set<() => void>();
@@ -127,7 +127,7 @@ export class Machine {
     readonly options: MachineOptions,
     private readonly child: ChildProcess,
     private readonly directory: string,
-    wl: WlConnection | undefined,
+    connection: DeviceConnection | undefined,
   ) {
     child.stdout?.on('data', (bytes: Buffer) => this.console.take(bytes));
     child.stderr?.on('data', (bytes: Buffer) => this.console.take(bytes));
@@ -139,7 +139,7 @@ export class Machine {
         this.#ended = this.#lostDevice ?? how;
         process.removeListener('exit', this.#killAtExit);
         this.#agent?.destroy();
-        wl?.close();
+        connection?.close();
         rmSync(directory, { recursive: true, force: true });
         resolve();
         for (const ending of this.#endings) ending();
@@ -149,8 +149,9 @@ export class Machine {
         end(signal === null ? `QEMU ended with status ${status}` : `QEMU was ended by ${signal}`),
       );
     });
-    void wl?.gone.then(() => {
-      this.#lostDevice = `its host process is gone: the one that served its wl device at ${options.wlSocket} has ended or has hung up`;
+    void connection?.gone.then(() => {
+      const { kind, socket } = options.device!;
+      this.#lostDevice = `its host process is gone: the one that served its ${kind} device at ${socket} has ended or has hung up`;
       this.console.take(Buffer.from(`virtwl: VM "${options.name}": ${this.#lostDevice}; the VM ends\n`));
       void this.stop();
     });
@@ -160,9 +161,9 @@ export class Machine {
   static async start(options: MachineOptions): Promise<Machine> {
     const directory = mkdtempSync(join(tmpdir(), 'virtwl-vm-'));
     let machine: Machine;
-    let wl: WlConnection | undefined;
+    let connection: DeviceConnection | undefined;
     try {
-      wl = options.wlSocket === undefined ? undefined : new WlConnection(options.wlSocket);
+      connection = options.device && new DeviceConnection(options.device);
       writeFileSync(join(directory, 'initramfs'), options.initramfs);
       // When we are killed we cannot end QEMU any more: the kernel does it then.
       const child = spawn(
@@ -170,12 +171,12 @@ export class Machine {
         ['--pdeathsig', 'KILL', '--', ...options.qemu.command, ...qemuArguments(options, directory)],
         {
           env: { ...process.env, ...options.qemu.env },
-          stdio: ['ignore', 'pipe', 'pipe', ...(wl === undefined ? [] : [wl.fd])],
+          stdio: ['ignore', 'pipe', 'pipe', ...(connection === undefined ? [] : [connection.fd])],
         },
       );
-      machine = new Machine(options, child, directory, wl);
+      machine = new Machine(options, child, directory, connection);
     } catch (error) {
-      wl?.close();
+      connection?.close();
       rmSync(directory, { recursive: true, force: true });
       throw error;
     }
@@ -193,7 +194,7 @@ export class Machine {
     return this.#ended === undefined;
   }
 
-  /** Whether its wl device has gone, which ends it. */
+  /** Whether its device has gone, which ends it. */
   get lostDevice(): boolean {
     return this.#lostDevice !== undefined;
   }

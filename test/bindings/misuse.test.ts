@@ -62,7 +62,7 @@ const bytes = () => random.pick([
   new Float64Array(12).map(() => random.pick([0, 1, 64, 4096, 2 ** 53, NaN, -1, 1e300])),
 ]);
 const pass = () => random.below(6);
-const flag = () => random.pick([true, false, true, false, odd()]);
+const carrier = () => random.pick([0, 1, 2, 3, odd()]);
 const way = () => random.below(3);
 const words = () => random.pick([
   new Int32Array(64), new Int32Array(8), new Int32Array(0), Int32Array.of(1, 1, 0, 2, 12, 1, 4, 1, 2),
@@ -97,8 +97,13 @@ const shapes = {
   loadAcquire16: ['mapping', size], storeRelease16: ['mapping', size, size], fence: [],
   openDevice: ['path'], virtwlNew: [fd, size, size, 'name'], virtwlSend: [fd, bytes, size, size, list],
   virtwlRecv: [fd, bytes, list], Poll: [fd, odd], counters: [],
+  drmDriver: [fd], drmParameter: [fd, size], drmCapset: [fd, size, size, bytes], drmContext: [fd, size, size, size],
+  drmBlob: [fd, size, size, size, size], drmCloseHandle: [fd, size], drmExport: [fd, size], drmImport: [fd, fd],
+  drmMapOffset: [fd, size], drmExecute: [fd, bytes, size, size], drmWait: [fd, size],
+  gpuChannel: [fd, size], gpuNext: [fd], gpuWait: [fd, way], gpuReceive: [fd, bytes, bytes], gpuHasRoom: [fd],
+  gpuSend: [fd, bytes, size, size, bytes, size], gpuSubmit: [fd, bytes, size, size],
   openPassTypes: [], passType: [pass, words], closePassTypes: ['types'], openPass: [words, pass, way], passRows: [pass, way, pass, words], passFree: [pass, words], passLedger: [pass, doubles, doubles],
-  passWay: [pass, way, fd, flag, fd, flag, size, bytes], passTake: [pass, way, list], closePass: [pass],
+  passWay: [pass, way, fd, carrier, fd, carrier, size, bytes], passTake: [pass, way, list], closePass: [pass],
   // What a process gives up is gone for good, so these get only what they must refuse.
   setResourceLimit: ['noResource', size], installFilter: ['noProgram'], closeOnExecFrom: [fd],
   newSession: [], dieWithParent: [],

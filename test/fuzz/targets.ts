@@ -7,6 +7,7 @@ import { allocatorStream } from './targets/allocator-stream.js';
 import { brokerAnswers } from './targets/broker-answers.js';
 import { brokerControl } from './targets/broker-control.js';
 import { brokerLink } from './targets/broker-link.js';
+import { gpuCommands } from './targets/gpu-commands.js';
 import { guestRings } from './targets/guest-rings.js';
 import { policyFile } from './targets/policy-file.js';
 import { probeRequests } from './targets/probe-requests.js';
@@ -16,7 +17,7 @@ import { wlCommands } from './targets/wl-commands.js';
 
 export const targets: readonly Target[] = [
   ...[policyFile, allocatorStream, allocatorReplies, brokerControl, brokerAnswers, brokerLink, probeRequests],
-  ...[...waylandTargets, wlCommands, guestRings, vhostUser],
+  ...[...waylandTargets, wlCommands, gpuCommands, guestRings, vhostUser],
 ];
 
 /** The compiled tests are in dist/test; the corpora are with the sources. */

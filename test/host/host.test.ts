@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { native } from '../../src/system/native.js';
 import { AllocatorClient } from '../../src/allocator/client.js';
 import { VIRTWL } from '../../src/demo/loopback-stack.js';
-import type { VmHostOptions, WlDeviceOptions } from '../../src/host/host.js';
+import type { VmHostOptions, DevicesOptions } from '../../src/host/host.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { UnixListener } from '../../src/system/unix-listener.js';
 import { openDescriptors } from '../descriptors.js';
@@ -118,13 +118,14 @@ t.test('what cannot be set up is refused, and leaves nothing', async t => {
   refused({ sockets: new Map([['allocator', '/x']]) }, { message: /"allocator" is taken/ });
   refused({ sockets: new Map([['x'.repeat(32), '/x']]) }, { message: /32 bytes/ });
   refused({ sockets: new Map([['../x', '/x']]) }, { message: /slash/ });
-  const wlDevice = (defaultServer: string): WlDeviceOptions => ({
-    socket: new OwnedFd(native.listenUnix(join(house.directory, `${defaultServer}.vmm`), 1)),
-    defaultServer,
-  });
-  refused({ wlDevice: wlDevice('wayland') }, { message: /--default-server wayland: .* it has "allocator"/ });
+  const devices = (defaultServer: string): DevicesOptions => {
+    const listen = (kind: string): OwnedFd =>
+      new OwnedFd(native.listenUnix(join(house.directory, `${defaultServer}.${kind}`), 1));
+    return { sockets: { wl: listen('wl'), gpu: listen('gpu') }, defaultServer };
+  };
+  refused({ devices: devices('wayland') }, { message: /--default-server wayland: .* it has "allocator"/ });
   t.equal(openDescriptors(), before);
-  house.host('good', { allocator: { bytes: MIB }, wlDevice: wlDevice('allocator') }).close();
+  house.host('good', { allocator: { bytes: MIB }, devices: devices('allocator') }).close();
   t.equal(openDescriptors(), before);
 
   const long = join(house.directory, 'x'.repeat(120));

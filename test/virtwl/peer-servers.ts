@@ -51,6 +51,19 @@ const habits: Record<string, (socket: UnixSocket) => void> = {
     socket.on('end', () => socket.close());
     socket.start();
   },
+  /** A Wayland compositor of which only `wl_display.sync` is asked, a whole message at a time. */
+  compositor: socket => {
+    socket.on('data', bytes => {
+      const asked = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      for (let at = 0; at + 12 <= bytes.length; at += 12) {
+        const callback = asked.getUint32(at + 8, true);
+        // wl_callback.done, wl_display.delete_id: object, opcode and size, argument.
+        socket.send(new Uint8Array(Uint32Array.of(callback, 12 << 16, 0, 1, (12 << 16) | 1, callback).buffer));
+      }
+    });
+    socket.on('end', () => socket.close());
+    socket.start();
+  },
   /** Sends a connected socket whose other end echoes. */
   sockets: socket => {
     const [ours, theirs] = native.socketpair();

@@ -19,6 +19,9 @@ import {
   type Vfd,
 } from '../../src/virtwl/device.js';
 import { describeDescriptors, openDescriptors } from '../descriptors.js';
+import { UnixSocket } from '../../src/system/unix-socket.js';
+import type { Carriers } from '../../src/relay/carriers.js';
+import { Relay } from '../../src/relay/relay.js';
 import { eventually } from '../eventually.js';
 import { Random } from '../wayland/random.js';
 import { LONGEST_NAME, PIPE_TEXT } from './peer-servers.js';
@@ -53,8 +56,8 @@ class Received {
   }
 }
 
-/** Runs all of it; `makeDevice` makes one that the test closes. */
-export function deviceSuite(t: Test, makeDevice: () => Device): void {
+/** Runs all of it; `makeDevice` makes one that the test closes. `rounds`: of what must leave nothing behind. */
+export function deviceSuite(t: Test, makeDevice: () => Device, rounds = 1000): void {
   const open = (t: Test): Device => {
     const device = makeDevice();
     t.teardown(() => device.close());
@@ -387,6 +390,29 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(next.bytes.toString(), 'for the next owner');
   });
 
+  t.test('what no handler wants passes natively', async t => {
+    const context = open(t).connect('compositor');
+    const [ours, near] = native.socketpair().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+    const client = new UnixSocket(near);
+    let told = 0;
+    client.on('data', bytes => (told += bytes.length));
+    client.start();
+    const asItIs: Carriers = { memory: (_call, fd) => fd, keymap: (_call, fd) => fd, sink: (_call, fd) => fd };
+    const relay = new Relay(new UnixSocket(ours), context, { concerns: [], toServer: asItIs, toClient: asItIs });
+    t.teardown(() => {
+      relay.close(undefined);
+      client.close();
+    });
+    relay.start();
+    // wl_display.sync: object, opcode and size, callback. It is answered by wl_callback.done and wl_display.delete_id.
+    const sync = new Uint8Array(Uint32Array.of(1, 12 << 16, 2).buffer);
+    for (let count = 1; count <= 30; count++) {
+      client.send(sync);
+      await eventually('it is answered', () => told === count * 24);
+    }
+    t.ok(relay.passedBatches > 50, `${relay.passedBatches} batches of 60`);
+  });
+
   t.test('a name of 31 bytes is carried, and none that is longer or is no name', async t => {
     const device = open(t);
     t.equal(Buffer.byteLength(LONGEST_NAME), 31);
@@ -410,7 +436,7 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     t.equal(openDescriptors(), before);
   });
 
-  t.test('a thousand contexts, memories and pipes leave nothing behind', async t => {
+  t.test(`${rounds} contexts, memories and pipes leave nothing behind`, async t => {
     const device = open(t);
     const round = async (): Promise<void> => {
       const received = new Received(device.connect('echo'));
@@ -427,7 +453,6 @@ export function deviceSuite(t: Test, makeDevice: () => Device): void {
     };
     await round();
     const before = { fds: openDescriptors(), counters: native.counters() };
-    const rounds = 1000;
     for (let count = 0; count < rounds; count++) await round();
     await eventually('the peers to close', () => openDescriptors() <= before.fds);
     t.equal(openDescriptors(), before.fds, describeDescriptors().join('\n'));

@@ -110,7 +110,11 @@ function write(path: string, text: string): string {
 /** Boots a VM by its own systemd, with the package where npm install --global puts it, and makes the user. */
 async function boot(name: string, wlSocket: string): Promise<Machine> {
   const say = (line: string): void => t.comment(`${name}: ${line}`);
-  const machine = await bootGuest({ guest: 'compositor', name, wlSocket, system: true, onLine: say, say });
+  const machine = await bootGuest({
+    ...{ guest: 'compositor', name, system: true },
+    device: { kind: 'wl', socket: wlSocket },
+    ...{ onLine: say, say },
+  });
   t.teardown(() => machine.stop());
   say(`up after ${(machine.bootMs / 1000).toFixed(1)} s`);
   await root(

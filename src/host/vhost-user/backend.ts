@@ -13,9 +13,11 @@ import type { VhostUserDevice } from './device.js';
 import { GuestFault, GuestMemory, MAX_MEMORY_SLOTS } from './guest-memory.js';
 import { takeFd } from './message-fds.js';
 import {
+  decodeConfig,
   decodeMemSlot,
   decodeMemTable,
   decodeU64,
+  encodeConfig,
   encodeMessage,
   encodeShmemConfig,
   encodeU64,
@@ -44,8 +46,9 @@ export const BACKEND_FEATURES = bits([
   FEATURE_VERSION_1,
 ]);
 
-/** vhost-user features that are offered. */
-export const PROTOCOL_FEATURES = bits(Object.values(ProtocolFeature));
+/** vhost-user features that are offered; CONFIG only where the device has a configuration space. */
+export const PROTOCOL_FEATURES = bits(Object.values(ProtocolFeature).filter(bit => bit !== ProtocolFeature.Config));
+const CONFIG = bits([ProtocolFeature.Config]);
 
 export interface BackendOptions {
   /** Receives one line an event that the VM caused. */
@@ -59,6 +62,7 @@ export class VhostUserBackend {
   readonly #memory = new GuestMemory();
   readonly #queues: DeviceQueues;
   readonly #offered: bigint;
+  readonly #offeredProtocol: bigint;
   #requests: BackendRequests | undefined;
   #protocolFeatures = 0n;
   #closed = false;
@@ -70,6 +74,7 @@ export class VhostUserBackend {
     private readonly options: BackendOptions,
   ) {
     this.#offered = BACKEND_FEATURES | device.features;
+    this.#offeredProtocol = PROTOCOL_FEATURES | (device.configuration === undefined ? 0n : CONFIG);
     this.#queues = new DeviceQueues(device, this.#memory, options.log, () => {
       if (this.#memory.faulted || this.#queues.faulted) this.#lost(new Error('it took away memory that it had shared'));
     });
@@ -124,16 +129,22 @@ export class VhostUserBackend {
         this.#queues.features = subset(decodeU64(payload), this.#offered, 'features');
         return undefined;
       case FrontEnd.GetProtocolFeatures:
-        return encodeU64(PROTOCOL_FEATURES);
+        return encodeU64(this.#offeredProtocol);
       case FrontEnd.SetProtocolFeatures:
-        this.#protocolFeatures = subset(decodeU64(payload), PROTOCOL_FEATURES, 'protocol features');
+        this.#protocolFeatures = subset(decodeU64(payload), this.#offeredProtocol, 'protocol features');
         return undefined;
       case FrontEnd.GetQueueNum:
         return encodeU64(BigInt(this.device.queueSizes.length));
       case FrontEnd.GetMaxMemSlots:
         return encodeU64(BigInt(MAX_MEMORY_SLOTS));
       case FrontEnd.GetShmemConfig:
-        return encodeShmemConfig(this.device.sharedMemory.map(({ bytes }) => bytes));
+        return encodeShmemConfig(this.device.sharedMemory.map(memory => memory?.bytes ?? 0));
+      case FrontEnd.GetConfig:
+        return encodeConfig(payload, this.#configuration());
+      case FrontEnd.SetConfig:
+        decodeConfig(payload);
+        this.#configuration();
+        return undefined;
       case FrontEnd.SetOwner:
         return undefined;
       case FrontEnd.ResetOwner:
@@ -164,6 +175,12 @@ export class VhostUserBackend {
     }
   }
 
+  #configuration(): Uint8Array {
+    const { configuration } = this.device;
+    if (configuration === undefined) throw new GuestFault('this device has no configuration space');
+    return configuration;
+  }
+
   #has(feature: number): boolean {
     return (this.#protocolFeatures & (1n << BigInt(feature))) !== 0n;
   }
@@ -176,7 +193,7 @@ export class VhostUserBackend {
       broken: error => this.#lost(error),
     });
     this.#requests = requests;
-    this.device.sharedMemory.forEach((memory, id) => memory.connect(requests, id));
+    this.device.sharedMemory.forEach((memory, id) => memory?.connect(requests, id));
   }
 
   /**
@@ -187,7 +204,7 @@ export class VhostUserBackend {
    * a guest that stops and starts its device without a reset looks the same, and can end its own QEMU by a reset then.
    */
   #isShown(fd: OwnedFd): boolean {
-    return this.#queues.running && this.device.sharedMemory.some(memory => memory.shows(fd));
+    return this.#queues.running && this.device.sharedMemory.some(memory => memory?.shows(fd));
   }
 
   #setMemTable(payload: Uint8Array, fds: OwnedFd[]): void {

@@ -3,9 +3,9 @@
  * queues and shared memory, and starts and stops it. It knows nothing else of it, and a device knows nothing of
  * vhost-user's messages.
  *
- * One device serves one front-end. A device with a configuration space would say here how it reads: GET_CONFIG and
- * SET_CONFIG have no other place to ask.
+ * One device serves one front-end.
  */
+import type { GuestMemory } from './guest-memory.js';
 import type { SharedMemory } from './shared-memory.js';
 import type { Virtqueue } from './virtqueue.js';
 
@@ -19,6 +19,8 @@ export interface RunningQueue {
 export interface DeviceStart {
   /** All of the device's queues, by index. They stay the back-end's, which closes them after `stop()`. */
   readonly queues: readonly RunningQueue[];
+  /** The guest's memory, for devices that are told addresses outside of their queues' chains. The back-end's. */
+  readonly memory: Pick<GuestMemory, 'segments'>;
   /** Feature bits that were negotiated, the device's and virtio's. */
   readonly features: bigint;
   /**
@@ -35,8 +37,10 @@ export interface VhostUserDevice {
   readonly features: bigint;
   /** Its queues: for each the most descriptors that a front-end may give it. */
   readonly queueSizes: readonly number[];
+  /** Its configuration space, as it always reads; what the guest writes there is dropped. Default: it has none. */
+  readonly configuration?: Uint8Array;
   /** What it shows to the guest of the host's memory, by virtio's id (shmid). Often none, or one. */
-  readonly sharedMemory: readonly SharedMemory[];
+  readonly sharedMemory: readonly (SharedMemory | undefined)[];
   /** All queues run. */
   start(start: DeviceStart): void;
   /**

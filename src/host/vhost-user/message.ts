@@ -36,6 +36,8 @@ export const FrontEnd = {
   GetQueueNum: 17,
   SetVringEnable: 18,
   SetBackendReqFd: 21,
+  GetConfig: 24,
+  SetConfig: 25,
   ResetDevice: 34,
   GetMaxMemSlots: 36,
   AddMemReg: 37,
@@ -52,6 +54,7 @@ export const ProtocolFeature = {
   Mq: 0,
   ReplyAck: 3,
   BackendReq: 5,
+  Config: 9,
   BackendSendFd: 10,
   ResetDevice: 13,
   ConfigureMemSlots: 15,
@@ -210,6 +213,29 @@ export function encodeShmemRange(range: { id: number; offset: number; length: nu
   view.setBigUint64(16, BigInt(range.offset), true);
   view.setBigUint64(24, BigInt(range.length), true);
   view.setBigUint64(32, range.writable ? BigInt(SHMEM_WRITABLE) : 0n, true);
+  return bytes;
+}
+
+/** Most bytes of a configuration space: VHOST_USER_MAX_CONFIG_SIZE. */
+export const MAX_CONFIG_BYTES = 256;
+const CONFIG_HEADER_BYTES = 12;
+
+/** u32 offset, u32 size, u32 flags, then that many bytes. */
+export function decodeConfig(payload: Uint8Array): { offset: number; size: number } {
+  const view = viewOf(payload);
+  const size = payload.length < CONFIG_HEADER_BYTES ? -1 : view.getUint32(4, true);
+  if (size > MAX_CONFIG_BYTES || payload.length !== CONFIG_HEADER_BYTES + size) {
+    throw new GuestFault(`a configuration of ${payload.length} bytes`);
+  }
+  return { offset: view.getUint32(0, true), size };
+}
+
+/** The same with the bytes that `configuration` has there; beyond its end there are zeros. */
+export function encodeConfig(payload: Uint8Array, configuration: Uint8Array): Uint8Array {
+  const { offset, size } = decodeConfig(payload);
+  const bytes = payload.slice();
+  bytes.fill(0, CONFIG_HEADER_BYTES);
+  bytes.set(configuration.subarray(offset, offset + size), CONFIG_HEADER_BYTES);
   return bytes;
 }
 

@@ -123,6 +123,7 @@ export class DeviceQueues {
     this.#closed = true;
     this.#halt();
     this.#forget();
+    for (const memory of this.device.sharedMemory) memory?.close();
     for (const vring of this.#vrings) vring.close();
   }
 
@@ -145,10 +146,11 @@ export class DeviceQueues {
     const goesOn = vrings.every(vring => vring.stoppedAt === vring.base);
     const since = zero ? 'new' : goesOn ? 'stopped' : 'unknown';
     if (since !== 'stopped') this.#forget();
-    for (const memory of this.device.sharedMemory) memory.run(true);
+    for (const memory of this.device.sharedMemory) memory?.run(true);
     if (!this.#hasRun) this.log('the guest’s driver runs', 'info');
     this.#hasRun = true;
-    this.device.start({ queues, features: this.features, since, faulted: error => this.#driverFaulted(error) });
+    const { memory, features } = this;
+    this.device.start({ queues, memory, features, since, faulted: error => this.#driverFaulted(error) });
   }
 
   #openAll(): RunningQueue[] {
@@ -179,14 +181,14 @@ export class DeviceQueues {
   /** Forgets what the guest had. The device must not run. */
   #forget(): void {
     this.device.reset();
-    for (const memory of this.device.sharedMemory) memory.abandon();
+    for (const memory of this.device.sharedMemory) memory?.abandon();
   }
 
   /** Stops the device where it runs, and notes where to go on. */
   #halt(): void {
     if (!this.running) return;
     this.device.stop();
-    for (const memory of this.device.sharedMemory) memory.run(false);
+    for (const memory of this.device.sharedMemory) memory?.run(false);
     for (const vring of this.#vrings) vring.halt();
   }
 

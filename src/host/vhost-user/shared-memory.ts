@@ -20,6 +20,48 @@ import type { BackendRequests } from './backend-requests.js';
  */
 export const MAX_MAPPINGS = 448;
 
+/** The guest for which a place is that is not used any more. */
+const NEVER = Infinity;
+
+/**
+ * The mapping slots of one VM: what all of its devices have mapped counts together, since the VMM has one table for them.
+ */
+export class MappingSlots {
+  readonly #memories = new Set<SharedMemory>();
+
+  /**
+   * `limit`: mappings at a time, at most {@link MAX_MAPPINGS}.
+   *
+   * @throws RangeError over that
+   */
+  constructor(readonly limit: number) {
+    if (limit > MAX_MAPPINGS) throw new RangeError(`${limit} mappings: the VMM has room for ${MAX_MAPPINGS} at most`);
+  }
+
+  get used(): number {
+    let used = 0;
+    for (const memory of this.#memories) used += memory.mappings;
+    return used;
+  }
+
+  /** Whether any device of the VM has mapped this memory, or is about to. */
+  shows(memory: OwnedFd): boolean {
+    const file = fileOf(memory);
+    for (const each of this.#memories) if (each.showsFile(file)) return true;
+    return false;
+  }
+
+  /** Counts this one's mappings. */
+  add(memory: SharedMemory): void {
+    this.#memories.add(memory);
+  }
+
+  /** The VMM of this one is gone, and its mappings with it. */
+  remove(memory: SharedMemory): void {
+    this.#memories.delete(memory);
+  }
+}
+
 /** What the front-end is asked. */
 export type MappingRequests = Pick<BackendRequests, 'map' | 'unmap'>;
 
@@ -48,18 +90,14 @@ export class SharedMemory {
   #requests: MappingRequests | undefined;
   #id = 0;
 
-  /**
-   * `bytes`: its size. `limit`: mappings at a time, at most {@link MAX_MAPPINGS}.
-   *
-   * @throws RangeError over that
-   */
+  /** `bytes`: its size. `slots`: those of the VM, in which its mappings count until {@link close}. */
   constructor(
     readonly bytes: number,
-    private readonly limit: number,
+    private readonly slots: MappingSlots,
     private readonly log: (line: string) => void,
   ) {
-    if (limit > MAX_MAPPINGS) throw new RangeError(`${limit} mappings: the VMM has room for ${MAX_MAPPINGS} at most`);
     this.#places = new Ranges(bytes);
+    slots.add(this);
   }
 
   /** Mappings that are there, or being made or undone. */
@@ -71,9 +109,10 @@ export class SharedMemory {
 
   /**
    * Shows memory to the guest, and resolves to its offset, or to undefined when there is no place or the VMM refuses.
+   * `at`: where, for a guest that chooses the place itself; a place where something is, or no whole page, is refused.
    * `memory` is lent until then. Never rejects.
    */
-  async map(memory: OwnedFd, bytes: number, writable: boolean): Promise<number | undefined> {
+  async map(memory: OwnedFd, bytes: number, writable: boolean, at?: number): Promise<number | undefined> {
     const generation = this.#generation;
     const length = Math.ceil(bytes / native.pageSize) * native.pageSize;
     for (;;) {
@@ -83,17 +122,24 @@ export class SharedMemory {
         this.log('no memory can be mapped: the front-end cannot do it (it needs SHMEM of vhost-user)');
         return undefined;
       }
-      if (this.mappings >= this.limit && this.#unmapping > 0) {
+      const { used, limit } = this.slots;
+      if (used >= limit && this.#unmapping > 0) {
         await new Promise<void>(resolve => this.#forPlace.push(resolve));
         continue;
       }
-      if (this.mappings >= this.limit) {
-        this.log(`no further memory can be mapped: ${this.mappings} pieces are`);
+      if (used >= limit) {
+        this.log(`no further memory can be mapped: ${used} pieces are`);
         return undefined;
       }
-      const offset = this.#places.allocate(bytes, native.pageSize);
+      const offset = at === undefined ? this.#places.allocate(bytes, native.pageSize) : this.#claim(at, length);
+      // Where the guest chooses, the place may be one that is just being given back, by this guest or the one before.
+      if (offset === undefined && at !== undefined && (this.#unmapping > 0 || this.#hasFormer())) {
+        await new Promise<void>(resolve => this.#forPlace.push(resolve));
+        continue;
+      }
       if (offset === undefined) {
-        this.log(`no place for ${bytes} bytes in the shared memory: ${this.#places.used} of ${this.bytes} are in use`);
+        const where = at === undefined ? 'in the shared memory' : `at 0x${at.toString(16)}, which the guest has chosen`;
+        this.log(`no place for ${bytes} bytes ${where}: ${this.#places.used} of ${this.bytes} are in use`);
         return undefined;
       }
       this.#mapped.set(offset, { length, file: fileOf(memory), generation });
@@ -118,8 +164,11 @@ export class SharedMemory {
       for (const retry of this.#forPlace.splice(0)) retry();
       if (outcome === 'stopped') this.unmap(offset);
       else if (outcome === 'done' || generation !== this.#generation) this.#forget(offset);
-      // A place that may still show something is never used again.
-      else this.log(`the front-end did not unmap ${length} bytes`);
+      else {
+        // A place that may still show something is never used again.
+        this.#mapped.set(offset, { ...this.#mapped.get(offset)!, generation: NEVER });
+        this.log(`the front-end did not unmap ${length} bytes`);
+      }
     });
   }
 
@@ -131,9 +180,13 @@ export class SharedMemory {
     this.#id = id;
   }
 
-  /** Whether this is a descriptor of memory that is mapped, or about to be. */
+  /** Whether this is a descriptor of memory that is mapped, or about to be, by this device of the VM or another. */
   shows(memory: OwnedFd): boolean {
-    const file = fileOf(memory);
+    return this.slots.shows(memory);
+  }
+
+  /** Whether this file is mapped here, or about to be. */
+  showsFile(file: string): boolean {
     for (const mapping of this.#mapped.values()) if (mapping.file === file) return true;
     return false;
   }
@@ -154,9 +207,26 @@ export class SharedMemory {
     for (const answer of this.#waiting.splice(0)) answer(false);
   }
 
+  /** The front-end is gone: nothing of it is mapped any more. */
+  close(): void {
+    this.abandon();
+    this.slots.remove(this);
+  }
+
+  /** Whether something of a guest that is gone is still to be unmapped. */
+  #hasFormer(): boolean {
+    for (const { generation } of this.#mapped.values()) if (generation < this.#generation) return true;
+    return false;
+  }
+
+  #claim(offset: number, length: number): number | undefined {
+    return offset % native.pageSize === 0 && this.#places.claim(offset, length) ? offset : undefined;
+  }
+
   #forget(offset: number): void {
     this.#mapped.delete(offset);
     this.#places.free(offset);
+    for (const retry of this.#forPlace.splice(0)) retry();
   }
 }
 

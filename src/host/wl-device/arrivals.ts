@@ -4,17 +4,13 @@
  * after all that had come before it, once.
  */
 import { closeAll, type OwnedFd } from '../../system/fd.js';
-import { native, SEAL_WRITE } from '../../system/native.js';
+import { native } from '../../system/native.js';
+import { writeSealed } from '../guest/write-sealed.js';
 import { MAX_FDS } from '../../virtwl/limits.js';
-import type { ContextVfd } from './context-vfd.js';
 import type { VfdQueue } from './guest-queue.js';
-import type { PipeVfd } from './pipe-vfd.js';
 import type { VfdTable } from './vfd-table.js';
-import { describe, type HostVfd } from './vfds.js';
+import { describe, type ContextVfd, type HostVfd, type PipeVfd } from './vfds.js';
 import { encodeHup, encodeRecv, encodeVfdNew, recvRoom, SHARED_MEMORY_BYTES } from './wire.js';
-
-/** F_SEAL_FUTURE_WRITE of fcntl(2): it may not be mapped writable any more, though mappings that exist still write. */
-const SEAL_FUTURE_WRITE = 0x10;
 
 export class Arrivals {
   constructor(
@@ -115,13 +111,5 @@ export class Arrivals {
 function pushData(queue: VfdQueue, id: number, data: Uint8Array): void {
   for (let at = 0; at < data.length; at += recvRoom(0)) {
     queue.push({ messages: [encodeRecv(id, [], data.subarray(at, at + recvRoom(0)))], read: true });
-  }
-}
-
-function writeSealed(fd: OwnedFd): boolean {
-  try {
-    return (native.seals(fd.fd) & (SEAL_WRITE | SEAL_FUTURE_WRITE)) !== 0;
-  } catch {
-    return false; // a file that cannot have seals
   }
 }

@@ -12,11 +12,13 @@ import { checkName } from '../../virtwl/limits.js';
 import type { SharedMemory } from '../vhost-user/shared-memory.js';
 import { Arrivals } from './arrivals.js';
 import { GuestQueue } from './guest-queue.js';
-import type { WlLimits } from './limits.js';
-import type { PipeVfd } from './pipe-vfd.js';
-import type { SendDone } from './stream-vfd.js';
+import type { GuestState } from '../guest/device.js';
+import { isExhausted } from '../guest/exhausted.js';
+import type { GuestLimits } from '../guest/limits.js';
+import type { GuestHost } from '../guest/resources.js';
+import type { SendDone } from '../guest/stream.js';
 import { VfdTable, type VfdCounts } from './vfd-table.js';
-import { describe, type HostVfd, type MemoryVfd } from './vfds.js';
+import { describe, type HostVfd, type MemoryVfd, type PipeVfd } from './vfds.js';
 import {
   encodeHup,
   encodeResponse,
@@ -26,10 +28,9 @@ import {
   VFD_READ,
   VFD_WRITE,
 } from './wire.js';
-import type { WlHost } from './wl-host.js';
 
 export interface WlStateOptions {
-  readonly limits: WlLimits;
+  readonly limits: GuestLimits;
   /** VIRTIO_WL_F_TRANS_FLAGS was negotiated: flags say READ and WRITE. */
   readonly transitionFlags: boolean;
   /** Where memory is shown to the guest. Undefined without VIRTIO_WL_F_USE_SHMEM: it would not find it. */
@@ -42,7 +43,7 @@ export interface WlStateOptions {
 
 type Respond = (response: Uint8Array) => void;
 
-export class WlState {
+export class WlState implements GuestState {
   /** What waits for the guest. */
   readonly queue: GuestQueue;
   readonly #vfds: VfdTable;
@@ -50,7 +51,7 @@ export class WlState {
   #closed = false;
 
   constructor(
-    private readonly host: WlHost,
+    private readonly host: GuestHost,
     private readonly options: WlStateOptions,
   ) {
     const { limits, sharedMemory, transitionFlags, wake } = options;
@@ -58,7 +59,7 @@ export class WlState {
     this.queue = new GuestQueue(limits.queuedBytes, wake);
     this.#vfds = new VfdTable(
       this.queue,
-      { limits, sharedMemory, log },
+      { limits, sharedMemory, received: host.received, log },
       {
         arrived: (from, bytes, fds) => arrivals.arrived(from, bytes, fds),
         hungUp: vfd => arrivals.hangUp(vfd),
@@ -226,9 +227,4 @@ function descriptorsOf(vfds: readonly (MemoryVfd | PipeVfd)[]): OwnedFd[] {
     throw error;
   }
   return vfds.map(vfd => (vfd.kind === 'memory' ? copies.shift()! : vfd.takeRemote()!));
-}
-
-/** Whether the process or the machine has run out of something. */
-function isExhausted(error: unknown): boolean {
-  return ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'ENOSPC'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

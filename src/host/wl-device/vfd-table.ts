@@ -6,13 +6,13 @@
  * closes it, and then, where the guest had sent something, until that is delivered. A hang-up leaves it there.
  */
 import { OwnedFd } from '../../system/fd.js';
+import type { GuestLimits } from '../guest/limits.js';
+import type { ReceivedBytes } from '../guest/resources.js';
+import type { StreamEvents } from '../guest/stream.js';
+import { Unsent } from '../guest/unsent.js';
 import type { SharedMemory } from '../vhost-user/shared-memory.js';
-import { ContextVfd } from './context-vfd.js';
 import type { GuestQueue } from './guest-queue.js';
-import { MAX_ALL_UNSENT_BYTES, MAX_ALL_UNSENT_FDS, type WlLimits } from './limits.js';
-import { PipeVfd } from './pipe-vfd.js';
-import type { VfdEvents } from './stream-vfd.js';
-import { MemoryVfd, type HostVfd } from './vfds.js';
+import { ContextVfd, MemoryVfd, PipeVfd, type HostVfd } from './vfds.js';
 import { DEVICE_ID, Response } from './wire.js';
 
 /** Ids that the device makes: this many, in turn, so that one that was closed does not come back at once. */
@@ -22,7 +22,8 @@ const DEVICE_IDS = 2 ** 16;
 const PENDING = Symbol('pending');
 
 export interface VfdTableOptions {
-  readonly limits: WlLimits;
+  readonly limits: GuestLimits;
+  readonly received: ReceivedBytes;
   /** Where memory is shown to the guest; undefined where the guest would not find it. */
   readonly sharedMemory: Pick<SharedMemory, 'map' | 'unmap'> | undefined;
   readonly log: (line: string) => void;
@@ -50,11 +51,9 @@ export class VfdTable {
   readonly #vfds = new Map<number, HostVfd | typeof PENDING>();
   /** Closed by the guest, and still delivering. */
   readonly #lingering = new Set<HostVfd>();
-  /** Those that may have something unsent. */
-  readonly #unsent = new Set<ContextVfd | PipeVfd>();
+  readonly #unsent = new Unsent();
   #contexts = 0;
   #pipes = 0;
-  #receivedBytes = 0;
   #nextDeviceId = 0;
   #closed = false;
 
@@ -74,20 +73,13 @@ export class VfdTable {
       vfds: this.#vfds.size,
       connections: this.#contexts,
       pipes: this.#pipes,
-      receivedBytes: this.#receivedBytes,
+      receivedBytes: this.options.received.used,
     };
   }
 
   /** Whether more waits for servers than may, so that no further command should be handled. */
   get overUnsent(): boolean {
-    let bytes = 0;
-    let fds = 0;
-    for (const vfd of this.#unsent) {
-      if (vfd.unsentBytes === 0) this.#unsent.delete(vfd);
-      bytes += vfd.unsentBytes;
-      fds += vfd.unsentFds;
-    }
-    return bytes > MAX_ALL_UNSENT_BYTES || fds > MAX_ALL_UNSENT_FDS;
+    return this.#unsent.over;
   }
 
   /** A vfd that the guest has. One that is pending is not the guest's yet. */
@@ -98,7 +90,7 @@ export class VfdTable {
 
   /** It is about to be sent something, which may have to wait. */
   mayWait(vfd: ContextVfd | PipeVfd): void {
-    this.#unsent.add(vfd);
+    this.#unsent.mayWait(vfd);
   }
 
   /** The guest closes a vfd; whether there was one. What it had sent is still delivered. */
@@ -201,15 +193,9 @@ export class VfdTable {
 
   /** The same for memory of a server, which counts as such until it is closed. Throws where it would be too much. */
   async addReceivedMemory(fd: OwnedFd, id: number, bytes: number, writable: boolean): Promise<MemoryVfd | undefined> {
-    const { receivedBytes: limit } = this.options.limits;
-    if (this.#receivedBytes + bytes > limit) {
-      throw new Error(
-        `the guest has ${this.#receivedBytes} of ${limit} bytes of servers' memory open, and was sent ${bytes} more ` +
-          '(--max-received)',
-      );
-    }
-    this.#receivedBytes += bytes;
-    return this.#addMapped(fd, id, bytes, writable, () => void (this.#receivedBytes -= bytes));
+    const { received } = this.options;
+    received.take(bytes);
+    return this.#addMapped(fd, id, bytes, writable, () => received.give(bytes));
   }
 
   #add<V extends ContextVfd | PipeVfd>(vfd: V): V {
@@ -244,7 +230,7 @@ export class VfdTable {
     return vfd;
   }
 
-  #eventsOf(vfd: () => ContextVfd | PipeVfd, uncount: () => void): VfdEvents {
+  #eventsOf(vfd: () => ContextVfd | PipeVfd, uncount: () => void): StreamEvents {
     return {
       arrived: (bytes, fds) => this.events.arrived(vfd(), bytes, fds),
       hungUp: () => this.events.hungUp(vfd()),
@@ -252,7 +238,7 @@ export class VfdTable {
       ended: () => {
         uncount();
         this.#lingering.delete(vfd());
-        this.#unsent.delete(vfd());
+        this.#unsent.forget(vfd());
         this.events.drained();
       },
     };

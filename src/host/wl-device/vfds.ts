@@ -3,9 +3,54 @@
  * and limits are `vfd-table.ts`'s, and what may be sent to whom `state.ts`'s.
  */
 import type { OwnedFd } from '../../system/fd.js';
-import type { ContextVfd } from './context-vfd.js';
-import type { PipeVfd } from './pipe-vfd.js';
-import { VFD_LEGACY_MAP, VFD_READ, VFD_WRITE, type VfdDescription } from './wire.js';
+import { HostConnection } from '../guest/connection.js';
+import { HostPipe } from '../guest/pipe.js';
+import type { StreamEvents } from '../guest/stream.js';
+import type { VfdQueue } from './guest-queue.js';
+import { VFD_LEGACY_CONTROL, VFD_LEGACY_MAP, VFD_READ, VFD_WRITE, type VfdDescription } from './wire.js';
+
+/** A context: a connected socket. */
+export class ContextVfd extends HostConnection {
+  readonly kind = 'context';
+  /** What waits of it for the guest. */
+  declare queue: VfdQueue | undefined;
+
+  /** Takes ownership of the socket, also when it throws. */
+  constructor(
+    fd: OwnedFd,
+    readonly id: number,
+    events: StreamEvents,
+  ) {
+    super(fd, events);
+  }
+
+  flags(transitional: boolean): number {
+    return transitional ? VFD_READ | VFD_WRITE : VFD_LEGACY_CONTROL;
+  }
+}
+
+/** A pipe that the guest made, or that a server sent. */
+export class PipeVfd extends HostPipe {
+  readonly kind = 'pipe';
+  /** What waits of it for the guest. */
+  declare queue: VfdQueue | undefined;
+
+  /** As `HostPipe`. */
+  constructor(
+    local: OwnedFd,
+    remote: OwnedFd | undefined,
+    direction: 'read' | 'write',
+    readonly id: number,
+    events: StreamEvents,
+  ) {
+    super(local, remote, direction, events);
+  }
+
+  flags(transitional: boolean): number {
+    if (!transitional) return 0;
+    return this.direction === 'read' ? VFD_READ : VFD_WRITE;
+  }
+}
 
 /** Memory, mapped into the guest where it has a size. */
 export class MemoryVfd {

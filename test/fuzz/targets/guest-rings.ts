@@ -5,6 +5,7 @@
  */
 import { Status } from '../../../src/allocator/protocol.js';
 import { OwnedFd } from '../../../src/system/fd.js';
+import { ReceivedBytes } from '../../../src/host/guest/resources.js';
 import { WlDevice } from '../../../src/host/wl-device/device.js';
 import { GuestMemory } from '../../../src/host/vhost-user/guest-memory.js';
 import { Virtqueue } from '../../../src/host/vhost-user/virtqueue.js';
@@ -46,6 +47,7 @@ export const guestRings: Target = {
     const device = new WlDevice(
       {
         defaultServer: undefined,
+        received: new ReceivedBytes(WL_LIMITS.receivedBytes),
         connect: name => servers.connect(name),
         allocate(bytes) {
           if (granted + bytes > WL_LIMITS.allocBytes) return { status: Status.OverBudget, reason: 'over' };
@@ -95,6 +97,7 @@ export const guestRings: Target = {
       sharedMemory.run(true);
       device.start({
         queues: queues.map(queue => ({ queue, signal: () => undefined })),
+        memory,
         features: FEATURES,
         since,
         faulted: () => void (faults += 1),

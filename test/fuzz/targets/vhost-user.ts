@@ -17,7 +17,7 @@ import {
 } from '../../../src/host/vhost-user/message.js';
 import { DEVICE_FEATURES, WlDevice } from '../../../src/host/wl-device/device.js';
 import { native } from '../../../src/system/native.js';
-import type { WlHost } from '../../../src/host/wl-device/wl-host.js';
+import { ReceivedBytes, type GuestHost } from '../../../src/host/guest/resources.js';
 import { FRONT_END_ADDRESS, GUEST_ADDRESS, state } from '../../host/wl-device/front-end.js';
 import type { DriverRing } from '../../host/wl-device/guest-driver.js';
 import { Draw } from '../draw.js';
@@ -71,8 +71,9 @@ export const vhostUser: Target = {
     let granted = 0;
     let ended = 0;
     const kicks: OwnedFd[] = [];
-    const host: WlHost = {
+    const host: GuestHost = {
       defaultServer: undefined,
+      received: new ReceivedBytes(WL_LIMITS.receivedBytes),
       connect: name => servers.connect(name),
       allocate(bytes) {
         if (granted + bytes > WL_LIMITS.allocBytes) return { status: Status.OverBudget, reason: 'over' };

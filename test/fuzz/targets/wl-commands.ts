@@ -6,7 +6,7 @@ import { OwnedFd } from '../../../src/system/fd.js';
 import { Status } from '../../../src/allocator/protocol.js';
 import { WlState } from '../../../src/host/wl-device/state.js';
 import { Command, DEVICE_ID, Response } from '../../../src/host/wl-device/wire.js';
-import type { WlHost } from '../../../src/host/wl-device/wl-host.js';
+import { ReceivedBytes, type GuestHost } from '../../../src/host/guest/resources.js';
 import { native } from '../../../src/system/native.js';
 import { Draw } from '../draw.js';
 import { SERVER_NAMES, WL_LIMITS } from '../draw-command.js';
@@ -37,8 +37,9 @@ export const wlCommands: Target = {
     const mapped = new Map<number, number>();
     let nextOffset = 0;
     let granted = 0;
-    const host: WlHost = {
+    const host: GuestHost = {
       defaultServer: SERVER_NAMES[0],
+      received: new ReceivedBytes(WL_LIMITS.receivedBytes),
       connect(name) {
         if (name !== 'plain')
           throw Object.assign(new Error('no such server'), { code: name === 'gone' ? 'ECONNREFUSED' : 'ENOENT' });

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { VhostUserBackend } from '../../../src/host/vhost-user/backend.js';
 import type { DeviceStart, VhostUserDevice } from '../../../src/host/vhost-user/device.js';
 import { FrontEnd } from '../../../src/host/vhost-user/message.js';
-import { MAX_MAPPINGS, SharedMemory } from '../../../src/host/vhost-user/shared-memory.js';
+import { MAX_MAPPINGS, MappingSlots, SharedMemory } from '../../../src/host/vhost-user/shared-memory.js';
 import { OwnedFd } from '../../../src/system/fd.js';
 import { native } from '../../../src/system/native.js';
 import { eventually } from '../../eventually.js';
@@ -21,7 +21,9 @@ const PAGE = 4096;
 class NotingDevice implements VhostUserDevice {
   readonly features = FEATURE;
   readonly queueSizes = QUEUE_SIZES;
-  readonly sharedMemory = [1, 2].map(pages => new SharedMemory(PAGE * pages, 4, line => this.lines.push(line)));
+  readonly sharedMemory = [1, 2].map(
+    pages => new SharedMemory(PAGE * pages, new MappingSlots(4), line => this.lines.push(line)),
+  );
   readonly lines: string[] = [];
   /** What was called, in order. */
   readonly calls: string[] = [];
@@ -165,8 +167,8 @@ check('each shared memory has places of its own, by its id', async (t, { device,
 });
 
 t.test('as many mappings as QEMU has room for, and no more', async t => {
-  t.ok(new SharedMemory(PAGE, MAX_MAPPINGS, () => {}));
-  t.throws(() => new SharedMemory(PAGE, MAX_MAPPINGS + 1, () => {}), /449 mappings: the VMM has room for 448/);
+  t.ok(new MappingSlots(MAX_MAPPINGS));
+  t.throws(() => new MappingSlots(MAX_MAPPINGS + 1), /449 mappings: the VMM has room for 448/);
 });
 
 check('the end of the connection resets the device', async (t, { device, vmm }) => {

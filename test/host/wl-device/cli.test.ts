@@ -121,7 +121,7 @@ t.test('what cannot be is refused', async t => {
     t.not(status, 0, args.join(' '));
     t.match(stderr, message);
   };
-  refused([], /give --socket PATH for a VM, or --loopback DIR/);
+  refused([], /give --socket PATH or --gpu-socket PATH for a VM, or --loopback DIR/);
   refused(['--socket', join(directory, 'a'), '--socket', join(directory, 'b')], /was given already/);
   refused(['--socket', '=x'], /give PATH, or NAME=PATH/);
   refused(
@@ -144,6 +144,16 @@ t.test('--print tells what the VMM is to be started with', async t => {
       '-device vhost-user-test-device-pci,virtio-id=30,num_vqs=2,vq_size=256,config_size=0,chardev=virtwl\n',
   );
   t.equal(print('--socket', '/run/a b', '--print', 'crosvm'), "--vhost-user 'wl,socket=/run/a b'\n");
+  t.equal(
+    print('--gpu-socket', '/run/g', '--print', 'qemu'),
+    '-chardev socket,id=virtwl-gpu,path=/run/g ' +
+      '-device vhost-user-test-device-pci,virtio-id=16,num_vqs=2,vq_size=1024,config_size=16,chardev=virtwl-gpu\n',
+  );
+  t.equal(
+    print('--socket', '/run/a', '--gpu-socket', '/run/g', '--print', 'crosvm'),
+    '--vhost-user wl,socket=/run/a --vhost-user gpu,socket=/run/g\n',
+    'one device after the other',
+  );
   t.equal(
     print('--loopback', '/run/a', '--probe', '--socket', 'display=/run/w', '--print', 'crosvm'),
     '--wayland-sock /run/a/probe,name=probe --wayland-sock /run/a/display,name=display\n',

@@ -6,7 +6,8 @@ import t, { type Test } from 'tap';
 import { closeAll, OwnedFd } from '../../../src/system/fd.js';
 import { native, POLL_READABLE, SEAL_WRITE } from '../../../src/system/native.js';
 import { DEFAULT_VM_SHARE } from '../../../compositor-glue/vm-account.js';
-import { DEFAULT_WL_LIMITS, MAX_UNREAD_BUFFERS, MAX_UNSENT_BYTES } from '../../../src/host/wl-device/limits.js';
+import { DEFAULT_GUEST_LIMITS, MAX_UNSENT_BYTES } from '../../../src/host/guest/limits.js';
+import { MAX_UNREAD_BUFFERS } from '../../../src/host/wl-device/limits.js';
 import { Command, NO_PFN, SHARED_MEMORY_BYTES, Response } from '../../../src/host/wl-device/wire.js';
 import { UnixSocket } from '../../../src/system/unix-socket.js';
 import { eventually } from '../../eventually.js';
@@ -203,7 +204,7 @@ withHouse(t, 'mappings are bounded, since each takes a memory slot of the VMM', 
   await guest.close(2);
   await eventually('the place to be free', () => guest.frontEnd.unmaps === 1);
   t.match(await guest.make(allocCommand(4, 4096)), { id: 4 });
-  t.ok(DEFAULT_WL_LIMITS.mappings <= 448);
+  t.ok(DEFAULT_GUEST_LIMITS.mappings <= 448);
 });
 
 withHouse(t, 'a place is used again only when the VMM has said that it is free', {}, async (t, house) => {
@@ -472,7 +473,7 @@ withHouse(t, 'memory of servers that the guest has open has a bound', { received
   again.socket.send(Buffer.from('m'), [memory(1)]);
   await guest.hangUp(3);
   t.match(await guest.make(allocCommand(9, 4096)), { id: 9 }, 'what it makes itself is another account');
-  t.ok(DEFAULT_WL_LIMITS.receivedBytes > DEFAULT_VM_SHARE, 'the share that the glue lends fits into it');
+  t.ok(DEFAULT_GUEST_LIMITS.receivedBytes > DEFAULT_VM_SHARE, 'the share that the glue lends fits into it');
 });
 
 withHouse(t, 'vfds that wait when their context is closed are closed with it', {}, async (t, house) => {

@@ -1,11 +1,12 @@
-/** A wl device with servers to connect to, and VMMs that come to it: what these tests share. */
+/** A device with servers to connect to, and VMMs that come to it: what these tests and those of the gpu device share. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { OwnedFd } from '../../../src/system/fd.js';
+import type { DeviceServerOptions } from '../../../src/host/guest/device-server.js';
 import { WlDeviceServer } from '../../../src/host/wl-device/server.js';
-import type { WlLimits } from '../../../src/host/wl-device/limits.js';
+import type { GuestLimits } from '../../../src/host/guest/limits.js';
 import { native } from '../../../src/system/native.js';
 import { UnixSocket } from '../../../src/system/unix-socket.js';
 import { UnixListener } from '../../../src/system/unix-listener.js';
@@ -17,12 +18,12 @@ import { GuestDriver, type DriverOptions } from './guest-driver.js';
 export function withHouse(
   t: Test,
   name: string,
-  limits: Partial<WlLimits>,
+  limits: Partial<GuestLimits>,
   body: (t: Test, house: House) => Promise<void>,
   defaultServer?: string,
 ): void {
   t.test(name, async t => {
-    const house = new House(limits, defaultServer);
+    const house = new House(limits, defaultServer, options => new WlDeviceServer(options));
     try {
       await body(t, house);
     } finally {
@@ -32,10 +33,10 @@ export function withHouse(
   });
 }
 
-export class House {
+export class House<S extends { close(): void } = WlDeviceServer> {
   readonly directory = mkdtempSync(join(tmpdir(), 'virtwl-wl-'));
   readonly lines: string[] = [];
-  readonly server: WlDeviceServer;
+  readonly server: S;
   readonly holdings: Holdings;
   /** What servers were connected to, and the connections, oldest first. */
   readonly connections: { name: string; socket: UnixSocket; data: Buffer; fds: OwnedFd[]; ended: boolean }[] = [];
@@ -43,7 +44,12 @@ export class House {
   readonly #frontEnds: TestFrontEnd[] = [];
   readonly path: string;
 
-  constructor(limits: Partial<WlLimits> = {}, defaultServer?: string) {
+  /** `make`: the server of the device. */
+  constructor(
+    limits: Partial<GuestLimits>,
+    defaultServer: string | undefined,
+    make: (options: DeviceServerOptions) => S,
+  ) {
     // Made at first use, and kept by the process.
     native.close(native.createTmpfs(4096));
     this.holdings = new Holdings();
@@ -62,7 +68,7 @@ export class House {
       });
       return listener;
     });
-    this.server = new WlDeviceServer({
+    this.server = make({
       socket: new OwnedFd(native.listenUnix(this.path, 8)),
       directory: this.directory,
       servers: new Set(['plain', 'gone']),

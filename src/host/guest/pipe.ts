@@ -1,15 +1,13 @@
 /** The host's side of a pipe that the guest made, or that a server sent. */
 import type { OwnedFd } from '../../system/fd.js';
 import { native, POLL_DISCONNECT, POLL_READABLE, POLL_WRITABLE, type Poll } from '../../system/native.js';
-import { StreamVfd, type SendDone, type VfdEvents } from './stream-vfd.js';
-import { VFD_READ, VFD_WRITE } from './wire.js';
+import { HostStream, type SendDone, type StreamEvents } from './stream.js';
 
 /** One read of a pipe. Shared: what is read is passed on, and copied, within the call. */
 const readBuffer = new Uint8Array(64 * 1024);
 
 /** One end of a pipe, and until it was sent the other one. */
-export class PipeVfd extends StreamVfd {
-  readonly kind = 'pipe';
+export class HostPipe extends HostStream {
   readonly #poll: Poll;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
@@ -22,10 +20,9 @@ export class PipeVfd extends StreamVfd {
     private readonly local: OwnedFd,
     private remote: OwnedFd | undefined,
     readonly direction: 'read' | 'write',
-    id: number,
-    events: VfdEvents,
+    events: StreamEvents,
   ) {
-    super(id, events);
+    super(events);
     try {
       native.setNonblocking(local.fd);
       this.#poll = new native.Poll(local.fd, (_events, status) => this.#ready(status));
@@ -38,11 +35,6 @@ export class PipeVfd extends StreamVfd {
 
   get unsentBytes(): number {
     return this.#queuedBytes;
-  }
-
-  flags(transitional: boolean): number {
-    if (!transitional) return 0;
-    return this.direction === 'read' ? VFD_READ : VFD_WRITE;
   }
 
   /** The end to send away, which is the caller's then; undefined where there is none any more. */

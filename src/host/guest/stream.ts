@@ -6,7 +6,6 @@
  * little enough waits ({@link MAX_UNSENT_BYTES}), so a server that does not read holds back its own senders only.
  */
 import type { OwnedFd } from '../../system/fd.js';
-import type { VfdQueue } from './guest-queue.js';
 import { MAX_UNSENT_BYTES } from './limits.js';
 
 /** What becomes of a send: it was taken, or nobody takes it any more. */
@@ -20,7 +19,7 @@ export type SendDone = (result: SendResult) => void;
 const LINGER_MS = 10_000;
 
 /** What comes out of a connection or pipe. */
-export interface VfdEvents {
+export interface StreamEvents {
   /** The bytes are valid during the call only; the fds become the listener's. */
   readonly arrived: (bytes: Uint8Array, fds: OwnedFd[]) => void;
   /** Nothing more comes, and nobody reads. Once. */
@@ -31,9 +30,9 @@ export interface VfdEvents {
   readonly ended: () => void;
 }
 
-export abstract class StreamVfd {
-  /** What waits of it for the guest. */
-  queue: VfdQueue | undefined;
+export abstract class HostStream {
+  /** What waits of it for the guest, where that is kept: closed with it. */
+  queue: { close(): void } | undefined;
   /** Descriptors that wait with the bytes, at most. */
   unsentFds = 0;
   protected hungUp = false;
@@ -46,10 +45,7 @@ export abstract class StreamVfd {
   #holds = 0;
   #linger: NodeJS.Timeout | undefined;
 
-  constructor(
-    readonly id: number,
-    protected readonly events: VfdEvents,
-  ) {}
+  constructor(protected readonly events: StreamEvents) {}
 
   /** Bytes that wait for who reads. */
   abstract get unsentBytes(): number;

@@ -1,4 +1,4 @@
-/** The connection to a VM's wl device, as the program that runs QEMU sees it: its end, and where there is none. */
+/** The connection to a VM's device, as the program that runs QEMU sees it: its end, and where there is none. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { type UnixSocket } from '../../src/system/unix-socket.js';
 import { UnixListener } from '../../src/system/unix-listener.js';
-import { lookForDevice, WlConnection } from '../../src/vm/wl-connection.js';
+import { DeviceConnection, lookForDevice } from '../../src/vm/device-connection.js';
 import { Holdings } from '../holdings.js';
 
 /** A listening socket, its path, and the first connection to it. */
@@ -21,7 +21,7 @@ function listening(t: Test): { path: string; listener: UnixListener; accepted: P
 
 t.test('the end of the host process is told', async t => {
   const { path, listener, accepted } = listening(t);
-  const connection = new WlConnection(path);
+  const connection = new DeviceConnection({ kind: 'wl', socket: path });
   const device = await accepted;
   // What the device says is for QEMU, and is no end.
   device.send(new Uint8Array(100));
@@ -38,7 +38,7 @@ t.test('the end of the host process is told', async t => {
 t.test('a caller that has ended QEMU is told nothing more, and holds nothing', async t => {
   const { path, listener, accepted } = listening(t);
   const holdings = new Holdings();
-  const connection = new WlConnection(path);
+  const connection = new DeviceConnection({ kind: 'wl', socket: path });
   const device = await accepted;
   device.start();
   let told = false;
@@ -60,7 +60,10 @@ t.test('where nobody listens, the error says what to start', async t => {
   listener.close();
   const holdings = new Holdings();
   const error = { message: /no wl device at .*: start "virtwl host --socket .*" first/, code: 'ENOENT' };
-  t.throws(() => new WlConnection(path), error);
-  t.throws(() => lookForDevice(path), error);
+  t.throws(() => new DeviceConnection({ kind: 'wl', socket: path }), error);
+  t.throws(() => lookForDevice({ kind: 'wl', socket: path }), error);
+  t.throws(() => lookForDevice({ kind: 'gpu', socket: path }), {
+    message: /no gpu device at .*: start "virtwl host --gpu-socket .*" first/,
+  });
   await holdings.assertSame(t);
 });

@@ -1,24 +1,22 @@
-/** The host's side of a context: a connected socket. */
+/** The host's side of a connection that the guest has: a connected socket. */
 import { closeAll, type OwnedFd } from '../../system/fd.js';
 import { native } from '../../system/native.js';
 import { UnixSocket } from '../../system/unix-socket.js';
-import { StreamVfd, type SendDone, type VfdEvents } from './stream-vfd.js';
-import { VFD_LEGACY_CONTROL, VFD_READ, VFD_WRITE } from './wire.js';
+import { HostStream, type SendDone, type StreamEvents } from './stream.js';
 
-export class ContextVfd extends StreamVfd {
-  readonly kind = 'context';
+export class HostConnection extends HostStream {
   readonly #socket: UnixSocket;
 
   /** Takes ownership of the socket, also when it throws. */
-  constructor(fd: OwnedFd, id: number, events: VfdEvents) {
-    super(id, events);
+  constructor(fd: OwnedFd, events: StreamEvents) {
+    super(events);
     try {
       native.setNonblocking(fd.fd);
     } catch (error) {
       fd.close();
       throw error;
     }
-    // `drain` comes whenever something had to wait. The bounds are kept here and in vfd-table.ts.
+    // `drain` comes whenever something had to wait. The bounds are kept here and by the device.
     this.#socket = new UnixSocket(fd, { highWaterBytes: 0, maxQueuedBytes: Infinity, maxQueuedFds: Infinity });
     this.#socket.on('data', (bytes, fds) => events.arrived(bytes, fds));
     this.#socket.on('end', () => this.#hangUp());
@@ -28,10 +26,6 @@ export class ContextVfd extends StreamVfd {
 
   get unsentBytes(): number {
     return this.#socket.queuedBytes;
-  }
-
-  flags(transitional: boolean): number {
-    return transitional ? VFD_READ | VFD_WRITE : VFD_LEGACY_CONTROL;
   }
 
   /** The fds are given away. `done` is called once. */
