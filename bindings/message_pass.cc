@@ -1,5 +1,7 @@
 #include "message_pass.h"
 
+#include <time.h>
+
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -20,6 +22,13 @@ constexpr int32_t kMadeHere = 1 << 30;
 constexpr int32_t kMostCallbacks = 8;
 /** Sides and places of damage that pass: a buffer has no longer side (MAX_BUFFER_SIDE of src/firewall/values.ts). */
 constexpr uint32_t kMostSide = 32768;
+
+/**
+ * Of so many frames one is timed: a clock may cost as much as the rest of a frame here where it is no vDSO's. When the
+ * next is, the buffer of the one before has been released, since no compositor holds as many, or its release was
+ * TypeScript's.
+ */
+constexpr uint32_t kTimedOf = 8;
 
 /** What a request of own cost 1 takes of a VM's credit, in milliseconds: OWN_FOR_COST_MS of src/firewall/pace.ts. */
 constexpr double kOwnForCostMs = 0.001;
@@ -42,6 +51,13 @@ void Set(int32_t* words, uint32_t other, int32_t whose, uint32_t third) {
   words[0] = static_cast<int32_t>(other);
   words[1] = whose;
   words[2] = static_cast<int32_t>(third);
+}
+
+/** In microseconds, of which 2^32 are over an hour. */
+uint32_t Now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint32_t>(static_cast<uint64_t>(now.tv_sec) * 1000000 + static_cast<uint64_t>(now.tv_nsec) / 1000);
 }
 
 uint32_t Padded(uint32_t length) { return (length + 3) & ~3u; }
@@ -171,6 +187,7 @@ size_t MessagePass::Pass(const PassRows& rows, bool request, uint8_t* bytes, uin
     }
     for (const auto& [place, id] : places_) WriteWord(bytes + place, id);
     if (row.made) Count(kAnswers, 1);
+    if (!request) Told(ReadWord(bytes), *row.type);
   }
   WriteWord(bytes, row.other);
   if (request) Spend(cost);
@@ -281,10 +298,8 @@ bool MessagePass::Sync(uint8_t* bytes) {
 }
 
 /** A buffer of the size that the surface has, where it is. */
-bool MessagePass::CheckAttach(const Row& surface, const uint8_t* message, uint32_t* buffer) const {
-  Row named;
-  if (!Look(client_, ReadWord(message + kHeaderBytes), &named) || named.picture != surface.picture) return false;
-  *buffer = named.other;
+bool MessagePass::CheckAttach(const Row& surface, const uint8_t* message, Row* buffer) const {
+  if (!Look(client_, ReadWord(message + kHeaderBytes), buffer) || buffer->picture != surface.picture) return false;
   return ReadWord(message + kHeaderBytes + 4) == 0 && ReadWord(message + kHeaderBytes + 8) == 0;
 }
 
@@ -297,7 +312,7 @@ size_t MessagePass::Frame(const Row& surface, uint8_t* bytes, size_t length) {
   const std::vector<Message>& messages = surface.type->requests;
   Cost cost;
   uint8_t* attach = nullptr;
-  uint32_t buffer = 0;
+  Row buffer = {};
   uint8_t* frame = nullptr;
   int32_t damage = 0;
   size_t at = 0;
@@ -344,12 +359,38 @@ size_t MessagePass::Frame(const Row& surface, uint8_t* bytes, size_t length) {
     if (callback == 0) return 0;
     WriteWord(frame + kHeaderBytes, callback);
   }
-  if (attach != nullptr) WriteWord(attach + kHeaderBytes, buffer);
+  if (attach != nullptr) WriteWord(attach + kHeaderBytes, buffer.other);
   for (size_t i = 0; i < at; i += ReadWord(bytes + i + 4) >> 16) WriteWord(bytes + i, surface.other);
   Spend(cost);
   Count(kFrames, 1);
-  if (attach != nullptr) Count(kPictures, 1);
+  if (attach != nullptr) {
+    Count(kPictures, 1);
+    Committed(buffer);
+  }
   return at;
+}
+
+void MessagePass::Committed(const Row& buffer) {
+  const uint32_t picture = static_cast<uint32_t>(words_[kPictures]);
+  if (picture - static_cast<uint32_t>(words_[kTimedPicture]) < kTimedOf) {
+    // Committed once more before it was released: nobody knows which of the two a release is of.
+    if (buffer.other == static_cast<uint32_t>(words_[kTimed])) words_[kTimed] = 0;
+    return;
+  }
+  words_[kTimed] = static_cast<int32_t>(buffer.other);
+  words_[kTimedPicture] = static_cast<int32_t>(picture);
+  words_[kTimedSince] = static_cast<int32_t>(Now());
+  timedInterface_ = buffer.type->interface;
+}
+
+/** A buffer is told nothing but that it is released. */
+void MessagePass::Told(uint32_t id, const Type& type) {
+  if (words_[kTimed] == 0 || id != static_cast<uint32_t>(words_[kTimed]) || type.interface != timedInterface_) return;
+  const uint32_t taken = static_cast<uint32_t>(words_[kTimesTaken]);
+  words_[kTimes + taken % (kPassWords - kTimes)] =
+      static_cast<int32_t>(Now() - static_cast<uint32_t>(words_[kTimedSince]));
+  words_[kTimed] = 0;
+  Count(kTimesTaken, 1);
 }
 
 /** The end of an object that was made here: its ids are free on both sides. */

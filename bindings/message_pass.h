@@ -1,6 +1,6 @@
 /**
  * A pass over whole batches of Wayland messages: what a relay does with a message that no handler wants (src/relay), by
- * the same tables. Plain C++ over memory that it is given, without JavaScript and without system calls.
+ * the same tables. Plain C++ over memory that it is given, without JavaScript and without system calls but the clock's.
  *
  * It takes the messages at the head of a batch, as many as it can, and puts the other side's ids in their place. It
  * stops at the first that is TypeScript's, for whatever reason: a handler, an fd, an object that is not plain, a
@@ -72,7 +72,14 @@ enum PassWord : size_t {
   kPictures,
   /** TypeScript wants to be told of the next request: it takes the way of those. */
   kAwaited,
-  kPassWords,
+  /** The compositor's id of the buffer that is timed, 0: none; since when, in microseconds; kPictures of then. */
+  kTimed,
+  kTimedSince,
+  kTimedPicture,
+  /** How many times were taken, and the last of them, in microseconds. */
+  kTimesTaken,
+  kTimes,
+  kPassWords = kTimes + 32,
 };
 
 /** Numbers of a pace, those of the VM and then that of the connection; the same as in src/relay/pass.ts. */
@@ -197,7 +204,11 @@ class MessagePass {
   bool Sync(uint8_t* message);
   /** A steady frame: all its messages, or none. */
   size_t Frame(const Row& surface, uint8_t* bytes, size_t length);
-  bool CheckAttach(const Row& surface, const uint8_t* message, uint32_t* buffer) const;
+  bool CheckAttach(const Row& surface, const uint8_t* message, Row* buffer) const;
+  /** A frame with this buffer has passed: now and then one is timed. */
+  void Committed(const Row& buffer);
+  /** An event of this object has passed: where it is the buffer that is timed, its release. */
+  void Told(uint32_t id, const Type& type);
   /** Makes a callback of the client's `id`, `version`; returns ours, 0 where it is TypeScript's. */
   uint32_t Callback(uint32_t id, uint32_t version);
   /** The words of an id that a client may give to a new object here: one that it has used before. Or null. */
@@ -212,6 +223,8 @@ class MessagePass {
   Shared<double> connection_;
   const std::shared_ptr<PassTypes> types_;
   uint32_t callbackType_ = 0;
+  /** The number of what the buffer that is timed is. */
+  uint32_t timedInterface_ = 0;
   /** Of the message at hand: where its objects are, in bytes from its header on, and their arguments. */
   std::vector<std::pair<uint32_t, uint32_t>> places_;
 };

@@ -7,7 +7,7 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectDisplay } from '../src/wayland-client/display.js';
+import { connectDisplay } from '../src/wayland-client/connect.js';
 import { OwnedFd } from '../src/system/fd.js';
 import { native } from '../src/system/native.js';
 import { makeRuntimeDirectory } from '../src/system/runtime-directory.js';

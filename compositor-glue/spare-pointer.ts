@@ -8,7 +8,8 @@
  * Newer compositors of wlroots do without, and are left alone; so are those that have no virtual pointers.
  */
 import { UnixSocket } from '../src/system/unix-socket.js';
-import { connectDisplay, type Display } from '../src/wayland-client/display.js';
+import { connectDisplay } from '../src/wayland-client/connect.js';
+import type { Display } from '../src/wayland-client/display.js';
 import type { WaylandObject } from '../src/wayland-client/wayland-object.js';
 import type { Global } from '../src/wayland/global-table.js';
 import { WlSeatCapability } from '../src/wayland/protocols/wayland.js';

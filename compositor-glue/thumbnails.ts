@@ -8,7 +8,8 @@ import type { Thumbnail, ThumbnailsReport } from '../src/observe/status-report.j
 import { bounded } from '../src/observe/printable.js';
 import { UnixSocket } from '../src/system/unix-socket.js';
 import { Capturer } from '../src/wayland-client/capture.js';
-import { connectDisplay, type Display } from '../src/wayland-client/display.js';
+import { connectDisplay } from '../src/wayland-client/connect.js';
+import type { Display } from '../src/wayland-client/display.js';
 import type { Image } from '../src/wayland-client/image.js';
 import type { WaylandObject } from '../src/wayland-client/wayland-object.js';
 

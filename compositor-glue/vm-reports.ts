@@ -3,6 +3,7 @@
  * account, and beside them, below `says`, what clients say of themselves.
  */
 import { isoTime } from '../src/observe/clock-time.js';
+import { latencyReport } from '../src/observe/latencies.js';
 import { MOST_CLIENTS_TOLD, type ClientReport, type StateReport, type VmReport } from '../src/observe/status-report.js';
 import { windowsOf } from './client-windows.js';
 import type { Denials } from './denials.js';
@@ -34,14 +35,18 @@ export function vmReports(accounts: Iterable<VmAccount>, clients: Clients, denia
   const frames = framesByVm(byName.values(), clients);
   const told = new Map<string, ClientReport[]>();
   const short = new Map<string, number>();
+  const times = new Map<string, number[]>();
   let count = 0;
   for (const [client, { account, number, since }] of clients) {
     const { shortSince } = client;
     if (shortSince !== undefined) short.set(account.name, Math.min(shortSince, short.get(account.name) ?? Infinity));
+    const { relay } = client;
+    const ofVm = times.get(account.name) ?? [];
+    times.set(account.name, ofVm);
+    ofVm.push(...relay.releaseTimes);
     if (++count > MOST_CLIENTS_TOLD) continue;
     const list = told.get(account.name) ?? [];
     told.set(account.name, list);
-    const { relay } = client;
     const windows = windowsOf(relay);
     list.push({
       client: number,
@@ -54,6 +59,7 @@ export function vmReports(accounts: Iterable<VmAccount>, clients: Clients, denia
   return [...new Set([...byName.keys(), ...denials.vms])].map(vm => {
     const account = byName.get(vm);
     const { clients: clientCount = 0, bytes = 0, share = 0, slabs = 0 } = account ?? {};
+    const latency = latencyReport(times.get(vm) ?? []);
     return {
       vm,
       state: stateOf(clientCount, short.get(vm)),
@@ -61,6 +67,7 @@ export function vmReports(accounts: Iterable<VmAccount>, clients: Clients, denia
       clients: told.get(vm) ?? [],
       memory: { bytes, share, slabs },
       frames: frames.get(vm) ?? 0,
+      ...(latency !== undefined && { latency }),
       denials: denials.of(vm),
     };
   });

@@ -51,7 +51,7 @@ export { DirectClient, Seat, SharedBuffer, SharedSurface, Window } from './direc
 export type { DirectClientEvents, DrawingMemory, Rect, WindowEvents, WindowOptions } from './direct/direct.js';
 export type { InputEvents, Modifiers, PointerAxis } from './direct/direct.js';
 export { Display } from './wayland-client/display.js';
-export type { DisplayEvents } from './wayland-client/display.js';
+export type { DisplayEvents, MessageTrace } from './wayland-client/display.js';
 export { WaylandObject } from './wayland-client/wayland-object.js';
 
 // Applications of this VM on the compositor of another, and the compositor that serves them.

@@ -3,19 +3,21 @@
  */
 import { InvalidArgumentError, type Command } from 'commander';
 import { DEFAULT_SERVER, DirectClient } from '../direct/direct.js';
-import { connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS } from '../wayland-client/display.js';
+import { connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS } from '../wayland-client/connect.js';
 import { DEFAULT_BUFFERS } from '../direct/shared-surface.js';
 import { openDevice } from '../virtwl/device.js';
 import { CAPTURE_PROTOCOLS, Capturer } from '../wayland-client/capture.js';
-import type { Display } from '../wayland-client/display.js';
+import type { Display, MessageTrace } from '../wayland-client/display.js';
 import { UnixSocket } from '../system/unix-socket.js';
-import { prepareBugReport, writeBugReport } from '../frames/bug-report.js';
+import { prepareBugReport, writeBugReport, writeTrace } from '../frames/bug-report.js';
 import { toJunit, toTap } from '../frames/cases.js';
 import { FAULT_KINDS, parseFault, type Fault } from '../frames/faults.js';
 import { MAX_SIDE, MIN_SIDE } from '../frames/pattern.js';
+import { KeptTrace } from '../frames/kept-trace.js';
 import { pictureOf } from '../frames/picture.js';
 import { RunReport } from '../frames/report.js';
 import { DEFAULT_FRAME_TIMEOUT_MS, runFrames, within } from '../frames/run.js';
+import { TraceOutput } from '../relay/trace.js';
 import { DEVICE_OPTIONS } from './device-options.js';
 import { packageVersion } from './package-version.js';
 import { addOptions, COUNT, flag, oneOf, optional, TEXT, withDefault, type Kind, type Values } from './option.js';
@@ -76,7 +78,7 @@ const OPTIONS = {
   json: flag('--json', 'the same as --format json'),
   report: optional(
     '--report <dir>',
-    'write what a bug report needs (reports, pictures, versions) to a directory that is new or empty',
+    'write what a bug report needs (reports, pictures, Wayland messages, versions) to a directory that is new or empty',
     TEXT,
   ),
 } as const;
@@ -116,7 +118,7 @@ export function register(program: Command): void {
         if (options.out !== undefined) usage('--report has the pictures in it: leave --out out');
         prepareBugReport(options.report);
       }
-      const report = await check(options, fault);
+      const report = await checkWithTrace(options, fault);
       process.stdout.write(inForm(report, options.json ? 'json' : options.format));
       if (!report.pass) process.exitCode = 1;
     });
@@ -138,10 +140,30 @@ function inForm(report: RunReport, form: Options['format']): string {
   }
 }
 
-/** Connects, runs, disconnects. Errors before the first frame are thrown, later ones are in the report. */
-async function check(options: Options, fault: Fault | undefined): Promise<RunReport> {
+/** The same as {@link check}, with the messages for `--report`, also where it throws. */
+async function checkWithTrace(options: Options, fault: Fault | undefined): Promise<RunReport> {
+  const directory = options.report;
+  if (directory === undefined) return check(options, fault, () => undefined);
+  const kept = new KeptTrace();
+  const output = new TraceOutput(line => kept.add(line));
+  try {
+    return await check(options, fault, connection => output.connection(connection, 1));
+  } finally {
+    writeTrace(directory, kept);
+  }
+}
+
+/**
+ * Connects, runs, disconnects. Errors before the first frame are thrown, later ones are in the report.
+ * @param trace who is told the messages of a connection
+ */
+async function check(
+  options: Options,
+  fault: Fault | undefined,
+  trace: (connection: 'draw' | 'capture') => MessageTrace | undefined,
+): Promise<RunReport> {
   const { size, timeout } = options;
-  const client = await connect(options);
+  const client = await connect(options, trace('draw'));
   let screen: Display | undefined;
   try {
     const { capture, output } = options;
@@ -152,7 +174,7 @@ async function check(options: Options, fault: Fault | undefined): Promise<RunRep
     let capturer: Capturer | undefined;
     if (typeof capture === 'string') {
       screen = await named('--capture', capture, async () =>
-        connectDisplay(UnixSocket.connect(capture), options.connectTimeout),
+        connectDisplay(UnixSocket.connect(capture), options.connectTimeout, trace('capture')),
       );
       capturer = await Capturer.open(screen, which);
     } else if (capture !== false) {
@@ -223,14 +245,14 @@ function peerOf(path: string | undefined): { pid: number; uid: number } | undefi
   }
 }
 
-async function connect(options: Options): Promise<DirectClient> {
+async function connect(options: Options, trace: MessageTrace | undefined): Promise<DirectClient> {
   const { display } = options;
   if (display !== undefined) {
-    return named('--display', display, () => DirectClient.overSocket(display, options.connectTimeout));
+    return named('--display', display, () => DirectClient.overSocket(display, options.connectTimeout, trace));
   }
   const device = openDevice(options);
   try {
-    return await DirectClient.overDevice(device, options.server, options.connectTimeout);
+    return await DirectClient.overDevice(device, options.server, options.connectTimeout, trace);
   } finally {
     device.close();
   }

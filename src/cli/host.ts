@@ -59,6 +59,13 @@ export function register(program: Command): void {
           { exitCode: 2 },
         );
       }
+      if (options.defaultServer !== undefined && !hasDevice) {
+        command.error(
+          'error: --default-server is for guests that ask a device for a server without a name: give its socket as well, by ' +
+            '--socket PATH or --gpu-socket PATH. In the directory of --loopback each server has its name',
+          { exitCode: 2 },
+        );
+      }
       // Nothing would ever be in that directory. A VM that has a device boots without a server, and is only warned.
       if (!hasDevice && serversOf(options).length === 0) {
         command.error(`error: the directory of --loopback would stay empty: ${NO_SERVER}`, { exitCode: 2 });

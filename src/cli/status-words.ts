@@ -55,7 +55,7 @@ function programWords(report: ProgramReport): string {
 }
 
 function vmLines(report: VmReport): string[] {
-  const { vm, state, clientCount, clients, memory, denials } = report;
+  const { vm, state, clientCount, clients, memory, latency, denials } = report;
   const facts = [
     stateWords(state),
     countOf(clientCount, 'client'),
@@ -63,6 +63,7 @@ function vmLines(report: VmReport): string[] {
       ? [`${formatBytes(memory.bytes)} of ${formatBytes(memory.share)} in ${countOf(memory.slabs, 'slab')}`]
       : []),
     ...rateWords(report),
+    ...latencyWords(latency),
   ];
   const left = clientCount - clients.length;
   return [

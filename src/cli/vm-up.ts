@@ -10,7 +10,9 @@ import { HostParts } from '../demo/host-parts.js';
 import { VmStack } from '../demo/vm-stack.js';
 import { processLog } from '../observe/process-log.js';
 import { printable } from '../observe/printable.js';
+import { PrintedLines } from '../vm/guest-program.js';
 import type { Machine } from '../vm/machine.js';
+import { consoleLine } from './console-line.js';
 import { untilSignal } from './until-signal.js';
 import {
   beginSession,
@@ -58,7 +60,7 @@ export async function bringUp({ names, packages, quiet }: UpOptions): Promise<vo
     const stack = await VmStack.start({
       ...{ directory, compositor, clients, packages, swayConfig: swayConfig(), say },
       log: (part, line) => {
-        if (!quiet) processLog.plain('info', 'console', `[${part}] ${printable(line)}`, { part, message: line });
+        if (!quiet) consoleLine(part, line);
       },
     });
     const session = new Session(stack);
@@ -179,14 +181,12 @@ class Session {
   ): Promise<number> {
     const display = vm === this.stack.compositorVm ? this.stack.display : DISPLAY;
     const program = await this.stack.program(vm, command[0]!, command, { WAYLAND_DISPLAY: display });
-    const printed = { output: 0, errors: 0 };
+    const lines = new PrintedLines();
     for (;;) {
       const state = await program.state();
-      for (const stream of ['output', 'errors'] as const) {
-        const more = state[stream].slice(printed[stream]);
-        if (more !== '') answer(stream === 'output' ? { output: more } : { errors: more });
-        printed[stream] += more.length;
-      }
+      const { output, errors } = lines.since(state);
+      if (output !== '') answer({ output });
+      if (errors !== '') answer({ errors });
       if (state.status !== undefined) return state.status;
       if (socket.destroyed || !socket.writable) {
         // Who asked for it has gone.

@@ -4,11 +4,11 @@ import { Argument, InvalidArgumentError, type Command } from 'commander';
 import { cacheDirectory } from '../vm/cache.js';
 import { bootGuest, buildGuests, DEFAULT_MEMORY_BYTES, GUESTS, type GuestName } from '../vm/guest.js';
 import { findQemu } from '../vm/qemu.js';
-import { GuestProgram, type ProgramState } from '../vm/guest-program.js';
+import { GuestProgram, PrintedLines } from '../vm/guest-program.js';
 import type { Machine } from '../vm/machine.js';
 import { processLog } from '../observe/process-log.js';
-import { printable } from '../observe/printable.js';
 import { parseBytes } from './bytes.js';
+import { consoleLine } from './console-line.js';
 import { addOptions, BYTES, COUNT, flag, optional, TEXT, withDefault, type Values } from './option.js';
 import { untilSignal } from './until-signal.js';
 import { registerDesktop } from './vm-desktop.js';
@@ -104,28 +104,16 @@ function parseMemory(text: string): number {
   return bytes;
 }
 
-/** A line of a guest's console, which is the guest's word and not ours. */
-function consoleLine(name: string, line: string): void {
-  processLog.plain('info', 'console', `[${name}] ${printable(line)}`, { vm: name, message: line });
-}
-
 /** Runs a shell script in the guest and prints whole lines as they come. Its status. Throws when its time is over. */
 async function runScript(machine: Machine, script: string, seconds: number): Promise<number> {
   const program = await GuestProgram.start(machine, 'the script of --run', `cd /\n${script}`);
-  const printed = { output: 0, errors: 0 };
-  const print = (state: ProgramState, all: boolean): void => {
-    for (const stream of ['output', 'errors'] as const) {
-      const text = state[stream];
-      // The last line may be half of one, or of a letter.
-      const end = all ? text.length : text.lastIndexOf('\n') + 1;
-      (stream === 'output' ? process.stdout : process.stderr).write(text.slice(printed[stream], end));
-      printed[stream] = Math.max(printed[stream], end);
-    }
-  };
+  const lines = new PrintedLines();
   for (const end = Date.now() + seconds * 1000; ; await pause(LOOK_INTERVAL_MS)) {
     const state = await program.state();
     const late = Date.now() > end;
-    print(state, late || state.status !== undefined);
+    const { output, errors } = lines.since(state, late || state.status !== undefined);
+    process.stdout.write(output);
+    process.stderr.write(errors);
     if (state.status !== undefined) return state.status;
     if (late) {
       throw new Error(

@@ -14,6 +14,7 @@ import { Transfers } from '../relay/transfers.js';
 import { SlabArena } from '../slabs/slab-arena.js';
 import { THREAD_BYTES } from './pixel-copy.js';
 import { AppConnection } from './app-connection.js';
+import { Arrivals } from './arrivals.js';
 import { PoolLimit } from './app-pool.js';
 import type { CopyCounters } from './app-surface.js';
 import { IdleBuffers } from './idle-buffers.js';
@@ -67,6 +68,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   readonly #connections = new Map<AppConnection, Program>();
   /** Those that the compositor has not answered. */
   readonly #unanswered = new Set<AppConnection>();
+  readonly #arrivals = new Arrivals<AppConnection>((app, number) => this.#connect(app, number));
   #allocator: AllocatorClient | undefined;
   readonly #trace: TraceOutput | undefined;
   /** Connections so far. */
@@ -82,7 +84,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     this.#server = options.server ?? 'wayland';
     const { path, listening } = options;
     this.#listener = listening === undefined ? UnixListener.listen(path) : UnixListener.adopt(listening, path);
-    this.#listener.on('connection', app => this.#accept(app));
+    this.#listener.on('connection', app => this.#arrivals.add(app, ++this.#accepted));
     this.#listener.on('error', error => this.emit('problem', error));
   }
 
@@ -91,9 +93,9 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     return this.#connections.size;
   }
 
-  /** Of those, how many have not been answered. */
+  /** How many have not been answered, those that have no link yet among them. */
   get unansweredCount(): number {
-    return this.#unanswered.size;
+    return this.#unanswered.size + this.#arrivals.waiting;
   }
 
   /**
@@ -146,15 +148,15 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
   /** Closes the socket and every connection. */
   close(): void {
     this.#listener.close();
+    this.#arrivals.close();
     for (const connection of [...this.#connections.keys()]) connection.close();
     this.#transfers.close();
     this.#allocator?.close();
     this.#allocator = undefined;
   }
 
-  #accept(app: UnixSocket): void {
+  #connect(app: UnixSocket, number: number): AppConnection | undefined {
     let connection: AppConnection;
-    const number = ++this.#accepted;
     try {
       const link = this.#device.connect(this.#server);
       connection = new AppConnection(app, link, {
@@ -170,13 +172,15 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
     } catch (error) {
       app.close();
       this.emit('problem', error as Error, number);
-      return;
+      return undefined;
     }
     const program = new Program(connection, number, pidOf(app), () => this.emit('silent'));
     this.#connections.set(connection, program);
     this.#unanswered.add(connection);
     const answered = (ended: boolean): void => {
       program.answered = true;
+      if (ended) this.#arrivals.ended(connection);
+      else this.#arrivals.answered(connection);
       if (this.#unanswered.delete(connection)) this.emit('answered', ended);
     };
     connection.on('shortage', text => this.emit('shortage', text, number));
@@ -192,6 +196,7 @@ export class ClientProxy extends EventEmitter<ClientProxyEvents> {
       this.#left();
     });
     this.emit('connection', connection);
+    return connection;
   }
 
   #left(): void {

@@ -80,9 +80,13 @@ export class WaitReport {
     this.#schedule();
   }
 
-  /** An application was answered: from now on no wait is given up, since that would take its connection along. */
+  /**
+   * An application was answered: from now on no wait is given up, since that would take its connection along. Where others wait
+   * still, as when hundreds start at once, the wait begins anew: who answers one does not hang.
+   */
   answered(): void {
     this.#timeoutMs = Infinity;
+    if (this.#told === undefined) this.#since = undefined;
     this.update();
   }
 

@@ -17,7 +17,8 @@
 import { EventEmitter } from 'eventemitter3';
 import { UnixSocket } from '../system/unix-socket.js';
 import type { Device } from '../virtwl/device.js';
-import { Display, connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS } from '../wayland-client/display.js';
+import { connectDisplay, DEFAULT_CONNECT_TIMEOUT_MS } from '../wayland-client/connect.js';
+import type { Display, MessageTrace } from '../wayland-client/display.js';
 import type { WaylandObject } from '../wayland-client/wayland-object.js';
 import { GlueSlabs, memfdMemory, OwnSlabs, type DrawingMemory } from './drawing-memory.js';
 import { LinkMemory } from '../slabs/link-memory.js';
@@ -63,14 +64,16 @@ export class DirectClient extends EventEmitter<DirectClientEvents> {
    * Connects through a virtio_wl device (or loopback), which is only needed for the call.
    * @param server the host's name for the way to the compositor
    * @param timeoutMs how long the compositor may take to answer, in milliseconds
+   * @param trace is told every message
    * @throws Error when the host offers no such server, or the compositor lacks what is needed or does not answer
    */
   static async overDevice(
     device: Device,
     server = DEFAULT_SERVER,
     timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS,
+    trace?: MessageTrace,
   ): Promise<DirectClient> {
-    const display = await connectDisplay(device.connect(server), timeoutMs);
+    const display = await connectDisplay(device.connect(server), timeoutMs, trace);
     return DirectClient.#open(display, () =>
       display.find('virtwl_memory_v1') !== undefined
         ? new GlueSlabs(display)
@@ -81,10 +84,15 @@ export class DirectClient extends EventEmitter<DirectClientEvents> {
   /**
    * Connects to a compositor's Unix socket.
    * @param timeoutMs how long the compositor may take to answer, in milliseconds
+   * @param trace is told every message
    * @throws Error of connect(2), or when the compositor lacks what is needed or does not answer
    */
-  static async overSocket(path: string, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS): Promise<DirectClient> {
-    const display = await connectDisplay(UnixSocket.connect(path), timeoutMs);
+  static async overSocket(
+    path: string,
+    timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS,
+    trace?: MessageTrace,
+  ): Promise<DirectClient> {
+    const display = await connectDisplay(UnixSocket.connect(path), timeoutMs, trace);
     return DirectClient.#open(display, () => new OwnSlabs(display, 'memfd', memfdMemory));
   }
 

@@ -1,6 +1,6 @@
 /**
- * A directory with what a bug report about a run needs: the report in all its forms, the pictures (`run.ts` writes them), and
- * what the run was made with. Nothing else: of the environment only what changes how Wayland programs behave, and of that
+ * A directory with what a bug report about a run needs: the report in all its forms, the pictures (`run.ts` writes them), the
+ * Wayland messages of the run, and what it was made with. Nothing else: of the environment only what changes how Wayland programs behave, and of that
  * nothing that gives a right.
  */
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { arch, release, version as build } from 'node:os';
 import { join } from 'node:path';
 import type { Global } from '../wayland/global-table.js';
 import { toJunit, toTap } from './cases.js';
+import type { KeptTrace } from './kept-trace.js';
 import type { RunReport } from './report.js';
 
 /** Variables of the environment that a report has. */
@@ -44,7 +45,12 @@ export function prepareBugReport(directory: string): void {
   }
 }
 
-/** Writes everything but the pictures. */
+/** Writes the messages: also of a run that ends before it has a report. */
+export function writeTrace(directory: string, trace: KeptTrace): void {
+  writeFileSync(join(directory, 'trace.txt'), trace.text);
+}
+
+/** Writes everything else but the pictures. */
 export function writeBugReport(directory: string, report: RunReport, made: MadeWith): void {
   const json = report.toJSON();
   const text = report.toText();

@@ -19,16 +19,22 @@ export class Latencies {
 
   /** Of those that are kept, of all `rings` together; undefined where there is none. */
   static report(rings: Iterable<Latencies>): LatencyReport | undefined {
-    const all = [...rings].flatMap(each => [...each.#ring.subarray(0, Math.min(each.#count, MOST_LATENCIES))]);
-    if (all.length === 0) return undefined;
-    all.sort((a, b) => a - b);
-    return { p50: nearest(all, 0.5), p99: nearest(all, 0.99), frames: all.length };
+    return latencyReport(
+      [...rings].flatMap(each => [...each.#ring.subarray(0, Math.min(each.#count, MOST_LATENCIES))]),
+    );
   }
 
   /** See {@link Latencies.report}. */
   get report(): LatencyReport | undefined {
     return Latencies.report([this]);
   }
+}
+
+/** Of times in milliseconds, which are put in order; undefined where there is none. */
+export function latencyReport(times: number[]): LatencyReport | undefined {
+  if (times.length === 0) return undefined;
+  times.sort((a, b) => a - b);
+  return { p50: nearest(times, 0.5), p99: nearest(times, 0.99), frames: times.length };
 }
 
 /** The smallest of which so large a part of all is not above, in hundredths of a millisecond. */

@@ -116,7 +116,7 @@ export interface FrameReport {
   readonly framesPerSecond?: number;
 }
 
-/** From a commit until the compositor released its buffer, of the last frames; as the proxy sees it, in milliseconds. */
+/** From a commit until the compositor released its buffer, of the last frames, as who tells it sees it; in milliseconds. */
 export interface LatencyReport {
   readonly p50: number;
   readonly p99: number;
@@ -151,6 +151,8 @@ export interface VmReport extends FrameReport {
   readonly clientCount: number;
   /** {@link MOST_CLIENTS_TOLD} at most, of all VMs together. */
   readonly clients: readonly ClientReport[];
+  /** Of some of the last frames of its clients' windows: the compositor's own part of it, without the ways there and back. */
+  readonly latency?: LatencyReport;
   /** Host memory on its account, in bytes and slabs, and what its policy lets it have. */
   readonly memory: { readonly bytes: number; readonly share: number; readonly slabs: number };
   /** What it was refused, by kind; the kind that came last is the first. */

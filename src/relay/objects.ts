@@ -15,7 +15,7 @@ import { ObjectMap, RelayObject, SERVER_ID_START, type Inert, type ObjectAccount
 import type { Order } from './order.js';
 import type { Pass } from './pass.js';
 import type { Relay } from './relay.js';
-import { Word } from './pass-words.js';
+import { Word, WORDS } from './pass-words.js';
 import { Steady } from './steady.js';
 
 const DELETE_ID = messageNamed(interfaces.get('wl_display')!.events, 'delete_id')!;
@@ -65,7 +65,7 @@ export class Objects {
     this.#relay = rules.relay;
     this.#pass = pass;
     this.steady = pass?.passesFrames === true ? new Steady() : undefined;
-    this.#words = pass?.words ?? new Int32Array(Word.Count);
+    this.#words = pass?.words ?? new Int32Array(WORDS);
     this.byClient = new ObjectMap('client', pass && this.#clientIds(pass));
     this.byServer = new ObjectMap('server', pass && this.#serverIds(pass), pass?.free);
     this.#account = rules.account;

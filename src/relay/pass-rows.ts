@@ -3,7 +3,7 @@
  * the other, whose it is, which of the compositor's are free. In pages of 64 ids, of which there are as many as have objects
  * that the pass knows: most of a client's ids are in the first, and those behind the block of an order are far away from it.
  */
-import { Word } from './pass-words.js';
+import { Word, WORDS } from './pass-words.js';
 
 /** Whose an id is. Over 0: the number of its type; with `MADE_HERE`: and the object is the pass's. */
 const NOBODYS = 0;
@@ -91,7 +91,7 @@ export class FreeIds {
   ids = new Int32Array(FIRST_IDS);
 
   constructor(
-    private readonly words = new Int32Array(Word.Count),
+    private readonly words = new Int32Array(WORDS),
     private readonly grew: (ids: Int32Array) => void = () => {},
   ) {}
 

@@ -44,8 +44,19 @@ export const enum Word {
   Pictures,
   /** The next request is TypeScript's, which wants to know that there is one: see `Relay.whenSpoken`. */
   Awaited,
-  Count,
+  /** The compositor's id of the buffer that is timed, 0: none; since when, in microseconds; `Pictures` of then. */
+  Timed,
+  TimedSince,
+  TimedPicture,
+  /** How many times were taken, and the last of them, in microseconds. */
+  TimesTaken,
+  Times,
 }
+
+/** Times that are kept of a connection. */
+export const MOST_TIMES = 32;
+/** How many words there are. */
+export const WORDS = Word.Times + MOST_TIMES;
 
 /** Numbers of a pace that the pass counts in as well. */
 export const enum Entry {

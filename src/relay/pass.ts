@@ -22,7 +22,7 @@ import type { Interface } from '../wayland/interface.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import type { Chains } from './chain.js';
 import { FreeIds, Rows } from './pass-rows.js';
-import { Word } from './pass-words.js';
+import { MOST_TIMES, Word, WORDS } from './pass-words.js';
 import { PassTypes, type PassRules } from './pass-types.js';
 import type { RelayRules } from './rules.js';
 
@@ -46,7 +46,7 @@ const MOST_FRAME_DAMAGE = 64;
 
 /** The pass of one connection. */
 export class Pass {
-  readonly words = new Int32Array(Word.Count);
+  readonly words = new Int32Array(WORDS);
   readonly client = new Rows((page, words) => this.#ifOpen(id => native.passRows(id, 0, page, words)));
   readonly server = new Rows((page, words) => this.#ifOpen(id => native.passRows(id, 1, page, words)));
   readonly free = new FreeIds(this.words, ids => this.#ifOpen(id => native.passFree(id, ids)));
@@ -69,6 +69,12 @@ export class Pass {
     return this.words[Word.FrameDamage]! > 0;
   }
 
+  /** From a frame's commit until its buffer's release: of some of the last frames that passed, in milliseconds. */
+  get releaseTimes(): number[] {
+    const kept = this.words.subarray(Word.Times, Word.Times + Math.min(this.words[Word.TimesTaken]! >>> 0, MOST_TIMES));
+    return Array.from(kept, time => (time >>> 0) / 1000);
+  }
+
   /** The number of an interface in one version. */
   type(iface: Interface, version: number): number {
     return this.#types.number(iface, version, this.#chains.of(iface));
@@ -85,6 +91,7 @@ export class Pass {
 
   /** An object is not what it was: TypeScript alone deals with it. */
   leave(clientId: number, serverId: number): void {
+    if (this.words[Word.Timed] === serverId) this.words[Word.Timed] = 0;
     this.client.leave(clientId);
     this.server.leave(serverId);
   }

@@ -157,6 +157,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.#framesSeen + ((this.#pass?.words[Word.Pictures] ?? 0) >>> 0);
   }
 
+  /** From a frame's commit until its buffer's release: of some of the last that passed natively, in milliseconds. */
+  get releaseTimes(): readonly number[] {
+    return this.#pass?.releaseTimes ?? [];
+  }
+
   /** A concern has seen a commit that brings a buffer and goes on. */
   frameSeen(): void {
     this.#framesSeen += 1;

@@ -1,13 +1,14 @@
 /**
  * What the page is told: the reports of all processes and pictures of outputs, asked for when somebody looks and not before.
- * In: questions of however many pages. Out: one reading for all of them, and frames a second since the one before.
+ * In: questions of however many pages. Out: one reading for all of them, and frames a second since the last but one.
  */
 import { ANSWER_MS, askAll } from '../observe/ask-status.js';
 import { readReports } from '../observe/process-report.js';
 import type { ProcessReport, ThumbnailsReport } from '../observe/status-report.js';
+import { EVERY_MS } from './pace.js';
 
-/** What was read less long ago is told again, in milliseconds: a page asks each second, and there may be more pages. */
-const FRESH_MS = 500;
+/** What was read less long ago is told again, in milliseconds: a page asks less often, and there may be more pages. */
+const FRESH_MS = EVERY_MS / 2;
 /** The same of pictures. */
 const FRESH_PICTURES_MS = 1_000;
 /** After how long nobody can mean a rate since the last reading, in milliseconds: then it begins anew. */
@@ -62,9 +63,12 @@ export class Shared<T> {
 
 /** Of all processes of a directory of their sockets. */
 export function readings(directory: string): Shared<Reading> {
+  let earlier: Reading | undefined;
   return new Shared<Reading>(FRESH_MS, async before => {
-    // Without a reading before, there are no rates yet: better than a page that stays empty for a second.
-    const reports = await readReports(directory, before?.reports ?? []);
+    // Between two readings there are few frames. Without any before, there are no rates yet: better than an empty page.
+    const since = before && (earlier ?? before);
+    earlier = before;
+    const reports = await readReports(directory, since?.reports ?? []);
     return { read: new Date().toISOString(), reports };
   });
 }

@@ -1,7 +1,8 @@
 /**
  * A program that goes on in a guest while the guest takes further scripts. In: a shell command line and where it runs.
- * Out: its output as it grows, and its status once it has ended. In the guest each program has a directory with its output
- * and its status in files; a look that finds nothing new costs the guest next to nothing, one that does a process or two.
+ * Out: its output as it grows, in lines for who passes it on, and its status once it has ended. In the guest each program
+ * has a directory with its output and its status in files; a look that finds nothing new costs the guest next to nothing,
+ * one that does a process or two.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine, ProgramState } from './machine.js';
@@ -91,5 +92,29 @@ export class GuestProgram {
     return new Error(
       `${this.name} in the VM "${this.machine.options.name}" ${what}. It said:\n${lines.map(line => `  | ${line}`).join('\n')}`,
     );
+  }
+}
+
+/** What a program has printed on each of its streams; empty where that is nothing. */
+export type Printed = Readonly<Record<'output' | 'errors', string>>;
+
+/**
+ * Tells what a program has printed since it was asked last, for who passes it on as it comes. In whole lines: the end of
+ * what a look finds may be half of a line, or of a letter, and is told with the rest of it.
+ */
+export class PrintedLines {
+  readonly #told = { output: 0, errors: 0 };
+
+  /** @param all nothing more will be asked for: an unfinished line is told, too */
+  since(state: ProgramState, all = state.status !== undefined): Printed {
+    return { output: this.#since(state, 'output', all), errors: this.#since(state, 'errors', all) };
+  }
+
+  #since(state: ProgramState, stream: keyof Printed, all: boolean): string {
+    const text = state[stream];
+    const end = all ? text.length : text.lastIndexOf('\n') + 1;
+    const more = text.slice(this.#told[stream], end);
+    this.#told[stream] = Math.max(this.#told[stream], end);
+    return more;
   }
 }

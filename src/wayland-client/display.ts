@@ -80,6 +80,11 @@ export function displayPath(env: Readonly<Record<string, string | undefined>> = 
   return join(directory, name);
 }
 
+/** Is told every message of a display: requests (`->`) as they are written, events (`<-`) as they came. The fds are lent. */
+export interface MessageTrace {
+  own(arrow: '->' | '<-', iface: string, id: number, message: Message, args: readonly WireValue[]): void;
+}
+
 /** A connection to a compositor. */
 export class Display extends EventEmitter<DisplayEvents> {
   readonly #channel: Channel;
@@ -101,10 +106,11 @@ export class Display extends EventEmitter<DisplayEvents> {
   /**
    * Connects, and resolves when the compositor has announced its globals.
    * @param to a socket's path, or a channel, which becomes the display's and must not be started yet
+   * @param trace is told every message, those of connecting too
    * @throws Error of the connect(2), or the reason for which the compositor closed the connection
    */
-  static async connect(to: string | Channel): Promise<Display> {
-    const display = new Display(typeof to === 'string' ? UnixSocket.connect(to) : to);
+  static async connect(to: string | Channel, trace?: MessageTrace): Promise<Display> {
+    const display = new Display(typeof to === 'string' ? UnixSocket.connect(to) : to, trace);
     try {
       await display.roundtrip();
     } catch (error) {
@@ -114,7 +120,10 @@ export class Display extends EventEmitter<DisplayEvents> {
     return display;
   }
 
-  private constructor(channel: Channel) {
+  private constructor(
+    channel: Channel,
+    private readonly trace: MessageTrace | undefined,
+  ) {
     super();
     this.#channel = channel;
     this.#out = new Outbox(channel);
@@ -273,6 +282,7 @@ export class Display extends EventEmitter<DisplayEvents> {
 
   #write(object: WaylandObject, message: Message, values: readonly WireValue[]): void {
     if (this.#ended !== undefined) throw this.#ended;
+    this.trace?.own('->', object.interface.name, object.id, message, values);
     this.#out.write(object.id, message, values);
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
@@ -323,6 +333,7 @@ export class Display extends EventEmitter<DisplayEvents> {
     }
     checkMessage(event, bytes, offset, size);
     const values = readArgs(event, bytes, offset, fds);
+    this.trace?.own('<-', object.interface.name, id, event, values);
     let told: unknown[] | undefined;
     try {
       told = this.#decode(object, event, values);
@@ -366,26 +377,4 @@ export class Display extends EventEmitter<DisplayEvents> {
 
 function isFd(value: WireValue): value is OwnedFd {
   return typeof value === 'object' && value !== null && 'release' in value;
-}
-
-/**
- * How long a compositor may take to answer a new client, in milliseconds. The broker lets a client wait for a compositor
- * that is yet to come, and says when it gives up; this is for those that never say anything.
- */
-export const DEFAULT_CONNECT_TIMEOUT_MS = 60_000;
-
-/** {@link Display.connect} with an end to the waiting: the channel is closed when no answer comes in time. */
-export async function connectDisplay(channel: Channel, timeoutMs: number): Promise<Display> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      channel.close();
-      reject(new Error(`no compositor answered within ${timeoutMs} ms: is it running, and does the broker know it?`));
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([Display.connect(channel), silence]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

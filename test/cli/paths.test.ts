@@ -62,3 +62,15 @@ t.test('a host of a directory that would stay empty is a mistake, and the option
     t.ok(stderr.includes(option), option);
   }
 });
+
+t.test('a default server without a wl device is a mistake, and it is said what to give', t => {
+  const args = ['host', '--vm=a', '--probe', '--loopback', 'loopback', '--default-server', 'probe'];
+  t.match(virtwl(...args), {
+    status: 2,
+    stderr: /--default-server is for .* give the device's socket as well, by --socket PATH/,
+  });
+  t.equal(virtwl(...args, '--socket', 'other=/run/other').status, 2, 'that of another server is none');
+  const device = [...args, '--socket', 'wl.sock', '--print', 'qemu'];
+  t.equal(virtwl(...device).status, 0, 'with a device it is taken');
+  t.end();
+});

@@ -54,6 +54,7 @@ t.test('clients of another VM: what they say is their word, and cannot end the q
     clientVms: [
       {
         ...{ vm: 'work', state: { is: 'served' }, clientCount: 2, frames: 9, framesPerSecond: 1 },
+        latency: { p50: 1, p99: 2.5, frames: 9 },
         memory: { bytes: 1024, share: 2048, slabs: 1 },
         clients: [
           {
@@ -67,7 +68,7 @@ t.test('clients of another VM: what they say is their word, and cannot end the q
   });
   t.match(lines, [
     'virtwl compositor, process 7: served',
-    'VM "work": served, 2 clients, 1K of 2K in 1 slab, 1 frames/s',
+    'VM "work": served, 2 clients, 1K of 2K in 1 slab, 1 frames/s, commit to release 1 ms, of 99 in 100 up to 2.5 ms',
     '    client 1: 1 window, 1 frames/s, says app id "foot", title "x\\"\\\\u000aVM \\"desk\\": served"',
     '    and 1 client more',
     /^ {4}denied by "clients" \(\/p\/work\.policy:3\), 2 times, the last \d+ s ago: turned away$/,

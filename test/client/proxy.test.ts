@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { MAX_ARRIVING } from '../../src/client/arrivals.js';
 import { ClientProxy } from '../../src/client/proxy.js';
 import { UnixSocket } from '../../src/system/unix-socket.js';
 import { UnixListener } from '../../src/system/unix-listener.js';
@@ -99,6 +100,18 @@ t.test('each application has a link of its own, and the sum of their work is cou
     await eventually('all are', () => d.proxy.connectionCount === 0);
     t.match(d.proxy.counters, { frames: 3, bytesCopied: 1200 });
     t.same(d.problems, [], 'leaving is no problem');
+  });
+});
+
+t.test('more programs than may be on their way at a time are all served', async t => {
+  await withProxy(t, {}, async d => {
+    const apps = Array.from({ length: MAX_ARRIVING + 8 }, () => d.connect());
+    for (const app of apps) app.make(1, 'get_registry');
+    for (const app of apps) await app.roundtrip();
+    t.equal(d.proxy.connectionCount, apps.length);
+    t.equal(d.far.length, apps.length);
+    t.equal(d.proxy.unansweredCount, 0);
+    t.same(d.problems, []);
   });
 });
 

@@ -91,6 +91,15 @@ t.test('a wait that is over in time is not given up, nor one after an answer', a
   t.same(timeouts, [], 'after an answer');
 });
 
+t.test('where one is answered, the wait of the others begins with that', async t => {
+  const { report, because } = reporting(t, { tellAfterMs: 100_000 });
+  because('no answer');
+  const { since } = report.wait!;
+  await pause(5);
+  report.answered();
+  t.ok(report.wait!.since > since);
+});
+
 t.test('a wait that began before it was found counts from there', async t => {
   const { report, lines, because } = reporting(t, {
     begun: () => ({ since: performance.now() - 5_000, tellAfterMs: 5_020 }),

@@ -98,6 +98,58 @@ t.test('the compositor’s answers end a callback that TypeScript has asked for 
   unharmed();
 });
 
+/** Of so many frames that pass natively one is timed, and so many times are kept. */
+const TIMED_OF = 8;
+const TIMES_KEPT = 32;
+
+t.test('of some frames it is known how long the compositor held the buffer', async t => {
+  const { client, compositor, relay, bound, buffer, surface, frame, passes, say, steady } = await scene(t);
+  const made = (): number =>
+    compositor.all('wp_single_pixel_buffer_manager_v1.create_u32_rgba_buffer').at(-1)!.args[0] as number;
+  const first = made();
+  const manager = bound.wp_single_pixel_buffer_manager_v1;
+  const other = client.make(manager, 'create_u32_rgba_buffer', ['new', 0, 0, 0, 0]);
+  await settle(20);
+  const second = made();
+  const another = [[surface, 'attach', [other, 0, 0]], ...frame.slice(1)] as typeof frame;
+  /** How many times there are once that buffer is released. */
+  const released = async (theirs: number): Promise<number> => {
+    compositor.say(theirs, 'release');
+    await settle(20);
+    return relay.releaseTimes.length;
+  };
+  /** Frames until the next that passes is timed. */
+  const untilTimed = async (said = frame): Promise<void> => {
+    while (relay.passedFrames % TIMED_OF !== TIMED_OF - 1) await passes(...said);
+  };
+  await steady();
+
+  await untilTimed();
+  t.equal(await passes(...frame, ...another), 2);
+  t.equal(await released(second), 0, 'the buffer of the next frame is not timed');
+  t.equal(await released(first), 1);
+  const [time = 0] = relay.releaseTimes;
+  t.ok(time > 0 && time < 60_000, `${time} ms`);
+  t.equal(await released(first), 1, 'and once');
+
+  await untilTimed();
+  await passes(...another, ...another);
+  t.equal(await released(second), 1, 'one that is committed again meanwhile is not');
+
+  await untilTimed();
+  await passes(...frame);
+  await say([buffer, 'destroy']);
+  await untilTimed(another);
+  await passes(...another);
+  t.equal(await released(second), 2, 'nor is one that is destroyed, and the next is');
+
+  for (let i = 0; i <= TIMES_KEPT * TIMED_OF; i++) {
+    await passes(...another);
+    await released(second);
+  }
+  t.equal(relay.releaseTimes.length, TIMES_KEPT, 'the last are kept');
+});
+
 t.test('a client that waits for many callbacks is counted', async t => {
   const { client, compositor, surface, passes } = await scene(t);
   compositor.answer = () => undefined;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { VIRTWL } from '../../src/demo/host-parts.js';
 import { environmentOf } from '../../src/frames/bug-report.js';
+import { KeptTrace, MOST_TRACE_BYTES } from '../../src/frames/kept-trace.js';
 import { decodePng } from '../../src/frames/picture.js';
 import type { ReportJson } from '../../src/frames/report.js';
 import { startSway } from '../compositors.js';
@@ -32,6 +33,7 @@ t.test('of a run with a fault, on sway', async t => {
     'report.junit.xml',
     'report.tap',
     'report.txt',
+    'trace.txt',
   ]);
   const read = (name: string): string => readFileSync(join(directory, name), 'utf8');
   t.equal(read('report.tap'), output, 'what was printed is there, too');
@@ -48,6 +50,12 @@ t.test('of a run with a fault, on sway', async t => {
     compositor: { pid: sway.pid, name: 'sway', program: /\/sway$/ },
     globals: { drawn: /wl_compositor [4-9]/ },
   });
+
+  const trace = read('trace.txt');
+  const time = String.raw`^\[ *\d+\.\d{3}\] `;
+  t.match(trace, new RegExp(`${time}draw#1 -> wl_display#1.get_registry\\(`, 'm'), 'from the first message');
+  t.equal(trace.match(/ -> wl_surface#\d+\.commit\(\)$/gm)!.length >= 4, true, 'with all frames');
+  t.match(trace, new RegExp(`${time}draw#1 <- zwlr_screencopy_frame_v1#\\d+\\.ready\\(`, 'm'), 'and what was answered');
 
   await t.test('it is not written over anything', async t => {
     const { status, errors, output } = await frames(...args, '--report', directory);
@@ -68,6 +76,38 @@ t.test('of a run with a fault, on sway', async t => {
       ['captured.png', 'frame.png'],
     );
   });
+});
+
+t.test('of a run that cannot begin there are the messages', async t => {
+  const { display } = await startSway(t, { width: 320, height: 240 });
+  const directory = join(home, 'nothing');
+  const { status } = await frames('--display', display, '--output', 'nowhere', '--report', directory);
+  t.equal(status, 1);
+  t.match(readFileSync(join(directory, 'trace.txt'), 'utf8'), /<- wl_registry#\d+\.global\(/);
+});
+
+t.test('messages of a long run: its beginning and its end, and how many are left out', t => {
+  const kept = new KeptTrace(40);
+  const line = (i: number): string => `line ${String(i).padStart(4, '0')}`;
+  const add = (from: number, to: number): void => {
+    for (let i = from; i <= to; i++) kept.add(line(i));
+  };
+  add(1, 4);
+  t.equal(kept.text, [1, 2, 3, 4].map(i => `${line(i)}\n`).join(''), 'all, as long as they fit');
+  add(5, 5);
+  t.equal(kept.text, `${line(1)}\n${line(2)}\n... left out: 1 ...\n${line(4)}\n${line(5)}\n`);
+  add(6, 1000);
+  t.equal(kept.text, `${line(1)}\n${line(2)}\n... left out: 996 ...\n${line(999)}\n${line(1000)}\n`);
+  kept.add('x'.repeat(100));
+  t.match(kept.text, /left out: 999 /, 'one that is too long itself is left out');
+
+  const most = new KeptTrace();
+  for (let bytes = 0; bytes < MOST_TRACE_BYTES; bytes += 1024) most.add('x'.repeat(1023));
+  t.equal(most.text.length, MOST_TRACE_BYTES);
+  t.notMatch(most.text, 'left out');
+  most.add('');
+  t.match(most.text, '... left out: 1 ...');
+  t.end();
 });
 
 t.test('a path that is no directory is named', async t => {

@@ -1,15 +1,14 @@
 /**
- * The page of `virtwl status --web`: asks once a second while somebody looks at it, and shows what it is told. In:
+ * The page of `virtwl status --web`: asks again and again while somebody looks at it, and shows what it is told. In:
  * `status.json` beside it. A page in the background asks nothing.
  */
+import { EVERY_MS } from '../pace.js';
 import { byId, setAttribute, setText } from './dom.js';
 import { Outputs } from './outputs.js';
 import { Plot, type Value } from './plots.js';
 import { processName, sections, vmsOf, type Reading } from './sections.js';
 import { clock, milliseconds, waitWords } from './words.js';
 
-/** From one question to the next, in milliseconds. */
-const EVERY_MS = 1_000;
 /** How long an answer may take: a process that is frozen costs a second. */
 const ANSWER_MS = 10_000;
 

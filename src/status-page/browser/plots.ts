@@ -3,11 +3,12 @@
  * each line's name with its value of now, or of where the pointer is.
  */
 import uPlot from 'uplot';
+import { EVERY_MS } from '../pace.js';
 import { byId, element, setAttribute, setText } from './dom.js';
 import { clock } from './words.js';
 
-/** Readings that are kept: five minutes of one a second. */
-const MOST_READINGS = 300;
+/** Readings that are kept: five minutes. */
+const MOST_READINGS = (5 * 60 * 1000) / EVERY_MS;
 /** Lines that can be told apart by their colour; further ones are left out, and that is said. */
 const MOST_LINES = 8;
 /** From one reading to the next, in seconds, after which the line has a gap: nobody looked. */

@@ -98,11 +98,12 @@ export function vmsOf(reports: readonly ProcessReport[]): { readonly by: number;
 
 function vms(): Show {
   const columns = [
-    { title: 'VM', width: 15 },
-    { title: 'State', width: 36 },
-    { title: 'Memory of its share', width: 29 },
-    { title: 'Clients', width: 9, numeric: true },
-    { title: 'Frames/s', width: 11, numeric: true },
+    { title: 'VM', width: 13 },
+    { title: 'State', width: 30 },
+    { title: 'Memory of its share', width: 25 },
+    { title: 'Clients', width: 8, numeric: true },
+    { title: 'Frames/s', width: 10, numeric: true },
+    { title: 'p50 / p99, ms', width: 14, numeric: true },
   ];
   const table = new Table(byId('vms'), columns, 'no VM has a client on a compositor here');
   return ({ reports }, now) =>
@@ -115,6 +116,7 @@ function vms(): Show {
           shareCell(vm.memory),
           `${vm.clientCount}`,
           rateWords(vm.framesPerSecond),
+          latencyWords(vm.latency),
         ],
       })),
     );
