@@ -50,6 +50,16 @@ const DESCRIPTIONS = {
   'device.queuedBytes': gauge('bytes that wait for the guest to read', BYTES),
   'device.receivedBytes': gauge('memory of servers that the guest has open', BYTES),
   'device.allocBytes': gauge('memory that the guest made itself', BYTES),
+  'gpu.connected': gauge('whether a VMM is connected to the gpu device, 0 or 1'),
+  'gpu.contexts': gauge('contexts of the gpu device that the guest has open'),
+  'gpu.resources': gauge('resources of the gpu device that the guest has'),
+  'gpu.connections': gauge('connections to servers that the guest has open by the gpu device'),
+  'gpu.pipes': gauge('pipes that the guest has open by the gpu device'),
+  'gpu.polls': gauge('contexts of the gpu device that wait for a message'),
+  'gpu.mappings': gauge('pieces of memory that are mapped into the guest by the gpu device'),
+  'gpu.queuedBytes': gauge('bytes that wait for the guest to read by the gpu device', BYTES),
+  'gpu.receivedBytes': gauge('memory of servers that the guest has open, by any device', BYTES),
+  'gpu.allocBytes': gauge('memory that the guest made itself, by any device', BYTES),
 
   // virtwl compositor
   clients: gauge('clients of other virtual machines that are connected'),
