@@ -19,7 +19,11 @@ const OPTIONS = {
     'with --vms: what carries messages and memory, wl with our driver or gpu without (default: wl)',
     TRANSPORT,
   ),
-  output: optional('-o, --output <file>', 'where the picture goes, a PNG (default: demo.png, demo-vms.png, demo-gpu.png)', TEXT),
+  output: optional(
+    '-o, --output <file>',
+    'where the picture goes, a PNG (default: demo.png, demo-vms.png, demo-gpu.png)',
+    TEXT,
+  ),
   frames: optional(
     '--frames <n>',
     `frames to draw and check (default: ${DEFAULT_FRAMES}, with --vms ${DEFAULT_VM_FRAMES})`,

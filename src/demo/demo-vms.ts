@@ -36,7 +36,9 @@ export async function runDemoWithVms(options: DemoOptions): Promise<void> {
     say('with two VMs; what they are made of is kept in the cache, the first time takes some minutes');
     await buildGuests(['compositor', 'client'], line => say(`  ${line}`), transport);
     checkInterrupted();
-    say(`${seconds()}  host: a broker, and a host process for each VM, which is its ${transport} device; both VMs boot`);
+    say(
+      `${seconds()}  host: a broker, and a host process for each VM, which is its ${transport} device; both VMs boot`,
+    );
     stack = await VmStack.start({
       clients: [APPLICATION_VM],
       transport,

@@ -47,11 +47,7 @@ export function kernelFor(transport: DeviceKind, say: Say): Promise<GuestKernel>
 }
 
 /** Makes what is missing for these guests. */
-export async function buildGuests(
-  guests: readonly GuestName[],
-  say: Say,
-  transport: DeviceKind = 'wl',
-): Promise<void> {
+export async function buildGuests(guests: readonly GuestName[], say: Say, transport: DeviceKind = 'wl'): Promise<void> {
   const qemu = await findQemu(say);
   const kernel = await kernelFor(transport, say);
   for (const guest of guests) if (guest !== 'test') await diskImage(guest satisfies ImageName, say);

@@ -25,7 +25,10 @@ const MODULES = [...BOOT_MODULES, ...GPU_MODULES];
 const UNPACK_TIMEOUT_MS = 10 * 60_000;
 
 /** A file's name, with underscores or hyphens as the kernel has them, compressed or not. */
-const patterns = (name: string): string[] => [`*/${name.replaceAll('_', '?')}.ko`, `*/${name.replaceAll('_', '?')}.ko.xz`];
+const patterns = (name: string): string[] => [
+  `*/${name.replaceAll('_', '?')}.ko`,
+  `*/${name.replaceAll('_', '?')}.ko.xz`,
+];
 
 /** Of a package of some 100 MB only what is needed is unpacked. Newer releases have modules in a package of their own. */
 function kernelSpec(suite: string): SystemSpec {

@@ -14,7 +14,9 @@ import type { GuestLimits } from '../../src/host/guest/limits.js';
 import { GuestProgram } from '../../src/vm/guest-program.js';
 import { accelerator } from '../../src/vm/accelerator.js';
 import { guestFiles, initramfs } from '../../src/vm/initramfs.js';
-import { guestKernel, guestProgram } from '../../src/vm/kernel.js';
+import type { GuestDevice } from '../../src/vm/device-connection.js';
+import { kernelFor } from '../../src/vm/guest.js';
+import { guestProgram } from '../../src/vm/kernel.js';
 import { Machine } from '../../src/vm/machine.js';
 import { findQemu } from '../../src/vm/qemu.js';
 
@@ -29,8 +31,8 @@ export interface GuestOptions {
   /** The wl device's servers: sockets in this directory. Without it the guest has no wl device. */
   readonly directory?: string | undefined;
   readonly servers?: readonly string[];
-  /** Instead of a directory: the vhost-user socket of a device of the test's own. */
-  readonly wlSocket?: string;
+  /** Instead of a directory: a device of the test's own. */
+  readonly device?: GuestDevice;
   readonly limits?: Partial<GuestLimits>;
   /** A guest that restarts does so in the same QEMU. */
   readonly mayRestart?: boolean;
@@ -47,7 +49,7 @@ export async function smallGuest(
 ): Promise<{ machine: Machine; device: WlDeviceServer | undefined }> {
   const say = (line: string): void => t.comment(line);
   const qemu = await findQemu(say);
-  const kernel = await guestKernel(say);
+  const kernel = await kernelFor(options.device?.kind ?? 'wl', say);
   const programs: Record<string, string> = { ...options.built };
   for (const name of options.programs ?? []) {
     const bits = name.endsWith('.32') ? 32 : 64;
@@ -57,10 +59,10 @@ export async function smallGuest(
   const own = mkdtempSync(join(tmpdir(), 'virtwl-guest-'));
   t.teardown(() => rmSync(own, { recursive: true, force: true }));
   let device: WlDeviceServer | undefined;
-  const wlSocket = options.directory === undefined ? options.wlSocket : join(own, 'wl');
-  if (options.directory !== undefined && wlSocket !== undefined) {
+  const attached = options.directory === undefined ? options.device : { kind: 'wl' as const, socket: join(own, 'wl') };
+  if (options.directory !== undefined) {
     device = new WlDeviceServer({
-      socket: new OwnedFd(native.listenUnix(wlSocket, 4)),
+      socket: new OwnedFd(native.listenUnix(join(own, 'wl'), 4)),
       directory: options.directory,
       servers: new Set(options.servers ?? []),
       limits: options.limits,
@@ -77,7 +79,7 @@ export async function smallGuest(
     memoryBytes: MEMORY_BYTES,
     // As the machine's other alarms: a processor of the guest that stands still is the emulation's doing.
     kernelArguments: 'rcupdate.rcu_cpu_stall_suppress=1',
-    device: wlSocket === undefined ? undefined : { kind: 'wl', socket: wlSocket },
+    device: attached,
     mayRestart: options.mayRestart ?? false,
   });
   t.teardown(() => machine.stop());

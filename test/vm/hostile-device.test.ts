@@ -29,7 +29,11 @@ const directory = mkdtempSync(join(tmpdir(), 'virtwl-liar-'));
 t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 const device = new LyingDevice(join(directory, 'wl'));
 t.teardown(() => device.close());
-const { machine } = await smallGuest(t, { name: 'victim', wlSocket: join(directory, 'wl'), programs: ['victim'] });
+const { machine } = await smallGuest(t, {
+  name: 'victim',
+  device: { kind: 'wl', socket: join(directory, 'wl') },
+  programs: ['victim'],
+});
 t.teardown(() => device.close());
 
 /** Runs the victim; its lines. */

@@ -140,8 +140,8 @@ export async function holdings(stack: VmStack, glue?: GuestProgram): Promise<Sta
     for (const [i, pid] of processTree(process.pid!).entries())
       all[`${name}: ${i} ${programOf(pid)}`] = holdingsOf(pid);
     if (name === 'broker') continue;
-    const { allocator, device } = await stack.status(name);
-    all[`${name}: accounts`] = { allocator: allocator && held(allocator as Record<string, number>), device };
+    const { allocator, device, gpu } = await stack.status(name);
+    all[`${name}: accounts`] = { allocator: allocator && held(allocator as Record<string, number>), device, gpu };
   }
   if (glue !== undefined) {
     const { clients, bytes } = await stack.statusOf(glue);

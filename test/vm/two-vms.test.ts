@@ -4,21 +4,18 @@
  * applications, the clipboard, and times, of which each VM has its own.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { MAX_DRIFT_PPM } from '../../src/client/clock-offset.js';
-import { grim } from '../../src/demo/demo-vms.js';
-import { VmStack, RUNTIME } from '../../src/demo/vm-stack.js';
-import { decodePng, type Picture } from '../../src/frames/picture.js';
-import type { ReportJson } from '../../src/frames/report.js';
-import type { GuestProgram } from '../../src/vm/guest-program.js';
-import { foot } from '../loopback/applications.js';
+import { VmStack } from '../../src/demo/vm-stack.js';
 import { inOrder, presentedFrames } from '../loopback/presented-frames.js';
-import { hasColour, isSame, same, Screen } from '../loopback/screen.js';
-
-/** How long anything may take in a guest, in milliseconds. Emulated on a busy machine, most takes a hundredth of it. */
-const TIMEOUT_MS = 240_000;
-/** A picture of the output takes a second or two there, so this long is a few pictures. */
-const STILL_MS = 4_000;
+import {
+  applicationsAreEqual,
+  clipboardCrosses,
+  framesAreRight,
+  screenOf,
+  SWAY_CONFIG,
+  TIMEOUT_MS,
+} from './two-vms.js';
 
 /** The program that asks for times, in this checkout and in the client VM. */
 const PRESENTED_WINDOW = ['dist/test/loopback/presented-window.js'];
@@ -28,22 +25,13 @@ t.setTimeout(590_000);
 const stack = await VmStack.start({
   clients: ['office'],
   policies: { office: 'capture yes\n' },
-  swayConfig: `
-xwayland disable
-output HEADLESS-1 mode 640x400@60Hz position 0 0 scale 1
-default_border none
-default_floating_border none
-focus_follows_mouse no
-`,
+  swayConfig: SWAY_CONFIG,
   more: { office: { parts: PRESENTED_WINDOW } },
   hostArguments: { compositor: ['--probe'], office: ['--probe'] },
   say: line => t.comment(line),
   log: (part, line) => t.comment(`${part}: ${line}`),
 });
 t.teardown(() => stack.stop());
-
-/** What sway shows, by a program beside it. */
-const screen = new Screen(async () => decodePng(await grim(stack)), STILL_MS, TIMEOUT_MS);
 
 t.test('virtwl probe, in both VMs', async t => {
   const compositor = await stack.run('compositor', ['/virtwl/virtwl', 'probe']);
@@ -55,34 +43,7 @@ t.test('virtwl probe, in both VMs', async t => {
   t.match(client.output, /ok +open the device .*\/dev\/wl0[^]*FAILED connect to the allocator[^]*--allocator=BUDGET/);
 });
 
-for (const [what, options, expected] of [
-  ['all of it drawn anew', ['--damage', 'full'], { pass: true, frames: { shown: 10, wrong: 0, missing: 0 } }],
-  ['some of it', ['--damage', 'block'], { pass: true, frames: { shown: 10, wrong: 0, missing: 0 } }],
-  [
-    'a fault that is put in is seen',
-    ['--inject', 'pixel@7'],
-    { pass: false, frames: { shown: 9, wrong: 1 }, failures: [{ frame: 7, kind: 'pixels' }] },
-  ],
-] as const) {
-  t.test(`frames of the client VM, every pixel compared: ${what}`, async t => {
-    const frames = await stack.virtwl('office', [
-      'frames',
-      '--frames',
-      '10',
-      '--size',
-      '203x117',
-      '--timeout',
-      String(TIMEOUT_MS),
-      '--json',
-      ...options,
-    ]);
-    const { output, errors } = await frames.ended(TIMEOUT_MS);
-    t.match(output === '' ? { errors } : (JSON.parse(output) as ReportJson), {
-      setup: { display: 'virtio_wl', memory: 'glue' },
-      ...expected,
-    });
-  });
-}
+framesAreRight(t, stack, 'virtio_wl');
 
 /** Frames whose times are compared. */
 const TIMED_FRAMES = 5;
@@ -127,109 +88,11 @@ async function uptime(vm: string): Promise<bigint> {
   return BigInt(Math.round(Number(output.split(' ')[0]) * 1000)) * 1_000_000n;
 }
 
-/** In which applications draw the same each time. */
-const QUIET = {
-  GDK_BACKEND: 'wayland',
-  GSETTINGS_BACKEND: 'memory',
-  NO_AT_BRIDGE: '1',
-  GTK_A11Y: 'none',
-  DBUS_SESSION_BUS_ADDRESS: `unix:path=${RUNTIME}/no-bus`,
-  PS1: '$ ',
-};
+t.test('applications in the client VM look as they do inside the compositor VM', t =>
+  applicationsAreEqual(t, stack, screenOf(stack)),
+);
 
-/** Behind the last line of {@link TEXT}, in a colour that nothing else has: a busy guest stops for seconds between lines. */
-const END_COLOUR = 0xc000c8;
-const TEXT =
-  'i=1; while [ $i -le 40 ]; do printf "\\033[3$((i % 8))mline %d \\342\\202\\254 \\303\\274\\033[0m\\n" $i; i=$((i+1)); done; ' +
-  'printf "\\033[48;2;192;0;200mend\\033[0m"; exec sleep 1000';
-/** Behind words of the text view: gtk3-demo shows its list of demos first, alone. */
-const TEXT_VIEW_COLOUR = 0xff0000;
-/** The title bar of a window without the focus, see {@link GTK_SETTINGS}: the list's, once the text view has it. */
-const BACKDROP_COLOUR = 0x00c850;
-/** `complete`: whether a picture shows all that the application draws. */
-const APPLICATIONS: readonly (readonly [
-  name: string,
-  command: readonly string[],
-  complete: (picture: Picture) => boolean,
-])[] = [
-  ['foot', foot('sh', '-c', TEXT), picture => hasColour(picture, END_COLOUR)],
-  [
-    'gtk3-demo',
-    ['gtk3-demo', '--run=textview'],
-    picture => hasColour(picture, TEXT_VIEW_COLOUR) && hasColour(picture, BACKDROP_COLOUR),
-  ],
-];
-
-t.test('applications in the client VM look as they do inside the compositor VM', async t => {
-  for (const vm of ['compositor', 'office']) await stack.run(vm, ['sh', '-c', GTK_SETTINGS]);
-  const empty = await screen.still('an empty output');
-  const shown = async (
-    program: GuestProgram,
-    what: string,
-    complete: (picture: Picture) => boolean,
-  ): Promise<Picture> => {
-    const picture = await screen.still(what, candidate => complete(candidate) && !isSame(candidate, empty));
-    await program.signal('TERM');
-    await screen.until('an empty output', candidate => isSame(candidate, empty));
-    return picture;
-  };
-  for (const [name, command, complete] of APPLICATIONS) {
-    await t.test(name, async t => {
-      const remote = await shown(
-        await stack.virtwl('office', ['run', '--', ...command], QUIET),
-        `${name} of the client VM`,
-        complete,
-      );
-      const beside = await stack.program('compositor', name, command, { ...QUIET, WAYLAND_DISPLAY: stack.display });
-      const expected = await shown(beside, `${name} in the compositor VM`, complete);
-      same(t, `${name} in two VMs`, { expected, actual: remote, same: isSame(expected, remote) });
-    });
-  }
-});
-
-const GTK_SETTINGS =
-  'mkdir -p ~/.config/gtk-3.0 && printf "[Settings]\\ngtk-enable-animations=0\\ngtk-cursor-blink=0\\ngtk-font-name=DejaVu Sans 10\\n" > ~/.config/gtk-3.0/settings.ini && ' +
-  'printf "* { transition: none; }\\nheaderbar:backdrop { background: #00c850; }\\n" > ~/.config/gtk-3.0/gtk.css';
-
-/** A keyboard for sway's seat, which has none: only what has the keyboard's focus may copy. */
-const KEYBOARD = `
-  const { Display } = await import('/virtwl/package/dist/src/wayland-client/display.js');
-  const { VirtualKeyboard } = await import('/virtwl/package/dist/src/wayland-client/virtual-keyboard.js');
-  const display = await Display.connect(process.argv[1]);
-  new VirtualKeyboard(display);
-  await display.roundtrip();
-  console.log('plugged in');
-  setInterval(() => {}, 1000);
-`;
-
-t.test('the clipboard, from one VM to the other and back', async t => {
-  const keyboard = await stack.program('compositor', 'a keyboard', [
-    'node',
-    '--input-type=module',
-    '-e',
-    KEYBOARD,
-    stack.display,
-  ]);
-  await keyboard.until('word of it', ({ output }) => output.includes('plugged in'), TIMEOUT_MS);
-  await clipboard(t, 'office', 'compositor', 'Grüße aus der Client-VM, 3 €');
-  await clipboard(t, 'compositor', 'office', 'und zurück');
-  await keyboard.signal('TERM');
-});
-
-async function clipboard(t: Test, from: string, to: string, text: string): Promise<void> {
-  const at = (vm: string, words: readonly string[]): readonly [string[], Record<string, string>] =>
-    vm === 'compositor'
-      ? [[...words], { WAYLAND_DISPLAY: stack.display }]
-      : [['/virtwl/virtwl', 'run', '--', ...words], {}];
-  const copier = await stack.program(from, 'wl-copy', ...at(from, ['wl-copy', '--foreground', text]));
-  let pasted = '';
-  for (const end = Date.now() + TIMEOUT_MS; pasted !== text && Date.now() < end; await pause(500)) {
-    const [command, env] = at(to, ['wl-paste', '--no-newline']);
-    ({ output: pasted } = await stack.run(to, ['timeout', '60', ...command], env));
-  }
-  t.equal(pasted, text, `from ${from} to ${to}`);
-  await copier.signal('TERM');
-}
+t.test('the clipboard, from one VM to the other and back', t => clipboardCrosses(t, stack));
 
 t.test('nothing is left of them', async t => {
   const books = async (): Promise<unknown> => {

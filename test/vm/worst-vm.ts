@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import { NODE_FLAGS, statusOf, VIRTWL, type PartStatus } from '../../src/demo/host-parts.js';
+import type { DeviceKind } from '../../src/host/guest/vmm-arguments.js';
 import type { Machine } from '../../src/vm/machine.js';
 import { smallGuest } from './guests.js';
 
@@ -29,6 +30,8 @@ export function worstSeconds(otherwise: number): number {
 
 export interface WorstVmOptions {
   readonly name: string;
+  /** Its device. Default: wl. */
+  readonly transport?: DeviceKind;
   /** C programs of this directory that the guest finds in /virtwl. */
   readonly programs: readonly string[];
   /** More arguments of `virtwl host`: the servers that the guest may reach, its limits. */
@@ -38,6 +41,9 @@ export interface WorstVmOptions {
 /** What the host process tells of itself when it is asked. */
 export interface HostStatus extends PartStatus {
   readonly allocator?: { readonly budget: number; readonly used: number; readonly pieces: number };
+  /** Of a gpu device. */
+  readonly gpu?: Readonly<Record<string, number>>;
+  /** Of a wl device. */
   readonly device: {
     readonly connected: boolean;
     readonly vfds: number;
@@ -60,13 +66,14 @@ export class WorstVm {
 
   /** Both end with the test. */
   static async start(t: Test, options: WorstVmOptions): Promise<WorstVm> {
-    const { name, programs, hostArguments } = options;
+    const { name, transport: kind = 'wl', programs, hostArguments } = options;
     const directory = mkdtempSync(join(tmpdir(), 'virtwl-worst-'));
     t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-    const wlSocket = join(directory, 'wl');
+    const device = { kind, socket: join(directory, kind) };
+    const option = kind === 'gpu' ? '--gpu-socket' : '--socket';
     const host = spawn(
       process.execPath,
-      [...NODE_FLAGS, VIRTWL, 'host', '--vm', name, '--socket', wlSocket, ...hostArguments],
+      [...NODE_FLAGS, VIRTWL, 'host', '--vm', name, option, device.socket, ...hostArguments],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
       },
@@ -90,7 +97,7 @@ export class WorstVm {
       }
       host.once('exit', status => reject(new Error(`the host process ended with ${status}: ${lines.join('\n')}`)));
     });
-    const boot = async (): Promise<Machine> => (await smallGuest(t, { name, wlSocket, programs })).machine;
+    const boot = async (): Promise<Machine> => (await smallGuest(t, { name, device, programs })).machine;
     return new WorstVm(host, await boot(), lines, boot);
   }
 

@@ -1,0 +1,110 @@
+/**
+ * The gpu transport with real VMs: a compositor and its clients in guests with a kernel of Debian's, no module of ours, and
+ * a gpu device each. What is promised of the other transport is tested of this one: every pixel of frames, unmodified
+ * applications, the clipboard, the end of a client VM, and a guest that does its worst with its own gpu device. A client
+ * in the lab draws from before the kill to after the worst, and none of its frames may be wrong.
+ *
+ * VIRTWL_WORST_SECONDS: how long the worst goes on, in the guest's seconds. VIRTWL_WORST_SEED: where it begins.
+ */
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import t from 'tap';
+import { takeKernelOfHost } from './host-release.js';
+import { drawing, fewFrames, goesOn, served, startStack, wasRight } from './stack-under-kills.js';
+import { applicationsAreEqual, clipboardCrosses, framesAreRight, screenOf, SWAY_CONFIG } from './two-vms.js';
+import { WorstVm, worstSeconds } from './worst-vm.js';
+
+/** Long enough for some ten thousand calls. */
+const SECONDS = worstSeconds(120);
+const SEED = Number(process.env.VIRTWL_WORST_SEED ?? 1);
+/** How long anything may take beyond that, in milliseconds: guests boot and are emulated. */
+const PATIENCE_MS = 700_000;
+/** How long what was closed may be held, in milliseconds: it may still be delivering. */
+const CLOSING_MS = 60_000;
+
+t.setTimeout(SECONDS * 1000 + PATIENCE_MS);
+takeKernelOfHost();
+
+const CLIENTS = ['office', 'lab'];
+const stack = await startStack(t, CLIENTS, { transport: 'gpu', swayConfig: SWAY_CONFIG, budget: '256M' });
+
+t.test('no module of ours is in any VM', async t => {
+  for (const [name, machine] of stack.machines) {
+    const { output } = await machine.run('uname -r; cut -d" " -f1 /proc/modules; ls /dev/dri');
+    t.comment(`${name}: ${output.trim().replaceAll('\n', ' ')}`);
+    t.match(output, /virtio_gpu\n/);
+    t.notMatch(output, /virtio_wl/);
+  }
+});
+
+framesAreRight(t, stack, 'virtio_gpu');
+
+t.test('applications in the client VM look as they do inside the compositor VM', t =>
+  applicationsAreEqual(t, stack, screenOf(stack)),
+);
+
+t.test('the clipboard, from one VM to the other and back', t => clipboardCrosses(t, stack));
+
+t.test('nothing is left of them', async t => {
+  const held = async (): Promise<unknown> => {
+    const [compositor, office] = [await stack.status('compositor-host'), await stack.status('office-host')];
+    const { used } = compositor.allocator as { used: number };
+    const { contexts, resources, mappings } = office.gpu as Record<string, number>;
+    return { used, contexts, resources, mappings };
+  };
+  const none = { used: 0, contexts: 0, resources: 0, mappings: 0 };
+  let seen = await held();
+  for (const end = Date.now() + CLOSING_MS; JSON.stringify(seen) !== JSON.stringify(none) && Date.now() < end;) {
+    await pause(500);
+    seen = await held();
+  }
+  t.same(seen, none, 'no memory on the allocator’s books, nothing in the client VM’s device');
+});
+
+t.test('kill -9 of a client VM, and a guest that does its worst, beside a client of the lab', async t => {
+  const bystander = await drawing(stack, 'lab');
+  const worst = await WorstVm.start(t, {
+    ...{ name: 'worst', transport: 'gpu', programs: ['worst_gpu'] },
+    hostArguments: ['--wayland', '--probe', '--allocator=64M', '--broker', join(stack.directory, 'broker')],
+  });
+  const over = worst.machine.run(`/virtwl/worst_gpu --seconds ${SECONDS} --seed ${SEED}`, SECONDS * 1000 + PATIENCE_MS);
+  over.catch(() => undefined);
+
+  await drawing(stack, 'office');
+  const office = stack.machine('office');
+  process.kill(office.pid!, 'SIGKILL');
+  t.equal(await office.ended(), 'QEMU was ended by SIGKILL');
+  await goesOn(t, stack, 'lab', bystander);
+  await stack.boot('office');
+  await served(t, await fewFrames(stack, 'office'), 'the VM is served when it is booted again');
+
+  const { status, output } = await over;
+  t.comment(output);
+  t.equal(status, 0, 'the worst came to its end');
+  for (const action of ['open', 'poll_event', 'send', 'ask_image', 'new_blob', 'map', 'touch', 'close', 'wild_command'])
+    t.match(output, new RegExp(`^${action} [1-9]`, 'm'), `${action} worked now and then`);
+  await goesOn(t, stack, 'lab', bystander);
+  await wasRight(t, bystander, 'the client of the lab has noticed nothing');
+  t.ok(worst.machine.running, 'QEMU lives');
+  t.ok(worst.served, 'the device lives');
+  t.match(
+    await worst.machine.run('/virtwl/worst_gpu check'),
+    { status: 0 },
+    'the next program finds the device as it was',
+  );
+  const left = async (): Promise<Record<string, unknown>> => {
+    const { gpu, allocator } = await worst.status();
+    const { contexts, resources, mappings, connections, pipes, allocBytes } = gpu!;
+    return { contexts, resources, mappings, connections, pipes, allocBytes, used: allocator!.used };
+  };
+  let seen = await left();
+  for (const end = Date.now() + CLOSING_MS; Object.values(seen).some(count => count !== 0) && Date.now() < end;) {
+    await pause(1000);
+    seen = await left();
+  }
+  t.ok(
+    Object.values(seen).every(count => count === 0),
+    'it holds nothing for that guest any more',
+    { seen },
+  );
+});
