@@ -119,7 +119,7 @@ export const gpuCommands: Target = {
     const check = (): void => {
       const { contexts, resources, connections, pipes, polls: waiting } = state.counts;
       const over =
-        resources > LIMITS.vfds || connections > LIMITS.connections || pipes > LIMITS.pipes || waiting > POLL_LIMIT;
+        resources > LIMITS.vfds || connections > LIMITS.connections || pipes > LIMITS.pipes || waiting > 2 * POLL_LIMIT;
       if (over) throw new Error(`over a limit: ${JSON.stringify(state.counts)}`);
       if (waiting > 2 * contexts || Math.min(contexts, resources, connections, pipes, state.counts.queuedBytes) < 0)
         throw new Error(`these cannot be: ${JSON.stringify(state.counts)}`);
