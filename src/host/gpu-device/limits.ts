@@ -4,15 +4,16 @@
 export const MAX_POLLS_PER_CONTEXT = 2;
 
 /**
- * The share of the queue's descriptors that POLLs may hold, and as many channels there are at a time: the rest is for
- * commands, or programs that only wait would stop the VM's others.
+ * The share of the queue's descriptors that POLLs may hold: one for each channel, so that nobody's is refused because of
+ * others, and second ones as long as there is room. The rest is for commands, or programs that only wait would stop the VM's
+ * others.
  */
 export const POLLED_SHARE = 1 / 2;
 
 /** Contexts at a time, with a channel or without: one for each program that has the device open. */
 export const MAX_CONTEXTS = 1024;
 
-/** Attachments of resources to contexts at a time: each resource of {@link GuestLimits.vfds} to some four. */
+/** Attachments of resources to contexts at a time: each resource of `GuestLimits.vfds` to some four. */
 export const MAX_ATTACHMENTS = 16_384;
 
 /** Cross-domain commands in one SUBMIT_3D. Clients send one. */
