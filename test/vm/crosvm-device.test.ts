@@ -17,8 +17,8 @@ const directory = mkdtempSync(join(tmpdir(), 'virtwl-crosvm-'));
 t.teardown(() => rmSync(directory, { recursive: true, force: true }));
 echoServer(t, directory);
 
-const wlSocket = join(directory, 'wl');
-const device = new CrosvmDevice(wlSocket, {
+const socket = join(directory, 'wl');
+const device = new CrosvmDevice(socket, {
   directory,
   servers: new Set(['echo']),
   // It has no bound on pipes but its descriptors'.
@@ -26,7 +26,7 @@ const device = new CrosvmDevice(wlSocket, {
   log: line => t.comment(`device: ${line}`),
 });
 t.teardown(() => device.close());
-const { machine } = await smallGuest(t, { name: 'crosvm', wlSocket, programs: ['conformance'] });
+const { machine } = await smallGuest(t, { name: 'crosvm', device: { kind: 'wl', socket }, programs: ['conformance'] });
 
 /** Runs the program; what it said of each thing. */
 async function conformance(t: Test): Promise<string[]> {
