@@ -50,7 +50,10 @@ t.test('all that such a device can do', async t => {
 t.test('where it gives no memory, that is said, and the rest passes', async t => {
   device.behaviour.hasMemory = false;
   const skipped = (await conformance(t)).filter(line => line.includes('# SKIP'));
-  t.match(skipped, [/NEW_ALLOC of a page and a byte # SKIP .*ENOMEM/, /NEW_ALLOC of a page, to be sent # SKIP .*ENOMEM/]);
+  t.match(skipped, [
+    /NEW_ALLOC of a page and a byte # SKIP .*ENOMEM/,
+    /NEW_ALLOC of a page, to be sent # SKIP .*ENOMEM/,
+  ]);
   const { output } = await machine.run('dmesg | grep "no memory of"', TIMEOUT_MS);
   t.match(output, /conformance\[\d+\]: the host has no memory of 4097 bytes for it/, 'its VM knows, too');
   device.behaviour.hasMemory = true;

@@ -470,7 +470,10 @@ withGpuHouse(t, 'a blob that is unmapped and let go of in one breath, as the ker
   await guest.map(resource, 0);
   const unmap = guest.submit(guest.encode(Control.ResourceUnmapBlob, 0, 0, numbers(resource, 0)));
   const unref = guest.submit(guest.encode(Control.ResourceUnref, 0, 0, numbers(resource, 0)));
-  for (const [slot, what] of [[unmap, 'unmapped'], [unref, 'let go of']] as const)
+  for (const [slot, what] of [
+    [unmap, 'unmapped'],
+    [unref, 'let go of'],
+  ] as const)
     t.equal((await guest.finished(slot)).readUInt32LE(0), Response.Ok, what);
   await eventually('it to be unmapped', () => guest.frontEnd.mappings.size === 0);
 });
