@@ -10,6 +10,7 @@ import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { fromTimestamp } from '../../src/wayland/timestamp.js';
 import { MAX_TRANSFERS } from '../../src/relay/transfers.js';
+import { Memory } from '../../src/virtwl/vfd.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
 import { settle, type Peer } from '../relay/peer.js';
@@ -376,7 +377,7 @@ withGlue(
     content.client.make(m1, 'allocate', ['new', 4096]);
     await content.client.receives('virtwl_slab_v1.memory');
     await eventually('it is told', () => g.refused.length > 0);
-    const reason = 'VM "play" may have: it uses 0 of 1048576 bytes and 0 of 256 slabs';
+    const reason = 'VM "play" may have: it uses 0 of 1048576 bytes and 0 of 352 slabs';
     t.match(g.refused, [{ vm: 'play', reason: `2097152 bytes more than ${reason}` }]);
     short.client.make(m2, 'allocate', ['new', 4096]);
     short.client.make(m2, 'allocate', ['new', 2 * MIB]);
@@ -604,6 +605,33 @@ withGlue('memory that the client VM brought itself is a pool like any other', as
   t.equal(g.glue.bytesOf('work'), 0, 'it is not ours to count');
 });
 
+withGlue(
+  'where memory is mapped only as a whole, a pool is as large as it, and the client sees its own size',
+  async (t, g) => {
+    // As by virtio_gpu, which loopback does not stand in for.
+    t.intercept(Memory.prototype, 'poolBytes', { value: (size: number) => Math.max(size, 8192) });
+    const r = await g.arrive('work');
+    const slab = r.client.make(memoryOf(r), 'allocate', ['new', 5000]);
+    await r.client.receives('virtwl_slab_v1.memory');
+    r.client.make(slab, 'create_pool');
+    const shm = r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
+    const pool = r.client.make(shm, 'create_pool', ['new', memfd(16384), 4096]);
+    r.client.say(pool, 'resize', [8192]);
+    r.client.make(pool, 'create_buffer', ['new', 4096, 32, 32, 128, 0]);
+    await settle(16);
+    const sizes = r.compositor.all('wl_shm.create_pool').map(({ args }) => args[2]);
+    t.same(sizes, [8192, 8192]);
+    t.equal(r.compositor.all('wl_shm_pool.create_buffer').length, 1);
+    t.same(r.compositor.all('wl_shm_pool.resize'), [], 'it is as large already');
+    r.client.say(pool, 'resize', [12288]);
+    await settle(16);
+    t.match(r.compositor.last('wl_shm_pool.resize').args, [12288]);
+    const small = r.client.make(shm, 'create_pool', ['new', memfd(8192), 4096]);
+    r.client.make(small, 'create_buffer', ['new', 4096, 16, 16, 64, 0]);
+    await fails(t, r.client, small, 1, /invalid width, height or stride/);
+  },
+);
+
 withGlue(`a VM has at most ${SLABS} slabs in the compositor, memory that it brought included`, async (t, g) => {
   const [one, two, other] = [await g.arrive('work'), await g.arrive('work'), await g.arrive('play')];
   const shmOf = (r: Remote): number => r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
@@ -623,7 +651,7 @@ withGlue(`a VM has at most ${SLABS} slabs in the compositor, memory that it brou
   t.equal(one.compositor.all('wl_shm.create_pool').length, SLABS - 1);
 
   ownPool(two, shmOf(two));
-  await fails(t, two.client, 1, NO_MEMORY, /VM "work" has 256 slabs already/);
+  await fails(t, two.client, 1, NO_MEMORY, /VM "work" has 352 slabs already/);
   ownPool(other, shmOf(other));
   await other.client.roundtrip();
   t.equal(other.compositor.all('wl_shm.create_pool').length, 1, 'another VM has its own');
@@ -634,7 +662,7 @@ withGlue(`a VM has at most ${SLABS} slabs in the compositor, memory that it brou
   t.notOk(one.client.ended, 'when the last buffer of one is gone, there is room again');
   one.client.make(memoryOf(one), 'allocate', ['new', 4096]);
   const refused = await one.client.receives('virtwl_slab_v1.refused');
-  t.match(refused.args, [Refused.OverShare, /256 of 256 slabs/], 'slabs are counted with them');
+  t.match(refused.args, [Refused.OverShare, /352 of 352 slabs/], 'slabs are counted with them');
   one.client.say(slab, 'destroy');
   ownPool(one, shm);
   await one.client.roundtrip();
