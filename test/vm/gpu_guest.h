@@ -1,7 +1,7 @@
 /*
  * The gpu device as a C program of a guest sees it: the ioctls of the kernel's virtio_gpu, as far as they are used here
- * and by the kernel's names (Debian has that header in libdrm alone), cross-domain's commands, and openings of the device
- * with a ring.
+ * and by the kernel's names (Debian has that header in libdrm alone), cross-domain's commands, and openings of the
+ * device with a ring.
  */
 #ifndef VIRTWL_TEST_GPU_GUEST_H_
 #define VIRTWL_TEST_GPU_GUEST_H_
@@ -103,8 +103,7 @@ struct context {
 
 static inline int blob(int fd, uint32_t memory, uint32_t flags, uint64_t size, uint64_t id, uint32_t* handle,
                        uint32_t* resource) {
-  struct drm_virtgpu_resource_create_blob arg = {
-      .blob_mem = memory, .blob_flags = flags, .size = size, .blob_id = id};
+  struct drm_virtgpu_resource_create_blob arg = {.blob_mem = memory, .blob_flags = flags, .size = size, .blob_id = id};
   int failed = ioctl(fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB, &arg);
 
   *handle = arg.bo_handle;
@@ -165,6 +164,20 @@ static inline int init_channel(const struct context* context, uint32_t type, con
 
   if (name) memcpy(&words[5], name, strlen(name));
   return submit(context->fd, words, length, -1);
+}
+
+/* Asks for memory, and waits until the answer is in the ring: for the fence of what names the ring. */
+static inline int ask_memory(const struct context* context, uint32_t bytes) {
+  uint32_t words[6] = {head(IMAGE, 24), 0, bytes, 1, R8, 0}, handle = context->handle;
+  struct drm_virtgpu_execbuffer arg = {.flags = VIRTGPU_EXECBUF_RING_IDX,
+                                       .size = sizeof(words),
+                                       .command = (uintptr_t)words,
+                                       .bo_handles = (uintptr_t)&handle,
+                                       .num_bo_handles = 1};
+  struct drm_virtgpu_3d_wait wait = {.handle = context->handle};
+
+  if (ioctl(context->fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &arg)) return -1;
+  return ioctl(context->fd, DRM_IOCTL_VIRTGPU_WAIT, &wait);
 }
 
 static inline void close_context(struct context* context) {

@@ -14,19 +14,16 @@
 
 int main(void) {
   struct context server, memory;
-  struct drm_virtgpu_3d_wait wait = {0};
-  uint32_t words[6] = {head(IMAGE, 24), 0, PAGE, 1, R8, 0}, handle, resource;
+  uint32_t handle, resource;
   volatile uint8_t* map;
   int i;
 
   setvbuf(stdout, NULL, _IONBF, 0);
-  if (open_node(&server) || init_channel(&server, CHANNEL_NAMED, "echo", 52) || ask_poll(&server) || open_node(&memory) ||
-      init_channel(&memory, CHANNEL_NONE, NULL, 20) || submit(memory.fd, words, sizeof(words), 0)) {
+  if (open_node(&server) || init_channel(&server, CHANNEL_NAMED, "echo", 52) || ask_poll(&server) ||
+      open_node(&memory) || init_channel(&memory, CHANNEL_NONE, NULL, 20) || ask_memory(&memory, PAGE)) {
     printf("no context: %s\n", strerror(errno));
     return 1;
   }
-  wait.handle = memory.handle;
-  ioctl(memory.fd, DRM_IOCTL_VIRTGPU_WAIT, &wait);
   for (i = 0; i < PIECES; i++) {
     if (blob(memory.fd, VIRTGPU_BLOB_MEM_HOST3D, VIRTGPU_BLOB_FLAG_USE_MAPPABLE, PAGE, memory.ring[RING_BLOB], &handle,
              &resource) ||

@@ -526,6 +526,7 @@ withGpuHouse(t, 'what a guest says wrong is answered, and nothing changes', {}, 
     InvalidParameter,
   );
   await wrong('a context that is not there', guest.type(Control.CtxDestroy, 99), InvalidContext);
+  await wrong('the same with a byte behind', guest.type(Control.CtxDestroy, 99, new Uint8Array(1)), InvalidContext);
   await wrong('to attach what is not there', guest.attach(program.id, 999), InvalidResource);
   await wrong('to attach to none', guest.attach(99, program.channel.resource), InvalidContext);
   await wrong(
