@@ -59,7 +59,7 @@ export async function runDemoWithVms(options: DemoOptions): Promise<void> {
       for (const machine of machines) say(`${seconds()}  ${await driversOf(machine)}`);
     }
     checkInterrupted();
-    const terminal = await stack.virtwl(APPLICATION_VM, ['run', '--', ...terminalCommand(VMS_TEXT)]);
+    const terminal = await stack.virtwl(APPLICATION_VM, ['run', '--', ...terminalCommand(VMS_TEXT[transport])]);
     say(`${seconds()}  VM "${APPLICATION_VM}": foot, unmodified, under "virtwl run"`);
     await untilWindow(stack, terminal, checkInterrupted);
     const frames = await stack.virtwl(APPLICATION_VM, [
