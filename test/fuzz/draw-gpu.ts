@@ -107,13 +107,10 @@ export function drawGpuCommand(draw: Draw): { readonly bytes: Uint8Array; readon
     case 3:
       return { bytes: submission(context, draw.oneIn(8) ? 0 : FENCE, drawCrossDomain(draw)), mayWait: true };
     case 4: {
-      const entries = Array.from(
-        { length: draw.oneIn(8) ? draw.below(20) : 1 },
-        (): [number, number] => [
-          GPU_MEMORY_ADDRESS + draw.pick([0, 4096, 100, GPU_MEMORY_BYTES - 100, 2 ** 31]),
-          draw.pick([4096, 64, 0, 8192, 0xffffffff]),
-        ],
-      );
+      const entries = Array.from({ length: draw.oneIn(8) ? draw.below(20) : 1 }, (): [number, number] => [
+        GPU_MEMORY_ADDRESS + draw.pick([0, 4096, 100, GPU_MEMORY_BYTES - 100, 2 ** 31]),
+        draw.pick([4096, 64, 0, 8192, 0xffffffff]),
+      ]);
       const blob = guestBlob(resource, entries);
       if (draw.oneIn(8)) new DataView(blob.buffer).setUint32(12, draw.word(), true);
       return now(gpuCommand(Control.ResourceCreateBlob, context, 0, blob));
@@ -130,7 +127,12 @@ export function drawGpuCommand(draw: Draw): { readonly bytes: Uint8Array; readon
       );
     case 7:
       return {
-        bytes: gpuCommand(Control.ResourceMapBlob, 0, 0, numbers(resource, 0, draw.pick(OFFSETS), draw.oneIn(9) ? 1 : 0)),
+        bytes: gpuCommand(
+          Control.ResourceMapBlob,
+          0,
+          0,
+          numbers(resource, 0, draw.pick(OFFSETS), draw.oneIn(9) ? 1 : 0),
+        ),
         mayWait: false,
       };
     case 8:
@@ -143,7 +145,13 @@ export function drawGpuCommand(draw: Draw): { readonly bytes: Uint8Array; readon
       return now(
         draw.oneIn(2)
           ? gpuCommand(Control.ResourceUnref, 0, 0, numbers(resource, 0))
-          : gpuCommand(draw.oneIn(2) ? Control.CtxDestroy : Control.CtxCreate, context, 0, numbers(0, 5), new Uint8Array(64)),
+          : gpuCommand(
+              draw.oneIn(2) ? Control.CtxDestroy : Control.CtxCreate,
+              context,
+              0,
+              numbers(0, 5),
+              new Uint8Array(64),
+            ),
       );
     default:
       return draw.oneIn(3)

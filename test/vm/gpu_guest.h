@@ -178,6 +178,15 @@ static inline int init_channel(const struct context* context, uint32_t type, con
   return submit(context->fd, words, length, -1);
 }
 
+/* Asks for memory, and waits until the answer is in the ring: for the fence of what names the ring. */
+static inline int ask_memory(const struct context* context, uint32_t bytes) {
+  uint32_t words[6] = {head(IMAGE, 24), 0, bytes, 1, R8, 0};
+  struct drm_virtgpu_3d_wait wait = {.handle = context->handle};
+
+  if (submit_query(context, words, sizeof(words))) return -1;
+  return ioctl(context->fd, DRM_IOCTL_VIRTGPU_WAIT, &wait);
+}
+
 static inline void close_context(struct context* context) {
   struct context gone = *context;
 

@@ -90,9 +90,9 @@ export async function smallGuest(
 /** How long a program may take to have what it holds, in milliseconds. */
 const HOLDING_MS = 120_000;
 
-/** Starts `holder`, which must be among the guest's programs, and resolves when it holds the device. */
-export async function holding(machine: Machine): Promise<GuestProgram> {
-  const holder = await GuestProgram.start(machine, 'holder', 'exec /virtwl/holder');
+/** Starts `program`, which must be among the guest's programs, and resolves when it holds the device. */
+export async function holding(machine: Machine, program = 'holder'): Promise<GuestProgram> {
+  const holder = await GuestProgram.start(machine, program, `exec /virtwl/${program}`);
   await holder.until('word of holding it', ({ output }) => output.includes('ready\n'), HOLDING_MS);
   return holder;
 }

@@ -316,8 +316,10 @@ static int new_blob(void) {
   uint64_t id;
 
   if (context->fd < 3 || !context->ring) return 0;
+  /* Mostly memory that there is: what is refused here looks made to the guest. */
+  if (!one_in(4) && ask_memory(context, PAGE * (1 + below(16)))) return 0;
   id = one_in(6) ? below(50) : one_in(20) ? draw() : context->ring[RING_BLOB];
-  made.size = one_in(3) ? context->ring[RING_SIZE] : one_in(20) ? draw() : (uint64_t)PAGE * below(40);
+  made.size = !one_in(4) ? context->ring[RING_SIZE] : one_in(20) ? draw() : (uint64_t)PAGE * below(40);
   if (one_in(10)) flags = below(8);
   if (one_in(12)) {
     /* The guest's own memory is the guest's own affair, and there is little of it. */
@@ -466,15 +468,11 @@ static int export_one(void) {
 static int storm(void) {
   struct context made;
   unsigned int count = 20 + below(one_in(3) ? 600 : 80), i, mapped = 0;
-  uint32_t words[6] = {head(IMAGE, 24), 0, PAGE, 1, R8, 0};
-  struct drm_virtgpu_3d_wait wait = {0};
 
-  if (open_node(&made) || init_channel(&made, CHANNEL_NONE, NULL, 20) || submit_query(&made, words, sizeof(words))) {
+  if (open_node(&made) || init_channel(&made, CHANNEL_NONE, NULL, 20) || ask_memory(&made, PAGE)) {
     close_context(&made);
     return 0;
   }
-  wait.handle = made.handle;
-  ioctl(made.fd, DRM_IOCTL_VIRTGPU_WAIT, &wait);
   for (i = 0; i < count && now() < end; i++) {
     uint32_t handle, resource;
     struct drm_virtgpu_map arg = {0};
@@ -568,8 +566,7 @@ static pid_t start_process(uint64_t seed) {
 static int check(void) {
   struct context server, memory;
   struct pollfd event;
-  uint32_t words[6] = {head(IMAGE, 24), 0, PAGE, 1, R8, 0}, handle, resource;
-  struct drm_virtgpu_3d_wait wait = {0};
+  uint32_t handle, resource;
   uint8_t* map;
 
   if (open_node(&server) || init_channel(&server, CHANNEL_NAMED, "probe", 52) || ask_poll(&server)) {
@@ -581,13 +578,10 @@ static int check(void) {
     printf("the server does not answer: %x %x\n", server.ring[0], server.ring[2]);
     return 1;
   }
-  if (open_node(&memory) || init_channel(&memory, CHANNEL_NONE, NULL, 20) ||
-      submit_query(&memory, words, sizeof(words))) {
+  if (open_node(&memory) || init_channel(&memory, CHANNEL_NONE, NULL, 20) || ask_memory(&memory, PAGE)) {
     printf("no memory: %s\n", strerror(errno));
     return 1;
   }
-  wait.handle = memory.handle;
-  ioctl(memory.fd, DRM_IOCTL_VIRTGPU_WAIT, &wait);
   if (blob(memory.fd, VIRTGPU_BLOB_MEM_HOST3D, VIRTGPU_BLOB_FLAG_USE_MAPPABLE, PAGE, memory.ring[RING_BLOB], &handle,
            &resource) ||
       (map = map_handle(memory.fd, handle, PAGE)) == MAP_FAILED) {

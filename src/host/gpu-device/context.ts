@@ -74,6 +74,7 @@ export class GpuContext {
         if (memory !== undefined) this.#channelRing!.write(memory, message);
         return memory !== undefined;
       },
+      overPolled: () => overPolled(all),
       broken: why => {
         all.host.log(`a channel has ended: ${why}`);
         this.#connection?.end();
@@ -182,8 +183,8 @@ export class GpuContext {
 
   /** The connection that INIT asks for, the caller's. Throws as connect(2) does. */
   #open(target: Target | undefined): OwnedFd {
-    const { host, untaken, usage, backlog } = this.all;
-    if (usage.of('channel') > backlog.pollLimit) {
+    const { host, untaken, backlog } = this.all;
+    if (overPolled(this.all)) {
       throw new Refused(Response.OutOfMemory, `${backlog.pollLimit} channels are there, as many as may wait at a time`);
     }
     if (target !== undefined && 'connection' in target) {
@@ -215,6 +216,7 @@ export class GpuContext {
   #send({ ids, room, data }: Command<'send'>, answer: Answer | undefined): boolean {
     const connection = this.#connection;
     if (connection === undefined) throw new Refused(Response.InvalidParameter, 'a SEND without a connection');
+    if (this.incoming.ended) throw new Refused(Response.Unspecified, 'a SEND to a server that is gone');
     if (this.#channel !== ChannelType.Named) this.incoming.room = room;
     else if (room !== MAX_IDS) throw new Refused(Response.InvalidParameter, `a SEND with room for ${room} identifiers`);
     if (data.length === 0) {
@@ -295,6 +297,11 @@ export class GpuContext {
     this.#heldAnswers++;
     return 'held';
   }
+}
+
+/** Whether all channels, each with a POLL, and what some have beside, hold more of the queue than they may. */
+function overPolled({ usage, backlog }: Surroundings): boolean {
+  return usage.of('channel') + backlog.further > backlog.pollLimit;
 }
 
 function describe(target: Target | undefined): string {

@@ -44,7 +44,9 @@ export class Incoming {
   readonly #memory = new Map<number, HostMemory>();
   #nextId = 0;
   #connection: HostConnection | undefined;
-  #ended = false;
+  /** The guest is told, or about to be told, that nothing more comes. */
+  ended = false;
+  #told = false;
   #grace: NodeJS.Timeout | undefined;
 
   constructor(
@@ -82,6 +84,7 @@ export class Incoming {
 
   /** Nothing more comes from the server: tells the guest, once its pipes are silent, or a moment later. Idempotent. */
   end(): void {
+    this.ended = true;
     if (this.named || !this.pipes.reading) {
       this.#tellEnd();
       return;
@@ -97,8 +100,8 @@ export class Incoming {
   }
 
   #tellEnd(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#told) return;
+    this.#told = true;
     clearTimeout(this.#grace);
     this.pipes.onSilent = undefined;
     if (!this.named) this.pipes.close();

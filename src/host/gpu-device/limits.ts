@@ -4,8 +4,9 @@
 export const MAX_POLLS_PER_CONTEXT = 2;
 
 /**
- * The share of the queue's descriptors that POLLs may hold, and as many channels there are at a time: the rest is for
- * commands, or programs that only wait would stop the VM's others.
+ * The share of the queue's descriptors that POLLs may hold: one for each channel, so that nobody's is refused because of
+ * others, and second ones as long as there is room. The rest is for commands, or programs that only wait would stop the VM's
+ * others.
  */
 export const POLLED_SHARE = 1 / 2;
 

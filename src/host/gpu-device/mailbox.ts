@@ -19,11 +19,13 @@ const MESSAGE_OVERHEAD_BYTES = 128;
 export class Backlog {
   /** POLLs that wait. */
   polls = 0;
+  /** Those of them that are not the only one of their context. */
+  further = 0;
   #bytes = 0;
   #full = false;
   readonly #boxes = new Set<Mailbox>();
 
-  /** `limit` in bytes; `pollLimit`: POLLs that wait at a time, and channels. */
+  /** `limit` in bytes; `pollLimit`: channels at a time, and further POLLs beside the one that each may have. */
   constructor(
     private readonly limit: number,
     readonly pollLimit: number,
@@ -64,6 +66,8 @@ export interface MailboxOptions {
   readonly backlog: Backlog;
   /** Writes the ring; false while the device is stopped. Throws {@link GuestFault} where there is no ring any more. */
   readonly write: (message: Uint8Array) => boolean;
+  /** Whether POLLs hold more of the queue than they may. */
+  readonly overPolled: () => boolean;
   /** The ring could not be written: nothing reaches the guest any more. The mailbox has closed itself. */
   readonly broken: (why: string) => void;
 }
@@ -106,23 +110,21 @@ export class Mailbox {
    */
   poll(answer: (response: Response) => void): void {
     if (this.#closed) throw new Refused(Response.InvalidContext, 'a POLL of a channel that has ended');
-    const { backlog } = this.options;
     this.#polls.push(answer);
-    backlog.polls++;
+    this.#counted(1);
     this.deliver();
-    // One that was answered costs nothing.
-    if (!this.#polls.includes(answer)) return;
+    // One that was answered costs nothing, and each context may have one.
+    if (!this.#polls.includes(answer) || this.#polls.length === 1) return;
     const mine = this.#polls.length > MAX_POLLS_PER_CONTEXT;
-    if (!mine && backlog.polls <= backlog.pollLimit) return;
+    if (!mine && !this.options.overPolled()) return;
     this.#polls.pop();
-    backlog.polls--;
-    const count = mine ? `${this.#polls.length} of this context` : `${backlog.polls} of the VM`;
+    this.#counted(-1);
+    const count = mine ? `${this.#polls.length} of this context` : `${this.options.backlog.polls} of the VM`;
     throw new Refused(Response.OutOfMemory, `no further POLL: ${count} wait`);
   }
 
   /** Gives the guest what can be given now. */
   deliver(): void {
-    const { backlog } = this.options;
     while (this.#polls.length > 0) {
       const next = this.#messages[0];
       if (next === undefined) return;
@@ -135,7 +137,7 @@ export class Mailbox {
         return;
       }
       const answer = this.#polls.shift()!;
-      backlog.polls--;
+      this.#counted(-1);
       this.#messages.shift();
       this.#account(-next.bytes.length - MESSAGE_OVERHEAD_BYTES);
       next.given?.();
@@ -153,7 +155,7 @@ export class Mailbox {
     this.#account(-this.#bytes);
     this.#streams.clear();
     const polls = this.#polls.splice(0);
-    backlog.polls -= polls.length;
+    this.#counted(-polls.length);
     for (const answer of polls) answer(response);
   }
 
@@ -163,6 +165,14 @@ export class Mailbox {
     if (held === this.#held || this.#closed) return;
     this.#held = held;
     for (const stream of [...this.#streams]) stream.hold(held);
+  }
+
+  /** So many POLLs have been added. */
+  #counted(polls: number): void {
+    const { backlog } = this.options;
+    const now = this.#polls.length;
+    backlog.polls += polls;
+    backlog.further += Math.max(0, now - 1) - Math.max(0, now - polls - 1);
   }
 
   #account(bytes: number): void {

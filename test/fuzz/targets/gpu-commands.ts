@@ -59,7 +59,8 @@ export const gpuCommands: Target = {
       async map(fd: OwnedFd, bytes: number, _writable: boolean, at?: number): Promise<number | undefined> {
         if (fd.closed) throw new Error('memory that is closed was to be mapped');
         if (at === undefined) throw new Error('the device has chosen a place');
-        if (bytes % PAGE !== 0 || fd.info().size < bytes) throw new Error(`${bytes} bytes of ${fd.info().size} to be mapped`);
+        if (bytes % PAGE !== 0 || fd.info().size < bytes)
+          throw new Error(`${bytes} bytes of ${fd.info().size} to be mapped`);
         if (draw.oneIn(4)) await turn();
         if (fd.closed) throw new Error('memory was closed while it was mapped');
         const overlaps = [...mapped].some(([place, length]) => place < at + bytes && at < place + length);
@@ -108,7 +109,8 @@ export const gpuCommands: Target = {
         if (bytes.length >= 24) {
           const asked = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
           const same = view.getBigUint64(8, true) === asked.getBigUint64(8, true);
-          if (!same || view.getUint32(4, true) !== (asked.getUint32(4, true) & 3)) throw new Error('another fence is answered');
+          if (!same || view.getUint32(4, true) !== (asked.getUint32(4, true) & 3))
+            throw new Error('another fence is answered');
         }
         said.add(`${Object.values<number>(Control).includes(type) ? type : 'other'} gives ${response}`);
       });
@@ -117,7 +119,7 @@ export const gpuCommands: Target = {
     const check = (): void => {
       const { contexts, resources, connections, pipes, polls: waiting } = state.counts;
       const over =
-        resources > LIMITS.vfds || connections > LIMITS.connections || pipes > LIMITS.pipes || waiting > POLL_LIMIT;
+        resources > LIMITS.vfds || connections > LIMITS.connections || pipes > LIMITS.pipes || waiting > 2 * POLL_LIMIT;
       if (over) throw new Error(`over a limit: ${JSON.stringify(state.counts)}`);
       if (waiting > 2 * contexts || Math.min(contexts, resources, connections, pipes, state.counts.queuedBytes) < 0)
         throw new Error(`these cannot be: ${JSON.stringify(state.counts)}`);
