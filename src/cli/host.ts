@@ -61,8 +61,8 @@ export function register(program: Command): void {
       }
       if (options.defaultServer !== undefined && !hasDevice) {
         command.error(
-          "error: --default-server is for guests that ask their device for a server without a name: give the device's socket " +
-            'as well, by --socket PATH or --gpu-socket PATH. In the directory of --loopback each server has its name',
+          'error: --default-server is for guests that ask a device for a server without a name: give its socket as well, by ' +
+            '--socket PATH or --gpu-socket PATH. In the directory of --loopback each server has its name',
           { exitCode: 2 },
         );
       }

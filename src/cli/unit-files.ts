@@ -177,7 +177,8 @@ Then: systemctl enable --now virtwl-broker virtwl-host@desk virtwl-host@work
 [Unit]
 Description=The compositor, for clients in other VMs
 Documentation=man:virtwl(1)
-ConditionPathExists=/dev/wl0
+ConditionPathExists=|/dev/wl0
+ConditionPathExistsGlob=|/dev/dri/renderD*
 
 [Service]
 Type=notify

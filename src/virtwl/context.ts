@@ -86,7 +86,7 @@ export class Context extends Stream {
       const what = fd instanceof Vfd ? (fd.closed ? 'a closed vfd' : `a received ${fd.kind}`) : 'no vfd';
       throw Object.assign(
         new TypeError(
-          `an fd that virtio_wl cannot carry was to be sent on ${this.what}: it is ${what}; ` +
+          `an fd that the device cannot carry was to be sent on ${this.what}: it is ${what}; ` +
             'only memory and the remote end of a pipe made by the device can be sent',
         ),
         { code: 'EINVAL' },

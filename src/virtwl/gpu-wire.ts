@@ -19,7 +19,7 @@ export const CAPSET_BYTES = 16;
 export const BlobMemory = { Guest: 1, Host: 2 } as const;
 export const BlobFlags = { Mappable: 1, MappableAndShareable: 3 } as const;
 
-/** A context has two rings, of one page each: {@link Native.drmExecute} counts them from 1. Events tell of the second. */
+/** A context has two rings, of one page each: `drmExecute` counts them from 1. Events tell of the second. */
 export const RINGS = 2;
 export const POLLED_RINGS = 0b10;
 export const RING_BYTES = 4096;

@@ -67,7 +67,7 @@ t.test('a default server without a wl device is a mistake, and it is said what t
   const args = ['host', '--vm=a', '--probe', '--loopback', 'loopback', '--default-server', 'probe'];
   t.match(virtwl(...args), {
     status: 2,
-    stderr: /--default-server is for .* give the device's socket as well, by --socket PATH/,
+    stderr: /--default-server is for .* give its socket as well, by --socket PATH/,
   });
   t.equal(virtwl(...args, '--socket', 'other=/run/other').status, 2, 'that of another server is none');
   const device = [...args, '--socket', 'wl.sock', '--print', 'qemu'];

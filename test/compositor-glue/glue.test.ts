@@ -10,6 +10,7 @@ import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { fromTimestamp } from '../../src/wayland/timestamp.js';
 import { MAX_TRANSFERS } from '../../src/relay/transfers.js';
+import { Memory } from '../../src/virtwl/vfd.js';
 import { eventually } from '../eventually.js';
 import { Holdings } from '../holdings.js';
 import { settle, type Peer } from '../relay/peer.js';
@@ -603,6 +604,33 @@ withGlue('memory that the client VM brought itself is a pool like any other', as
   t.match(r.compositor.last('wl_shm_pool.resize').args, [8192]);
   t.equal(g.glue.bytesOf('work'), 0, 'it is not ours to count');
 });
+
+withGlue(
+  'where memory is mapped only as a whole, a pool is as large as it, and the client sees its own size',
+  async (t, g) => {
+    // As by virtio_gpu, which loopback does not stand in for.
+    t.intercept(Memory.prototype, 'poolBytes', { value: (size: number) => Math.max(size, 8192) });
+    const r = await g.arrive('work');
+    const slab = r.client.make(memoryOf(r), 'allocate', ['new', 5000]);
+    await r.client.receives('virtwl_slab_v1.memory');
+    r.client.make(slab, 'create_pool');
+    const shm = r.client.bind(r.registry, nameOf('wl_shm'), 'wl_shm', 1);
+    const pool = r.client.make(shm, 'create_pool', ['new', memfd(16384), 4096]);
+    r.client.say(pool, 'resize', [8192]);
+    r.client.make(pool, 'create_buffer', ['new', 4096, 32, 32, 128, 0]);
+    await settle(16);
+    const sizes = r.compositor.all('wl_shm.create_pool').map(({ args }) => args[2]);
+    t.same(sizes, [8192, 8192]);
+    t.equal(r.compositor.all('wl_shm_pool.create_buffer').length, 1);
+    t.same(r.compositor.all('wl_shm_pool.resize'), [], 'it is as large already');
+    r.client.say(pool, 'resize', [12288]);
+    await settle(16);
+    t.match(r.compositor.last('wl_shm_pool.resize').args, [12288]);
+    const small = r.client.make(shm, 'create_pool', ['new', memfd(8192), 4096]);
+    r.client.make(small, 'create_buffer', ['new', 4096, 16, 16, 64, 0]);
+    await fails(t, r.client, small, 1, /invalid width, height or stride/);
+  },
+);
 
 withGlue(`a VM has at most ${SLABS} slabs in the compositor, memory that it brought included`, async (t, g) => {
   const [one, two, other] = [await g.arrive('work'), await g.arrive('work'), await g.arrive('play')];

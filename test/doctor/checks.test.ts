@@ -1,10 +1,11 @@
 /** The doctor's single checks, on both sides of each line that they draw. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { tellMemory } from '../../src/doctor/budget.js';
 import { tellCompositors } from '../../src/doctor/guest.js';
+import { driverless } from '../../src/doctor/guest-device.js';
 import {
   checkDescriptors,
   checkNode,
@@ -33,6 +34,28 @@ t.test('versions are compared by their numbers', async t => {
     t.ok(compareVersions(newer!, older!) > 0);
   }
   t.equal(compareVersions('20.5', '20.5.0'), 0);
+});
+
+t.test('a device that waits for its driver is told with the module that has it', async t => {
+  const directory = makeDirectory(t);
+  const device = (name: string, id: string, driver: boolean): void => {
+    mkdirSync(join(directory, name));
+    writeFileSync(join(directory, name, 'device'), `${id}\n`);
+    if (driver) mkdirSync(join(directory, name, 'driver'));
+  };
+  device('virtio0', '0x0003', false);
+  device('virtio1', '0x0010', true);
+  t.same(driverless(directory), [], 'another one, and one that has its driver');
+  device('virtio2', '0x0010', false);
+  device('virtio3', '0x001e', false);
+  device('virtio4', '0x003f', false);
+  mkdirSync(join(directory, 'virtio5'));
+  t.same(driverless(directory).sort(), [
+    'a gpu device is there (virtio2) and has no driver: modprobe virtio_gpu',
+    'a wl device is there (virtio3) and has no driver: modprobe virtio_wl',
+    'a wl device is there (virtio4) and has no driver: modprobe virtio_wl',
+  ]);
+  t.same(driverless(join(directory, 'nowhere')), [], 'a machine without virtio');
 });
 
 t.test('Node.js has to be as new as package.json says', async t => {

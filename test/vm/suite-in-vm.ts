@@ -58,6 +58,10 @@ export async function suiteInVm(t: Test, kind: DeviceKind): Promise<void> {
   });
   t.teardown(() => machine.stop());
 
+  const { output: found } = await machine.run('/virtwl/virtwl doctor --role guest');
+  const path = kind === 'gpu' ? 'virtio_gpu device /dev/dri/renderD128' : 'virtio_wl device /dev/wl0';
+  t.match(found, new RegExp(`^ok +way to the host +${path};`, 'm'), 'doctor finds the way to the host');
+
   const program = '/virtwl/package/dist/test/virtwl/device.guest.js';
   const command = `TAP_TIMEOUT=${TIMEOUT_MS / 1000} exec node ${program} ${MAPPINGS}`;
   const suite = await GuestProgram.start(machine, 'the suite', command);

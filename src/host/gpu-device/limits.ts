@@ -13,7 +13,7 @@ export const POLLED_SHARE = 1 / 2;
 /** Contexts at a time, with a channel or without: one for each program that has the device open. */
 export const MAX_CONTEXTS = 1024;
 
-/** Attachments of resources to contexts at a time: each resource of {@link GuestLimits.vfds} to some four. */
+/** Attachments of resources to contexts at a time: each resource of `GuestLimits.vfds` to some four. */
 export const MAX_ATTACHMENTS = 16_384;
 
 /** Cross-domain commands in one SUBMIT_3D. Clients send one. */
