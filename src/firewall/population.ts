@@ -28,10 +28,10 @@ export interface Kind {
 export const KINDS: readonly Kind[] = [
   {
     name: 'slabs',
-    most: 256,
+    most: 352,
     interfaces: [],
     reason:
-      'Pieces of host memory, its own included: each takes one of 384 mappings that the compositor VM has for all.',
+      'Pieces of host memory, its own included: each takes one of 480 mappings that the compositor VM has for all.',
   },
   {
     name: 'pools',
@@ -53,7 +53,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'popups',
-    most: 256,
+    most: 352,
     interfaces: ['xdg_popup'],
     reason: 'A person sees one chain of menus, and a tooltip for each program.',
   },
@@ -138,13 +138,13 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'handles',
-    most: 256,
+    most: 352,
     interfaces: ['zxdg_exported_v1', 'zxdg_exported_v2'],
     reason: 'A window is exported while a dialog of another program is open over it.',
   },
   {
     name: 'tokens',
-    most: 256,
+    most: 352,
     interfaces: ['xdg_activation_token_v1'],
     reason: 'One is used for each program that is started, at once.',
   },

@@ -16,7 +16,7 @@ export const MAX_SHARED_SLAB_BYTES = 16 << 20;
 /** From this size on, a buffer has a slab for itself: a window of 1,024 x 1,024 pixels. */
 export const LARGE_BYTES = 4 << 20;
 /**
- * Slabs at a time. The glue gives a VM 256; one at the other end that gives without end, and never lets go of a buffer, is
+ * Slabs at a time. The glue gives a VM 352; one at the other end that gives without end, and never lets go of a buffer, is
  * not to fill our address space, nor the mapping slots that all programs of this VM share.
  */
 export const MAX_SLABS = 512;

@@ -377,7 +377,7 @@ withGlue(
     content.client.make(m1, 'allocate', ['new', 4096]);
     await content.client.receives('virtwl_slab_v1.memory');
     await eventually('it is told', () => g.refused.length > 0);
-    const reason = 'VM "play" may have: it uses 0 of 1048576 bytes and 0 of 256 slabs';
+    const reason = 'VM "play" may have: it uses 0 of 1048576 bytes and 0 of 352 slabs';
     t.match(g.refused, [{ vm: 'play', reason: `2097152 bytes more than ${reason}` }]);
     short.client.make(m2, 'allocate', ['new', 4096]);
     short.client.make(m2, 'allocate', ['new', 2 * MIB]);
@@ -651,7 +651,7 @@ withGlue(`a VM has at most ${SLABS} slabs in the compositor, memory that it brou
   t.equal(one.compositor.all('wl_shm.create_pool').length, SLABS - 1);
 
   ownPool(two, shmOf(two));
-  await fails(t, two.client, 1, NO_MEMORY, /VM "work" has 256 slabs already/);
+  await fails(t, two.client, 1, NO_MEMORY, /VM "work" has 352 slabs already/);
   ownPool(other, shmOf(other));
   await other.client.roundtrip();
   t.equal(other.compositor.all('wl_shm.create_pool').length, 1, 'another VM has its own');
@@ -662,7 +662,7 @@ withGlue(`a VM has at most ${SLABS} slabs in the compositor, memory that it brou
   t.notOk(one.client.ended, 'when the last buffer of one is gone, there is room again');
   one.client.make(memoryOf(one), 'allocate', ['new', 4096]);
   const refused = await one.client.receives('virtwl_slab_v1.refused');
-  t.match(refused.args, [Refused.OverShare, /256 of 256 slabs/], 'slabs are counted with them');
+  t.match(refused.args, [Refused.OverShare, /352 of 352 slabs/], 'slabs are counted with them');
   one.client.say(slab, 'destroy');
   ownPool(one, shm);
   await one.client.roundtrip();

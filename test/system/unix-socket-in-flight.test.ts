@@ -1,6 +1,6 @@
 /**
  * The kernel lets a user have only so many descriptors on their way in sockets. What meets the limit waits, a Unix socket
- * as well as a context of the loopback device.
+ * as well as a context of the loopback device, and a device that asks its VMM to map memory.
  */
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 import t from 'tap';
 
+import { VhostUserConnection } from '../../src/host/vhost-user/connection.js';
+import { BackEnd, encodeMessage, encodeU64, VERSION } from '../../src/host/vhost-user/message.js';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { UnixSocket } from '../../src/system/unix-socket.js';
@@ -63,7 +65,12 @@ async function inside(): Promise<void> {
   b.start();
   a.send(one, [new OwnedFd(native.dup(from))]);
   a.send(one, [new OwnedFd(native.dup(from))]);
+  const mapped: string[] = [];
+  const [backEnd, vmm] = vhostUserPair(mapped);
+  backEnd.send(encodeMessage(BackEnd.ShmemMap, VERSION, encodeU64(1n)), [new OwnedFd(native.dup(from))]);
+  backEnd.send(encodeMessage(BackEnd.ShmemUnmap, VERSION, encodeU64(2n)));
   await new Promise(done => setTimeout(done, 200));
+  console.log(`vmm: ${backEnd.closed ? 'closed' : 'open'}, asked: ${mapped.join(' ')}`);
   console.log(failure === undefined ? 'still open' : failure.message);
   console.log(`context: ${c.closed ? 'closed' : 'open'}, asks to wait: ${!waits}, heard: ${heard.join(' ')}`);
   // Both ends gone, what was on its way is gone too.
@@ -71,12 +78,32 @@ async function inside(): Promise<void> {
   native.close(to);
   await eventually('the descriptors', () => received === 2 && heard.length > 1);
   await eventually('what was queued behind them', () => c.queuedBytes === 0);
+  await eventually('the requests', () => mapped.length === 2);
+  console.log(`vmm asked: ${mapped.join(' ')}`);
+  backEnd.close();
+  vmm.close();
   console.log(`context heard: ${heard.slice(0, 2).join(' ').replace(/\0+/g, '')}`);
   c.close();
   d.close();
   console.log(`received: ${received}, queued: ${a.queuedBytes}`);
   a.close();
   b.close();
+}
+
+/** Both ends of a connection; what arrives at the second is noted. */
+function vhostUserPair(arrived: string[]): [VhostUserConnection, VhostUserConnection] {
+  const [one, two] = native.socketpair().map(fd => new OwnedFd(fd)) as [OwnedFd, OwnedFd];
+  const ended = (error: Error | undefined): void => console.log(`the connection ended: ${error?.message ?? 'cleanly'}`);
+  return [
+    new VhostUserConnection(one, { message: () => {}, ended }),
+    new VhostUserConnection(two, {
+      message: ({ request }, _payload, fds) => {
+        arrived.push(`${request}+${fds.length}`);
+        for (const fd of fds) fd.close();
+      },
+      ended,
+    }),
+  ];
 }
 
 if (process.env[INSIDE] !== undefined) {
@@ -99,5 +126,8 @@ if (process.env[INSIDE] !== undefined) {
     t.match(output, /context heard: first\+ with memory\+memory$/m, 'and what it held back arrives in order');
     t.match(output, /the context has drained/);
     t.notMatch(output, /the context broke/);
+    t.match(output, /^vmm: open, asked: $/m, 'a VM goes on when it is not its own fault, and its requests wait');
+    t.match(output, /^vmm asked: 9\+1 10\+0$/m, 'and come in order');
+    t.notMatch(output, /the connection ended: [^c]/);
   });
 }

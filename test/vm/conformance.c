@@ -122,11 +122,23 @@ static void the_device(void) {
   }
 }
 
+/* Memory, or -1 where the device gives none, as one whose VMM has no shared memory: then that is said. */
+static int some_memory(uint32_t size, const char* what) {
+  int fd = new_vfd(VIRTWL_IOCTL_NEW_ALLOC, size, NULL);
+
+  if (fd < 0 && errno == ENOMEM)
+    printf("ok %u - %s # SKIP the device gives no memory: ENOMEM\n", ++asserted, what);
+  else
+    check(fd >= 0, "%s", what);
+  fflush(stdout);
+  return fd;
+}
+
 static void memory(void) {
-  int fd = new_vfd(VIRTWL_IOCTL_NEW_ALLOC, PAGE + 1, NULL), ctx, i;
+  int fd = some_memory(PAGE + 1, "NEW_ALLOC of a page and a byte"), ctx, i;
   uint8_t *map, *other, *private;
 
-  if (!check(fd >= 0, "NEW_ALLOC of a page and a byte")) return;
+  if (fd < 0) return;
   check(fcntl(fd, F_GETFD) & FD_CLOEXEC, "its descriptor closes on exec");
   map = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (!check(map != MAP_FAILED, "its size was rounded up to two pages, which map")) return;
@@ -241,39 +253,36 @@ static void streams(void) {
   close(fd);
 }
 
-static void descriptors(void) {
-  int ctx = context(), one = new_vfd(VIRTWL_IOCTL_NEW_ALLOC, PAGE, NULL), event = eventfd(0, 0);
-  int fds[VIRTWL_SEND_MAX_ALLOCS], back[VIRTWL_SEND_MAX_ALLOCS], i, good;
+static void memory_sent(int ctx) {
+  int one = some_memory(PAGE, "NEW_ALLOC of a page, to be sent"), back, i, saved;
   uint8_t *map, *again, data[8];
   struct txn txn;
 
+  if (one < 0) return;
   map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, one, 0);
+  if (!check(map != MAP_FAILED, "which maps")) {
+    close(one);
+    return;
+  }
   strcpy((char*)map, "from the guest");
-  refused(send_txn(ctx, "x", 1, &event, 1), EINVAL, "SEND with a descriptor that is no vfd");
-  fds[0] = one;
-  fds[1] = event;
-  refused(send_txn(ctx, "x", 1, fds, 2), EINVAL, "also when it is not the first");
-  refused(send_txn(ctx, "x", 1, &wl, 1), EINVAL, "SEND with the device itself");
-  fds[0] = 999;
-  refused(send_txn(ctx, "x", 1, fds, 1), EBADFD, "SEND with a number that is no descriptor");
-  close(event);
-
   check(send_txn(ctx, "mem", 3, &one, 1) == 0, "SEND with memory");
-  if (check(recv_all(ctx, data, 3, back, 1) == 0, "the host sends it back")) {
-    check(fcntl(back[0], F_GETFD) & FD_CLOEXEC, "a received descriptor closes on exec");
-    again = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, back[0], 0);
+  if (check(recv_all(ctx, data, 3, &back, 1) == 0, "the host sends it back")) {
+    check(fcntl(back, F_GETFD) & FD_CLOEXEC, "a received descriptor closes on exec");
+    again = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, back, 0);
     if (check(again != MAP_FAILED && !strcmp((char*)again, "from the guest"), "it is the same memory")) {
       strcpy((char*)map, "changed");
       check(!strcmp((char*)again, "changed"), "at any time");
       munmap(again, PAGE);
     }
-    close(back[0]);
+    close(back);
   }
-  /* A socket of the host carries no descriptor without a byte, so a device may refuse this; it may not lose it. */
-  if (send_txn(ctx, "", 0, &one, 1) == 0) {
-    if (check(recv_all(ctx, data, 0, back, 1) == 0, "memory sent without a byte comes back")) close(back[0]);
-  } else {
+  /* A socket of the host carries no descriptor without a byte. A device may refuse it, or answer and not carry it. */
+  if (send_txn(ctx, "", 0, &one, 1)) {
     check(errno == EINVAL || errno == ENODEV, "memory without a byte is refused");
+  } else if (ready(ctx, POLLIN, 1000)) {
+    if (check(recv_all(ctx, data, 0, &back, 1) == 0, "memory sent without a byte comes back")) close(back);
+  } else {
+    check(!strict, "memory without a byte is not lost in silence");
   }
 
   if (strict) {
@@ -286,13 +295,33 @@ static void descriptors(void) {
     none.rlim_cur = 0;
     setrlimit(RLIMIT_NOFILE, &none);
     i = recv_txn(ctx, &txn, 100);
-    good = errno;
+    saved = errno;
     setrlimit(RLIMIT_NOFILE, &limit);
-    errno = good;
+    errno = saved;
     refused(i, EMFILE, "RECV when the process may have no more descriptors");
-    if (check(recv_all(ctx, data, 3, back, 1) == 0 && !memcmp(data, "efg", 3), "and afterwards it is all there"))
-      close(back[0]);
+    if (check(recv_all(ctx, data, 3, &back, 1) == 0 && !memcmp(data, "efg", 3), "and afterwards it is all there"))
+      close(back);
   }
+  munmap(map, PAGE);
+  close(one);
+}
+
+static void descriptors(void) {
+  int ctx = context(), one = new_vfd(VIRTWL_IOCTL_NEW_PIPE_READ, 0, NULL), event = eventfd(0, 0);
+  int fds[VIRTWL_SEND_MAX_ALLOCS], back[VIRTWL_SEND_MAX_ALLOCS], i, good;
+  uint8_t data[8];
+
+  refused(send_txn(ctx, "x", 1, &event, 1), EINVAL, "SEND with a descriptor that is no vfd");
+  fds[0] = one;
+  fds[1] = event;
+  refused(send_txn(ctx, "x", 1, fds, 2), EINVAL, "also when it is not the first");
+  refused(send_txn(ctx, "x", 1, &wl, 1), EINVAL, "SEND with the device itself");
+  fds[0] = 999;
+  refused(send_txn(ctx, "x", 1, fds, 1), EBADFD, "SEND with a number that is no descriptor");
+  close(event);
+  close(one);
+
+  memory_sent(ctx);
 
   for (i = 0; i < VIRTWL_SEND_MAX_ALLOCS; i++) fds[i] = new_vfd(VIRTWL_IOCTL_NEW_PIPE_READ, 0, NULL);
   check(send_txn(ctx, "many", 4, fds, VIRTWL_SEND_MAX_ALLOCS) == 0, "SEND with 28 descriptors");
@@ -309,8 +338,6 @@ static void descriptors(void) {
     for (i = 0; i < VIRTWL_SEND_MAX_ALLOCS; i++) close(back[i]);
   }
   for (i = 0; i < VIRTWL_SEND_MAX_ALLOCS; i++) close(fds[i]);
-  munmap(map, PAGE);
-  close(one);
   close(ctx);
 }
 

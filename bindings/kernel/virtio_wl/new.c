@@ -160,6 +160,11 @@ static struct wl_vfd *wl_vfd_make(struct wl_device *wl, struct virtwl_ioctl_new 
 		wl_request_put(req);
 		return ERR_PTR(ret);
 	}
+	/* Programs of others end on this, some without a word. */
+	if (ret == -ENOMEM && arg->type == VIRTWL_IOCTL_NEW_ALLOC)
+		dev_notice_ratelimited(&wl->dev,
+				       "%s[%d]: the host has no memory of %u bytes for it; its log of this VM says why\n",
+				       current->comm, task_pid_nr(current), arg->size);
 	if (ret)
 		goto put_vfd;
 	ret = wl_new_answer(vfd, req, arg);

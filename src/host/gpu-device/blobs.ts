@@ -104,7 +104,9 @@ export class HostBlob extends Resource {
 
   /** Unmaps it. Rejects with {@link Refused} where it is not mapped. */
   async unmap(): Promise<void> {
-    await this.#mapping;
+    // The driver lets go of it right behind this command: without a mapping to wait for, it is unmapped before.
+    if (this.#mapping !== undefined) await this.#mapping;
+    if (this.closed) return;
     const offset = this.#offset;
     if (offset === undefined)
       throw new Refused(Response.InvalidParameter, 'a blob that is not mapped is to be unmapped');

@@ -2,6 +2,7 @@
  * What one guest may cost its devices, whichever they are. Each bound has a name and a default; `virtwl host` has a flag for
  * those that an owner may want to change. Memory and mappings are the VM's; of the others, each of its devices has as much.
  */
+import { MAX_MAPPINGS } from '../vhost-user/shared-memory.js';
 
 export interface GuestLimits {
   /** Vfds at a time, of any kind, the guest's and the device's; of a gpu device, its resources. */
@@ -23,7 +24,7 @@ export interface GuestLimits {
   readonly queuedBytes: number;
 }
 
-export { MAX_MAPPINGS } from '../vhost-user/shared-memory.js';
+export { MAX_MAPPINGS };
 
 export const DEFAULT_GUEST_LIMITS: GuestLimits = {
   // The driver makes at most 2,047, and the device as many again.
@@ -35,7 +36,8 @@ export const DEFAULT_GUEST_LIMITS: GuestLimits = {
   allocBytes: 256 * 2 ** 20,
   // Half of a budget of 4 GiB, which the glue lends a client VM at a time, and a quarter for what is on its way back.
   receivedBytes: 2560 * 2 ** 20,
-  mappings: 384,
+  // All that there are: a client that brings a pool for each buffer, as sommelier does, has nineteen for one terminal.
+  mappings: MAX_MAPPINGS,
   queuedBytes: 4 * 2 ** 20,
 };
 

@@ -6,6 +6,7 @@
  * took in two messages could not tell whose they are.
  */
 import { closeAll, OwnedFd } from '../../system/fd.js';
+import { IN_FLIGHT_PAUSE_MS, tooManyInFlight } from '../../system/in-flight.js';
 import { native, POLL_READABLE, POLL_WRITABLE, type Poll } from '../../system/native.js';
 import { decodeHeader, HEADER_BYTES, MAX_MESSAGE_FDS, MAX_PAYLOAD_BYTES, type Header } from './message.js';
 
@@ -31,6 +32,8 @@ export class VhostUserConnection {
   #fds: OwnedFd[] = [];
   #unsent: { bytes: Uint8Array; fds: readonly OwnedFd[] }[] = [];
   #unsentBytes = 0;
+  /** Too many descriptors of this user are on their way: what is to be sent waits for this. */
+  #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
   /** Takes ownership of a connected socket, also when it throws. */
@@ -79,6 +82,7 @@ export class VhostUserConnection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#retry);
     this.#poll.close();
     this.socket.close();
     closeAll(this.#fds.splice(0));
@@ -144,6 +148,7 @@ export class VhostUserConnection {
   }
 
   #flush(): void {
+    if (this.#retry !== undefined) return;
     try {
       while (this.#unsent.length > 0) {
         const first = this.#unsent[0]!;
@@ -161,6 +166,15 @@ export class VhostUserConnection {
         else this.#unsent.shift();
       }
     } catch (error) {
+      if (tooManyInFlight(error)) {
+        // Other processes of this user may have caused that, of other VMs too: it is not this VM's end.
+        this.#retry = setTimeout(() => {
+          this.#retry = undefined;
+          this.#flush();
+        }, IN_FLIGHT_PAUSE_MS);
+        this.#poll.start(POLL_READABLE);
+        return;
+      }
       const { code } = error as NodeJS.ErrnoException;
       this.#end(code === 'EPIPE' || code === 'ECONNRESET' ? undefined : (error as Error));
       return;

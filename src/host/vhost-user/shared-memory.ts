@@ -16,9 +16,9 @@ import type { BackendRequests } from './backend-requests.js';
 
 /**
  * Most mappings. Each takes one of the VMM's memory slots, of which QEMU has 512 for vhost, guest memory included, and
- * dies when they are passed. A good part of them stays for the guest's own memory.
+ * dies when they are passed. The rest stays for the guest's own memory, of which a PC has some ten pieces.
  */
-export const MAX_MAPPINGS = 448;
+export const MAX_MAPPINGS = 480;
 
 /** The guest for which a place is that is not used any more. */
 const NEVER = Infinity;

@@ -456,10 +456,26 @@ withGpuHouse(t, 'a blob that is closed while it is being mapped', {}, async (t, 
   guest.frontEnd.holdAnswers = false;
   for (const answer of guest.frontEnd.held.splice(0)) answer();
   await guest.finished(map);
-  await guest.finished(unmap);
+  t.equal((await guest.finished(unmap)).readUInt32LE(0), Response.Ok);
   await eventually('it to be unmapped', () => guest.frontEnd.mappings.size === 0);
   const next = await program.memory(PAGE);
   t.equal(await guest.map(next.resource, 0), Response.MapInfo, 'the place is free');
+});
+
+withGpuHouse(t, 'a blob that is unmapped and let go of in one breath, as the kernel does', {}, async (t, house) => {
+  const guest = await house.gpuGuest();
+  const program = await guest.program();
+  await program.init(ChannelType.None);
+  const { resource } = await program.memory(PAGE);
+  await guest.map(resource, 0);
+  const unmap = guest.submit(guest.encode(Control.ResourceUnmapBlob, 0, 0, numbers(resource, 0)));
+  const unref = guest.submit(guest.encode(Control.ResourceUnref, 0, 0, numbers(resource, 0)));
+  for (const [slot, what] of [
+    [unmap, 'unmapped'],
+    [unref, 'let go of'],
+  ] as const)
+    t.equal((await guest.finished(slot)).readUInt32LE(0), Response.Ok, what);
+  await eventually('it to be unmapped', () => guest.frontEnd.mappings.size === 0);
 });
 
 withGpuHouse(t, 'a reset takes everything, and the next guest finds all places free', {}, async (t, house) => {

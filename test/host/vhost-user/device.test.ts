@@ -168,7 +168,7 @@ check('each shared memory has places of its own, by its id', async (t, { device,
 
 t.test('as many mappings as QEMU has room for, and no more', async t => {
   t.ok(new MappingSlots(MAX_MAPPINGS));
-  t.throws(() => new MappingSlots(MAX_MAPPINGS + 1), /449 mappings: the VMM has room for 448/);
+  t.throws(() => new MappingSlots(MAX_MAPPINGS + 1), /481 mappings: the VMM has room for 480/);
 });
 
 check('the end of the connection resets the device', async (t, { device, vmm }) => {

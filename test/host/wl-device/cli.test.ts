@@ -128,7 +128,7 @@ t.test('what cannot be is refused', async t => {
     ['--socket', join(directory, 'a'), '--socket', `display=${join(directory, 'nothing')}`],
     /there is no socket .* start what listens there first/,
   );
-  refused(['--socket', join(directory, 'a'), '--max-mappings', '449'], /room for 448/);
+  refused(['--socket', join(directory, 'a'), '--max-mappings', '481'], /room for 480/);
   t.notOk(existsSync(join(directory, 'a')));
 });
 

@@ -204,7 +204,7 @@ withHouse(t, 'mappings are bounded, since each takes a memory slot of the VMM', 
   await guest.close(2);
   await eventually('the place to be free', () => guest.frontEnd.unmaps === 1);
   t.match(await guest.make(allocCommand(4, 4096)), { id: 4 });
-  t.ok(DEFAULT_GUEST_LIMITS.mappings <= 448);
+  t.ok(DEFAULT_GUEST_LIMITS.mappings <= 480);
 });
 
 withHouse(t, 'a place is used again only when the VMM has said that it is free', {}, async (t, house) => {
