@@ -2,6 +2,7 @@
  * What the demonstration's desktop looks like: the compositor's configuration and the terminal with its text. Nothing
  * here is the user's own configuration, so that the picture is the same everywhere.
  */
+import type { DeviceKind } from '../host/guest/vmm-arguments.js';
 
 /** The client VMs. */
 export const APPLICATION_VM = 'office';
@@ -74,7 +75,7 @@ function terminal(
   ];
 }
 
-const text = (where: string, frames: string, what: string): string => `\\033[34;1mvirtwl\\033[0m
+const text = (where: string, frames: string, what: string, device = 'virtio_wl'): string => `\\033[34;1mvirtwl\\033[0m
 
 This is \\033[32mfoot\\033[0m, an unmodified Wayland terminal.
 
@@ -88,7 +89,7 @@ pools. No pixel went through a socket.
   foot
     | wl_shm
   virtwl run          copies what changed
-    | virtio_wl
+    | ${device}
   virtwl compositor   passes messages on
     | wl_shm
   sway                reads the same memory
@@ -112,8 +113,13 @@ export const LOOKED_AT_TEXT = text(
   'a third VM',
   "When it has finished, virtwl status takes its place.\n\nThis is loopback: directories of Unix sockets stand\nfor the VMs' virtio_wl devices.",
 );
-export const VMS_TEXT = text(
-  'one VM',
-  'the same VM',
-  'These are real VMs: two Linux kernels under\nQEMU, each with a virtio_wl device.',
-);
+/** By what carries messages and memory between the VMs and the host. */
+export const VMS_TEXT: Readonly<Record<DeviceKind, string>> = {
+  wl: text('one VM', 'the same VM', 'These are real VMs: two Linux kernels under\nQEMU, each with a virtio_wl device.'),
+  gpu: text(
+    'one VM',
+    'the same VM',
+    "These are real VMs: two kernels of Debian's under\nQEMU, without a module of ours, each with a\nvirtio-gpu device that has no screen.",
+    'virtio_gpu',
+  ),
+};

@@ -8,6 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { decodePng, type Picture } from '../frames/picture.js';
 import type { GuestProgram } from '../vm/guest-program.js';
+import type { Machine } from '../vm/machine.js';
 import { buildGuests } from '../vm/guest.js';
 import { tellReport, requireDirectory, type DemoOptions } from './demo.js';
 import { APPLICATION_VM, FRAMES, OUTPUT, swayConfig, terminalCommand, VMS_TEXT } from './demo-desktop.js';
@@ -54,8 +55,11 @@ export async function runDemoWithVms(options: DemoOptions): Promise<void> {
       .join(', ');
     say(`${seconds()}  booted by ${how}: ${boots}`);
     say(`${seconds()}  VM "compositor": sway, unmodified, ${OUTPUT.width}x${OUTPUT.height}, and the glue`);
+    if (transport === 'gpu') {
+      for (const machine of machines) say(`${seconds()}  ${await driversOf(machine)}`);
+    }
     checkInterrupted();
-    const terminal = await stack.virtwl(APPLICATION_VM, ['run', '--', ...terminalCommand(VMS_TEXT)]);
+    const terminal = await stack.virtwl(APPLICATION_VM, ['run', '--', ...terminalCommand(VMS_TEXT[transport])]);
     say(`${seconds()}  VM "${APPLICATION_VM}": foot, unmodified, under "virtwl run"`);
     await untilWindow(stack, terminal, checkInterrupted);
     const frames = await stack.virtwl(APPLICATION_VM, [
@@ -78,6 +82,13 @@ export async function runDemoWithVms(options: DemoOptions): Promise<void> {
     await stack?.stop();
   }
   say(`all of it worked, and is taken down again: ${seconds()}`);
+}
+
+/** What a VM's kernel has loaded, for who wants to see that nothing of it is ours. */
+async function driversOf(machine: Machine): Promise<string> {
+  const { output } = await machine.run('uname -r; cut -d" " -f1 /proc/modules');
+  const [release, ...modules] = output.trim().split('\n');
+  return `VM "${machine.options.name}": Linux ${release}, lsmod: ${modules.join(' ')}`;
 }
 
 async function tree(stack: VmStack): Promise<TreeNode> {

@@ -1,8 +1,8 @@
 /**
  * The gpu transport with real VMs: a compositor and its clients in guests with a kernel of Debian's, no module of ours, and
- * a gpu device each. What is promised of the other transport is tested of this one: every pixel of frames, unmodified
- * applications, the clipboard, the end of a client VM, and a guest that does its worst with its own gpu device. A client
- * in the lab draws from before the kill to after the worst, and none of its frames may be wrong.
+ * a gpu device each. What is promised of the other transport is tested of this one: every pixel of frames, an unmodified
+ * application, the clipboard, and the end of a client VM. All of it is beside a guest that does its worst with a gpu
+ * device of its own.
  *
  * VIRTWL_WORST_SECONDS: how long the worst goes on, in the guest's seconds. VIRTWL_WORST_SEED: where it begins.
  */
@@ -14,19 +14,38 @@ import { drawing, fewFrames, goesOn, served, startStack, wasRight } from './stac
 import { applicationsAreEqual, clipboardCrosses, framesAreRight, screenOf, SWAY_CONFIG } from './two-vms.js';
 import { WorstVm, worstSeconds } from './worst-vm.js';
 
-/** Long enough for some ten thousand calls. */
+/** Long enough for some ten thousand calls, and to be there all the while. */
 const SECONDS = worstSeconds(120);
 const SEED = Number(process.env.VIRTWL_WORST_SEED ?? 1);
 /** How long anything may take beyond that, in milliseconds: guests boot and are emulated. */
-const PATIENCE_MS = 700_000;
+const PATIENCE_MS = 900_000;
 /** How long what was closed may be held, in milliseconds: it may still be delivering. */
 const CLOSING_MS = 60_000;
 
 t.setTimeout(SECONDS * 1000 + PATIENCE_MS);
 takeKernelOfHost();
 
-const CLIENTS = ['office', 'lab'];
-const stack = await startStack(t, CLIENTS, { transport: 'gpu', swayConfig: SWAY_CONFIG, budget: '256M' });
+const stack = await startStack(t, ['office', 'lab'], { transport: 'gpu', swayConfig: SWAY_CONFIG, budget: '256M' });
+const worst = await WorstVm.start(t, {
+  ...{ name: 'worst', transport: 'gpu', programs: ['worst_gpu'] },
+  hostArguments: ['--wayland', '--probe', '--allocator=64M', '--broker', join(stack.directory, 'broker')],
+});
+// Its kernel has an error for each refusal: told to a console that is emulated, they would be all that it does.
+const over = worst.machine.run(
+  `dmesg -n 1; /virtwl/worst_gpu --seconds ${SECONDS} --seed ${SEED}`,
+  SECONDS * 1000 + PATIENCE_MS,
+);
+over.catch(() => undefined);
+
+/** Asks until everything is 0, for as long as what is closed may take. What was seen last. */
+async function untilNothing(ask: () => Promise<Record<string, unknown>>): Promise<Record<string, unknown>> {
+  let seen = await ask();
+  for (const end = Date.now() + CLOSING_MS; Date.now() < end; seen = await ask()) {
+    if (Object.values(seen).every(count => count === 0)) break;
+    await pause(1000);
+  }
+  return seen;
+}
 
 t.test('no module of ours is in any VM', async t => {
   for (const [name, machine] of stack.machines) {
@@ -39,37 +58,24 @@ t.test('no module of ours is in any VM', async t => {
 
 framesAreRight(t, stack, 'virtio_gpu');
 
-t.test('applications in the client VM look as they do inside the compositor VM', t =>
-  applicationsAreEqual(t, stack, screenOf(stack)),
+t.test('an application in the client VM looks as it does inside the compositor VM', t =>
+  applicationsAreEqual(t, stack, screenOf(stack), ['foot']),
 );
 
 t.test('the clipboard, from one VM to the other and back', t => clipboardCrosses(t, stack));
 
 t.test('nothing is left of them', async t => {
-  const held = async (): Promise<unknown> => {
+  const seen = await untilNothing(async () => {
     const [compositor, office] = [await stack.status('compositor-host'), await stack.status('office-host')];
     const { used } = compositor.allocator as { used: number };
     const { contexts, resources, mappings } = office.gpu as Record<string, number>;
     return { used, contexts, resources, mappings };
-  };
-  const none = { used: 0, contexts: 0, resources: 0, mappings: 0 };
-  let seen = await held();
-  for (const end = Date.now() + CLOSING_MS; JSON.stringify(seen) !== JSON.stringify(none) && Date.now() < end;) {
-    await pause(500);
-    seen = await held();
-  }
-  t.same(seen, none, 'no memory on the allocator’s books, nothing in the client VM’s device');
+  });
+  t.same(seen, { used: 0, contexts: 0, resources: 0, mappings: 0 }, 'in the allocator and in the client VM’s device');
 });
 
-t.test('kill -9 of a client VM, and a guest that does its worst, beside a client of the lab', async t => {
+t.test('kill -9 of a client VM, beside a client of the lab', async t => {
   const bystander = await drawing(stack, 'lab');
-  const worst = await WorstVm.start(t, {
-    ...{ name: 'worst', transport: 'gpu', programs: ['worst_gpu'] },
-    hostArguments: ['--wayland', '--probe', '--allocator=64M', '--broker', join(stack.directory, 'broker')],
-  });
-  const over = worst.machine.run(`/virtwl/worst_gpu --seconds ${SECONDS} --seed ${SEED}`, SECONDS * 1000 + PATIENCE_MS);
-  over.catch(() => undefined);
-
   await drawing(stack, 'office');
   const office = stack.machine('office');
   process.kill(office.pid!, 'SIGKILL');
@@ -77,14 +83,15 @@ t.test('kill -9 of a client VM, and a guest that does its worst, beside a client
   await goesOn(t, stack, 'lab', bystander);
   await stack.boot('office');
   await served(t, await fewFrames(stack, 'office'), 'the VM is served when it is booted again');
+  await wasRight(t, bystander, 'the client of the lab has noticed nothing, nor of the guest that does its worst');
+});
 
+t.test('the guest that did its worst all the while', async t => {
   const { status, output } = await over;
   t.comment(output);
-  t.equal(status, 0, 'the worst came to its end');
+  t.equal(status, 0, 'it came to its end');
   for (const action of ['open', 'poll_event', 'send', 'ask_image', 'new_blob', 'map', 'touch', 'close', 'wild_command'])
     t.match(output, new RegExp(`^${action} [1-9]`, 'm'), `${action} worked now and then`);
-  await goesOn(t, stack, 'lab', bystander);
-  await wasRight(t, bystander, 'the client of the lab has noticed nothing');
   t.ok(worst.machine.running, 'QEMU lives');
   t.ok(worst.served, 'the device lives');
   t.match(
@@ -92,19 +99,14 @@ t.test('kill -9 of a client VM, and a guest that does its worst, beside a client
     { status: 0 },
     'the next program finds the device as it was',
   );
-  const left = async (): Promise<Record<string, unknown>> => {
+  const seen = await untilNothing(async () => {
     const { gpu, allocator } = await worst.status();
     const { contexts, resources, mappings, connections, pipes, allocBytes } = gpu!;
     return { contexts, resources, mappings, connections, pipes, allocBytes, used: allocator!.used };
-  };
-  let seen = await left();
-  for (const end = Date.now() + CLOSING_MS; Object.values(seen).some(count => count !== 0) && Date.now() < end;) {
-    await pause(1000);
-    seen = await left();
-  }
+  });
   t.ok(
     Object.values(seen).every(count => count === 0),
-    'it holds nothing for that guest any more',
+    'the device holds nothing for that guest any more',
     { seen },
   );
 });

@@ -129,6 +129,18 @@ static inline int submit(int fd, const void* bytes, uint32_t length, int ring) {
   return ioctl(fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &arg);
 }
 
+/* The same of a query, whose answer is in the ring when the ring was waited for. */
+static inline int submit_query(const struct context* context, const void* bytes, uint32_t length) {
+  uint32_t handle = context->handle;
+  struct drm_virtgpu_execbuffer arg = {.flags = VIRTGPU_EXECBUF_RING_IDX,
+                                       .size = length,
+                                       .command = (uintptr_t)bytes,
+                                       .bo_handles = (uintptr_t)&handle,
+                                       .num_bo_handles = 1};
+
+  return ioctl(context->fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &arg);
+}
+
 static inline uint32_t head(uint8_t command, uint32_t length) { return command | length << 16; }
 
 static inline int ask_poll(const struct context* context) {
@@ -168,15 +180,10 @@ static inline int init_channel(const struct context* context, uint32_t type, con
 
 /* Asks for memory, and waits until the answer is in the ring: for the fence of what names the ring. */
 static inline int ask_memory(const struct context* context, uint32_t bytes) {
-  uint32_t words[6] = {head(IMAGE, 24), 0, bytes, 1, R8, 0}, handle = context->handle;
-  struct drm_virtgpu_execbuffer arg = {.flags = VIRTGPU_EXECBUF_RING_IDX,
-                                       .size = sizeof(words),
-                                       .command = (uintptr_t)words,
-                                       .bo_handles = (uintptr_t)&handle,
-                                       .num_bo_handles = 1};
+  uint32_t words[6] = {head(IMAGE, 24), 0, bytes, 1, R8, 0};
   struct drm_virtgpu_3d_wait wait = {.handle = context->handle};
 
-  if (ioctl(context->fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &arg)) return -1;
+  if (submit_query(context, words, sizeof(words))) return -1;
   return ioctl(context->fd, DRM_IOCTL_VIRTGPU_WAIT, &wait);
 }
 

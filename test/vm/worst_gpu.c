@@ -295,7 +295,7 @@ static int ask_image(void) {
 
   if (context->fd < 3 || !context->ring) return 0;
   context->ring[RING_BLOB] = 0;
-  if (submit(context->fd, words, sizeof(words), 0)) return 0;
+  if (submit_query(context, words, sizeof(words))) return 0;
   ioctl(context->fd, DRM_IOCTL_VIRTGPU_WAIT, &wait);
   return context->ring[RING_BLOB] != 0;
 }
@@ -316,8 +316,10 @@ static int new_blob(void) {
   uint64_t id;
 
   if (context->fd < 3 || !context->ring) return 0;
+  /* Mostly memory that there is: what is refused here looks made to the guest. */
+  if (!one_in(4) && ask_memory(context, PAGE * (1 + below(16)))) return 0;
   id = one_in(6) ? below(50) : one_in(20) ? draw() : context->ring[RING_BLOB];
-  made.size = one_in(3) ? context->ring[RING_SIZE] : one_in(20) ? draw() : (uint64_t)PAGE * below(40);
+  made.size = !one_in(4) ? context->ring[RING_SIZE] : one_in(20) ? draw() : (uint64_t)PAGE * below(40);
   if (one_in(10)) flags = below(8);
   if (one_in(12)) {
     /* The guest's own memory is the guest's own affair, and there is little of it. */
@@ -466,15 +468,11 @@ static int export_one(void) {
 static int storm(void) {
   struct context made;
   unsigned int count = 20 + below(one_in(3) ? 600 : 80), i, mapped = 0;
-  uint32_t words[6] = {head(IMAGE, 24), 0, PAGE, 1, R8, 0};
-  struct drm_virtgpu_3d_wait wait = {0};
 
-  if (open_node(&made) || init_channel(&made, CHANNEL_NONE, NULL, 20) || submit(made.fd, words, sizeof(words), 0)) {
+  if (open_node(&made) || init_channel(&made, CHANNEL_NONE, NULL, 20) || ask_memory(&made, PAGE)) {
     close_context(&made);
     return 0;
   }
-  wait.handle = made.handle;
-  ioctl(made.fd, DRM_IOCTL_VIRTGPU_WAIT, &wait);
   for (i = 0; i < count && now() < end; i++) {
     uint32_t handle, resource;
     struct drm_virtgpu_map arg = {0};
