@@ -29,6 +29,9 @@ export const createWindow = (id: number, parent: number, inputOnly: boolean, eve
   request(1, 0, u32(id), u32(parent), ...[-1, -1, 1, 1, 0, inputOnly ? 2 : 1].map(u16), u32(0), u32(0x800), u32(eventMask));
 export const changeWindowEvents = (window: number, eventMask: number): Uint8Array =>
   request(2, 0, u32(window), u32(0x800), u32(eventMask));
+/** The pointer's picture where no window of a client says another. */
+export const changeWindowCursor = (window: number, cursor: number): Uint8Array =>
+  request(2, 0, u32(window), u32(0x4000), u32(cursor));
 export const destroyWindow = (window: number): Uint8Array => request(4, 0, u32(window));
 export const mapWindow = (window: number): Uint8Array => request(8, 0, u32(window));
 export const unmapWindow = (window: number): Uint8Array => request(10, 0, u32(window));
@@ -108,6 +111,13 @@ export const sendEvent = (window: number, event: Uint8Array, mask = 0): Uint8Arr
 
 export const setInputFocus = (window: number, time = CURRENT_TIME): Uint8Array =>
   request(42, POINTER_ROOT, u32(window), u32(time));
+export function openFont(id: number, name: string): Uint8Array {
+  const bytes = Buffer.from(name, 'latin1');
+  return request(45, 0, u32(id), u16(bytes.length), u16(0), bytes);
+}
+/** A cursor of the font `cursor`, black on white; behind each glyph there is its mask. */
+export const createGlyphCursor = (id: number, font: number, glyph: number): Uint8Array =>
+  request(94, 0, u32(id), u32(font), u32(font), u16(glyph), u16(glyph + 1), ...[0, 0, 0, -1, -1, -1].map(u16));
 /** Answered, by 32 bytes without meaning to us: a question of which the answer says that all before it was read. */
 export const getInputFocus = (): Uint8Array => request(43, 0);
 /** Answered: `extension` of `replies.ts`. */

@@ -4,7 +4,15 @@
  */
 import type { Atoms } from './atoms.js';
 import type { Setup, XConnection } from './connection.js';
-import { changeProperty, changeWords, createWindow, setSelectionOwner } from './requests.js';
+import {
+  changeProperty,
+  changeWindowCursor,
+  changeWords,
+  createGlyphCursor,
+  createWindow,
+  openFont,
+  setSelectionOwner,
+} from './requests.js';
 
 /** What is told to be understood. */
 const SUPPORTED = [
@@ -13,6 +21,9 @@ const SUPPORTED = [
   ...['_NET_WM_STATE_MAXIMIZED_HORZ', '_NET_WM_STATE_MAXIMIZED_VERT', '_NET_WM_STATE_HIDDEN', '_NET_WM_STATE_FOCUSED'],
   ...['_NET_WM_STATE_MODAL', '_NET_WM_STATE_DEMANDS_ATTENTION', '_NET_FRAME_EXTENTS', '_NET_WM_WINDOW_TYPE'],
 ] as const;
+
+/** `XC_left_ptr` of the font of cursors. Without it, the pointer would be a cross. */
+const LEFT_ARROW = 68;
 
 export class XScreen {
   /** A window of ours that is never shown. */
@@ -43,6 +54,10 @@ export class XScreen {
     x.send(changeWords(root, atoms._NET_WORKAREA, atoms.CARDINAL, [0, 0, width, height]));
     this.active(0);
     this.clients([]);
+    const [font, arrow] = [x.newId(), x.newId()];
+    x.send(openFont(font, 'cursor'));
+    x.send(createGlyphCursor(arrow, font, LEFT_ARROW));
+    x.send(changeWindowCursor(root, arrow));
     x.send(setSelectionOwner(own, atoms.WM_S0));
   }
 

@@ -32,11 +32,13 @@ export interface ToplevelStates {
   readonly maximized: boolean;
   readonly fullscreen: boolean;
   readonly activated: boolean;
+  /** Others are at all its sides, or the end of the screen: X programs know that only as maximized. */
+  readonly tiled: boolean;
   /** Its size is the compositor's to choose. */
   readonly fixed: boolean;
 }
 
-export const NO_STATES: ToplevelStates = { maximized: false, fullscreen: false, activated: false, fixed: false };
+export const NO_STATES: ToplevelStates = { maximized: false, fullscreen: false, activated: false, tiled: false, fixed: false };
 
 export class Toplevel implements SurfaceRole, Configured {
   readonly xdgSurface: RelayObject<'xdg_surface'>;
@@ -123,9 +125,11 @@ export class Toplevel implements SurfaceRole, Configured {
     this.#size = width > 0 && height > 0 ? { width: width * this.scale, height: height * this.scale } : undefined;
     const has = (state: number): boolean => states.includes(state);
     const [maximized, fullscreen] = [has(XdgToplevelState.maximized), has(XdgToplevelState.fullscreen)];
-    const tiled = has(XdgToplevelState.tiled_left) || has(XdgToplevelState.tiled_top);
+    const { tiled_left, tiled_right, tiled_top, tiled_bottom } = XdgToplevelState;
+    const sides = [tiled_left, tiled_right, tiled_top, tiled_bottom];
+    const tiled = sides.every(has);
     const activated = has(XdgToplevelState.activated);
-    this.#states = { maximized, fullscreen, activated, fixed: maximized || fullscreen || tiled };
+    this.#states = { maximized, fullscreen, activated, tiled, fixed: maximized || fullscreen || sides.some(has) };
   }
 
   configure(serial: number): void {

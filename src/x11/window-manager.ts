@@ -356,9 +356,9 @@ export class WindowManager {
 
   #tellStates(window: XWindow): void {
     const { x, atoms } = this.#options;
-    const { maximized, fullscreen, activated } = window.states;
+    const { maximized, fullscreen, activated, tiled } = window.states;
     const states = [
-      ...(maximized ? [atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT] : []),
+      ...(maximized || tiled ? [atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT] : []),
       ...(fullscreen ? [atoms._NET_WM_STATE_FULLSCREEN] : []),
       ...(activated ? [atoms._NET_WM_STATE_FOCUSED] : []),
       ...(window.minimized ? [atoms._NET_WM_STATE_HIDDEN] : []),
