@@ -37,8 +37,9 @@ export class Popup implements SurfaceRole, Configured {
     const { relay, wmBase } = shell;
     this.#xdgSurface = relay.inject('xdg_surface', wmBase.version, this);
     relay.request(wmBase, 'get_xdg_surface', { id: this.#xdgSurface, surface: surface.object });
-    this.#popup = relay.inject('xdg_popup', wmBase.version, this);
+    // In this order: a compositor takes new ids only as they come.
     const positioner = this.#positioner(place.self, place.parent);
+    this.#popup = relay.inject('xdg_popup', wmBase.version, this);
     relay.request(this.#xdgSurface, 'get_popup', { id: this.#popup, parent: parent.xdgSurface, positioner });
     relay.request(positioner, 'destroy', {});
     surface.role = this;
