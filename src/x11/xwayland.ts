@@ -236,7 +236,8 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     x.on('event', event => windows.event(event));
     x.send(composite.redirectSubwindows(extensions.composite.opcode, setup.root));
     x.send(xfixes.leaveWithOthers(extensions.xfixes.opcode));
-    windows.screen.resources(`Xft.dpi:\t${96 * scale}\nXcursor.size:\t${24 * scale}\n`);
+    // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
+    if (scale > 1) windows.screen.resources(`Xft.dpi:\t${96 * scale}\nXcursor.size:\t${24 * scale}\n`);
     this.#windows = windows;
     windows.begin();
     clearTimeout(this.#timer);
