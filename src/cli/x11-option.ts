@@ -23,5 +23,14 @@ export const X11_SCALE_HELP =
  * that none of them can end the Wayland programs.
  */
 export function withX11(application: readonly string[], scale: number): readonly string[] {
-  return [process.execPath, ...process.execArgv, process.argv[1]!, 'x11', '--scale', String(scale), '--', ...application];
+  return [
+    process.execPath,
+    ...process.execArgv,
+    process.argv[1]!,
+    'x11',
+    '--scale',
+    String(scale),
+    '--',
+    ...application,
+  ];
 }

@@ -106,7 +106,10 @@ export class Popup implements SurfaceRole, Configured {
     const anchor = { x: within(x, parent.width), y: within(y, parent.height), width: 1, height: 1 };
     const positioner = relay.inject('xdg_positioner', wmBase.version);
     relay.request(wmBase, 'create_positioner', { id: positioner });
-    relay.request(positioner, 'set_size', { width: Math.max(down(self.width), 1), height: Math.max(down(self.height), 1) });
+    relay.request(positioner, 'set_size', {
+      width: Math.max(down(self.width), 1),
+      height: Math.max(down(self.height), 1),
+    });
     relay.request(positioner, 'set_anchor_rect', anchor);
     relay.request(positioner, 'set_anchor', { anchor: XdgPositionerAnchor.top_left });
     relay.request(positioner, 'set_gravity', { gravity: XdgPositionerGravity.bottom_right });

@@ -23,10 +23,19 @@ export const EventMask = {
 /** What ConfigureWindow changes, by the bits of its mask, and in the order of its values. */
 const CONFIGURE = ['x', 'y', 'width', 'height', 'border', 'sibling', 'stackMode'] as const;
 /** In pixels. `stackMode`: 0 above, 1 below. */
-export type Configuration = { readonly [Name in (typeof CONFIGURE)[number]]?: number };
+export type Configuration = Readonly<Partial<Record<(typeof CONFIGURE)[number], number>>>;
 
 export const createWindow = (id: number, parent: number, inputOnly: boolean, eventMask = 0): Uint8Array =>
-  request(1, 0, u32(id), u32(parent), ...[-1, -1, 1, 1, 0, inputOnly ? 2 : 1].map(u16), u32(0), u32(0x800), u32(eventMask));
+  request(
+    1,
+    0,
+    u32(id),
+    u32(parent),
+    ...[-1, -1, 1, 1, 0, inputOnly ? 2 : 1].map(u16),
+    u32(0),
+    u32(0x800),
+    u32(eventMask),
+  );
 export const changeWindowEvents = (window: number, eventMask: number): Uint8Array =>
   request(2, 0, u32(window), u32(0x800), u32(eventMask));
 /** The pointer's picture where no window of a client says another. */

@@ -46,7 +46,14 @@ export class XScreen {
       x.send(changeWords(window, atoms._NET_SUPPORTING_WM_CHECK, atoms.WINDOW, [own]));
     }
     x.send(changeProperty(own, atoms._NET_WM_NAME, atoms.UTF8_STRING, 8, Buffer.from('virtwl')));
-    x.send(changeWords(root, atoms._NET_SUPPORTED, atoms.ATOM, SUPPORTED.map(name => atoms[name])));
+    x.send(
+      changeWords(
+        root,
+        atoms._NET_SUPPORTED,
+        atoms.ATOM,
+        SUPPORTED.map(name => atoms[name]),
+      ),
+    );
     x.send(changeWords(root, atoms._NET_NUMBER_OF_DESKTOPS, atoms.CARDINAL, [1]));
     x.send(changeWords(root, atoms._NET_CURRENT_DESKTOP, atoms.CARDINAL, [0]));
     x.send(changeWords(root, atoms._NET_DESKTOP_VIEWPORT, atoms.CARDINAL, [0, 0]));

@@ -38,7 +38,13 @@ export interface ToplevelStates {
   readonly fixed: boolean;
 }
 
-export const NO_STATES: ToplevelStates = { maximized: false, fullscreen: false, activated: false, tiled: false, fixed: false };
+export const NO_STATES: ToplevelStates = {
+  maximized: false,
+  fullscreen: false,
+  activated: false,
+  tiled: false,
+  fixed: false,
+};
 
 export class Toplevel implements SurfaceRole, Configured {
   readonly xdgSurface: RelayObject<'xdg_surface'>;

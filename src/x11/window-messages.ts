@@ -17,11 +17,9 @@ const EDGES = ['top_left', 'top', 'top_right', 'right', 'bottom_right', 'bottom'
 const MOVE = 8;
 
 /** What is done with a state. */
-const enum Change {
-  Remove,
-  Add,
-  Toggle,
-}
+const REMOVE = 0;
+const ADD = 1;
+const TOGGLE = 2;
 
 export interface WindowMessagesOptions {
   readonly x: XConnection;
@@ -85,13 +83,14 @@ export class WindowMessages {
   wished(window: XWindow, states: readonly number[], change: number): void {
     const { atoms } = this.#options;
     const { toplevel, states: now } = window;
-    const wants = (is: boolean): boolean => (change === Change.Toggle ? !is : change === Change.Add);
+    const wants = (is: boolean): boolean => (change === TOGGLE ? !is : change === ADD);
     if (states.includes(atoms._NET_WM_STATE_FULLSCREEN)) toplevel!.setFullscreen(wants(now.fullscreen));
     if ([atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT].some(one => states.includes(one))) {
       toplevel!.setMaximized(wants(now.maximized));
     }
     if (states.includes(atoms._NET_WM_STATE_HIDDEN) && wants(window.minimized)) this.#minimize(window);
-    if (states.includes(atoms._NET_WM_STATE_DEMANDS_ATTENTION) && change !== Change.Remove) this.demandAttention(window);
+    if (states.includes(atoms._NET_WM_STATE_DEMANDS_ATTENTION) && change !== REMOVE)
+      this.demandAttention(window);
   }
 
   /**

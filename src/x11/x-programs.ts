@@ -78,7 +78,11 @@ export class XPrograms extends EventEmitter<XProgramsEvents> {
     let ready = false;
     let server: Xwayland;
     try {
-      server = new Xwayland({ ...this.#options, display: this.display, trace: trace?.connection('x11', this.#started) });
+      server = new Xwayland({
+        ...this.#options,
+        display: this.display,
+        trace: trace?.connection('x11', this.#started),
+      });
     } catch (error) {
       log.error(`X11 programs cannot be shown: ${(error as Error).message}`);
       this.#refuse();

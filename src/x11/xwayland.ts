@@ -101,7 +101,9 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       toClient: { keymap: (_call, fd) => fd },
       trace: options.trace,
     });
-    this.#relay.on('close', reason => this.#end(reason ?? new Error('the compositor, or Xwayland, closed the connection')));
+    this.#relay.on('close', reason =>
+      this.#end(reason ?? new Error('the compositor, or Xwayland, closed the connection')),
+    );
     this.#x = new XConnection(new UnixSocket(wm), options.display.cookie);
     this.#x.on('close', reason => this.#end(reason));
     this.#x.on('failed', ({ code, major, minor, value }) => {
@@ -147,7 +149,10 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
 
   #says(text: string): void {
     for (const line of text.split('\n')) {
-      const word = line.replace(/[^ -~]/g, '?').trim().slice(0, 300);
+      const word = line
+        .replace(/[^ -~]/g, '?')
+        .trim()
+        .slice(0, 300);
       if (word === '') continue;
       this.#said = word;
       this.#options.log.debug(`Xwayland: ${word}`);
@@ -252,7 +257,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     this.#x.close();
     this.#relay.close(undefined);
     const child = this.#process as ChildProcess | undefined;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+    if (child?.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM');
       const kill = setTimeout(() => child.kill('SIGKILL'), LEAVE_MS);
       child.once('exit', () => clearTimeout(kill));

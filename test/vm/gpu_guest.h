@@ -1,7 +1,7 @@
 /*
  * The gpu device as a C program of a guest sees it: the ioctls of the kernel's virtio_gpu, as far as they are used here
- * and by the kernel's names (Debian has that header in libdrm alone), cross-domain's commands, and openings of the device
- * with a ring.
+ * and by the kernel's names (Debian has that header in libdrm alone), cross-domain's commands, and openings of the
+ * device with a ring.
  */
 #ifndef VIRTWL_TEST_GPU_GUEST_H_
 #define VIRTWL_TEST_GPU_GUEST_H_
@@ -103,8 +103,7 @@ struct context {
 
 static inline int blob(int fd, uint32_t memory, uint32_t flags, uint64_t size, uint64_t id, uint32_t* handle,
                        uint32_t* resource) {
-  struct drm_virtgpu_resource_create_blob arg = {
-      .blob_mem = memory, .blob_flags = flags, .size = size, .blob_id = id};
+  struct drm_virtgpu_resource_create_blob arg = {.blob_mem = memory, .blob_flags = flags, .size = size, .blob_id = id};
   int failed = ioctl(fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB, &arg);
 
   *handle = arg.bo_handle;

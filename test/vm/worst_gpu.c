@@ -1,8 +1,9 @@
 /*
- * A program that does its worst with a gpu device, by the ioctls of the kernel's own virtio_gpu: several processes of two
- * threads each, that open contexts, submit commands, make, map, export and close resources at random, with arguments that are
- * right, nearly right, or nonsense; and a parent that kills them in whatever they wait for and starts others in their
- * place. What a program submits reaches the device as it is, so its commands are as wild as those of a driver.
+ * A program that does its worst with a gpu device, by the ioctls of the kernel's own virtio_gpu: several processes of
+ * two threads each, that open contexts, submit commands, make, map, export and close resources at random, with
+ * arguments that are right, nearly right, or nonsense; and a parent that kills them in whatever they wait for and
+ * starts others in their place. What a program submits reaches the device as it is, so its commands are as wild as
+ * those of a driver.
  *
  *   worst_gpu [--seconds N] [--seed N] [--processes N]
  *   worst_gpu check
@@ -71,8 +72,8 @@ enum action {
   ACTIONS
 };
 static const char* const action_names[ACTIONS] = {
-    "open",  "open_wild", "poll_event",     "send",          "write",        "ask_image",  "new_blob", "map",  "unmap",
-    "touch", "close",     "close_context", "wild_command", "wild_ioctl", "export",   "storm", "fork"};
+    "open",  "open_wild", "poll_event",    "send",         "write",      "ask_image", "new_blob", "map", "unmap",
+    "touch", "close",     "close_context", "wild_command", "wild_ioctl", "export",    "storm",    "fork"};
 /* How often each comes, of the sum. */
 static const unsigned int weights[ACTIONS] = {8, 3, 10, 24, 8, 14, 16, 14, 8, 12, 12, 4, 12, 10, 4, 1, 2};
 
@@ -81,7 +82,16 @@ static struct {
   unsigned long tried[ACTIONS], worked[ACTIONS], killed, ended;
 }* counts;
 
-static const char* const names[] = {"wayland", "probe", "allocator", "compositor", "echo", "none", "", ".", "..", "a/b",
+static const char* const names[] = {"wayland",
+                                    "probe",
+                                    "allocator",
+                                    "compositor",
+                                    "echo",
+                                    "none",
+                                    "",
+                                    ".",
+                                    "..",
+                                    "a/b",
                                     "a name that has thirty-one byte"};
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
@@ -195,7 +205,8 @@ static int open_wild(void) {
   return 1;
 }
 
-/* Takes what has come, and asks for more. What the ring says is the device's word: it is looked at, and never trusted. */
+/* Takes what has come, and asks for more. What the ring says is the device's word: it is looked at, and never trusted.
+ */
 static int poll_event(void) {
   struct context* context = some_context();
   uint8_t event[64];
@@ -277,8 +288,9 @@ static uint32_t a_width(void) {
 /* Asks for memory of the guest's own; the answer is in the ring when it is looked for. */
 static int ask_image(void) {
   struct context* context = some_context();
-  uint32_t words[6] = {head(IMAGE, 24), 0, a_width(), one_in(6) ? a_number() : 1, one_in(10) ? a_number() : R8,
-                       one_in(3) ? a_number() : 0};
+  uint32_t words[6] = {
+      head(IMAGE, 24),           0, a_width(), one_in(6) ? a_number() : 1, one_in(10) ? a_number() : R8,
+      one_in(3) ? a_number() : 0};
   struct drm_virtgpu_3d_wait wait = {.handle = context->handle, .flags = one_in(2) ? VIRTGPU_WAIT_NOWAIT : 0};
 
   if (context->fd < 3 || !context->ring) return 0;
@@ -467,7 +479,8 @@ static int storm(void) {
     uint32_t handle, resource;
     struct drm_virtgpu_map arg = {0};
 
-    if (blob(made.fd, VIRTGPU_BLOB_MEM_HOST3D, VIRTGPU_BLOB_FLAG_USE_MAPPABLE, PAGE, made.ring[RING_BLOB], &handle, &resource))
+    if (blob(made.fd, VIRTGPU_BLOB_MEM_HOST3D, VIRTGPU_BLOB_FLAG_USE_MAPPABLE, PAGE, made.ring[RING_BLOB], &handle,
+             &resource))
       break;
     arg.handle = handle;
     mapped += !ioctl(made.fd, DRM_IOCTL_VIRTGPU_MAP, &arg);
@@ -500,9 +513,9 @@ static int fork_one(void) {
   return 1;
 }
 
-static int (*const acts[ACTIONS])(void) = {open_one,   open_wild, poll_event, send_one,  write_one,      ask_image,
-                                           new_blob,   map_one,   unmap_one,  touch_one, close_resource, close_one_context,
-                                           wild_command, wild_ioctl, export_one, storm,   fork_one};
+static int (*const acts[ACTIONS])(void) = {
+    open_one,  open_wild,      poll_event,        send_one,     write_one,  ask_image,  new_blob, map_one, unmap_one,
+    touch_one, close_resource, close_one_context, wild_command, wild_ioctl, export_one, storm,    fork_one};
 
 static void* work(void* argument) {
   unsigned int sum = 0, i;
@@ -522,7 +535,8 @@ static void* work(void* argument) {
 /* A signal that ends a wait, and nothing else. */
 static void on_signal(int number) { (void)number; }
 
-/* What the other thread has unmapped, or a ring that has gone with its opening: the process goes, as one that is killed. */
+/* What the other thread has unmapped, or a ring that has gone with its opening: the process goes, as one that is
+ * killed. */
 static void on_fault(int number) {
   (void)number;
   _exit(0);

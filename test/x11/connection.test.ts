@@ -86,7 +86,11 @@ t.test('a server that refuses, one that leaves', async t => {
   left.server.send(setup());
   await eventually('the setup', () => left.told.length > 0);
   let told: unknown = 'not yet';
-  left.x.ask(internAtom('A'), () => {}, error => (told = error));
+  left.x.ask(
+    internAtom('A'),
+    () => {},
+    error => (told = error),
+  );
   left.server.close();
   await eventually('the end', () => left.told.length > 1);
   t.equal(told, undefined, 'who asked is told');

@@ -57,7 +57,10 @@ class Desk {
 
   static async open(t: Test): Promise<Desk> {
     const sway = await startSway(t);
-    const child = spawn(process.execPath, [VIRTWL, 'x11'], { env: sway.environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [VIRTWL, 'x11'], {
+      env: sway.environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     let said = '';
     child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
@@ -88,7 +91,7 @@ class Desk {
 }
 
 async function until(what: string, wanted: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + PATIENCE_MS; !(await wanted()); ) {
+  for (const end = Date.now() + PATIENCE_MS; !(await wanted());) {
     if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
     await new Promise(resolve => setTimeout(resolve, 30));
   }
@@ -96,7 +99,13 @@ async function until(what: string, wanted: () => boolean | Promise<boolean>): Pr
 
 /** The server has dealt with all that was sent. */
 function settled(x: XConnection): Promise<void> {
-  return new Promise((resolve, reject) => x.ask(getInputFocus(), () => resolve(), () => reject(new Error('it is gone'))));
+  return new Promise((resolve, reject) =>
+    x.ask(
+      getInputFocus(),
+      () => resolve(),
+      () => reject(new Error('it is gone')),
+    ),
+  );
 }
 
 t.test('an X server runs while there are X clients', { timeout: 120_000 }, async t => {
@@ -118,34 +127,54 @@ t.test('an X server runs while there are X clients', { timeout: 120_000 }, async
   t.notOk(existsSync(`/tmp/.X${number}-lock`) || existsSync(`/tmp/.X11-unix/X${number}`), 'nothing is left');
 });
 
-t.test('a window is closed, resized, made full screen and back by what its client and the compositor ask for', async t => {
-  t.setTimeout(120_000);
-  const desk = await Desk.open(t);
-  const { x, setup } = await connectTo(desk.display, desk.authority);
-  t.teardown(() => x.close());
-  const names = ['WM_NAME', 'STRING', 'WM_PROTOCOLS', 'WM_DELETE_WINDOW', '_NET_WM_STATE', '_NET_WM_STATE_FULLSCREEN'] as const;
-  const atoms = await new Promise<Readonly<Record<(typeof names)[number], number>>>(known => internAtoms(x, names, known));
-  const window = makeWindow(x, setup.root);
-  x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('one')));
-  x.send(changeProperty(window, atoms.WM_PROTOCOLS, 4, 32, new Uint8Array(new Uint32Array([atoms.WM_DELETE_WINDOW]).buffer)));
-  x.send(mapWindow(window));
-  await until('the window', async () => (await desk.windows()).some(({ title }) => title === 'one'));
-  x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('two')));
-  await until('the other title', async () => (await desk.windows()).some(({ title }) => title === 'two'));
-  const toRoot = EventMask.substructureNotify | EventMask.substructureRedirect;
-  for (const add of [1, 0]) {
-    const message = clientMessage(window, atoms._NET_WM_STATE, [add, atoms._NET_WM_STATE_FULLSCREEN, 0]);
-    x.send(sendEvent(setup.root, message, toRoot));
-    await until(`full screen ${add}`, async () => (await desk.windows())[0]?.fullscreen === (add === 1));
-  }
-  const asked = new Promise<number>(resolve => {
-    x.on('event', event => {
-      if (event.is === 'ClientMessage' && event.type === atoms.WM_PROTOCOLS) resolve(event.data[0]!);
+t.test(
+  'a window is closed, resized, made full screen and back by what its client and the compositor ask for',
+  async t => {
+    t.setTimeout(120_000);
+    const desk = await Desk.open(t);
+    const { x, setup } = await connectTo(desk.display, desk.authority);
+    t.teardown(() => x.close());
+    const names = [
+      'WM_NAME',
+      'STRING',
+      'WM_PROTOCOLS',
+      'WM_DELETE_WINDOW',
+      '_NET_WM_STATE',
+      '_NET_WM_STATE_FULLSCREEN',
+    ] as const;
+    const atoms = await new Promise<Readonly<Record<(typeof names)[number], number>>>(known =>
+      internAtoms(x, names, known),
+    );
+    const window = makeWindow(x, setup.root);
+    x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('one')));
+    x.send(
+      changeProperty(
+        window,
+        atoms.WM_PROTOCOLS,
+        4,
+        32,
+        new Uint8Array(new Uint32Array([atoms.WM_DELETE_WINDOW]).buffer),
+      ),
+    );
+    x.send(mapWindow(window));
+    await until('the window', async () => (await desk.windows()).some(({ title }) => title === 'one'));
+    x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('two')));
+    await until('the other title', async () => (await desk.windows()).some(({ title }) => title === 'two'));
+    const toRoot = EventMask.substructureNotify | EventMask.substructureRedirect;
+    for (const add of [1, 0]) {
+      const message = clientMessage(window, atoms._NET_WM_STATE, [add, atoms._NET_WM_STATE_FULLSCREEN, 0]);
+      x.send(sendEvent(setup.root, message, toRoot));
+      await until(`full screen ${add}`, async () => (await desk.windows())[0]?.fullscreen === (add === 1));
+    }
+    const asked = new Promise<number>(resolve => {
+      x.on('event', event => {
+        if (event.is === 'ClientMessage' && event.type === atoms.WM_PROTOCOLS) resolve(event.data[0]!);
+      });
     });
-  });
-  await desk.sway.message('[title="two"] kill');
-  t.equal(await asked, atoms.WM_DELETE_WINDOW);
-});
+    await desk.sway.message('[title="two"] kill');
+    t.equal(await asked, atoms.WM_DELETE_WINDOW);
+  },
+);
 
 t.test('X clients that do not behave cost other X clients nothing', { timeout: 300_000 }, async t => {
   const desk = await Desk.open(t);

@@ -9,4 +9,13 @@ import { qt } from './qt.js';
 import { terminals } from './terminals.js';
 import { x11 } from './x11.js';
 
-export const programs: readonly Program[] = [...terminals, ...gtk, ...qt, ...games, ...media, ...browsers, ...captures, ...x11];
+export const programs: readonly Program[] = [
+  ...terminals,
+  ...gtk,
+  ...qt,
+  ...games,
+  ...media,
+  ...browsers,
+  ...captures,
+  ...x11,
+];

@@ -11,10 +11,7 @@ export const x11: readonly Program[] = [
     command: directory => [
       ...['xterm', '-fa', 'DejaVu Sans Mono', '-fs', '10', '-e', 'sh', '-c', `cat > '${directory}/typed'`],
     ],
-    steps: [
-      starts(),
-      typesToFile('the quick brown fox\nJUMPS (over) the "lazy" dog!\n'),
-    ],
+    steps: [starts(), typesToFile('the quick brown fox\nJUMPS (over) the "lazy" dog!\n')],
     inTestCommand: true,
   },
   {
