@@ -123,7 +123,7 @@ function textIn({ format, value, left }: Property, utf8: boolean): string | unde
   const bytes = Buffer.from(value);
   let text = bytes.toString(utf8 ? 'utf8' : 'latin1');
   if (left > 0 && utf8) text = text.replace(/\ufffd$/, '');
-   
+
   text = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
   return text === '' ? undefined : text;
 }

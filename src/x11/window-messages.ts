@@ -89,8 +89,7 @@ export class WindowMessages {
       toplevel!.setMaximized(wants(now.maximized));
     }
     if (states.includes(atoms._NET_WM_STATE_HIDDEN) && wants(window.minimized)) this.#minimize(window);
-    if (states.includes(atoms._NET_WM_STATE_DEMANDS_ATTENTION) && change !== REMOVE)
-      this.demandAttention(window);
+    if (states.includes(atoms._NET_WM_STATE_DEMANDS_ATTENTION) && change !== REMOVE) this.demandAttention(window);
   }
 
   /**
