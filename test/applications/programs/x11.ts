@@ -12,7 +12,6 @@ export const x11: readonly Program[] = [
       ...['xterm', '-fa', 'DejaVu Sans Mono', '-fs', '10', '-e', 'sh', '-c', `cat > '${directory}/typed'`],
     ],
     steps: [starts(), typesToFile('the quick brown fox\nJUMPS (over) the "lazy" dog!\n')],
-    inTestCommand: true,
   },
   {
     name: 'xeyes',
@@ -21,7 +20,6 @@ export const x11: readonly Program[] = [
     x11: true,
     command: () => ['xeyes', '+shape'],
     steps: [starts()],
-    inTestCommand: true,
   },
   {
     name: 'xclock',
@@ -39,6 +37,7 @@ export const x11: readonly Program[] = [
     x11: true,
     command: () => ['xcalc'],
     steps: [starts(), types('6*7=', 'calculated')],
+    inTestCommand: true,
   },
   {
     name: 'xedit',
@@ -66,7 +65,6 @@ export const x11: readonly Program[] = [
         await desk.seat.release();
       }),
     ],
-    inTestCommand: true,
   },
   {
     name: 'gtk3-demo textview, X11',
@@ -81,7 +79,6 @@ export const x11: readonly Program[] = [
       presses('Shift+F10', 'context menu opened'),
       presses('Escape', 'and closed'),
     ],
-    inTestCommand: true,
   },
   {
     name: 'gtk3-demo menus, X11',
