@@ -45,6 +45,8 @@ export interface SwayOptions {
   readonly height?: number;
   /** Lines of configuration after the ones this file writes: one output, no borders. The background is sway's own grey. */
   readonly config?: string;
+  /** Whether X11 programs find an Xwayland of its own, by the display in its file `x11`. Default: there is none. */
+  readonly xwayland?: boolean;
   /** Environment beside what a headless compositor needs. */
   readonly env?: NodeJS.ProcessEnv;
   /** More of sway's own arguments, `-Dtxn-timeout=20` say. */
@@ -65,7 +67,9 @@ export async function startSway(t: Teardown, options: SwayOptions = {}): Promise
   writeFileSync(
     config,
     [
-      'xwayland disable',
+      ...(options.xwayland === true
+        ? ['xwayland enable', 'exec echo "$DISPLAY" > "$XDG_RUNTIME_DIR/x11"']
+        : ['xwayland disable']),
       `output HEADLESS-1 mode ${width}x${height}@60Hz position 0 0 scale 1`,
       'default_border none',
       'default_floating_border none',

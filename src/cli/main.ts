@@ -20,6 +20,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   broker: () => import('./broker.js'),
   allocator: () => import('./allocator.js'),
   run: () => import('./run.js'),
+  x11: () => import('./x11.js'),
   compositor: () => import('./compositor.js'),
   status: () => import('./status.js'),
   frames: () => import('./frames.js'),

@@ -18,9 +18,10 @@ import { isNoSuchServer, openDevice, type Device } from '../virtwl/device.js';
 import { answerFor } from './answers.js';
 import { Application, applicationEnvironment, EndSignals } from './application.js';
 import { DEVICE_OPTIONS } from './device-options.js';
-import { addOptions, COUNT, optional, TEXT, withDefault, type Values } from './option.js';
+import { addOptions, COUNT, flag, optional, TEXT, withDefault, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
 import { Waiting } from './waiting.js';
+import { withX11, X11_SCALE, X11_SCALE_HELP } from './x11-option.js';
 
 const OPTIONS = {
   server: withDefault(
@@ -46,6 +47,8 @@ const OPTIONS = {
     COUNT,
     DEFAULT_MAX_POOLS,
   ),
+  x11: flag('--x11', 'the application may be an X11 program, or start some: it gets a DISPLAY of its own, too'),
+  x11Scale: withDefault('--x11-scale <n>', `with --x11: ${X11_SCALE_HELP}`, X11_SCALE, 1),
   ...DEVICE_OPTIONS,
   ...TRACE_OPTION,
 } as const;
@@ -108,7 +111,7 @@ export function register(program: Command): void {
       try {
         process.exitCode = await (app.length === 0
           ? untilSignal(proxy.path, waiting)
-          : runApp(app, proxy, directory, waiting));
+          : runApp(options.x11 ? withX11(app, options.x11Scale) : app, proxy, directory, waiting));
       } finally {
         waiting.close();
         proxy.close();

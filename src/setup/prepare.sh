@@ -140,6 +140,11 @@ needs() {
         echo "gtk4-widget-factory gtk-4-examples"
         echo "/usr/share/icons/Adwaita/index.theme adwaita-icon-theme"
         echo "wl-copy wl-clipboard"
+        # X11 programs, and the X server that shows them.
+        echo "Xwayland xwayland"
+        echo "xterm xterm"
+        echo "xeyes x11-apps"
+        echo "editres x11-utils"
         echo "strace strace"
         ;;
     esac

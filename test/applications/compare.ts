@@ -96,7 +96,7 @@ async function performOn(program: Program, desk: Desk, expected?: readonly Perfo
       desk.start(beside);
       await desk.shown(1);
     }
-    desk.start(program.command(desk.directory), program.env);
+    desk.start(program.command(desk.directory), program.env, program.x11);
     for (const [i, step] of program.steps.entries()) {
       await step.act(desk);
       const wanted = expected?.flatMap(({ seen }) => seen[i]?.pictures ?? []);

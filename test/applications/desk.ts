@@ -2,7 +2,7 @@
  * One compositor with a person in front of it, and programs that are connected to it directly or through the whole of
  * virtwl. The same things are done at both, so both have the same sizes, fonts, files and homes.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
@@ -127,17 +127,21 @@ export class Desk {
     mkdirSync(this.directory, { recursive: true });
   }
 
-  start(command: readonly string[], env: Readonly<Record<string, string>> = {}): Application {
+  /** `x11`: it is a program for X11. */
+  start(command: readonly string[], env: Readonly<Record<string, string>> = {}, x11 = false): Application {
     const quiet = quietEnvironment(this.ending, join(this.directory, 'home'));
-    const together = { ...quiet, LIBGL_ALWAYS_SOFTWARE: '1', ...this.environment, ...env };
+    const x11Only = x11 ? { GDK_BACKEND: 'x11', QT_QPA_PLATFORM: 'xcb' } : {};
+    const together = { ...quiet, LIBGL_ALWAYS_SOFTWARE: '1', ...x11Only, ...this.environment, ...env };
     const program =
       this.stack === undefined
         ? run(this.ending, command, {
             ...together,
             XDG_RUNTIME_DIR: this.compositor.runtimeDir,
-            WAYLAND_DISPLAY: this.compositor.display,
+            ...(x11
+              ? { DISPLAY: readFileSync(join(this.compositor.runtimeDir, 'x11'), 'utf8').trim() }
+              : { WAYLAND_DISPLAY: this.compositor.display }),
           })
-        : runIn(this.ending, this.stack, 'client', command, together);
+        : runIn(this.ending, this.stack, 'client', command, together, x11 ? ['--x11'] : []);
     this.programs.push(program);
     return program;
   }
@@ -250,7 +254,7 @@ export class Desk {
 function startNamed(ending: Ending, name: CompositorName): Promise<Compositor | Sway> {
   if (name === 'labwc') return startLabwc(ending);
   if (name === 'cage') return startCage(ending);
-  return startSway(ending, { ...SIZES.sway, flags: [`-Dtxn-timeout=${TRANSACTION_MS}`] });
+  return startSway(ending, { ...SIZES.sway, xwayland: true, flags: [`-Dtxn-timeout=${TRANSACTION_MS}`] });
 }
 
 /** Captures the first output, also when it was away in between. Rejects where sway draws nothing on it. */

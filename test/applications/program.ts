@@ -31,6 +31,8 @@ export interface Program {
   command(directory: string): readonly string[];
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** It is one for X11: directly, sway's own Xwayland shows it; through virtwl, ours. */
+  readonly x11?: true;
   /** Makes files that it needs, in an empty directory. */
   prepare?(directory: string): void;
   /** A program that runs beside it from the start, the suite's own. */

@@ -62,7 +62,7 @@ function help(command: string): string {
   return text;
 }
 const commandsOf = (text: string): string[] =>
-  [...(text.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name = '']) => name);
+  [...(text.split('Commands:')[1] ?? '').matchAll(/^ {2}([a-z][a-z0-9]*)\b/gm)].map(([, name = '']) => name);
 
 t.test('subcommands of virtwl, and their options', async t => {
   const commands = commandsOf(help(''));
@@ -81,7 +81,7 @@ t.test('subcommands of virtwl, and their options', async t => {
       if (!commands.includes(name)) continue;
       const full = name === 'vm' && belowVm.includes(second) ? `vm ${second}` : name;
       const own = line.split(/ -- | (?:[|&<>]|#) /)[0]!;
-      for (const [option] of own.matchAll(/(?<=\s)--[a-z][a-z-]+/g)) {
+      for (const [option] of own.matchAll(/(?<=\s)--[a-z][a-z0-9-]+/g)) {
         t.ok(help(full).includes(option), `${path}: ${option} of ${line}`);
       }
     }

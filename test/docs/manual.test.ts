@@ -32,15 +32,15 @@ for (const name of described) {
     const section = manual.split(`.SS virtwl ${name}`)[1]?.split(/\n\.S[SH] /)[0] ?? '';
     t.not(section, '', 'has a section');
     const options = listed(help(name), 'Options').join(' ');
-    for (const [, option = ''] of section.matchAll(/^\.TP\n\.B.*?(--[a-z][a-z-]*)/gm)) {
-      t.ok(new RegExp(`${option}(?![a-z-])`).test(options), `${option} is there`);
+    for (const [, option = ''] of section.matchAll(/^\.TP\n\.B.*?(--[a-z][a-z0-9-]*)/gm)) {
+      t.ok(new RegExp(`${option}(?![a-z0-9-])`).test(options), `${option} is there`);
     }
     const guest = manual.split('.SH GUEST COMMANDS')[1]!.split('\n.SS ')[0]!;
     for (const words of listed(help(name), 'Options')) {
-      for (const [option] of words.matchAll(/--?[a-z][a-z-]*/g)) {
+      for (const [option] of words.matchAll(/--?[a-z][a-z0-9-]*/g)) {
         if (option === '--help' || option === '-h') continue;
         const all = section + (option === '--loopback' || option === '--device' ? guest : '') + common;
-        t.ok(new RegExp(`${option}(?![a-z-])`).test(all), `tells of ${option}`);
+        t.ok(new RegExp(`${option}(?![a-z0-9-])`).test(all), `tells of ${option}`);
       }
     }
   });
@@ -50,7 +50,7 @@ for (const name of described) {
 function defaultsOf(text: string): Map<string, string> {
   const options = text.split('Options:\n')[1]?.replace(/\n {3,}/g, ' ') ?? '';
   return new Map(
-    [...options.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+).*?[( ]default: ([^,;)]+)/gm)].map(
+    [...options.matchAll(/^ {2}(?:-\w, )?(--[a-z0-9-]+).*?[( ]default: ([^,;)]+)/gm)].map(
       ([, option = '', value = '']) => [option, value],
     ),
   );
@@ -61,7 +61,7 @@ for (const name of [...described, 'vm boot']) {
     const section = manual.split(`.SS virtwl ${name.split(' ')[0]}`)[1]?.split(/\n\.S[SH] /)[0] ?? '';
     for (const [option, value] of defaultsOf(help(...name.split(' ')))) {
       if (!/^(\d+[KMGT]?|[a-z]+)$/.test(value)) continue; // a sentence
-      const paragraph = (section + common).split(new RegExp(`${option}(?![a-z-])`))[1]?.split('\n.TP')[0] ?? '';
+      const paragraph = (section + common).split(new RegExp(`${option}(?![a-z0-9-])`))[1]?.split('\n.TP')[0] ?? '';
       const told = /[Dd]efault:\s+(?:\.BR? )?([\w,]+)/.exec(paragraph)?.[1]?.replaceAll(',', '');
       t.equal(told, value, option);
     }
@@ -75,7 +75,7 @@ for (const name of described.filter(each => each !== 'vm')) {
     const known = defaultsOf(help(name));
     let told = 0;
     for (const paragraph of section.split('\n.TP\n').slice(1)) {
-      const [, option = ''] = /(--[a-z][a-z-]*)/.exec(paragraph) ?? [];
+      const [, option = ''] = /(--[a-z][a-z0-9-]*)/.exec(paragraph) ?? [];
       const [, value = ''] = /[Dd]efault:\s+(\d[\d,]*[KMGT]?)\b(?![.:]\d)/.exec(paragraph) ?? [];
       if (option === '' || value === '') continue;
       told++;
@@ -134,6 +134,6 @@ t.test('what is printed has no colours, as the manual page says', async t => {
 });
 
 t.test('the manual page has no section for a command that is not there', async t => {
-  const sections = [...manual.matchAll(/^\.SS virtwl ([a-z]+)/gm)].map(([, name]) => name);
+  const sections = [...manual.matchAll(/^\.SS virtwl ([a-z][a-z0-9]*)/gm)].map(([, name]) => name);
   t.strictSame([...sections].sort(), [...described].sort());
 });

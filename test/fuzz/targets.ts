@@ -14,10 +14,11 @@ import { probeRequests } from './targets/probe-requests.js';
 import { vhostUser } from './targets/vhost-user.js';
 import { waylandTargets } from './targets/wayland.js';
 import { wlCommands } from './targets/wl-commands.js';
+import { xServer } from './targets/x-server.js';
 
 export const targets: readonly Target[] = [
   ...[policyFile, allocatorStream, allocatorReplies, brokerControl, brokerAnswers, brokerLink, probeRequests],
-  ...[...waylandTargets, wlCommands, gpuCommands, guestRings, vhostUser],
+  ...[...waylandTargets, wlCommands, gpuCommands, guestRings, vhostUser, xServer],
 ];
 
 /** The compiled tests are in dist/test; the corpora are with the sources. */

@@ -7,5 +7,15 @@ import { gtk } from './gtk.js';
 import { media } from './media.js';
 import { qt } from './qt.js';
 import { terminals } from './terminals.js';
+import { x11 } from './x11.js';
 
-export const programs: readonly Program[] = [...terminals, ...gtk, ...qt, ...games, ...media, ...browsers, ...captures];
+export const programs: readonly Program[] = [
+  ...terminals,
+  ...gtk,
+  ...qt,
+  ...games,
+  ...media,
+  ...browsers,
+  ...captures,
+  ...x11,
+];

@@ -1,0 +1,73 @@
+/**
+ * The keyboard, among X windows: the compositor says which window is active, and the X server and that window's client are
+ * told. Where none of ours is, no X window has the focus; that is said only once no other follows in the same batch.
+ */
+import type { Atoms } from './atoms.js';
+import type { XConnection } from './connection.js';
+import { clientMessage } from './events.js';
+import { configureWindow, CURRENT_TIME, NONE, sendEvent, setInputFocus } from './requests.js';
+import type { XScreen } from './screen.js';
+import type { XWindow } from './window.js';
+
+export class Focus {
+  #window: XWindow | undefined;
+  /** The last one that had it, and is still there. */
+  #last: XWindow | undefined;
+  #told: XWindow | undefined;
+  #telling = false;
+
+  constructor(
+    private readonly x: XConnection,
+    private readonly atoms: Atoms,
+    private readonly screen: XScreen,
+  ) {}
+
+  /** The window with the focus, or that had it last. */
+  get latest(): XWindow | undefined {
+    return this.#window ?? this.#last;
+  }
+
+  get window(): XWindow | undefined {
+    return this.#window;
+  }
+
+  /** The compositor has made the window active, or not active any more. */
+  set(window: XWindow, active: boolean): void {
+    if (active) this.#window = this.#last = window;
+    else if (this.#window === window) this.#window = undefined;
+    this.#tellSoon();
+  }
+
+  gone(window: XWindow): void {
+    if (this.#last === window) this.#last = undefined;
+    if (this.#told === window) this.#told = undefined;
+    if (this.#window === window) this.set(window, false);
+  }
+
+  #tellSoon(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    queueMicrotask(() => {
+      this.#telling = false;
+      if (this.#window === this.#told) return;
+      this.#told = this.#window;
+      this.#tell(this.#window);
+    });
+  }
+
+  #tell(window: XWindow | undefined): void {
+    const { x, atoms } = this;
+    this.screen.active(window?.id ?? NONE);
+    if (window === undefined) {
+      x.send(setInputFocus(NONE));
+      return;
+    }
+    x.send(configureWindow(window.id, { stackMode: 0 }));
+    const { acceptsInput, protocols } = window.properties;
+    const takes = protocols.includes(atoms.WM_TAKE_FOCUS);
+    if (acceptsInput || !takes) x.send(setInputFocus(window.id));
+    if (takes) {
+      x.send(sendEvent(window.id, clientMessage(window.id, atoms.WM_PROTOCOLS, [atoms.WM_TAKE_FOCUS, CURRENT_TIME])));
+    }
+  }
+}

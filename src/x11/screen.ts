@@ -1,0 +1,86 @@
+/**
+ * The X screen as its clients see it: that there is a window manager, what it can do, which windows there are and which of
+ * them has the focus. All of it are properties of the root window and of one window of ours.
+ */
+import type { Atoms } from './atoms.js';
+import type { Setup, XConnection } from './connection.js';
+import {
+  changeProperty,
+  changeWindowCursor,
+  changeWords,
+  createGlyphCursor,
+  createWindow,
+  openFont,
+  setSelectionOwner,
+} from './requests.js';
+
+/** What is told to be understood. */
+const SUPPORTED = [
+  ...['_NET_SUPPORTED', '_NET_SUPPORTING_WM_CHECK', '_NET_ACTIVE_WINDOW', '_NET_CLIENT_LIST', '_NET_CLOSE_WINDOW'],
+  ...['_NET_WM_NAME', '_NET_WM_MOVERESIZE', '_NET_WM_PING', '_NET_WM_STATE', '_NET_WM_STATE_FULLSCREEN'],
+  ...['_NET_WM_STATE_MAXIMIZED_HORZ', '_NET_WM_STATE_MAXIMIZED_VERT', '_NET_WM_STATE_HIDDEN', '_NET_WM_STATE_FOCUSED'],
+  ...['_NET_WM_STATE_MODAL', '_NET_WM_STATE_DEMANDS_ATTENTION', '_NET_FRAME_EXTENTS', '_NET_WM_WINDOW_TYPE'],
+] as const;
+
+/** `XC_left_ptr` of the font of cursors. Without it, the pointer would be a cross. */
+const LEFT_ARROW = 68;
+
+export class XScreen {
+  /** A window of ours that is never shown. */
+  readonly own: number;
+
+  constructor(
+    private readonly x: XConnection,
+    private readonly atoms: Atoms,
+    private readonly setup: Setup,
+  ) {
+    this.own = x.newId();
+    x.send(createWindow(this.own, setup.root, true));
+  }
+
+  /** Announces us. The server lets clients in once there is an owner of this selection. */
+  announce(): void {
+    const { x, atoms, setup, own } = this;
+    const { root, width, height } = setup;
+    for (const window of [root, own]) {
+      x.send(changeWords(window, atoms._NET_SUPPORTING_WM_CHECK, atoms.WINDOW, [own]));
+    }
+    x.send(changeProperty(own, atoms._NET_WM_NAME, atoms.UTF8_STRING, 8, Buffer.from('virtwl')));
+    x.send(
+      changeWords(
+        root,
+        atoms._NET_SUPPORTED,
+        atoms.ATOM,
+        SUPPORTED.map(name => atoms[name]),
+      ),
+    );
+    x.send(changeWords(root, atoms._NET_NUMBER_OF_DESKTOPS, atoms.CARDINAL, [1]));
+    x.send(changeWords(root, atoms._NET_CURRENT_DESKTOP, atoms.CARDINAL, [0]));
+    x.send(changeWords(root, atoms._NET_DESKTOP_VIEWPORT, atoms.CARDINAL, [0, 0]));
+    x.send(changeWords(root, atoms._NET_DESKTOP_GEOMETRY, atoms.CARDINAL, [width, height]));
+    x.send(changeWords(root, atoms._NET_WORKAREA, atoms.CARDINAL, [0, 0, width, height]));
+    this.active(0);
+    this.clients([]);
+    const [font, arrow] = [x.newId(), x.newId()];
+    x.send(openFont(font, 'cursor'));
+    x.send(createGlyphCursor(arrow, font, LEFT_ARROW));
+    x.send(changeWindowCursor(root, arrow));
+    x.send(setSelectionOwner(own, atoms.WM_S0));
+  }
+
+  /** The window with the focus; 0: none of them. */
+  active(window: number): void {
+    this.x.send(changeWords(this.setup.root, this.atoms._NET_ACTIVE_WINDOW, this.atoms.WINDOW, [window]));
+  }
+
+  /** The windows that are managed, the oldest first. */
+  clients(windows: readonly number[]): void {
+    this.x.send(changeWords(this.setup.root, this.atoms._NET_CLIENT_LIST, this.atoms.WINDOW, windows));
+  }
+
+  /** What programs that ask the server are to know of fonts and cursors: `dpi` in dots an inch. */
+  resources(text: string): void {
+    const { x, atoms, setup } = this;
+    x.send(changeProperty(setup.root, atoms.RESOURCE_MANAGER, atoms.STRING, 8, Buffer.from(text, 'latin1')));
+  }
+}

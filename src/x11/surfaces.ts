@@ -1,0 +1,211 @@
+/**
+ * The surfaces that Xwayland makes. It makes one for each window that is shown, and commits pictures to it at once; but
+ * what the window is to be (a toplevel, a popup) is ours to say first. So a surface is **held** until it has a role and the
+ * compositor has configured that: its last picture waits here, its frame callbacks wait at the compositor. Then it is
+ * shown, and all goes through.
+ */
+import { Verdict, type RequestHandlers } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
+import type { Relay } from '../relay/relay.js';
+
+/** Pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What gives a surface its role. */
+export interface SurfaceRole {
+  /** Xwayland commits: said before that goes on. `size` is that of the picture it has then. */
+  committing(size: Size | undefined): void;
+  /** Xwayland is about to destroy the surface. What has been made of it has to go before. */
+  surfaceGone(): void;
+}
+
+interface BufferNote extends Size {
+  /** What it was attached to last. */
+  surface?: Surface | undefined;
+  /** How often we have attached it beside Xwayland: so many of its releases are not Xwayland's. */
+  again: number;
+}
+
+/** A request to a surface. */
+interface OfSurface {
+  readonly object: RelayObject<'wl_surface'>;
+}
+
+interface SetCursor {
+  readonly relay: Relay;
+  readonly args: { readonly surface?: RelayObject | undefined };
+}
+
+/** The size that damages all of a surface, whatever it has. */
+const ALL = 0x7fffffff;
+
+export class Surface {
+  role: SurfaceRole | undefined;
+  #shown = false;
+  /** Attached last; undefined: nothing, or it is destroyed. */
+  #buffer: RelayObject<'wl_buffer'> | undefined;
+  /** A commit was held back. */
+  #committed = false;
+  /** Of the picture that was attached last. */
+  size: Size | undefined;
+
+  constructor(
+    private readonly relay: Relay,
+    readonly object: RelayObject<'wl_surface'>,
+  ) {}
+
+  get shown(): boolean {
+    return this.#shown;
+  }
+
+  /** Everything goes through from now on; what was held back goes now. */
+  show(): void {
+    if (this.#shown) return;
+    this.#shown = true;
+    const buffer = this.#buffer;
+    if (!this.#committed || buffer === undefined) return;
+    this.#committed = false;
+    this.role?.committing(this.size);
+    this.relay.request(this.object, 'attach', { buffer, x: 0, y: 0 });
+    this.relay.request(this.object, 'damage', { x: 0, y: 0, width: ALL, height: ALL });
+    this.relay.request(this.object, 'commit', {});
+  }
+
+  /**
+   * It has no role any more, and is held until it is shown again: with the picture that it had, since Xwayland draws no other
+   * before it is told that this one was shown.
+   */
+  hide(): void {
+    this.role = undefined;
+    if (!this.#shown) return;
+    this.#shown = false;
+    if (this.#buffer !== undefined) {
+      this.#committed = true;
+      (this.#buffer.data as BufferNote).again += 1;
+    }
+    this.relay.request(this.object, 'attach', { buffer: undefined, x: 0, y: 0 });
+    this.relay.request(this.object, 'commit', {});
+  }
+
+  /** @internal */
+  attach(buffer: RelayObject<'wl_buffer'> | undefined): Verdict {
+    const before = this.#buffer;
+    this.#buffer = buffer;
+    const note = buffer?.data as BufferNote | undefined;
+    this.size = note;
+    if (note !== undefined) note.surface = this;
+    if (this.#shown) return Verdict.Forward;
+    if (before !== undefined && before !== buffer && this.#committed) this.#giveBack(before);
+    return Verdict.Drop;
+  }
+
+  /** @internal */
+  commit(): Verdict {
+    if (this.#shown) {
+      this.role?.committing(this.size);
+      return Verdict.Forward;
+    }
+    this.#committed = true;
+    return Verdict.Drop;
+  }
+
+  /** @internal */
+  bufferGone(buffer: RelayObject): void {
+    if (this.#buffer === buffer) this.#buffer = undefined;
+  }
+
+  /** A picture that was held back and is not to be shown. */
+  #giveBack(buffer: RelayObject<'wl_buffer'>): void {
+    const note = buffer.data as BufferNote;
+    if (note.again > 0) note.again -= 1;
+    else this.relay.emitEvent(buffer, 'release', {});
+  }
+}
+
+export interface SurfaceWatch {
+  made(surface: Surface): void;
+  gone(surface: Surface): void;
+}
+
+/** All surfaces of one Xwayland. */
+export class Surfaces {
+  readonly #watch: SurfaceWatch;
+
+  constructor(watch: SurfaceWatch) {
+    this.#watch = watch;
+  }
+
+  /** What is known of a surface of Xwayland's; undefined: it is no surface, or is destroyed. */
+  of(object: RelayObject | undefined): Surface | undefined {
+    return object?.is('wl_surface') === true && !object.destroyed ? (object.data as Surface | undefined) : undefined;
+  }
+
+  get concern(): Concern {
+    return {
+      name: 'x11 surfaces',
+      requests: this.#requests(),
+      made: {
+        wl_surface: (object, call) => {
+          const surface = new Surface(call.relay, object);
+          object.data = surface;
+          this.#watch.made(surface);
+        },
+        wl_buffer: (object, call) => {
+          const { width, height } = call.args as Size;
+          const note: BufferNote = { width, height, again: 0 };
+          object.data = note;
+        },
+      },
+      gone: {
+        wl_buffer: object => (object.data as BufferNote | undefined)?.surface?.bufferGone(object),
+      },
+      events: {
+        wl_buffer: {
+          release: ({ object }) => {
+            const note = object.data as BufferNote | undefined;
+            if (note === undefined || note.again === 0) return Verdict.Forward;
+            note.again -= 1;
+            return Verdict.Drop;
+          },
+        },
+      },
+    };
+  }
+
+  #requests(): RequestHandlers {
+    const surfaceOf = ({ object }: OfSurface): Surface => object.data as Surface;
+    const ifShown = (call: OfSurface): Verdict => (surfaceOf(call).shown ? Verdict.Forward : Verdict.Drop);
+    /** A cursor has its role by this; its picture may be there already. */
+    const cursor = ({ relay, args }: SetCursor): Verdict => {
+      const surface = this.of(args.surface);
+      // The role comes first, and the picture that waits after it.
+      if (surface?.shown === false) {
+        queueMicrotask(() => {
+          surface.show();
+          relay.flush();
+        });
+      }
+      return Verdict.Forward;
+    };
+    return {
+      wl_surface: {
+        attach: call => surfaceOf(call).attach(call.args.buffer),
+        damage: ifShown,
+        damage_buffer: ifShown,
+        commit: call => surfaceOf(call).commit(),
+        destroy: call => {
+          const surface = surfaceOf(call);
+          surface.role?.surfaceGone();
+          this.#watch.gone(surface);
+          return Verdict.Forward;
+        },
+      },
+      wl_pointer: { set_cursor: cursor },
+      zwp_tablet_tool_v2: { set_cursor: cursor },
+    };
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * An X window as an `xdg_toplevel`. What the window says of itself goes to the compositor; what the compositor says of size
+ * and states goes to the X side, by the {@link ToplevelOwner}.
+ *
+ * A configure is acknowledged by the first picture of the size that it asks for, as xdg-shell has it: until the X client has
+ * drawn itself anew, pictures of the old size are of the old state. A client that keeps its size is waited for only so long.
+ */
+import type { RelayObject } from '../relay/object-map.js';
+import type { Log } from '../observe/log.js';
+import { XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
+import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
+import type { WindowProperties } from './properties.js';
+import type { Configured, Shell } from './shell.js';
+import type { Size, Surface, SurfaceRole } from './surfaces.js';
+
+/**
+ * How long a window may go on with its old size before a configure is acknowledged without it, in milliseconds: compositors
+ * show other windows of a changed layout after some 200.
+ */
+export const RESIZE_MS = 300;
+
+/** What is said to the X side. Sizes are X pixels. */
+export interface ToplevelOwner {
+  /** It has this size and these states from now on. `size` undefined: the client may choose. */
+  configured(size: Size | undefined, states: ToplevelStates): void;
+  closeAsked(): void;
+  /** Its first configure is acknowledged. */
+  shown(): void;
+}
+
+export interface ToplevelStates {
+  readonly maximized: boolean;
+  readonly fullscreen: boolean;
+  readonly activated: boolean;
+  /** Others are at all its sides, or the end of the screen: X programs know that only as maximized. */
+  readonly tiled: boolean;
+  /** Its size is the compositor's to choose. */
+  readonly fixed: boolean;
+}
+
+export const NO_STATES: ToplevelStates = {
+  maximized: false,
+  fullscreen: false,
+  activated: false,
+  tiled: false,
+  fixed: false,
+};
+
+export class Toplevel implements SurfaceRole, Configured {
+  readonly xdgSurface: RelayObject<'xdg_surface'>;
+  readonly toplevel: RelayObject<'xdg_toplevel'>;
+  readonly #decoration: RelayObject<'zxdg_toplevel_decoration_v1'> | undefined;
+  /** Of the configure that is being told. */
+  #size: Size | undefined;
+  #states = NO_STATES;
+  /** Waits for a picture. */
+  #unacknowledged: { readonly serial: number; readonly size: Size | undefined } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /** `scale`: X pixels of a pixel of the compositor's. */
+  constructor(
+    private readonly shell: Shell,
+    readonly surface: Surface,
+    private readonly owner: ToplevelOwner,
+    private readonly scale: number,
+    private readonly log: Log,
+  ) {
+    const { relay, wmBase } = shell;
+    this.xdgSurface = relay.inject('xdg_surface', wmBase.version, this);
+    relay.request(wmBase, 'get_xdg_surface', { id: this.xdgSurface, surface: surface.object });
+    this.toplevel = relay.inject('xdg_toplevel', wmBase.version, this);
+    relay.request(this.xdgSurface, 'get_toplevel', { id: this.toplevel });
+    const decorations = shell.global('zxdg_decoration_manager_v1');
+    if (decorations !== undefined) {
+      this.#decoration = relay.inject('zxdg_toplevel_decoration_v1', decorations.version, undefined);
+      relay.request(decorations, 'get_toplevel_decoration', { id: this.#decoration, toplevel: this.toplevel });
+    }
+    surface.role = this;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Its surface may be given a picture, and others may be its children. */
+  get shown(): boolean {
+    return this.surface.shown && !this.#closed;
+  }
+
+  /** Asks for the first configure. */
+  begin(): void {
+    this.shell.relay.request(this.surface.object, 'commit', {});
+    this.shell.relay.flush();
+  }
+
+  /** What the window says of itself. `parent`: the window that it belongs to. */
+  describe({ title, className, min, max, decorated }: WindowProperties, parent: Toplevel | undefined): void {
+    if (this.#closed) return;
+    const { relay } = this.shell;
+    const { toplevel } = this;
+    relay.request(toplevel, 'set_title', { title: title ?? className ?? '' });
+    if (className !== undefined) relay.request(toplevel, 'set_app_id', { app_id: className });
+    const scaled = ({ width, height }: Size): Size => ({ width: this.#down(width), height: this.#down(height) });
+    relay.request(toplevel, 'set_min_size', scaled(min));
+    relay.request(toplevel, 'set_max_size', scaled(max));
+    relay.request(toplevel, 'set_parent', { parent: parent?.toplevel });
+    if (this.#decoration === undefined) return;
+    const mode = decorated ? ZxdgToplevelDecorationV1Mode.server_side : ZxdgToplevelDecorationV1Mode.client_side;
+    relay.request(this.#decoration, 'set_mode', { mode });
+  }
+
+  setFullscreen(fullscreen: boolean): void {
+    if (this.#closed) return;
+    const { relay } = this.shell;
+    if (fullscreen) relay.request(this.toplevel, 'set_fullscreen', { output: undefined });
+    else relay.request(this.toplevel, 'unset_fullscreen', {});
+  }
+
+  setMaximized(maximized: boolean): void {
+    if (!this.#closed) this.shell.relay.request(this.toplevel, maximized ? 'set_maximized' : 'unset_maximized', {});
+  }
+
+  setMinimized(): void {
+    if (!this.#closed) this.shell.relay.request(this.toplevel, 'set_minimized', {});
+  }
+
+  // ---- what the compositor says ------------------------------------------------------------------------------------
+
+  sized(width: number, height: number, states: readonly number[]): void {
+    this.#size = width > 0 && height > 0 ? { width: width * this.scale, height: height * this.scale } : undefined;
+    const has = (state: number): boolean => states.includes(state);
+    const [maximized, fullscreen] = [has(XdgToplevelState.maximized), has(XdgToplevelState.fullscreen)];
+    const { tiled_left, tiled_right, tiled_top, tiled_bottom } = XdgToplevelState;
+    const sides = [tiled_left, tiled_right, tiled_top, tiled_bottom];
+    const tiled = sides.every(has);
+    const activated = has(XdgToplevelState.activated);
+    this.#states = { maximized, fullscreen, activated, tiled, fixed: maximized || fullscreen || sides.some(has) };
+  }
+
+  configure(serial: number): void {
+    if (this.#closed) return;
+    const size = this.#size;
+    this.#unacknowledged = { serial, size };
+    this.owner.configured(size, this.#states);
+    if (size === undefined || this.#fits(this.surface.size)) {
+      this.#acknowledge();
+      return;
+    }
+    this.#timer ??= setTimeout(() => {
+      this.log.debug(`a window keeps its size: ${String(this.toplevel)} was to be ${size.width} x ${size.height}`);
+      this.#acknowledge();
+      this.shell.relay.flush();
+    }, RESIZE_MS);
+    // The picture that waits is of another size. Only the state that is to come needs one of its own.
+    if (!this.surface.shown && !this.#states.fullscreen && !this.#states.maximized) this.#acknowledge();
+  }
+
+  closeAsked(): void {
+    this.owner.closeAsked();
+  }
+
+  // ---- what Xwayland does ------------------------------------------------------------------------------------------
+
+  committing(size: Size | undefined): void {
+    if (this.#unacknowledged !== undefined && this.#fits(size)) this.#acknowledge(false);
+  }
+
+  surfaceGone(): void {
+    this.close();
+  }
+
+  /** Takes the window away from the compositor. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const { relay } = this.shell;
+    if (this.#decoration !== undefined) relay.request(this.#decoration, 'destroy', {});
+    relay.request(this.toplevel, 'destroy', {});
+    relay.request(this.xdgSurface, 'destroy', {});
+    this.surface.hide();
+  }
+
+  #fits(size: Size | undefined): boolean {
+    const wanted = this.#unacknowledged?.size;
+    return wanted === undefined || (size?.width === wanted.width && size.height === wanted.height);
+  }
+
+  /** `commit`: no picture follows that would take it over. */
+  #acknowledge(commit = true): void {
+    const { serial } = this.#unacknowledged!;
+    this.#unacknowledged = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { relay } = this.shell;
+    relay.request(this.xdgSurface, 'ack_configure', { serial });
+    if (!this.surface.shown) {
+      this.surface.show();
+      this.owner.shown();
+    } else if (commit) relay.request(this.surface.object, 'commit', {});
+  }
+
+  #down(side: number): number {
+    return Math.floor(side / this.scale);
+  }
+}

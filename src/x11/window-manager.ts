@@ -1,0 +1,392 @@
+/**
+ * The X window manager: what the X server tells of its windows, and what X clients ask of them, on one side; toplevels and
+ * popups of the compositor on the other. A window is shown when it is mapped, its properties have been read, and Xwayland
+ * has said which surface is its picture; these come in any order.
+ */
+import type { Log } from '../observe/log.js';
+import type { RelayObject } from '../relay/object-map.js';
+import type { Atoms } from './atoms.js';
+import type { Setup, XConnection } from './connection.js';
+import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
+import { Focus } from './focus.js';
+import { Popup } from './popup.js';
+import { MAX_SIDE } from './properties.js';
+import { PropertyReader } from './property-reader.js';
+import {
+  changeWindowEvents,
+  changeWords,
+  configureWindow,
+  deleteProperty,
+  EventMask,
+  mapWindow,
+  sendEvent,
+} from './requests.js';
+import { XScreen } from './screen.js';
+import type { Shell } from './shell.js';
+import { SurfaceIds } from './surface-ids.js';
+import type { Size, Surface } from './surfaces.js';
+import { NO_STATES, Toplevel, type ToplevelStates } from './toplevel.js';
+import { closeWindow, WindowMessages } from './window-messages.js';
+import { XWindow } from './window.js';
+
+/**
+ * Windows right below the root window that are known, each of some 500 bytes here. A desktop has some hundred, most of which
+ * are never shown. Those beyond are not shown.
+ */
+export const MAX_WINDOWS = 16_384;
+
+/** Windows that are shown at a time; each is a surface, and pictures, of the compositor. */
+export const MAX_SHOWN = 512;
+
+/** `WM_STATE`. */
+const NORMAL_STATE = 1;
+const ICONIC_STATE = 3;
+
+export interface WindowManagerOptions {
+  readonly x: XConnection;
+  readonly atoms: Atoms;
+  readonly setup: Setup;
+  readonly shell: Shell;
+  /** X pixels of a pixel of the compositor's. */
+  readonly scale: number;
+  readonly log: Log;
+}
+
+export class WindowManager {
+  readonly screen: XScreen;
+  readonly focus: Focus;
+  readonly #options: WindowManagerOptions;
+  readonly #windows = new Map<number, XWindow>();
+  readonly #surfaces: SurfaceIds;
+  readonly #properties: PropertyReader;
+  readonly #messages: WindowMessages;
+  /** The window that the pointer was in last. */
+  #pointed: XWindow | undefined;
+  #shown = 0;
+
+  constructor(options: WindowManagerOptions) {
+    this.#options = options;
+    const { x, atoms, setup, shell } = options;
+    this.screen = new XScreen(x, atoms, setup);
+    this.focus = new Focus(x, atoms, this.screen);
+    this.#surfaces = new SurfaceIds(window => this.#update(window));
+    this.#properties = new PropertyReader(x, atoms, window => this.#update(window));
+    this.#messages = new WindowMessages({
+      ...{ x, atoms, shell, focus: this.focus },
+      windowOf: id => this.#windows.get(id),
+      stated: window => this.#tellStates(window),
+    });
+  }
+
+  /** Windows that are shown. */
+  get shown(): number {
+    return this.#shown;
+  }
+
+  /** Takes the screen over. */
+  begin(): void {
+    const { x, setup } = this.#options;
+    x.send(changeWindowEvents(setup.root, EventMask.substructureNotify | EventMask.substructureRedirect));
+    this.screen.announce();
+  }
+
+  // ---- Xwayland's surfaces -----------------------------------------------------------------------------------------
+
+  surfaceMade(surface: Surface): void {
+    this.#surfaces.made(surface);
+  }
+
+  surfaceGone(surface: Surface): void {
+    const window = this.#surfaces.gone(surface);
+    if (window !== undefined) this.#hide(window);
+  }
+
+  /** The pointer has come to a surface. */
+  pointed(surface: Surface): void {
+    const window = this.#surfaces.windowOf(surface);
+    if (window === undefined) return;
+    this.#pointed = window;
+    // The X server finds the window under the pointer by places, where windows of ours may lie above each other.
+    if (!window.overrideRedirect) this.#options.x.send(configureWindow(window.id, { stackMode: 0 }));
+  }
+
+  /** The user has pressed a button. */
+  pressed(pointer: RelayObject, serial: number): void {
+    const seat = pointer.data as RelayObject<'wl_seat'> | undefined;
+    if (seat !== undefined) this.#messages.press = { seat, serial };
+  }
+
+  // ---- what the X server tells -------------------------------------------------------------------------------------
+
+  event(event: XEvent): void {
+    const { x, atoms, setup } = this.#options;
+    if (event.is === 'ClientMessage') {
+      // What Xwayland says itself is no message of a client.
+      const window = this.#windows.get(event.window);
+      if (event.type === atoms.WL_SURFACE_ID && !event.sent && window !== undefined) {
+        this.#surfaces.told(window, event.data[0]!, this.#options.shell.relay);
+      } else if (event.format === 32) this.#messages.message(event.window, event.type, event.data);
+      return;
+    }
+    if (event.is === 'CreateNotify') {
+      if (event.parent === setup.root) this.#create(event.window, event, event.overrideRedirect);
+      return;
+    }
+    // A client can send copies of all others, of which none is meant for us but that it withdraws a window.
+    if (event.sent || !('window' in event)) return;
+    const window = this.#windows.get(event.window);
+    switch (event.is) {
+      case 'ReparentNotify':
+        if (window !== undefined && event.parent !== setup.root) this.#destroy(window);
+        else if (window === undefined && event.parent === setup.root) {
+          this.#create(event.window, { ...event, width: 1, height: 1 }, event.overrideRedirect);
+        }
+        break;
+      case 'DestroyNotify':
+        if (window !== undefined) this.#destroy(window);
+        break;
+      case 'MapRequest':
+        if (window !== undefined) this.#mapAsked(window);
+        break;
+      case 'MapNotify':
+        if (window !== undefined) this.#mapped(window, event.overrideRedirect);
+        break;
+      case 'UnmapNotify':
+        if (window !== undefined) this.#unmapped(window);
+        break;
+      case 'ConfigureRequest':
+        if (window === undefined) x.send(configureWindow(event.window, asked(event, event.mask)));
+        else this.#configureAsked(window, event, event.mask);
+        break;
+      case 'ConfigureNotify':
+        if (window !== undefined) this.#configured(window, event);
+        break;
+      case 'PropertyNotify':
+        if (window?.mapped === true) this.#properties.changed(window, event.atom);
+        break;
+      default:
+    }
+  }
+
+  #create(id: number, { x, y, width, height }: Geometry, overrideRedirect: boolean): void {
+    if (id === this.screen.own) return;
+    if (this.#windows.size >= MAX_WINDOWS) {
+      this.#options.log.warning(`X11 programs have ${MAX_WINDOWS} windows: others are not shown`);
+      return;
+    }
+    this.#windows.set(id, new XWindow(id, { x, y, width, height }, overrideRedirect));
+  }
+
+  #destroy(window: XWindow): void {
+    this.#unmapped(window);
+    this.#surfaces.forget(window);
+    this.#windows.delete(window.id);
+    if (this.#pointed === window) this.#pointed = undefined;
+  }
+
+  #mapAsked(window: XWindow): void {
+    const { x, atoms, setup } = this.#options;
+    const { width, height } = window.geometry;
+    // In the middle, so that menus have room on all sides: the server keeps the pointer within the screen.
+    const middle = (screen: number, side: number): number => Math.max(0, Math.floor((screen - side) / 2));
+    const place = { x: middle(setup.width, width), y: middle(setup.height, height) };
+    window.geometry = { ...place, width, height };
+    x.send(configureWindow(window.id, { ...place, border: 0 }));
+    x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [NORMAL_STATE, 0]));
+    x.send(changeWords(window.id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, [0, 0, 0, 0]));
+    x.send(mapWindow(window.id));
+  }
+
+  #mapped(window: XWindow, overrideRedirect: boolean): void {
+    if (window.mapped) return;
+    if (this.#shown >= MAX_SHOWN) {
+      this.#options.log.warning(`X11 programs show ${MAX_SHOWN} windows: others are not shown`);
+      return;
+    }
+    this.#shown += 1;
+    window.mapped = true;
+    window.overrideRedirect = overrideRedirect;
+    this.#options.x.send(changeWindowEvents(window.id, EventMask.propertyChange));
+    this.#properties.readAll(window);
+    if (!overrideRedirect) this.#tellClients();
+  }
+
+  #unmapped(window: XWindow): void {
+    if (!window.mapped) return;
+    const { x, atoms } = this.#options;
+    this.#shown -= 1;
+    window.mapped = false;
+    this.#hide(window);
+    this.focus.gone(window);
+    if (window.overrideRedirect) return;
+    x.send(deleteProperty(window.id, atoms.WM_STATE));
+    x.send(deleteProperty(window.id, atoms._NET_WM_STATE));
+    this.#tellClients();
+  }
+
+  #configureAsked(window: XWindow, event: Geometry, mask: number): void {
+    const { x, setup } = this.#options;
+    if (window.toplevel === undefined || window.overrideRedirect) {
+      x.send(configureWindow(window.id, { ...asked(event, mask), border: 0 }));
+      return;
+    }
+    // Where it is, is the compositor's to say, and how large where it has said so.
+    const { geometry } = window;
+    if (!window.states.fixed) {
+      const width = mask & ConfigureMask.width ? event.width : geometry.width;
+      const height = mask & ConfigureMask.height ? event.height : geometry.height;
+      if (width !== geometry.width || height !== geometry.height) {
+        this.#resize(window, { width, height });
+        return;
+      }
+    }
+    x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, setup)), EventMask.structureNotify));
+  }
+
+  /** Gives a managed window another size, in X pixels. */
+  #resize(window: XWindow, { width, height }: Size): void {
+    const { x, setup } = this.#options;
+    const side = (length: number): number => Math.min(Math.max(length, 1), MAX_SIDE);
+    const geometry = within({ ...window.geometry, width: side(width), height: side(height) }, setup);
+    x.send(configureWindow(window.id, { ...geometry }));
+  }
+
+  #configured(window: XWindow, { x, y, width, height }: Geometry): void {
+    const { geometry: before } = window;
+    window.geometry = { x, y, width, height };
+    const moved = before.x !== x || before.y !== y;
+    if (moved) window.popup?.move(window.geometry, this.#placeOf(window.popup.parent));
+  }
+
+  // ---- showing -----------------------------------------------------------------------------------------------------
+
+  /** Shows the window as soon as it can be, and tells the compositor what has changed of it. */
+  #update(window: XWindow): void {
+    const { shell } = this.#options;
+    if (!window.mapped || window.awaited > 0) return;
+    if (window.toplevel !== undefined) this.#describe(window);
+    else if (window.popup === undefined && window.surface !== undefined) this.#show(window, window.surface);
+    shell.relay.flush();
+  }
+
+  #show(window: XWindow, surface: Surface): void {
+    const { shell, scale, log } = this.#options;
+    const parent = window.overrideRedirect ? this.#parentOfPopup(window) : undefined;
+    if (parent !== undefined) {
+      const place = { self: window.geometry, parent: this.#placeOf(parent) };
+      const owner = { popupGone: () => this.#popupGone(window) };
+      window.popup = new Popup(shell, surface, owner, parent, scale, place);
+      return;
+    }
+    const owner = {
+      configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
+      closeAsked: () => closeWindow(this.#options.x, this.#options.atoms, window),
+      shown: () => this.#showWaiting(),
+    };
+    const toplevel = new Toplevel(shell, surface, owner, scale, log);
+    window.toplevel = toplevel;
+    this.#describe(window);
+    this.#messages.wished(window, window.properties.states, 1);
+    if (window.properties.startsIconic) toplevel.setMinimized();
+    toplevel.begin();
+  }
+
+  #describe(window: XWindow): void {
+    const { toplevel, properties } = window;
+    const parent = this.#windows.get(properties.transientFor)?.toplevel;
+    toplevel!.describe(properties, parent?.closed === false && parent !== toplevel ? parent : undefined);
+    if (properties.urgent && !window.states.activated) this.#messages.demandAttention(window);
+  }
+
+  /** The toplevel that a menu or tooltip belongs to; undefined: none is shown. */
+  #parentOfPopup(window: XWindow): Toplevel | undefined {
+    const named = this.#windows.get(window.properties.transientFor);
+    const candidates = [named, named?.popup, this.#pointed, this.#pointed?.popup, this.focus.latest];
+    for (const candidate of candidates) {
+      const toplevel = candidate instanceof Popup ? candidate.parent : candidate?.toplevel;
+      if (toplevel?.shown === true && candidate !== window) return toplevel;
+    }
+    return [...this.#windows.values()].find(({ toplevel }) => toplevel?.shown === true)?.toplevel;
+  }
+
+  #placeOf(toplevel: Toplevel): Geometry {
+    const window = this.#surfaces.windowOf(toplevel.surface);
+    return window?.geometry ?? { x: 0, y: 0, width: 1, height: 1 };
+  }
+
+  /** Popups that had no window to belong to may have one now. */
+  #showWaiting(): void {
+    for (const window of this.#windows.values()) {
+      if (window.mapped && window.overrideRedirect && window.popup?.closed === true) {
+        window.popup = undefined;
+        this.#update(window);
+      }
+    }
+  }
+
+  #popupGone(window: XWindow): void {
+    window.popup = undefined;
+    this.#update(window);
+  }
+
+  #hide(window: XWindow): void {
+    window.popup?.close();
+    window.popup = undefined;
+    const { toplevel } = window;
+    window.toplevel = undefined;
+    window.states = NO_STATES;
+    if (toplevel === undefined) return;
+    // A popup goes before the window that it belongs to.
+    for (const { popup } of this.#windows.values()) if (popup?.parent === toplevel) popup.close();
+    toplevel.close();
+    this.#options.shell.relay.flush();
+  }
+
+  #toplevelConfigured(window: XWindow, size: Size | undefined, states: ToplevelStates): void {
+    const before = window.states;
+    window.states = states;
+    const { geometry } = window;
+    if (size !== undefined && (size.width !== geometry.width || size.height !== geometry.height)) {
+      this.#resize(window, size);
+    }
+    if (states.activated !== before.activated) this.focus.set(window, states.activated);
+    if (states.activated) window.minimized = false;
+    this.#tellStates(window);
+  }
+
+  #tellStates(window: XWindow): void {
+    const { x, atoms } = this.#options;
+    const { maximized, fullscreen, activated, tiled } = window.states;
+    const states = [
+      ...(maximized || tiled ? [atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT] : []),
+      ...(fullscreen ? [atoms._NET_WM_STATE_FULLSCREEN] : []),
+      ...(activated ? [atoms._NET_WM_STATE_FOCUSED] : []),
+      ...(window.minimized ? [atoms._NET_WM_STATE_HIDDEN] : []),
+      ...(window.properties.states.includes(atoms._NET_WM_STATE_MODAL) ? [atoms._NET_WM_STATE_MODAL] : []),
+    ];
+    x.send(changeWords(window.id, atoms._NET_WM_STATE, atoms.ATOM, states));
+    const state = window.minimized ? ICONIC_STATE : NORMAL_STATE;
+    x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [state, 0]));
+  }
+
+  #tellClients(): void {
+    const managed = [...this.#windows.values()].filter(({ mapped, overrideRedirect }) => mapped && !overrideRedirect);
+    this.screen.clients(managed.map(({ id }) => id));
+  }
+}
+
+/** What a ConfigureRequest asks for. */
+function asked({ x, y, width, height }: Geometry, mask: number): Partial<Geometry> {
+  return {
+    ...(mask & ConfigureMask.x && { x }),
+    ...(mask & ConfigureMask.y && { y }),
+    ...(mask & ConfigureMask.width && { width }),
+    ...(mask & ConfigureMask.height && { height }),
+  };
+}
+
+/** The same size, at a place where as much as possible of it is on the screen. */
+function within({ x, y, width, height }: Geometry, screen: Size): Geometry {
+  const at = (place: number, side: number, whole: number): number => Math.max(0, Math.min(place, whole - side));
+  return { x: at(x, width, screen.width), y: at(y, height, screen.height), width, height };
+}

@@ -1,0 +1,138 @@
+/**
+ * What X clients ask a window manager for by messages: states, the focus, to be moved or closed. A client may send these
+ * about any window; the X server keeps its clients no secrets from each other, and neither do we. The compositor decides.
+ */
+import type { RelayObject } from '../relay/object-map.js';
+import { XdgToplevelResizeEdge } from '../wayland/protocols/xdg-shell.js';
+import type { Atoms } from './atoms.js';
+import type { XConnection } from './connection.js';
+import { clientMessage } from './events.js';
+import type { Focus } from './focus.js';
+import { CURRENT_TIME, killClient, sendEvent } from './requests.js';
+import type { Shell } from './shell.js';
+import type { XWindow } from './window.js';
+
+/** Directions of _NET_WM_MOVERESIZE, from the upper left clockwise; then: move. */
+const EDGES = ['top_left', 'top', 'top_right', 'right', 'bottom_right', 'bottom', 'bottom_left', 'left'] as const;
+const MOVE = 8;
+
+/** What is done with a state. */
+const REMOVE = 0;
+const ADD = 1;
+const TOGGLE = 2;
+
+export interface WindowMessagesOptions {
+  readonly x: XConnection;
+  readonly atoms: Atoms;
+  readonly shell: Shell;
+  readonly focus: Focus;
+  readonly windowOf: (id: number) => XWindow | undefined;
+  /** Its states are other ones now, of which the compositor will not tell. */
+  readonly stated: (window: XWindow) => void;
+}
+
+/** The button that the user has pressed last: what moves and resizes by the pointer begin with. */
+export interface Press {
+  readonly seat: RelayObject<'wl_seat'>;
+  readonly serial: number;
+}
+
+/** Asks a window's client to close it, or ends the client, where it does not know how to. */
+export function closeWindow(x: XConnection, atoms: Atoms, window: XWindow): void {
+  const { id, properties } = window;
+  if (!properties.protocols.includes(atoms.WM_DELETE_WINDOW)) x.send(killClient(id));
+  else x.send(sendEvent(id, clientMessage(id, atoms.WM_PROTOCOLS, [atoms.WM_DELETE_WINDOW, CURRENT_TIME])));
+}
+
+export class WindowMessages {
+  readonly #options: WindowMessagesOptions;
+  press: Press | undefined;
+
+  constructor(options: WindowMessagesOptions) {
+    this.#options = options;
+  }
+
+  /** A ClientMessage of format 32. */
+  message(id: number, type: number, data: readonly number[]): void {
+    const { atoms, shell, x } = this.#options;
+    const window = this.#options.windowOf(id);
+    if (window?.toplevel === undefined) return;
+    const [first = 0, second = 0, third = 0] = data;
+    switch (type) {
+      case atoms._NET_WM_STATE:
+        this.wished(window, [second, third], first);
+        break;
+      case atoms.WM_CHANGE_STATE:
+        if (first === 3) this.#minimize(window);
+        break;
+      case atoms._NET_ACTIVE_WINDOW:
+        this.demandAttention(window);
+        break;
+      case atoms._NET_CLOSE_WINDOW:
+        closeWindow(x, atoms, window);
+        break;
+      case atoms._NET_WM_MOVERESIZE:
+        this.#moveOrResize(window, third);
+        break;
+      default:
+    }
+    shell.relay.flush();
+  }
+
+  /** The client wants these states (atoms) removed, added or toggled. */
+  wished(window: XWindow, states: readonly number[], change: number): void {
+    const { atoms } = this.#options;
+    const { toplevel, states: now } = window;
+    const wants = (is: boolean): boolean => (change === TOGGLE ? !is : change === ADD);
+    if (states.includes(atoms._NET_WM_STATE_FULLSCREEN)) toplevel!.setFullscreen(wants(now.fullscreen));
+    if ([atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT].some(one => states.includes(one))) {
+      toplevel!.setMaximized(wants(now.maximized));
+    }
+    if (states.includes(atoms._NET_WM_STATE_HIDDEN) && wants(window.minimized)) this.#minimize(window);
+    if (states.includes(atoms._NET_WM_STATE_DEMANDS_ATTENTION) && change !== REMOVE) this.demandAttention(window);
+  }
+
+  /**
+   * Asks the compositor to activate a window. The token says who asks: the window with the focus, where there is one; a
+   * compositor that finds this not enough shows that the window wants attention.
+   */
+  demandAttention(window: XWindow): void {
+    const { shell, focus } = this.#options;
+    const activation = shell.global('xdg_activation_v1');
+    if (activation === undefined || window.states.activated) return;
+    const { relay } = shell;
+    const from = focus.window?.surface;
+    const token = relay.inject('xdg_activation_token_v1', activation.version);
+    token.data = {
+      token: (text: string) => {
+        relay.request(token, 'destroy', {});
+        const surface = window.surface;
+        if (surface !== undefined) relay.request(activation, 'activate', { token: text, surface: surface.object });
+        relay.flush();
+      },
+    };
+    relay.request(activation, 'get_activation_token', { id: token });
+    const { press } = this;
+    if (press !== undefined) relay.request(token, 'set_serial', press);
+    if (from !== undefined) relay.request(token, 'set_surface', { surface: from.object });
+    relay.request(token, 'commit', {});
+  }
+
+  #minimize(window: XWindow): void {
+    window.toplevel!.setMinimized();
+    window.minimized = true;
+    this.#options.stated(window);
+  }
+
+  #moveOrResize(window: XWindow, direction: number): void {
+    const { press } = this;
+    if (press === undefined || press.seat.destroyed) return;
+    const { relay } = this.#options.shell;
+    const { toplevel } = window.toplevel!;
+    const edge = EDGES[direction];
+    if (direction === MOVE) relay.request(toplevel, 'move', press);
+    else if (edge !== undefined) {
+      relay.request(toplevel, 'resize', { ...press, edges: XdgToplevelResizeEdge[edge] });
+    }
+  }
+}

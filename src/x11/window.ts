@@ -1,0 +1,34 @@
+/** One child of the X screen's root window, as the server and its client have described it. */
+import type { Geometry } from './events.js';
+import type { Popup } from './popup.js';
+import { noProperties } from './properties.js';
+import type { Surface } from './surfaces.js';
+import { NO_STATES, type ToplevelStates, type Toplevel } from './toplevel.js';
+
+export class XWindow {
+  /** Without a border: that is taken away. */
+  geometry: Geometry;
+  overrideRedirect: boolean;
+  mapped = false;
+  readonly properties = noProperties();
+  /** Properties that were asked for and have not come: nothing is shown before. */
+  awaited = 0;
+  /** Properties that were asked for, by atom; true: they have changed since. */
+  readonly asked = new Map<number, boolean>();
+  surface: Surface | undefined;
+  /** What it is on the compositor's side. */
+  toplevel: Toplevel | undefined;
+  popup: Popup | undefined;
+  states: ToplevelStates = NO_STATES;
+  /** The client was told of these states. */
+  minimized = false;
+
+  constructor(
+    readonly id: number,
+    geometry: Geometry,
+    overrideRedirect: boolean,
+  ) {
+    this.geometry = geometry;
+    this.overrideRedirect = overrideRedirect;
+  }
+}

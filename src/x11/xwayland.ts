@@ -1,0 +1,273 @@
+/**
+ * One Xwayland, from its start to its end: the process, its Wayland connection through a relay of ours, and our connection to
+ * it as its window manager. When one of the three ends, the others do.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { EventEmitter } from 'eventemitter3';
+import type { Log } from '../observe/log.js';
+import { Verdict } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import { allowOnly, globalsConcern } from '../relay/globals.js';
+import { Relay } from '../relay/relay.js';
+import type { Trace } from '../relay/trace.js';
+import type { Channel } from '../system/channel.js';
+import { OwnedFd } from '../system/fd.js';
+import { native } from '../system/native.js';
+import { UnixSocket } from '../system/unix-socket.js';
+import { internOwnAtoms, type Atoms } from './atoms.js';
+import { XConnection, type Setup } from './connection.js';
+import { extension, type Extension } from './replies.js';
+import { composite, queryExtension, xfixes } from './requests.js';
+import { scaleConcern } from './scale.js';
+import { Shell } from './shell.js';
+import { Surfaces } from './surfaces.js';
+import { WindowManager } from './window-manager.js';
+import type { XDisplay } from './x-display.js';
+
+/**
+ * What Xwayland sees of the compositor: pixels, outputs, input. Windows and selections are ours; buffers of a GPU are not
+ * carried.
+ */
+const XWAYLAND_GLOBALS: ReadonlyMap<string, number> = new Map([
+  ['wl_compositor', 4],
+  ['wl_shm', 1],
+  ['wl_output', 4],
+  ['wl_seat', 7],
+  ['zxdg_output_manager_v1', 3],
+  ['zwp_relative_pointer_manager_v1', 1],
+  ['zwp_pointer_constraints_v1', 1],
+  ['zwp_pointer_gestures_v1', 3],
+  ['zwp_tablet_manager_v2', 1],
+]);
+
+/** How long an Xwayland may take until it lets clients in, in milliseconds: one on an emulated processor takes ten seconds. */
+export const START_MS = 60_000;
+
+/** How long the server may go on after SIGTERM, in milliseconds. */
+const LEAVE_MS = 2_000;
+
+/** Numbers of descriptors in the server. */
+const WAYLAND_FD = 3;
+const LISTEN_FD = 4;
+const WM_FD = 5;
+
+export interface XwaylandOptions {
+  readonly display: XDisplay;
+  /** A connection to the compositor, which becomes the relay's. */
+  readonly connect: () => Channel;
+  /** X pixels of a pixel of the compositor's. */
+  readonly scale: number;
+  readonly log: Log;
+  readonly trace?: Trace | undefined;
+  /** The program. Default: `Xwayland`, as PATH has it. */
+  readonly program?: string | undefined;
+}
+
+export interface XwaylandEvents {
+  /** It lets clients in. */
+  ready: () => void;
+  /** It is over; `reason` undefined: the last client has left, or {@link Xwayland.close} was called. */
+  close: (reason: Error | undefined) => void;
+}
+
+export class Xwayland extends EventEmitter<XwaylandEvents> {
+  readonly #options: XwaylandOptions;
+  readonly #process: ChildProcess;
+  readonly #relay: Relay;
+  readonly #x: XConnection;
+  readonly #shell = new Shell();
+  readonly #surfaces: Surfaces;
+  readonly #timer: NodeJS.Timeout;
+  #windows: WindowManager | undefined;
+  #ready = false;
+  #closed = false;
+  /** Its last words. */
+  #said = '';
+
+  /** Starts it. @throws Error where there is no compositor */
+  constructor(options: XwaylandOptions) {
+    super();
+    this.#options = options;
+    const compositor = options.connect();
+    const [wayland, itsWayland] = pair();
+    const [wm, itsWm] = pair();
+    this.#surfaces = new Surfaces({
+      made: surface => this.#windows?.surfaceMade(surface),
+      gone: surface => this.#windows?.surfaceGone(surface),
+    });
+    this.#relay = new Relay(new UnixSocket(wayland), compositor, {
+      concerns: this.#concerns(),
+      toServer: { memory: (_call, fd) => fd },
+      toClient: { keymap: (_call, fd) => fd },
+      trace: options.trace,
+    });
+    this.#relay.on('close', reason =>
+      this.#end(reason ?? new Error('the compositor, or Xwayland, closed the connection')),
+    );
+    this.#x = new XConnection(new UnixSocket(wm), options.display.cookie);
+    this.#x.on('close', reason => this.#end(reason));
+    this.#x.on('failed', ({ code, major, minor, value }) => {
+      options.log.debug(`X request ${major}.${minor} failed with error ${code} about ${value}`);
+    });
+    this.#process = this.#spawn(itsWayland, itsWm);
+    this.#timer = setTimeout(() => this.#end(new Error(`Xwayland was not ready after ${START_MS / 1000} s`)), START_MS);
+    this.#begin();
+  }
+
+  /** Windows that are shown. */
+  get windowCount(): number {
+    return this.#windows?.shown ?? 0;
+  }
+
+  /** Ends it, and with it all its clients' connections. Idempotent. */
+  close(): void {
+    this.#end(undefined);
+  }
+
+  #spawn(wayland: OwnedFd, wm: OwnedFd): ChildProcess {
+    const { display, program = 'Xwayland' } = this.#options;
+    const { WAYLAND_DISPLAY: _, ...env } = process.env;
+    const args = [
+      display.name,
+      ...['-rootless', '-terminate', '-shm', '-nolisten', 'tcp', '-nolisten', 'local'],
+      ...['-auth', display.authority, '-listenfd', String(LISTEN_FD), '-wm', String(WM_FD)],
+    ];
+    try {
+      const child = spawn(program, args, {
+        stdio: ['ignore', 'ignore', 'pipe', wayland.fd, display.socket.fd, wm.fd],
+        env: { ...env, WAYLAND_SOCKET: String(WAYLAND_FD) },
+      });
+      child.once('error', error => this.#end(new Error(`cannot start ${program}: ${error.message}`)));
+      child.once('exit', (code, signal) => this.#exited(code, signal));
+      child.stderr?.on('data', (bytes: Buffer) => this.#says(bytes.toString('latin1')));
+      return child;
+    } finally {
+      wayland.close();
+      wm.close();
+    }
+  }
+
+  #says(text: string): void {
+    for (const line of text.split('\n')) {
+      const word = line
+        .replace(/[^ -~]/g, '?')
+        .trim()
+        .slice(0, 300);
+      if (word === '') continue;
+      this.#said = word;
+      this.#options.log.debug(`Xwayland: ${word}`);
+    }
+  }
+
+  #exited(code: number | null, signal: NodeJS.Signals | null): void {
+    const how = signal ?? `status ${code}`;
+    const words = this.#said === '' ? '' : `: ${this.#said}`;
+    this.#end(code === 0 && this.#ready ? undefined : new Error(`Xwayland ended with ${how}${words}`));
+  }
+
+  #concerns(): Concern[] {
+    const { scale } = this.#options;
+    return [
+      globalsConcern(allowOnly(XWAYLAND_GLOBALS), global => this.#shell.sees(global)),
+      ...(scale === 1 ? [] : [scaleConcern(scale)]),
+      { ...this.#surfaces.concern, after: ['x11 scale'] },
+      {
+        name: 'x11 windows',
+        after: ['x11 scale', 'x11 surfaces'],
+        events: {
+          ...this.#shell.events,
+          wl_pointer: {
+            enter: ({ args: { surface } }) => {
+              const known = this.#surfaces.of(surface);
+              if (known !== undefined) this.#windows?.pointed(known);
+              return Verdict.Forward;
+            },
+            button: ({ object, args: { serial, state } }) => {
+              if (state === 1) this.#windows?.pressed(object, serial);
+              return Verdict.Forward;
+            },
+          },
+        },
+        made: {
+          wl_pointer: (pointer, call) => {
+            if (call.object.is('wl_seat')) pointer.data = call.object;
+          },
+        },
+      },
+    ];
+  }
+
+  /** Both sides are asked at once; windows are shown when both have answered. */
+  #begin(): void {
+    let waiting = 2;
+    let takeOver: (() => void) | undefined;
+    const one = (): void => {
+      waiting -= 1;
+      if (waiting === 0) takeOver!();
+    };
+    this.#shell.attach(this.#relay, problem => (problem === undefined ? one() : this.#end(problem)));
+    this.#relay.start();
+    this.#x.on('ready', setup => {
+      this.#prepare((atoms, extensions) => {
+        takeOver = () => this.#takeOver(setup, atoms, extensions);
+        one();
+      });
+    });
+    this.#x.start();
+  }
+
+  #prepare(known: (atoms: Atoms, extensions: Record<'composite' | 'xfixes', Extension>) => void): void {
+    const x = this.#x;
+    let found: Extension | undefined;
+    x.ask(queryExtension('Composite'), reply => {
+      found = extension(reply);
+      if (found !== undefined) x.ask(composite.queryVersion(found.opcode), () => {});
+    });
+    x.ask(queryExtension('XFIXES'), reply => {
+      const fixes = extension(reply);
+      if (found === undefined || fixes === undefined) {
+        this.#end(new Error('this Xwayland has no Composite or no XFIXES extension'));
+        return;
+      }
+      const extensions = { composite: found, xfixes: fixes };
+      x.ask(xfixes.queryVersion(fixes.opcode), () => internOwnAtoms(x, atoms => known(atoms, extensions)));
+    });
+  }
+
+  #takeOver(setup: Setup, atoms: Atoms, extensions: Record<'composite' | 'xfixes', Extension>): void {
+    const { scale, log } = this.#options;
+    const x = this.#x;
+    const windows = new WindowManager({ x, atoms, setup, shell: this.#shell, scale, log });
+    x.on('event', event => windows.event(event));
+    x.send(composite.redirectSubwindows(extensions.composite.opcode, setup.root));
+    x.send(xfixes.leaveWithOthers(extensions.xfixes.opcode));
+    // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
+    if (scale > 1) windows.screen.resources(`Xft.dpi:\t${96 * scale}\nXcursor.size:\t${24 * scale}\n`);
+    this.#windows = windows;
+    windows.begin();
+    clearTimeout(this.#timer);
+    this.#ready = true;
+    this.emit('ready');
+  }
+
+  #end(reason: Error | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#x.close();
+    this.#relay.close(undefined);
+    const child = this.#process as ChildProcess | undefined;
+    if (child?.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      const kill = setTimeout(() => child.kill('SIGKILL'), LEAVE_MS);
+      child.once('exit', () => clearTimeout(kill));
+    }
+    this.emit('close', reason);
+  }
+}
+
+/** Two ends of a socket. */
+function pair(): [OwnedFd, OwnedFd] {
+  const [ours, its] = native.socketpair();
+  return [new OwnedFd(ours), new OwnedFd(its)];
+}

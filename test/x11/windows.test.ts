@@ -1,0 +1,226 @@
+/** `virtwl x11` on a real compositor with a real Xwayland: what becomes of windows, and of X clients that do not behave. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import { VIRTWL } from '../../src/demo/loopback-stack.js';
+import { clientMessage } from '../../src/x11/events.js';
+import { internAtoms } from '../../src/x11/atoms.js';
+import type { XConnection } from '../../src/x11/connection.js';
+import {
+  changeProperty,
+  destroyWindow,
+  EventMask,
+  getInputFocus,
+  mapWindow,
+  sendEvent,
+  unmapWindow,
+} from '../../src/x11/requests.js';
+import { startSway, type Sway } from '../compositors.js';
+import { connectTo, makeWindow } from './x-client.js';
+
+/** How long anything may take to come about, in milliseconds. */
+const PATIENCE_MS = 40_000;
+
+/** Clients that are killed; by hand: VIRTWL_X11_KILLS=200. */
+const KILLS = Number(process.env.VIRTWL_X11_KILLS ?? 12);
+
+interface Window {
+  readonly title: string | null;
+  readonly app: string | null;
+  readonly fullscreen: boolean;
+  readonly width: number;
+}
+
+interface Node {
+  readonly name: string | null;
+  readonly app_id?: string | null;
+  readonly pid?: number;
+  readonly fullscreen_mode?: number;
+  readonly rect: { readonly width: number };
+  readonly nodes: readonly Node[];
+  readonly floating_nodes: readonly Node[];
+}
+
+class Desk {
+  readonly display: string;
+  readonly authority: string;
+
+  private constructor(
+    readonly sway: Sway,
+    readonly process: ChildProcess,
+    readonly said: () => string,
+    output: string,
+  ) {
+    this.display = /DISPLAY=(\S+)/.exec(output)![1]!;
+    this.authority = /XAUTHORITY=(\S+)/.exec(output)![1]!;
+  }
+
+  static async open(t: Test): Promise<Desk> {
+    const sway = await startSway(t);
+    const child = spawn(process.execPath, [VIRTWL, 'x11'], {
+      env: sway.environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    let said = '';
+    child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    child.stderr.on('data', (bytes: Buffer) => (said += bytes.toString()));
+    t.teardown(() => child.kill('SIGTERM'));
+    await until('a display', () => output.includes('XAUTHORITY='));
+    return new Desk(sway, child, () => said, output);
+  }
+
+  async windows(): Promise<Window[]> {
+    const found: Window[] = [];
+    const walk = ({ name: title, app_id: app, pid, fullscreen_mode, rect, nodes, floating_nodes }: Node): void => {
+      if (pid !== undefined) {
+        found.push({ title, app: app ?? null, fullscreen: fullscreen_mode === 1, width: rect.width });
+      }
+      [...nodes, ...floating_nodes].forEach(walk);
+    };
+    walk((await this.sway.message('-t', 'get_tree')) as Node);
+    return found;
+  }
+
+  start(t: Test, ...command: string[]): ChildProcess {
+    const env = { ...process.env, DISPLAY: this.display, XAUTHORITY: this.authority };
+    const child = spawn(command[0]!, command.slice(1), { env, stdio: 'ignore' });
+    t.teardown(() => child.kill('SIGKILL'));
+    return child;
+  }
+}
+
+async function until(what: string, wanted: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + PATIENCE_MS; !(await wanted());) {
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    await new Promise(resolve => setTimeout(resolve, 30));
+  }
+}
+
+/** The server has dealt with all that was sent. */
+function settled(x: XConnection): Promise<void> {
+  return new Promise((resolve, reject) =>
+    x.ask(
+      getInputFocus(),
+      () => resolve(),
+      () => reject(new Error('it is gone')),
+    ),
+  );
+}
+
+t.test('an X server runs while there are X clients', { timeout: 120_000 }, async t => {
+  const desk = await Desk.open(t);
+  const number = desk.display.slice(1);
+  t.ok(existsSync(`/tmp/.X${number}-lock`) && existsSync(`/tmp/.X11-unix/X${number}`));
+  for (const round of ['first', 'second']) {
+    const xterm = desk.start(t, 'xterm', '-T', `the ${round}`, '-e', 'sleep', '1000');
+    await until(`the ${round} window`, async () =>
+      (await desk.windows()).some(({ title, app }) => title === `the ${round}` && app === 'XTerm'),
+    );
+    xterm.kill('SIGKILL');
+    await until('no window', async () => (await desk.windows()).length === 0);
+  }
+  await t.rejects(connectTo(desk.display, '/dev/null'), 'who does not know the cookie is refused');
+  desk.process.kill('SIGTERM');
+  await until('the end', () => desk.process.exitCode !== null);
+  t.equal(desk.process.exitCode, 0);
+  t.notOk(existsSync(`/tmp/.X${number}-lock`) || existsSync(`/tmp/.X11-unix/X${number}`), 'nothing is left');
+});
+
+t.test(
+  'a window is closed, resized, made full screen and back by what its client and the compositor ask for',
+  async t => {
+    t.setTimeout(120_000);
+    const desk = await Desk.open(t);
+    const { x, setup } = await connectTo(desk.display, desk.authority);
+    t.teardown(() => x.close());
+    const names = [
+      'WM_NAME',
+      'STRING',
+      'WM_PROTOCOLS',
+      'WM_DELETE_WINDOW',
+      '_NET_WM_STATE',
+      '_NET_WM_STATE_FULLSCREEN',
+    ] as const;
+    const atoms = await new Promise<Readonly<Record<(typeof names)[number], number>>>(known =>
+      internAtoms(x, names, known),
+    );
+    const window = makeWindow(x, setup.root);
+    x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('one')));
+    x.send(
+      changeProperty(
+        window,
+        atoms.WM_PROTOCOLS,
+        4,
+        32,
+        new Uint8Array(new Uint32Array([atoms.WM_DELETE_WINDOW]).buffer),
+      ),
+    );
+    x.send(mapWindow(window));
+    await until('the window', async () => (await desk.windows()).some(({ title }) => title === 'one'));
+    x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('two')));
+    await until('the other title', async () => (await desk.windows()).some(({ title }) => title === 'two'));
+    const toRoot = EventMask.substructureNotify | EventMask.substructureRedirect;
+    for (const add of [1, 0]) {
+      const message = clientMessage(window, atoms._NET_WM_STATE, [add, atoms._NET_WM_STATE_FULLSCREEN, 0]);
+      x.send(sendEvent(setup.root, message, toRoot));
+      await until(`full screen ${add}`, async () => (await desk.windows())[0]?.fullscreen === (add === 1));
+    }
+    const asked = new Promise<number>(resolve => {
+      x.on('event', event => {
+        if (event.is === 'ClientMessage' && event.type === atoms.WM_PROTOCOLS) resolve(event.data[0]!);
+      });
+    });
+    await desk.sway.message('[title="two"] kill');
+    t.equal(await asked, atoms.WM_DELETE_WINDOW);
+  },
+);
+
+t.test('X clients that do not behave cost other X clients nothing', { timeout: 300_000 }, async t => {
+  const desk = await Desk.open(t);
+  desk.start(t, 'xterm', '-T', 'stays', '-e', 'sleep', '1000');
+  await until('a window', async () => (await desk.windows()).length === 1);
+  const stays = async (): Promise<boolean> => (await desk.windows()).some(({ title }) => title === 'stays');
+
+  for (let i = 0; i < KILLS; i++) {
+    const { x, setup } = await connectTo(desk.display, desk.authority);
+    const window = makeWindow(x, setup.root, i % 2 === 1);
+    x.send(mapWindow(window));
+    // At another moment each time: before, while and after its window is shown.
+    await new Promise(resolve => setTimeout(resolve, (i * 7) % 60));
+    x.close();
+  }
+  await until('no other window', async () => (await desk.windows()).length === 1);
+
+  const { x, setup } = await connectTo(desk.display, desk.authority);
+  for (let i = 0; i < 500; i++) {
+    const window = makeWindow(x, setup.root, i % 3 === 0);
+    x.send(mapWindow(window));
+    x.send(i % 2 === 0 ? unmapWindow(window) : mapWindow(window));
+    x.send(destroyWindow(window));
+  }
+  await settled(x);
+  await until('no other window', async () => (await desk.windows()).length === 1);
+
+  // In many parts, as a request has a limit; WM_NAME is 39, WM_CLASS 67, STRING 31.
+  const window = makeWindow(x, setup.root);
+  const part = Buffer.alloc(250_000, 'x');
+  for (let i = 0; i < 400; i++) {
+    x.send(changeProperty(window, i % 2 === 0 ? 39 : 67, 31, 8, part, 2));
+    if (i % 20 === 0) await settled(x);
+  }
+  x.send(mapWindow(window));
+  await until('a window with a title of 50 MB', async () => (await desk.windows()).length === 2);
+  x.close();
+  await until('no other window', async () => (await desk.windows()).length === 1);
+
+  const many = await connectTo(desk.display, desk.authority);
+  for (let i = 0; i < 10_000; i++) {
+    makeWindow(many.x, many.setup.root);
+    if (i % 500 === 0) await settled(many.x);
+  }
+  await settled(many.x);
+  many.x.close();
+  t.ok(await stays());
+  t.notMatch(desk.said(), /error/);
+});

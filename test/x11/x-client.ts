@@ -1,0 +1,30 @@
+/** An X client of the tests' own, by our wire: it says what real programs do not. */
+import { readFileSync } from 'node:fs';
+import { UnixSocket } from '../../src/system/unix-socket.js';
+import { XConnection, type Setup } from '../../src/x11/connection.js';
+import { request, u16, u32 } from '../../src/x11/wire.js';
+
+/** Bytes of the cookie at the end of an authority file with one entry. */
+const COOKIE_BYTES = 16;
+
+/** Connects to a display as an X client does. */
+export function connectTo(display: string, authority: string): Promise<{ x: XConnection; setup: Setup }> {
+  const cookie = readFileSync(authority).subarray(-COOKIE_BYTES);
+  const socket = UnixSocket.connect(`/tmp/.X11-unix/X${display.replace(':', '')}`, { maxQueuedBytes: 1 << 30 });
+  const x = new XConnection(socket, cookie);
+  return new Promise((resolve, reject) => {
+    x.once('ready', setup => resolve({ x, setup }));
+    x.once('close', reason => reject(reason ?? new Error('the X server left')));
+    x.start();
+  });
+}
+
+/** Makes a window of 100 x 80 pixels, white, not shown yet. */
+export function makeWindow(x: XConnection, root: number, overrideRedirect = false): number {
+  const id = x.newId();
+  const place = [10, 10, 100, 80, 0, 1].map(u16);
+  const [background, redirect] = [0x2, 0x200];
+  const values = [u32(0xffffff), u32(overrideRedirect ? 1 : 0)];
+  x.send(request(1, 0, u32(id), u32(root), ...place, u32(0), u32(background | redirect), ...values));
+  return id;
+}
