@@ -145,6 +145,8 @@ needs() {
         echo "xterm xterm"
         echo "xeyes x11-apps"
         echo "editres x11-utils"
+        echo "xclip xclip"
+        echo "xsel xsel"
         echo "strace strace"
         ;;
     esac

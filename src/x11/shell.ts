@@ -10,7 +10,13 @@ import type { Global } from '../wayland/global-table.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 
 /** Newest version of each that is used. */
-const VERSIONS = { xdg_wm_base: 6, zxdg_decoration_manager_v1: 1, xdg_activation_v1: 1 } as const;
+const VERSIONS = {
+  xdg_wm_base: 6,
+  zxdg_decoration_manager_v1: 1,
+  xdg_activation_v1: 1,
+  wl_data_device_manager: 3,
+  zwp_primary_selection_device_manager_v1: 1,
+} as const;
 type ShellGlobal = keyof typeof VERSIONS;
 
 /** What a window hears of the compositor; `data` of the objects that it is made of. */

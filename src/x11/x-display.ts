@@ -72,6 +72,11 @@ export class XDisplay {
     return `:${this.number}`;
   }
 
+  /** Where X clients connect to. */
+  get path(): string {
+    return this.#socket.path;
+  }
+
   /** Listens. Lent. */
   get socket(): OwnedFd {
     return this.#socket.socket;

@@ -21,6 +21,8 @@ export interface XProgramsOptions {
   /** The server's program. Default: `Xwayland`. */
   readonly program?: string | undefined;
   readonly place?: XDisplayPlace | undefined;
+  /** How long a transfer of a selection may stand still, in milliseconds. Default: as of Wayland programs. */
+  readonly transferIdleMs?: number | undefined;
 }
 
 export interface XProgramsEvents {
@@ -55,6 +57,11 @@ export class XPrograms extends EventEmitter<XProgramsEvents> {
   /** Windows that are shown. */
   get windowCount(): number {
     return this.#server?.windowCount ?? 0;
+  }
+
+  /** Transfers of selections that run. */
+  get transferCount(): number {
+    return this.#server?.transferCount ?? 0;
   }
 
   /** What X clients have to have in their environment. */

@@ -19,6 +19,7 @@ import { XConnection, type Setup } from './connection.js';
 import { extension, type Extension } from './replies.js';
 import { composite, queryExtension, xfixes } from './requests.js';
 import { scaleConcern } from './scale.js';
+import { Selections } from './selections/selections.js';
 import { Shell } from './shell.js';
 import { Surfaces } from './surfaces.js';
 import { WindowManager } from './window-manager.js';
@@ -61,6 +62,8 @@ export interface XwaylandOptions {
   readonly trace?: Trace | undefined;
   /** The program. Default: `Xwayland`, as PATH has it. */
   readonly program?: string | undefined;
+  /** How long a transfer of a selection may stand still, in milliseconds. Default: as of Wayland programs. */
+  readonly transferIdleMs?: number | undefined;
 }
 
 export interface XwaylandEvents {
@@ -77,6 +80,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   readonly #x: XConnection;
   readonly #shell = new Shell();
   readonly #surfaces: Surfaces;
+  readonly #selections: Selections;
   readonly #timer: NodeJS.Timeout;
   #windows: WindowManager | undefined;
   #ready = false;
@@ -94,6 +98,13 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     this.#surfaces = new Surfaces({
       made: surface => this.#windows?.surfaceMade(surface),
       gone: surface => this.#windows?.surfaceGone(surface),
+    });
+    this.#selections = new Selections({
+      shell: this.#shell,
+      connect: () => UnixSocket.connect(options.display.path),
+      cookie: options.display.cookie,
+      log: options.log,
+      idleMs: options.transferIdleMs,
     });
     this.#relay = new Relay(new UnixSocket(wayland), compositor, {
       concerns: this.#concerns(),
@@ -117,6 +128,11 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   /** Windows that are shown. */
   get windowCount(): number {
     return this.#windows?.shown ?? 0;
+  }
+
+  /** Transfers of selections that run. */
+  get transferCount(): number {
+    return this.#selections.transferCount;
   }
 
   /** Ends it, and with it all its clients' connections. Idempotent. */
@@ -194,6 +210,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
           },
         },
       },
+      this.#selections.concern,
     ];
   }
 
@@ -247,6 +264,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     windows.begin();
     clearTimeout(this.#timer);
     this.#ready = true;
+    this.#selections.begin();
     this.emit('ready');
   }
 
@@ -254,6 +272,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#selections.close();
     this.#x.close();
     this.#relay.close(undefined);
     const child = this.#process as ChildProcess | undefined;
