@@ -19,7 +19,7 @@ import {
 import { GpuDeviceServer } from '../../../src/host/gpu-device/server.js';
 import { Control, numbers, Response } from '../../../src/host/gpu-device/wire.js';
 import { makeShares } from '../../../src/host/guest/device-server.js';
-import { DEFAULT_GUEST_LIMITS, MAX_UNSENT_BYTES } from '../../../src/host/guest/limits.js';
+import { DEFAULT_GUEST_LIMITS, MAX_MAPPINGS, MAX_UNSENT_BYTES } from '../../../src/host/guest/limits.js';
 import { WlDeviceServer } from '../../../src/host/wl-device/server.js';
 import { closeAll, OwnedFd } from '../../../src/system/fd.js';
 import { native } from '../../../src/system/native.js';
@@ -96,7 +96,7 @@ withGpuHouse(t, 'mappings', { mappings: 2 }, async (t, house) => {
   t.ok(house.logged('no further memory can be mapped'));
   await guest.unref(made[0]!.resource);
   t.equal(await guest.map(made[2]!.resource, 0), Response.MapInfo, 'one that was closed makes room, at its place too');
-  t.ok(DEFAULT_GUEST_LIMITS.mappings <= 448);
+  t.ok(DEFAULT_GUEST_LIMITS.mappings <= MAX_MAPPINGS);
 });
 
 withGpuHouse(t, 'both devices of a VM share its memory and its mapping slots', {}, async (t, house) => {
