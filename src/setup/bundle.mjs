@@ -2,7 +2,7 @@
  * Puts each program that virtwl starts into one file, `dist/bundle/cli/NAME.js`, with the packages it uses: a process then
  * opens a single file at its start, where it would look for some 150. What goes in is the compiled JavaScript; whatever is
  * imported by `import()` is not evaluated before that, in the bundle either. The library is one file as well,
- * `dist/bundle/library/index.js`, for the package's size. The page of `virtwl status --web` is three files in
+ * `dist/bundle/library/index.js`, for the package's size, and its declarations lie in `dist/bundle/declarations`. The page of `virtwl status --web` is three files in
  * `dist/bundle/page`, with all that it needs in them.
  *
  * The files lie as deep as the modules of `dist/src`, so that `new URL('../../../', import.meta.url)` is this package in
@@ -10,6 +10,7 @@
  */
 import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
+import { copyDeclarations } from './declarations.mjs';
 
 const DIRECTORY = 'dist/bundle';
 
@@ -21,7 +22,7 @@ const PROGRAMS = [
   'dist/src/doctor/confined-attempts.js',
 ];
 
-/** What `import 'virtwl'` loads. Its declarations stay as they are, beside the modules. */
+/** What `import 'virtwl'` loads. */
 const LIBRARY = 'dist/src/index.js';
 /**
  * Stays a package: declarations of the library name it too, and who imports both gets one class and not two.
@@ -44,6 +45,7 @@ export async function bundle() {
     sourcesContent: false,
     // Spaces are a third of it, and an editor's business.
     minifyWhitespace: true,
+    minifySyntax: true,
     lineLimit: 200,
     // CommonJS packages ask for Node.js's modules by `require`, which an ECMAScript module does not have.
     banner: {
@@ -59,6 +61,7 @@ export async function bundle() {
     entryNames: '[name]',
   });
   await build({ ...options, entryPoints: [LIBRARY], outdir: `${DIRECTORY}/library`, external: LIBRARY_IMPORTS });
+  copyDeclarations(`${DIRECTORY}/declarations`);
   const page = await build({
     bundle: true,
     platform: 'browser',

@@ -22,6 +22,7 @@ const INPUTS = [
   'package-lock.json',
   'src/setup/compile.mjs',
   'src/setup/bundle.mjs',
+  'src/setup/declarations.mjs',
   ...filesBelow(BROWSER, /\.(html|css|json)$/),
 ];
 const OUTPUTS = /(\.js|\.js\.map|\.d\.ts|\.d\.ts\.map)$/;
