@@ -53,7 +53,7 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'popups',
-    most: 352,
+    most: 256,
     interfaces: ['xdg_popup'],
     reason: 'A person sees one chain of menus, and a tooltip for each program.',
   },
@@ -138,13 +138,13 @@ export const KINDS: readonly Kind[] = [
   },
   {
     name: 'handles',
-    most: 352,
+    most: 256,
     interfaces: ['zxdg_exported_v1', 'zxdg_exported_v2'],
     reason: 'A window is exported while a dialog of another program is open over it.',
   },
   {
     name: 'tokens',
-    most: 352,
+    most: 256,
     interfaces: ['xdg_activation_token_v1'],
     reason: 'One is used for each program that is started, at once.',
   },

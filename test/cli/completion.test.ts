@@ -21,7 +21,7 @@ const installed = (shell: string): boolean => spawnSync(shell, ['-c', 'true']).s
 const commands = [
   ...virtwl('--help')
     .split('Commands:')[1]!
-    .matchAll(/^ {2}([a-z]+) /gm),
+    .matchAll(/^ {2}([a-z0-9]+) /gm),
 ]
   .map(([, name = '']) => name)
   .filter(name => name !== 'help');
@@ -59,7 +59,7 @@ t.test('bash', async t => {
   t.ok(complete('run', '--', 'bas').includes('bash'), 'a program behind --');
   t.same(complete('run', '--', 'cat', 'a f'), ['a file'], 'and its files');
   for (const name of commands.filter(each => each !== 'vm')) {
-    const told = [...virtwl(name, '--help').matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option = '']) => option);
+    const told = [...virtwl(name, '--help').matchAll(/^ {2}(?:-\w, )?(--[a-z0-9-]+)/gm)].map(([, option = '']) => option);
     t.same(complete(name, '--').sort(), told.sort(), `virtwl ${name} --`);
   }
 });
