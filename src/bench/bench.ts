@@ -21,10 +21,22 @@ import { processorName, startSystem, type System } from './systems.js';
 import { judge } from './targets.js';
 import { benchInVms, VM_MODES, VM_SIZES } from './vms.js';
 
-const { vm, rounds, only, modes, sizes, json, svg, strict, pin = [], ...given } = benchOptions(process.argv);
+const {
+  vm,
+  rounds,
+  only,
+  modes,
+  sizes,
+  transports,
+  json,
+  svg,
+  strict,
+  pin = [],
+  ...given
+} = benchOptions(process.argv);
 if (vm === true) {
-  const inVms = { seconds: given.seconds ?? 5, rounds, modes: modes ?? VM_MODES, sizes: sizes ?? VM_SIZES, json };
-  process.exit((await benchInVms(inVms)) ? 0 : 1);
+  const what = { modes: modes ?? VM_MODES, sizes: sizes ?? VM_SIZES, transports };
+  process.exit((await benchInVms({ ...what, seconds: given.seconds ?? 5, rounds, json })) ? 0 : 1);
 }
 const { seconds = 1 } = given;
 const cases: readonly Case[] = casesOf(modes, sizes);

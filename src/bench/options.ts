@@ -1,5 +1,6 @@
 /** What `npm run bench` can be told, and which cases that makes. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { DEVICE_KINDS, type DeviceKind } from '../host/guest/vmm-arguments.js';
 import type { Case, Mode } from './measure.js';
 import { SYSTEMS, type SystemName } from './results.js';
 import { HD, UHD } from './targets.js';
@@ -12,6 +13,7 @@ export interface BenchOptions {
   readonly only: readonly SystemName[];
   readonly modes?: readonly string[];
   readonly sizes?: readonly string[];
+  readonly transports: readonly DeviceKind[];
   readonly pin?: readonly number[];
   readonly json?: string;
   readonly svg?: string;
@@ -47,7 +49,7 @@ export function benchOptions(argv: readonly string[]): BenchOptions {
     .description('measures virtwl beside a direct connection, beside relays that do nothing, and beside waypipe')
     .option(
       '--vm',
-      'measure in two real VMs, beside the same client in the compositor VM, and how long they take to start',
+      'measure in two real VMs of each transport, also beside the compositor, and how long they take to start',
     )
     .option('--seconds <n>', 'how long to measure each case, each system, each round (default: 1; in VMs 5)', positive)
     .option('--rounds <n>', 'how often to go round', positive, 3)
@@ -58,6 +60,11 @@ export function benchOptions(argv: readonly string[]): BenchOptions {
     .option(
       '--sizes <sizes...>',
       `which sizes, of ${HD} and ${UHD}, of the modes that have both; in VMs any (default: ${VM_SIZES.join(' ')})`,
+    )
+    .addOption(
+      new Option('--transports <kinds...>', 'in VMs: which, each with a pair of its own')
+        .choices(DEVICE_KINDS)
+        .default([...DEVICE_KINDS]),
     )
     .option('--pin <cores...>', 'the core or the two cores to run on, so that runs can be compared; not in VMs', cores)
     .option('--json <file>', 'write every measurement to a file')

@@ -174,8 +174,14 @@ function stateOf({ wlDevice, gpuDevice }: VmHost): StateReport {
 function countersOf(host: VmHost): Counters {
   return processCounters()
     .provideBelow('allocator', () => host.allocator?.counts)
-    .provideBelow('device', () => host.wlDevice && { connected: host.wlDevice.connected, ...host.wlDevice.counts })
-    .provideBelow('gpu', () => host.gpuDevice && { connected: host.gpuDevice.connected, ...host.gpuDevice.counts });
+    .provideBelow('device', () => {
+      const { wlDevice: device } = host;
+      return device && { connected: device.connected, ...device.notifications, ...device.counts };
+    })
+    .provideBelow('gpu', () => {
+      const { gpuDevice: device } = host;
+      return device && { connected: device.connected, ...device.notifications, ...device.counts };
+    });
 }
 
 /** Another process that speaks for this VM at the broker, should there be one. */

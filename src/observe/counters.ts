@@ -50,6 +50,8 @@ const DESCRIPTIONS = {
   'device.queuedBytes': gauge('bytes that wait for the guest to read', BYTES),
   'device.receivedBytes': gauge('memory of servers that the guest has open', BYTES),
   'device.allocBytes': gauge('memory that the guest made itself', BYTES),
+  'device.kicks': counter('wake-ups of the wl device by its driver in the guest'),
+  'device.interrupts': counter('interrupts that the wl device asked for'),
   'gpu.connected': gauge('whether a VMM is connected to the gpu device, 0 or 1'),
   'gpu.contexts': gauge('contexts of the gpu device that the guest has open'),
   'gpu.resources': gauge('resources of the gpu device that the guest has'),
@@ -60,6 +62,8 @@ const DESCRIPTIONS = {
   'gpu.queuedBytes': gauge('bytes that wait for the guest to read by the gpu device', BYTES),
   'gpu.receivedBytes': gauge('memory of servers that the guest has open, by any device', BYTES),
   'gpu.allocBytes': gauge('memory that the guest made itself, by any device', BYTES),
+  'gpu.kicks': counter('wake-ups of the gpu device by its driver in the guest'),
+  'gpu.interrupts': counter('interrupts that the gpu device asked for'),
 
   // virtwl compositor
   clients: gauge('clients of other virtual machines that are connected'),
@@ -81,6 +85,9 @@ const DESCRIPTIONS = {
   'memory.slabs': gauge('slabs that hold the buffers of all applications'),
   'memory.bytes': gauge('memory of those slabs', BYTES),
   'memory.givenUp': counter('memory of idle buffers that was given up for others', BYTES),
+
+  // all
+  'loop.turns': counter('turns of the event loop, each of which waits for events once'),
 
   // all: the native layer
   'native.mmap': counter('mappings made'),

@@ -37,6 +37,12 @@ t.test('cores are numbers, one or two', t => {
   t.end();
 });
 
+t.test('in VMs each transport is measured, unless some are named', t => {
+  t.same(told().transports, ['wl', 'gpu']);
+  t.same(told('--transports', 'gpu').transports, ['gpu']);
+  t.end();
+});
+
 t.test('the help says how long each mode takes', t => {
   const help = spawnSync(process.execPath, [BENCH, '--help'], { encoding: 'utf8' }).stdout;
   for (const mode of ['sync', 'full', 'small', 'newpool', 'start', 'flood', 'clients']) {

@@ -31,8 +31,16 @@ t.test('a name that is not declared is a mistake', async t => {
 });
 
 t.test('the native layer has none that is not declared, and all that are', async t => {
-  const declared = (Object.keys(COUNTERS) as CounterName[]).filter(name => name.startsWith('native.'));
-  t.same([...processCounters().read().keys()].sort(), declared.sort());
+  const native = (names: Iterable<CounterName>): CounterName[] =>
+    [...names].filter(name => name.startsWith('native.')).sort();
+  t.same(native(processCounters().read().keys()), native(Object.keys(COUNTERS) as CounterName[]));
+});
+
+t.test('turns of the event loop are counted', async t => {
+  const turns = (): number => processCounters().read().get('loop.turns') as number;
+  const before = turns();
+  await new Promise(resolve => setTimeout(resolve, 1));
+  t.ok(turns() > before, `${turns() - before} turns for a timer`);
 });
 
 t.test('each says what it counts', async t => {

@@ -7,6 +7,7 @@ import type { OwnedFd } from '../../system/fd.js';
 import type { VhostUserDevice } from '../vhost-user/device.js';
 import { FrontEndServer } from '../vhost-user/server.js';
 import { MappingSlots } from '../vhost-user/shared-memory.js';
+import type { Notifications } from './device.js';
 import { DEFAULT_GUEST_LIMITS, type GuestLimits } from './limits.js';
 import { VmResources } from './resources.js';
 
@@ -39,10 +40,13 @@ export interface DeviceServerOptions extends VmSharesOptions {
 /** What a device shows of itself. */
 interface GuestDevice extends VhostUserDevice {
   readonly counts: object;
+  notifications: Notifications;
 }
 
 export class DeviceServer<D extends GuestDevice> {
   readonly limits: GuestLimits;
+  /** Kicks and interrupts since the server began, of all front-ends that came. */
+  readonly notifications: Readonly<Notifications>;
   readonly #shares: VmShares;
   readonly #own: VmShares | undefined;
   readonly #server: FrontEndServer<D>;
@@ -58,8 +62,15 @@ export class DeviceServer<D extends GuestDevice> {
       throw error;
     }
     this.#shares = options.shares ?? this.#own!;
+    const notifications: Notifications = { kicks: 0, interrupts: 0 };
+    this.notifications = notifications;
+    const device = (): D => {
+      const made = make(this.#shares, this.limits);
+      made.notifications = notifications;
+      return made;
+    };
     try {
-      this.#server = new FrontEndServer({ socket, log, device: () => make(this.#shares, this.limits) });
+      this.#server = new FrontEndServer({ socket, log, device });
     } catch (error) {
       this.#own?.resources.close();
       throw error;

@@ -18,6 +18,14 @@ const COMMANDS_PER_TURN = 64;
 /** A command is copied out of guest memory, where it could change while it is parsed. One at a time. */
 const commandBuffer = new Uint8Array(MAX_COMMAND_BYTES);
 
+/** How often driver and device told each other that there is something in a queue: virtio's notifications. */
+export interface Notifications {
+  /** By the driver. Those that came before the device looked count as one: it was woken once. */
+  kicks: number;
+  /** By the device. A VMM may make fewer of them in the guest. */
+  interrupts: number;
+}
+
 /** What a guest has of a device. */
 export interface GuestState {
   /** So much waits for servers that no further command should be handled now. */
@@ -37,6 +45,8 @@ export abstract class GuestDevice<S extends GuestState> implements VhostUserDevi
   readonly queueSizes = [MAX_QUEUE_DESCRIPTORS, MAX_QUEUE_DESCRIPTORS];
   protected state: S | undefined;
   protected running: DeviceStart | undefined;
+  /** Where notifications are counted: those of its server, which has a device for each front-end. */
+  notifications: Notifications = { kicks: 0, interrupts: 0 };
   /** Answers that came while the device was stopped. */
   #answers: { chain: Chain; answer: Uint8Array }[] = [];
   #turn: NodeJS.Immediate | undefined;
@@ -90,6 +100,7 @@ export abstract class GuestDevice<S extends GuestState> implements VhostUserDevi
   }
 
   kicked(index: number): void {
+    this.notifications.kicks++;
     if (index === this.commands) this.handleCommands();
     else this.deliver();
   }
@@ -169,6 +180,10 @@ export abstract class GuestDevice<S extends GuestState> implements VhostUserDevi
   #signalNow(): void {
     this.#signalling = false;
     if (this.running === undefined) return;
-    for (const { queue, signal } of this.running.queues) if (queue.signal()) signal();
+    for (const { queue, signal } of this.running.queues) {
+      if (!queue.signal()) continue;
+      signal();
+      this.notifications.interrupts++;
+    }
   }
 }
