@@ -6,6 +6,7 @@
 import type { Log } from '../observe/log.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Atoms } from './atoms.js';
+import { Closing } from './closing.js';
 import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
 import { Focus } from './focus.js';
@@ -26,7 +27,7 @@ import type { Shell } from './shell.js';
 import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
 import { NO_STATES, Toplevel, type ToplevelStates } from './toplevel.js';
-import { closeWindow, WindowMessages } from './window-messages.js';
+import { WindowMessages } from './window-messages.js';
 import { XWindow } from './window.js';
 
 /**
@@ -59,6 +60,7 @@ export class WindowManager {
   readonly #windows = new Map<number, XWindow>();
   readonly #surfaces: SurfaceIds;
   readonly #properties: PropertyReader;
+  readonly #closing: Closing;
   readonly #messages: WindowMessages;
   /** The window that the pointer was in last. */
   #pointed: XWindow | undefined;
@@ -71,8 +73,9 @@ export class WindowManager {
     this.focus = new Focus(x, atoms, this.screen);
     this.#surfaces = new SurfaceIds(window => this.#update(window));
     this.#properties = new PropertyReader(x, atoms, window => this.#update(window));
+    this.#closing = new Closing(options);
     this.#messages = new WindowMessages({
-      ...{ x, atoms, shell, focus: this.focus },
+      ...{ atoms, shell, focus: this.focus, closing: this.#closing },
       windowOf: id => this.#windows.get(id),
       stated: window => this.#tellStates(window),
     });
@@ -280,7 +283,7 @@ export class WindowManager {
     }
     const owner = {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
-      closeAsked: () => closeWindow(this.#options.x, this.#options.atoms, window),
+      closeAsked: () => this.#closing.close(window),
       shown: () => this.#showWaiting(),
     };
     const toplevel = new Toplevel(shell, surface, owner, scale, log);

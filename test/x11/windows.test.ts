@@ -15,6 +15,7 @@ import {
   sendEvent,
   unmapWindow,
 } from '../../src/x11/requests.js';
+import { words } from '../../src/x11/wire.js';
 import { startSway, type Sway } from '../compositors.js';
 import { connectTo, makeWindow } from './x-client.js';
 
@@ -141,21 +142,20 @@ t.test(
       'WM_DELETE_WINDOW',
       '_NET_WM_STATE',
       '_NET_WM_STATE_FULLSCREEN',
+      '_NET_WM_PING',
     ] as const;
     const atoms = await new Promise<Readonly<Record<(typeof names)[number], number>>>(known =>
       internAtoms(x, names, known),
     );
     const window = makeWindow(x, setup.root);
     x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('one')));
-    x.send(
-      changeProperty(
-        window,
-        atoms.WM_PROTOCOLS,
-        4,
-        32,
-        new Uint8Array(new Uint32Array([atoms.WM_DELETE_WINDOW]).buffer),
-      ),
-    );
+    const protocols = words([atoms.WM_DELETE_WINDOW, atoms._NET_WM_PING]);
+    x.send(changeProperty(window, atoms.WM_PROTOCOLS, 4, 32, protocols));
+    /** What the window was asked, as WM_PROTOCOLS has it. */
+    const asked: (readonly number[])[] = [];
+    x.on('event', event => {
+      if (event.is === 'ClientMessage' && event.type === atoms.WM_PROTOCOLS) asked.push(event.data);
+    });
     x.send(mapWindow(window));
     await until('the window', async () => (await desk.windows()).some(({ title }) => title === 'one'));
     x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('two')));
@@ -166,13 +166,18 @@ t.test(
       x.send(sendEvent(setup.root, message, toRoot));
       await until(`full screen ${add}`, async () => (await desk.windows())[0]?.fullscreen === (add === 1));
     }
-    const asked = new Promise<number>(resolve => {
-      x.on('event', event => {
-        if (event.is === 'ClientMessage' && event.type === atoms.WM_PROTOCOLS) resolve(event.data[0]!);
-      });
-    });
     await desk.sway.message('[title="two"] kill');
-    t.equal(await asked, atoms.WM_DELETE_WINDOW);
+    await until('both questions', () => asked.length === 2);
+    t.same(
+      asked.map(([first, , third]) => [first, third]),
+      [
+        [atoms.WM_DELETE_WINDOW, 0],
+        [atoms._NET_WM_PING, window],
+      ],
+    );
+    x.send(sendEvent(setup.root, clientMessage(setup.root, atoms.WM_PROTOCOLS, asked[1]!), toRoot));
+    await desk.sway.message('[title="two"] kill');
+    await until('both again, since it has answered', () => asked.length === 4);
   },
 );
 
