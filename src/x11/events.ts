@@ -152,6 +152,12 @@ function transfer(at: XReader, place: number): Omit<SelectionTransfer, 'time'> {
   };
 }
 
+/** That a counter of the extension SYNC has come to a value; it is not more than 53 bits, or not exact. */
+export function alarmNotify(bytes: Uint8Array): { readonly alarm: number; readonly value: number } {
+  const at = new XReader(bytes);
+  return { alarm: at.u32(4), value: (at.u32(8) | 0) * 2 ** 32 + at.u32(12) };
+}
+
 /** A ClientMessage of format 32, for SendEvent. `data`: at most five words. */
 export function clientMessage(window: number, type: number, data: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(EVENT_BYTES);

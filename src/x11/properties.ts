@@ -29,6 +29,8 @@ export interface WindowProperties {
   transientFor: number;
   /** Atoms. */
   protocols: readonly number[];
+  /** Counts the sizes that it has drawn; 0: it does not. */
+  syncCounter: number;
   /** Atoms, as the client wishes them when it maps the window. */
   states: readonly number[];
   /** Atoms, the best one first. */
@@ -50,6 +52,7 @@ export function noProperties(): WindowProperties {
     className: undefined,
     transientFor: 0,
     protocols: [],
+    syncCounter: 0,
     states: [],
     types: [],
     acceptsInput: true,
@@ -92,6 +95,10 @@ export const PROPERTIES: ReadonlyMap<AtomName, Known> = new Map<AtomName, Known>
   ['WM_CLASS', { maxBytes: MAX_TEXT_BYTES, read: (into, property) => (into.className = classIn(property)) }],
   ['WM_TRANSIENT_FOR', { maxBytes: 4, read: (into, property) => (into.transientFor = wordsIn(property)[0] ?? 0) }],
   ['WM_PROTOCOLS', list('protocols')],
+  [
+    '_NET_WM_SYNC_REQUEST_COUNTER',
+    { maxBytes: 4, read: (into, property) => (into.syncCounter = wordsIn(property)[0] ?? 0) },
+  ],
   ['_NET_WM_STATE', list('states')],
   ['_NET_WM_WINDOW_TYPE', list('types')],
   ['WM_HINTS', { maxBytes: 36, read: readHints }],

@@ -137,12 +137,24 @@ export function queryExtension(name: string): Uint8Array {
 /** Ends the client that made `resource`. */
 export const killClient = (resource: number): Uint8Array => request(113, 0, u32(resource));
 
+/** A counter has a value, or a larger one. */
+const POSITIVE_COMPARISON = 2;
+
 /** Requests of extensions, by the opcode that the server gave the extension. */
 export const composite = {
   /** Answered. */
   queryVersion: (opcode: number): Uint8Array => request(opcode, 0, u32(0), u32(4)),
   /** All children of `window` draw into memory of their own, which nobody but us shows. */
   redirectSubwindows: (opcode: number, window: number): Uint8Array => request(opcode, 2, u32(window), u8(1)),
+};
+
+export const sync = {
+  /** Answered, by what is of no use. Any other request comes after it. */
+  initialize: (opcode: number): Uint8Array => request(opcode, 0, u8(3), u8(1), u16(0)),
+  /** Tells once when `counter` is `value` or more, which may be at once. */
+  createAlarm: (opcode: number, alarm: number, counter: number, value: number): Uint8Array =>
+    request(opcode, 8, u32(alarm), u32(0x3f), ...[counter, 0, 0, value, POSITIVE_COMPARISON, 0, 0, 1].map(u32)),
+  destroyAlarm: (opcode: number, alarm: number): Uint8Array => request(opcode, 11, u32(alarm)),
 };
 
 export const xfixes = {

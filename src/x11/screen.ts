@@ -20,6 +20,7 @@ const SUPPORTED = [
   ...['_NET_WM_NAME', '_NET_WM_MOVERESIZE', '_NET_WM_PING', '_NET_WM_STATE', '_NET_WM_STATE_FULLSCREEN'],
   ...['_NET_WM_STATE_MAXIMIZED_HORZ', '_NET_WM_STATE_MAXIMIZED_VERT', '_NET_WM_STATE_HIDDEN', '_NET_WM_STATE_FOCUSED'],
   ...['_NET_WM_STATE_MODAL', '_NET_WM_STATE_DEMANDS_ATTENTION', '_NET_FRAME_EXTENTS', '_NET_WM_WINDOW_TYPE'],
+  '_NET_WM_SYNC_REQUEST',
 ] as const;
 
 /** `XC_left_ptr` of the font of cursors. Without it, the pointer would be a cross. */

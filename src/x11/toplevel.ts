@@ -26,6 +26,8 @@ export interface ToplevelOwner {
   closeAsked(): void;
   /** Its first configure is acknowledged. */
   shown(): void;
+  /** A picture of it goes to the compositor. */
+  drawn(): void;
 }
 
 export interface ToplevelStates {
@@ -164,6 +166,7 @@ export class Toplevel implements SurfaceRole, Configured {
 
   committing(size: Size | undefined): void {
     if (this.#unacknowledged !== undefined && this.#fits(size)) this.#acknowledge(false);
+    this.owner.drawn();
   }
 
   surfaceGone(): void {

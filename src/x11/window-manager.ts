@@ -6,12 +6,14 @@
 import type { Log } from '../observe/log.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Atoms } from './atoms.js';
+import { Closing } from './closing.js';
 import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
 import { Focus } from './focus.js';
 import { Popup } from './popup.js';
 import { MAX_SIDE } from './properties.js';
 import { PropertyReader } from './property-reader.js';
+import type { Extension } from './replies.js';
 import {
   changeWindowEvents,
   changeWords,
@@ -21,12 +23,13 @@ import {
   mapWindow,
   sendEvent,
 } from './requests.js';
+import { Resizing } from './resizing.js';
 import { XScreen } from './screen.js';
 import type { Shell } from './shell.js';
 import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
 import { NO_STATES, Toplevel, type ToplevelStates } from './toplevel.js';
-import { closeWindow, WindowMessages } from './window-messages.js';
+import { WindowMessages } from './window-messages.js';
 import { XWindow } from './window.js';
 
 /**
@@ -47,6 +50,8 @@ export interface WindowManagerOptions {
   readonly atoms: Atoms;
   readonly setup: Setup;
   readonly shell: Shell;
+  /** Of resizes; undefined: the server does not have it. */
+  readonly sync: Extension | undefined;
   /** X pixels of a pixel of the compositor's. */
   readonly scale: number;
   readonly log: Log;
@@ -59,6 +64,8 @@ export class WindowManager {
   readonly #windows = new Map<number, XWindow>();
   readonly #surfaces: SurfaceIds;
   readonly #properties: PropertyReader;
+  readonly #closing: Closing;
+  readonly #resizing: Resizing;
   readonly #messages: WindowMessages;
   /** The window that the pointer was in last. */
   #pointed: XWindow | undefined;
@@ -66,13 +73,15 @@ export class WindowManager {
 
   constructor(options: WindowManagerOptions) {
     this.#options = options;
-    const { x, atoms, setup, shell } = options;
+    const { x, atoms, setup, shell, sync } = options;
     this.screen = new XScreen(x, atoms, setup);
     this.focus = new Focus(x, atoms, this.screen);
     this.#surfaces = new SurfaceIds(window => this.#update(window));
     this.#properties = new PropertyReader(x, atoms, window => this.#update(window));
+    this.#closing = new Closing(options);
+    this.#resizing = new Resizing({ x, atoms, extension: sync });
     this.#messages = new WindowMessages({
-      ...{ x, atoms, shell, focus: this.focus },
+      ...{ atoms, shell, focus: this.focus, closing: this.#closing },
       windowOf: id => this.#windows.get(id),
       stated: window => this.#tellStates(window),
     });
@@ -132,6 +141,7 @@ export class WindowManager {
       if (event.parent === setup.root) this.#create(event.window, event, event.overrideRedirect);
       return;
     }
+    this.#resizing.event(event);
     // A client can send copies of all others, of which none is meant for us but that it withdraws a window.
     if (event.sent || !('window' in event)) return;
     const window = this.#windows.get(event.window);
@@ -236,19 +246,11 @@ export class WindowManager {
       const width = mask & ConfigureMask.width ? event.width : geometry.width;
       const height = mask & ConfigureMask.height ? event.height : geometry.height;
       if (width !== geometry.width || height !== geometry.height) {
-        this.#resize(window, { width, height });
+        x.send(configureWindow(window.id, { ...sized(geometry, { width, height }, setup) }));
         return;
       }
     }
     x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, setup)), EventMask.structureNotify));
-  }
-
-  /** Gives a managed window another size, in X pixels. */
-  #resize(window: XWindow, { width, height }: Size): void {
-    const { x, setup } = this.#options;
-    const side = (length: number): number => Math.min(Math.max(length, 1), MAX_SIDE);
-    const geometry = within({ ...window.geometry, width: side(width), height: side(height) }, setup);
-    x.send(configureWindow(window.id, { ...geometry }));
   }
 
   #configured(window: XWindow, { x, y, width, height }: Geometry): void {
@@ -280,8 +282,9 @@ export class WindowManager {
     }
     const owner = {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
-      closeAsked: () => closeWindow(this.#options.x, this.#options.atoms, window),
+      closeAsked: () => this.#closing.close(window),
       shown: () => this.#showWaiting(),
+      drawn: () => this.#resizing.shown(window),
     };
     const toplevel = new Toplevel(shell, surface, owner, scale, log);
     window.toplevel = toplevel;
@@ -330,6 +333,7 @@ export class WindowManager {
   }
 
   #hide(window: XWindow): void {
+    this.#resizing.forget(window);
     window.popup?.close();
     window.popup = undefined;
     const { toplevel } = window;
@@ -345,10 +349,7 @@ export class WindowManager {
   #toplevelConfigured(window: XWindow, size: Size | undefined, states: ToplevelStates): void {
     const before = window.states;
     window.states = states;
-    const { geometry } = window;
-    if (size !== undefined && (size.width !== geometry.width || size.height !== geometry.height)) {
-      this.#resize(window, size);
-    }
+    if (size !== undefined) this.#resizing.resize(window, sized(window.geometry, size, this.#options.setup));
     if (states.activated !== before.activated) this.focus.set(window, states.activated);
     if (states.activated) window.minimized = false;
     this.#tellStates(window);
@@ -383,6 +384,12 @@ function asked({ x, y, width, height }: Geometry, mask: number): Partial<Geometr
     ...(mask & ConfigureMask.width && { width }),
     ...(mask & ConfigureMask.height && { height }),
   };
+}
+
+/** Another size for a managed window, in X pixels. */
+function sized(geometry: Geometry, { width, height }: Size, screen: Size): Geometry {
+  const side = (length: number): number => Math.min(Math.max(length, 1), MAX_SIDE);
+  return within({ ...geometry, width: side(width), height: side(height) }, screen);
 }
 
 /** The same size, at a place where as much as possible of it is on the screen. */

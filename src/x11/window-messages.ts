@@ -5,10 +5,8 @@
 import type { RelayObject } from '../relay/object-map.js';
 import { XdgToplevelResizeEdge } from '../wayland/protocols/xdg-shell.js';
 import type { Atoms } from './atoms.js';
-import type { XConnection } from './connection.js';
-import { clientMessage } from './events.js';
+import type { Closing } from './closing.js';
 import type { Focus } from './focus.js';
-import { CURRENT_TIME, killClient, sendEvent } from './requests.js';
 import type { Shell } from './shell.js';
 import type { XWindow } from './window.js';
 
@@ -22,10 +20,10 @@ const ADD = 1;
 const TOGGLE = 2;
 
 export interface WindowMessagesOptions {
-  readonly x: XConnection;
   readonly atoms: Atoms;
   readonly shell: Shell;
   readonly focus: Focus;
+  readonly closing: Closing;
   readonly windowOf: (id: number) => XWindow | undefined;
   /** Its states are other ones now, of which the compositor will not tell. */
   readonly stated: (window: XWindow) => void;
@@ -35,13 +33,6 @@ export interface WindowMessagesOptions {
 export interface Press {
   readonly seat: RelayObject<'wl_seat'>;
   readonly serial: number;
-}
-
-/** Asks a window's client to close it, or ends the client, where it does not know how to. */
-export function closeWindow(x: XConnection, atoms: Atoms, window: XWindow): void {
-  const { id, properties } = window;
-  if (!properties.protocols.includes(atoms.WM_DELETE_WINDOW)) x.send(killClient(id));
-  else x.send(sendEvent(id, clientMessage(id, atoms.WM_PROTOCOLS, [atoms.WM_DELETE_WINDOW, CURRENT_TIME])));
 }
 
 export class WindowMessages {
@@ -54,10 +45,16 @@ export class WindowMessages {
 
   /** A ClientMessage of format 32. */
   message(id: number, type: number, data: readonly number[]): void {
-    const { atoms, shell, x } = this.#options;
-    const window = this.#options.windowOf(id);
-    if (window?.toplevel === undefined) return;
+    const { atoms, shell, closing, windowOf } = this.#options;
     const [first = 0, second = 0, third = 0] = data;
+    if (type === atoms.WM_PROTOCOLS && first === atoms._NET_WM_PING) {
+      // It comes back by the root window, and names its own.
+      const asked = windowOf(third);
+      if (asked !== undefined) closing.answered(asked);
+      return;
+    }
+    const window = windowOf(id);
+    if (window?.toplevel === undefined) return;
     switch (type) {
       case atoms._NET_WM_STATE:
         this.wished(window, [second, third], first);
@@ -69,7 +66,7 @@ export class WindowMessages {
         this.demandAttention(window);
         break;
       case atoms._NET_CLOSE_WINDOW:
-        closeWindow(x, atoms, window);
+        closing.close(window);
         break;
       case atoms._NET_WM_MOVERESIZE:
         this.#moveOrResize(window, third);

@@ -17,7 +17,7 @@ import { UnixSocket } from '../system/unix-socket.js';
 import { internOwnAtoms, type Atoms } from './atoms.js';
 import { XConnection, type Setup } from './connection.js';
 import { extension, type Extension } from './replies.js';
-import { composite, queryExtension, xfixes } from './requests.js';
+import { composite, queryExtension, sync, xfixes } from './requests.js';
 import { scaleConcern } from './scale.js';
 import { Selections } from './selections/selections.js';
 import { Shell } from './shell.js';
@@ -71,6 +71,13 @@ export interface XwaylandEvents {
   ready: () => void;
   /** It is over; `reason` undefined: the last client has left, or {@link Xwayland.close} was called. */
   close: (reason: Error | undefined) => void;
+}
+
+/** Extensions of the server that we use. */
+interface Extensions {
+  readonly composite: Extension;
+  readonly xfixes: Extension;
+  readonly sync: Extension | undefined;
 }
 
 export class Xwayland extends EventEmitter<XwaylandEvents> {
@@ -233,9 +240,14 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     this.#x.start();
   }
 
-  #prepare(known: (atoms: Atoms, extensions: Record<'composite' | 'xfixes', Extension>) => void): void {
+  #prepare(known: (atoms: Atoms, extensions: Extensions) => void): void {
     const x = this.#x;
     let found: Extension | undefined;
+    let counters: Extension | undefined;
+    x.ask(queryExtension('SYNC'), reply => {
+      counters = extension(reply);
+      if (counters !== undefined) x.ask(sync.initialize(counters.opcode), () => {});
+    });
     x.ask(queryExtension('Composite'), reply => {
       found = extension(reply);
       if (found !== undefined) x.ask(composite.queryVersion(found.opcode), () => {});
@@ -246,15 +258,15 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
         this.#end(new Error('this Xwayland has no Composite or no XFIXES extension'));
         return;
       }
-      const extensions = { composite: found, xfixes: fixes };
+      const extensions = { composite: found, xfixes: fixes, sync: counters };
       x.ask(xfixes.queryVersion(fixes.opcode), () => internOwnAtoms(x, atoms => known(atoms, extensions)));
     });
   }
 
-  #takeOver(setup: Setup, atoms: Atoms, extensions: Record<'composite' | 'xfixes', Extension>): void {
+  #takeOver(setup: Setup, atoms: Atoms, extensions: Extensions): void {
     const { scale, log } = this.#options;
     const x = this.#x;
-    const windows = new WindowManager({ x, atoms, setup, shell: this.#shell, scale, log });
+    const windows = new WindowManager({ x, atoms, setup, shell: this.#shell, sync: extensions.sync, scale, log });
     x.on('event', event => windows.event(event));
     x.send(composite.redirectSubwindows(extensions.composite.opcode, setup.root));
     x.send(xfixes.leaveWithOthers(extensions.xfixes.opcode));

@@ -8,6 +8,7 @@ import { internAtoms } from '../../src/x11/atoms.js';
 import type { XConnection } from '../../src/x11/connection.js';
 import {
   changeProperty,
+  changeWords,
   destroyWindow,
   EventMask,
   getInputFocus,
@@ -16,7 +17,7 @@ import {
   unmapWindow,
 } from '../../src/x11/requests.js';
 import { startSway, type Sway } from '../compositors.js';
-import { connectTo, makeWindow } from './x-client.js';
+import { connectTo, makeCounter, makeWindow } from './x-client.js';
 
 /** How long anything may take to come about, in milliseconds. */
 const PATIENCE_MS = 40_000;
@@ -72,9 +73,11 @@ class Desk {
 
   async windows(): Promise<Window[]> {
     const found: Window[] = [];
-    const walk = ({ name: title, app_id: app, pid, fullscreen_mode, rect, nodes, floating_nodes }: Node): void => {
+    const walk = (node: Node): void => {
+      const { name: title, app_id: app, pid, fullscreen_mode, rect, nodes, floating_nodes } = node;
       if (pid !== undefined) {
-        found.push({ title, app: app ?? null, fullscreen: fullscreen_mode === 1, width: rect.width });
+        const fullscreen = fullscreen_mode === 1;
+        found.push({ title, app: app ?? null, fullscreen, width: rect.width });
       }
       [...nodes, ...floating_nodes].forEach(walk);
     };
@@ -141,21 +144,26 @@ t.test(
       'WM_DELETE_WINDOW',
       '_NET_WM_STATE',
       '_NET_WM_STATE_FULLSCREEN',
+      '_NET_WM_PING',
+      '_NET_WM_SYNC_REQUEST',
+      '_NET_WM_SYNC_REQUEST_COUNTER',
     ] as const;
     const atoms = await new Promise<Readonly<Record<(typeof names)[number], number>>>(known =>
       internAtoms(x, names, known),
     );
     const window = makeWindow(x, setup.root);
     x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('one')));
-    x.send(
-      changeProperty(
-        window,
-        atoms.WM_PROTOCOLS,
-        4,
-        32,
-        new Uint8Array(new Uint32Array([atoms.WM_DELETE_WINDOW]).buffer),
-      ),
-    );
+    const [ATOM, CARDINAL] = [4, 6];
+    const protocols = [atoms.WM_DELETE_WINDOW, atoms._NET_WM_PING, atoms._NET_WM_SYNC_REQUEST];
+    x.send(changeWords(window, atoms.WM_PROTOCOLS, ATOM, protocols));
+    const counter = await makeCounter(x);
+    x.send(changeWords(window, atoms._NET_WM_SYNC_REQUEST_COUNTER, CARDINAL, [counter.id]));
+    /** What the window was asked, as WM_PROTOCOLS has it. */
+    const asked: (readonly number[])[] = [];
+    x.on('event', event => {
+      if (event.is === 'ClientMessage' && event.type === atoms.WM_PROTOCOLS) asked.push(event.data);
+    });
+    const askedFor = (protocol: number): (readonly number[])[] => asked.filter(([first]) => first === protocol);
     x.send(mapWindow(window));
     await until('the window', async () => (await desk.windows()).some(({ title }) => title === 'one'));
     x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('two')));
@@ -166,13 +174,27 @@ t.test(
       x.send(sendEvent(setup.root, message, toRoot));
       await until(`full screen ${add}`, async () => (await desk.windows())[0]?.fullscreen === (add === 1));
     }
-    const asked = new Promise<number>(resolve => {
-      x.on('event', event => {
-        if (event.is === 'ClientMessage' && event.type === atoms.WM_PROTOCOLS) resolve(event.data[0]!);
-      });
-    });
+    await desk.sway.message('[title="two"] floating enable');
+    for (const width of [300, 400, 500]) {
+      const before = askedFor(atoms._NET_WM_SYNC_REQUEST).length;
+      await desk.sway.message(`[title="two"] resize set ${width} 200`);
+      await until('the question', () => askedFor(atoms._NET_WM_SYNC_REQUEST).length > before);
+      // The first one is answered, the second one is not, and is followed by another all the same.
+      if (width === 300) counter.set(askedFor(atoms._NET_WM_SYNC_REQUEST).at(-1)![2]!);
+    }
+    asked.length = 0;
     await desk.sway.message('[title="two"] kill');
-    t.equal(await asked, atoms.WM_DELETE_WINDOW);
+    await until('both questions', () => asked.length === 2);
+    t.same(
+      asked.map(([first, , third]) => [first, third]),
+      [
+        [atoms.WM_DELETE_WINDOW, 0],
+        [atoms._NET_WM_PING, window],
+      ],
+    );
+    x.send(sendEvent(setup.root, clientMessage(setup.root, atoms.WM_PROTOCOLS, asked[1]!), toRoot));
+    await desk.sway.message('[title="two"] kill');
+    await until('both again, since it has answered', () => asked.length === 4);
   },
 );
 

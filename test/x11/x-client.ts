@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { UnixSocket } from '../../src/system/unix-socket.js';
 import { XConnection, type Setup } from '../../src/x11/connection.js';
+import { extension } from '../../src/x11/replies.js';
+import { queryExtension, sync } from '../../src/x11/requests.js';
 import { request, u16, u32 } from '../../src/x11/wire.js';
 
 /** Bytes of the cookie at the end of an authority file with one entry. */
@@ -27,4 +29,14 @@ export function makeWindow(x: XConnection, root: number, overrideRedirect = fals
   const values = [u32(0xffffff), u32(overrideRedirect ? 1 : 0)];
   x.send(request(1, 0, u32(id), u32(root), ...place, u32(0), u32(background | redirect), ...values));
   return id;
+}
+
+/** Makes a counter of the extension SYNC, of the value 0. `set`: up to 32 bits. */
+export async function makeCounter(x: XConnection): Promise<{ readonly id: number; set(value: number): void }> {
+  const found = await new Promise<Uint8Array>(answered => x.ask(queryExtension('SYNC'), answered));
+  const { opcode } = extension(found)!;
+  const id = x.newId();
+  x.ask(sync.initialize(opcode), () => {});
+  x.send(request(opcode, 2, u32(id), u32(0), u32(0)));
+  return { id, set: value => x.send(request(opcode, 3, u32(id), u32(0), u32(value))) };
 }

@@ -12,6 +12,7 @@ export const x11: readonly Program[] = [
       ...['xterm', '-fa', 'DejaVu Sans Mono', '-fs', '10', '-e', 'sh', '-c', `cat > '${directory}/typed'`],
     ],
     steps: [starts(), typesToFile('the quick brown fox\nJUMPS (over) the "lazy" dog!\n')],
+    inTestCommand: true,
   },
   {
     name: 'xeyes',

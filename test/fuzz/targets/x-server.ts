@@ -57,7 +57,15 @@ export const xServer: Target = {
     });
     x.on('ready', setup => {
       internOwnAtoms(x, atoms => {
-        const windows = new WindowManager({ x, atoms, setup, shell, scale: 1, log: SILENT });
+        const windows = new WindowManager({
+          x,
+          atoms,
+          setup,
+          shell,
+          sync: { opcode: 134, firstEvent: 83 },
+          scale: 1,
+          log: SILENT,
+        });
         x.on('event', event => {
           words.add(event.is);
           windows.event(event);
