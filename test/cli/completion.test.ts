@@ -59,7 +59,9 @@ t.test('bash', async t => {
   t.ok(complete('run', '--', 'bas').includes('bash'), 'a program behind --');
   t.same(complete('run', '--', 'cat', 'a f'), ['a file'], 'and its files');
   for (const name of commands.filter(each => each !== 'vm')) {
-    const told = [...virtwl(name, '--help').matchAll(/^ {2}(?:-\w, )?(--[a-z0-9-]+)/gm)].map(([, option = '']) => option);
+    const told = [...virtwl(name, '--help').matchAll(/^ {2}(?:-\w, )?(--[a-z0-9-]+)/gm)].map(
+      ([, option = '']) => option,
+    );
     t.same(complete(name, '--').sort(), told.sort(), `virtwl ${name} --`);
   }
 });

@@ -103,7 +103,9 @@ t.test('a project has the library', async t => {
   const program = `import { native, Budget, Glue } from 'virtwl'; console.log(native.pageSize, typeof Budget, typeof Glue)`;
   const { output, errors } = run(`cd /srv/project && node --input-type=module -e "${program}"`);
   t.equal(output.trim(), '4096 function function', errors);
-  const lacking = declarations(join(root.directory, 'srv/project/node_modules/virtwl/dist/bundle/declarations/src/index.d.ts'));
+  const lacking = declarations(
+    join(root.directory, 'srv/project/node_modules/virtwl/dist/bundle/declarations/src/index.d.ts'),
+  );
   t.same(lacking, [], 'its declarations have all that they name');
 });
 
