@@ -101,8 +101,11 @@ export class WindowManager {
 
   // ---- Xwayland's surfaces -----------------------------------------------------------------------------------------
 
+  /** Told before the surface's own request goes on: nothing can be made of it before that. */
   surfaceMade(surface: Surface): void {
-    this.#surfaces.made(surface);
+    queueMicrotask(() => {
+      if (!surface.object.destroyed) this.#surfaces.made(surface);
+    });
   }
 
   surfaceGone(surface: Surface): void {
