@@ -129,6 +129,11 @@ function held({ budget, used, pieces, connections }: Record<string, number>): Re
   return { budget, used, pieces, connections };
 }
 
+/** A device's, without what it has counted of a guest's notifications, which only grows. */
+function settled(device: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(device).filter(([name]) => name !== 'kicks' && name !== 'interrupts'));
+}
+
 /**
  * Descriptors and mappings of every process on the host, accounts of devices and of the allocator; with `glue`, also what
  * glue and compositor hold in their VM.
@@ -141,7 +146,8 @@ export async function holdings(stack: VmStack, glue?: GuestProgram): Promise<Sta
       all[`${name}: ${i} ${programOf(pid)}`] = holdingsOf(pid);
     if (name === 'broker') continue;
     const { allocator, device, gpu } = await stack.status(name);
-    all[`${name}: accounts`] = { allocator: allocator && held(allocator as Record<string, number>), device, gpu };
+    const accounts = [device, gpu].map(each => each && settled(each as Record<string, number>));
+    all[`${name}: accounts`] = { allocator: allocator && held(allocator as Record<string, number>), accounts };
   }
   if (glue !== undefined) {
     const { clients, bytes } = await stack.statusOf(glue);
