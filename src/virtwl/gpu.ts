@@ -18,7 +18,7 @@ import {
   RING_BYTES,
 } from './gpu-wire.js';
 import { checkName, MAX_ALLOCATION_BYTES } from './limits.js';
-import { Memory, Pipe, PipeRemote, type PipePair, type SocketVfd } from './vfd.js';
+import { kernelPipe, Memory, type PipePair, type SocketVfd } from './vfd.js';
 
 /** The one server of a device that has none by name. */
 const WAYLAND = 'wayland';
@@ -90,10 +90,7 @@ export class GpuDevice implements Device {
   }
 
   pipe(direction: 'read' | 'write'): PipePair {
-    const [read, write] = native.pipe();
-    return direction === 'read'
-      ? { local: new Pipe(read, 'read'), remote: new PipeRemote(write) }
-      : { local: new Pipe(write, 'write'), remote: new PipeRemote(read) };
+    return kernelPipe(direction);
   }
 
   close(): void {

@@ -9,7 +9,7 @@ import { native } from '../system/native.js';
 import { Context, type Transport } from './context.js';
 import type { Device } from './device.js';
 import { checkName, MAX_ALLOCATION_BYTES } from './limits.js';
-import { Memory, Pipe, PipeRemote, SocketVfd, type PipePair, type Vfd } from './vfd.js';
+import { kernelPipe, Memory, Pipe, SocketVfd, type PipePair, type Vfd } from './vfd.js';
 
 const transport: Transport = {
   carrier: 'socket',
@@ -78,10 +78,7 @@ export class LoopbackDevice implements Device {
   }
 
   pipe(direction: 'read' | 'write'): PipePair {
-    const [read, write] = native.pipe();
-    return direction === 'read'
-      ? { local: new Pipe(read, 'read'), remote: new PipeRemote(write) }
-      : { local: new Pipe(write, 'write'), remote: new PipeRemote(read) };
+    return kernelPipe(direction);
   }
 
   close(): void {

@@ -119,3 +119,11 @@ export interface PipePair {
   /** The end to send away. */
   readonly remote: PipeRemote;
 }
+
+/** A device's pipe where both ends are this kernel's, and only what goes through them crosses. @internal */
+export function kernelPipe(direction: 'read' | 'write'): PipePair {
+  const [read, write] = native.pipe();
+  return direction === 'read'
+    ? { local: new Pipe(read, 'read'), remote: new PipeRemote(write) }
+    : { local: new Pipe(write, 'write'), remote: new PipeRemote(read) };
+}
