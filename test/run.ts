@@ -30,6 +30,9 @@ const GROUP_GRACE_MS = 3_000;
 const PROGRESS_MS = 30_000;
 /** Most output kept of one file, in characters: the end of it, since failures are told again there. */
 const KEPT_OUTPUT = 200_000;
+/** Most lines that are told of one failed assertion, and of all of a file, before its whole output. */
+const FAILURE_LINES = 12;
+const MOST_FAILURE_LINES = 60;
 /**
  * Files of test/vm that run beside the others: short ones, without a driver of the guest's own. All others run one at a
  * time, the longest first: two of them leave QEMU so little time that its own races show.
@@ -169,9 +172,25 @@ function report(label: string, began: number, result: Result): void {
   if (result.skipped > 0) counts.push(`${result.skipped} skipped`);
   console.log(`${result.failed > 0 ? 'FAIL' : '  ok'} ${seconds} s  ${label}  (${counts.join(', ')})`);
   if (result.failed > 0) {
+    for (const line of failures(result.output)) console.log(`    | ${line}`);
     console.log(withoutPassed(result.output).replace(/^/gm, '    | '));
     for (const complaint of result.complaints) console.log(`     ${label}: ${complaint}`);
   }
+}
+
+/** What failed, with the beginning of what is said of it: told first, since a whole stack's log may stand before it. */
+function failures(output: string): string[] {
+  const lines = output.split('\n');
+  const told: string[] = [];
+  for (const [i, line] of lines.entries()) {
+    if (!/^\s*not ok \d/.test(line)) continue;
+    const indent = line.search(/\S/);
+    const after = lines.slice(i + 1, i + 1 + FAILURE_LINES);
+    const end = after.findIndex(next => next.trim() === '...' || (next.trim() !== '' && next.search(/\S/) < indent));
+    told.push(line, ...(end < 0 ? after : after.slice(0, end)));
+    if (told.length > MOST_FAILURE_LINES) return [...told.slice(0, MOST_FAILURE_LINES), '[and more, see below]'];
+  }
+  return told;
 }
 
 /** Output without the lines of what passed, which would hide what did not. */

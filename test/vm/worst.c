@@ -33,7 +33,6 @@
 #include "guest.h"
 
 #define MAX_PROCESSES 16
-#define THREADS 2
 /* Descriptors and mappings that one process holds on to. */
 #define FDS 64
 #define MAPS 40
@@ -67,10 +66,7 @@ static const char* const action_names[ACTIONS] = {"new_memory", "new_context", "
 /* How often each comes, of the sum. */
 static const unsigned int weights[ACTIONS] = {20, 6, 8, 4, 24, 10, 14, 8, 12, 14, 10, 2, 4, 2, 1};
 
-/* Shared by all processes. */
-static struct {
-  unsigned long tried[ACTIONS], worked[ACTIONS], memories, killed, ended;
-}* counts;
+#include "worst_processes.h"
 
 static const char* const names[] = {"wayland",
                                     "allocator",
@@ -89,7 +85,6 @@ static int wl;
 enum kind { MEMORY, CONTEXT, PIPE, KINDS };
 static int fds[FDS];
 static struct map maps[MAPS];
-static volatile double end;
 static __thread struct txn txn;
 
 static unsigned int place(enum kind kind) { return (unsigned int)kind * (FDS / KINDS) + below(FDS / KINDS); }
@@ -361,26 +356,10 @@ static void* work(void* argument) {
   return NULL;
 }
 
-/* A signal that ends a wait, and nothing else. */
-static void on_signal(int number) { (void)number; }
-
-static pid_t start_process(uint64_t seed) {
-  static const struct sigaction nothing = {.sa_handler = on_signal};
-  uint64_t seeds[THREADS];
-  pthread_t other;
-  pid_t pid = fork();
+static void prepare(void) {
   int i;
 
-  if (pid) return pid;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  sigaction(SIGUSR1, &nothing, NULL);
-  signal(SIGPIPE, SIG_IGN);
   for (i = 0; i < FDS; i++) fds[i] = -1;
-  for (i = 0; i < THREADS; i++) seeds[i] = (seed + (uint64_t)i + 1) * 0x9e3779b97f4a7c15ull | 1;
-  pthread_create(&other, NULL, work, &seeds[1]);
-  work(&seeds[0]);
-  pthread_join(other, NULL);
-  _exit(0);
 }
 
 static int check(void) {
@@ -398,63 +377,17 @@ static int check(void) {
 }
 
 int main(int argc, char** argv) {
-  uint64_t seed = (uint64_t)time(NULL), next;
-  unsigned int processes = 4, i;
-  double seconds = 10, last;
-  pid_t pids[MAX_PROCESSES];
-  int k, status;
+  struct worst_options options = worst_options(argc, argv);
 
-  for (k = 1; k + 1 < argc; k += 2) {
-    if (!strcmp(argv[k], "--seconds"))
-      seconds = atof(argv[k + 1]);
-    else if (!strcmp(argv[k], "--seed"))
-      seed = strtoull(argv[k + 1], NULL, 0);
-    else if (!strcmp(argv[k], "--processes"))
-      processes = (unsigned int)atoi(argv[k + 1]) % (MAX_PROCESSES + 1);
-  }
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  printf("seed %llu\n", (unsigned long long)seed);
   wl = open("/dev/wl0", O_RDWR | O_CLOEXEC);
-  counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (wl < 0 || counts == MAP_FAILED) {
+  if (wl < 0) {
     perror("/dev/wl0");
     return 1;
   }
-  draw_state = seed * 2 + 1;
-  if (argc == 2 && !strcmp(argv[1], "check")) {
+  if (begin_counting(&options)) return 1;
+  if (options.check) {
     fds[0] = wl;
     return check();
   }
-  next = seed;
-  end = now() + seconds;
-  for (i = 0; i < processes; i++) pids[i] = start_process(next++);
-  while (now() < end) {
-    usleep(500000 + below(1500000));
-    i = below(processes);
-    if (one_in(3)) {
-      kill(pids[i], SIGUSR1);
-      continue;
-    }
-    kill(pids[i], SIGKILL);
-    waitpid(pids[i], &status, 0);
-    counts->killed++;
-    pids[i] = start_process(next++);
-  }
-  /* A process that waits without O_NONBLOCK is woken, and then killed. */
-  for (i = 0; i < processes; i++) {
-    pid_t gone;
-
-    for (last = now() + 2; !(gone = waitpid(pids[i], &status, WNOHANG)) && now() < last; usleep(50000))
-      kill(pids[i], SIGUSR1);
-    if (gone == pids[i]) {
-      counts->ended++;
-      continue;
-    }
-    kill(pids[i], SIGKILL);
-    waitpid(pids[i], &status, 0);
-    counts->killed++;
-  }
-  for (i = 0; i < ACTIONS; i++) printf("%s %lu of %lu\n", action_names[i], counts->worked[i], counts->tried[i]);
-  printf("memories %lu killed %lu ended %lu\n", counts->memories, counts->killed, counts->ended);
-  return 0;
+  return run_processes(&options, prepare, work);
 }

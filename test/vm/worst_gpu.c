@@ -34,7 +34,6 @@
 #include "gpu_guest.h"
 
 #define MAX_PROCESSES 16
-#define THREADS 2
 /* What one process holds on to. */
 #define CONTEXTS 12
 #define RESOURCES 64
@@ -77,10 +76,7 @@ static const char* const action_names[ACTIONS] = {
 /* How often each comes, of the sum. */
 static const unsigned int weights[ACTIONS] = {8, 3, 10, 24, 8, 14, 16, 14, 8, 12, 12, 4, 12, 10, 4, 1, 2};
 
-/* Shared by all processes. */
-static struct {
-  unsigned long tried[ACTIONS], worked[ACTIONS], killed, ended;
-}* counts;
+#include "worst_processes.h"
 
 static const char* const names[] = {"wayland",
                                     "probe",
@@ -98,7 +94,6 @@ static const char* const names[] = {"wayland",
 static struct context contexts[CONTEXTS];
 static struct resource resources[RESOURCES];
 static struct map maps[MAPS];
-static volatile double end;
 
 static struct context* some_context(void) {
   unsigned int i;
@@ -530,9 +525,6 @@ static void* work(void* argument) {
   return NULL;
 }
 
-/* A signal that ends a wait, and nothing else. */
-static void on_signal(int number) { (void)number; }
-
 /* What the other thread has unmapped, or a ring that has gone with its opening: the process goes, as one that is
  * killed. */
 static void on_fault(int number) {
@@ -540,24 +532,9 @@ static void on_fault(int number) {
   _exit(0);
 }
 
-static pid_t start_process(uint64_t seed) {
-  static const struct sigaction nothing = {.sa_handler = on_signal};
-  uint64_t seeds[THREADS];
-  pthread_t other;
-  pid_t pid = fork();
-  int i;
-
-  if (pid) return pid;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  sigaction(SIGUSR1, &nothing, NULL);
-  signal(SIGPIPE, SIG_IGN);
+static void prepare(void) {
   signal(SIGSEGV, on_fault);
   signal(SIGBUS, on_fault);
-  for (i = 0; i < THREADS; i++) seeds[i] = (seed + (uint64_t)i + 1) * 0x9e3779b97f4a7c15ull | 1;
-  pthread_create(&other, NULL, work, &seeds[1]);
-  work(&seeds[0]);
-  pthread_join(other, NULL);
-  _exit(0);
 }
 
 /* How long the server may take to answer, in milliseconds: the guest is emulated. */
@@ -593,59 +570,9 @@ static int check(void) {
 }
 
 int main(int argc, char** argv) {
-  uint64_t seed = (uint64_t)time(NULL), next;
-  unsigned int processes = 4, i;
-  double seconds = 10, last;
-  pid_t pids[MAX_PROCESSES];
-  int k, status;
+  struct worst_options options = worst_options(argc, argv);
 
-  for (k = 1; k + 1 < argc; k += 2) {
-    if (!strcmp(argv[k], "--seconds"))
-      seconds = atof(argv[k + 1]);
-    else if (!strcmp(argv[k], "--seed"))
-      seed = strtoull(argv[k + 1], NULL, 0);
-    else if (!strcmp(argv[k], "--processes"))
-      processes = (unsigned int)atoi(argv[k + 1]) % (MAX_PROCESSES + 1);
-  }
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  printf("seed %llu\n", (unsigned long long)seed);
-  counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (counts == MAP_FAILED) {
-    perror("counts");
-    return 1;
-  }
-  draw_state = seed * 2 + 1;
-  if (argc == 2 && !strcmp(argv[1], "check")) return check();
-  next = seed;
-  end = now() + seconds;
-  for (i = 0; i < processes; i++) pids[i] = start_process(next++);
-  while (now() < end) {
-    usleep(500000 + below(1500000));
-    i = below(processes);
-    if (one_in(3)) {
-      kill(pids[i], SIGUSR1);
-      continue;
-    }
-    kill(pids[i], SIGKILL);
-    waitpid(pids[i], &status, 0);
-    counts->killed++;
-    pids[i] = start_process(next++);
-  }
-  /* A process that waits is woken, and then killed. */
-  for (i = 0; i < processes; i++) {
-    pid_t gone;
-
-    for (last = now() + 2; !(gone = waitpid(pids[i], &status, WNOHANG)) && now() < last; usleep(50000))
-      kill(pids[i], SIGUSR1);
-    if (gone == pids[i]) {
-      counts->ended++;
-      continue;
-    }
-    kill(pids[i], SIGKILL);
-    waitpid(pids[i], &status, 0);
-    counts->killed++;
-  }
-  for (i = 0; i < ACTIONS; i++) printf("%s %lu of %lu\n", action_names[i], counts->worked[i], counts->tried[i]);
-  printf("killed %lu ended %lu\n", counts->killed, counts->ended);
-  return 0;
+  if (begin_counting(&options)) return 1;
+  if (options.check) return check();
+  return run_processes(&options, prepare, work);
 }
