@@ -33,6 +33,9 @@ constexpr uint32_t kTimedOf = 8;
 /** What a request of own cost 1 takes of a VM's credit, in milliseconds: OWN_FOR_COST_MS of src/firewall/pace.ts. */
 constexpr double kOwnForCostMs = 0.001;
 
+/** What a connection owes for its client's question to be taken: OWN_QUESTION of src/firewall/pace.ts. */
+constexpr double kOwnQuestion = 8;
+
 /** Kinds of arguments in a description; in the bits above, whether it may be null, and its interface. */
 enum ArgumentKind : uint32_t { kWord, kObject, kNewId, kString, kArray, kArgumentKinds };
 constexpr uint32_t kKindMask = 7;
@@ -247,7 +250,8 @@ bool MessagePass::Admits(const Cost& cost, bool asks) const {
   const bool alone = std::isinf(vm_[kMostSlice]);
   if (!alone && !(vm_[kCredit] >= cost.ownBefore * kOwnForCostMs)) return false;
   if (!alone && !(vm_[kSlice] + cost.ownBefore < vm_[kMostSlice])) return false;
-  const bool welcome = unasked >= vm_[kAskAfter] / 2 || vm_[kUnasked] >= window / 4 || ahead >= window * 3 / 4;
+  const bool welcome = unasked >= vm_[kAskAfter] / 2 || ahead >= window * 3 / 4 ||
+                       (unasked >= kOwnQuestion && vm_[kUnasked] >= window / 4);
   if (asks && unasked != 0 && welcome) return false;
   return unasked + cost.cost < vm_[kAskAfter];
 }

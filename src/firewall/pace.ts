@@ -23,6 +23,12 @@ export { Sharers, type PaceClock } from './sharers.js';
 export const VM_WINDOW = DEFAULT_BOUNDS.ahead;
 /** What may be before the compositor however late its answers are: a frame of a window and what goes with it. */
 export const MIN_WINDOW = 16;
+/**
+ * What a connection owes, at least, for its client's own question to be taken where all of a VM owe much: half of a turn.
+ * A question that is taken is dealt with in TypeScript. Five hundred that draw owe much in any case, so that without this
+ * each of their frames would be asked about; with it every second is, and less is before the compositor than may be.
+ */
+export const OWN_QUESTION = MIN_WINDOW / 2;
 /** What a connection may say in its turn though there is no room any more: a frame. */
 const TURN = MIN_WINDOW;
 /** An answer that takes longer, in milliseconds, halves what may be before the compositor. */
@@ -130,7 +136,8 @@ export class VmPace {
 
   /** Whether a client's own question is welcome of a connection that owes so much. @internal */
   welcomes(unasked: number): boolean {
-    return unasked >= this.askAfter / 2 || this.#oweMuch || this.#counts.ahead >= (this.window * 3) / 4;
+    if (unasked >= this.askAfter / 2 || this.#counts.ahead >= (this.window * 3) / 4) return true;
+    return unasked >= OWN_QUESTION && this.#oweMuch;
   }
 
   /** For one more connection; `sharers` are the same for all of a VM. */

@@ -9,6 +9,7 @@ import {
   MAX_PAUSE_MS,
   MIN_WINDOW,
   MOST_FOR_COST_MS,
+  OWN_QUESTION,
   QUIET_MS,
   Sharers,
   VM_BURST_MS,
@@ -169,6 +170,26 @@ t.test('of many connections each asks by its own question what little it owes', 
   t.equal(questions.length, 0);
   for (const { asked } of all) for (const answered of asked) answered();
   t.equal(pace.ahead, 8 * (50 - own));
+});
+
+t.test('where all owe much, the question of one that owes half a turn is taken, and of one that owes less none', async t => {
+  const most = ALONE * VM_WINDOW;
+  for (const [others, owes, taken] of [
+    [most / 4, OWN_QUESTION - 1, 0],
+    [most / 4, OWN_QUESTION, 1],
+    [most / 4 - 2 * OWN_QUESTION, OWN_QUESTION, 0],
+    // Most of what may be under way is: whoever asks makes room.
+    [(most * 3) / 4, 1, 1],
+  ] as const) {
+    const { connect, answer } = vm();
+    connect(VM_WINDOW).flood();
+    answer();
+    for (let i = 0; i < others / OWN_QUESTION; i++) connect(OWN_QUESTION).flood();
+    const { flood, asks, asked } = connect(owes);
+    flood();
+    asks();
+    t.equal(asked.length, taken, `${owes}, where all owe ${others + owes} of ${most}`);
+  }
 });
 
 t.test('a frame that has begun goes on as a whole, and no more than that', async t => {
