@@ -188,6 +188,7 @@ size_t MessagePass::Pass(const PassRows& rows, bool request, uint8_t* bytes, uin
       if (id != 0 && (!Look(rows, id, &named) || (wanted != 0 && wanted != named.type->interface))) return 0;
       argument = named.other;
     }
+    if (row.made && !Answered(ReadWord(bytes))) return 0;
     for (const auto& [place, id] : places_) WriteWord(bytes + place, id);
     if (row.made) Count(kAnswers, 1);
     if (!request) Told(ReadWord(bytes), *row.type);
@@ -251,7 +252,7 @@ bool MessagePass::Admits(const Cost& cost, bool asks) const {
   if (!alone && !(vm_[kCredit] >= cost.ownBefore * kOwnForCostMs)) return false;
   if (!alone && !(vm_[kSlice] + cost.ownBefore < vm_[kMostSlice])) return false;
   const bool welcome = unasked >= vm_[kAskAfter] / 2 || ahead >= window * 3 / 4 ||
-                       (unasked >= kOwnQuestion && vm_[kUnasked] >= window / 4);
+                       (vm_[kOnly] == 0 && unasked >= kOwnQuestion && vm_[kUnasked] >= window / 4);
   if (asks && unasked != 0 && welcome) return false;
   return unasked + cost.cost < vm_[kAskAfter];
 }
@@ -298,6 +299,25 @@ bool MessagePass::Sync(uint8_t* bytes) {
   const uint32_t serverId = Callback(ReadWord(bytes + kHeaderBytes), 1);
   if (serverId == 0) return false;
   WriteWord(bytes + kHeaderBytes, serverId);
+  Note(serverId);
+  return true;
+}
+
+void MessagePass::Note(uint32_t callback) {
+  if (vm_.length() == 0 || vm_[kOnly] == 0 || connection_[kNoted] != 0 || connection_[kOwnUnasked] == 0) return;
+  connection_[kNoted] = callback;
+  connection_[kNotedCost] = connection_[kOwnUnasked];
+}
+
+bool MessagePass::Answered(uint32_t callback) {
+  if (vm_.length() == 0 || connection_[kNoted] != callback) return true;
+  const double cost = connection_[kNotedCost];
+  // Somebody is to go on, or to be asked.
+  if (vm_[kWaits] != 0 || !(vm_[kAhead] - cost < vm_[kWindow])) return false;
+  connection_[kNoted] = 0;
+  connection_[kOwnUnasked] -= cost;
+  vm_[kUnasked] -= cost;
+  vm_[kAhead] -= cost;
   return true;
 }
 
