@@ -33,6 +33,9 @@ constexpr uint32_t kTimedOf = 8;
 /** What a request of own cost 1 takes of a VM's credit, in milliseconds: OWN_FOR_COST_MS of src/firewall/pace.ts. */
 constexpr double kOwnForCostMs = 0.001;
 
+/** What a connection owes for its client's question to be taken: OWN_QUESTION of src/firewall/pace.ts. */
+constexpr double kOwnQuestion = 8;
+
 /** Kinds of arguments in a description; in the bits above, whether it may be null, and its interface. */
 enum ArgumentKind : uint32_t { kWord, kObject, kNewId, kString, kArray, kArgumentKinds };
 constexpr uint32_t kKindMask = 7;
@@ -185,6 +188,7 @@ size_t MessagePass::Pass(const PassRows& rows, bool request, uint8_t* bytes, uin
       if (id != 0 && (!Look(rows, id, &named) || (wanted != 0 && wanted != named.type->interface))) return 0;
       argument = named.other;
     }
+    if (row.made && !Answered(ReadWord(bytes))) return 0;
     for (const auto& [place, id] : places_) WriteWord(bytes + place, id);
     if (row.made) Count(kAnswers, 1);
     if (!request) Told(ReadWord(bytes), *row.type);
@@ -247,7 +251,8 @@ bool MessagePass::Admits(const Cost& cost, bool asks) const {
   const bool alone = std::isinf(vm_[kMostSlice]);
   if (!alone && !(vm_[kCredit] >= cost.ownBefore * kOwnForCostMs)) return false;
   if (!alone && !(vm_[kSlice] + cost.ownBefore < vm_[kMostSlice])) return false;
-  const bool welcome = unasked >= vm_[kAskAfter] / 2 || vm_[kUnasked] >= window / 4 || ahead >= window * 3 / 4;
+  const bool welcome = unasked >= vm_[kAskAfter] / 2 || ahead >= window * 3 / 4 ||
+                       (vm_[kOnly] == 0 && unasked >= kOwnQuestion && vm_[kUnasked] >= window / 4);
   if (asks && unasked != 0 && welcome) return false;
   return unasked + cost.cost < vm_[kAskAfter];
 }
@@ -294,6 +299,25 @@ bool MessagePass::Sync(uint8_t* bytes) {
   const uint32_t serverId = Callback(ReadWord(bytes + kHeaderBytes), 1);
   if (serverId == 0) return false;
   WriteWord(bytes + kHeaderBytes, serverId);
+  Note(serverId);
+  return true;
+}
+
+void MessagePass::Note(uint32_t callback) {
+  if (vm_.length() == 0 || vm_[kOnly] == 0 || connection_[kNoted] != 0 || connection_[kOwnUnasked] == 0) return;
+  connection_[kNoted] = callback;
+  connection_[kNotedCost] = connection_[kOwnUnasked];
+}
+
+bool MessagePass::Answered(uint32_t callback) {
+  if (vm_.length() == 0 || connection_[kNoted] != callback) return true;
+  const double cost = connection_[kNotedCost];
+  // Somebody is to go on, or to be asked.
+  if (vm_[kWaits] != 0 || !(vm_[kAhead] - cost < vm_[kWindow])) return false;
+  connection_[kNoted] = 0;
+  connection_[kOwnUnasked] -= cost;
+  vm_[kUnasked] -= cost;
+  vm_[kAhead] -= cost;
   return true;
 }
 

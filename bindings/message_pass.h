@@ -95,9 +95,21 @@ enum LedgerEntry : size_t {
   kTurnCost,
   kSlice,
   kMostSlice,
+  /** No other VM shares the compositor. */
+  kOnly,
+  /** Connections whose requests wait. */
+  kWaits,
   kLedgerEntries,
 };
-enum ConnectionEntry : size_t { kOwnUnasked, kNumber, kOwes, kConnectionEntries };
+enum ConnectionEntry : size_t {
+  kOwnUnasked,
+  kNumber,
+  kOwes,
+  /** The compositor's id of the callback whose answer settles what was owed when it was asked for; how much. */
+  kNoted,
+  kNotedCost,
+  kConnectionEntries,
+};
 
 /** What passes of interfaces, each in one version. Connections with the same handlers share it. */
 class PassTypes {
@@ -202,6 +214,10 @@ class MessagePass {
   bool Admits(const Cost& cost, bool asks) const;
   void Spend(const Cost& cost);
   bool Sync(uint8_t* message);
+  /** A client's question, which was not taken as one of the VM's: as ConnectionPace.takes() of TypeScript. */
+  void Note(uint32_t callback);
+  /** A callback is called. False: TypeScript has to deal with that. */
+  bool Answered(uint32_t callback);
   /** A steady frame: all its messages, or none. */
   size_t Frame(const Row& surface, uint8_t* bytes, size_t length);
   bool CheckAttach(const Row& surface, const uint8_t* message, Row* buffer) const;

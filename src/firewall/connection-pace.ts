@@ -41,7 +41,7 @@ export class ConnectionPace implements Pace {
     private readonly vm: VmPace,
     readonly number: number,
   ) {
-    this.ledger = { vm: vm.shared, connection: Float64Array.of(0, number, 0), costOf: costOfMessage };
+    this.ledger = { vm: vm.shared, connection: Float64Array.of(0, number, 0, 0, 0), costOf: costOfMessage };
   }
 
   /** Passed on, and the compositor not asked about it yet. */
@@ -86,9 +86,29 @@ export class ConnectionPace implements Pace {
     if (this.#unasked >= this.vm.askAfter && relay?.closed === false) relay.sync(this.#question());
   }
 
-  /** A client's own question, when it is nearly time to ask: its answer is as good. @internal */
+  /**
+   * A client's own question, when it is nearly time to ask: its answer is as good. Before that it is only noted, where no
+   * other VM is there: what an answer says of how much of the compositor this VM takes is nothing to anybody then.
+   * @internal
+   */
   takes(callback: RelayObject<'wl_callback'>): void {
-    if (this.#unasked > 0 && this.vm.welcomes(this.#unasked)) this.#relay!.asks(callback, this.#question());
+    const unasked = this.#unasked;
+    if (unasked === 0) return;
+    const { connection } = this.ledger;
+    if (this.vm.welcomes(unasked)) this.#relay!.asks(callback, this.#question());
+    else if (this.vm.only && connection[OwnEntry.Noted] === 0) {
+      connection[OwnEntry.Noted] = callback.serverId;
+      connection[OwnEntry.NotedCost] = unasked;
+    }
+  }
+
+  answered(serverId: number): void {
+    const { connection } = this.ledger;
+    if (serverId !== connection[OwnEntry.Noted]) return;
+    const cost = connection[OwnEntry.NotedCost]!;
+    connection[OwnEntry.Noted] = 0;
+    this.#unasked -= cost;
+    this.vm.settle(cost);
   }
 
   /** Asks on account of another connection. False: it owes nothing. @internal */
@@ -108,7 +128,7 @@ export class ConnectionPace implements Pace {
     const forgiven = this.#forgiven;
     this.#questions += 1;
     this.#asked += cost;
-    this.#unasked = 0;
+    this.#owesNothing();
     return () => {
       if (forgiven !== this.#forgiven) return;
       this.#asked -= cost;
@@ -131,7 +151,13 @@ export class ConnectionPace implements Pace {
   forgive(): void {
     this.#forgiven += 1;
     this.vm.forgive(this, this.#asked, this.#unasked, this.#questions);
-    this.#unasked = this.#asked = this.#questions = 0;
+    this.#asked = this.#questions = 0;
+    this.#owesNothing();
+  }
+
+  #owesNothing(): void {
+    this.#unasked = 0;
+    this.ledger.connection[OwnEntry.Noted] = 0;
   }
 
   /** The connection is over: nobody answers any more. */

@@ -97,6 +97,20 @@ export class PaceCounts {
     this.shared[Entry.Rests] = rests ? 1 : 0;
   }
 
+  /** Whether no other VM shares the compositor. */
+  get only(): boolean {
+    return this.shared[Entry.Only] !== 0;
+  }
+
+  set only(only: boolean) {
+    this.shared[Entry.Only] = only ? 1 : 0;
+  }
+
+  /** Connections whose requests wait. */
+  set waits(connections: number) {
+    this.shared[Entry.Waits] = connections;
+  }
+
   /** Something was said since this was set back. */
   get spoke(): boolean {
     return this.shared[Entry.Spoke] !== 0;

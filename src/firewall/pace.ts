@@ -23,6 +23,12 @@ export { Sharers, type PaceClock } from './sharers.js';
 export const VM_WINDOW = DEFAULT_BOUNDS.ahead;
 /** What may be before the compositor however late its answers are: a frame of a window and what goes with it. */
 export const MIN_WINDOW = 16;
+/**
+ * What a connection owes, at least, for its client's own question to be taken where all of a VM owe much: half of a turn.
+ * A question that is taken is dealt with in TypeScript. Five hundred that draw owe much in any case, so that without this
+ * each of their frames would be asked about; with it every second is, and less is before the compositor than may be.
+ */
+export const OWN_QUESTION = MIN_WINDOW / 2;
 /** What a connection may say in its turn though there is no room any more: a frame. */
 const TURN = MIN_WINDOW;
 /** An answer that takes longer, in milliseconds, halves what may be before the compositor. */
@@ -130,7 +136,17 @@ export class VmPace {
 
   /** Whether a client's own question is welcome of a connection that owes so much. @internal */
   welcomes(unasked: number): boolean {
-    return unasked >= this.askAfter / 2 || this.#oweMuch || this.#counts.ahead >= (this.window * 3) / 4;
+    if (unasked >= this.askAfter / 2 || this.#counts.ahead >= (this.window * 3) / 4) return true;
+    return !this.only && unasked >= OWN_QUESTION && this.#oweMuch;
+  }
+
+  /** Whether no other VM shares the compositor. @internal */
+  get only(): boolean {
+    return this.#counts.only;
+  }
+
+  set only(only: boolean) {
+    this.#counts.only = only;
   }
 
   /** For one more connection; `sharers` are the same for all of a VM. */
@@ -155,6 +171,7 @@ export class VmPace {
     const admitted = this.#hasRoom(connection);
     if (!admitted) this.#waiting.add(connection);
     else if (this.#waiting.size > 0) this.#waiting.delete(connection);
+    this.#counts.waits = this.#waiting.size;
     return admitted;
   }
 
@@ -232,6 +249,12 @@ export class VmPace {
     this.#release(cost);
   }
 
+  /** The compositor has dealt with so much of what a connection owes, as an answer to its client has told. @internal */
+  settle(cost: number): void {
+    this.#counts.unasked -= cost;
+    this.#release(cost);
+  }
+
   /** Nobody answers any more for what a connection has asked, or owes. @internal */
   forgive(connection: ConnectionPace, asked: number, unasked: number, questions: number): void {
     this.#owing.delete(connection);
@@ -245,6 +268,7 @@ export class VmPace {
   disconnect(connection: ConnectionPace): void {
     this.#connections.delete(connection);
     this.#waiting.delete(connection);
+    this.#counts.waits = this.#waiting.size;
     if (this.#connections.size === 0) this.#sharers.delete(this);
     this.#release(0);
   }
@@ -257,6 +281,7 @@ export class VmPace {
       if (connection.deaf) continue;
       // Who has had its turn, and is not done, is the last for the next one.
       this.#waiting.delete(connection);
+      this.#counts.waits = this.#waiting.size;
       connection.go();
     }
     // What was not enough to ask about may be all that there is room for now.

@@ -19,6 +19,8 @@ const CLOCK: PaceClock = {
 export interface Speaker {
   /** Whether it has said anything lately. */
   spokeLately(now: number): boolean;
+  /** Whether there is no other. */
+  only: boolean;
 }
 
 /** The VMs whose clients share a compositor. */
@@ -30,11 +32,17 @@ export class Sharers {
   /** @internal */
   add(pace: Speaker): void {
     this.#paces.add(pace);
+    this.#note();
   }
 
   /** @internal */
   delete(pace: Speaker): void {
     this.#paces.delete(pace);
+    this.#note();
+  }
+
+  #note(): void {
+    for (const pace of this.#paces) pace.only = this.#paces.size === 1;
   }
 
   /** Whether a VM other than that of `pace` has said anything lately. */

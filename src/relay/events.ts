@@ -11,7 +11,7 @@ import { checkMessage, findObjects, readString, readUint } from '../wayland/wire
 import { Call, ProtocolError, Verdict } from './call.js';
 import type { RelayObject } from './object-map.js';
 import type { Objects } from './objects.js';
-import type { Relay, RelayRules } from './relay.js';
+import type { Pace, Relay, RelayRules } from './relay.js';
 import type { Trace } from './trace.js';
 import { Way } from './way.js';
 
@@ -24,12 +24,14 @@ export class Events extends Way {
   readonly #relay: Relay;
   readonly #objects: Objects;
   readonly #trace: Trace | undefined;
+  readonly #pace: Pace | undefined;
   readonly #out: Outbox;
 
   constructor(relay: Relay, rules: RelayRules, objects: Objects, out: Outbox) {
     super(new Call(relay, false), rules.toClient);
     this.#relay = relay;
     this.#trace = rules.trace;
+    this.#pace = rules.pace;
     this.#objects = objects;
     this.#out = out;
   }
@@ -60,7 +62,7 @@ export class Events extends Way {
     this.#trace?.passing('<-', object.interface.name, id, message, bytes, offset, call.fds);
     let verdict = Verdict.Forward;
     try {
-      this.#objects.answered(object);
+      if (this.#objects.answered(object)) this.#pace?.answered?.(id);
       const handler = object.eventHandlers?.[opcode];
       // A client that asked for an older version has no place to take a newer event: its library would jump nowhere.
       if (message.since > object.version) verdict = Verdict.Drop;

@@ -303,9 +303,11 @@ export class Objects {
     return this.#words[Word.Answers]!;
   }
 
-  /** The compositor calls a callback. */
-  answered(object: RelayObject): void {
-    if (object.interface.name === 'wl_callback') this.#words[Word.Answers]! += 1;
+  /** The compositor says something of `object`. Returns whether it calls a callback. */
+  answered(object: RelayObject): boolean {
+    if (object.interface.name !== 'wl_callback') return false;
+    this.#words[Word.Answers]! += 1;
+    return true;
   }
 
   #tellGone(object: RelayObject): void {

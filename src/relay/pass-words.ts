@@ -71,6 +71,10 @@ export const enum Entry {
   TurnCost,
   Slice,
   MostSlice,
+  /** 1: no other VM shares the compositor. */
+  Only,
+  /** Connections whose requests wait. */
+  Waits,
   Count,
 }
 
@@ -80,5 +84,8 @@ export const enum OwnEntry {
   Number,
   /** 1: the VM knows it as one that owes. */
   Owes,
+  /** The compositor's id of the callback whose answer settles what was owed when it was asked for, 0: none; how much. */
+  Noted,
+  NotedCost,
   Count,
 }

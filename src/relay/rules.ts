@@ -53,6 +53,8 @@ export interface Pace {
   passed(object: RelayObject, message: Message): void;
   /** A handler has said more to the compositor than the request itself: as much as so many requests. */
   charge?(cost: number): void;
+  /** The compositor has called a callback. */
+  answered?(serverId: number): void;
   /** By which requests are admitted natively. Without it, none is. */
   readonly ledger?: Ledger;
 }

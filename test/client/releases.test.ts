@@ -1,5 +1,8 @@
 /** When an application is told that a buffer of its is free: together with what it waits for, and not much later. */
 import t, { type Test } from 'tap';
+import { MOST_TURNS, Releases } from '../../src/client/releases.js';
+import type { RelayObject } from '../../src/relay/object-map.js';
+import type { Relay } from '../../src/relay/relay.js';
 import { eventually } from '../eventually.js';
 import { settle } from '../relay/peer.js';
 import { connectApp, DrawnPool } from './app-and-link.js';
@@ -75,4 +78,64 @@ t.test('nothing is told to an application that has left', async t => {
   app.close();
   await eventually('the end', () => ends.length === 1);
   t.same(ends, [undefined]);
+});
+
+/** Releases of an application that waits for an answer, without one: how often the timer comes round is the test's. */
+function withoutTime(t: Test) {
+  let told = 0;
+  const relay = { waiting: false, callbacks: 1, flush: () => {}, emitEvent: () => void (told += 1) };
+  const releases = new Releases(() => relay as unknown as Relay);
+  t.teardown(() => releases.close());
+  const add = (): void => {
+    releases.add({ destroyed: false } as RelayObject<'wl_buffer'>);
+    releases.batchEnds(false);
+  };
+  return {
+    add,
+    turn: () => releases.turn(),
+    answer: () => releases.batchEnds(true),
+    /** How often the timer comes round until a release is told that nobody answers. */
+    unanswered: (): number => {
+      add();
+      const before = told;
+      for (let turns = 1; turns < 100; turns++) {
+        releases.turn();
+        if (told > before) return turns;
+      }
+      return Infinity;
+    },
+    told: () => told,
+    waiting: () => relay.waiting,
+  };
+}
+
+t.test('where answers do not come in time a release waits longer for the next, but not for ever', async t => {
+  const { unanswered, waiting } = withoutTime(t);
+  t.same(Array.from({ length: 5 }, unanswered), [1, 2, 4, MOST_TURNS, MOST_TURNS]);
+  t.notOk(waiting());
+});
+
+t.test('late answers keep it so, and prompt ones end it', async t => {
+  const { add, turn, answer, unanswered, told } = withoutTime(t);
+  t.same([unanswered(), unanswered()], [1, 2]);
+  add();
+  t.ok(turn());
+  t.ok(turn());
+  t.equal(told(), 2, 'it waits');
+  answer();
+  t.equal(told(), 3, 'and goes along with the answer');
+  for (let i = 1; i < MOST_TURNS; i++) {
+    add();
+    answer();
+  }
+  t.equal(unanswered(), 1);
+});
+
+t.test('several that wait go together', async t => {
+  const { add, turn, told } = withoutTime(t);
+  add();
+  add();
+  t.notOk(turn());
+  t.equal(told(), 2);
+  t.notOk(turn(), 'nothing waits any more');
 });

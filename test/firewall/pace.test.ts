@@ -9,6 +9,7 @@ import {
   MAX_PAUSE_MS,
   MIN_WINDOW,
   MOST_FOR_COST_MS,
+  OWN_QUESTION,
   QUIET_MS,
   Sharers,
   VM_BURST_MS,
@@ -96,7 +97,10 @@ function vm(clock = new Clock(), sharers = new Sharers(clock), share = VM_SHARE)
       flood,
       asked,
       /** The client says `wl_display.sync`. */
-      asks: () => paceConcern.made!.wl_callback!({} as never, { relay, message: SYNC } as never),
+      asks: (serverId = 1) =>
+        paceConcern.made!.wl_callback!({ serverId } as RelayObject<'wl_callback'>, { relay, message: SYNC } as never),
+      /** That was answered. */
+      answered: (serverId: number) => connection.answered(serverId),
       charge: (cost: number, own = 0) => connection.charge(cost, own),
       /** Its client reads nothing: no answer is read for it either. */
       deafen: () => void ((toClient.backedUp = true), (closed = true)),
@@ -128,6 +132,14 @@ function shared(share = VM_SHARE, clock = new Clock()) {
   return { ...vm(clock, sharers, share), speak };
 }
 
+/** A VM as above, and one beside it that says nothing. */
+function beside() {
+  const clock = new Clock();
+  const sharers = new Sharers(clock);
+  vm(clock, sharers).connect(0);
+  return vm(clock, sharers);
+}
+
 for (const alone of [true, false]) {
   t.test(
     `however many connections a VM has, they have one bound together${alone ? ', larger when alone' : ''}`,
@@ -154,7 +166,7 @@ for (const alone of [true, false]) {
 }
 
 t.test('of many connections each asks by its own question what little it owes', async t => {
-  const { pace, questions, connect, answer } = vm();
+  const { pace, questions, connect, answer } = beside();
   const first = connect(VM_WINDOW);
   first.flood();
   answer();
@@ -170,6 +182,29 @@ t.test('of many connections each asks by its own question what little it owes', 
   for (const { asked } of all) for (const answered of asked) answered();
   t.equal(pace.ahead, 8 * (50 - own));
 });
+
+t.test(
+  'where all owe much, the question of one that owes half a turn is taken, and of one that owes less none',
+  async t => {
+    const most = ALONE * VM_WINDOW;
+    for (const [others, owes, taken] of [
+      [most / 4, OWN_QUESTION - 1, 0],
+      [most / 4, OWN_QUESTION, 1],
+      [most / 4 - 2 * OWN_QUESTION, OWN_QUESTION, 0],
+      // Most of what may be under way is: whoever asks makes room.
+      [(most * 3) / 4, 1, 1],
+    ] as const) {
+      const { connect, answer } = beside();
+      connect(VM_WINDOW).flood();
+      answer();
+      for (let i = 0; i < others / OWN_QUESTION; i++) connect(OWN_QUESTION).flood();
+      const { flood, asks, asked } = connect(owes);
+      flood();
+      asks();
+      t.equal(asked.length, taken, `${owes}, where all owe ${others + owes} of ${most}`);
+    }
+  },
+);
 
 t.test('a frame that has begun goes on as a whole, and no more than that', async t => {
   for (const [said, passes] of [
@@ -481,4 +516,80 @@ t.test('who pauses while late answers make less be under way goes on afterwards'
   t.notOk(pace.rests);
   answer();
   t.equal(passed.length, 106);
+});
+
+t.test('where no other VM is there, an answer to a client settles what was owed when it asked', async t => {
+  for (const [scene, ahead] of [
+    [vm, [12, 4, 4, 0]],
+    [beside, [12, 12, 12, 12]],
+  ] as const) {
+    const { pace, questions, connect } = scene();
+    const { say, flood, asks, answered, asked } = connect(0);
+    const seen: number[] = [];
+    say(8);
+    flood();
+    asks(7);
+    say(4);
+    flood();
+    asks(8);
+    seen.push(pace.ahead);
+    answered(7);
+    seen.push(pace.ahead);
+    answered(7);
+    // It was asked while another was on its way.
+    answered(8);
+    seen.push(pace.ahead);
+    asks(9);
+    answered(9);
+    seen.push(pace.ahead);
+    t.same(seen, ahead);
+    t.equal(asked.length + questions.length, 0);
+  }
+});
+
+t.test('what waits goes on when it is settled', async t => {
+  const { pace, passed, connect } = vm();
+  const one = connect(10);
+  one.flood();
+  one.asks(7);
+  // Asked about at once: so little is left that nobody else is asked.
+  connect(0).charge(100);
+  connect().flood();
+  t.equal(pace.ahead, VM_WINDOW);
+  const before = passed.length;
+  one.answered(7);
+  t.equal(passed.length, before + 10);
+  t.equal(pace.ahead, VM_WINDOW);
+});
+
+t.test('what was asked about, or forgiven, is not settled as well', async t => {
+  const { pace, connect, answer } = vm();
+  const { say, flood, asks, answered, close } = connect(0);
+  say(8);
+  flood();
+  asks(7);
+  say(VM_WINDOW / 4 - 8);
+  flood();
+  answered(7);
+  t.equal(pace.ahead, VM_WINDOW / 4, 'a question of ours is on its way');
+  answer();
+  t.equal(pace.ahead, 0);
+  say(8);
+  flood();
+  asks(9);
+  close();
+  answered(9);
+  t.equal(pace.ahead, 0);
+});
+
+t.test('the only VM is the one that is left', async t => {
+  const clock = new Clock();
+  const sharers = new Sharers(clock);
+  const [one, other] = [vm(clock, sharers), vm(clock, sharers)];
+  one.connect(0);
+  t.equal(one.pace.only, true);
+  const theirs = other.connect(0);
+  t.same([one.pace.only, other.pace.only], [false, false]);
+  theirs.close();
+  t.equal(one.pace.only, true);
 });

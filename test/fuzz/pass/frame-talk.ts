@@ -115,6 +115,7 @@ export class FrameTalker extends Talker {
     }
     if (random.below(3) > 0) this.#say(writer, surface, 'wl_surface', 'frame', [this.#make('wl_callback', VERSION)]);
     if (!odd || random.below(2) === 0) this.#say(writer, surface, 'wl_surface', 'commit');
+    if (random.below(3) === 0) this.#say(writer, 1, 'wl_display', 'sync', [this.#make('wl_callback', 1)]);
   }
 
   #acknowledged = false;

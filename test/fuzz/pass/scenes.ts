@@ -70,6 +70,11 @@ class Keeper implements Hold {
   }
 }
 
+let scenesMade = 0;
+
+/** Whether the VM is to have another beside it: of every second connection, alike for both of its relays. */
+const hasOther = (): boolean => Math.floor(scenesMade++ / 2) % 2 === 0;
+
 interface Paced extends RelayRules {
   /** What is to be done a little later: in the next turn. */
   readonly due: (() => void)[];
@@ -132,7 +137,9 @@ export const SCENES: readonly Scene[] = [
       const due: (() => void)[] = [];
       const vm = new VmPace(1 / 4);
       const soon = (act: () => void): void => void due.push(act);
-      const connection = vm.connect(new Sharers({ now: () => (now += 0.01), after: (_ms, act) => soon(act), soon }));
+      const sharers = new Sharers({ now: () => (now += 0.01), after: (_ms, act) => soon(act), soon });
+      const connection = vm.connect(sharers);
+      if (hasOther()) new VmPace().connect(sharers);
       const population = populationConcern(new Population('fuzz'));
       return {
         ...BASE,
@@ -159,7 +166,9 @@ export const SCENES: readonly Scene[] = [
       const soon = (act: () => void): void => void due.push(act);
       const vm = new VmFirewall('fuzz');
       const clock = { now: () => (now += 0.01), after: (_ms: number, act: () => void) => soon(act), soon };
-      const wall = firewall(vm, new SharedFirewall(clock));
+      const shared = new SharedFirewall(clock);
+      const wall = firewall(vm, shared);
+      if (hasOther()) firewall(new VmFirewall('other'), shared);
       const concerns = [
         ...wall.concerns,
         hidingsConcern(FIREWALL),
