@@ -112,6 +112,12 @@ export async function wasRight(t: Test, client: GuestProgram, what: string): Pro
   t.ok(frames.sent > 1);
 }
 
+/** What a VM's host process says of the VM's device. */
+export async function deviceOf(stack: VmStack, vm: string): Promise<unknown> {
+  const { device, gpu } = await stack.status(`${vm}-host`);
+  return stack.device(vm).kind === 'gpu' ? gpu : device;
+}
+
 /** What is held, by holder. Numbers of processes and files are not in it, so that a process can take another's place. */
 export type StackHoldings = Readonly<Record<string, unknown>>;
 
@@ -120,7 +126,7 @@ const IN_GUEST = `
 for name in node sway; do
   for pid in $(pgrep -x $name); do
     echo $name: $(ls -l /proc/$pid/fd | sed -n 's/.* -> //p' | sed 's/wlroots-.*//; s/[0-9]//g' | sort | uniq -c)
-    echo $name: $(grep -c -e wl -e virtwl /proc/$pid/maps) mappings
+    echo $name: $(grep -c -e wl -e dmabuf -e dri /proc/$pid/maps) mappings
   done
 done`;
 
