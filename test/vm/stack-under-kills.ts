@@ -199,7 +199,16 @@ export interface ClientSide {
 export async function beforeTheFirstKill(t: Test, stack: VmStack): Promise<ClientSide> {
   await served(t, await fewFrames(stack, 'office'), 'a client is served');
   const sleeper = await stack.program('office', 'sleep', ['sleep', '100000']);
-  return { sleeper, before: await holdings(stack, stack.compositor) };
+  // What that client had may be on its way out.
+  const look = (): Promise<StackHoldings> => holdings(stack, stack.compositor);
+  let before = await look();
+  for (const end = Date.now() + TIMEOUT_MS; Date.now() < end;) {
+    await pause(ASK_INTERVAL_MS);
+    const now = await look();
+    if (JSON.stringify(now) === JSON.stringify(before)) break;
+    before = now;
+  }
+  return { sleeper, before };
 }
 
 /** Kills while a client of the office draws. Asserts that it costs the client, and its VM nothing else. */
