@@ -109,6 +109,8 @@ t.test('the guest that did its worst all the while', async t => {
 });
 
 t.test('random rings and registers, by a driver of that guest’s own', async t => {
+  // The kernel of 6.1 remembers mappings of the device's memory that are no more, and then refuses other ones.
+  await worst.restart();
   const client = await drawing(stack, 'office');
   const { status, output } = await worst.rawRing(t, SECONDS / 8, SEED, SECONDS * 1000 + PATIENCE_MS);
   t.comment(output);

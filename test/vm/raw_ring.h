@@ -312,6 +312,9 @@ static void stops(void) {
   }
 }
 
+/* How long an answer may take. The guest is emulated. */
+#define ANSWER_SECONDS 10
+
 /* Another processor of the guest, that uses the device meanwhile. */
 static volatile int noisy, over;
 
@@ -330,6 +333,20 @@ static void* noise(void* unused) {
     if ((at & 0x3f) == 0) usleep(500);
   }
   return NULL;
+}
+
+/* Whether the device answers a driver that does all as it should. */
+static int answers_an_honest_one(void) {
+  struct queue* queue = &queues[COMMANDS];
+  double end = now() + ANSWER_SECONDS;
+
+  noisy = 0;
+  reset();
+  start(QUEUE_SIZE, FEATURE_VERSION_1 | FEATURE_INDIRECT | FEATURE_EVENT_IDX | OWN_FEATURES, BUFFERS);
+  issue(0, close_memory(0, 1), 0);
+  kick(COMMANDS);
+  while (queue->used[1] != queue->next && now() < end) usleep(200);
+  return queue->used[1] == queue->next;
 }
 
 int main(int argc, char** argv) {
@@ -386,6 +403,10 @@ int main(int argc, char** argv) {
         break;
       default:
         if (!live(mood)) die("no mood %c", mood);
+    }
+    if (verbose && !answers_an_honest_one()) {
+      printf("life %lu, mood %c: no answers any more\n", lives, mood);
+      break;
     }
   }
   over = 1;
