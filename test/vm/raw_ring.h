@@ -4,6 +4,8 @@
  *
  *   PROGRAM [--seconds N] [--seed N] [--moods LETTERS] [--verbose]
  *
+ * With --verbose it tells of each life, looks whether the device answers an honest driver after it, and ends where not.
+ *
  * It lives many lives, each from one reset of the device to the next, in one of these moods, or in one of the
  * program's:
  *
