@@ -112,6 +112,12 @@ export async function wasRight(t: Test, client: GuestProgram, what: string): Pro
   t.ok(frames.sent > 1);
 }
 
+/** What a VM's host process says of the VM's device. */
+export async function deviceOf(stack: VmStack, vm: string): Promise<unknown> {
+  const { device, gpu } = await stack.status(`${vm}-host`);
+  return stack.device(vm).kind === 'gpu' ? gpu : device;
+}
+
 /** What is held, by holder. Numbers of processes and files are not in it, so that a process can take another's place. */
 export type StackHoldings = Readonly<Record<string, unknown>>;
 
@@ -120,7 +126,7 @@ const IN_GUEST = `
 for name in node sway; do
   for pid in $(pgrep -x $name); do
     echo $name: $(ls -l /proc/$pid/fd | sed -n 's/.* -> //p' | sed 's/wlroots-.*//; s/[0-9]//g' | sort | uniq -c)
-    echo $name: $(grep -c -e wl -e virtwl /proc/$pid/maps) mappings
+    echo $name: $(grep -c -e wl -e dmabuf -e dri /proc/$pid/maps) mappings
   done
 done`;
 
@@ -193,7 +199,16 @@ export interface ClientSide {
 export async function beforeTheFirstKill(t: Test, stack: VmStack): Promise<ClientSide> {
   await served(t, await fewFrames(stack, 'office'), 'a client is served');
   const sleeper = await stack.program('office', 'sleep', ['sleep', '100000']);
-  return { sleeper, before: await holdings(stack, stack.compositor) };
+  // What that client had may be on its way out.
+  const look = (): Promise<StackHoldings> => holdings(stack, stack.compositor);
+  let before = await look();
+  for (const end = Date.now() + TIMEOUT_MS; Date.now() < end;) {
+    await pause(ASK_INTERVAL_MS);
+    const now = await look();
+    if (JSON.stringify(now) === JSON.stringify(before)) break;
+    before = now;
+  }
+  return { sleeper, before };
 }
 
 /** Kills while a client of the office draws. Asserts that it costs the client, and its VM nothing else. */

@@ -1,5 +1,5 @@
 /**
- * A small guest whose wl device is a real, confined host process, beside whatever runs on the host already: for programs
+ * A small guest whose device is a real, confined host process, beside whatever runs on the host already: for programs
  * that do their worst, and for those who look at what that costs. Nothing of it may outlive the test.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { NODE_FLAGS, statusOf, VIRTWL, type PartStatus } from '../../src/demo/host-parts.js';
 import type { DeviceKind } from '../../src/host/guest/vmm-arguments.js';
@@ -17,6 +18,9 @@ import { smallGuest } from './guests.js';
 const KEPT_LINES = 2000;
 /** Of them, those that are shown when it ends and nobody has asked for that. */
 const SHOWN_LINES = 40;
+
+/** How long what was closed may be held, in milliseconds: it may still be delivering (10 s), and unmapping takes its time. */
+const CLOSING_MS = 60_000;
 
 /**
  * How long a guest is to do its worst, in its own seconds: VIRTWL_WORST_SECONDS, else this long. The test command's are
@@ -62,6 +66,7 @@ export class WorstVm {
     /** What the host process has printed last. */
     readonly lines: readonly string[],
     private readonly boot: () => Promise<Machine>,
+    readonly kind: DeviceKind,
   ) {}
 
   /** Both end with the test. */
@@ -98,7 +103,7 @@ export class WorstVm {
       host.once('exit', status => reject(new Error(`the host process ended with ${status}: ${lines.join('\n')}`)));
     });
     const boot = async (): Promise<Machine> => (await smallGuest(t, { name, device, programs })).machine;
-    return new WorstVm(host, await boot(), lines, boot);
+    return new WorstVm(host, await boot(), lines, boot, kind);
   }
 
   /**
@@ -112,14 +117,15 @@ export class WorstVm {
     seed: number,
     timeoutMs: number,
   ): Promise<{ status: number; output: string }> {
+    const program = this.kind === 'gpu' ? 'raw_ring_gpu' : 'raw_ring';
     const run = (from: number): Promise<{ status: number; output: string }> =>
-      this.machine.run(`/virtwl/raw_ring --seconds ${seconds} --seed ${from}`, timeoutMs);
+      this.machine.run(`/virtwl/${program} --seconds ${seconds} --seed ${from}`, timeoutMs);
     try {
       return await run(seed);
     } catch (error) {
       if (!(error as Error).message.includes('QEMU was ended by SIGSEGV')) throw error;
       t.comment(`QEMU HAS ENDED BY SIGSEGV, at seed ${seed}: ${(error as Error).message}`);
-      console.error(`virtwl test: QEMU has ended by SIGSEGV under raw_ring, seed ${seed}; once is passed over`);
+      console.error(`virtwl test: QEMU has ended by SIGSEGV under ${program}, seed ${seed}; once is passed over`);
       t.ok(this.served, 'the device outlives QEMU');
       this.machine = await this.boot();
       return run(seed + 1);
@@ -137,9 +143,42 @@ export class WorstVm {
     return this.host.exitCode === null && this.host.signalCode === null;
   }
 
+  /** What its device holds for the guest, and the allocator for everybody: each 0 where nothing is left. */
+  async held(): Promise<Readonly<Record<string, number | undefined>>> {
+    const { device, gpu, allocator } = await this.status();
+    const { connections, pipes, queuedBytes, mappings, allocBytes } = gpu ?? device;
+    const own = gpu === undefined ? { vfds: device.vfds } : { contexts: gpu.contexts, resources: gpu.resources };
+    return { ...own, connections, pipes, queuedBytes, mappings, allocBytes, used: allocator?.used ?? 0 };
+  }
+
   async status(): Promise<HostStatus> {
     return (await statusOf(this.host)) as HostStatus;
   }
+}
+
+/**
+ * Asserts that all is as if nothing had been, for the next program or, where the guest has had its way with the rings itself,
+ * for the next guest: what such a guest has done to its own device is its own affair.
+ */
+export async function nothingIsLeft(t: Test, vm: WorstVm, next: 'program' | 'guest'): Promise<void> {
+  t.ok(vm.machine.running, 'QEMU lives');
+  t.ok(vm.served, 'the device lives');
+  // Of a gpu device the driver is not ours: it warns of nonsensical arguments.
+  if (vm.kind === 'wl') {
+    const { output } = await vm.machine.run('dmesg | grep -E "WARNING:|BUG:|Oops:|memtype|lockup|refcount_t|leaked"');
+    t.equal(output, '', 'the kernel has nothing to complain of');
+  }
+  if (next === 'guest') await vm.restart();
+  const program = vm.kind === 'gpu' ? 'worst_gpu' : 'worst';
+  t.match(
+    await vm.machine.run(`/virtwl/${program} check`),
+    { status: 0 },
+    `the next ${next} finds the device as it was`,
+  );
+  let held = await vm.held();
+  const isNothing = (): boolean => Object.values(held).every(count => count === 0);
+  for (const end = Date.now() + CLOSING_MS; !isNothing() && Date.now() < end; held = await vm.held()) await pause(1000);
+  t.ok(isNothing(), 'the device holds nothing for it, and nobody memory of the allocator’s', { held });
 }
 
 async function ended(child: ChildProcess): Promise<void> {

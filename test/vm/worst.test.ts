@@ -2,17 +2,17 @@
  * A guest that does its worst, first with a program that uses /dev/wl0, then with a driver that takes the device from the
  * kernel and writes what it likes into rings and registers; while a client of another VM draws, whose every pixel is
  * compared. QEMU lives, the device lives, and the neighbour notices nothing.
+ * `gpu-stack.test.ts` does the same to a gpu device.
  *
  * VIRTWL_WORST_SECONDS: how long, in the guest's seconds, half of it for each. VIRTWL_WORST_SEED: where they begin; what
  * the programs print tells it, too.
  */
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { LoopbackStack } from '../../src/demo/loopback-stack.js';
 import { startSway } from '../compositors.js';
 import { framesJson } from '../frames/run-frames.js';
-import { WorstVm, worstSeconds } from './worst-vm.js';
+import { nothingIsLeft, WorstVm, worstSeconds } from './worst-vm.js';
 
 const SECONDS = worstSeconds(40);
 const SEED = Number(process.env.VIRTWL_WORST_SEED ?? 1);
@@ -54,32 +54,6 @@ async function besideFrames(t: Test, worst: () => Promise<void>): Promise<void> 
   }
   t.ok(runs > 0, `${runs} runs of ${FRAMES} frames meanwhile`);
   await draw('after');
-}
-
-/**
- * Whether all is as if nothing had been, for the next program or, where the guest has had its way with the rings itself,
- * for the next guest: what such a guest has done to its own device is its own affair.
- */
-async function nothingIsLeft(t: Test, vm: WorstVm, next: 'program' | 'guest'): Promise<void> {
-  t.ok(vm.machine.running, 'QEMU lives');
-  t.ok(vm.served, 'the device lives');
-  const { output } = await vm.machine.run('dmesg | grep -E "WARNING:|BUG:|Oops:|memtype|lockup|refcount_t|leaked"');
-  t.equal(output, '', 'the kernel has nothing to complain of');
-  if (next === 'guest') await vm.restart();
-  t.match(await vm.machine.run('/virtwl/worst check'), { status: 0 }, `the next ${next} finds the device as it was`);
-  const none = { vfds: 0, connections: 0, pipes: 0, queuedBytes: 0, mappings: 0, allocBytes: 0 };
-  let { device, allocator } = await vm.status();
-  // What was closed may still be delivering for a while (10 s), and unmapping takes its time.
-  for (let looks = 0; looks < 30 && !isNone(device, none); looks++) {
-    await pause(1000);
-    ({ device, allocator } = await vm.status());
-  }
-  t.match(device, none, 'the device holds nothing for it');
-  t.equal(allocator?.used ?? 0, 0, 'nobody holds memory of the allocator’s');
-}
-
-function isNone(device: Readonly<Record<string, unknown>>, none: Readonly<Record<string, unknown>>): boolean {
-  return Object.keys(none).every(name => device[name] === none[name]);
 }
 
 t.test('random calls of /dev/wl0, by processes that are killed', async t => {

@@ -424,6 +424,17 @@ static int wild_ioctl(void) {
     case DRM_IOCTL_VIRTGPU_WAIT:
       if (!one_in(6)) words[0] = words[2] = some_resource()->handle;
       break;
+    case DRM_IOCTL_VIRTGPU_EXECBUFFER: {
+      struct drm_virtgpu_execbuffer* arg = (void*)words;
+
+      /*
+       * The kernel makes room for these before it reads them, in memory that is no process's: hundreds of MiB, and it
+       * ended one process after the other for it, the parent too. 4 MiB are more than the device takes.
+       */
+      arg->size &= 0x3fffff;
+      arg->num_bo_handles &= 0xffff;
+      break;
+    }
     case DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB: {
       struct drm_virtgpu_resource_create_blob* arg = (void*)words;
 

@@ -86,8 +86,7 @@ export class DeviceQueues {
           this.device.kicked(index);
           this.kicked();
         });
-        vring.started = true;
-        this.#run();
+        this.#runWith(vring, 'started');
         return undefined;
       }
       case FrontEnd.SetVringCall:
@@ -101,9 +100,12 @@ export class DeviceQueues {
       }
       case FrontEnd.SetVringEnable: {
         const { index, number } = decodeVringState(payload);
-        this.#vring(index).enabled = number !== 0;
-        if (number === 0) this.#halt();
-        else this.#run();
+        const vring = this.#vring(index);
+        if (number !== 0) this.#runWith(vring, 'enabled');
+        else {
+          vring.enabled = false;
+          this.#halt();
+        }
         return undefined;
       }
       default:
@@ -131,6 +133,21 @@ export class DeviceQueues {
     const vring = this.#vrings[index];
     if (vring === undefined) throw new GuestFault(`there is no queue ${index}`);
     return vring;
+  }
+
+  /**
+   * Starts the device when this was missing. Where that is refused, it was not done: QEMU does not stop a queue that it could
+   * not start, and a bad place of one queue's would then be the end of each other's start.
+   */
+  #runWith(vring: Vring, what: 'started' | 'enabled'): void {
+    const before = vring[what];
+    vring[what] = true;
+    try {
+      this.#run();
+    } catch (error) {
+      vring[what] = before;
+      throw error;
+    }
   }
 
   /** Starts the device when all is there. */

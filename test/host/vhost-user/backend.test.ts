@@ -191,6 +191,46 @@ withHouse(t, 'rings in the wrong place, and queues that cannot be', {}, async (t
   }
 });
 
+withHouse(t, 'a queue that could not start is no hindrance to the next start of all', {}, async (t, house) => {
+  const guest = await house.guest();
+  const vmm = guest.frontEnd;
+  await connected(house, guest, 1);
+  const address = ({ descriptors, available, used }: GuestDriver['in']['rings'], index: number): Uint8Array =>
+    encodeU64(
+      BigInt(index),
+      ...[descriptors, used, available].map(at => BigInt(at - GUEST_ADDRESS + FRONT_END_ADDRESS)),
+      0n,
+    );
+  const kick = (index: number): Promise<number> =>
+    vmm.acknowledged(FrontEnd.SetVringKick, encodeU64(BigInt(index)), [new OwnedFd(native.dup(vmm.kicks[index]!.fd))]);
+  const enable = (index: number): Promise<number> => vmm.acknowledged(FrontEnd.SetVringEnable, state(index, 1));
+  await vmm.stopQueue(0);
+  await vmm.stopQueue(1);
+  const nowhere = { ...guest.out.rings, used: 0x1000 };
+  for (const start of ['the first', 'the next'] as const) {
+    // As QEMU does it, queue by queue, in the order of requests that it has.
+    vmm.tell(FrontEnd.SetVringBase, state(0, 0));
+    vmm.tell(FrontEnd.SetVringAddr, address(guest.in.rings, 0));
+    t.equal(await kick(0), 0, `${start} start: what is wrong with the other queue is not this one's fault`);
+    vmm.tell(FrontEnd.SetVringBase, state(1, 0));
+    vmm.tell(FrontEnd.SetVringAddr, address(nowhere, 1));
+    t.equal(await kick(1), 1, 'a queue whose ring is nowhere is refused');
+    // QEMU stops those that it has started before.
+    await vmm.stopQueue(0);
+  }
+  vmm.tell(FrontEnd.SetVringEnable, state(1, 0));
+  vmm.tell(FrontEnd.SetVringBase, state(0, 0));
+  t.equal(await kick(0), 0);
+  vmm.tell(FrontEnd.SetVringBase, state(1, 0));
+  t.equal(await kick(1), 0, 'a queue that is not enabled is not opened yet');
+  t.equal(await enable(1), 1, 'and is refused when it is');
+  await vmm.stopQueue(0);
+  await vmm.stopQueue(1);
+  guest.start();
+  await connected(house, guest, 1);
+  t.pass('a guest that does it right is served');
+});
+
 withHouse(t, 'requests that make no sense are refused where an answer is asked for', {}, async (t, house) => {
   const guest = await house.guest();
   const vmm = guest.frontEnd;
