@@ -11,7 +11,7 @@ import { basename, join } from 'node:path';
 import { artifact, type Say } from './cache.js';
 import { run } from './command.js';
 import { insideSystem, makeSystem, SUITE, systemInputs, type SystemSpec } from './debian.js';
-import { BOOT_MODULES, kernelModules, toolchain, type GuestKernel } from './kernel.js';
+import { BOOT_MODULES, kernelModules, kernelStart, type GuestKernel } from './kernel.js';
 
 /** The package that depends on the release's newest kernel. */
 const PACKAGE = 'linux-image-amd64';
@@ -58,10 +58,8 @@ export async function stockKernel(
   say: Say,
   suite: string = process.env.VIRTWL_GUEST_SUITE ?? SUITE,
 ): Promise<GuestKernel> {
-  const tools = await toolchain(say);
-  const busybox = join(tools, 'usr/bin/busybox');
-  const own = process.env.VIRTWL_GUEST_KERNEL;
-  if (own !== undefined) return { release: own, image: join(own, 'bzImage'), busybox, modules: [] };
+  const { tools, busybox, own } = await kernelStart(say, false);
+  if (own !== undefined) return own;
   const spec = kernelSpec(suite);
   const place = await artifact(
     {
