@@ -118,6 +118,13 @@ export function kernelModules(system: string): { release: string; directory: str
   return { release, directory: join('/', directory, release) };
 }
 
+/** Path of the kernel itself; newer releases have it beside its modules. */
+export function kernelImage(system: string): string {
+  const { release, directory } = kernelModules(system);
+  const paths = [`kernel/boot/vmlinuz-${release}`, `${directory}/vmlinuz`].map(path => join(system, path));
+  return paths.find(existsSync) ?? noKernel(system);
+}
+
 /** The kernel and its modules, with our driver. A warning of the compiler (W=1) fails the build. */
 export async function guestKernel(
   say: Say,
@@ -156,9 +163,7 @@ export async function guestKernel(
   );
   return {
     release,
-    image:
-      [`kernel/boot/vmlinuz-${release}`, `${directory}/vmlinuz`].map(path => join(system, path)).find(existsSync) ??
-      noKernel(system),
+    image: kernelImage(system),
     busybox,
     modules: [...BOOT_MODULES, 'virtio_wl'].map(name => join(place, `${name}.ko`)).filter(path => existsSync(path)),
   };
