@@ -37,7 +37,17 @@ const MOST_FAILURE_LINES = 60;
  * Files of test/vm that run beside the others: short ones, without a driver of the guest's own. All others run one at a
  * time, the longest first: two of them leave QEMU so little time that its own races show.
  */
-const BESIDE = ['boot', 'demo', 'device-connection', 'gpu-suite', 'guest-program', 'hostile-device', 'reboot', 'suite'];
+const BESIDE = [
+  'boot',
+  'both-devices',
+  'demo',
+  'device-connection',
+  'gpu-suite',
+  'guest-program',
+  'hostile-device',
+  'reboot',
+  'suite',
+];
 const FIRST = 'stack';
 /** The command, as the package has it. */
 const VIRTWL = 'dist/bundle/cli/main.js';

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Argument, InvalidArgumentError, type Command } from 'commander';
 import { cacheDirectory } from '../vm/cache.js';
 import { bootGuest, buildGuests, DEFAULT_MEMORY_BYTES, GUESTS, type GuestName } from '../vm/guest.js';
+import { DEVICE_KINDS } from '../host/guest/vmm-arguments.js';
 import type { GuestDevice } from '../vm/device-connection.js';
 import { findQemu } from '../vm/qemu.js';
 import { GuestProgram, PrintedLines } from '../vm/guest-program.js';
@@ -28,12 +29,12 @@ const BOOT_OPTIONS = {
   ),
   gpu: optional(
     '--gpu <socket>',
-    'give it a gpu device instead: the socket of "virtwl host --gpu-socket"; the VM ends with that',
+    'give it a gpu device: the socket of "virtwl host --gpu-socket"; the VM ends with that',
     TEXT,
   ),
   transport: optional(
     '--transport <kind>',
-    'what its kernel has a driver for: our wl device, or, without a module of ours, a gpu device (default: as its device)',
+    'what its kernel has a driver for: our wl device, or, without a module of ours, a gpu device (default: as its devices)',
     TRANSPORT,
   ),
   run: optional('--run <script>', 'run this there, print its output as it comes, and end with its status', TEXT),
@@ -75,19 +76,15 @@ export function register(program: Command): void {
     .summary('boot a guest, until it ends or a signal comes')
     .addArgument(new Argument('<guest>', 'which guest').choices(GUESTS))
     .action(async (guest: GuestName, options: Values<typeof BOOT_OPTIONS>) => {
-      if (options.wl !== undefined && options.gpu !== undefined)
-        boot.error('error: a guest has one device: give --wl or --gpu', { exitCode: 2 });
-      const device: GuestDevice | undefined =
-        options.wl !== undefined
-          ? { kind: 'wl', socket: options.wl }
-          : options.gpu !== undefined
-            ? { kind: 'gpu', socket: options.gpu }
-            : undefined;
+      const devices = DEVICE_KINDS.flatMap((kind): GuestDevice[] => {
+        const socket = options[kind];
+        return socket === undefined ? [] : [{ kind, socket }];
+      });
       const machine = await bootGuest({
         guest,
         ...(options.name === undefined ? {} : { name: options.name }),
         memoryBytes: options.memory,
-        device,
+        devices,
         transport: options.transport,
         ...(options.quiet ? {} : { onLine: (line: string) => consoleLine(options.name ?? guest, line) }),
         say,

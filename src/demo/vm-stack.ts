@@ -117,7 +117,7 @@ export class VmStack extends HostParts {
       guest: compositor ? 'compositor' : 'client',
       packages: compositor ? [] : packages,
       name: vm,
-      device: this.device(vm),
+      devices: [this.device(vm)],
       files: files?.[vm] ?? [],
       more: more?.[vm] ?? {},
       onLine: line => log?.(`${vm} console`, line),

@@ -1,7 +1,8 @@
 /**
  * KVM or software emulation. A machine may have a /dev/kvm on which an ordinary guest does not run, or not for this
- * user, so KVM is chosen only where a guest was seen to come up on it; what was seen is kept until the machine or QEMU
- * changes.
+ * user, so KVM is chosen only where a guest with that kernel was seen to come up on it; what was seen is kept until the
+ * machine or QEMU changes. Where one of Debian's kernels did not come up, no other is tried: it is the machine then, and
+ * each trial takes as long as it may. A kernel that was built by hand has its own fault, and its own trial.
  */
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
@@ -30,20 +31,38 @@ export async function accelerator(qemu: Qemu, kernel: GuestKernel, say: Say): Pr
   if (named === 'kvm' || named === 'tcg') return named;
   if (named !== undefined) throw new Error(`VIRTWL_ACCELERATOR is "${named}": it can be kvm or tcg`);
   if (!kvmIsThere()) return 'tcg';
+  const ofDebian = process.env.VIRTWL_GUEST_KERNEL === undefined;
+  const first = ofDebian ? await trial('kvm', [], qemu, kernel, say) : undefined;
+  const found =
+    first === undefined || (first.accelerator === 'kvm' && first.kernel !== kernel.release)
+      ? await trial('kvm-kernel', [kernel.release], qemu, kernel, say)
+      : first;
+  if (found.accelerator === 'tcg') say('/dev/kvm is there, but no guest came up on it: software emulation');
+  return found.accelerator;
+}
+
+/** What was seen, and with which kernel. */
+interface Seen {
+  readonly accelerator: Accelerator;
+  readonly kernel: string;
+}
+
+/** What was seen on this machine with this QEMU; `more`: what else it depends on. */
+async function trial(name: string, more: readonly string[], qemu: Qemu, kernel: GuestKernel, say: Say): Promise<Seen> {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
   const place = await artifact(
     {
-      name: 'accelerator',
-      inputs: [qemu.version, kernel.release, release(), boot],
+      name,
+      inputs: [qemu.version, release(), boot, ...more],
       build: async directory => {
-        writeFileSync(join(directory, 'accelerator'), (await runsOnKvm(qemu, kernel)) ? 'kvm' : 'tcg');
+        const accelerator = (await runsOnKvm(qemu, kernel)) ? 'kvm' : 'tcg';
+        const seen: Seen = { accelerator, kernel: kernel.release };
+        writeFileSync(join(directory, 'seen'), JSON.stringify(seen));
       },
     },
     say,
   );
-  const found = readFileSync(join(place, 'accelerator'), 'utf8') as Accelerator;
-  if (found === 'tcg') say('/dev/kvm is there, but no guest came up on it: software emulation');
-  return found;
+  return JSON.parse(readFileSync(join(place, 'seen'), 'utf8')) as Seen;
 }
 
 async function runsOnKvm(qemu: Qemu, kernel: GuestKernel): Promise<boolean> {

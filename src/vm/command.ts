@@ -8,7 +8,7 @@ import type { Say } from './cache.js';
 /** Last lines of a program that failed. */
 const SHOWN_LINES = 15;
 /** How often to say that a program is still at work, in milliseconds. */
-const PROGRESS_MS = 15_000;
+const PROGRESS_MS = 5_000;
 
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;

@@ -47,7 +47,7 @@ export class DeviceConnection {
    * Connects to the host process.
    * @throws Error that says what to start, with the `code` of connect(2)
    */
-  constructor(device: GuestDevice) {
+  constructor(readonly device: GuestDevice) {
     try {
       this.#fd = new OwnedFd(native.connectUnix(device.socket));
     } catch (error) {

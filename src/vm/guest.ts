@@ -13,6 +13,7 @@ import { Machine } from './machine.js';
 import { findQemu } from './qemu.js';
 import { lookForDevice, type GuestDevice } from './device-connection.js';
 import { stockKernel } from './stock-kernel.js';
+import { stockKernelWithDriver } from './stock-kernel-with-driver.js';
 
 export const GUESTS = ['test', ...IMAGES] as const;
 export type GuestName = (typeof GUESTS)[number];
@@ -25,12 +26,14 @@ export interface GuestOptions {
   /** As it shows in messages. Default: the guest's name. */
   readonly name?: string;
   readonly memoryBytes?: number;
-  /** Its device of ours, whose socket must listen already. */
-  readonly device?: GuestDevice | undefined;
-  /** For which kind of device its kernel is. Default: that of its device, else wl. */
+  /** Its devices of ours, one of a kind at most, whose sockets must listen already. */
+  readonly devices?: readonly GuestDevice[];
+  /** For which kind of device its kernel is. Default: those of its devices, else wl. */
   readonly transport?: DeviceKind | undefined;
   /** More files for it; a guest with a disk finds those under `virtwl/` in `/virtwl`. */
   readonly files?: readonly CpioEntry[];
+  /** It restarts in the same QEMU; else that ends the machine. */
+  readonly mayRestart?: boolean;
   /** The init of its disk's own system (systemd) starts it, and not ours: the compositor's disk has one. */
   readonly system?: boolean;
   /** More packages of Debian's on its disk. */
@@ -41,28 +44,33 @@ export interface GuestOptions {
   readonly say: Say;
 }
 
-/** The kernel of guests with such a device: with our driver, or Debian's ordinary one with nothing of ours. */
-export function kernelFor(transport: DeviceKind, say: Say): Promise<GuestKernel> {
-  return transport === 'gpu' ? stockKernel(say) : guestKernel(say);
+/**
+ * The kernel of guests with such devices: with our driver, Debian's ordinary one with nothing of ours, or that one with our
+ * driver too.
+ */
+export function kernelFor(kinds: readonly DeviceKind[], say: Say): Promise<GuestKernel> {
+  if (!kinds.includes('gpu')) return guestKernel(say);
+  return kinds.includes('wl') ? stockKernelWithDriver(say) : stockKernel(say);
 }
 
 /** Makes what is missing for these guests. */
 export async function buildGuests(guests: readonly GuestName[], say: Say, transport: DeviceKind = 'wl'): Promise<void> {
   const qemu = await findQemu(say);
-  const kernel = await kernelFor(transport, say);
+  const kernel = await kernelFor([transport], say);
   for (const guest of guests) if (guest !== 'test') await diskImage(guest satisfies ImageName, say);
   await accelerator(qemu, kernel, say);
 }
 
 /** Boots a guest, after making what is missing. The machine is the caller's to stop. */
 export async function bootGuest(options: GuestOptions): Promise<Machine> {
-  const { guest, say, device } = options;
-  const { transport = device?.kind ?? 'wl' } = options;
-  if (device !== undefined && device.kind !== transport)
-    throw new Error(`a guest for the ${transport} transport has no driver for a ${device.kind} device`);
-  if (device !== undefined) lookForDevice(device);
+  const { guest, say, devices = [], transport } = options;
+  for (const device of devices) {
+    if (transport !== undefined && device.kind !== transport)
+      throw new Error(`a guest for the ${transport} transport has no driver for a ${device.kind} device`);
+    lookForDevice(device);
+  }
   const qemu = await findQemu(say);
-  const kernel = await kernelFor(transport, say);
+  const kernel = await kernelFor(transport === undefined ? devices.map(({ kind }) => kind) : [transport], say);
   const disk = guest === 'test' ? undefined : await diskImage(guest, say, options.packages);
   return Machine.start({
     name: options.name ?? guest,
@@ -72,7 +80,8 @@ export async function bootGuest(options: GuestOptions): Promise<Machine> {
     initramfs: initramfs(kernel, [...(guest === 'test' ? [] : packageFiles(options.more)), ...(options.files ?? [])]),
     memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES,
     disk,
-    device,
+    devices,
+    mayRestart: options.mayRestart ?? false,
     ...(options.system === true && { kernelArguments: SYSTEM_ARGUMENT }),
     onLine: options.onLine,
   });

@@ -61,7 +61,7 @@ export function toolchain(say: Say, suite: string = SUITE): Promise<string> {
 }
 
 /** Longest that a build of the module or a test program may take, in milliseconds. */
-const BUILD_TIMEOUT_MS = 10 * 60_000;
+export const BUILD_TIMEOUT_MS = 10 * 60_000;
 
 export interface GuestKernel {
   /** Its release, as uname -r says it. */
@@ -70,6 +70,25 @@ export interface GuestKernel {
   readonly busybox: string;
   /** Paths of modules, in the order of loading; our driver, where the guest has it, is the last. */
   readonly modules: readonly string[];
+}
+
+/** What every kernel's way begins with. */
+export interface KernelStart {
+  /** A system of the guests' release with tools, see {@link toolchain}. */
+  readonly tools: string;
+  readonly busybox: string;
+  /** The kernel that VIRTWL_GUEST_KERNEL names, instead of any other. */
+  readonly own: GuestKernel | undefined;
+}
+
+/** `driver`: whether a kernel that was built by hand has our driver beside it, `virtio_wl.ko`. */
+export async function kernelStart(say: Say, driver: boolean): Promise<KernelStart> {
+  const tools = await toolchain(say);
+  const busybox = join(tools, 'usr/bin/busybox');
+  const directory = process.env.VIRTWL_GUEST_KERNEL;
+  const modules = driver && directory !== undefined ? [join(directory, 'virtio_wl.ko')] : [];
+  const own = directory === undefined ? undefined : { release: directory, image: join(directory, 'bzImage') };
+  return { tools, busybox, own: own && { ...own, busybox, modules } };
 }
 
 /** The driver's sources in this package. */
@@ -99,16 +118,20 @@ export function kernelModules(system: string): { release: string; directory: str
   return { release, directory: join('/', directory, release) };
 }
 
+/** Path of the kernel itself; newer releases have it beside its modules. */
+export function kernelImage(system: string): string {
+  const { release, directory } = kernelModules(system);
+  const paths = [`kernel/boot/vmlinuz-${release}`, `${directory}/vmlinuz`].map(path => join(system, path));
+  return paths.find(existsSync) ?? noKernel(system);
+}
+
 /** The kernel and its modules, with our driver. A warning of the compiler (W=1) fails the build. */
 export async function guestKernel(
   say: Say,
   suite: string = process.env.VIRTWL_GUEST_SUITE ?? SUITE,
 ): Promise<GuestKernel> {
-  const tools = await toolchain(say);
-  const busybox = join(tools, 'usr/bin/busybox');
-  const own = process.env.VIRTWL_GUEST_KERNEL;
-  if (own !== undefined)
-    return { release: own, image: join(own, 'bzImage'), busybox, modules: [join(own, 'virtio_wl.ko')] };
+  const { busybox, own } = await kernelStart(say, true);
+  if (own !== undefined) return own;
   const system = await toolchain(say, suite);
   const { release, directory } = kernelModules(system);
   const sources = driverSources();
@@ -140,9 +163,7 @@ export async function guestKernel(
   );
   return {
     release,
-    image:
-      [`kernel/boot/vmlinuz-${release}`, `${directory}/vmlinuz`].map(path => join(system, path)).find(existsSync) ??
-      noKernel(system),
+    image: kernelImage(system),
     busybox,
     modules: [...BOOT_MODULES, 'virtio_wl'].map(name => join(place, `${name}.ko`)).filter(path => existsSync(path)),
   };

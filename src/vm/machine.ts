@@ -1,7 +1,7 @@
 /**
- * A running VM: QEMU with a kernel, an initial RAM disk, perhaps a disk, and perhaps a device of ours, wl or gpu, that a
+ * A running VM: QEMU with a kernel, an initial RAM disk, perhaps a disk, and perhaps devices of ours, wl, gpu or both, that a
  * vhost-user back-end serves. In: scripts for the guest. Out: their status and output, and the console's lines. The VM ends with
- * {@link Machine.stop}, with the process that started it, or with its device: QEMU cannot be given another one, and
+ * {@link Machine.stop}, with the process that started it, or with one of its devices: QEMU cannot be given another one, and
  * what waits for it in the guest would wait for ever.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -28,8 +28,8 @@ const LOOK_TIMEOUT_MS = 300_000;
 const SHOWN_LINES = 40;
 /** How long QEMU may take to end when asked to, in milliseconds; it has nothing to save. */
 const STOP_MS = 2_000;
-/** Where QEMU finds the connection to its device: behind standard error. */
-const DEVICE_FD = 3;
+/** Where QEMU finds the connection to its first device: behind standard error. The next one's is the next. */
+const FIRST_DEVICE_FD = 3;
 
 /**
  * A kernel that cannot go on ends the machine. The others are for emulation on a busy machine, where a processor of the
@@ -55,8 +55,8 @@ export interface MachineOptions {
   readonly processors?: number;
   /** An ext4 image; what the guest writes to it is gone with the machine. */
   readonly disk?: string | undefined;
-  /** Its device of ours: the kind, and the vhost-user socket, which must listen already. */
-  readonly device?: GuestDevice | undefined;
+  /** Its devices of ours, one of a kind at most: the kinds, and the vhost-user sockets, which must listen already. */
+  readonly devices?: readonly GuestDevice[];
   /** A guest that restarts does so in the same QEMU; else that ends the machine. */
   readonly mayRestart?: boolean;
   /** More words of the kernel's command line. */
@@ -104,7 +104,7 @@ function qemuArguments(options: MachineOptions, directory: string): string[] {
     ],
     ...['-device', `virtserialport,chardev=agent,name=${AGENT_PORT}`],
     ...(options.disk === undefined ? [] : ['-drive', `file=${options.disk},format=raw,if=virtio,snapshot=on`]),
-    ...(options.device === undefined ? [] : qemuDevice(options.device.kind, `fd=${DEVICE_FD}`)),
+    ...(options.devices ?? []).flatMap(({ kind }, i) => qemuDevice(kind, `fd=${FIRST_DEVICE_FD + i}`)),
   ];
 }
 
@@ -117,7 +117,7 @@ export class Machine {
   #waiting = new Map<number, (words: readonly string[]) => void>();
   #number = 0;
   #ended: string | undefined;
-  /** Set when its device has gone: what is told then. */
+  /** Set when a device of it has gone: what is told then. */
   #lostDevice: string | undefined;
   readonly #gone: Promise<void>;
   readonly #endings = new Set<() => void>();
@@ -127,7 +127,7 @@ export class Machine {
     readonly options: MachineOptions,
     private readonly child: ChildProcess,
     private readonly directory: string,
-    connection: DeviceConnection | undefined,
+    connections: readonly DeviceConnection[],
   ) {
     child.stdout?.on('data', (bytes: Buffer) => this.console.take(bytes));
     child.stderr?.on('data', (bytes: Buffer) => this.console.take(bytes));
@@ -139,7 +139,7 @@ export class Machine {
         this.#ended = this.#lostDevice ?? how;
         process.removeListener('exit', this.#killAtExit);
         this.#agent?.destroy();
-        connection?.close();
+        for (const connection of connections) connection.close();
         rmSync(directory, { recursive: true, force: true });
         resolve();
         for (const ending of this.#endings) ending();
@@ -149,21 +149,24 @@ export class Machine {
         end(signal === null ? `QEMU ended with status ${status}` : `QEMU was ended by ${signal}`),
       );
     });
-    void connection?.gone.then(() => {
-      const { kind, socket } = options.device!;
-      this.#lostDevice = `its host process is gone: the one that served its ${kind} device at ${socket} has ended or has hung up`;
-      this.console.take(Buffer.from(`virtwl: VM "${options.name}": ${this.#lostDevice}; the VM ends\n`));
-      void this.stop();
-    });
+    for (const connection of connections) {
+      void connection.gone.then(() => {
+        if (this.#lostDevice !== undefined) return;
+        const { kind, socket } = connection.device;
+        this.#lostDevice = `its host process is gone: the one that served its ${kind} device at ${socket} has ended or has hung up`;
+        this.console.take(Buffer.from(`virtwl: VM "${options.name}": ${this.#lostDevice}; the VM ends\n`));
+        void this.stop();
+      });
+    }
   }
 
   /** Starts QEMU and waits until the guest takes scripts. */
   static async start(options: MachineOptions): Promise<Machine> {
     const directory = mkdtempSync(join(tmpdir(), 'virtwl-vm-'));
     let machine: Machine;
-    let connection: DeviceConnection | undefined;
+    const connections: DeviceConnection[] = [];
     try {
-      connection = options.device && new DeviceConnection(options.device);
+      for (const device of options.devices ?? []) connections.push(new DeviceConnection(device));
       writeFileSync(join(directory, 'initramfs'), options.initramfs);
       // When we are killed we cannot end QEMU any more: the kernel does it then.
       const child = spawn(
@@ -171,12 +174,12 @@ export class Machine {
         ['--pdeathsig', 'KILL', '--', ...options.qemu.command, ...qemuArguments(options, directory)],
         {
           env: { ...process.env, ...options.qemu.env },
-          stdio: ['ignore', 'pipe', 'pipe', ...(connection === undefined ? [] : [connection.fd])],
+          stdio: ['ignore', 'pipe', 'pipe', ...connections.map(({ fd }) => fd)],
         },
       );
-      machine = new Machine(options, child, directory, connection);
+      machine = new Machine(options, child, directory, connections);
     } catch (error) {
-      connection?.close();
+      for (const connection of connections) connection.close();
       rmSync(directory, { recursive: true, force: true });
       throw error;
     }
@@ -194,7 +197,7 @@ export class Machine {
     return this.#ended === undefined;
   }
 
-  /** Whether its device has gone, which ends it. */
+  /** Whether a device of it has gone, which ends it. */
   get lostDevice(): boolean {
     return this.#lostDevice !== undefined;
   }

@@ -11,7 +11,7 @@ import { basename, join } from 'node:path';
 import { artifact, type Say } from './cache.js';
 import { run } from './command.js';
 import { insideSystem, makeSystem, SUITE, systemInputs, type SystemSpec } from './debian.js';
-import { BOOT_MODULES, kernelModules, toolchain, type GuestKernel } from './kernel.js';
+import { BOOT_MODULES, kernelImage, kernelModules, kernelStart, type GuestKernel } from './kernel.js';
 
 /** The package that depends on the release's newest kernel. */
 const PACKAGE = 'linux-image-amd64';
@@ -32,7 +32,9 @@ const patterns = (name: string): string[] => [
 
 /** Of a package of some 100 MB only what is needed is unpacked. Newer releases have modules in a package of their own. */
 function kernelSpec(suite: string): SystemSpec {
-  const wanted = ['./boot/vmlinuz-*', ...MODULES.flatMap(patterns)].map(pattern => `"${pattern}"`).join(' ');
+  const wanted = ['./boot/vmlinuz-*', './usr/lib/modules/*/vmlinuz', ...MODULES.flatMap(patterns)]
+    .map(pattern => `"${pattern}"`)
+    .join(' ');
   return {
     variant: 'extract',
     suite: suite === SUITE ? undefined : suite,
@@ -58,10 +60,8 @@ export async function stockKernel(
   say: Say,
   suite: string = process.env.VIRTWL_GUEST_SUITE ?? SUITE,
 ): Promise<GuestKernel> {
-  const tools = await toolchain(say);
-  const busybox = join(tools, 'usr/bin/busybox');
-  const own = process.env.VIRTWL_GUEST_KERNEL;
-  if (own !== undefined) return { release: own, image: join(own, 'bzImage'), busybox, modules: [] };
+  const { tools, busybox, own } = await kernelStart(say, false);
+  if (own !== undefined) return own;
   const spec = kernelSpec(suite);
   const place = await artifact(
     {
@@ -81,7 +81,7 @@ export async function stockKernel(
             timeoutMs: UNPACK_TIMEOUT_MS,
           });
         }
-        copyFileSync(join(system, 'kernel/boot', `vmlinuz-${release}`), join(work, 'vmlinuz'));
+        copyFileSync(kernelImage(system), join(work, 'vmlinuz'));
         writeFileSync(join(work, 'release'), release);
         rmSync(system, { recursive: true });
       },

@@ -26,7 +26,11 @@ const device = new CrosvmDevice(socket, {
   log: line => t.comment(`device: ${line}`),
 });
 t.teardown(() => device.close());
-const { machine } = await smallGuest(t, { name: 'crosvm', device: { kind: 'wl', socket }, programs: ['conformance'] });
+const { machine } = await smallGuest(t, {
+  name: 'crosvm',
+  devices: [{ kind: 'wl', socket }],
+  programs: ['conformance'],
+});
 
 /** Runs the program; what it said of each thing. */
 async function conformance(t: Test): Promise<string[]> {

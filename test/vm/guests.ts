@@ -31,8 +31,8 @@ export interface GuestOptions {
   /** The wl device's servers: sockets in this directory. Without it the guest has no wl device. */
   readonly directory?: string | undefined;
   readonly servers?: readonly string[];
-  /** Instead of a directory: a device of the test's own. */
-  readonly device?: GuestDevice;
+  /** Instead of a directory: devices of the test's own, one of a kind at most. */
+  readonly devices?: readonly GuestDevice[];
   readonly limits?: Partial<GuestLimits>;
   /** A guest that restarts does so in the same QEMU. */
   readonly mayRestart?: boolean;
@@ -49,7 +49,10 @@ export async function smallGuest(
 ): Promise<{ machine: Machine; device: WlDeviceServer | undefined }> {
   const say = (line: string): void => t.comment(line);
   const qemu = await findQemu(say);
-  const kernel = await kernelFor(options.device?.kind ?? 'wl', say);
+  const kernel = await kernelFor(
+    (options.devices ?? []).map(({ kind }) => kind),
+    say,
+  );
   const programs: Record<string, string> = { ...options.built };
   for (const name of options.programs ?? []) {
     const bits = name.endsWith('.32') ? 32 : 64;
@@ -59,7 +62,8 @@ export async function smallGuest(
   const own = mkdtempSync(join(tmpdir(), 'virtwl-guest-'));
   t.teardown(() => rmSync(own, { recursive: true, force: true }));
   let device: WlDeviceServer | undefined;
-  const attached = options.directory === undefined ? options.device : { kind: 'wl' as const, socket: join(own, 'wl') };
+  const attached =
+    options.directory === undefined ? (options.devices ?? []) : [{ kind: 'wl' as const, socket: join(own, 'wl') }];
   if (options.directory !== undefined) {
     device = new WlDeviceServer({
       socket: new OwnedFd(native.listenUnix(join(own, 'wl'), 4)),
@@ -79,7 +83,7 @@ export async function smallGuest(
     memoryBytes: MEMORY_BYTES,
     // As the machine's other alarms: a processor of the guest that stands still is the emulation's doing.
     kernelArguments: 'rcupdate.rcu_cpu_stall_suppress=1',
-    device: attached,
+    devices: attached,
     mayRestart: options.mayRestart ?? false,
   });
   t.teardown(() => machine.stop());

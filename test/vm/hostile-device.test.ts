@@ -31,7 +31,7 @@ const device = new LyingDevice(join(directory, 'wl'));
 t.teardown(() => device.close());
 const { machine } = await smallGuest(t, {
   name: 'victim',
-  device: { kind: 'wl', socket: join(directory, 'wl') },
+  devices: [{ kind: 'wl', socket: join(directory, 'wl') }],
   programs: ['victim'],
 });
 t.teardown(() => device.close());

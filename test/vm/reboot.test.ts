@@ -69,7 +69,7 @@ t.test('a guest with a gpu device restarts', async t => {
   takeKernelOfHost();
   const { machine } = await smallGuest(t, {
     name: 'reboot-gpu',
-    device: { kind: 'gpu', socket },
+    devices: [{ kind: 'gpu', socket }],
     programs: ['gpu_holder'],
     mayRestart: true,
   });

@@ -112,7 +112,7 @@ async function boot(name: string, wlSocket: string): Promise<Machine> {
   const say = (line: string): void => t.comment(`${name}: ${line}`);
   const machine = await bootGuest({
     ...{ guest: 'compositor', name, system: true },
-    device: { kind: 'wl', socket: wlSocket },
+    devices: [{ kind: 'wl', socket: wlSocket }],
     ...{ onLine: say, say },
   });
   t.teardown(() => machine.stop());

@@ -46,7 +46,7 @@ export async function suiteInVm(t: Test, kind: DeviceKind): Promise<void> {
   t.teardown(() => device.close());
   const machine = await bootGuest({
     guest: 'client',
-    device: { kind, socket },
+    devices: [{ kind, socket }],
     more: {
       parts: ['dist/test'],
       packages: ['tap'],

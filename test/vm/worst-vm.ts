@@ -102,7 +102,7 @@ export class WorstVm {
       }
       host.once('exit', status => reject(new Error(`the host process ended with ${status}: ${lines.join('\n')}`)));
     });
-    const boot = async (): Promise<Machine> => (await smallGuest(t, { name, device, programs })).machine;
+    const boot = async (): Promise<Machine> => (await smallGuest(t, { name, devices: [device], programs })).machine;
     return new WorstVm(host, await boot(), lines, boot, kind);
   }
 
