@@ -11,7 +11,7 @@ import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
 import { Focus } from './focus.js';
 import { Popup } from './popup.js';
-import { MAX_SIDE } from './properties.js';
+import { fittingSize, MAX_SIDE } from './properties.js';
 import { PropertyReader } from './property-reader.js';
 import type { Extension } from './replies.js';
 import {
@@ -172,7 +172,7 @@ export class WindowManager {
         else this.#configureAsked(window, event, event.mask);
         break;
       case 'ConfigureNotify':
-        if (window !== undefined) this.#configured(window, event);
+        if (window !== undefined) this.#configured(window, event, event.overrideRedirect);
         break;
       case 'PropertyNotify':
         if (window?.mapped === true) this.#properties.changed(window, event.atom);
@@ -249,15 +249,18 @@ export class WindowManager {
       const width = mask & ConfigureMask.width ? event.width : geometry.width;
       const height = mask & ConfigureMask.height ? event.height : geometry.height;
       if (width !== geometry.width || height !== geometry.height) {
-        x.send(configureWindow(window.id, { ...sized(geometry, { width, height }, setup) }));
+        window.geometry = sized(geometry, { width, height }, setup);
+        x.send(configureWindow(window.id, { ...window.geometry }));
         return;
       }
     }
     x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, setup)), EventMask.structureNotify));
   }
 
-  #configured(window: XWindow, { x, y, width, height }: Geometry): void {
+  #configured(window: XWindow, { x, y, width, height }: Geometry, overrideRedirect: boolean): void {
     const { geometry: before } = window;
+    // Where a managed window is, we have said ourselves, and may have said something else since the server tells this.
+    if (!overrideRedirect && window.toplevel !== undefined) return;
     window.geometry = { x, y, width, height };
     const moved = before.x !== x || before.y !== y;
     if (moved) window.popup?.move(window.geometry, this.#placeOf(window.popup.parent));
@@ -287,7 +290,8 @@ export class WindowManager {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
       closeAsked: () => this.#closing.close(window),
       shown: () => this.#showWaiting(),
-      drawn: () => this.#resizing.shown(window),
+      isChanging: () => this.#resizing.isChanging(window),
+      drawn: (drawn: Size | undefined) => this.#resizing.shown(window, drawn),
     };
     const toplevel = new Toplevel(shell, surface, owner, scale, log);
     window.toplevel = toplevel;
@@ -349,13 +353,16 @@ export class WindowManager {
     this.#options.shell.relay.flush();
   }
 
-  #toplevelConfigured(window: XWindow, size: Size | undefined, states: ToplevelStates): void {
+  #toplevelConfigured(window: XWindow, size: Size | undefined, states: ToplevelStates): Size | undefined {
     const before = window.states;
     window.states = states;
-    if (size !== undefined) this.#resizing.resize(window, sized(window.geometry, size, this.#options.setup));
+    const wanted = size === undefined || states.fixed ? size : fittingSize(window.properties, size);
+    const place = wanted && sized(window.geometry, wanted, this.#options.setup);
+    if (place !== undefined) this.#resizing.resize(window, place);
     if (states.activated !== before.activated) this.focus.set(window, states.activated);
     if (states.activated) window.minimized = false;
     this.#tellStates(window);
+    return place;
   }
 
   #tellStates(window: XWindow): void {
