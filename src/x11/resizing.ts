@@ -115,11 +115,7 @@ export class Resizing {
   #understands(window: XWindow): boolean {
     const { extension, atoms } = this.#options;
     const { protocols, syncCounter } = window.properties;
-    return (
-      extension !== undefined &&
-      syncCounter !== 0 &&
-      protocols.includes(atoms._NET_WM_SYNC_REQUEST)
-    );
+    return extension !== undefined && syncCounter !== 0 && protocols.includes(atoms._NET_WM_SYNC_REQUEST);
   }
 
   #ask(window: XWindow, place: Geometry): void {

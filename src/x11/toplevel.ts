@@ -10,6 +10,7 @@ import type { Log } from '../observe/log.js';
 import { XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
 import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import type { WindowProperties } from './properties.js';
+import { scaledUp } from './scale.js';
 import type { Configured, Shell } from './shell.js';
 import type { Size, Surface, SurfaceRole } from './surfaces.js';
 
@@ -138,7 +139,10 @@ export class Toplevel implements SurfaceRole, Configured {
   // ---- what the compositor says ------------------------------------------------------------------------------------
 
   sized(width: number, height: number, states: readonly number[]): void {
-    this.#size = width > 0 && height > 0 ? { width: width * this.scale, height: height * this.scale } : undefined;
+    this.#size =
+      width > 0 && height > 0
+        ? { width: scaledUp(width, this.scale), height: scaledUp(height, this.scale) }
+        : undefined;
     const has = (state: number): boolean => states.includes(state);
     const [maximized, fullscreen] = [has(XdgToplevelState.maximized), has(XdgToplevelState.fullscreen)];
     const { tiled_left, tiled_right, tiled_top, tiled_bottom } = XdgToplevelState;

@@ -154,17 +154,21 @@ for (const counting of ['is not asked', 'counts', 'never counts'] as const) {
   });
 }
 
-t.test('a window that has steps gets the largest size of these that there is room for', { timeout: 100_000 }, async t => {
-  const desk = await Desk.open(t, FLOATING);
-  // Bits of flags: smallest, largest, steps, base.
-  const hints = [16 | 32 | 64 | 256, 0, 0, 0, 0, 110, 70, 405, 400, 15, 10, 0, 0, 0, 0, 5, 0];
-  const red = await Case.open(t, desk, 'counts', hints);
-  await red.resize(303, 158);
-  await red.is(290, 150);
-  await red.resize(500, 500);
-  await red.is(395, 400);
-  await red.resize(80, 60);
-  await red.is(110, 70);
-  await desk.sway.message('[title="red"] fullscreen enable');
-  await red.is(800, 600);
-});
+t.test(
+  'a window that has steps gets the largest size of these that there is room for',
+  { timeout: 100_000 },
+  async t => {
+    const desk = await Desk.open(t, FLOATING);
+    // Bits of flags: smallest, largest, steps, base.
+    const hints = [16 | 32 | 64 | 256, 0, 0, 0, 0, 110, 70, 405, 400, 15, 10, 0, 0, 0, 0, 5, 0];
+    const red = await Case.open(t, desk, 'counts', hints);
+    await red.resize(303, 158);
+    await red.is(290, 150);
+    await red.resize(500, 500);
+    await red.is(395, 400);
+    await red.resize(80, 60);
+    await red.is(110, 70);
+    await desk.sway.message('[title="red"] fullscreen enable');
+    await red.is(800, 600);
+  },
+);
