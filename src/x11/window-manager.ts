@@ -11,7 +11,8 @@ import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
 import { Focus } from './focus.js';
 import { Popup } from './popup.js';
-import { fittingSize, MAX_SIDE } from './properties.js';
+import { askedFor, sized, within } from './places.js';
+import { fittingSize } from './properties.js';
 import { PropertyReader } from './property-reader.js';
 import type { Extension } from './replies.js';
 import {
@@ -168,7 +169,7 @@ export class WindowManager {
         if (window !== undefined) this.#unmapped(window);
         break;
       case 'ConfigureRequest':
-        if (window === undefined) x.send(configureWindow(event.window, asked(event, event.mask)));
+        if (window === undefined) x.send(configureWindow(event.window, askedFor(event, event.mask)));
         else this.#configureAsked(window, event, event.mask);
         break;
       case 'ConfigureNotify':
@@ -240,7 +241,7 @@ export class WindowManager {
   #configureAsked(window: XWindow, event: Geometry, mask: number): void {
     const { x, setup } = this.#options;
     if (window.toplevel === undefined || window.overrideRedirect) {
-      x.send(configureWindow(window.id, { ...asked(event, mask), border: 0 }));
+      x.send(configureWindow(window.id, { ...askedFor(event, mask), border: 0 }));
       return;
     }
     // Where it is, is the compositor's to say, and how large where it has said so.
@@ -384,26 +385,4 @@ export class WindowManager {
     const managed = [...this.#windows.values()].filter(({ mapped, overrideRedirect }) => mapped && !overrideRedirect);
     this.screen.clients(managed.map(({ id }) => id));
   }
-}
-
-/** What a ConfigureRequest asks for. */
-function asked({ x, y, width, height }: Geometry, mask: number): Partial<Geometry> {
-  return {
-    ...(mask & ConfigureMask.x && { x }),
-    ...(mask & ConfigureMask.y && { y }),
-    ...(mask & ConfigureMask.width && { width }),
-    ...(mask & ConfigureMask.height && { height }),
-  };
-}
-
-/** Another size for a managed window, in X pixels. */
-function sized(geometry: Geometry, { width, height }: Size, screen: Size): Geometry {
-  const side = (length: number): number => Math.min(Math.max(length, 1), MAX_SIDE);
-  return within({ ...geometry, width: side(width), height: side(height) }, screen);
-}
-
-/** The same size, at a place where as much as possible of it is on the screen. */
-function within({ x, y, width, height }: Geometry, screen: Size): Geometry {
-  const at = (place: number, side: number, whole: number): number => Math.max(0, Math.min(place, whole - side));
-  return { x: at(x, width, screen.width), y: at(y, height, screen.height), width, height };
 }
