@@ -5,17 +5,17 @@ import type { Kind } from './option.js';
 /** The largest scale: that of a screen of 400 dots an inch. */
 const MAX_SCALE = 4;
 
-/** A whole scale. */
+/** A scale, perhaps with decimals. */
 export const X11_SCALE: Kind<number> = {
   parse: text => {
-    const scale = /^[0-9]$/.test(text) ? Number(text) : NaN;
+    const scale = /^[0-9](\.[0-9]{1,2})?$/.test(text) ? Number(text) : NaN;
     if (scale >= 1 && scale <= MAX_SCALE) return scale;
-    throw new InvalidArgumentError(`give a whole number from 1 to ${MAX_SCALE}.`);
+    throw new InvalidArgumentError(`give a number from 1 to ${MAX_SCALE}, with two decimals at most.`);
   },
 };
 
 export const X11_SCALE_HELP =
-  'how many pixels of an X11 program are one of the compositor: 2 is sharp on a screen of scale 2, and programs that ask ' +
+  'how many pixels of an X11 program are one of the compositor, 1.5 say: that of the screen is sharp, and programs that ask ' +
   'for Xft.dpi are as large as others there';
 
 /**

@@ -8,6 +8,7 @@
 import type { RelayObject } from '../relay/object-map.js';
 import { XdgPositionerAnchor, XdgPositionerGravity } from '../wayland/protocols/xdg-shell.js';
 import type { Geometry } from './events.js';
+import { scaledDown } from './scale.js';
 import type { Configured, Shell } from './shell.js';
 import type { Surface, SurfaceRole } from './surfaces.js';
 import type { Toplevel } from './toplevel.js';
@@ -107,8 +108,8 @@ export class Popup implements SurfaceRole, Configured {
     const positioner = relay.inject('xdg_positioner', wmBase.version);
     relay.request(wmBase, 'create_positioner', { id: positioner });
     relay.request(positioner, 'set_size', {
-      width: Math.max(down(self.width), 1),
-      height: Math.max(down(self.height), 1),
+      width: scaledDown(self.width, this.scale),
+      height: scaledDown(self.height, this.scale),
     });
     relay.request(positioner, 'set_anchor_rect', anchor);
     relay.request(positioner, 'set_anchor', { anchor: XdgPositionerAnchor.top_left });

@@ -42,9 +42,22 @@ export interface WindowProperties {
   decorated: boolean;
   min: SizeBound;
   max: SizeBound;
+  steps: SizeSteps;
+}
+
+/** Which sizes between the bounds it can have. */
+export interface SizeSteps {
+  /** What the steps are counted from. */
+  readonly base: SizeBound;
+  /** Pixels of a step: 1 where it has any size. */
+  readonly width: number;
+  readonly height: number;
+  /** Width by height, at least and at most; undefined: any. */
+  readonly aspect: readonly [least: number, most: number] | undefined;
 }
 
 const NO_BOUND: SizeBound = { width: 0, height: 0 };
+const ANY_STEP: SizeSteps = { base: NO_BOUND, width: 1, height: 1, aspect: undefined };
 
 export function noProperties(): WindowProperties {
   return {
@@ -61,6 +74,7 @@ export function noProperties(): WindowProperties {
     decorated: true,
     min: NO_BOUND,
     max: NO_BOUND,
+    steps: ANY_STEP,
   };
 }
 
@@ -159,12 +173,51 @@ function readNormalHints(into: WindowProperties, property: Property): void {
   const flags = at[0] ?? 0;
   const bound = (flag: number, place: number): SizeBound =>
     (flags & flag) === 0 ? NO_BOUND : { width: sideOf(at[place]), height: sideOf(at[place + 1]) };
-  into.min = bound(16, 5);
+  const base = bound(256, 15);
+  // One stands for the other where it is not given.
+  into.min = (flags & 16) === 0 ? base : bound(16, 5);
   const max = bound(32, 7);
   // A largest size below the smallest is what compositors end a client for.
   into.max = {
     width: max.width === 0 ? 0 : Math.max(max.width, into.min.width),
     height: max.height === 0 ? 0 : Math.max(max.height, into.min.height),
+  };
+  const step = bound(64, 9);
+  into.steps = {
+    base: (flags & 256) === 0 ? into.min : base,
+    width: step.width || 1,
+    height: step.height || 1,
+    // With steps, each would undo the other.
+    aspect: (flags & 192) !== 128 ? undefined : aspectOf(at.slice(11, 15)),
+  };
+}
+
+function aspectOf([leastX = 0, leastY = 0, mostX = 0, mostY = 0]: readonly number[]): SizeSteps['aspect'] {
+  if ([leastX, leastY, mostX, mostY].some(side => sideOf(side) === 0)) return undefined;
+  const [least, most] = [leastX / leastY, mostX / mostY];
+  return least > most ? undefined : [least, most];
+}
+
+/**
+ * The size that a program with such bounds would have within `size`, as a window manager of X11 gives it: never larger, but
+ * for the smallest. Compositors know the bounds, and some give a window other sizes all the same.
+ */
+export function fittingSize(
+  { min, max, steps }: Pick<WindowProperties, 'min' | 'max' | 'steps'>,
+  { width, height }: SizeBound,
+): SizeBound {
+  const { base, aspect } = steps;
+  let [wide, high] = [Math.min(width, max.width || width), Math.min(height, max.height || height)];
+  if (aspect !== undefined) {
+    // Rounded up, so that what fits once does so again.
+    wide = Math.min(wide, Math.ceil(high * aspect[1]));
+    high = Math.min(high, Math.ceil(wide / aspect[0]));
+  }
+  const stepped = (side: number, from: number, step: number): number =>
+    side <= from ? side : from + Math.floor((side - from) / step) * step;
+  return {
+    width: Math.max(stepped(wide, base.width, steps.width), min.width, 1),
+    height: Math.max(stepped(high, base.height, steps.height), min.height, 1),
   };
 }
 

@@ -1,21 +1,72 @@
 /**
  * X clients know no scale: a pixel is a pixel. Where `--x11-scale` says that several of theirs are one of the compositor's,
- * each X surface is a picture of that scale, and Xwayland is told outputs and places in X pixels.
+ * each X surface is shown that much smaller than its picture is, and Xwayland is told outputs and places in X pixels.
+ *
+ * Pictures are made smaller by a viewport, which takes any scale and any size of a picture. A whole number of the compositor's
+ * pixels is shown, and what is left of the picture beyond the last of them is not: so no pixel is drawn over two.
  */
 import { Verdict, type Call } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
+import type { Shell } from './shell.js';
+import type { Scaling, Size } from './surfaces.js';
 
-/** First version of wl_surface that has a scale. */
-const SCALE_SINCE = 3;
+/**
+ * A length of X pixels in those of the compositor. One of the compositor's in X pixels is rounded up, so that this gives it
+ * again.
+ */
+export const scaledDown = (length: number, scale: number): number => Math.max(Math.floor(length / scale), 1);
+export const scaledUp = (length: number, scale: number): number => Math.ceil(length * scale);
 
-/** `scale`: a whole number over 1. */
+/** The least difference of what a viewport takes. */
+const FIXED = 256;
+
+/** Shows each surface smaller, by viewports of ours. */
+export class Viewports implements Scaling {
+  readonly #viewports = new Map<RelayObject<'wl_surface'>, RelayObject<'wp_viewport'>>();
+
+  constructor(
+    private readonly shell: Pick<Shell, 'relay' | 'global'>,
+    private readonly scale: number,
+  ) {}
+
+  fit(surface: RelayObject<'wl_surface'>, { width, height }: Size): void {
+    const { relay } = this.shell;
+    const viewport = this.#viewports.get(surface) ?? this.#make(surface);
+    if (viewport === undefined) return;
+    const shown = { width: scaledDown(width, this.scale), height: scaledDown(height, this.scale) };
+    const used = (side: number, whole: number): number =>
+      Math.min(Math.floor(side * this.scale * FIXED) / FIXED, whole);
+    const source = { x: 0, y: 0, width: used(shown.width, width), height: used(shown.height, height) };
+    relay.request(viewport, 'set_source', source);
+    relay.request(viewport, 'set_destination', shown);
+  }
+
+  gone(surface: RelayObject<'wl_surface'>): void {
+    const viewport = this.#viewports.get(surface);
+    if (viewport === undefined) return;
+    this.#viewports.delete(surface);
+    this.shell.relay.request(viewport, 'destroy', {});
+  }
+
+  #make(surface: RelayObject<'wl_surface'>): RelayObject<'wp_viewport'> | undefined {
+    const viewporter = this.shell.global('wp_viewporter');
+    if (viewporter === undefined) return undefined;
+    const viewport = this.shell.relay.inject('wp_viewport', viewporter.version);
+    this.shell.relay.request(viewporter, 'get_viewport', { id: viewport, surface });
+    this.#viewports.set(surface, viewport);
+    return viewport;
+  }
+}
+
+/** `scale`: over 1. */
 export function scaleConcern(scale: number): Concern {
   /** Multiplies arguments of a message that come behind one another, by words. */
   const up =
     (first: number, count: number) =>
     (call: Words): Verdict => {
-      for (let word = first; word < first + count; word++) call.replaceWord(word, wordAt(call, word) * scale);
+      for (let word = first; word < first + count; word++)
+        call.replaceWord(word, Math.round(wordAt(call, word) * scale));
       return Verdict.Forward;
     };
   const region = ({ relay, object, args }: RegionCall, name: 'add' | 'subtract'): Verdict => {
@@ -26,16 +77,6 @@ export function scaleConcern(scale: number): Concern {
   };
   return {
     name: 'x11 scale',
-    made: {
-      wl_surface: (object, { relay }) => {
-        if (object.version < SCALE_SINCE) return;
-        queueMicrotask(() => {
-          if (object.destroyed) return;
-          relay.request(object, 'set_buffer_scale', { scale });
-          relay.flush();
-        });
-      },
-    },
     requests: {
       wl_region: { add: call => region(call, 'add'), subtract: call => region(call, 'subtract') },
       wl_pointer: {
@@ -49,8 +90,8 @@ export function scaleConcern(scale: number): Concern {
       zwp_locked_pointer_v1: {
         set_cursor_position_hint: ({ relay, object, args }) => {
           relay.request(object, 'set_cursor_position_hint', {
-            surface_x: Math.round((args.surface_x * 256) / scale),
-            surface_y: Math.round((args.surface_y * 256) / scale),
+            surface_x: args.surface_x / scale,
+            surface_y: args.surface_y / scale,
           });
           return Verdict.Drop;
         },

@@ -14,6 +14,7 @@ const VERSIONS = {
   xdg_wm_base: 6,
   zxdg_decoration_manager_v1: 1,
   xdg_activation_v1: 1,
+  wp_viewporter: 1,
   wl_data_device_manager: 3,
   zwp_primary_selection_device_manager_v1: 1,
 } as const;
@@ -48,14 +49,19 @@ export class Shell {
     if (global.interface in VERSIONS) this.#globals.set(global.interface, global);
   }
 
-  /** Asks for the globals; `ready` is called when they are known, with what is wrong where windows cannot be made. */
-  attach(relay: Relay, ready: (problem: Error | undefined) => void): void {
+  /**
+   * Asks for the globals; `ready` is called when they are known, with what is wrong where windows cannot be made. `scaled`:
+   * they are shown smaller than they are drawn.
+   */
+  attach(relay: Relay, scaled: boolean, ready: (problem: Error | undefined) => void): void {
     this.#relay = relay;
     this.#registry = relay.inject('wl_registry', 1);
     relay.request(relay.display, 'get_registry', { registry: this.#registry });
     relay.sync(() => {
-      const none = !this.#globals.has('xdg_wm_base');
-      ready(none ? new Error('the compositor has no xdg_wm_base: it cannot show windows of X11 programs') : undefined);
+      const needed = ['xdg_wm_base', ...(scaled ? ['wp_viewporter'] : [])];
+      const missing = needed.find(name => !this.#globals.has(name));
+      const what = scaled ? 'windows of X11 programs with --x11-scale' : 'windows of X11 programs';
+      ready(missing === undefined ? undefined : new Error(`the compositor has no ${missing}: it cannot show ${what}`));
     });
     relay.flush();
   }

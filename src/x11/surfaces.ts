@@ -15,6 +15,12 @@ export interface Size {
   readonly height: number;
 }
 
+/** Shows a surface in another size than its picture has: told before a picture of a new size is committed. */
+export interface Scaling {
+  fit(surface: RelayObject<'wl_surface'>, size: Size): void;
+  gone(surface: RelayObject<'wl_surface'>): void;
+}
+
 /** What gives a surface its role. */
 export interface SurfaceRole {
   /** Xwayland commits: said before that goes on. `size` is that of the picture it has then. */
@@ -53,9 +59,13 @@ export class Surface {
   /** Of the picture that was attached last. */
   size: Size | undefined;
 
+  /** What the scaling was told last. */
+  #fitted: Size | undefined;
+
   constructor(
     private readonly relay: Relay,
     readonly object: RelayObject<'wl_surface'>,
+    private readonly scaling: Scaling | undefined,
   ) {}
 
   get shown(): boolean {
@@ -70,6 +80,7 @@ export class Surface {
     if (!this.#committed || buffer === undefined) return;
     this.#committed = false;
     this.role?.committing(this.size);
+    this.#fit();
     this.relay.request(this.object, 'attach', { buffer, x: 0, y: 0 });
     this.relay.request(this.object, 'damage', { x: 0, y: 0, width: ALL, height: ALL });
     this.relay.request(this.object, 'commit', {});
@@ -107,6 +118,7 @@ export class Surface {
   commit(): Verdict {
     if (this.#shown) {
       this.role?.committing(this.size);
+      this.#fit();
       return Verdict.Forward;
     }
     this.#committed = true;
@@ -116,6 +128,14 @@ export class Surface {
   /** @internal */
   bufferGone(buffer: RelayObject): void {
     if (this.#buffer === buffer) this.#buffer = undefined;
+  }
+
+  #fit(): void {
+    const { size } = this;
+    if (this.scaling === undefined || size === undefined) return;
+    if (this.#fitted?.width === size.width && this.#fitted.height === size.height) return;
+    this.#fitted = size;
+    this.scaling.fit(this.object, size);
   }
 
   /** A picture that was held back and is not to be shown. */
@@ -134,9 +154,12 @@ export interface SurfaceWatch {
 /** All surfaces of one Xwayland. */
 export class Surfaces {
   readonly #watch: SurfaceWatch;
+  readonly #scaling: Scaling | undefined;
 
-  constructor(watch: SurfaceWatch) {
+  /** `scaling` undefined: a pixel of theirs is one of the compositor's. */
+  constructor(watch: SurfaceWatch, scaling?: Scaling) {
     this.#watch = watch;
+    this.#scaling = scaling;
   }
 
   /** What is known of a surface of Xwayland's; undefined: it is no surface, or is destroyed. */
@@ -150,7 +173,7 @@ export class Surfaces {
       requests: this.#requests(),
       made: {
         wl_surface: (object, call) => {
-          const surface = new Surface(call.relay, object);
+          const surface = new Surface(call.relay, object, this.#scaling);
           object.data = surface;
           this.#watch.made(surface);
         },
@@ -201,6 +224,7 @@ export class Surfaces {
           const surface = surfaceOf(call);
           surface.role?.surfaceGone();
           this.#watch.gone(surface);
+          this.#scaling?.gone(surface.object);
           return Verdict.Forward;
         },
       },

@@ -10,6 +10,7 @@ import type { Log } from '../observe/log.js';
 import { XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
 import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import type { WindowProperties } from './properties.js';
+import { scaledUp } from './scale.js';
 import type { Configured, Shell } from './shell.js';
 import type { Size, Surface, SurfaceRole } from './surfaces.js';
 
@@ -19,15 +20,23 @@ import type { Size, Surface, SurfaceRole } from './surfaces.js';
  */
 export const RESIZE_MS = 300;
 
+/** Configures that may wait for a picture; the oldest is forgotten, since a later one stands for it. */
+const MAX_UNACKNOWLEDGED = 32;
+
 /** What is said to the X side. Sizes are X pixels. */
 export interface ToplevelOwner {
-  /** It has this size and these states from now on. `size` undefined: the client may choose. */
-  configured(size: Size | undefined, states: ToplevelStates): void;
+  /**
+   * It has this size and these states from now on. `size` undefined: the client may choose. Returns the size that it was
+   * given, which is another one where it cannot have that and the compositor leaves it the choice.
+   */
+  configured(size: Size | undefined, states: ToplevelStates): Size | undefined;
+  /** A picture of a size that is out of date may be on its way. */
+  isChanging(): boolean;
   closeAsked(): void;
   /** Its first configure is acknowledged. */
   shown(): void;
   /** A picture of it goes to the compositor. */
-  drawn(): void;
+  drawn(size: Size | undefined): void;
 }
 
 export interface ToplevelStates {
@@ -55,8 +64,8 @@ export class Toplevel implements SurfaceRole, Configured {
   /** Of the configure that is being told. */
   #size: Size | undefined;
   #states = NO_STATES;
-  /** Waits for a picture. */
-  #unacknowledged: { readonly serial: number; readonly size: Size | undefined } | undefined;
+  /** Those that wait for a picture, the oldest first. */
+  #unacknowledged: Unacknowledged[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -130,7 +139,10 @@ export class Toplevel implements SurfaceRole, Configured {
   // ---- what the compositor says ------------------------------------------------------------------------------------
 
   sized(width: number, height: number, states: readonly number[]): void {
-    this.#size = width > 0 && height > 0 ? { width: width * this.scale, height: height * this.scale } : undefined;
+    this.#size =
+      width > 0 && height > 0
+        ? { width: scaledUp(width, this.scale), height: scaledUp(height, this.scale) }
+        : undefined;
     const has = (state: number): boolean => states.includes(state);
     const [maximized, fullscreen] = [has(XdgToplevelState.maximized), has(XdgToplevelState.fullscreen)];
     const { tiled_left, tiled_right, tiled_top, tiled_bottom } = XdgToplevelState;
@@ -142,10 +154,11 @@ export class Toplevel implements SurfaceRole, Configured {
 
   configure(serial: number): void {
     if (this.#closed) return;
-    const size = this.#size;
-    this.#unacknowledged = { serial, size };
-    this.owner.configured(size, this.#states);
-    if (size === undefined || this.#fits(this.surface.size)) {
+    const size = this.owner.configured(this.#size, this.#states);
+    const last = { serial, size };
+    this.#unacknowledged.push(last);
+    if (this.#unacknowledged.length > MAX_UNACKNOWLEDGED) this.#unacknowledged.shift();
+    if (size === undefined || (fits(last, this.surface.size) && !this.owner.isChanging())) {
       this.#acknowledge();
       return;
     }
@@ -165,8 +178,9 @@ export class Toplevel implements SurfaceRole, Configured {
   // ---- what Xwayland does ------------------------------------------------------------------------------------------
 
   committing(size: Size | undefined): void {
-    if (this.#unacknowledged !== undefined && this.#fits(size)) this.#acknowledge(false);
-    this.owner.drawn();
+    const last = this.#unacknowledged.findLastIndex(one => fits(one, size));
+    if (last >= 0) this.#acknowledge(last, false);
+    this.owner.drawn(size);
   }
 
   surfaceGone(): void {
@@ -185,17 +199,15 @@ export class Toplevel implements SurfaceRole, Configured {
     this.surface.hide();
   }
 
-  #fits(size: Size | undefined): boolean {
-    const wanted = this.#unacknowledged?.size;
-    return wanted === undefined || (size?.width === wanted.width && size.height === wanted.height);
-  }
-
   /** `commit`: no picture follows that would take it over. */
-  #acknowledge(commit = true): void {
-    const { serial } = this.#unacknowledged!;
-    this.#unacknowledged = undefined;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  #acknowledge(last = this.#unacknowledged.length - 1, commit = true): void {
+    const { serial } = this.#unacknowledged[last]!;
+    // It stands for all before it.
+    this.#unacknowledged.splice(0, last + 1);
+    if (this.#unacknowledged.length === 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
     const { relay } = this.shell;
     relay.request(this.xdgSurface, 'ack_configure', { serial });
     if (!this.surface.shown) {
@@ -207,4 +219,14 @@ export class Toplevel implements SurfaceRole, Configured {
   #down(side: number): number {
     return Math.floor(side / this.scale);
   }
+}
+
+/** A configure that waits for a picture. */
+interface Unacknowledged {
+  readonly serial: number;
+  readonly size: Size | undefined;
+}
+
+function fits({ size: wanted }: Unacknowledged, size: Size | undefined): boolean {
+  return wanted === undefined || (size?.width === wanted.width && size.height === wanted.height);
 }

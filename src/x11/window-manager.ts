@@ -11,7 +11,8 @@ import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
 import { Focus } from './focus.js';
 import { Popup } from './popup.js';
-import { MAX_SIDE } from './properties.js';
+import { askedFor, sized, within } from './places.js';
+import { fittingSize } from './properties.js';
 import { PropertyReader } from './property-reader.js';
 import type { Extension } from './replies.js';
 import {
@@ -168,11 +169,11 @@ export class WindowManager {
         if (window !== undefined) this.#unmapped(window);
         break;
       case 'ConfigureRequest':
-        if (window === undefined) x.send(configureWindow(event.window, asked(event, event.mask)));
+        if (window === undefined) x.send(configureWindow(event.window, askedFor(event, event.mask)));
         else this.#configureAsked(window, event, event.mask);
         break;
       case 'ConfigureNotify':
-        if (window !== undefined) this.#configured(window, event);
+        if (window !== undefined) this.#configured(window, event, event.overrideRedirect);
         break;
       case 'PropertyNotify':
         if (window?.mapped === true) this.#properties.changed(window, event.atom);
@@ -240,7 +241,7 @@ export class WindowManager {
   #configureAsked(window: XWindow, event: Geometry, mask: number): void {
     const { x, setup } = this.#options;
     if (window.toplevel === undefined || window.overrideRedirect) {
-      x.send(configureWindow(window.id, { ...asked(event, mask), border: 0 }));
+      x.send(configureWindow(window.id, { ...askedFor(event, mask), border: 0 }));
       return;
     }
     // Where it is, is the compositor's to say, and how large where it has said so.
@@ -249,15 +250,18 @@ export class WindowManager {
       const width = mask & ConfigureMask.width ? event.width : geometry.width;
       const height = mask & ConfigureMask.height ? event.height : geometry.height;
       if (width !== geometry.width || height !== geometry.height) {
-        x.send(configureWindow(window.id, { ...sized(geometry, { width, height }, setup) }));
+        window.geometry = sized(geometry, { width, height }, setup);
+        x.send(configureWindow(window.id, { ...window.geometry }));
         return;
       }
     }
     x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, setup)), EventMask.structureNotify));
   }
 
-  #configured(window: XWindow, { x, y, width, height }: Geometry): void {
+  #configured(window: XWindow, { x, y, width, height }: Geometry, overrideRedirect: boolean): void {
     const { geometry: before } = window;
+    // Where a managed window is, we have said ourselves, and may have said something else since the server tells this.
+    if (!overrideRedirect && window.toplevel !== undefined) return;
     window.geometry = { x, y, width, height };
     const moved = before.x !== x || before.y !== y;
     if (moved) window.popup?.move(window.geometry, this.#placeOf(window.popup.parent));
@@ -287,7 +291,8 @@ export class WindowManager {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
       closeAsked: () => this.#closing.close(window),
       shown: () => this.#showWaiting(),
-      drawn: () => this.#resizing.shown(window),
+      isChanging: () => this.#resizing.isChanging(window),
+      drawn: (drawn: Size | undefined) => this.#resizing.shown(window, drawn),
     };
     const toplevel = new Toplevel(shell, surface, owner, scale, log);
     window.toplevel = toplevel;
@@ -349,13 +354,16 @@ export class WindowManager {
     this.#options.shell.relay.flush();
   }
 
-  #toplevelConfigured(window: XWindow, size: Size | undefined, states: ToplevelStates): void {
+  #toplevelConfigured(window: XWindow, size: Size | undefined, states: ToplevelStates): Size | undefined {
     const before = window.states;
     window.states = states;
-    if (size !== undefined) this.#resizing.resize(window, sized(window.geometry, size, this.#options.setup));
+    const wanted = size === undefined || states.fixed ? size : fittingSize(window.properties, size);
+    const place = wanted && sized(window.geometry, wanted, this.#options.setup);
+    if (place !== undefined) this.#resizing.resize(window, place);
     if (states.activated !== before.activated) this.focus.set(window, states.activated);
     if (states.activated) window.minimized = false;
     this.#tellStates(window);
+    return place;
   }
 
   #tellStates(window: XWindow): void {
@@ -377,26 +385,4 @@ export class WindowManager {
     const managed = [...this.#windows.values()].filter(({ mapped, overrideRedirect }) => mapped && !overrideRedirect);
     this.screen.clients(managed.map(({ id }) => id));
   }
-}
-
-/** What a ConfigureRequest asks for. */
-function asked({ x, y, width, height }: Geometry, mask: number): Partial<Geometry> {
-  return {
-    ...(mask & ConfigureMask.x && { x }),
-    ...(mask & ConfigureMask.y && { y }),
-    ...(mask & ConfigureMask.width && { width }),
-    ...(mask & ConfigureMask.height && { height }),
-  };
-}
-
-/** Another size for a managed window, in X pixels. */
-function sized(geometry: Geometry, { width, height }: Size, screen: Size): Geometry {
-  const side = (length: number): number => Math.min(Math.max(length, 1), MAX_SIDE);
-  return within({ ...geometry, width: side(width), height: side(height) }, screen);
-}
-
-/** The same size, at a place where as much as possible of it is on the screen. */
-function within({ x, y, width, height }: Geometry, screen: Size): Geometry {
-  const at = (place: number, side: number, whole: number): number => Math.max(0, Math.min(place, whole - side));
-  return { x: at(x, width, screen.width), y: at(y, height, screen.height), width, height };
 }

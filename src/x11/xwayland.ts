@@ -18,10 +18,10 @@ import { internOwnAtoms, type Atoms } from './atoms.js';
 import { XConnection, type Setup } from './connection.js';
 import { extension, type Extension } from './replies.js';
 import { composite, queryExtension, sync, xfixes } from './requests.js';
-import { scaleConcern } from './scale.js';
+import { scaleConcern, Viewports } from './scale.js';
 import { Selections } from './selections/selections.js';
 import { Shell } from './shell.js';
-import { Surfaces } from './surfaces.js';
+import { Surfaces, type Surface } from './surfaces.js';
 import { WindowManager } from './window-manager.js';
 import type { XDisplay } from './x-display.js';
 
@@ -102,10 +102,12 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     const compositor = options.connect();
     const [wayland, itsWayland] = pair();
     const [wm, itsWm] = pair();
-    this.#surfaces = new Surfaces({
-      made: surface => this.#windows?.surfaceMade(surface),
-      gone: surface => this.#windows?.surfaceGone(surface),
-    });
+    const watch = {
+      made: (surface: Surface) => this.#windows?.surfaceMade(surface),
+      gone: (surface: Surface) => this.#windows?.surfaceGone(surface),
+    };
+    const { scale } = options;
+    this.#surfaces = new Surfaces(watch, scale === 1 ? undefined : new Viewports(this.#shell, scale));
     this.#selections = new Selections({
       shell: this.#shell,
       connect: () => UnixSocket.connect(options.display.path),
@@ -229,7 +231,9 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       waiting -= 1;
       if (waiting === 0) takeOver!();
     };
-    this.#shell.attach(this.#relay, problem => (problem === undefined ? one() : this.#end(problem)));
+    this.#shell.attach(this.#relay, this.#options.scale !== 1, problem =>
+      problem === undefined ? one() : this.#end(problem),
+    );
     this.#relay.start();
     this.#x.on('ready', setup => {
       this.#prepare((atoms, extensions) => {
@@ -271,7 +275,8 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     x.send(composite.redirectSubwindows(extensions.composite.opcode, setup.root));
     x.send(xfixes.leaveWithOthers(extensions.xfixes.opcode));
     // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
-    if (scale > 1) windows.screen.resources(`Xft.dpi:\t${96 * scale}\nXcursor.size:\t${24 * scale}\n`);
+    if (scale > 1)
+      windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${Math.round(24 * scale)}\n`);
     this.#windows = windows;
     windows.begin();
     clearTimeout(this.#timer);

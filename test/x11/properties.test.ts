@@ -1,7 +1,7 @@
 /** What windows say of themselves, also where they say nonsense. */
 import t from 'tap';
 import type { Atoms } from '../../src/x11/atoms.js';
-import { noProperties, PROPERTIES, type WindowProperties } from '../../src/x11/properties.js';
+import { fittingSize, noProperties, PROPERTIES, type WindowProperties } from '../../src/x11/properties.js';
 import { words } from '../../src/x11/wire.js';
 
 const atoms = { UTF8_STRING: 1, STRING: 2 } as Atoms;
@@ -42,6 +42,28 @@ t.test('sizes that make no sense are no bounds, and the largest is not below the
   });
   t.match(read('WM_NORMAL_HINTS', hints(0, 10, 20, 30, 40)).min, { width: 0, height: 0 }, 'they were not set');
   t.match(read('WM_NORMAL_HINTS', words([48])).min, { width: 0, height: 0 }, 'they are not there');
+  t.end();
+});
+
+t.test('of a size there is what the steps, the aspect and the smallest size leave, and of that again the same', t => {
+  const hints = (flags: number, places: Readonly<Record<number, number>>): WindowProperties =>
+    read('WM_NORMAL_HINTS', words(Array.from({ length: 18 }, (_, i) => (i === 0 ? flags : (places[i] ?? 0)))));
+  const fits = (properties: WindowProperties, width: number, height: number): number[] => {
+    const size = fittingSize(properties, { width, height });
+    t.same(fittingSize(properties, size), size);
+    return [size.width, size.height];
+  };
+  const stepped = hints(64 | 256, { 9: 7, 10: 13, 15: 4, 16: 5 });
+  t.same(stepped.min, { width: 4, height: 5 }, 'the base is the smallest where that is not said');
+  t.same(fits(stepped, 100, 100), [4 + 13 * 7, 5 + 7 * 13]);
+  t.same(fits(stepped, 1, 1), [4, 5]);
+  const aspect = hints(128, { 11: 4, 12: 3, 13: 16, 14: 9 });
+  t.same(fits(aspect, 400, 400), [400, 300]);
+  t.same(fits(aspect, 400, 100), [178, 100]);
+  for (let width = 1; width < 200; width += 7) fits(aspect, width, 77);
+  t.same(fits(hints(128, { 11: 16, 12: 9, 13: 4, 14: 3 }), 400, 400), [400, 400], 'none that is impossible');
+  t.same(fits(hints(128, { 11: 1, 12: 0, 13: -1, 14: 1 }), 400, 400), [400, 400]);
+  t.same(fits(hints(64, { 9: 0, 10: -4 }), 400, 400), [400, 400]);
   t.end();
 });
 

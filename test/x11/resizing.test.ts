@@ -61,7 +61,7 @@ t.test('nothing of the window is shown from before the client is told of a size 
   counts(0);
   counts(1, extension.firstEvent);
   counts(1, 0x80 | (extension.firstEvent + 1));
-  resizing.shown(window);
+  resizing.shown(window, window.geometry);
   t.equal(said.length, 3, 'neither an old number, nor another event, nor what a client made up');
   counts(1);
   t.same(said.slice(3), ['show']);
@@ -75,12 +75,12 @@ t.test('a size that comes meanwhile is the next one, after the picture; of sever
   resize(400);
   counts(1);
   t.same(said.slice(3), ['show'], 'the picture is awaited');
-  resizing.shown(window);
+  resizing.shown(window, window.geometry);
   t.same(said.slice(4), ['hold', 'asked 2', 'width 400']);
   resize(500);
   resize(400);
   counts(2);
-  resizing.shown(window);
+  resizing.shown(window, window.geometry);
   t.same(said.slice(7), ['show'], 'and none when it is the same again');
   t.end();
 });
@@ -106,6 +106,13 @@ t.test('others are told of their size alone', t => {
   const plain = windowThatCounts(t, LONG_MS, []);
   plain.resize(200);
   t.same(plain.said, ['width 200']);
+  plain.resize(300);
+  plain.resize(100);
+  plain.resizing.shown(plain.window, { width: 100, height: 100 });
+  t.same(plain.said, ['width 200'], 'the picture is awaited, and is none of before');
+  t.ok(plain.resizing.isChanging(plain.window));
+  plain.resizing.shown(plain.window, { width: 200, height: 100 });
+  t.same(plain.said, ['width 200', 'width 100'], 'then of the last one, also where it had that before');
   const hidden = windowThatCounts(t, LONG_MS);
   hidden.window.toplevel = { shown: false } as Toplevel;
   hidden.resize(200);

@@ -1,115 +1,22 @@
 /** `virtwl x11` on a real compositor with a real Xwayland: what becomes of windows, and of X clients that do not behave. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import t, { type Test } from 'tap';
-import { VIRTWL } from '../../src/demo/loopback-stack.js';
+import t from 'tap';
 import { clientMessage } from '../../src/x11/events.js';
 import { internAtoms } from '../../src/x11/atoms.js';
-import type { XConnection } from '../../src/x11/connection.js';
 import {
   changeProperty,
   changeWords,
   destroyWindow,
   EventMask,
-  getInputFocus,
   mapWindow,
   sendEvent,
   unmapWindow,
 } from '../../src/x11/requests.js';
-import { startSway, type Sway } from '../compositors.js';
+import { Desk, settled, until } from './desk.js';
 import { connectTo, makeCounter, makeWindow } from './x-client.js';
-
-/** How long anything may take to come about, in milliseconds. */
-const PATIENCE_MS = 40_000;
 
 /** Clients that are killed; by hand: VIRTWL_X11_KILLS=200. */
 const KILLS = Number(process.env.VIRTWL_X11_KILLS ?? 12);
-
-interface Window {
-  readonly title: string | null;
-  readonly app: string | null;
-  readonly fullscreen: boolean;
-  readonly width: number;
-}
-
-interface Node {
-  readonly name: string | null;
-  readonly app_id?: string | null;
-  readonly pid?: number;
-  readonly fullscreen_mode?: number;
-  readonly rect: { readonly width: number };
-  readonly nodes: readonly Node[];
-  readonly floating_nodes: readonly Node[];
-}
-
-class Desk {
-  readonly display: string;
-  readonly authority: string;
-
-  private constructor(
-    readonly sway: Sway,
-    readonly process: ChildProcess,
-    readonly said: () => string,
-    output: string,
-  ) {
-    this.display = /DISPLAY=(\S+)/.exec(output)![1]!;
-    this.authority = /XAUTHORITY=(\S+)/.exec(output)![1]!;
-  }
-
-  static async open(t: Test): Promise<Desk> {
-    const sway = await startSway(t);
-    const child = spawn(process.execPath, [VIRTWL, 'x11'], {
-      env: sway.environment(),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    let said = '';
-    child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
-    child.stderr.on('data', (bytes: Buffer) => (said += bytes.toString()));
-    t.teardown(() => child.kill('SIGTERM'));
-    await until('a display', () => output.includes('XAUTHORITY='));
-    return new Desk(sway, child, () => said, output);
-  }
-
-  async windows(): Promise<Window[]> {
-    const found: Window[] = [];
-    const walk = (node: Node): void => {
-      const { name: title, app_id: app, pid, fullscreen_mode, rect, nodes, floating_nodes } = node;
-      if (pid !== undefined) {
-        const fullscreen = fullscreen_mode === 1;
-        found.push({ title, app: app ?? null, fullscreen, width: rect.width });
-      }
-      [...nodes, ...floating_nodes].forEach(walk);
-    };
-    walk((await this.sway.message('-t', 'get_tree')) as Node);
-    return found;
-  }
-
-  start(t: Test, ...command: string[]): ChildProcess {
-    const env = { ...process.env, DISPLAY: this.display, XAUTHORITY: this.authority };
-    const child = spawn(command[0]!, command.slice(1), { env, stdio: 'ignore' });
-    t.teardown(() => child.kill('SIGKILL'));
-    return child;
-  }
-}
-
-async function until(what: string, wanted: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + PATIENCE_MS; !(await wanted());) {
-    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
-    await new Promise(resolve => setTimeout(resolve, 30));
-  }
-}
-
-/** The server has dealt with all that was sent. */
-function settled(x: XConnection): Promise<void> {
-  return new Promise((resolve, reject) =>
-    x.ask(
-      getInputFocus(),
-      () => resolve(),
-      () => reject(new Error('it is gone')),
-    ),
-  );
-}
 
 t.test('an X server runs while there are X clients', { timeout: 120_000 }, async t => {
   const desk = await Desk.open(t);

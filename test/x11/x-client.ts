@@ -21,12 +21,22 @@ export function connectTo(display: string, authority: string): Promise<{ x: XCon
   });
 }
 
-/** Makes a window of 100 x 80 pixels, white, not shown yet. */
-export function makeWindow(x: XConnection, root: number, overrideRedirect = false): number {
+export interface WindowLook {
+  readonly x?: number;
+  readonly y?: number;
+  readonly width?: number;
+  readonly height?: number;
+  /** 0xrrggbb: the server fills it with that. */
+  readonly colour?: number;
+}
+
+/** Makes a window, white and of 100 x 80 pixels by default, not shown yet. */
+export function makeWindow(x: XConnection, root: number, overrideRedirect = false, look: WindowLook = {}): number {
   const id = x.newId();
-  const place = [10, 10, 100, 80, 0, 1].map(u16);
+  const { x: left = 10, y: top = 10, width = 100, height = 80, colour = 0xffffff } = look;
+  const place = [left, top, width, height, 0, 1].map(u16);
   const [background, redirect] = [0x2, 0x200];
-  const values = [u32(0xffffff), u32(overrideRedirect ? 1 : 0)];
+  const values = [u32(colour), u32(overrideRedirect ? 1 : 0)];
   x.send(request(1, 0, u32(id), u32(root), ...place, u32(0), u32(background | redirect), ...values));
   return id;
 }
