@@ -16,8 +16,10 @@ import { native } from '../system/native.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { internOwnAtoms, type Atoms } from './atoms.js';
 import { XConnection, type Setup } from './connection.js';
+import { cursorSize, themeCursor } from './cursor-theme.js';
 import { extension, type Extension } from './replies.js';
 import { composite, queryExtension, sync, xfixes } from './requests.js';
+import { showRootCursor } from './root-cursor.js';
 import { scaleConcern } from './scale.js';
 import { Selections } from './selections/selections.js';
 import { Shell } from './shell.js';
@@ -271,9 +273,12 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     x.send(composite.redirectSubwindows(extensions.composite.opcode, setup.root));
     x.send(xfixes.leaveWithOthers(extensions.xfixes.opcode));
     // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
-    if (scale > 1) windows.screen.resources(`Xft.dpi:\t${96 * scale}\nXcursor.size:\t${24 * scale}\n`);
+    if (scale > 1)
+      windows.screen.resources(`Xft.dpi:\t${96 * scale}\nXcursor.size:\t${cursorSize(process.env) * scale}\n`);
     this.#windows = windows;
     windows.begin();
+    const arrow = themeCursor('left_ptr', cursorSize(process.env) * scale, process.env);
+    if (arrow !== undefined) showRootCursor(x, setup, arrow);
     clearTimeout(this.#timer);
     this.#ready = true;
     this.#selections.begin();

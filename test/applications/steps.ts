@@ -80,6 +80,32 @@ export function typesToFile(text: string): Step {
   return does('text typed', act, { facts: fileText('typed') });
 }
 
+/** Waits until the windows are as before a program of the clipboard, which shows one where it needs the keyboard for it. */
+async function ownWindows(desk: Desk, windows: number): Promise<void> {
+  await desk.until('the windows as before', async () => (await desk.windows()).length === windows);
+  await desk.screen.still('the windows as before');
+}
+
+/** A Wayland program copies, and the program with the keyboard pastes by these keys. */
+export function pastes(chord: string, windows = 1): Step {
+  return does('text of a Wayland program pasted', async desk => {
+    await desk.finished(['wl-copy', 'from elsewhere']);
+    await ownWindows(desk, windows);
+    await desk.seat.key(chord);
+  });
+}
+
+/** The program with the keyboard copies by these keys, and a Wayland program pastes. */
+export function copies(chord: string, windows = 1): Step {
+  const act = async (desk: Desk): Promise<void> => {
+    await desk.seat.key(chord);
+    await desk.screen.still('the window after that');
+    await desk.finished(['sh', '-c', `wl-paste --no-newline > '${join(desk.directory, 'pasted')}'`]);
+    await ownWindows(desk, windows);
+  };
+  return does('copied, and pasted by a Wayland program', act, { facts: fileText('pasted') });
+}
+
 export async function titles(desk: Desk): Promise<string> {
   return (await desk.windows()).map(({ title }) => title).join(' | ');
 }
