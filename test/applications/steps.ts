@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Desk } from './desk.js';
 import type { Step } from './program.js';
 import type { Button } from './seat.js';
+import { settled } from './settled.js';
 
 /** The program has so many windows, and they are drawn. */
 export function starts(windows = 1): Step {
@@ -83,7 +84,7 @@ export function typesToFile(text: string): Step {
 /** Waits until the windows are as before a program of the clipboard, which shows one where it needs the keyboard for it. */
 async function ownWindows(desk: Desk, windows: number): Promise<void> {
   await desk.until('the windows as before', async () => (await desk.windows()).length === windows);
-  await desk.screen.still('the windows as before');
+  await settled(desk.screen);
 }
 
 /** A Wayland program copies, and the program with the keyboard pastes by these keys. */
@@ -99,7 +100,7 @@ export function pastes(chord: string, windows = 1): Step {
 export function copies(chord: string, windows = 1): Step {
   const act = async (desk: Desk): Promise<void> => {
     await desk.seat.key(chord);
-    await desk.screen.still('the window after that');
+    await settled(desk.screen);
     await desk.finished(['sh', '-c', `wl-paste --no-newline > '${join(desk.directory, 'pasted')}'`]);
     await ownWindows(desk, windows);
   };

@@ -1,11 +1,9 @@
 /** X clients with thousands of pixmaps: Xwayland makes a pool of memory and a buffer of each, with a descriptor of its own. */
-import { spawn } from 'node:child_process';
 import t from 'tap';
-import { VIRTWL } from '../../src/demo/loopback-stack.js';
 import { getInputFocus, mapWindow, pixmaps } from '../../src/x11/requests.js';
 import { startSway } from '../compositors.js';
-import { eventually } from '../eventually.js';
 import { connectTo, makeWindow } from './x-client.js';
+import { startX11 } from './x-server.js';
 
 const PIXMAPS = 5_000;
 /** More than a compositor that reads nothing, and what waits for it here, hold; less than an Xwayland stands that has to wait itself. */
@@ -13,23 +11,14 @@ const HELD_UP = 3_600;
 
 t.test('an X client may have thousands of pixmaps', { timeout: 120_000 }, async t => {
   const sway = await startSway(t);
-  const child = spawn(process.execPath, [VIRTWL, 'x11'], {
-    env: sway.environment(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  t.teardown(() => child.kill('SIGTERM'));
-  let [output, said] = ['', ''];
-  child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
-  child.stderr.on('data', (bytes: Buffer) => (said += bytes.toString()));
-  await eventually('a display', () => output.includes('XAUTHORITY='));
-  const [, display, authority] = /DISPLAY=(\S+)\nXAUTHORITY=(\S+)/.exec(output)!;
-  const { x, setup } = await connectTo(display!, authority!);
+  const { display, authority, said } = await startX11(t, sway.environment());
+  const { x, setup } = await connectTo(display, authority);
   t.teardown(() => x.close());
   let failed = 0;
   x.on('failed', () => (failed += 1));
   const answered = (): Promise<unknown> =>
-    new Promise((resolve, reject) => x.ask(getInputFocus(), resolve, () => reject(new Error(said))));
-  x.once('close', () => t.fail(`the X server is gone: ${said}`));
+    new Promise((resolve, reject) => x.ask(getInputFocus(), resolve, () => reject(new Error(said()))));
+  x.once('close', () => t.fail(`the X server is gone: ${said()}`));
   const made: number[] = [];
   const make = (count: number): void => {
     for (let i = 0; i < count; i++) {
