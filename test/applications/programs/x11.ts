@@ -1,6 +1,6 @@
 /** Programs for X11 by the oldest toolkits, Xt and what is made of it: directly, sway's own Xwayland shows them. */
 import type { Program } from '../program.js';
-import { clicks, copies, does, pastes, presses, starts, startsMoving, types, typesToFile } from '../steps.js';
+import { clicks, does, pastes, presses, starts, startsMoving, types, typesToFile } from '../steps.js';
 
 export const x11: readonly Program[] = [
   {
@@ -105,8 +105,6 @@ export const x11: readonly Program[] = [
       presses('Alt+f', 'menu opened'),
       presses('Escape', 'and closed'),
       pastes('Ctrl+v'),
-      presses('Ctrl+a', 'all marked'),
-      copies('Ctrl+x'),
     ],
   },
 ];
