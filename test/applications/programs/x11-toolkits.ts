@@ -1,6 +1,6 @@
 /** Programs for X11 that draw by a toolkit of today: GTK 2 and 3, Qt 5, Java's Swing, Wine. */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Program } from '../program.js';
 import { clicks, copies, does, drags, pastes, presses, starts, startsTwo, types } from '../steps.js';
@@ -162,11 +162,12 @@ export const x11Toolkits: readonly Program[] = [
   {
     name: 'Java Swing, X11',
     toolkit: 'Swing, X11',
-    // What compiles it as it starts is of the same version as what runs it.
-    package: 'default-jdk-headless',
+    package: 'openjdk-17-jdk-headless',
     needs: 'javac',
     x11: true,
     command: directory => ['java', join(directory, 'Swing.java')],
+    // Else it waits for a frame of the window manager's, and keeps the size that it began with.
+    env: { _JAVA_AWT_WM_NONREPARENTING: '1' },
     prepare: directory => writeFileSync(join(directory, 'Swing.java'), SWING),
     steps: [
       starts(),
@@ -176,7 +177,7 @@ export const x11Toolkits: readonly Program[] = [
       pastes('Ctrl+v'),
       presses('Ctrl+a', 'all marked'),
       copies('Ctrl+x'),
-      clicks(600, 40, 'list opened'),
+      clicks(600, 36, 'list opened'),
       presses('Escape', 'and closed'),
     ],
   },
@@ -189,6 +190,7 @@ export const x11Toolkits: readonly Program[] = [
     env: WINE,
     prepare(directory) {
       const env = { ...process.env, ...WINE, HOME: join(directory, 'home'), DISPLAY: '' };
+      mkdirSync(env.HOME);
       execFileSync('wine', ['wineboot', '--init'], { env, stdio: 'ignore' });
       // It is ready when its server has written everything.
       execFileSync('wineserver', ['--wait'], { env, stdio: 'ignore' });
