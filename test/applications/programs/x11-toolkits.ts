@@ -92,7 +92,6 @@ export const x11Toolkits: readonly Program[] = [
       presses('Ctrl+a', 'all marked'),
       copies('Ctrl+x', 2),
     ],
-    inTestCommand: true,
   },
   {
     name: 'gtk3-demo menus, X11',
