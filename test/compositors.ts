@@ -177,7 +177,8 @@ async function start(
   socketOf: (runtimeDir: string) => string | undefined = announced,
 ): Promise<Compositor> {
   // Both exec what follows them, so that the child is the compositor itself and dies with the test.
-  const asOther = ['unshare', '--user', '--map-user=1000', '--map-group=1000'];
+  // A user with a name, as every Debian has it: an Xwayland without one lets nobody in, not even its compositor.
+  const asOther = ['unshare', '--user', '--map-user=1', '--map-group=1'];
   const withUs = ['setpriv', '--pdeathsig', 'KILL'];
   const [program, ...args] = [...(process.getuid?.() === 0 ? asOther : []), ...withUs, ...command];
   const child = spawn(program!, args, {

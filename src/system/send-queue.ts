@@ -10,13 +10,19 @@ export interface StreamLimits {
   readonly maxFds: number;
   /** Bytes at most in one system call that sends. */
   readonly chunkBytes: number;
-  /** Queued bytes over which `send` returns false. */
+  /** Queued bytes over which `send` returns false; so it does over a quarter of the fds that may be queued. */
   readonly highWaterBytes: number;
   /** Queued bytes over which the stream breaks with ENOBUFS: a peer that reads nothing may not take all our memory. */
   readonly maxQueuedBytes: number;
   /** Queued fds over which the stream breaks with ENOBUFS. */
   readonly maxQueuedFds: number;
 }
+
+/**
+ * The part of the fds that may be queued, over which the queue is at its high-water mark: what was received before the
+ * sender stops is some 150 of them.
+ */
+const HIGH_WATER_FDS = 1 / 4;
 
 /** Room in a segment for what comes after it, so that many small sends make few segments. */
 const SEGMENT_BYTES = 16 * 1024;
@@ -48,6 +54,11 @@ export class SendQueue {
 
   get empty(): boolean {
     return this.#segments.length === 0;
+  }
+
+  /** Whether so much waits that its sender should stop for now. */
+  high({ highWaterBytes, maxQueuedFds }: StreamLimits): boolean {
+    return this.#bytes > highWaterBytes || this.#fds > maxQueuedFds * HIGH_WATER_FDS;
   }
 
   /** What is wrong where more waits than may: ENOBUFS. */

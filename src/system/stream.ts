@@ -178,7 +178,7 @@ export abstract class Stream extends EventEmitter<ChannelEvents> implements Chan
       return true;
     }
     this.#ask();
-    if (this.#queue.bytes <= this.#limits.highWaterBytes) return true;
+    if (!this.#queue.high(this.#limits)) return true;
     this.#drainOwed = true;
     return false;
   }

@@ -54,3 +54,18 @@ export function extension(bytes: Uint8Array): Extension | undefined {
 
 /** The major version of an extension. */
 export const version = (bytes: Uint8Array): number => new XReader(bytes).u32(8);
+
+/** Of RENDER: the format of pixels of 32 bits that are blue, green, red and alpha, from the lowest on. Undefined: none. */
+export function argbFormat(bytes: Uint8Array): number | undefined {
+  const at = new XReader(bytes);
+  const [first, each] = [32, 28];
+  for (let i = 0; i < at.u32(8); i++) {
+    const format = first + i * each;
+    const [type, depth] = [at.u8(format + 4), at.u8(format + 5)];
+    const shifts = [8, 12, 16, 20].map(place => at.u16(format + place));
+    const masks = [10, 14, 18, 22].map(place => at.u16(format + place));
+    const fits = [16, 8, 0, 24].every((shift, colour) => shifts[colour] === shift && masks[colour] === 0xff);
+    if (type === 1 && depth === 32 && fits) return at.u32(format);
+  }
+  return undefined;
+}

@@ -137,6 +137,25 @@ export function queryExtension(name: string): Uint8Array {
 /** Ends the client that made `resource`. */
 export const killClient = (resource: number): Uint8Array => request(113, 0, u32(resource));
 
+/** Depth of pixels with red, green, blue and alpha. */
+const ARGB_DEPTH = 32;
+/** The format of a picture in which all bits of a pixel are beside each other. */
+const Z_PIXMAP = 2;
+
+/** Pictures in the server, of 32 bits a pixel. */
+export const pixmaps = {
+  create: (id: number, drawable: number, width: number, height: number): Uint8Array =>
+    request(53, ARGB_DEPTH, u32(id), u32(drawable), u16(width), u16(height)),
+  free: (id: number): Uint8Array => request(54, 0, u32(id)),
+  createContext: (id: number, drawable: number): Uint8Array => request(55, 0, u32(id), u32(drawable), u32(0)),
+  freeContext: (id: number): Uint8Array => request(60, 0, u32(id)),
+  /** All of it: `pixels` has `width * height` of them. */
+  put: (id: number, context: number, width: number, height: number, pixels: Uint8Array): Uint8Array => {
+    const size = [width, height, 0, 0].map(u16);
+    return request(72, Z_PIXMAP, u32(id), u32(context), ...size, u8(0), u8(ARGB_DEPTH), u16(0), pixels);
+  },
+};
+
 /** A counter has a value, or a larger one. */
 const POSITIVE_COMPARISON = 2;
 
@@ -155,6 +174,18 @@ export const sync = {
   createAlarm: (opcode: number, alarm: number, counter: number, value: number): Uint8Array =>
     request(opcode, 8, u32(alarm), u32(0x3f), ...[counter, 0, 0, value, POSITIVE_COMPARISON, 0, 0, 1].map(u32)),
   destroyAlarm: (opcode: number, alarm: number): Uint8Array => request(opcode, 11, u32(alarm)),
+};
+
+export const render = {
+  /** Answered, by what is of no use. Any other request comes after it. */
+  queryVersion: (opcode: number): Uint8Array => request(opcode, 0, u32(0), u32(11)),
+  /** Answered: `argbFormat` of `replies.ts`. */
+  queryPictFormats: (opcode: number): Uint8Array => request(opcode, 1),
+  createPicture: (opcode: number, id: number, drawable: number, format: number): Uint8Array =>
+    request(opcode, 4, u32(id), u32(drawable), u32(format), u32(0)),
+  freePicture: (opcode: number, id: number): Uint8Array => request(opcode, 7, u32(id)),
+  createCursor: (opcode: number, id: number, picture: number, hotX: number, hotY: number): Uint8Array =>
+    request(opcode, 27, u32(id), u32(picture), u16(hotX), u16(hotY)),
 };
 
 export const xfixes = {

@@ -66,6 +66,8 @@ export class XScreen {
     x.send(openFont(font, 'cursor'));
     x.send(createGlyphCursor(arrow, font, LEFT_ARROW));
     x.send(changeWindowCursor(root, arrow));
+    // Toolkits draw shadows and round corners only where they see that somebody shows windows that are translucent.
+    x.send(setSelectionOwner(own, atoms._NET_WM_CM_S0));
     x.send(setSelectionOwner(own, atoms.WM_S0));
   }
 

@@ -16,8 +16,10 @@ import { native } from '../system/native.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { internOwnAtoms, type Atoms } from './atoms.js';
 import { XConnection, type Setup } from './connection.js';
+import { cursorSize, themeCursor } from './cursor-theme.js';
 import { extension, type Extension } from './replies.js';
 import { composite, queryExtension, sync, xfixes } from './requests.js';
+import { showRootCursor } from './root-cursor.js';
 import { scaleConcern, Viewports } from './scale.js';
 import { Selections } from './selections/selections.js';
 import { Shell } from './shell.js';
@@ -274,11 +276,14 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     x.on('event', event => windows.event(event));
     x.send(composite.redirectSubwindows(extensions.composite.opcode, setup.root));
     x.send(xfixes.leaveWithOthers(extensions.xfixes.opcode));
+    const pointer = Math.round(cursorSize(process.env) * scale);
     // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
     if (scale > 1)
-      windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${Math.round(24 * scale)}\n`);
+      windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${pointer}\n`);
     this.#windows = windows;
     windows.begin();
+    const arrow = themeCursor('left_ptr', pointer, process.env);
+    if (arrow !== undefined) showRootCursor(x, setup, arrow);
     clearTimeout(this.#timer);
     this.#ready = true;
     this.#selections.begin();

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Desk } from './desk.js';
 import type { Step } from './program.js';
 import type { Button } from './seat.js';
+import { settled } from './settled.js';
 
 /** The program has so many windows, and they are drawn. */
 export function starts(windows = 1): Step {
@@ -78,6 +79,32 @@ export function typesToFile(text: string): Step {
     await desk.seat.type(text);
   };
   return does('text typed', act, { facts: fileText('typed') });
+}
+
+/** Waits until the windows are as before a program of the clipboard, which shows one where it needs the keyboard for it. */
+async function ownWindows(desk: Desk, windows: number): Promise<void> {
+  await desk.until('the windows as before', async () => (await desk.windows()).length === windows);
+  await settled(desk.screen);
+}
+
+/** A Wayland program copies, and the program with the keyboard pastes by these keys. */
+export function pastes(chord: string, windows = 1): Step {
+  return does('text of a Wayland program pasted', async desk => {
+    await desk.finished(['wl-copy', 'from elsewhere']);
+    await ownWindows(desk, windows);
+    await desk.seat.key(chord);
+  });
+}
+
+/** The program with the keyboard copies by these keys, and a Wayland program pastes. */
+export function copies(chord: string, windows = 1): Step {
+  const act = async (desk: Desk): Promise<void> => {
+    await desk.seat.key(chord);
+    await settled(desk.screen);
+    await desk.finished(['sh', '-c', `wl-paste --no-newline > '${join(desk.directory, 'pasted')}'`]);
+    await ownWindows(desk, windows);
+  };
+  return does('copied, and pasted by a Wayland program', act, { facts: fileText('pasted') });
 }
 
 export async function titles(desk: Desk): Promise<string> {

@@ -230,25 +230,48 @@ const FIREFOX_PREFERENCES: Readonly<Record<string, string | number | boolean>> =
   'ui.tooltip.delay_ms': 600_000,
 };
 
+function prepareFirefox(directory: string): void {
+  prepareFile(directory);
+  mkdirSync(join(directory, 'profile'));
+  const lines = Object.entries(FIREFOX_PREFERENCES).map(
+    ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
+  );
+  writeFileSync(join(directory, 'profile', 'user.js'), lines.join(''));
+}
+
+function firefox(directory: string): readonly string[] {
+  return ['firefox-esr', '--no-remote', '--profile', join(directory, 'profile'), PAGE];
+}
+
+/**
+ * What is done with a browser on X11: no file of a Wayland program, and the pointer is locked in the end, since a page is
+ * told other places of clicks after that, directly as well.
+ */
+const X11_STEPS = [0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 9, 10].map(i => PAGE_STEPS[i]!);
+
 export const browsers: readonly Program[] = [
   {
     name: 'Firefox',
     toolkit: 'GTK 3, wl_shm',
     package: 'firefox-esr',
     needs: 'firefox-esr',
-    command: directory => ['firefox-esr', '--no-remote', '--profile', join(directory, 'profile'), PAGE],
+    command: firefox,
     env: { MOZ_ENABLE_WAYLAND: '1', MOZ_CRASHREPORTER_DISABLE: '1' },
-    prepare(directory) {
-      prepareFile(directory);
-      mkdirSync(join(directory, 'profile'));
-      const lines = Object.entries(FIREFOX_PREFERENCES).map(
-        ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
-      );
-      writeFileSync(join(directory, 'profile', 'user.js'), lines.join(''));
-    },
+    prepare: prepareFirefox,
     beside,
     steps: PAGE_STEPS,
     anywhere: ANYWHERE,
+  },
+  {
+    name: 'Firefox, X11',
+    toolkit: 'GTK 3, X11',
+    package: 'firefox-esr',
+    x11: true,
+    command: firefox,
+    env: { MOZ_ENABLE_WAYLAND: '0', MOZ_CRASHREPORTER_DISABLE: '1' },
+    prepare: prepareFirefox,
+    beside,
+    steps: X11_STEPS,
   },
   {
     name: 'Chromium',

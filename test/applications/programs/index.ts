@@ -8,6 +8,7 @@ import { media } from './media.js';
 import { qt } from './qt.js';
 import { terminals } from './terminals.js';
 import { x11 } from './x11.js';
+import { x11Toolkits } from './x11-toolkits.js';
 
 export const programs: readonly Program[] = [
   ...terminals,
@@ -18,4 +19,5 @@ export const programs: readonly Program[] = [
   ...browsers,
   ...captures,
   ...x11,
+  ...x11Toolkits,
 ];
