@@ -19,6 +19,12 @@ import type { Size, Surface, SurfaceRole } from './surfaces.js';
  */
 export const RESIZE_MS = 300;
 
+/**
+ * Windows above a window that it is told to belong to, its parent, that one's, and so on. A dialog of a dialog has two or
+ * three; compositors, and our own firewall, end a connection for a chain without end, and so for all X programs.
+ */
+export const MAX_PARENTS = 16;
+
 /** What is said to the X side. Sizes are X pixels. */
 export interface ToplevelOwner {
   /** It has this size and these states from now on. `size` undefined: the client may choose. */
@@ -59,6 +65,8 @@ export class Toplevel implements SurfaceRole, Configured {
   #unacknowledged: { readonly serial: number; readonly size: Size | undefined } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** As the compositor was told. */
+  #parent: Toplevel | undefined;
 
   /** `scale`: X pixels of a pixel of the compositor's. */
   constructor(
@@ -106,7 +114,8 @@ export class Toplevel implements SurfaceRole, Configured {
     const scaled = ({ width, height }: Size): Size => ({ width: this.#down(width), height: this.#down(height) });
     relay.request(toplevel, 'set_min_size', scaled(min));
     relay.request(toplevel, 'set_max_size', scaled(max));
-    relay.request(toplevel, 'set_parent', { parent: parent?.toplevel });
+    this.#parent = parent !== undefined && this.#mayBelongTo(parent) ? parent : undefined;
+    relay.request(toplevel, 'set_parent', { parent: this.#parent?.toplevel });
     if (this.#decoration === undefined) return;
     const mode = decorated ? ZxdgToplevelDecorationV1Mode.server_side : ZxdgToplevelDecorationV1Mode.client_side;
     relay.request(this.#decoration, 'set_mode', { mode });
@@ -183,6 +192,18 @@ export class Toplevel implements SurfaceRole, Configured {
     relay.request(this.toplevel, 'destroy', {});
     relay.request(this.xdgSurface, 'destroy', {});
     this.surface.hide();
+  }
+
+  /** X clients may name each other's windows in a ring, or in a chain of any length. */
+  #mayBelongTo(parent: Toplevel): boolean {
+    let above: Toplevel | undefined = parent;
+    for (let count = 1; above !== undefined; count++) {
+      if (above === this || count > MAX_PARENTS) return false;
+      // What belonged to a window that is closed belongs to that one's parent.
+      while (above.#parent?.closed === true) above.#parent = above.#parent.#parent;
+      above = above.#parent;
+    }
+    return true;
   }
 
   #fits(size: Size | undefined): boolean {

@@ -5,6 +5,7 @@
  */
 import type { Log } from '../observe/log.js';
 import type { RelayObject } from '../relay/object-map.js';
+import type { Answering } from './answering.js';
 import type { Atoms } from './atoms.js';
 import { Closing } from './closing.js';
 import type { Setup, XConnection } from './connection.js';
@@ -52,6 +53,8 @@ export interface WindowManagerOptions {
   readonly shell: Shell;
   /** Of resizes; undefined: the server does not have it. */
   readonly sync: Extension | undefined;
+  /** Looks whether the server answers; default: nobody does. */
+  readonly answering?: Pick<Answering, 'look'>;
   /** X pixels of a pixel of the compositor's. */
   readonly scale: number;
   readonly log: Log;
@@ -192,7 +195,6 @@ export class WindowManager {
 
   #destroy(window: XWindow): void {
     this.#unmapped(window);
-    this.#surfaces.forget(window);
     this.#windows.delete(window.id);
     if (this.#pointed === window) this.#pointed = undefined;
   }
@@ -225,6 +227,7 @@ export class WindowManager {
   }
 
   #unmapped(window: XWindow): void {
+    this.#surfaces.forget(window);
     if (!window.mapped) return;
     const { x, atoms } = this.#options;
     this.#shown -= 1;
@@ -353,7 +356,10 @@ export class WindowManager {
     const before = window.states;
     window.states = states;
     if (size !== undefined) this.#resizing.resize(window, sized(window.geometry, size, this.#options.setup));
-    if (states.activated !== before.activated) this.focus.set(window, states.activated);
+    if (states.activated !== before.activated) {
+      this.focus.set(window, states.activated);
+      this.#options.answering?.look();
+    }
     if (states.activated) window.minimized = false;
     this.#tellStates(window);
   }
