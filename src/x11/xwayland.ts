@@ -177,7 +177,9 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
 
   #says(text: string): void {
     for (const line of text.split('\n')) {
+      // Its errors stand between lines that are empty but for this.
       const word = line
+        .replace(/^\(EE\)/, '')
         .replace(/[^ -~]/g, '?')
         .trim()
         .slice(0, 300);

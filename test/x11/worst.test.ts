@@ -85,9 +85,12 @@ t.teardown(() => stack.stop());
 const env = quietEnvironment(t);
 const office = runIn(t, stack, 'office', ['sh'], env, ['--x11']);
 office.process.stdin!.write('echo "at $DISPLAY $XAUTHORITY $WAYLAND_DISPLAY $XDG_RUNTIME_DIR."\n');
-let place: RegExpExecArray | null = null;
-await until('a display', () => (place = /at (\S+) (\S+) (\S+) (\S+)\./.exec(office.output().toString())) !== null);
-const [, display, authority, waylandDisplay, runtime] = place! as RegExpExecArray as unknown as string[];
+let place: readonly string[] = [];
+await until('a display', () => {
+  place = /at (\S+) (\S+) (\S+) (\S+)\./.exec(office.output().toString()) ?? [];
+  return place.length > 0;
+});
+const [, display, authority, waylandDisplay, runtime] = place;
 
 const OF_FRAMES = ['frames', '--frames', '1000000', '--capture', sway.display, '--timeout', '60000', '--json'];
 const frames = {
