@@ -44,7 +44,7 @@ export class SurfaceIds {
     return window;
   }
 
-  /** The window is gone. */
+  /** The window is gone, or is not mapped any more: its surface ends, and the number is another window's then. */
   forget(window: XWindow): void {
     if (window.surface !== undefined) this.#windows.delete(window.surface);
     window.surface = undefined;

@@ -23,6 +23,12 @@ export const RESIZE_MS = 300;
 /** Configures that may wait for a picture; the oldest is forgotten, since a later one stands for it. */
 const MAX_UNACKNOWLEDGED = 32;
 
+/**
+ * Windows above a window that it is told to belong to, its parent, that one's, and so on. A dialog of a dialog has two or
+ * three; compositors, and our own firewall, end a connection for a chain without end, and so for all X programs.
+ */
+export const MAX_PARENTS = 16;
+
 /** What is said to the X side. Sizes are X pixels. */
 export interface ToplevelOwner {
   /**
@@ -68,6 +74,8 @@ export class Toplevel implements SurfaceRole, Configured {
   #unacknowledged: Unacknowledged[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** As the compositor was told. */
+  #parent: Toplevel | undefined;
 
   /** `scale`: X pixels of a pixel of the compositor's. */
   constructor(
@@ -115,7 +123,8 @@ export class Toplevel implements SurfaceRole, Configured {
     const scaled = ({ width, height }: Size): Size => ({ width: this.#down(width), height: this.#down(height) });
     relay.request(toplevel, 'set_min_size', scaled(min));
     relay.request(toplevel, 'set_max_size', scaled(max));
-    relay.request(toplevel, 'set_parent', { parent: parent?.toplevel });
+    this.#parent = parent !== undefined && this.#mayBelongTo(parent) ? parent : undefined;
+    relay.request(toplevel, 'set_parent', { parent: this.#parent?.toplevel });
     if (this.#decoration === undefined) return;
     const mode = decorated ? ZxdgToplevelDecorationV1Mode.server_side : ZxdgToplevelDecorationV1Mode.client_side;
     relay.request(this.#decoration, 'set_mode', { mode });
@@ -197,6 +206,18 @@ export class Toplevel implements SurfaceRole, Configured {
     relay.request(this.toplevel, 'destroy', {});
     relay.request(this.xdgSurface, 'destroy', {});
     this.surface.hide();
+  }
+
+  /** X clients may name each other's windows in a ring, or in a chain of any length. */
+  #mayBelongTo(parent: Toplevel): boolean {
+    let above: Toplevel | undefined = parent;
+    for (let count = 1; above !== undefined; count++) {
+      if (above === this || count > MAX_PARENTS) return false;
+      // What belonged to a window that is closed belongs to that one's parent.
+      while (above.#parent?.closed === true) above.#parent = above.#parent.#parent;
+      above = above.#parent;
+    }
+    return true;
   }
 
   /** `commit`: no picture follows that would take it over. */

@@ -5,6 +5,7 @@
  */
 import type { Log } from '../observe/log.js';
 import type { RelayObject } from '../relay/object-map.js';
+import type { Answering } from './answering.js';
 import type { Atoms } from './atoms.js';
 import { Closing } from './closing.js';
 import type { Setup, XConnection } from './connection.js';
@@ -53,6 +54,8 @@ export interface WindowManagerOptions {
   readonly shell: Shell;
   /** Of resizes; undefined: the server does not have it. */
   readonly sync: Extension | undefined;
+  /** Looks whether the server answers; default: nobody does. */
+  readonly answering?: Pick<Answering, 'look'>;
   /** X pixels of a pixel of the compositor's. */
   readonly scale: number;
   readonly log: Log;
@@ -193,7 +196,6 @@ export class WindowManager {
 
   #destroy(window: XWindow): void {
     this.#unmapped(window);
-    this.#surfaces.forget(window);
     this.#windows.delete(window.id);
     if (this.#pointed === window) this.#pointed = undefined;
   }
@@ -226,6 +228,7 @@ export class WindowManager {
   }
 
   #unmapped(window: XWindow): void {
+    this.#surfaces.forget(window);
     if (!window.mapped) return;
     const { x, atoms } = this.#options;
     this.#shown -= 1;
@@ -360,7 +363,10 @@ export class WindowManager {
     const wanted = size === undefined || states.fixed ? size : fittingSize(window.properties, size);
     const place = wanted && sized(window.geometry, wanted, this.#options.setup);
     if (place !== undefined) this.#resizing.resize(window, place);
-    if (states.activated !== before.activated) this.focus.set(window, states.activated);
+    if (states.activated !== before.activated) {
+      this.focus.set(window, states.activated);
+      this.#options.answering?.look();
+    }
     if (states.activated) window.minimized = false;
     this.#tellStates(window);
     return place;

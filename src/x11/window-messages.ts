@@ -38,6 +38,8 @@ export interface Press {
 export class WindowMessages {
   readonly #options: WindowMessagesOptions;
   press: Press | undefined;
+  /** A token is on its way: a client may ask as often as it likes. */
+  #activating = false;
 
   constructor(options: WindowMessagesOptions) {
     this.#options = options;
@@ -96,12 +98,14 @@ export class WindowMessages {
   demandAttention(window: XWindow): void {
     const { shell, focus } = this.#options;
     const activation = shell.global('xdg_activation_v1');
-    if (activation === undefined || window.states.activated) return;
+    if (activation === undefined || window.states.activated || this.#activating) return;
+    this.#activating = true;
     const { relay } = shell;
     const from = focus.window?.surface;
     const token = relay.inject('xdg_activation_token_v1', activation.version);
     token.data = {
       token: (text: string) => {
+        this.#activating = false;
         relay.request(token, 'destroy', {});
         const surface = window.surface;
         if (surface !== undefined) relay.request(activation, 'activate', { token: text, surface: surface.object });

@@ -14,6 +14,7 @@ import type { Channel } from '../system/channel.js';
 import { OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
 import { UnixSocket } from '../system/unix-socket.js';
+import { Answering } from './answering.js';
 import { internOwnAtoms, type Atoms } from './atoms.js';
 import { XConnection, type Setup } from './connection.js';
 import { cursorSize, themeCursor } from './cursor-theme.js';
@@ -91,6 +92,9 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   readonly #surfaces: Surfaces;
   readonly #selections: Selections;
   readonly #timer: NodeJS.Timeout;
+  readonly #answering: Answering;
+  /** A connection has ended, and the server is about to, perhaps. */
+  #leaving: NodeJS.Timeout | undefined;
   #windows: WindowManager | undefined;
   #ready = false;
   #closed = false;
@@ -123,11 +127,12 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       toClient: { keymap: (_call, fd) => fd },
       trace: options.trace,
     });
-    this.#relay.on('close', reason =>
-      this.#end(reason ?? new Error('the compositor, or Xwayland, closed the connection')),
-    );
+    this.#relay.on('close', reason => this.#left(reason, 'the compositor, or Xwayland, closed the connection'));
     this.#x = new XConnection(new UnixSocket(wm), options.display.cookie);
-    this.#x.on('close', reason => this.#end(reason));
+    this.#answering = new Answering({ x: this.#x, log: options.log });
+    this.#x.on('close', reason =>
+      this.#left(reason, 'it has closed its window manager’s connection: an X11 program may have asked it to'),
+    );
     this.#x.on('failed', ({ code, major, minor, value }) => {
       options.log.debug(`X request ${major}.${minor} failed with error ${code} about ${value}`);
     });
@@ -176,7 +181,9 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
 
   #says(text: string): void {
     for (const line of text.split('\n')) {
+      // Its errors stand between lines that are empty but for this.
       const word = line
+        .replace(/^\(EE\)/, '')
         .replace(/[^ -~]/g, '?')
         .trim()
         .slice(0, 300);
@@ -192,6 +199,15 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     this.#end(code === 0 && this.#ready ? undefined : new Error(`Xwayland ended with ${how}${words}`));
   }
 
+  /**
+   * A connection has ended. A server that ends closes both without a reason, and then says how it ended; `otherwise` is
+   * what is the matter where it goes on.
+   */
+  #left(reason: Error | undefined, otherwise: string): void {
+    if (reason !== undefined) this.#end(reason);
+    else if (!this.#closed) this.#leaving ??= setTimeout(() => this.#end(new Error(otherwise)), LEAVE_MS);
+  }
+
   #concerns(): Concern[] {
     const { scale } = this.#options;
     return [
@@ -205,12 +221,20 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
           ...this.#shell.events,
           wl_pointer: {
             enter: ({ args: { surface } }) => {
+              this.#answering.look();
               const known = this.#surfaces.of(surface);
               if (known !== undefined) this.#windows?.pointed(known);
               return Verdict.Forward;
             },
             button: ({ object, args: { serial, state } }) => {
+              this.#answering.look();
               if (state === 1) this.#windows?.pressed(object, serial);
+              return Verdict.Forward;
+            },
+          },
+          wl_keyboard: {
+            key: () => {
+              this.#answering.look();
               return Verdict.Forward;
             },
           },
@@ -272,7 +296,9 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   #takeOver(setup: Setup, atoms: Atoms, extensions: Extensions): void {
     const { scale, log } = this.#options;
     const x = this.#x;
-    const windows = new WindowManager({ x, atoms, setup, shell: this.#shell, sync: extensions.sync, scale, log });
+    const windows = new WindowManager({
+      ...{ x, atoms, setup, shell: this.#shell, sync: extensions.sync, answering: this.#answering, scale, log },
+    });
     x.on('event', event => windows.event(event));
     x.send(composite.redirectSubwindows(extensions.composite.opcode, setup.root));
     x.send(xfixes.leaveWithOthers(extensions.xfixes.opcode));
@@ -294,6 +320,8 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#leaving);
+    this.#answering.close();
     this.#selections.close();
     this.#x.close();
     this.#relay.close(undefined);

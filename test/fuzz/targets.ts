@@ -14,11 +14,12 @@ import { probeRequests } from './targets/probe-requests.js';
 import { vhostUser } from './targets/vhost-user.js';
 import { waylandTargets } from './targets/wayland.js';
 import { wlCommands } from './targets/wl-commands.js';
+import { xSelections } from './targets/x-selections.js';
 import { xServer } from './targets/x-server.js';
 
 export const targets: readonly Target[] = [
   ...[policyFile, allocatorStream, allocatorReplies, brokerControl, brokerAnswers, brokerLink, probeRequests],
-  ...[...waylandTargets, wlCommands, gpuCommands, guestRings, vhostUser, xServer],
+  ...[...waylandTargets, wlCommands, gpuCommands, guestRings, vhostUser, xServer, xSelections],
 ];
 
 /** The compiled tests are in dist/test; the corpora are with the sources. */

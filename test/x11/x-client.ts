@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { UnixSocket } from '../../src/system/unix-socket.js';
 import { XConnection, type Setup } from '../../src/x11/connection.js';
 import { extension } from '../../src/x11/replies.js';
-import { queryExtension, sync } from '../../src/x11/requests.js';
+import { getInputFocus, queryExtension, sync } from '../../src/x11/requests.js';
 import { request, u16, u32 } from '../../src/x11/wire.js';
 
 /** Bytes of the cookie at the end of an authority file with one entry. */
@@ -49,4 +49,12 @@ export async function makeCounter(x: XConnection): Promise<{ readonly id: number
   x.ask(sync.initialize(opcode), () => {});
   x.send(request(opcode, 2, u32(id), u32(0), u32(0)));
   return { id, set: value => x.send(request(opcode, 3, u32(id), u32(0), u32(value))) };
+}
+
+/** The server has dealt with all that was sent. */
+export function settled(x: XConnection): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (): void => reject(new Error('it is gone'));
+    x.ask(getInputFocus(), () => resolve(), failed);
+  });
 }

@@ -25,6 +25,9 @@ import { CLIPBOARD, PRIMARY, type DeviceProtocol } from './wayland-devices.js';
 import { WaylandSelection } from './wayland-selection.js';
 import { SELECTION_ATOMS, WindowWatch, type XSide } from './x-side.js';
 
+/** How long a server that has closed our connection may take to end by itself, in milliseconds. */
+const SERVER_ENDS_MS = 3_000;
+
 export interface SelectionsOptions {
   readonly shell: Shell;
   /** A connection to the X server. */
@@ -41,6 +44,8 @@ export class Selections {
   readonly concern: Concern;
   readonly #options: SelectionsOptions;
   #x: XConnection | undefined;
+  /** Our connection has ended, perhaps with the server. */
+  #leaving: NodeJS.Timeout | undefined;
   #transfers: Transfers | undefined;
   readonly #bridges: Bridge[] = [];
   readonly #wayland: WaylandSelection[] = [];
@@ -84,9 +89,13 @@ export class Selections {
     );
     x.on('close', reason => {
       if (this.#x === undefined) return;
-      // Without a reason the server has ended, which is told by its owner.
-      if (reason !== undefined) this.#lost(reason);
       this.close();
+      if (reason !== undefined) this.#lost(reason);
+      else {
+        // Mostly the server has ended, which its owner tells, who closes us then.
+        const thrown = new Error('the X server has closed the connection: an X11 program may have asked it to');
+        this.#leaving = setTimeout(() => this.#lost(thrown), SERVER_ENDS_MS);
+      }
     });
     x.on('ready', ({ root }) => {
       let fixes: Extension | undefined;
@@ -109,6 +118,7 @@ export class Selections {
   close(): void {
     const x = this.#x;
     this.#x = undefined;
+    clearTimeout(this.#leaving);
     this.#transfers?.close();
     for (const bridge of this.#bridges) bridge.close();
     for (const selection of this.#wayland) selection.unselect();

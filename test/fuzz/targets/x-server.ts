@@ -14,13 +14,13 @@ import { turn } from '../held.js';
 import type { Target } from '../target.js';
 import { TestChannel } from '../test-channel.js';
 
-const ROOT = 0x100;
-const EVENT_BYTES = 32;
+export const ROOT = 0x100;
+export const EVENT_BYTES = 32;
 /** Of the events that a window manager hears of. */
 const CODES = [9, 16, 17, 18, 19, 20, 21, 22, 23, 28, 30, 31, 33, 35, 0x80 | 18, 0x80 | 33];
 
 /** A server's first message: one format, one screen. */
-function setup(): Uint8Array {
+export function setup(): Uint8Array {
   const bytes = Buffer.alloc(8 + 32 + 8 + 40);
   bytes[0] = 1;
   bytes.writeUInt16LE((bytes.length - 8) / 4, 6);
@@ -107,7 +107,7 @@ function askedIn(server: TestChannel): number {
   return count;
 }
 
-function reply(sequence: number, words: number, value: number): Buffer {
+export function reply(sequence: number, words: number, value: number): Buffer {
   const bytes = Buffer.alloc(EVENT_BYTES + 4 * words);
   bytes[0] = 1;
   bytes.writeUInt16LE(sequence & 0xffff, 2);
