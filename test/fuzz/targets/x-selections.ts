@@ -39,7 +39,7 @@ export const xSelections: Target = {
     const [server, app, compositor] = [new TestChannel('socket'), new TestChannel('socket'), new TestChannel('socket')];
     const relay = new Relay(app, compositor, { concerns: [], toServer: {}, toClient: {}, native: false });
     const shell = new Shell();
-    shell.attach(relay, () => {});
+    shell.attach(relay, false, () => {});
     const selections = new Selections({ shell, connect: () => server, cookie: new Uint8Array(16), log: SILENT });
     selections.begin();
     const first = Buffer.from(setup());
