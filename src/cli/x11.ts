@@ -8,6 +8,7 @@ import { makeRuntimeDirectory } from '../system/runtime-directory.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { displayPath } from '../wayland-client/display.js';
 import { XPrograms } from '../x11/x-programs.js';
+import { COMPOSITOR_FDS } from '../x11/xwayland.js';
 import { Application, EndSignals } from './application.js';
 import { addOptions, withDefault, type Values } from './option.js';
 import { TRACE_OPTION, tracing } from './trace-option.js';
@@ -36,7 +37,7 @@ export function register(program: Command): void {
       const directory = makeRuntimeDirectory('xdisplay');
       let programs: XPrograms | undefined;
       try {
-        const connect = (): UnixSocket => UnixSocket.connect(path);
+        const connect = (): UnixSocket => UnixSocket.connect(path, { maxQueuedFds: COMPOSITOR_FDS });
         programs = new XPrograms({ directory, connect, scale, log, trace: tracing(trace) });
         process.exitCode = await (app.length === 0 ? untilSignal(programs) : runApp(app, programs));
       } finally {

@@ -55,6 +55,13 @@ const WAYLAND_FD = 3;
 const LISTEN_FD = 4;
 const WM_FD = 5;
 
+/**
+ * Descriptors that may wait for a compositor which does not read, one for each pixmap. Reading stops at a quarter of
+ * them; then Xwayland, which ends itself where it would have to wait, has the room of its socket. They are numbers of
+ * our table, not of the kernel's budget for what is on its way.
+ */
+export const COMPOSITOR_FDS = 16_384;
+
 export interface XwaylandOptions {
   readonly display: XDisplay;
   /** A connection to the compositor, which becomes the relay's. */
@@ -304,8 +311,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     x.send(xfixes.leaveWithOthers(extensions.xfixes.opcode));
     const pointer = Math.round(cursorSize(process.env) * scale);
     // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
-    if (scale > 1)
-      windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${pointer}\n`);
+    if (scale > 1) windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${pointer}\n`);
     this.#windows = windows;
     windows.begin();
     const arrow = themeCursor('left_ptr', pointer, process.env);
