@@ -42,6 +42,17 @@ public class Swing {
 /** Without what it offers to install, and without a line for each thing that it lacks. */
 const WINE = { WINEDEBUG: '-all', WINEDLLOVERRIDES: 'mscoree=;mshtml=;winemenubuilder.exe=' };
 
+/** What every editor is tried by first. */
+const EDITING: Program['steps'] = [
+  starts(),
+  types('typed here'),
+  presses('Alt+f', 'menu opened'),
+  presses('Escape', 'and closed'),
+  pastes('Ctrl+v'),
+  presses('Ctrl+a', 'all marked'),
+  copies('Ctrl+x'),
+];
+
 export const x11Toolkits: readonly Program[] = [
   {
     name: 'gtk-demo, X11',
@@ -113,16 +124,7 @@ export const x11Toolkits: readonly Program[] = [
     package: 'mousepad',
     x11: true,
     command: () => ['mousepad', '--disable-server'],
-    steps: [
-      starts(),
-      types('typed here'),
-      presses('Alt+f', 'menu opened'),
-      presses('Escape', 'and closed'),
-      pastes('Ctrl+v'),
-      presses('Ctrl+a', 'all marked'),
-      copies('Ctrl+x'),
-      presses('Ctrl+h', 'dialog opened'),
-    ],
+    steps: [...EDITING, presses('Ctrl+h', 'dialog opened')],
   },
   {
     name: 'Qt 5 menus, X11',
@@ -148,15 +150,7 @@ export const x11Toolkits: readonly Program[] = [
     x11: true,
     command: () => ['featherpad', '--standalone'],
     env: { QT_STYLE_OVERRIDE: 'fusion' },
-    steps: [
-      starts(),
-      types('typed here'),
-      presses('Alt+f', 'menu opened'),
-      presses('Escape', 'and closed'),
-      pastes('Ctrl+v'),
-      presses('Ctrl+a', 'all marked'),
-      copies('Ctrl+x'),
-    ],
+    steps: EDITING,
   },
   {
     name: 'Java Swing, X11',
@@ -168,17 +162,7 @@ export const x11Toolkits: readonly Program[] = [
     // Else it waits for a frame of the window manager's, and keeps the size that it began with.
     env: { _JAVA_AWT_WM_NONREPARENTING: '1' },
     prepare: directory => writeFileSync(join(directory, 'Swing.java'), SWING),
-    steps: [
-      starts(),
-      types('typed here'),
-      presses('Alt+f', 'menu opened'),
-      presses('Escape', 'and closed'),
-      pastes('Ctrl+v'),
-      presses('Ctrl+a', 'all marked'),
-      copies('Ctrl+x'),
-      clicks(600, 36, 'list opened'),
-      presses('Escape', 'and closed'),
-    ],
+    steps: [...EDITING, clicks(600, 36, 'list opened'), presses('Escape', 'and closed')],
   },
   {
     name: 'Notepad, X11',
