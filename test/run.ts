@@ -172,6 +172,8 @@ function testFiles(named: string): string[] {
 }
 
 const total = { passed: 0, failed: 0 };
+/** What failed of all files, told once more in the end: who has the last lines of a log only finds it there. */
+const allFailures: string[] = [];
 
 function report(label: string, began: number, result: Result): void {
   total.passed += result.passed;
@@ -182,7 +184,9 @@ function report(label: string, began: number, result: Result): void {
   if (result.skipped > 0) counts.push(`${result.skipped} skipped`);
   console.log(`${result.failed > 0 ? 'FAIL' : '  ok'} ${seconds} s  ${label}  (${counts.join(', ')})`);
   if (result.failed > 0) {
-    for (const line of failures(result.output)) console.log(`    | ${line}`);
+    const told = failures(result.output);
+    allFailures.push(`${label}:`, ...[...told, ...result.complaints].map(line => `    | ${line}`));
+    for (const line of told) console.log(`    | ${line}`);
     console.log(withoutPassed(result.output).replace(/^/gm, '    | '));
     for (const complaint of result.complaints) console.log(`     ${label}: ${complaint}`);
   }
@@ -295,5 +299,6 @@ if (inVms.length > 0 || named.length === 0) {
   });
 }
 
+if (allFailures.length > 0) console.log(`\n== failed\n${allFailures.join('\n')}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;

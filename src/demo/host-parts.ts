@@ -187,6 +187,8 @@ export abstract class HostParts {
     const outputs = [child.stdout, child.stderr].map(input => {
       const output = createInterface({ input });
       output.on('line', line => {
+        // The answer to a question of ours is no news.
+        if (statusIn(line) !== undefined) return;
         this.#options.log?.(name, line);
         lines.push(line);
         if (lines.length > KEPT_LINES) lines.shift();

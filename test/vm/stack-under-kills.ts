@@ -91,9 +91,14 @@ export async function goesOn(t: Test, stack: VmStack, vm: string, client: GuestP
   const messages = async (): Promise<number> => (await stack.status(`${vm}-host`)).native.recvmsg;
   const before = await messages();
   const end = Date.now() + TIMEOUT_MS;
-  while ((await messages()) < before + MESSAGES_OF_FRAMES && Date.now() < end) await pause(LOOK_INTERVAL_MS);
+  let state = await client.state();
+  while ((await messages()) < before + MESSAGES_OF_FRAMES && state.status === undefined && Date.now() < end) {
+    await pause(LOOK_INTERVAL_MS);
+    state = await client.state();
+  }
   t.ok((await messages()) >= before + MESSAGES_OF_FRAMES, `${vm}: frames go on`);
-  t.equal((await client.state()).status, undefined, `${vm}: the client is there`);
+  state = await client.state();
+  t.equal(state.status, undefined, `${vm}: the client is there`, { output: state.output, errors: state.errors });
 }
 
 /** Tells a client of {@link drawing} to stop. Asserts that every frame which it has ever drawn was shown, pixel for pixel. */
