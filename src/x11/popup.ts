@@ -104,7 +104,9 @@ export class Popup implements SurfaceRole, Configured {
     const down = (length: number): number => Math.round(length / this.scale);
     const [x, y] = [down(self.x - parent.x), down(self.y - parent.y)];
     const within = (at: number, side: number): number => Math.min(Math.max(at, 0), Math.max(down(side), 1) - 1);
-    const anchor = { x: within(x, parent.width), y: within(y, parent.height), width: 1, height: 1 };
+    const at = { x: within(x, parent.width), y: within(y, parent.height) };
+    // Said within the window geometry, of which a title bar of ours is part.
+    const anchor = { x: at.x, y: at.y + this.parent.top, width: 1, height: 1 };
     const positioner = relay.inject('xdg_positioner', wmBase.version);
     relay.request(wmBase, 'create_positioner', { id: positioner });
     relay.request(positioner, 'set_size', {
@@ -114,7 +116,7 @@ export class Popup implements SurfaceRole, Configured {
     relay.request(positioner, 'set_anchor_rect', anchor);
     relay.request(positioner, 'set_anchor', { anchor: XdgPositionerAnchor.top_left });
     relay.request(positioner, 'set_gravity', { gravity: XdgPositionerGravity.bottom_right });
-    relay.request(positioner, 'set_offset', { x: x - anchor.x, y: y - anchor.y });
+    relay.request(positioner, 'set_offset', { x: x - at.x, y: y - at.y });
     return positioner;
   }
 }

@@ -156,6 +156,26 @@ export const pixmaps = {
   },
 };
 
+export const freePixmap = pixmaps.free;
+
+/** Text in black and white, which is read back. */
+export const titles = {
+  /** The font that is built into every server, of 6 x 13 pixels a letter. */
+  openFont: (id: number): Uint8Array => openFont(id, 'fixed'),
+  createBitmap: (id: number, drawable: number, width: number, height: number): Uint8Array =>
+    request(53, 1, u32(id), u32(drawable), u16(width), u16(height)),
+  /** Draws ones on zeros. */
+  createContext: (id: number, drawable: number, font: number): Uint8Array =>
+    request(55, 0, u32(id), u32(drawable), u32(0x400c), u32(1), u32(0), u32(font)),
+  freeContext: pixmaps.freeContext,
+  /** `ascent`: of the line that the letters stand on. `letters`: 255 at most. */
+  draw: (drawable: number, context: number, ascent: number, letters: Uint8Array): Uint8Array =>
+    request(76, letters.length, u32(drawable), u32(context), u16(0), u16(ascent), letters),
+  /** Answered: the bits, from byte 32 on. */
+  read: (drawable: number, width: number, height: number): Uint8Array =>
+    request(73, Z_PIXMAP, u32(drawable), u16(0), u16(0), u16(width), u16(height), u32(1)),
+};
+
 /** A counter has a value, or a larger one. */
 const POSITIVE_COMPARISON = 2;
 

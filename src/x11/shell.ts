@@ -11,6 +11,9 @@ import type { InterfaceName } from '../wayland/message-types.js';
 
 /** Newest version of each that is used. */
 const VERSIONS = {
+  wl_compositor: 4,
+  wl_subcompositor: 1,
+  wl_shm: 1,
   xdg_wm_base: 6,
   zxdg_decoration_manager_v1: 1,
   xdg_activation_v1: 1,

@@ -130,6 +130,14 @@ export class Surface {
     if (this.#buffer === buffer) this.#buffer = undefined;
   }
 
+  /** @internal Xwayland destroys it: it keeps what it has drawn until that is given back, also for ever. */
+  gone(): void {
+    const buffer = this.#buffer;
+    if (!this.#shown && this.#committed && buffer !== undefined) this.#giveBack(buffer);
+    this.#buffer = undefined;
+    this.#committed = false;
+  }
+
   #fit(): void {
     const { size } = this;
     if (this.scaling === undefined || size === undefined) return;
@@ -224,6 +232,7 @@ export class Surfaces {
           const surface = surfaceOf(call);
           surface.role?.surfaceGone();
           this.#watch.gone(surface);
+          surface.gone();
           this.#scaling?.gone(surface.object);
           return Verdict.Forward;
         },

@@ -10,9 +10,12 @@ import type { Log } from '../observe/log.js';
 import { XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
 import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import type { WindowProperties } from './properties.js';
-import { scaledUp } from './scale.js';
+import { scaledDown, scaledUp } from './scale.js';
 import type { Configured, Shell } from './shell.js';
 import type { Size, Surface, SurfaceRole } from './surfaces.js';
+import { TitleBar } from './title-bar.js';
+import { TITLE_BAR_HEIGHT } from './title-picture.js';
+import type { TitleText } from './title-text.js';
 
 /**
  * How long a window may go on with its old size before a configure is acknowledged without it, in milliseconds: compositors
@@ -43,6 +46,8 @@ export interface ToplevelOwner {
   shown(): void;
   /** A picture of it goes to the compositor. */
   drawn(size: Size | undefined): void;
+  /** Draws a title for a title bar; told now, later or never. */
+  drawTitle?(title: string, drawn: (text: TitleText) => void): void;
 }
 
 export interface ToplevelStates {
@@ -67,9 +72,19 @@ export class Toplevel implements SurfaceRole, Configured {
   readonly xdgSurface: RelayObject<'xdg_surface'>;
   readonly toplevel: RelayObject<'xdg_toplevel'>;
   readonly #decoration: RelayObject<'zxdg_toplevel_decoration_v1'> | undefined;
+  /** Where the compositor draws none. */
+  readonly #bar: TitleBar | undefined;
+  /** The client wants one. */
+  #decorated = true;
+  #title: { readonly words: string; text: TitleText | undefined } = { words: '', text: undefined };
   /** Of the configure that is being told. */
+  #told: { readonly width: number; readonly height: number; readonly states: readonly number[] } | undefined;
   #size: Size | undefined;
   #states = NO_STATES;
+  /** As the last one that was acknowledged says. */
+  #acknowledged = NO_STATES;
+  /** Its window geometry, as the compositor was told: with the title bar. */
+  #framed: { readonly width: number; readonly height: number; readonly top: number } | undefined;
   /** Those that wait for a picture, the oldest first. */
   #unacknowledged: Unacknowledged[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -95,7 +110,19 @@ export class Toplevel implements SurfaceRole, Configured {
       this.#decoration = relay.inject('zxdg_toplevel_decoration_v1', decorations.version, undefined);
       relay.request(decorations, 'get_toplevel_decoration', { id: this.#decoration, toplevel: this.toplevel });
     }
+    this.#bar = TitleBar.above(shell, surface.object, {
+      closeAsked: () => owner.closeAsked(),
+      toggleMaximized: () => this.setMaximized(!this.#states.maximized),
+      setMinimized: () => this.setMinimized(),
+      move: press => relay.request(this.toplevel, 'move', press),
+      menu: (press, x, y) => relay.request(this.toplevel, 'show_window_menu', { ...press, x, y }),
+    });
     surface.role = this;
+  }
+
+  /** How far its picture lies below the upper edge of its window geometry, in the compositor's pixels. */
+  get top(): number {
+    return this.#framed?.top ?? 0;
   }
 
   get closed(): boolean {
@@ -120,7 +147,13 @@ export class Toplevel implements SurfaceRole, Configured {
     const { toplevel } = this;
     relay.request(toplevel, 'set_title', { title: title ?? className ?? '' });
     if (className !== undefined) relay.request(toplevel, 'set_app_id', { app_id: className });
-    const scaled = ({ width, height }: Size): Size => ({ width: this.#down(width), height: this.#down(height) });
+    this.#setTitle(title ?? className ?? '');
+    this.#setDecorated(decorated);
+    const bar = this.#topOf(NO_STATES);
+    const scaled = ({ width, height }: Size): Size => ({
+      width: this.#down(width),
+      height: height === 0 ? 0 : this.#down(height) + bar,
+    });
     relay.request(toplevel, 'set_min_size', scaled(min));
     relay.request(toplevel, 'set_max_size', scaled(max));
     this.#parent = parent !== undefined && this.#mayBelongTo(parent) ? parent : undefined;
@@ -148,10 +181,7 @@ export class Toplevel implements SurfaceRole, Configured {
   // ---- what the compositor says ------------------------------------------------------------------------------------
 
   sized(width: number, height: number, states: readonly number[]): void {
-    this.#size =
-      width > 0 && height > 0
-        ? { width: scaledUp(width, this.scale), height: scaledUp(height, this.scale) }
-        : undefined;
+    this.#told = { width, height, states };
     const has = (state: number): boolean => states.includes(state);
     const [maximized, fullscreen] = [has(XdgToplevelState.maximized), has(XdgToplevelState.fullscreen)];
     const { tiled_left, tiled_right, tiled_top, tiled_bottom } = XdgToplevelState;
@@ -159,12 +189,15 @@ export class Toplevel implements SurfaceRole, Configured {
     const tiled = sides.every(has);
     const activated = has(XdgToplevelState.activated);
     this.#states = { maximized, fullscreen, activated, tiled, fixed: maximized || fullscreen || sides.some(has) };
+    const below = Math.max(height - this.#topOf(this.#states), 1);
+    this.#size =
+      width > 0 && height > 0 ? { width: scaledUp(width, this.scale), height: scaledUp(below, this.scale) } : undefined;
   }
 
   configure(serial: number): void {
     if (this.#closed) return;
     const size = this.owner.configured(this.#size, this.#states);
-    const last = { serial, size };
+    const last = { serial, size, states: this.#states };
     this.#unacknowledged.push(last);
     if (this.#unacknowledged.length > MAX_UNACKNOWLEDGED) this.#unacknowledged.shift();
     if (size === undefined || (fits(last, this.surface.size) && !this.owner.isChanging())) {
@@ -189,6 +222,7 @@ export class Toplevel implements SurfaceRole, Configured {
   committing(size: Size | undefined): void {
     const last = this.#unacknowledged.findLastIndex(one => fits(one, size));
     if (last >= 0) this.#acknowledge(last, false);
+    this.#frame();
     this.owner.drawn(size);
   }
 
@@ -202,6 +236,7 @@ export class Toplevel implements SurfaceRole, Configured {
     this.#closed = true;
     clearTimeout(this.#timer);
     const { relay } = this.shell;
+    this.#bar?.close();
     if (this.#decoration !== undefined) relay.request(this.#decoration, 'destroy', {});
     relay.request(this.toplevel, 'destroy', {});
     relay.request(this.xdgSurface, 'destroy', {});
@@ -220,9 +255,55 @@ export class Toplevel implements SurfaceRole, Configured {
     return true;
   }
 
+  // ---- a title bar of our own --------------------------------------------------------------------------------------
+
+  #topOf({ fullscreen }: ToplevelStates): number {
+    return this.#bar !== undefined && this.#decorated && !fullscreen ? TITLE_BAR_HEIGHT : 0;
+  }
+
+  #setTitle(words: string): void {
+    if (this.#bar === undefined || words === this.#title.words) return;
+    const title = { words, text: undefined as TitleText | undefined };
+    this.#title = title;
+    this.owner.drawTitle?.(words, text => {
+      title.text = text;
+      if (this.#title !== title || !this.shown) return;
+      this.#frame();
+      this.shell.relay.request(this.surface.object, 'commit', {});
+      this.shell.relay.flush();
+    });
+  }
+
+  /** A window that gets or loses its bar keeps its outer size, where the compositor has said that. */
+  #setDecorated(decorated: boolean): void {
+    if (decorated === this.#decorated) return;
+    this.#decorated = decorated;
+    if (this.#bar === undefined || this.#told === undefined) return;
+    const { width, height, states } = this.#told;
+    this.sized(width, height, states);
+    this.owner.configured(this.#size, this.#states);
+  }
+
+  /** Said before a commit: the bar is as wide as the picture, and belongs to the window. */
+  #frame(): void {
+    const { size } = this.surface;
+    const bar = this.#bar;
+    if (bar === undefined || size === undefined || this.#closed) return;
+    const states = this.#acknowledged;
+    const top = this.#topOf(states);
+    const [width, height] = [scaledDown(size.width, this.scale), scaledDown(size.height, this.scale)];
+    if (top > 0) bar.show(width, this.#title.text, states.activated);
+    else bar.hide();
+    if (this.#framed?.width === width && this.#framed.height === height && this.#framed.top === top) return;
+    this.#framed = { width, height, top };
+    const geometry = { x: 0, y: -top, width, height: height + top };
+    this.shell.relay.request(this.xdgSurface, 'set_window_geometry', geometry);
+  }
+
   /** `commit`: no picture follows that would take it over. */
   #acknowledge(last = this.#unacknowledged.length - 1, commit = true): void {
-    const { serial } = this.#unacknowledged[last]!;
+    const { serial, states } = this.#unacknowledged[last]!;
+    this.#acknowledged = states;
     // It stands for all before it.
     this.#unacknowledged.splice(0, last + 1);
     if (this.#unacknowledged.length === 0) {
@@ -234,7 +315,10 @@ export class Toplevel implements SurfaceRole, Configured {
     if (!this.surface.shown) {
       this.surface.show();
       this.owner.shown();
-    } else if (commit) relay.request(this.surface.object, 'commit', {});
+    } else if (commit) {
+      this.#frame();
+      relay.request(this.surface.object, 'commit', {});
+    }
   }
 
   #down(side: number): number {
@@ -246,8 +330,9 @@ export class Toplevel implements SurfaceRole, Configured {
 interface Unacknowledged {
   readonly serial: number;
   readonly size: Size | undefined;
+  readonly states: ToplevelStates;
 }
 
-function fits({ size: wanted }: Unacknowledged, size: Size | undefined): boolean {
+function fits({ size: wanted }: Pick<Unacknowledged, 'size'>, size: Size | undefined): boolean {
   return wanted === undefined || (size?.width === wanted.width && size.height === wanted.height);
 }

@@ -31,6 +31,7 @@ import type { Shell } from './shell.js';
 import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
 import { NO_STATES, Toplevel, type ToplevelStates } from './toplevel.js';
+import { TitleTexts, type TitleText } from './title-text.js';
 import { WindowMessages } from './window-messages.js';
 import { XWindow } from './window.js';
 
@@ -74,6 +75,8 @@ export class WindowManager {
   /** The window that the pointer was in last. */
   #pointed: XWindow | undefined;
   #shown = 0;
+  /** Made with the first title that we have to draw. */
+  #titles: TitleTexts | undefined;
 
   constructor(options: WindowManagerOptions) {
     this.#options = options;
@@ -296,6 +299,7 @@ export class WindowManager {
       shown: () => this.#showWaiting(),
       isChanging: () => this.#resizing.isChanging(window),
       drawn: (drawn: Size | undefined) => this.#resizing.shown(window, drawn),
+      drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#drawTitle(title, drawn),
     };
     const toplevel = new Toplevel(shell, surface, owner, scale, log);
     window.toplevel = toplevel;
@@ -303,6 +307,11 @@ export class WindowManager {
     this.#messages.wished(window, window.properties.states, 1);
     if (window.properties.startsIconic) toplevel.setMinimized();
     toplevel.begin();
+  }
+
+  #drawTitle(title: string, drawn: (text: TitleText) => void): void {
+    this.#titles ??= new TitleTexts(this.#options.x, this.#options.setup.root);
+    this.#titles.draw(title, drawn);
   }
 
   #describe(window: XWindow): void {

@@ -2,12 +2,12 @@
  * What X clients ask a window manager for by messages: states, the focus, to be moved or closed. A client may send these
  * about any window; the X server keeps its clients no secrets from each other, and neither do we. The compositor decides.
  */
-import type { RelayObject } from '../relay/object-map.js';
 import { XdgToplevelResizeEdge } from '../wayland/protocols/xdg-shell.js';
 import type { Atoms } from './atoms.js';
 import type { Closing } from './closing.js';
 import type { Focus } from './focus.js';
 import type { Shell } from './shell.js';
+import type { Press } from './title-bar.js';
 import type { XWindow } from './window.js';
 
 /** Directions of _NET_WM_MOVERESIZE, from the upper left clockwise; then: move. */
@@ -29,14 +29,9 @@ export interface WindowMessagesOptions {
   readonly stated: (window: XWindow) => void;
 }
 
-/** The button that the user has pressed last: what moves and resizes by the pointer begin with. */
-export interface Press {
-  readonly seat: RelayObject<'wl_seat'>;
-  readonly serial: number;
-}
-
 export class WindowMessages {
   readonly #options: WindowMessagesOptions;
+  /** The button that the user has pressed last: what moves and resizes by the pointer begin with. */
   press: Press | undefined;
   /** A token is on its way: a client may ask as often as it likes. */
   #activating = false;

@@ -25,6 +25,7 @@ import { scaleConcern, Viewports } from './scale.js';
 import { Selections } from './selections/selections.js';
 import { Shell } from './shell.js';
 import { Surfaces, type Surface } from './surfaces.js';
+import { TitlePointer } from './title-pointer.js';
 import { WindowManager } from './window-manager.js';
 import type { XDisplay } from './x-display.js';
 
@@ -96,6 +97,9 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   readonly #relay: Relay;
   readonly #x: XConnection;
   readonly #shell = new Shell();
+  readonly #titlePointer = new TitlePointer(this.#shell, () =>
+    themeCursor('left_ptr', cursorSize(process.env), process.env),
+  );
   readonly #surfaces: Surfaces;
   readonly #selections: Selections;
   readonly #timer: NodeJS.Timeout;
@@ -219,11 +223,16 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     const { scale } = this.#options;
     return [
       globalsConcern(allowOnly(XWAYLAND_GLOBALS), global => this.#shell.sees(global)),
-      ...(scale === 1 ? [] : [scaleConcern(scale)]),
+      {
+        name: 'x11 title bars',
+        events: this.#titlePointer.events,
+        gone: { wl_pointer: pointer => this.#titlePointer.gone(pointer) },
+      },
+      ...(scale === 1 ? [] : [{ ...scaleConcern(scale), after: ['x11 title bars'] }]),
       { ...this.#surfaces.concern, after: ['x11 scale'] },
       {
         name: 'x11 windows',
-        after: ['x11 scale', 'x11 surfaces'],
+        after: ['x11 title bars', 'x11 scale', 'x11 surfaces'],
         events: {
           ...this.#shell.events,
           wl_pointer: {
@@ -252,7 +261,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
           },
         },
       },
-      this.#selections.concern,
+      { ...this.#selections.concern, after: ['x11 title bars', ...(this.#selections.concern.after ?? [])] },
     ];
   }
 

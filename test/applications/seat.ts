@@ -8,12 +8,12 @@ import { native } from '../../src/system/native.js';
 import { Display } from '../../src/wayland-client/display.js';
 import type { WaylandObject } from '../../src/wayland-client/wayland-object.js';
 
-/** The compositor's own xkbcommon finds what this includes. */
-const KEYMAP = `xkb_keymap {
+/** The compositor's own xkbcommon finds what this includes. `layouts`: the first, and others behind it, `us+de:2` say. */
+const keymapOf = (layouts: string): string => `xkb_keymap {
 xkb_keycodes { include "evdev+aliases(qwerty)" };
 xkb_types { include "complete" };
 xkb_compat { include "complete" };
-xkb_symbols { include "pc+us+inet(evdev)" };
+xkb_symbols { include "pc+${layouts}+inet(evdev)" };
 };`;
 /** wl_keyboard.keymap_format.xkb_v1 */
 const FORMAT_XKB_V1 = 1;
@@ -72,13 +72,7 @@ export class Seat {
     const seat = display.bindOnce('wl_seat', 1);
     this.#keyboard = display.bindOnce('zwp_virtual_keyboard_manager_v1', 1).create('create_virtual_keyboard', seat);
     this.#pointer = display.bindOnce('zwlr_virtual_pointer_manager_v1', 1).create('create_virtual_pointer', seat);
-    const text = Buffer.from(`${KEYMAP}\0`);
-    const fd = new OwnedFd(native.memfd('virtwl-keymap', text.length, 0));
-    const mapping = native.map(fd.fd, 0, text.length, true);
-    new Uint8Array(mapping.buffer).set(text);
-    mapping.unmap();
-    this.#keyboard.request('keymap', FORMAT_XKB_V1, fd, text.length);
-    this.#keyboard.request('modifiers', 0, 0, 0, 0);
+    this.#exchange('us');
   }
 
   /** Sits down at a compositor, which has to have both kinds of virtual devices. */
@@ -91,6 +85,21 @@ export class Seat {
 
   close(): void {
     this.display.close();
+  }
+
+  /**
+   * Exchanges the keyboard for one of other layouts, of which the first is chosen: `de`, or `us+de:2` for two. What is typed
+   * from then on is by the keys of `us`.
+   */
+  async exchangeKeyboard(layouts: string): Promise<void> {
+    this.#exchange(layouts);
+    await this.display.roundtrip();
+  }
+
+  /** Chooses a layout of the keyboard's, from 0. */
+  async chooseLayout(layout: number): Promise<void> {
+    this.#keyboard.request('modifiers', 0, 0, 0, layout);
+    await this.display.roundtrip();
   }
 
   /** Presses a key, perhaps with others held: `Return`, `a`, `Ctrl+Shift+c`. */
@@ -160,6 +169,16 @@ export class Seat {
     this.#pointer.request('axis_source', 0);
     this.#pointer.request('axis', now(), 0, lines * 15);
     await this.#frame();
+  }
+
+  #exchange(layouts: string): void {
+    const text = Buffer.from(`${keymapOf(layouts)}\0`);
+    const fd = new OwnedFd(native.memfd('virtwl-keymap', text.length, 0));
+    const mapping = native.map(fd.fd, 0, text.length, true);
+    new Uint8Array(mapping.buffer).set(text);
+    mapping.unmap();
+    this.#keyboard.request('keymap', FORMAT_XKB_V1, fd, text.length);
+    this.#keyboard.request('modifiers', 0, 0, 0, 0);
   }
 
   #press(code: number, down: boolean): void {
