@@ -23,12 +23,14 @@ import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import { MAX_RECTS } from '../wayland/region.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { Latencies } from '../observe/latencies.js';
 import { AppWindows } from './app-windows.js';
 import { iconsConcern } from './app-icons.js';
 import { AppBuffer, AppPool, type PoolLimit } from './app-pool.js';
-import { AppSurface, type CopyCounters } from './app-surface.js';
+import { AppSurface } from './app-surface.js';
+import { CopyTally, type CopyCounters } from './copy-tally.js';
 import type { LinkBufferOwner } from './link-buffer.js';
 import { keymapForApp } from '../relay/keymap.js';
 import { HeldRequests } from './held-requests.js';
@@ -77,9 +79,8 @@ const MEMORY_GLOBALS: readonly string[] = ['virtwl_memory_v1', 'wl_shm'];
 
 /** Serves one application over one link. Owns both channels. */
 export class AppConnection extends EventEmitter<AppConnectionEvents> {
-  readonly counters: CopyCounters = { frames: 0, held: 0, bytesCopied: 0, bytesNotCopied: 0 };
-  /** How long the compositor has had its buffers. */
-  readonly latencies = new Latencies();
+  readonly #tally = new CopyTally();
+  readonly #latencies = new Latencies();
   readonly #relay: Relay;
   readonly #options: AppConnectionOptions;
   readonly #memory: LinkMemory;
@@ -166,6 +167,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
           },
         },
       ],
+      frameDamage: MAX_RECTS,
+      copies: this.#tally.numbers,
       hold: this.#held,
       batchEnds: saying => this.#releases.batchEnds(saying),
       // Pools are handled below; what is left gives a pipe's write end away.
@@ -189,6 +192,21 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   /** The most by which a time of a frame is wrong that it is told now, in nanoseconds; undefined as long as it wants none. */
   get clockErrorNs(): number | undefined {
     return this.#presentation.errorNs;
+  }
+
+  get counters(): CopyCounters {
+    return this.#tally.counters;
+  }
+
+  /** How long the compositor has had its buffers. */
+  get latencies(): Latencies {
+    for (const time of this.#relay.pass?.takeReleaseTimes() ?? []) this.#latencies.add(time);
+    return this.#latencies;
+  }
+
+  /** How many frames have passed natively: for tests. @internal */
+  get passedFrames(): number {
+    return this.#relay.passedFrames;
   }
 
   /** Toplevel windows that it has. */
@@ -268,6 +286,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
           return Verdict.Drop;
         },
         resize: ({ object, args }) => {
+          // What was lent shows the mapping that it has, which is replaced.
+          for (const surface of this.#surfaces) surface.takeBack();
           (object.data as AppPool).resize(args.size, object.clientId);
           return Verdict.Drop;
         },
@@ -279,7 +299,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       wl_buffer: {
         destroy: ({ object }) => {
           if (!(object.data instanceof AppBuffer)) return Verdict.Forward;
-          object.data.release();
+          this.#releases.forget(object);
+          object.data.destroyed();
           return Verdict.Drop;
         },
       },
@@ -344,8 +365,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       const spare = (bytes: number): boolean => idle?.has(bytes) ?? false;
       const giveBack = (buffer: RelayObject<'wl_buffer'>): void => this.#releases.add(buffer);
       const work = { inThread: (bytes: number) => inThread?.(bytes) ?? false, done: () => this.#frames.retry() };
-      const { counters, latencies } = this;
-      const surface = new AppSurface(this.#relay, this.#memory, counters, giveBack, spare, work, latencies);
+      const surface = new AppSurface(this.#relay, this.#memory, this.#tally, giveBack, spare, work, this.#latencies);
       object.data = surface;
       this.#surfaces.add(surface);
     }
@@ -372,16 +392,20 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     try {
       outcome = this.#surface(object).commit(object, this.#held.pressed);
     } catch (error) {
-      if (error instanceof NoMemory) return this.#frames.refused(call, error);
+      if (error instanceof NoMemory) {
+        for (const surface of this.#surfaces) surface.takeBack();
+        return this.#frames.refused(call, error);
+      }
       if (error instanceof ProtocolError) throw error;
       throw new ProtocolError(1, WlDisplayError.no_memory, `virtwl: ${(error as Error).message}`);
     }
     if (outcome === 'done') {
       this.#frames.settled(object);
+      if (!this.#held.holding && this.#frames.since === undefined) this.#surface(object).lend(object);
       return Verdict.Forward;
     }
     if (outcome !== 'held' || this.#held.replaying) return Verdict.Stall;
-    this.counters.held += 1;
+    this.#tally.held += 1;
     this.#held.begin(call);
     return Verdict.Drop;
   }

@@ -23,6 +23,8 @@ export interface PassRules {
   readonly syncs: boolean;
   /** Rectangles of damage that a steady frame may have; 0: there are no such frames. See `steady.ts`. */
   readonly frameDamage: number;
+  /** Those frames are of surfaces that were lent: see `RelayRules.copies`. */
+  readonly copies: Float64Array | undefined;
 }
 
 /** Kinds of messages and of arguments in what the pass is told of a type. */
@@ -33,6 +35,7 @@ const enum Kind {
   DeleteId,
   Attach,
   Damage,
+  BufferDamage,
   Frame,
   Commit,
 }
@@ -40,7 +43,7 @@ const enum Kind {
 const FRAME: Readonly<Record<string, Kind>> = {
   attach: Kind.Attach,
   damage: Kind.Damage,
-  damage_buffer: Kind.Damage,
+  damage_buffer: Kind.BufferDamage,
   frame: Kind.Frame,
   commit: Kind.Commit,
 };

@@ -41,6 +41,11 @@ export interface RelayRules {
    * nothing ({@link Relay.steady}). Default: none passes.
    */
   readonly frameDamage?: number;
+  /**
+   * Frames pass natively only of surfaces that were lent (`Pass.lend`), whose pixels are copied: frames, bytes copied
+   * and bytes not copied are counted here. Default: what passes brings pixels of its own.
+   */
+  readonly copies?: Float64Array;
   /** Writes what is to be said to the compositor before the connection to it is closed, by either side. */
   readonly leaving?: (relay: Relay) => void;
 }
