@@ -78,7 +78,7 @@ bool ReadRegion(Words& words, const FrameCopies::Surface& surface, Region* regio
 /**
  * The words: the surface's id, width and height of its pictures, bytes of a pixel, whether damage of it is that of the
  * buffer, the number of the link buffer that was given last or -1, how many link buffers, how many buffers; of each link
- * buffer its id, offset, stride, whether it is busy, and the rectangles that are out of date: how many, and their edges;
+ * buffer its id, offset, stride, whether it is busy (2: and TypeScript waits for its release), and the rectangles that are out of date: how many, and their edges;
  * of each buffer its id, offset and stride.
  */
 bool FrameCopies::Lend(const int32_t* words, size_t length, const std::vector<Pixels>& pixels, size_t writable) {
@@ -106,11 +106,12 @@ bool FrameCopies::Lend(const int32_t* words, size_t length, const std::vector<Pi
     LinkBuffer link;
     int32_t busy;
     link.pixels = *memory++;
-    if (!ReadBuffer(reader, &link) || !reader.Next(0, 1, &busy) || !ReadRegion(reader, *surface, &link.stale) ||
+    if (!ReadBuffer(reader, &link) || !reader.Next(0, 2, &busy) || !ReadRegion(reader, *surface, &link.stale) ||
         !Fits(*surface, link)) {
       return false;
     }
-    link.busy = busy == 1;
+    link.busy = busy != 0;
+    link.awaited = busy == 2;
     surface->links.push_back(std::move(link));
   }
   for (int32_t i = 0; i < buffers; i++) {
@@ -250,8 +251,8 @@ bool FrameCopies::Released(uint32_t id) {
       if (!link.busy) idle++;
     }
     if (released == nullptr) continue;
-    // One too many, or one that was not held: TypeScript's.
-    if (!released->busy || idle >= kIdleLinkBuffers) return false;
+    // One too many, one that is awaited, or one that was not held: TypeScript's.
+    if (!released->busy || released->awaited || idle >= kIdleLinkBuffers) return false;
     released->busy = false;
     return true;
   }

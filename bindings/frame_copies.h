@@ -57,6 +57,8 @@ class FrameCopies {
   };
   struct LinkBuffer : Buffer {
     bool busy = false;
+    /** TypeScript has given it, and wants to know when it is released. */
+    bool awaited = false;
     /** Told apart from those that TypeScript has given: when it was written, in milliseconds of a coarse clock; 0: not. */
     uint32_t written = 0;
     Region stale;

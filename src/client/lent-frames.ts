@@ -18,8 +18,8 @@ const MOST_BUFFERS = 6;
 const MOST_KNOWN = 4;
 /** Frames that are alike before a surface is lent. */
 const FIRST_PATIENCE = 2;
-/** The same, of one that was lent in vain again and again: half of what it costs is a copy by TypeScript. */
-const MOST_PATIENCE = 64;
+/** The same, of one that was lent in vain again and again: to lend it and to take it back costs some 3 us. */
+const MOST_PATIENCE = 16;
 
 /** Room for all that is said of a surface. */
 const words = new Int32Array(8 + MOST_BUFFERS * (5 + 4 * MAX_RECTS) + 3 * MOST_KNOWN);
@@ -69,8 +69,10 @@ export class LentFrames implements BufferBorrower {
     const put = (word: number): void => void (words[at++] = word);
     for (const word of [surface.clientId, width, height, bytesPerPixel, Number(plain)]) put(word);
     for (const word of [links.indexOf(current), links.length, known.length]) put(word);
-    for (const { object, part, stride, busy, stale } of links) {
-      for (const word of [object.serverId, part.offset, stride, Number(busy), stale.rects.length]) put(word);
+    for (const { object, part, stride, busy, given, stale } of links) {
+      // Of one that was given here it is here that the time until its release is taken.
+      const held = busy ? (given > 0 ? 2 : 1) : 0;
+      for (const word of [object.serverId, part.offset, stride, held, stale.rects.length]) put(word);
       for (const { x1, y1, x2, y2 } of stale.rects) {
         put(x1);
         put(y1);
@@ -111,7 +113,7 @@ export class LentFrames implements BufferBorrower {
       link.busy = words[at++] === 1;
       const ago = words[at++]!;
       if (ago >= 0) link.used = performance.now() - ago;
-      if (ago >= 0 || !link.busy) link.given = 0;
+      if (ago >= 0) link.given = 0;
       link.stale.clear();
       for (let count = words[at++]!; count > 0; count--, at += 4) {
         link.stale.add({ x1: words[at]!, y1: words[at + 1]!, x2: words[at + 2]!, y2: words[at + 3]! });
