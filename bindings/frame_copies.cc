@@ -1,7 +1,6 @@
 #include "frame_copies.h"
 
-#include <time.h>
-
+#include <algorithm>
 #include <utility>
 
 #include "rect_copy.h"
@@ -13,14 +12,6 @@ namespace {
 
 /** Link buffers that stay although the compositor holds none of them: IDLE_LINK_BUFFERS of src/client/app-surface.ts. */
 constexpr int kIdleLinkBuffers = 2;
-
-/** Of milliseconds, by a clock that costs next to nothing; never 0. */
-uint32_t CoarseNow() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  const uint64_t milliseconds = static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000;
-  return static_cast<uint32_t>(milliseconds) | 1;
-}
 
 /** Whether all of a picture lies in its memory. */
 bool Fits(const FrameCopies::Surface& surface, const FrameCopies::Buffer& buffer) {
@@ -127,7 +118,7 @@ bool FrameCopies::Lend(const int32_t* words, size_t length, const std::vector<Pi
 
 /**
  * The words: how many frames it has had here, the number of the link buffer that was given last or -1; of each link buffer
- * whether it is busy, how long ago it was written here in milliseconds or -1, and what is out of date as above.
+ * whether it is busy, how many uses of any ago it was used here or -1, and what is out of date as above.
  */
 size_t FrameCopies::TakeBack(uint32_t id, int32_t* words, size_t length) {
   for (size_t i = 0; i < surfaces_.size(); i++) {
@@ -140,10 +131,9 @@ size_t FrameCopies::TakeBack(uint32_t id, int32_t* words, size_t length) {
     };
     put(surface.frames);
     put(static_cast<uint32_t>(surface.current));
-    const uint32_t now = CoarseNow();
     for (const LinkBuffer& link : surface.links) {
       put(link.busy ? 1 : 0);
-      put(link.written == 0 ? ~0u : (now - link.written) & INT32_MAX);
+      put(link.used == 0 ? ~0u : static_cast<uint32_t>(std::clamp(*uses_ - link.used, 0.0, double{INT32_MAX})));
       put(static_cast<uint32_t>(link.stale.boxes().size()));
       for (const Box& box : link.stale.boxes()) {
         for (const int32_t edge : {box.x1, box.y1, box.x2, box.y2}) put(static_cast<uint32_t>(edge));
@@ -228,7 +218,7 @@ void FrameCopies::Show(Surface& surface) {
     if (i == target_) {
       link.stale.Clear();
       link.busy = true;
-      link.written = CoarseNow();
+      link.used = *uses_ += 1;
     } else {
       link.stale.Add(damage_);
     }

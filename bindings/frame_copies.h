@@ -59,8 +59,8 @@ class FrameCopies {
     bool busy = false;
     /** TypeScript has given it, and wants to know when it is released. */
     bool awaited = false;
-    /** Told apart from those that TypeScript has given: when it was written, in milliseconds of a coarse clock; 0: not. */
-    uint32_t written = 0;
+    /** Which use of all link buffers of the process its last one here was; 0: there was none. */
+    double used = 0;
     Region stale;
   };
   struct Surface {
@@ -77,8 +77,9 @@ class FrameCopies {
     std::vector<Buffer> buffers;
   };
 
-  /** `numbers` has kCopyNumbers, and `owner` keeps them. */
-  FrameCopies(std::shared_ptr<void> owner, double* numbers) : owner_(std::move(owner)), numbers_(numbers) {}
+  /** `numbers` has kCopyNumbers; `uses` counts those of all link buffers of the process. `owner` keeps both. */
+  FrameCopies(std::shared_ptr<void> owner, double* numbers, double* uses)
+      : owner_(std::move(owner)), numbers_(numbers), uses_(uses) {}
 
   /**
    * Takes a surface that TypeScript lends: `words` as src/client/lent-frames.ts writes them, `pixels` of each link buffer
@@ -115,6 +116,7 @@ class FrameCopies {
  private:
   const std::shared_ptr<void> owner_;
   double* const numbers_;
+  double* const uses_;
   std::vector<std::unique_ptr<Surface>> surfaces_;
   /** Of the frame at hand. */
   Region bufferDamage_;

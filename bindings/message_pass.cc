@@ -343,11 +343,10 @@ bool MessagePass::CheckAttach(const Row& surface, const uint8_t* message, Row* b
   return Look(client_, ReadWord(message + kHeaderBytes), buffer) && buffer->picture == surface.picture;
 }
 
-void MessagePass::SetCopies(Shared<double> numbers) {
-  if (numbers.length() < kCopyNumbers) return;
-  auto kept = std::make_shared<Shared<double>>(std::move(numbers));
-  double* first = &(*kept)[0];
-  copies_ = std::make_unique<FrameCopies>(std::move(kept), first);
+void MessagePass::SetCopies(Shared<double> numbers, Shared<double> uses) {
+  if (numbers.length() < kCopyNumbers || uses.length() < 1) return;
+  const auto kept = std::make_shared<std::pair<Shared<double>, Shared<double>>>(std::move(numbers), std::move(uses));
+  copies_ = std::make_unique<FrameCopies>(kept, &kept->first[0], &kept->second[0]);
 }
 
 /**

@@ -192,8 +192,8 @@ class MessagePass {
   /** The type of the objects that `wl_display.sync` makes; 0: it makes none here. */
   void SetCallbackType(uint32_t type) { callbackType_ = types_->Get(type) == nullptr ? 0 : type; }
 
-  /** Frames are those of surfaces whose pixels are copied here, and no others. `numbers` has kCopyNumbers. */
-  void SetCopies(Shared<double> numbers);
+  /** Frames are those of surfaces whose pixels are copied here, and no others. `numbers` has kCopyNumbers, `uses` one. */
+  void SetCopies(Shared<double> numbers, Shared<double> uses);
   /** Null where no frames are copied. */
   FrameCopies* copies() { return copies_.get(); }
 

@@ -311,8 +311,12 @@ NAN_METHOD(PassCopies) {
   const Arguments arguments("passCopies", info);
   PassConnection* connection = Connection(Environment::Of(info), arguments);
   Shared<double> numbers;
-  if (connection == nullptr || !Doubles(arguments, info[1], "numbers", kCopyNumbers, &numbers)) return;
-  connection->pass->SetCopies(std::move(numbers));
+  Shared<double> uses;
+  if (connection == nullptr || !Doubles(arguments, info[1], "numbers", kCopyNumbers, &numbers) ||
+      !Doubles(arguments, info[2], "uses", 1, &uses)) {
+    return;
+  }
+  connection->pass->SetCopies(std::move(numbers), std::move(uses));
 }
 
 /** The connection, which copies frames; null after throwing. */

@@ -168,7 +168,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
         },
       ],
       frameDamage: MAX_RECTS,
-      copies: this.#tally.numbers,
+      copies: this.#tally,
       hold: this.#held,
       batchEnds: saying => this.#releases.batchEnds(saying),
       // Pools are handled below; what is left gives a pipe's write end away.

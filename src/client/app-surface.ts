@@ -90,7 +90,7 @@ export class AppSurface {
     this.#spare = spare;
     this.#memory = memory;
     this.#tally = tally;
-    this.#lent = new LentFrames(relay, current => (this.#current = current));
+    this.#lent = new LentFrames(relay, tally, current => (this.#current = current));
   }
 
   /** What decides where damage of the surface lies in a buffer. */
@@ -219,10 +219,10 @@ export class AppSurface {
   /** Attaches the copy of what was pending. */
   #show(surface: RelayObject<'wl_surface'>, pending: Attached, target: LinkBuffer, alike = false): void {
     // A buffer that is attached twice is released once or twice, nobody knows: what is shown already stays attached.
-    target.used = performance.now();
+    target.used = this.#tally.use();
     if (!target.busy) {
       this.#relay.request(surface, 'attach', { buffer: target.object, x: pending.x, y: pending.y });
-      target.given = target.used;
+      target.given = performance.now();
     }
     this.#tally.shown(Math.max(0, target.pixelBytes - this.#copiedBytes));
     this.#lent.shown(pending, alike && this.#feedback.length === 0);

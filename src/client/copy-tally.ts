@@ -19,7 +19,11 @@ const enum Place {
   Count,
 }
 
+/** How often any link buffer was used so far. */
+const uses = new Float64Array(1);
+
 export class CopyTally {
+  readonly uses = uses;
   readonly numbers = new Float64Array(Place.Count);
   held = 0;
 
@@ -27,6 +31,11 @@ export class CopyTally {
   shown(bytesNotCopied: number): void {
     this.numbers[Place.Frames]! += 1;
     this.numbers[Place.BytesNotCopied]! += bytesNotCopied;
+  }
+
+  /** A link buffer is used: the number of that, by which it can be told which was used last. */
+  use(): number {
+    return (uses[0]! += 1);
   }
 
   copied(bytes: number): void {

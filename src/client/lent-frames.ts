@@ -9,6 +9,7 @@ import type { Relay } from '../relay/relay.js';
 import type { Mapping } from '../system/native.js';
 import { MAX_RECTS } from '../wayland/region.js';
 import type { AppBuffer, BufferBorrower } from './app-pool.js';
+import type { CopyTally } from './copy-tally.js';
 import { fits, type LinkBuffer } from './link-buffer.js';
 import type { Attached } from './pixel-copy.js';
 
@@ -38,6 +39,7 @@ export class LentFrames implements BufferBorrower {
   /** `showing` is told the link buffer that is shown, when a surface is taken back. */
   constructor(
     relay: Relay,
+    private readonly tally: CopyTally,
     private readonly showing: (current: LinkBuffer | undefined) => void,
   ) {
     this.#relay = relay;
@@ -112,8 +114,10 @@ export class LentFrames implements BufferBorrower {
     for (const link of this.#links) {
       link.busy = words[at++] === 1;
       const ago = words[at++]!;
-      if (ago >= 0) link.used = performance.now() - ago;
-      if (ago >= 0) link.given = 0;
+      if (ago >= 0) {
+        link.used = this.tally.uses[0]! - ago;
+        link.given = 0;
+      }
       link.stale.clear();
       for (let count = words[at++]!; count > 0; count--, at += 4) {
         link.stale.add({ x1: words[at]!, y1: words[at + 1]!, x2: words[at + 2]!, y2: words[at + 3]! });

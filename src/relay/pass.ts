@@ -66,7 +66,8 @@ export class Pass {
     this.words[Word.RequestTaken] = this.words[Word.EventTaken] = NOTHING_TAKEN;
     this.#id = native.openPass(this.words, this.#types.id, this.type(CALLBACK, 1));
     native.passFree(this.#id, this.free.ids);
-    if (rules.copies !== undefined) native.passCopies(this.#id, rules.copies);
+    const { copies } = rules;
+    if (copies !== undefined) native.passCopies(this.#id, copies.numbers, copies.uses);
     if (rules.ledger !== undefined) native.passLedger(this.#id, rules.ledger.vm, rules.ledger.connection);
   }
 

@@ -371,9 +371,9 @@ export interface Native {
   passLedger(pass: number, vm: Float64Array, connection: Float64Array): void;
   /**
    * Frames are those of surfaces that were lent, whose pixels are copied: `numbers` counts frames, bytes copied and bytes not
-   * copied, and is kept.
+   * copied, `uses` those of link buffers of the process. Both are kept.
    */
-  passCopies(pass: number, numbers: Float64Array): void;
+  passCopies(pass: number, numbers: Float64Array, uses: Float64Array): void;
   /**
    * Lends a surface: `words`, `count` of them, say what `bindings/frame_copies.cc` documents, with the mappings of its `links`
    * link buffers and then of the application's. Mappings are kept until it is taken back, or the pass closed. False: it is
