@@ -28,7 +28,7 @@ import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { Latencies } from '../observe/latencies.js';
 import { AppWindows } from './app-windows.js';
 import { iconsConcern } from './app-icons.js';
-import { AppBuffer, AppPool, type PoolLimit } from './app-pool.js';
+import { AppBuffer, type AppPool, type PoolLimit } from './app-pool.js';
 import { AppSurface } from './app-surface.js';
 import { CopyTally, type CopyCounters } from './copy-tally.js';
 import type { LinkBufferOwner } from './link-buffer.js';
@@ -36,6 +36,7 @@ import { keymapForApp } from '../relay/keymap.js';
 import { HeldRequests } from './held-requests.js';
 import { Presentation } from './presentation.js';
 import { Releases } from './releases.js';
+import { shmHandlers } from './shm-requests.js';
 import { namedBy, SurfaceFamilies } from './surface-families.js';
 import { LinkMemory } from '../slabs/link-memory.js';
 import type { SlabArena } from '../slabs/slab-arena.js';
@@ -256,54 +257,12 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
 
   #requestHandlers(): RequestHandlers {
     return {
-      wl_shm: {
-        create_pool: call => {
-          const pool = new AppPool(
-            call.takeFd(),
-            call.args.size,
-            call.object.clientId,
-            this.#pools,
-            this.#options.pools,
-          );
-          try {
-            call.relay.adopt('wl_shm_pool', call.object.version, call.args.id, true, pool);
-          } catch (error) {
-            pool.close();
-            throw error;
-          }
-          return Verdict.Drop;
-        },
-      },
-      wl_shm_pool: {
-        create_buffer: call => {
-          const buffer = AppBuffer.create(call.object.data as AppPool, call.object.clientId, call.args);
-          try {
-            call.relay.adopt('wl_buffer', 1, call.args.id, true, buffer);
-          } catch (error) {
-            buffer.release();
-            throw error;
-          }
-          return Verdict.Drop;
-        },
-        resize: ({ object, args }) => {
-          // What was lent shows the mapping that it has, which is replaced.
-          for (const surface of this.#surfaces) surface.takeBack();
-          (object.data as AppPool).resize(args.size, object.clientId);
-          return Verdict.Drop;
-        },
-        destroy: ({ object }) => {
-          (object.data as AppPool).destroyed();
-          return Verdict.Drop;
-        },
-      },
-      wl_buffer: {
-        destroy: ({ object }) => {
-          if (!(object.data instanceof AppBuffer)) return Verdict.Forward;
-          this.#releases.forget(object);
-          object.data.destroyed();
-          return Verdict.Drop;
-        },
-      },
+      ...shmHandlers({
+        pools: this.#pools,
+        limit: this.#options.pools,
+        replacing: () => this.#takeBack(),
+        destroyed: buffer => this.#releases.forget(buffer),
+      }),
       wl_surface: {
         attach: call => this.#attach(call),
         damage: ({ object, args: { x, y, width, height } }) => {
@@ -372,6 +331,11 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     return object.data as AppSurface;
   }
 
+  /** No frame passes natively until it is lent again. */
+  #takeBack(): void {
+    for (const surface of this.#surfaces) surface.takeBack();
+  }
+
   #attach({ object, args }: Call<'wl_surface', RequestValues<'wl_surface', 'attach'>>): Verdict {
     const surface = this.#surface(object);
     const { buffer, x, y } = args;
@@ -393,7 +357,7 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       outcome = this.#surface(object).commit(object, this.#held.pressed);
     } catch (error) {
       if (error instanceof NoMemory) {
-        for (const surface of this.#surfaces) surface.takeBack();
+        this.#takeBack();
         return this.#frames.refused(call, error);
       }
       if (error instanceof ProtocolError) throw error;

@@ -13,12 +13,13 @@ import type { AppBuffer } from './app-pool.js';
 import type { LinkMemory, SlabPart } from '../slabs/link-memory.js';
 import { LARGE_BYTES } from '../slabs/slab-arena.js';
 import { linkStride } from '../wayland/shm-formats.js';
-import { Region, type Box } from '../wayland/region.js';
+import type { Region } from '../wayland/region.js';
 import type { CopyTally } from './copy-tally.js';
 import { LentFrames } from './lent-frames.js';
 import { fits, LinkBuffer, type LinkBufferOwner } from './link-buffer.js';
 import { checkIsWhole, copyPixels, type Attached, type Copying, type CopyWork } from './pixel-copy.js';
-import { initialGeometry, isPlain, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
+import { EVERYTHING, PendingDamage } from './pending-damage.js';
+import { initialGeometry, isPlain, type SurfaceGeometry } from './surface-geometry.js';
 
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
 const IDLE_LINK_BUFFERS = 2;
@@ -28,18 +29,11 @@ const IDLE_LINK_BUFFERS = 2;
  * would with the compositor itself.
  */
 export const MAX_BUSY_LINK_BUFFERS = 3;
-/** Damage rectangles in surface coordinates that wait for a commit; past it, everything counts as damaged. */
-const MAX_PENDING_RECTS = 256;
-
-const EVERYTHING: Box = { x1: 0, y1: 0, x2: 0x7fffffff, y2: 0x7fffffff };
-
 interface Offset {
   readonly x: number;
   readonly y: number;
 }
 
-const ALL = new Region();
-ALL.add(EVERYTHING);
 const NOWHERE: Offset = { x: 0, y: 0 };
 
 export class AppSurface {
@@ -51,8 +45,7 @@ export class AppSurface {
   readonly #giveBack: (buffer: RelayObject<'wl_buffer'>) => void;
   readonly #spare: (bytes: number) => boolean;
   readonly #buffers: LinkBuffer[] = [];
-  readonly #surfaceDamage: Box[] = [];
-  readonly #bufferDamage = new Region();
+  readonly #damage = new PendingDamage();
   /** What is to be attached by the next commit, retained. */
   #pending: Attached | undefined;
   /** The link buffer that the compositor was last given to show; undefined when it shows none. */
@@ -144,11 +137,7 @@ export class AppSurface {
     this.#forgetCopy();
     if (this.#pending !== undefined) this.#committed = true;
     this.#mergedOffset = this.#offset;
-    if (this.#surfaceDamage.length > 0) {
-      // It is in surface units as they are now; what the next commit makes of them is another thing.
-      const { buffer } = this.#pending ?? {};
-      this.#bufferDamage.addRegion(buffer === undefined ? ALL : this.#damageOf(buffer));
-      this.#surfaceDamage.length = 0;
+    if (this.#damage.settle(this.#pending?.buffer, this.#geometry)) {
       this.#relay.request(surface, 'damage', { x: 0, y: 0, width: EVERYTHING.x2, height: EVERYTHING.y2 });
     }
     const superseded = this.#feedback;
@@ -159,17 +148,13 @@ export class AppSurface {
   /** wl_surface.damage */
   damageSurface(x: number, y: number, width: number, height: number): void {
     this.takeBack();
-    if (this.#surfaceDamage.length < MAX_PENDING_RECTS) {
-      this.#surfaceDamage.push({ x1: x, y1: y, x2: x + width, y2: y + height });
-    } else {
-      this.#bufferDamage.add(EVERYTHING);
-    }
+    this.#damage.addOfSurface(x, y, width, height);
   }
 
   /** wl_surface.damage_buffer */
   damageBuffer(x: number, y: number, width: number, height: number): void {
     this.takeBack();
-    this.#bufferDamage.add({ x1: x, y1: y, x2: x + width, y2: y + height });
+    this.#damage.addOfBuffer(x, y, width, height);
   }
 
   /**
@@ -197,7 +182,7 @@ export class AppSurface {
       return 'done';
     }
     const { buffer } = pending;
-    const damage = this.#damageOf(buffer);
+    const damage = this.#damage.of(buffer, this.#geometry);
     let target = this.#current;
     // A frame without damage shows what is shown already.
     const same = target !== undefined && damage.empty && target.stale.empty && fits(target, buffer);
@@ -278,24 +263,12 @@ export class AppSurface {
 
   /** Whether it has what the window shows, so that the next frame has the least to copy. */
   isShown(buffer: LinkBuffer): boolean {
-    this.takeBack();
     return buffer === this.#current;
   }
 
   /** Gives up one of {@link idleBuffers}: its memory is wanted elsewhere. */
   giveUp(buffer: LinkBuffer): void {
-    this.takeBack();
     this.#retire(buffer);
-  }
-
-  #damageOf(buffer: AppBuffer): Region {
-    const damage = new Region();
-    damage.addRegion(this.#bufferDamage);
-    for (const rect of this.#surfaceDamage) {
-      damage.add(surfaceToBuffer(rect, this.#geometry, buffer.width, buffer.height));
-    }
-    damage.clip(buffer.width, buffer.height);
-    return damage;
   }
 
   /** The compositor shows nothing of ours. Whatever comes next is new to it as a whole, damaged or not. */
@@ -318,8 +291,7 @@ export class AppSurface {
   /** A commit has gone through. */
   #forgetPending(): void {
     this.#forwarded = false;
-    this.#surfaceDamage.length = 0;
-    this.#bufferDamage.clear();
+    this.#damage.clear();
     this.#offset = this.#mergedOffset = NOWHERE;
     this.#feedback.length = 0;
   }

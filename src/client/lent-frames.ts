@@ -64,7 +64,8 @@ export class LentFrames implements BufferBorrower {
   lend(surface: RelayObject<'wl_surface'>, links: readonly LinkBuffer[], current: LinkBuffer, plain: boolean): void {
     if (this.#alike < this.#patience || links.length > MOST_BUFFERS || surface.destroyed) return;
     const known = this.#known.filter(({ buffer }) => fits(current, buffer) && hasRowsApart(buffer));
-    if (known.length === 0 || links.some(link => link.width !== current.width || link.height !== current.height)) return;
+    if (known.length === 0 || links.some(link => link.width !== current.width || link.height !== current.height))
+      return;
     const { width, height } = current;
     const { bytesPerPixel } = known[0]!.buffer;
     let at = 0;
@@ -87,7 +88,10 @@ export class LentFrames implements BufferBorrower {
       put(buffer.offset);
       put(buffer.stride);
     }
-    const mappings: Mapping[] = [...links.map(({ part }) => part.mapping), ...known.map(({ buffer }) => buffer.pool.mapping)];
+    const mappings: Mapping[] = [
+      ...links.map(({ part }) => part.mapping),
+      ...known.map(({ buffer }) => buffer.pool.mapping),
+    ];
     if (!this.#relay.pass!.lend(surface, words, at, mappings, links.length)) return;
     this.#surface = surface;
     this.#links = links.slice();

@@ -151,7 +151,10 @@ export class Pass {
 }
 
 /** The pass of a connection with these rules; none where somebody wants to see every message. */
-export function passOf({ native, trace, pace, order, frameDamage = 0, copies }: RelayRules, chains: Chains): Pass | undefined {
+export function passOf(
+  { native, trace, pace, order, frameDamage = 0, copies }: RelayRules,
+  chains: Chains,
+): Pass | undefined {
   if (!(native ?? passesByDefault()) || trace !== undefined) return undefined;
   if (pace !== undefined && pace.ledger === undefined) return undefined;
   const ordered = order !== undefined && (order.isDependent('wl_callback') || order.isNeeded('wl_callback'));

@@ -444,4 +444,3 @@ function same(what: string, one: unknown, other: unknown): void {
 async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise(resolve => setImmediate(resolve));
 }
-
