@@ -37,6 +37,8 @@ class Mapping {
   size_t length() const { return length_; }
   bool writable() const { return writable_; }
   bool faulted() const;
+  /** As long as it is held. */
+  const GuardedRange* guard() const { return guard_; }
 
  private:
   ~Mapping();

@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -12,6 +13,7 @@ namespace {
 
 constexpr uint32_t kHeaderBytes = 8;
 constexpr uint32_t kMaxMessageBytes = 4096;
+constexpr uint32_t kAttachBytes = kHeaderBytes + 12;
 
 /** Whose an id is, in the second word of its row. 0 is nobody's; over 0 is the number of its type. */
 constexpr int32_t kTypeScripts = -1;
@@ -29,6 +31,13 @@ constexpr uint32_t kMostSide = 32768;
  * TypeScript's.
  */
 constexpr uint32_t kTimedOf = 8;
+
+/** The release of a buffer: a header alone. What a buffer is told has no other opcode. */
+constexpr uint32_t kReleaseHeader = kHeaderBytes << 16;
+/** Releases that wait, at most. */
+constexpr size_t kMostReleases = kTimes - kReleased;
+/** How often the timer may come round until they are told at last: MOST_TURNS of src/client/releases.ts. */
+constexpr int32_t kMostTurns = 5;
 
 /** What a request of own cost 1 takes of a VM's credit, in milliseconds: OWN_FOR_COST_MS of src/firewall/pace.ts. */
 constexpr double kOwnForCostMs = 0.001;
@@ -153,9 +162,17 @@ size_t MessagePass::Events(uint8_t* bytes, size_t length) { return Take(server_,
 
 size_t MessagePass::Take(const PassRows& rows, bool request, uint8_t* bytes, size_t length) {
   size_t at = 0;
+  dropped_ = 0;
   while (length - at >= kHeaderBytes) {
     const uint32_t size = ReadWord(bytes + at + 4) >> 16;
     if (length - at < size) break;
+    if (!request && DropRelease(bytes + at, size)) {
+      // What has passed before it moves up.
+      std::memmove(bytes + dropped_ + size, bytes + dropped_, at - dropped_);
+      dropped_ += size;
+      at += size;
+      continue;
+    }
     const size_t taken = Pass(rows, request, bytes + at, size, length - at);
     if (taken == 0) break;
     at += taken;
@@ -191,7 +208,7 @@ size_t MessagePass::Pass(const PassRows& rows, bool request, uint8_t* bytes, uin
     if (row.made && !Answered(ReadWord(bytes))) return 0;
     for (const auto& [place, id] : places_) WriteWord(bytes + place, id);
     if (row.made) Count(kAnswers, 1);
-    if (!request) Told(ReadWord(bytes), *row.type);
+    if (!request) Told(ReadWord(bytes), row.type->interface);
   }
   WriteWord(bytes, row.other);
   if (request) Spend(cost);
@@ -323,17 +340,29 @@ bool MessagePass::Answered(uint32_t callback) {
 
 /** A buffer of the size that the surface has, where it is. */
 bool MessagePass::CheckAttach(const Row& surface, const uint8_t* message, Row* buffer) const {
-  if (!Look(client_, ReadWord(message + kHeaderBytes), buffer) || buffer->picture != surface.picture) return false;
-  return ReadWord(message + kHeaderBytes + 4) == 0 && ReadWord(message + kHeaderBytes + 8) == 0;
+  return Look(client_, ReadWord(message + kHeaderBytes), buffer) && buffer->picture == surface.picture;
+}
+
+void MessagePass::SetCopies(Shared<double> numbers, Shared<double> uses) {
+  if (numbers.length() < kCopyNumbers || uses.length() < 1) return;
+  const auto kept = std::make_shared<std::pair<Shared<double>, Shared<double>>>(std::move(numbers), std::move(uses));
+  copies_ = std::make_unique<FrameCopies>(kept, &kept->first[0], &kept->second[0]);
 }
 
 /**
  * What TypeScript knows of a surface with a picture is the same after a frame as before it, so it need not see it:
- * src/relay/steady.ts. Everything up to the commit is to be there, and about this surface.
+ * src/relay/steady.ts. Or the surface is lent, and what its frames change is known here alone: frame_copies.h. Everything
+ * up to the commit is to be there, and about this surface.
  */
 size_t MessagePass::Frame(const Row& surface, uint8_t* bytes, size_t length) {
   const uint32_t id = ReadWord(bytes);
   const std::vector<Message>& messages = surface.type->requests;
+  FrameCopies::Surface* lent = nullptr;
+  if (copies_ != nullptr) {
+    lent = copies_->Find(id);
+    if (lent == nullptr) return 0;
+    copies_->Begin();
+  }
   Cost cost;
   uint8_t* attach = nullptr;
   Row buffer = {};
@@ -351,16 +380,24 @@ size_t MessagePass::Frame(const Row& surface, uint8_t* bytes, size_t length) {
     if (size != kind.size || size < kHeaderBytes) return 0;
     switch (kind.kind) {
       case Kind::kAttach:
-        if (attach != nullptr || size != kHeaderBytes + 12 || !CheckAttach(surface, message, &buffer)) return 0;
+        if (attach != nullptr || size != kAttachBytes) return 0;
+        if (ReadWord(message + kHeaderBytes + 4) != 0 || ReadWord(message + kHeaderBytes + 8) != 0) return 0;
+        if (lent == nullptr && !CheckAttach(surface, message, &buffer)) return 0;
         attach = message;
         break;
       case Kind::kDamage:
+      case Kind::kBufferDamage: {
         if (++damage > words_[kFrameDamage] || size != kHeaderBytes + 16) return 0;
+        int32_t numbers[4];
         for (size_t i = 0; i < 4; i++) {
           const uint32_t number = ReadWord(message + kHeaderBytes + 4 * i);
           if (number > kMostSide || (i >= 2 && number == 0)) return 0;
+          numbers[i] = static_cast<int32_t>(number);
         }
+        const Box box = {numbers[0], numbers[1], numbers[0] + numbers[2], numbers[1] + numbers[3]};
+        if (lent != nullptr && !copies_->Damage(*lent, kind.kind == Kind::kBufferDamage, box)) return 0;
         break;
+      }
       case Kind::kFrame:
         if (frame != nullptr || size != kHeaderBytes + 4 || words_[kCallbacks] >= kMostCallbacks) return 0;
         frame = message;
@@ -378,10 +415,30 @@ size_t MessagePass::Frame(const Row& surface, uint8_t* bytes, size_t length) {
     at += size;
   }
   if (!Admits(cost, false)) return 0;
+  uint32_t attached = attach == nullptr ? 0 : ReadWord(attach + kHeaderBytes);
+  if (lent != nullptr) {
+    const int32_t releases = words_[kReleases];
+    if (attach == nullptr || releases < 0 || static_cast<size_t>(releases) >= kMostReleases) return 0;
+    const FrameCopies::LinkBuffer* link = copies_->Copy(*lent, attached);
+    if (link == nullptr) return 0;
+    buffer.other = link->id;
+  }
   if (frame != nullptr) {
     const uint32_t callback = Callback(ReadWord(frame + kHeaderBytes), surface.type->version);
     if (callback == 0) return 0;
     WriteWord(frame + kHeaderBytes, callback);
+  }
+  if (lent != nullptr) {
+    copies_->Show(*lent);
+    words_[kReleased + static_cast<size_t>(words_[kReleases])] = static_cast<int32_t>(attached);
+    Count(kReleases, 1);
+    // The copy is attached right before the commit, as TypeScript does when it knows what to attach.
+    uint8_t message[kAttachBytes];
+    std::memcpy(message, attach, sizeof message);
+    uint8_t* const end = bytes + at - kHeaderBytes;
+    std::memmove(attach, attach + sizeof message, static_cast<size_t>(end - attach) - sizeof message);
+    attach = end - sizeof message;
+    std::memcpy(attach, message, sizeof message);
   }
   if (attach != nullptr) WriteWord(attach + kHeaderBytes, buffer.other);
   for (size_t i = 0; i < at; i += ReadWord(bytes + i + 4) >> 16) WriteWord(bytes + i, surface.other);
@@ -389,27 +446,56 @@ size_t MessagePass::Frame(const Row& surface, uint8_t* bytes, size_t length) {
   Count(kFrames, 1);
   if (attach != nullptr) {
     Count(kPictures, 1);
-    Committed(buffer);
+    Committed(buffer.other, lent != nullptr ? 0 : buffer.type->interface);
   }
   return at;
 }
 
-void MessagePass::Committed(const Row& buffer) {
+/** While a commit waits for a release, or may, TypeScript looks at each. */
+bool MessagePass::DropRelease(const uint8_t* message, uint32_t size) {
+  if (copies_ == nullptr || size != kHeaderBytes || ReadWord(message + 4) != kReleaseHeader) return false;
+  const uint32_t id = ReadWord(message);
+  if (words_[kHolding] != 0 || !copies_->Released(id)) return false;
+  Told(id, 0);
+  return true;
+}
+
+size_t MessagePass::ReleaseBytes() const {
+  return kHeaderBytes * std::min(static_cast<size_t>(std::max(words_[kReleases], 0)), kMostReleases);
+}
+
+bool MessagePass::ReleasesMayWait() const { return words_[kReleasesTimed] != 0 && words_[kCallbacks] != 0; }
+
+/** As `Releases.batchEnds` of src/client/releases.ts does. */
+void MessagePass::TellReleases(uint8_t* bytes) {
+  const size_t count = ReleaseBytes() / kHeaderBytes;
+  for (size_t i = 0; i < count; i++) {
+    WriteWord(bytes + i * kHeaderBytes, static_cast<uint32_t>(words_[kReleased + i]));
+    WriteWord(bytes + i * kHeaderBytes + 4, kReleaseHeader);
+  }
+  const int32_t turns = words_[kReleaseTurns];
+  int32_t& most = words_[kMostReleaseTurns];
+  most = turns > 0 ? std::min(kMostTurns, std::max(most, turns + 2)) : std::max(1, most - 1);
+  words_[kReleaseTurns] = 0;
+  words_[kReleases] = 0;
+}
+
+void MessagePass::Committed(uint32_t buffer, uint32_t interface) {
   const uint32_t picture = static_cast<uint32_t>(words_[kPictures]);
   if (picture - static_cast<uint32_t>(words_[kTimedPicture]) < kTimedOf) {
     // Committed once more before it was released: nobody knows which of the two a release is of.
-    if (buffer.other == static_cast<uint32_t>(words_[kTimed])) words_[kTimed] = 0;
+    if (buffer == static_cast<uint32_t>(words_[kTimed])) words_[kTimed] = 0;
     return;
   }
-  words_[kTimed] = static_cast<int32_t>(buffer.other);
+  words_[kTimed] = static_cast<int32_t>(buffer);
   words_[kTimedPicture] = static_cast<int32_t>(picture);
   words_[kTimedSince] = static_cast<int32_t>(Now());
-  timedInterface_ = buffer.type->interface;
+  timedInterface_ = interface;
 }
 
 /** A buffer is told nothing but that it is released. */
-void MessagePass::Told(uint32_t id, const Type& type) {
-  if (words_[kTimed] == 0 || id != static_cast<uint32_t>(words_[kTimed]) || type.interface != timedInterface_) return;
+void MessagePass::Told(uint32_t id, uint32_t interface) {
+  if (words_[kTimed] == 0 || id != static_cast<uint32_t>(words_[kTimed]) || interface != timedInterface_) return;
   const uint32_t taken = static_cast<uint32_t>(words_[kTimesTaken]);
   words_[kTimes + taken % (kPassWords - kTimes)] =
       static_cast<int32_t>(Now() - static_cast<uint32_t>(words_[kTimedSince]));

@@ -16,7 +16,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
+
+#include "frame_copies.h"
 
 namespace virtwl {
 
@@ -41,7 +44,7 @@ class Shared {
 
 /** Words of the connection; the same numbers as in src/relay/pass.ts. */
 enum PassWord : size_t {
-  /** Where one of the first eight is not 0, TypeScript takes the way. */
+  /** Where one of the first seven is not 0, TypeScript takes the way. */
   kRequestFlow,
   kEventFlow,
   kToServerHolds,
@@ -49,7 +52,6 @@ enum PassWord : size_t {
   kToServerBusy,
   kToClientBusy,
   kHolding,
-  kWaiting,
   kClientLength,
   kFirstReused,
   kFreeCount,
@@ -78,7 +80,15 @@ enum PassWord : size_t {
   kTimedPicture,
   /** How many times were taken, and the last of them, in microseconds. */
   kTimesTaken,
-  kTimes,
+  /** The timer that tells of releases comes round here, so that they may wait. */
+  kReleasesTimed,
+  /** How often it has since the first of those that wait; how often it may. */
+  kReleaseTurns,
+  kMostReleaseTurns,
+  /** Buffers of which the client is told with the next event that they are released: how many, and their ids. */
+  kReleases,
+  kReleased,
+  kTimes = kReleased + 16,
   kPassWords = kTimes + 32,
 };
 
@@ -115,7 +125,7 @@ enum ConnectionEntry : size_t {
 class PassTypes {
  public:
   /** From kAttach to kCommit: of a frame, which passes whole or not at all. */
-  enum class Kind : uint8_t { kNone, kPlain, kSync, kDeleteId, kAttach, kDamage, kFrame, kCommit };
+  enum class Kind : uint8_t { kNone, kPlain, kSync, kDeleteId, kAttach, kDamage, kBufferDamage, kFrame, kCommit };
   struct Message {
     Kind kind = Kind::kNone;
     /** Bytes with the header, 0 where they vary. */
@@ -182,9 +192,25 @@ class MessagePass {
   /** The type of the objects that `wl_display.sync` makes; 0: it makes none here. */
   void SetCallbackType(uint32_t type) { callbackType_ = types_->Get(type) == nullptr ? 0 : type; }
 
-  /** Each returns how many bytes of whole messages it has taken; their ids are the other side's then. */
+  /** Frames are those of surfaces whose pixels are copied here, and no others. `numbers` has kCopyNumbers, `uses` one. */
+  void SetCopies(Shared<double> numbers, Shared<double> uses);
+  /** Null where no frames are copied. */
+  FrameCopies* copies() { return copies_.get(); }
+
+  /**
+   * Each returns how many bytes of whole messages it has taken; their ids are the other side's then. Of those, the first
+   * dropped() bytes are to be left out.
+   */
   size_t Requests(uint8_t* bytes, size_t length);
   size_t Events(uint8_t* bytes, size_t length);
+  size_t dropped() const { return dropped_; }
+
+  /** How many bytes it would take to tell of the releases that wait. */
+  size_t ReleaseBytes() const;
+  /** Whether they may wait for the next event to the client. */
+  bool ReleasesMayWait() const;
+  /** Writes the ReleaseBytes() that tell of them. */
+  void TellReleases(uint8_t* bytes);
 
  private:
   using Kind = PassTypes::Kind;
@@ -221,10 +247,12 @@ class MessagePass {
   /** A steady frame: all its messages, or none. */
   size_t Frame(const Row& surface, uint8_t* bytes, size_t length);
   bool CheckAttach(const Row& surface, const uint8_t* message, Row* buffer) const;
-  /** A frame with this buffer has passed: now and then one is timed. */
-  void Committed(const Row& buffer);
+  /** A frame with this buffer of the compositor's has passed: now and then one is timed. */
+  void Committed(uint32_t buffer, uint32_t interface);
   /** An event of this object has passed: where it is the buffer that is timed, its release. */
-  void Told(uint32_t id, const Type& type);
+  void Told(uint32_t id, uint32_t interface);
+  /** A link buffer has been released: that is not the client's business. */
+  bool DropRelease(const uint8_t* message, uint32_t size);
   /** Makes a callback of the client's `id`, `version`; returns ours, 0 where it is TypeScript's. */
   uint32_t Callback(uint32_t id, uint32_t version);
   /** The words of an id that a client may give to a new object here: one that it has used before. Or null. */
@@ -241,6 +269,9 @@ class MessagePass {
   uint32_t callbackType_ = 0;
   /** The number of what the buffer that is timed is. */
   uint32_t timedInterface_ = 0;
+  std::unique_ptr<FrameCopies> copies_;
+  /** Of the batch at hand. */
+  size_t dropped_ = 0;
   /** Of the message at hand: where its objects are, in bytes from its header on, and their arguments. */
   std::vector<std::pair<uint32_t, uint32_t>> places_;
 };

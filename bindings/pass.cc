@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "arguments.h"
 #include "environment.h"
 #include "errors.h"
 #include "gpu_channel.h"
+#include "mapping.h"
 #include "message_pass.h"
 #include "poll.h"
 #include "socket.h"
@@ -92,13 +94,29 @@ class Way : public Intake {
       words[first] = kAsk;
       return false;
     }
-    const size_t passed = requests_ ? pass_->Requests(&buffer_[0], length_) : pass_->Events(&buffer_[0], length_);
+    size_t passed = requests_ ? pass_->Requests(&buffer_[0], length_) : pass_->Events(&buffer_[0], length_);
+    CountCopies();
+    size_t at = pass_->dropped();
     words[first + 1] = static_cast<int32_t>(passed);
-    if (passed < length_ || passed == 0 || passed > most_) return false;
-    const ssize_t sent = to_.Send(environment_, &buffer_[0], passed);
-    // What is wrong with the other side, its own channel finds out.
-    if (sent > 0) words[first + 2] = static_cast<int32_t>(sent);
-    if (sent < 0 || static_cast<size_t>(sent) < passed) return false;
+    words[first + 2] = static_cast<int32_t>(at);
+    if (passed < length_ || passed == 0) return false;
+    // As TypeScript does at the end of a batch: with what is said to the client goes which of its buffers are free.
+    const size_t releases = pass_->ReleaseBytes();
+    const bool telling = !requests_ && passed > at;
+    if (releases > 0 && !telling && !pass_->ReleasesMayWait()) return false;
+    const size_t more = telling ? releases : 0;
+    if (passed - at + more > most_ || buffer_.length() - passed < more) return false;
+    if (more > 0) {
+      pass_->TellReleases(&buffer_[passed]);
+      passed += more;
+      words[first] = words[first + 1] = static_cast<int32_t>(passed);
+    }
+    if (passed > at) {
+      const ssize_t sent = to_.Send(environment_, &buffer_[at], passed - at);
+      // What is wrong with the other side, its own channel finds out.
+      if (sent > 0) words[first + 2] = static_cast<int32_t>(at + static_cast<size_t>(sent));
+      if (sent < 0 || static_cast<size_t>(sent) < passed - at) return false;
+    }
     words[first] = kNothing;
     words[first + 1] = 0;
     words[kBatches] = static_cast<int32_t>((static_cast<uint32_t>(words[kBatches]) + 1) & INT32_MAX);
@@ -122,7 +140,15 @@ class Way : public Intake {
     for (size_t i = kToServerHolds; i <= kToClientBusy; i++) {
       if (words[i] != 0) return false;
     }
-    return words[requests_ ? kHolding : kWaiting] == 0;
+    return !requests_ || words[kHolding] == 0;
+  }
+
+  void CountCopies() {
+    FrameCopies* copies = pass_->copies();
+    if (copies == nullptr || !requests_) return;
+    const FrameCopies::Copied copied = copies->TakeCopied();
+    environment_.counters.copies += copied.copies;
+    environment_.counters.bytesCopied += copied.bytes;
   }
 
   Environment& environment_;
@@ -281,6 +307,83 @@ NAN_METHOD(PassLedger) {
   connection->pass->SetLedger(std::move(vm), std::move(own));
 }
 
+NAN_METHOD(PassCopies) {
+  const Arguments arguments("passCopies", info);
+  PassConnection* connection = Connection(Environment::Of(info), arguments);
+  Shared<double> numbers;
+  Shared<double> uses;
+  if (connection == nullptr || !Doubles(arguments, info[1], "numbers", kCopyNumbers, &numbers) ||
+      !Doubles(arguments, info[2], "uses", 1, &uses)) {
+    return;
+  }
+  connection->pass->SetCopies(std::move(numbers), std::move(uses));
+}
+
+/** The connection, which copies frames; null after throwing. */
+FrameCopies* Copies(Environment& environment, const Arguments& arguments) {
+  PassConnection* connection = Connection(environment, arguments);
+  if (connection == nullptr) return nullptr;
+  FrameCopies* copies = connection->pass->copies();
+  if (copies == nullptr) arguments.ThrowRange("pass", "one that copies frames");
+  return copies;
+}
+
+/** What an array of Mappings has mapped, kept; false after throwing. The first `writable` ones can be written to. */
+bool MappedPixels(Environment& environment, const Arguments& arguments, v8::Local<v8::Array> array, uint64_t writable,
+                  std::vector<Pixels>* pixels) {
+  for (uint32_t i = 0; i < array->Length(); i++) {
+    v8::Local<v8::Value> value;
+    if (!Nan::Get(array, i).ToLocal(&value)) return false;
+    MappingObject* object = MappingObject::From(environment, value);
+    Mapping* mapping = object == nullptr ? nullptr : object->mapping();
+    if (mapping == nullptr || (i < writable && !mapping->writable())) {
+      arguments.ThrowType("mappings", "an array of Mappings that are mapped, and writable where they are written to");
+      return false;
+    }
+    mapping->Hold();
+    Pixels each;
+    each.owner = std::shared_ptr<void>(mapping, [](void* held) { static_cast<Mapping*>(held)->LetGo(); });
+    each.address = mapping->address();
+    each.length = mapping->length();
+    each.guard = mapping->guard();
+    pixels->push_back(std::move(each));
+  }
+  return true;
+}
+
+NAN_METHOD(PassLend) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("passLend", info);
+  FrameCopies* copies = Copies(environment, arguments);
+  Shared<int32_t> words;
+  uint64_t count = 0;
+  uint64_t links = 0;
+  v8::Local<v8::Array> array;
+  if (copies == nullptr || !Words(arguments, info[1], "words", 1, &words) ||
+      !arguments.Integer(2, "count", 1, words.length(), &count) || !arguments.Array(3, "mappings", &array) ||
+      !arguments.Integer(4, "links", 1, FrameCopies::kMostBuffers, &links)) {
+    return;
+  }
+  if (array->Length() > 2 * FrameCopies::kMostBuffers) return arguments.ThrowRange("mappings", "fewer");
+  std::vector<Pixels> pixels;
+  if (!MappedPixels(environment, arguments, array, links, &pixels)) return;
+  info.GetReturnValue().Set(copies->Lend(&words[0], static_cast<size_t>(count), pixels, static_cast<size_t>(links)));
+}
+
+NAN_METHOD(PassTakeBack) {
+  Environment& environment = Environment::Of(info);
+  const Arguments arguments("passTakeBack", info);
+  FrameCopies* copies = Copies(environment, arguments);
+  Shared<int32_t> words;
+  uint64_t surface = 0;
+  if (copies == nullptr || !arguments.Integer(1, "surface", 1, UINT32_MAX, &surface) ||
+      !Words(arguments, info[2], "words", 1, &words)) {
+    return;
+  }
+  const size_t count = copies->TakeBack(static_cast<uint32_t>(surface), &words[0], words.length());
+  info.GetReturnValue().Set(static_cast<double>(count));
+}
+
 NAN_METHOD(PassWay) {
   Environment& environment = Environment::Of(info);
   const Arguments arguments("passWay", info);
@@ -342,6 +445,9 @@ void InitializePass(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "passRows", PassRowsPage, data);
   Nan::SetMethod(target, "passFree", PassFree, data);
   Nan::SetMethod(target, "passLedger", PassLedger, data);
+  Nan::SetMethod(target, "passCopies", PassCopies, data);
+  Nan::SetMethod(target, "passLend", PassLend, data);
+  Nan::SetMethod(target, "passTakeBack", PassTakeBack, data);
   Nan::SetMethod(target, "passWay", PassWay, data);
   Nan::SetMethod(target, "passTake", PassTake, data);
   Nan::SetMethod(target, "closePass", ClosePass, data);

@@ -23,17 +23,20 @@ import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import { MAX_RECTS } from '../wayland/region.js';
 import { bytesPerPixel } from '../wayland/shm-formats.js';
 import { Latencies } from '../observe/latencies.js';
 import { AppWindows } from './app-windows.js';
 import { iconsConcern } from './app-icons.js';
-import { AppBuffer, AppPool, type PoolLimit } from './app-pool.js';
-import { AppSurface, type CopyCounters } from './app-surface.js';
+import { AppBuffer, type AppPool, type PoolLimit } from './app-pool.js';
+import { AppSurface } from './app-surface.js';
+import { CopyTally, type CopyCounters } from './copy-tally.js';
 import type { LinkBufferOwner } from './link-buffer.js';
 import { keymapForApp } from '../relay/keymap.js';
 import { HeldRequests } from './held-requests.js';
 import { Presentation } from './presentation.js';
 import { Releases } from './releases.js';
+import { shmHandlers } from './shm-requests.js';
 import { namedBy, SurfaceFamilies } from './surface-families.js';
 import { LinkMemory } from '../slabs/link-memory.js';
 import type { SlabArena } from '../slabs/slab-arena.js';
@@ -77,9 +80,8 @@ const MEMORY_GLOBALS: readonly string[] = ['virtwl_memory_v1', 'wl_shm'];
 
 /** Serves one application over one link. Owns both channels. */
 export class AppConnection extends EventEmitter<AppConnectionEvents> {
-  readonly counters: CopyCounters = { frames: 0, held: 0, bytesCopied: 0, bytesNotCopied: 0 };
-  /** How long the compositor has had its buffers. */
-  readonly latencies = new Latencies();
+  readonly #tally = new CopyTally();
+  readonly #latencies = new Latencies();
   readonly #relay: Relay;
   readonly #options: AppConnectionOptions;
   readonly #memory: LinkMemory;
@@ -166,6 +168,8 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
           },
         },
       ],
+      frameDamage: MAX_RECTS,
+      copies: this.#tally,
       hold: this.#held,
       batchEnds: saying => this.#releases.batchEnds(saying),
       // Pools are handled below; what is left gives a pipe's write end away.
@@ -189,6 +193,21 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
   /** The most by which a time of a frame is wrong that it is told now, in nanoseconds; undefined as long as it wants none. */
   get clockErrorNs(): number | undefined {
     return this.#presentation.errorNs;
+  }
+
+  get counters(): CopyCounters {
+    return this.#tally.counters;
+  }
+
+  /** How long the compositor has had its buffers. */
+  get latencies(): Latencies {
+    for (const time of this.#relay.pass?.takeReleaseTimes() ?? []) this.#latencies.add(time);
+    return this.#latencies;
+  }
+
+  /** How many frames have passed natively: for tests. @internal */
+  get passedFrames(): number {
+    return this.#relay.passedFrames;
   }
 
   /** Toplevel windows that it has. */
@@ -238,51 +257,12 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
 
   #requestHandlers(): RequestHandlers {
     return {
-      wl_shm: {
-        create_pool: call => {
-          const pool = new AppPool(
-            call.takeFd(),
-            call.args.size,
-            call.object.clientId,
-            this.#pools,
-            this.#options.pools,
-          );
-          try {
-            call.relay.adopt('wl_shm_pool', call.object.version, call.args.id, true, pool);
-          } catch (error) {
-            pool.close();
-            throw error;
-          }
-          return Verdict.Drop;
-        },
-      },
-      wl_shm_pool: {
-        create_buffer: call => {
-          const buffer = AppBuffer.create(call.object.data as AppPool, call.object.clientId, call.args);
-          try {
-            call.relay.adopt('wl_buffer', 1, call.args.id, true, buffer);
-          } catch (error) {
-            buffer.release();
-            throw error;
-          }
-          return Verdict.Drop;
-        },
-        resize: ({ object, args }) => {
-          (object.data as AppPool).resize(args.size, object.clientId);
-          return Verdict.Drop;
-        },
-        destroy: ({ object }) => {
-          (object.data as AppPool).destroyed();
-          return Verdict.Drop;
-        },
-      },
-      wl_buffer: {
-        destroy: ({ object }) => {
-          if (!(object.data instanceof AppBuffer)) return Verdict.Forward;
-          object.data.release();
-          return Verdict.Drop;
-        },
-      },
+      ...shmHandlers({
+        pools: this.#pools,
+        limit: this.#options.pools,
+        replacing: () => this.#takeBack(),
+        destroyed: buffer => this.#releases.forget(buffer),
+      }),
       wl_surface: {
         attach: call => this.#attach(call),
         damage: ({ object, args: { x, y, width, height } }) => {
@@ -344,12 +324,16 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
       const spare = (bytes: number): boolean => idle?.has(bytes) ?? false;
       const giveBack = (buffer: RelayObject<'wl_buffer'>): void => this.#releases.add(buffer);
       const work = { inThread: (bytes: number) => inThread?.(bytes) ?? false, done: () => this.#frames.retry() };
-      const { counters, latencies } = this;
-      const surface = new AppSurface(this.#relay, this.#memory, counters, giveBack, spare, work, latencies);
+      const surface = new AppSurface(this.#relay, this.#memory, this.#tally, giveBack, spare, work, this.#latencies);
       object.data = surface;
       this.#surfaces.add(surface);
     }
     return object.data as AppSurface;
+  }
+
+  /** No frame passes natively until it is lent again. */
+  #takeBack(): void {
+    for (const surface of this.#surfaces) surface.takeBack();
   }
 
   #attach({ object, args }: Call<'wl_surface', RequestValues<'wl_surface', 'attach'>>): Verdict {
@@ -372,16 +356,20 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     try {
       outcome = this.#surface(object).commit(object, this.#held.pressed);
     } catch (error) {
-      if (error instanceof NoMemory) return this.#frames.refused(call, error);
+      if (error instanceof NoMemory) {
+        this.#takeBack();
+        return this.#frames.refused(call, error);
+      }
       if (error instanceof ProtocolError) throw error;
       throw new ProtocolError(1, WlDisplayError.no_memory, `virtwl: ${(error as Error).message}`);
     }
     if (outcome === 'done') {
       this.#frames.settled(object);
+      if (!this.#held.holding && this.#frames.since === undefined) this.#surface(object).lend(object);
       return Verdict.Forward;
     }
     if (outcome !== 'held' || this.#held.replaying) return Verdict.Stall;
-    this.counters.held += 1;
+    this.#tally.held += 1;
     this.#held.begin(call);
     return Verdict.Drop;
   }

@@ -140,10 +140,17 @@ export class AppPool {
   }
 }
 
+/** Who knows a buffer beyond a commit. */
+export interface BufferBorrower {
+  forget(buffer: AppBuffer): void;
+}
+
 /** A `wl_buffer` of the application, in one of its pools. */
 export class AppBuffer {
   #users = 1;
   #unread = true;
+  /** Who is to forget it when the application destroys it. */
+  #borrower: BufferBorrower | undefined;
 
   private constructor(
     readonly pool: AppPool,
@@ -200,6 +207,19 @@ export class AppBuffer {
       );
     }
     return new AppBuffer(pool, offset, width, height, stride, format, bytes);
+  }
+
+  /** From now on `borrower` alone knows it, until it is destroyed. */
+  lendTo(borrower: BufferBorrower): void {
+    if (this.#borrower !== borrower) this.#borrower?.forget(this);
+    this.#borrower = borrower;
+  }
+
+  /** The application has destroyed it. */
+  destroyed(): void {
+    this.#borrower?.forget(this);
+    this.#borrower = undefined;
+    this.release();
   }
 
   /** Kept by a surface from attach to commit, even if the application destroys the buffer in between. */

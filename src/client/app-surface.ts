@@ -13,10 +13,13 @@ import type { AppBuffer } from './app-pool.js';
 import type { LinkMemory, SlabPart } from '../slabs/link-memory.js';
 import { LARGE_BYTES } from '../slabs/slab-arena.js';
 import { linkStride } from '../wayland/shm-formats.js';
-import { Region, type Box } from '../wayland/region.js';
+import type { Region } from '../wayland/region.js';
+import type { CopyTally } from './copy-tally.js';
+import { LentFrames } from './lent-frames.js';
 import { fits, LinkBuffer, type LinkBufferOwner } from './link-buffer.js';
 import { checkIsWhole, copyPixels, type Attached, type Copying, type CopyWork } from './pixel-copy.js';
-import { initialGeometry, surfaceToBuffer, type SurfaceGeometry } from './surface-geometry.js';
+import { EVERYTHING, PendingDamage } from './pending-damage.js';
+import { initialGeometry, isPlain, type SurfaceGeometry } from './surface-geometry.js';
 
 /** Link buffers that are kept although the compositor holds none of them: the next frame and the one after it. */
 const IDLE_LINK_BUFFERS = 2;
@@ -26,41 +29,23 @@ const IDLE_LINK_BUFFERS = 2;
  * would with the compositor itself.
  */
 export const MAX_BUSY_LINK_BUFFERS = 3;
-/** Damage rectangles in surface coordinates that wait for a commit; past it, everything counts as damaged. */
-const MAX_PENDING_RECTS = 256;
-
-const EVERYTHING: Box = { x1: 0, y1: 0, x2: 0x7fffffff, y2: 0x7fffffff };
-
 interface Offset {
   readonly x: number;
   readonly y: number;
 }
 
-const ALL = new Region();
-ALL.add(EVERYTHING);
 const NOWHERE: Offset = { x: 0, y: 0 };
 
-/** What is counted of commits. */
-export interface CopyCounters {
-  /** Commits that brought a buffer. */
-  frames: number;
-  /** Commits that had to wait for the compositor to release a buffer. */
-  held: number;
-  bytesCopied: number;
-  /** Of the frames that were shown: bytes that did not change, and so were not copied. */
-  bytesNotCopied: number;
-}
-
 export class AppSurface {
-  readonly geometry: SurfaceGeometry = initialGeometry();
+  readonly #geometry: SurfaceGeometry = initialGeometry();
   readonly #relay: Relay;
   readonly #memory: LinkMemory;
-  readonly #counters: CopyCounters;
+  readonly #tally: CopyTally;
+  readonly #lent: LentFrames;
   readonly #giveBack: (buffer: RelayObject<'wl_buffer'>) => void;
   readonly #spare: (bytes: number) => boolean;
   readonly #buffers: LinkBuffer[] = [];
-  readonly #surfaceDamage: Box[] = [];
-  readonly #bufferDamage = new Region();
+  readonly #damage = new PendingDamage();
   /** What is to be attached by the next commit, retained. */
   #pending: Attached | undefined;
   /** The link buffer that the compositor was last given to show; undefined when it shows none. */
@@ -87,7 +72,7 @@ export class AppSurface {
   constructor(
     relay: Relay,
     memory: LinkMemory,
-    counters: CopyCounters,
+    tally: CopyTally,
     giveBack: (buffer: RelayObject<'wl_buffer'>) => void,
     spare: (bytes: number) => boolean = () => false,
     private readonly work?: CopyWork,
@@ -97,11 +82,30 @@ export class AppSurface {
     this.#giveBack = giveBack;
     this.#spare = spare;
     this.#memory = memory;
-    this.#counters = counters;
+    this.#tally = tally;
+    this.#lent = new LentFrames(relay, tally, current => (this.#current = current));
+  }
+
+  /** What decides where damage of the surface lies in a buffer. */
+  get geometry(): SurfaceGeometry {
+    this.takeBack();
+    return this.#geometry;
+  }
+
+  /** From now on, frames are the native pass's where they are as those before. */
+  lend(surface: RelayObject<'wl_surface'>): void {
+    if (this.#current === undefined || this.#pending !== undefined) return;
+    this.#lent.lend(surface, this.#buffers, this.#current, isPlain(this.#geometry));
+  }
+
+  /** Ends that: so does whatever is said of the surface here. */
+  takeBack(): void {
+    this.#lent.takeBack();
   }
 
   /** wl_surface.attach of one of the application's own buffers; undefined: of anything else, which is forwarded. */
   attach(attached: Attached | undefined): void {
+    this.takeBack();
     const { x, y } = this.#committed ? (this.#pending ?? NOWHERE) : NOWHERE;
     attached?.buffer.retain();
     this.#forgetCopy();
@@ -112,6 +116,7 @@ export class AppSurface {
 
   /** wl_surface.offset. Returns what the compositor is to be told instead, where merged commits had offsets too. */
   offset(x: number, y: number): Offset | undefined {
+    this.takeBack();
     const before = this.#mergedOffset;
     this.#offset = { x: before.x + x, y: before.y + y };
     return before.x === 0 && before.y === 0 ? undefined : this.#offset;
@@ -119,6 +124,7 @@ export class AppSurface {
 
   /** wp_presentation.feedback has made `object`, which tells of the next commit. */
   feedback(object: RelayObject): void {
+    this.takeBack();
     this.#feedback.push(object);
   }
 
@@ -127,14 +133,11 @@ export class AppSurface {
    * feedback of this one, which is superseded.
    */
   merge(surface: RelayObject<'wl_surface'>): readonly RelayObject[] {
+    this.takeBack();
     this.#forgetCopy();
     if (this.#pending !== undefined) this.#committed = true;
     this.#mergedOffset = this.#offset;
-    if (this.#surfaceDamage.length > 0) {
-      // It is in surface units as they are now; what the next commit makes of them is another thing.
-      const { buffer } = this.#pending ?? {};
-      this.#bufferDamage.addRegion(buffer === undefined ? ALL : this.#damageOf(buffer));
-      this.#surfaceDamage.length = 0;
+    if (this.#damage.settle(this.#pending?.buffer, this.#geometry)) {
       this.#relay.request(surface, 'damage', { x: 0, y: 0, width: EVERYTHING.x2, height: EVERYTHING.y2 });
     }
     const superseded = this.#feedback;
@@ -144,16 +147,14 @@ export class AppSurface {
 
   /** wl_surface.damage */
   damageSurface(x: number, y: number, width: number, height: number): void {
-    if (this.#surfaceDamage.length < MAX_PENDING_RECTS) {
-      this.#surfaceDamage.push({ x1: x, y1: y, x2: x + width, y2: y + height });
-    } else {
-      this.#bufferDamage.add(EVERYTHING);
-    }
+    this.takeBack();
+    this.#damage.addOfSurface(x, y, width, height);
   }
 
   /** wl_surface.damage_buffer */
   damageBuffer(x: number, y: number, width: number, height: number): void {
-    this.#bufferDamage.add({ x1: x, y1: y, x2: x + width, y2: y + height });
+    this.takeBack();
+    this.#damage.addOfBuffer(x, y, width, height);
   }
 
   /**
@@ -164,6 +165,7 @@ export class AppSurface {
    * Throws when there will be no memory, and when the pool's file is shorter than the application said.
    */
   commit(surface: RelayObject<'wl_surface'>, oneMore: boolean): 'done' | 'copying' | 'no memory' | 'held' {
+    this.takeBack();
     const pending = this.#pending;
     if (pending === undefined) {
       if (this.#forwarded) this.#showNone();
@@ -180,7 +182,7 @@ export class AppSurface {
       return 'done';
     }
     const { buffer } = pending;
-    const damage = this.#damageOf(buffer);
+    const damage = this.#damage.of(buffer, this.#geometry);
     let target = this.#current;
     // A frame without damage shows what is shown already.
     const same = target !== undefined && damage.empty && target.stale.empty && fits(target, buffer);
@@ -195,20 +197,20 @@ export class AppSurface {
       for (const other of this.#buffers) if (other !== target) other.stale.addRegion(damage);
       if (!this.#copy(pending, target, damage)) return 'copying';
     }
-    this.#show(surface, pending, target);
+    this.#show(surface, pending, target, !moved);
     return 'done';
   }
 
   /** Attaches the copy of what was pending. */
-  #show(surface: RelayObject<'wl_surface'>, pending: Attached, target: LinkBuffer): void {
+  #show(surface: RelayObject<'wl_surface'>, pending: Attached, target: LinkBuffer, alike = false): void {
     // A buffer that is attached twice is released once or twice, nobody knows: what is shown already stays attached.
-    target.used = performance.now();
+    target.used = this.#tally.use();
     if (!target.busy) {
       this.#relay.request(surface, 'attach', { buffer: target.object, x: pending.x, y: pending.y });
-      target.given = target.used;
+      target.given = performance.now();
     }
-    this.#counters.frames += 1;
-    this.#counters.bytesNotCopied += Math.max(0, target.pixelBytes - this.#copiedBytes);
+    this.#tally.shown(Math.max(0, target.pixelBytes - this.#copiedBytes));
+    this.#lent.shown(pending, alike && this.#feedback.length === 0);
     this.#current = target;
     target.busy = true;
     this.#committed = true;
@@ -218,6 +220,7 @@ export class AppSurface {
 
   /** The application destroyed the surface. Buffers that the compositor still shows go when it lets go. */
   destroy(): void {
+    this.#lent.end();
     this.#forgetCopy();
     this.#drop();
     this.#current = undefined;
@@ -226,6 +229,13 @@ export class AppSurface {
 
   /** The compositor released a link buffer of this surface. */
   released(buffer: LinkBuffer): void {
+    const { surface } = this.#lent;
+    this.#lent.takeBack(false);
+    this.#release(buffer);
+    if (surface !== undefined) this.lend(surface);
+  }
+
+  #release(buffer: LinkBuffer): void {
     if (buffer.retired && buffer.busy) this.#retiredBusy -= 1;
     buffer.busy = false;
     if (buffer.given > 0) this.latencies?.add(performance.now() - buffer.given);
@@ -247,6 +257,7 @@ export class AppSurface {
 
   /** Link buffers that the compositor does not read. */
   idleBuffers(): LinkBuffer[] {
+    this.takeBack();
     return this.#buffers.filter(({ busy }) => !busy);
   }
 
@@ -258,16 +269,6 @@ export class AppSurface {
   /** Gives up one of {@link idleBuffers}: its memory is wanted elsewhere. */
   giveUp(buffer: LinkBuffer): void {
     this.#retire(buffer);
-  }
-
-  #damageOf(buffer: AppBuffer): Region {
-    const damage = new Region();
-    damage.addRegion(this.#bufferDamage);
-    for (const rect of this.#surfaceDamage) {
-      damage.add(surfaceToBuffer(rect, this.geometry, buffer.width, buffer.height));
-    }
-    damage.clip(buffer.width, buffer.height);
-    return damage;
   }
 
   /** The compositor shows nothing of ours. Whatever comes next is new to it as a whole, damaged or not. */
@@ -290,8 +291,7 @@ export class AppSurface {
   /** A commit has gone through. */
   #forgetPending(): void {
     this.#forwarded = false;
-    this.#surfaceDamage.length = 0;
-    this.#bufferDamage.clear();
+    this.#damage.clear();
     this.#offset = this.#mergedOffset = NOWHERE;
     this.#feedback.length = 0;
   }
@@ -358,7 +358,7 @@ export class AppSurface {
       this.#copying = copying;
       return false;
     }
-    this.#counters.bytesCopied += copied;
+    this.#tally.copied(copied);
     this.#copiedBytes += copied;
     checkIsWhole(pending);
     return true;
@@ -366,7 +366,7 @@ export class AppSurface {
 
   /** A thread has copied. */
   #copied(copying: Copying, bytes: number): void {
-    this.#counters.bytesCopied += bytes;
+    this.#tally.copied(bytes);
     copying.finished = true;
     if (this.#copying === copying) this.#copiedBytes += bytes;
     else this.released(copying.to);

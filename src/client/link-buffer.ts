@@ -14,7 +14,7 @@ export class LinkBuffer {
   readonly stale = new Region();
   /** Not wanted any more: to be destroyed as soon as the compositor lets go. */
   retired = false;
-  /** When it was attached last, in milliseconds. */
+  /** Which use of all link buffers its last one was: those that were not used for longer have lower numbers. */
   used = 0;
   /** When the compositor was given it, in milliseconds, as long as it has not released it; else 0. */
   given = 0;

@@ -16,7 +16,7 @@ import { THREAD_BYTES } from './pixel-copy.js';
 import { AppConnection } from './app-connection.js';
 import { Arrivals } from './arrivals.js';
 import { PoolLimit } from './app-pool.js';
-import type { CopyCounters } from './app-surface.js';
+import type { CopyCounters } from './copy-tally.js';
 import { IdleBuffers } from './idle-buffers.js';
 import { Latencies } from '../observe/latencies.js';
 import { MOST_CLIENTS_TOLD, type LatencyReport, type ProgramReport } from '../observe/status-report.js';

@@ -8,6 +8,7 @@
  * not wait for its answer would wake the application once more just then.
  */
 import type { RelayObject } from '../relay/object-map.js';
+import { MOST_RELEASES, Word, WORDS } from '../relay/pass-words.js';
 import type { Relay } from '../relay/relay.js';
 
 /** How long a release waits, in milliseconds, where answers are prompt: a frame of a screen, after which its answer was due. */
@@ -25,57 +26,92 @@ function look(): void {
   if (waiting.size > 0) timer = setTimeout(look, LATEST_RELEASE_MS);
 }
 
+/** How often the timer comes round in vain until it stops, where frames pass natively: it would be started for each. */
+const QUIET_TURNS = 8;
+
+/** What is waited for is noted where the native pass notes it too (`relay/pass-words.ts`): either tells of all. */
 export class Releases {
-  #waiting: RelayObject<'wl_buffer'>[] = [];
-  /** How often the timer has come round since the first of them came. */
-  #turns = 0;
-  /** How often it may. */
-  #mostTurns = 1;
+  #words: Int32Array | undefined;
+  /** How often the timer has come round since a frame passed natively; how many had then. */
+  #quiet = 0;
+  #passed = 0;
 
   constructor(private readonly relay: () => Relay) {}
 
+  get #noted(): Int32Array {
+    return (this.#words ??= this.relay().pass?.words ?? new Int32Array(WORDS));
+  }
+
   /** The application may draw into that buffer again: it is told with the batch, or later. */
-  add(buffer: RelayObject<'wl_buffer'>): void {
-    this.#waiting.push(buffer);
-    this.relay().waiting = true;
+  add({ clientId, destroyed }: RelayObject<'wl_buffer'>): void {
+    // Its id may be another buffer's by now.
+    if (destroyed) return;
+    const words = this.#noted;
+    if (words[Word.Releases] === MOST_RELEASES) this.#tell();
+    words[Word.Released + words[Word.Releases]!] = clientId;
+    words[Word.Releases]! += 1;
+  }
+
+  /** The application destroys that buffer: it is told nothing more, and the id may be another's then. */
+  forget({ clientId }: RelayObject<'wl_buffer'>): void {
+    const words = this.#noted;
+    const waiting = words.subarray(Word.Released, Word.Released + words[Word.Releases]!);
+    const others = waiting.filter(id => id !== clientId);
+    waiting.set(others);
+    words[Word.Releases] = others.length;
   }
 
   /** The end of a batch. `saying`: something is said to the application now, so they go along. */
   batchEnds(saying: boolean): void {
-    if (this.#waiting.length === 0) return;
+    const words = this.#noted;
+    if (words[Word.Releases] === 0) return;
     if (saying || this.relay().callbacks === 0) {
+      const [turns, most] = [words[Word.ReleaseTurns]!, words[Word.MostReleaseTurns]!];
       // As late as this one it may be again, and once more; prompt ones take that back little by little.
-      if (this.#turns > 0) this.#mostTurns = Math.min(MOST_TURNS, Math.max(this.#mostTurns, this.#turns + 2));
-      else this.#mostTurns = Math.max(1, this.#mostTurns - 1);
+      words[Word.MostReleaseTurns] =
+        turns > 0 ? Math.min(MOST_TURNS, Math.max(most, turns + 2)) : Math.max(1, most - 1);
       this.#tell();
       return;
     }
     waiting.add(this);
+    words[Word.ReleasesTimed] = 1;
     timer ??= setTimeout(look, LATEST_RELEASE_MS);
   }
 
-  /** The timer has come round. Returns whether any release waits still. @internal */
+  /** The timer has come round. Returns whether it is to come again. @internal */
   turn(): boolean {
-    if (this.#waiting.length === 0) return false;
-    this.#turns += 1;
-    if (this.#turns < this.#mostTurns) return true;
-    this.#mostTurns = Math.min(MOST_TURNS, 2 * this.#mostTurns);
+    const words = this.#noted;
+    if (words[Word.Releases] === 0) return this.#mayComeAgain();
+    words[Word.ReleaseTurns]! += 1;
+    if (words[Word.ReleaseTurns]! < Math.max(1, words[Word.MostReleaseTurns]!)) return true;
+    words[Word.MostReleaseTurns] = Math.min(MOST_TURNS, 2 * Math.max(1, words[Word.MostReleaseTurns]!));
     this.#tell();
     this.relay().flush();
-    return false;
+    return this.#mayComeAgain();
   }
 
   close(): void {
     waiting.delete(this);
-    this.#waiting = [];
+    this.#noted[Word.Releases] = 0;
+  }
+
+  #mayComeAgain(): boolean {
+    const passed = this.relay().passedFrames;
+    this.#quiet = passed === this.#passed ? this.#quiet + 1 : 0;
+    this.#passed = passed;
+    const again = passed > 0 && this.#quiet < QUIET_TURNS;
+    if (!again) this.#noted[Word.ReleasesTimed] = 0;
+    return again;
   }
 
   #tell(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#turns = 0;
-    this.relay().waiting = false;
-    // The id of one that is destroyed may be another buffer's by now.
-    for (const buffer of waiting) if (!buffer.destroyed) this.relay().emitEvent(buffer, 'release', {});
+    const words = this.#noted;
+    const relay = this.relay();
+    const count = words[Word.Releases]!;
+    words[Word.Releases] = words[Word.ReleaseTurns] = 0;
+    for (const id of words.slice(Word.Released, Word.Released + count)) {
+      const buffer = relay.clientObject(id);
+      if (buffer?.is('wl_buffer') === true) relay.emitEvent(buffer, 'release', {});
+    }
   }
 }

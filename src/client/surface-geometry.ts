@@ -21,6 +21,11 @@ export function initialGeometry(): SurfaceGeometry {
   return { scale: 1, transform: 0, source: undefined, destination: undefined };
 }
 
+/** Whether a pixel of the surface is the same one of the buffer. */
+export function isPlain({ scale, transform, source, destination }: SurfaceGeometry): boolean {
+  return scale === 1 && transform === 0 && source === undefined && destination === undefined;
+}
+
 /** Largest coordinate that damage is taken seriously for; clients send INT32_MAX to mean "everything". */
 const FAR = 0x7fffffff;
 

@@ -16,6 +16,14 @@ export interface Ledger {
   costOf(interfaceName: string, message: Message): { readonly cost: number; readonly own: number };
 }
 
+/** What is counted of frames that are copied, here and natively. */
+export interface FrameCounts {
+  /** Frames, bytes copied, bytes not copied. */
+  readonly numbers: Float64Array;
+  /** How often any link buffer of the process was used: which of them was used last is told by that. */
+  readonly uses: Float64Array;
+}
+
 /** What a relay's rules allow the pass. */
 export interface PassRules {
   readonly ledger: Ledger | undefined;
@@ -23,6 +31,8 @@ export interface PassRules {
   readonly syncs: boolean;
   /** Rectangles of damage that a steady frame may have; 0: there are no such frames. See `steady.ts`. */
   readonly frameDamage: number;
+  /** Those frames are of surfaces that were lent: see `RelayRules.copies`. */
+  readonly copies: FrameCounts | undefined;
 }
 
 /** Kinds of messages and of arguments in what the pass is told of a type. */
@@ -33,6 +43,7 @@ const enum Kind {
   DeleteId,
   Attach,
   Damage,
+  BufferDamage,
   Frame,
   Commit,
 }
@@ -40,7 +51,7 @@ const enum Kind {
 const FRAME: Readonly<Record<string, Kind>> = {
   attach: Kind.Attach,
   damage: Kind.Damage,
-  damage_buffer: Kind.Damage,
+  damage_buffer: Kind.BufferDamage,
   frame: Kind.Frame,
   commit: Kind.Commit,
 };

@@ -5,7 +5,7 @@
 
 /** Words of a connection: the same as in `bindings/message_pass.h`. */
 export const enum Word {
-  /** While one of the first eight is not 0, TypeScript takes the way: the flow of that way holds something. */
+  /** While one of the first seven is not 0, TypeScript takes the way: the flow of that way holds something. */
   RequestFlow,
   EventFlow,
   /** Something is gathered that has not left. */
@@ -16,8 +16,6 @@ export const enum Word {
   ToClientBusy,
   /** Requests are kept back: each is asked about. */
   Holding,
-  /** Something is to be said before the next event. */
-  Waiting,
   /** Ids of the client's below that were in use before. */
   ClientLength,
   /** Ids of ours below that are not simply free when they are confirmed. */
@@ -50,8 +48,19 @@ export const enum Word {
   TimedPicture,
   /** How many times were taken, and the last of them, in microseconds. */
   TimesTaken,
-  Times,
+  /** A timer that tells of releases comes round here, so that they may wait. */
+  ReleasesTimed,
+  /** How often it has since the first of those that wait; how often it may. */
+  ReleaseTurns,
+  MostReleaseTurns,
+  /** Buffers of which the client is told with the next event that they are released: how many, and their ids. */
+  Releases,
+  Released,
+  Times = Released + 16,
 }
+
+/** Releases that may wait: programs have two or three buffers in each of their windows. */
+export const MOST_RELEASES = Word.Times - Word.Released;
 
 /** Times that are kept of a connection. */
 export const MOST_TIMES = 32;

@@ -190,9 +190,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.#objects.answers;
   }
 
-  /** Whether something is to be said to the client before the next event of the compositor: `batchEnds` says it. */
-  set waiting(waiting: boolean) {
-    if (this.#pass !== undefined) this.#pass.words[Word.Waiting] = waiting ? 1 : 0;
+  /** What passes natively, where anything does: for who lends it surfaces (`client/lent-frames.ts`). @internal */
+  get pass(): Pass | undefined {
+    return this.#pass;
   }
 
   /** The object that the client calls `id`. */

@@ -8,7 +8,7 @@ import type { Carriers } from './carriers.js';
 import type { Concern } from './chain.js';
 import type { ObjectAccount, RelayObject } from './object-map.js';
 import type { Order } from './order.js';
-import type { Ledger } from './pass-types.js';
+import type { FrameCounts, Ledger } from './pass-types.js';
 import type { Relay } from './relay.js';
 import type { Trace } from './trace.js';
 
@@ -41,6 +41,8 @@ export interface RelayRules {
    * nothing ({@link Relay.steady}). Default: none passes.
    */
   readonly frameDamage?: number;
+  /** Frames pass natively only of surfaces that were lent (`Pass.lend`). Default: what passes brings pixels of its own. */
+  readonly copies?: FrameCounts;
   /** Writes what is to be said to the compositor before the connection to it is closed, by either side. */
   readonly leaving?: (relay: Relay) => void;
 }

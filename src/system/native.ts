@@ -370,6 +370,19 @@ export interface Native {
   /** By which it admits requests; without it, all are. */
   passLedger(pass: number, vm: Float64Array, connection: Float64Array): void;
   /**
+   * Frames are those of surfaces that were lent, whose pixels are copied: `numbers` counts frames, bytes copied and bytes not
+   * copied, `uses` those of link buffers of the process. Both are kept.
+   */
+  passCopies(pass: number, numbers: Float64Array, uses: Float64Array): void;
+  /**
+   * Lends a surface: `words`, `count` of them, say what `bindings/frame_copies.cc` documents, with the mappings of its `links`
+   * link buffers and then of the application's. Mappings are kept until it is taken back, or the pass closed. False: it is
+   * not taken.
+   */
+  passLend(pass: number, words: Int32Array, count: number, mappings: readonly Mapping[], links: number): boolean;
+  /** Takes a surface back: what it is by now is written to `words`. How many of them; 0: it was not lent. */
+  passTakeBack(pass: number, surface: number, words: Int32Array): number;
+  /**
    * What comes in at `from`, which a {@link Poll} watches, is received into `buffer`, and sent on at `to` where
    * all of it passes, at most `most` bytes at once. Each is a socket (0), a context of /dev/wl0 (1) or of virtio_gpu (2); otherwise the Poll's callback is called.
    * Both are lent until the Poll or the pass is closed. `way`: 0 for requests, 1 for events.

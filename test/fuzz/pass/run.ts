@@ -3,13 +3,13 @@
  *
  *   node dist/test/fuzz/pass/run.js --messages 10000000 --seed 1
  *
- *   --scene NAME   one of `scenes.ts` alone
+ *   --scene NAME   one of `contests.ts` alone
  *   --from N       the connection to begin with: a difference names its own
  */
 import { parseArgs } from 'node:util';
 import { Random } from '../../wayland/random.js';
-import { duel, type Counts } from './duel.js';
-import { SCENES } from './scenes.js';
+import type { Counts } from './duel.js';
+import { CONTESTS } from './contests.js';
 
 const PROGRESS_MS = 10_000;
 /** Messages of one connection at most. */
@@ -23,7 +23,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '0' },
   },
 });
-const scenes = SCENES.filter(({ name }) => values.scene === undefined || values.scene === name);
+const scenes = CONTESTS.filter(({ name }) => values.scene === undefined || values.scene === name);
 const counts: Counts = { messages: 0, connections: 0, batches: 0, frames: 0, broken: 0 };
 const tell = (): void => {
   const { messages, connections, batches, frames, broken } = counts;
@@ -35,7 +35,7 @@ console.log(`seed ${values.seed}`);
 let told = Date.now();
 for (let i = Number(values.from); counts.messages < Number(values.messages); i++) {
   try {
-    await duel(scenes[i % scenes.length]!, new Random(Number(values.seed) * 1_000_003 + i), MOST, counts);
+    await scenes[i % scenes.length]!.run(new Random(Number(values.seed) * 1_000_003 + i), MOST, counts);
   } catch (error) {
     console.error(`connection ${i} (--seed ${values.seed} --from ${i})`);
     throw error;
