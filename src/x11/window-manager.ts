@@ -117,6 +117,11 @@ export class WindowManager {
     if (window !== undefined) this.#hide(window);
   }
 
+  /** What a surface is the picture of. */
+  windowOf(surface: Surface): XWindow | undefined {
+    return this.#surfaces.windowOf(surface);
+  }
+
   /** The pointer has come to a surface. */
   pointed(surface: Surface): void {
     const window = this.#surfaces.windowOf(surface);
@@ -186,7 +191,7 @@ export class WindowManager {
   }
 
   #create(id: number, { x, y, width, height }: Geometry, overrideRedirect: boolean): void {
-    if (id === this.screen.own) return;
+    if (this.screen.isOwn(id)) return;
     if (this.#windows.size >= MAX_WINDOWS) {
       this.#options.log.warning(`X11 programs have ${MAX_WINDOWS} windows: others are not shown`);
       return;
