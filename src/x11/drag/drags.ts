@@ -74,8 +74,13 @@ export class Drags {
   readonly #pointer: HeldPointer;
   #begun: Begun | undefined;
   #xDrag: XDrag | undefined;
-  /** Of our own drag, over a surface of ours. */
-  #ownOffer: Offer | undefined;
+  /**
+   * Of what is over a surface and told to no window by us. To let go of an offer before it has left is to cancel the drag, for
+   * wlroots.
+   */
+  #untold: Offer | undefined;
+  /** What is over a surface is our own drag. */
+  #own = false;
   /** What was asked last about a drag that may begin. */
   #asking: object | undefined;
   #question: TargetsQuestion | undefined;
@@ -88,12 +93,12 @@ export class Drags {
     this.concern = dragsConcern(this.#pointer, {
       enter: (serial, surface, x, y, offer) => this.#enter(serial, surface, x, y, offer),
       motion: (x, y) => {
-        if (this.#ownOffer !== undefined) this.#xDrag?.motion(x, y);
+        if (this.#own) this.#xDrag?.motion(x, y);
         else this.#begun?.onto.motion(x, y);
       },
       leave: () => this.#leave(),
       drop: () => {
-        if (this.#ownOffer === undefined) this.#begun?.onto.drop();
+        if (!this.#own) this.#begun?.onto.drop();
       },
     });
   }
@@ -121,22 +126,19 @@ export class Drags {
 
   #enter(serial: number, surface: RelayObject, x: number, y: number, offer: Offer): void {
     this.#leave();
-    if (offer.types.includes(this.#mark)) {
-      this.#ownOffer = offer;
-      this.#xDrag?.enter(surface, x, y);
-    } else if (this.#begun === undefined) offer.selection.endOffer(offer);
-    else this.#begun.onto.enter(serial, surface, x, y, offer);
+    this.#own = offer.types.includes(this.#mark);
+    const told = !this.#own && this.#begun?.onto.enter(serial, surface, x, y, offer) === true;
+    if (!told) this.#untold = offer;
+    if (this.#own) this.#xDrag?.enter(surface, x, y);
   }
 
   #leave(): void {
-    const offer = this.#ownOffer;
-    this.#ownOffer = undefined;
-    if (offer === undefined) {
-      this.#begun?.onto.leave();
-      return;
-    }
-    offer.selection.endOffer(offer);
-    this.#xDrag?.leave();
+    const offer = this.#untold;
+    this.#untold = undefined;
+    if (offer !== undefined) offer.selection.endOffer(offer);
+    if (this.#own) this.#xDrag?.leave();
+    else this.#begun?.onto.leave();
+    this.#own = false;
   }
 
   /** The pointer is over an X window: nothing of ours may be above that. */

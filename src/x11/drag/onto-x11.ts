@@ -50,15 +50,12 @@ export class OntoX11 {
 
   // ---- what the compositor says ------------------------------------------------------------------------------------
 
-  /** Places are of the surface, in units of the compositor's. */
-  enter(serial: number, surface: RelayObject, x: number, y: number, offer: Offer): void {
+  /** Places are of the surface, in units of the compositor's. False: no window is told, and the offer is not taken. */
+  enter(serial: number, surface: RelayObject, x: number, y: number, offer: Offer): boolean {
     this.#drag?.end();
     const { side, atoms, placeOf, relay, finishMs, busy } = this.options;
     const place = placeOf(surface);
-    if (place === undefined || offer.types.length === 0) {
-      offer.selection.endOffer(offer);
-      return;
-    }
+    if (place === undefined || offer.types.length === 0) return false;
     const target = place.window;
     const ended = (): void => {
       if (this.#drag !== drag) return;
@@ -79,6 +76,7 @@ export class OntoX11 {
       this.#aware(target, (to, version) => drag.begin(to, version, [...byAtom.keys()]));
     });
     side.x.flush();
+    return true;
   }
 
   motion(x: number, y: number): void {

@@ -56,6 +56,8 @@ export class OverWindow {
   #refused = true;
   #dropped = false;
   #dropTold = false;
+  /** The window takes nothing at all, or is gone. */
+  #refusing = false;
   #over = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #forget: () => void;
@@ -65,7 +67,7 @@ export class OverWindow {
     place: Place,
   ) {
     this.#place = place;
-    this.#forget = options.side.watch.add(options.target, { destroyed: () => this.end() });
+    this.#forget = options.side.watch.add(options.target, { destroyed: () => this.#gone() });
   }
 
   get offer(): Offer {
@@ -78,10 +80,9 @@ export class OverWindow {
 
   /** The window takes drags, of that version, and has them told to `to`. The kinds of data can be asked for. */
   begin(to: number, version: number, types: readonly number[]): void {
-    if (this.#over) return;
+    if (this.#over || this.#refusing) return;
     if (version < OLDEST_VERSION) {
-      this.#accept(false, none);
-      if (this.#dropped) this.end();
+      this.#refuse();
       return;
     }
     const { side, atoms, source, target } = this.options;
@@ -113,6 +114,10 @@ export class OverWindow {
   drop(): void {
     if (this.#dropped) return;
     this.#dropped = true;
+    if (this.#refusing) {
+      this.end();
+      return;
+    }
     this.#wait();
     this.#advance();
   }
@@ -149,6 +154,19 @@ export class OverWindow {
     if (this.#words !== undefined && !this.#dropTold) this.#say(this.#words.leave());
     this.offer.selection.endOffer(this.offer);
     this.options.ended();
+  }
+
+  /** The window is gone. What is over it stays until the compositor says that it has left. */
+  #gone(): void {
+    this.#words = undefined;
+    if (this.#dropped) this.end();
+    else this.#refuse();
+  }
+
+  #refuse(): void {
+    this.#refusing = true;
+    this.#accept(false, none);
+    if (this.#dropped) this.end();
   }
 
   #wait(): void {

@@ -1,13 +1,24 @@
-/** A desk for drags: windows at places that their titles say, and a person with a mouse. */
+/**
+ * A desk for drags: a real sway with windows at places that their titles say, an Xwayland of ours on it, and a person with a
+ * mouse.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Test } from 'tap';
-import type { Seat } from '../../applications/seat.js';
-import { Desk, type DeskOptions } from '../desk.js';
+import { SILENT } from '../../../src/observe/log.js';
+import { UnixSocket } from '../../../src/system/unix-socket.js';
+import { XPrograms } from '../../../src/x11/x-programs.js';
+import { COMPOSITOR_FDS } from '../../../src/x11/xwayland.js';
+import { Seat } from '../../applications/seat.js';
+import { startSway, type Sway } from '../../compositors.js';
+import { until } from '../desk.js';
 import { connectTo } from '../x-client.js';
 import { WaylandSource, WaylandTarget } from './wayland-ends.js';
 import { XSource, XTarget } from './x-ends.js';
 
-/** Windows are of this size, in a row, by the number in their title. */
-const SIDE = 200;
+/** Windows are of this size in the compositor's units, in a row, by the number in their title. */
+export const SIDE = 200;
 const GAP = 60;
 const PLACES = 4;
 const [WIDTH, HEIGHT] = [PLACES * (SIDE + GAP), 400];
@@ -22,49 +33,70 @@ const CONFIG = [
   }),
 ].join('\n');
 
+export interface DragsDeskOptions {
+  readonly scale?: number;
+  /** How long a side may take after the drop, in milliseconds. */
+  readonly finishMs?: number;
+}
+
 export class DragsDesk {
   private constructor(
     readonly test: Test,
-    readonly desk: Desk,
+    readonly sway: Sway,
+    readonly programs: XPrograms,
     readonly seat: Seat,
+    private readonly scale: number,
   ) {}
 
-  static async open(t: Test, options: DeskOptions = {}): Promise<DragsDesk> {
-    const desk = await Desk.open(t, { width: WIDTH, height: HEIGHT, ...options, config: CONFIG });
-    return new DragsDesk(t, desk, await desk.seat(WIDTH, HEIGHT));
+  static async open(t: Test, { scale = 1, finishMs }: DragsDeskOptions = {}): Promise<DragsDesk> {
+    const config = `${CONFIG}\noutput HEADLESS-1 scale ${scale}`;
+    const sway = await startSway(t, { width: WIDTH * scale, height: HEIGHT * scale, config });
+    const directory = mkdtempSync(join(tmpdir(), 'virtwl-x11-'));
+    t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+    const connect = (): UnixSocket => UnixSocket.connect(sway.display, { maxQueuedFds: COMPOSITOR_FDS });
+    const programs = new XPrograms({ directory, connect, scale, log: SILENT, transferIdleMs: finishMs });
+    t.teardown(() => programs.close());
+    const seat = await Seat.take(sway.display, { width: WIDTH, height: HEIGHT });
+    t.teardown(() => seat.close());
+    return new DragsDesk(t, sway, programs, seat, scale);
   }
 
-  async #client() {
-    const client = await connectTo(this.desk.display, this.desk.authority);
+  async client() {
+    const client = await connectTo(this.programs.display.name, this.programs.display.authority);
     this.test.teardown(() => client.x.close());
     return client;
   }
 
+  /** The window is shown. */
+  async shown(title: string): Promise<void> {
+    await until(`the window ${title}`, async () =>
+      JSON.stringify(await this.sway.message('-t', 'get_tree')).includes(`"name":${JSON.stringify(title)}`),
+    );
+  }
+
   async xTarget(place: number, proxied = false): Promise<XTarget> {
-    const title = `${place} X target`;
-    const target = await XTarget.open(await this.#client(), title, { width: SIDE, height: SIDE }, proxied);
-    await this.desk.window(title);
+    const target = await XTarget.open(await this.client(), `${place} X target`, this.#look(0xffffff), proxied);
+    await this.shown(`${place} X target`);
     return target;
   }
 
   async xSource(place: number): Promise<XSource> {
-    const title = `${place} X source`;
-    const source = await XSource.open(await this.#client(), title, { width: SIDE, height: SIDE, colour: 0xa02020 });
-    await this.desk.window(title);
+    const source = await XSource.open(await this.client(), `${place} X source`, this.#look(0xa02020));
+    await this.shown(`${place} X source`);
     return source;
   }
 
   async waylandTarget(place: number): Promise<WaylandTarget> {
-    const target = await WaylandTarget.open(this.desk.sway.display, `${place} Wayland target`);
+    const target = await WaylandTarget.open(this.sway.display, `${place} Wayland target`);
     this.test.teardown(() => target.close());
-    await this.desk.window(`${place} Wayland target`);
+    await this.shown(`${place} Wayland target`);
     return target;
   }
 
   async waylandSource(place: number): Promise<WaylandSource> {
-    const source = await WaylandSource.open(this.desk.sway.display, `${place} Wayland source`);
+    const source = await WaylandSource.open(this.sway.display, `${place} Wayland source`);
     this.test.teardown(() => source.close());
-    await this.desk.window(`${place} Wayland source`);
+    await this.shown(`${place} Wayland source`);
     return source;
   }
 
@@ -74,12 +106,16 @@ export class DragsDesk {
     await this.seat.move(place * (SIDE + GAP) + offset, TOP + offset);
   }
 
-  /** Presses the button on a window, and moves with it to another one. */
-  async drag(from: number, to: number): Promise<void> {
+  /** Presses the button on a window, and moves a little with it. */
+  async lift(from: number): Promise<void> {
     await this.move(from, 0.4);
     await this.move(from);
     await this.seat.press();
     for (const part of [0.55, 0.6, 0.65]) await this.move(from, part);
+  }
+
+  async drag(from: number, to: number): Promise<void> {
+    await this.lift(from);
     await this.over(to);
   }
 
@@ -91,4 +127,9 @@ export class DragsDesk {
   release(): Promise<void> {
     return this.seat.release();
   }
+
+  #look(colour: number) {
+    return { width: SIDE * this.scale, height: SIDE * this.scale, colour };
+  }
 }
+

@@ -2,12 +2,13 @@
 import { internAtoms } from '../../../src/x11/atoms.js';
 import type { Setup, XConnection } from '../../../src/x11/connection.js';
 import { clientMessage, selectionNotify, type SelectionTransfer, type XEvent } from '../../../src/x11/events.js';
-import { property } from '../../../src/x11/replies.js';
+import { geometry, property } from '../../../src/x11/replies.js';
 import {
   changeProperty,
   changeWindowEvents,
   changeWords,
   convertSelection,
+  getGeometry,
   getProperty,
   mapWindow,
   sendEvent,
@@ -90,13 +91,32 @@ export class XTarget {
     this.#say('XdndFinished', [this.named, accepted ? 1 : 0, accepted ? this.atoms[this.action] : 0, 0, 0]);
   }
 
+  /** Asks for a kind of data and for no more; whether it was there. */
+  convert(target: keyof DragNames): Promise<boolean> {
+    const { x, atoms, window } = this;
+    return new Promise(known => {
+      const answered = (event: XEvent): void => {
+        if (event.is !== 'SelectionNotify' || event.target !== atoms[target]) return;
+        x.off('event', answered);
+        known(event.property !== 0);
+      };
+      x.on('event', answered);
+      x.send(convertSelection(window, atoms.XdndSelection, atoms[target], atoms.WM_NAME));
+    });
+  }
+
+  /** Where it is in the X screen. */
+  origin(): Promise<{ readonly x: number; readonly y: number }> {
+    return new Promise(known => this.x.ask(getGeometry(this.window), reply => known(geometry(reply))));
+  }
+
   #say(word: keyof DragNames, data: readonly number[]): void {
     this.x.send(sendEvent(this.source, clientMessage(this.source, this.atoms[word], data)));
   }
 
   #event(event: XEvent): void {
     const { x, atoms, window } = this;
-    if (event.is === 'SelectionNotify' && event.requestor === window) {
+    if (event.is === 'SelectionNotify' && event.target === atoms[this.wants]) {
       x.ask(getProperty(window, atoms.TAKEN, 1 << 16), reply => {
         this.taken = event.property === 0 ? Buffer.alloc(0) : Buffer.from(property(reply).value);
         if (this.finishes) this.finish();
@@ -135,6 +155,8 @@ export class XSource {
   data = Buffer.from('file:///tmp/one\r\n');
   /** Says its kinds of data in a property, as toolkits do, or when it is asked for them. */
   lists = true;
+  /** Answers who asks for the data. */
+  converts = true;
   actions: readonly (keyof DragNames)[] = [];
   suggests = 'XdndActionCopy' as keyof DragNames;
   finished: { readonly accepted: boolean; readonly action: number } | undefined;
@@ -253,6 +275,7 @@ export class XSource {
 
   #convert(event: SelectionTransfer): void {
     const { x, atoms } = this;
+    if (!this.converts) return;
     const known = this.types.some(type => atoms[type] === event.target);
     if (event.target === atoms.TARGETS) {
       const all = this.types.map(type => atoms[type]);
