@@ -23,6 +23,8 @@ const GAP = 60;
 const PLACES = 4;
 const [WIDTH, HEIGHT] = [PLACES * (SIDE + GAP), 400];
 const TOP = 80;
+/** Motions, some 16 ms each, until a window that does not change is given up. */
+const MOST_MOVES = 1_500;
 
 const CONFIG = [
   'default_border none',
@@ -122,6 +124,15 @@ export class DragsDesk {
   /** Moves to another window. */
   async over(to: number): Promise<void> {
     for (const part of [0.3, 0.4, 0.5]) await this.move(to, part);
+  }
+
+  /** Moves about over a window, as a hand does, until something holds: with each motion, programs look anew. */
+  async hover(place: number, what: string, holds: () => boolean): Promise<void> {
+    for (let i = 0; !holds(); i++) {
+      if (i > MOST_MOVES) throw new Error(`waited in vain: ${what}`);
+      await this.move(place, 0.48 + (i % 2) * 0.02);
+    }
+    await this.move(place);
   }
 
   release(): Promise<void> {

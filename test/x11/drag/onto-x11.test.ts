@@ -21,7 +21,7 @@ t.test('windows that take it', async t => {
 
   await t.test('a copy', async t => {
     await desk.drag(0, 1);
-    await eventually('the window takes it', () => source.action === copy);
+    await desk.hover(1, 'the window takes it', () => source.action === copy);
     await desk.release();
     await eventually('an end', () => source.ends.length > 0);
     t.same(target.told, ['XdndEnter', 'XdndPosition', 'XdndDrop']);
@@ -34,7 +34,7 @@ t.test('windows that take it', async t => {
     target.told.length = 0;
     await desk.drag(0, 1);
     await desk.over(2);
-    await eventually('it takes it', () => proxied.told.includes('XdndPosition') && source.action === copy);
+    await desk.hover(2, 'it takes it', () => proxied.told.includes('XdndPosition') && source.action === copy);
     await desk.release();
     await eventually('an end', () => source.ends.length > 0);
     t.same(target.told, ['XdndEnter', 'XdndPosition', 'XdndLeave'], 'the one that was passed is told so');
@@ -48,7 +48,7 @@ t.test('windows that take it', async t => {
     source.data = Buffer.from('Grüße');
     Object.assign(target, { wants: 'UTF8_STRING', action: 'XdndActionMove', finishes: false });
     await desk.drag(0, 1);
-    await eventually('the window takes it', () => source.action === move);
+    await desk.hover(1, 'the window takes it', () => source.action === move);
     await desk.release();
     await eventually('the data', () => target.taken?.toString() === 'Grüße');
     t.ok(target.types.length > 3, 'more kinds than fit into a message');
@@ -64,7 +64,7 @@ t.test('windows that take it', async t => {
     source.actions = copy | move | ask;
     Object.assign(target, { action: 'XdndActionAsk', taken: undefined });
     await desk.drag(0, 1);
-    await eventually('the window takes it', () => source.action === ask);
+    await desk.hover(1, 'the window takes it', () => source.action === ask);
     await desk.release();
     await eventually('the data', () => target.taken !== undefined);
     target.action = 'XdndActionMove';
@@ -86,7 +86,7 @@ t.test('windows that do not', async t => {
     source.writes = true;
     source.action = none;
     await desk.drag(0, 1);
-    await eventually('the window takes it', () => source.action === copy);
+    await desk.hover(1, 'the window takes it', () => source.action === copy);
     await desk.release();
     await eventually('an end', () => source.ends.length > 0);
     t.same([source.ends, target.taken], [['finished'], source.data]);
@@ -95,7 +95,7 @@ t.test('windows that do not', async t => {
 
   target.accepts = false;
   await desk.drag(0, 1);
-  await eventually('the window is told', () => target.told.includes('XdndPosition'));
+  await desk.hover(1, 'the window is told', () => target.told.includes('XdndPosition'));
   await desk.release();
   await eventually('an end', () => source.ends.length > 0);
   t.same(source.ends, ['cancelled'], 'one that refuses');
@@ -111,7 +111,7 @@ t.test('windows that do not', async t => {
   target.told.length = 0;
   target.answers = false;
   await desk.drag(0, 1);
-  await eventually('the window is told', () => target.told.includes('XdndPosition'));
+  await desk.hover(1, 'the window is told', () => target.told.includes('XdndPosition'));
   await desk.release();
   await eventually('an end', () => source.ends.length > 0);
   t.same(source.ends, ['cancelled'], 'one that never answers');
@@ -119,7 +119,7 @@ t.test('windows that do not', async t => {
 
   target.finishes = false;
   await desk.drag(0, 1);
-  await eventually('the window takes it', () => source.action === copy);
+  await desk.hover(1, 'the window takes it', () => source.action === copy);
   await desk.release();
   await eventually('an end', () => source.ends.length > 0);
   t.same(source.ends, ['cancelled'], 'one that never says that it has done with it');
@@ -127,7 +127,7 @@ t.test('windows that do not', async t => {
 
   source.writes = false;
   await desk.drag(0, 1);
-  await eventually('the window takes it', () => source.action === copy);
+  await desk.hover(1, 'the window takes it', () => source.action === copy);
   await desk.release();
   await eventually('the source is asked', () => source.asked > 0);
   await eventually('an end', () => source.ends.length > 0);
@@ -137,7 +137,7 @@ t.test('windows that do not', async t => {
   // What strangers say is about nothing.
   const { x } = unaware;
   await desk.drag(0, 1);
-  await eventually('the window takes it', () => source.action === copy);
+  await desk.hover(1, 'the window takes it', () => source.action === copy);
   for (const [word, data] of [
     ['XdndFinished', [target.window, 1, 0, 0, 0]],
     ['XdndStatus', [unaware.window, 0, 0, 0, 0]],
@@ -160,13 +160,13 @@ t.test('ends that die', async t => {
   const source = await desk.waylandSource(0);
 
   await desk.drag(0, 1);
-  await eventually('the window takes it', () => source.action === copy);
+  await desk.hover(1, 'the window takes it', () => source.action === copy);
   first.x.close();
   await eventually('the window is gone', () => desk.programs.windowCount === 1);
   await desk.over(2);
-  await eventually('the next one takes it', () => second.told.includes('XdndPosition'));
+  await desk.hover(2, 'the next one takes it', () => second.told.includes('XdndPosition'));
   await desk.move(2, 0.6);
-  await eventually('and is told where', () => source.action === copy);
+  await desk.hover(2, 'and is told where', () => source.action === copy);
   await desk.release();
   await eventually('an end', () => source.ends.length > 0);
   t.same([source.ends, second.taken], [['finished'], source.data]);
@@ -174,7 +174,7 @@ t.test('ends that die', async t => {
   second.told.length = 0;
   second.finishes = false;
   await desk.drag(0, 2);
-  await eventually('the window takes it', () => source.action === copy && second.told.includes('XdndPosition'));
+  await desk.hover(2, 'the window takes it', () => source.action === copy && second.told.includes('XdndPosition'));
   await desk.release();
   await eventually('it has the data', () => second.taken !== undefined && second.told.includes('XdndDrop'));
   const keeper = await desk.xTarget(1);
@@ -183,9 +183,9 @@ t.test('ends that die', async t => {
   t.same(source.ends, ['cancelled'], 'of a window that is gone before it has said the end');
 
   await desk.drag(0, 1);
-  await eventually('the window takes it', () => keeper.told.includes('XdndPosition'));
+  await desk.hover(1, 'the window takes it', () => keeper.told.includes('XdndPosition'));
   source.close();
-  await eventually('the window is told', () => keeper.told.at(-1) === 'XdndLeave');
+  await desk.hover(1, 'the window is told', () => keeper.told.at(-1) === 'XdndLeave');
   await desk.release();
   await settled(keeper.x);
 });
@@ -196,7 +196,7 @@ t.test('scaled', async t => {
   const source = await desk.waylandSource(0);
   await desk.drag(0, 1);
   await desk.move(1, 0.75);
-  await eventually('the window takes it', () => source.action === copy);
+  await desk.hover(1, 'the window takes it', () => source.action === copy);
   const at = await target.origin();
   await eventually('the place in X pixels', () => target.place.x - at.x === 1.5 * SIDE && target.place.y - at.y === 1.5 * SIDE);
   await desk.release();

@@ -56,7 +56,7 @@ export class WaylandSource {
     const { manager, device, window } = this.parts;
     const source = manager.create('create_data_source');
     this.source = source;
-    this.ends.length = 0;
+    this.ends.length = this.action = 0;
     source.on('action', (chosen: number) => (this.action = chosen));
     source.on('cancelled', () => this.ends.push('cancelled'));
     source.on('dnd_finished', () => {

@@ -216,7 +216,8 @@ export class XSource {
     const { atoms } = this;
     if (!this.#dragging) {
       this.#dragging = true;
-      this.#released = false;
+      this.#released = this.#waiting = this.accepted = false;
+      this.over = 0;
       this.finished = undefined;
       const list = this.lists ? this.types.map(type => atoms[type]) : [];
       this.x.send(changeWords(this.window, atoms.XdndTypeList, atoms.ATOM, list));
