@@ -1,11 +1,11 @@
 /**
- * The keyboard, among X windows: the compositor says which window is active, and the X server and that window's client are
+ * The keyboard and the pointer, among X windows: the compositor says which window is active, and the X server and that window's client are
  * told. Where none of ours is, no X window has the focus; that is said only once no other follows in the same batch.
  */
 import type { Atoms } from './atoms.js';
 import type { XConnection } from './connection.js';
 import { clientMessage } from './events.js';
-import { configureWindow, CURRENT_TIME, NONE, sendEvent, setInputFocus } from './requests.js';
+import { configureWindow, CURRENT_TIME, NONE, sendEvent, setInputFocus, type Configuration } from './requests.js';
 import type { XScreen } from './screen.js';
 import type { XWindow } from './window.js';
 
@@ -15,6 +15,8 @@ export class Focus {
   #last: XWindow | undefined;
   #told: XWindow | undefined;
   #telling = false;
+  /** The window that the pointer was in last. */
+  pointed: XWindow | undefined;
 
   constructor(
     private readonly x: XConnection,
@@ -39,9 +41,19 @@ export class Focus {
   }
 
   gone(window: XWindow): void {
+    if (this.pointed === window) this.pointed = undefined;
     if (this.#last === window) this.#last = undefined;
     if (this.#told === window) this.#told = undefined;
     if (this.#window === window) this.set(window, false);
+  }
+
+  /**
+   * Where a window goes that is shown, or gets the keyboard. The X server finds the window under the pointer by places, where
+   * windows of ours may lie above each other: so none goes above the one that the pointer is in.
+   */
+  stacking(window: XWindow): Configuration {
+    const { pointed } = this;
+    return pointed === undefined || pointed === window ? { stackMode: 0 } : { sibling: pointed.id, stackMode: 1 };
   }
 
   #tellSoon(): void {
@@ -62,7 +74,7 @@ export class Focus {
       x.send(setInputFocus(NONE));
       return;
     }
-    x.send(configureWindow(window.id, { stackMode: 0 }));
+    x.send(configureWindow(window.id, this.stacking(window)));
     const { acceptsInput, protocols } = window.properties;
     const takes = protocols.includes(atoms.WM_TAKE_FOCUS);
     if (acceptsInput || !takes) x.send(setInputFocus(window.id));

@@ -36,6 +36,9 @@ export const createWindow = (id: number, parent: number, inputOnly: boolean, eve
     u32(0x800),
     u32(eventMask),
   );
+/** A square window without a picture, above others, that no window manager is asked about. */
+export const createCover = (id: number, parent: number, side: number): Uint8Array =>
+  request(1, 0, u32(id), u32(parent), ...[0, 0, side, side, 0, 2].map(u16), u32(0), u32(0x200), u32(1));
 export const changeWindowEvents = (window: number, eventMask: number): Uint8Array =>
   request(2, 0, u32(window), u32(0x800), u32(eventMask));
 /** The pointer's picture where no window of a client says another. */

@@ -29,6 +29,7 @@ const LEFT_ARROW = 68;
 export class XScreen {
   /** A window of ours that is never shown. */
   readonly own: number;
+  readonly #others = new Set<number>();
 
   constructor(
     private readonly x: XConnection,
@@ -37,6 +38,16 @@ export class XScreen {
   ) {
     this.own = x.newId();
     x.send(createWindow(this.own, setup.root, true));
+  }
+
+  /** Another window of ours is about to be made, by another connection of ours. */
+  owns(window: number): void {
+    this.#others.add(window);
+  }
+
+  /** Whether the window is none of a client. */
+  isOwn(window: number): boolean {
+    return window === this.own || this.#others.has(window);
   }
 
   /** Announces us. The server lets clients in once there is an owner of this selection. */

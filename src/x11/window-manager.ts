@@ -72,8 +72,6 @@ export class WindowManager {
   readonly #closing: Closing;
   readonly #resizing: Resizing;
   readonly #messages: WindowMessages;
-  /** The window that the pointer was in last. */
-  #pointed: XWindow | undefined;
   #shown = 0;
   /** Made with the first title that we have to draw. */
   #titles: TitleTexts | undefined;
@@ -120,11 +118,16 @@ export class WindowManager {
     if (window !== undefined) this.#hide(window);
   }
 
+  /** What a surface is the picture of. */
+  windowOf(surface: Surface): XWindow | undefined {
+    return this.#surfaces.windowOf(surface);
+  }
+
   /** The pointer has come to a surface. */
   pointed(surface: Surface): void {
     const window = this.#surfaces.windowOf(surface);
     if (window === undefined) return;
-    this.#pointed = window;
+    this.focus.pointed = window;
     // The X server finds the window under the pointer by places, where windows of ours may lie above each other.
     if (!window.overrideRedirect) this.#options.x.send(configureWindow(window.id, { stackMode: 0 }));
   }
@@ -189,7 +192,7 @@ export class WindowManager {
   }
 
   #create(id: number, { x, y, width, height }: Geometry, overrideRedirect: boolean): void {
-    if (id === this.screen.own) return;
+    if (this.screen.isOwn(id)) return;
     if (this.#windows.size >= MAX_WINDOWS) {
       this.#options.log.warning(`X11 programs have ${MAX_WINDOWS} windows: others are not shown`);
       return;
@@ -200,7 +203,6 @@ export class WindowManager {
   #destroy(window: XWindow): void {
     this.#unmapped(window);
     this.#windows.delete(window.id);
-    if (this.#pointed === window) this.#pointed = undefined;
   }
 
   #mapAsked(window: XWindow): void {
@@ -210,7 +212,7 @@ export class WindowManager {
     const middle = (screen: number, side: number): number => Math.max(0, Math.floor((screen - side) / 2));
     const place = { x: middle(setup.width, width), y: middle(setup.height, height) };
     window.geometry = { ...place, width, height };
-    x.send(configureWindow(window.id, { ...place, border: 0 }));
+    x.send(configureWindow(window.id, { ...place, border: 0, ...this.focus.stacking(window) }));
     x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [NORMAL_STATE, 0]));
     x.send(changeWords(window.id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, [0, 0, 0, 0]));
     x.send(mapWindow(window.id));
@@ -324,7 +326,8 @@ export class WindowManager {
   /** The toplevel that a menu or tooltip belongs to; undefined: none is shown. */
   #parentOfPopup(window: XWindow): Toplevel | undefined {
     const named = this.#windows.get(window.properties.transientFor);
-    const candidates = [named, named?.popup, this.#pointed, this.#pointed?.popup, this.focus.latest];
+    const { pointed } = this.focus;
+    const candidates = [named, named?.popup, pointed, pointed?.popup, this.focus.latest];
     for (const candidate of candidates) {
       const toplevel = candidate instanceof Popup ? candidate.parent : candidate?.toplevel;
       if (toplevel?.shown === true && candidate !== window) return toplevel;

@@ -8,6 +8,7 @@ import type { Log } from '../observe/log.js';
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import { allowOnly, globalsConcern } from '../relay/globals.js';
+import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
 import type { Channel } from '../system/channel.js';
@@ -19,7 +20,7 @@ import { internOwnAtoms, type Atoms } from './atoms.js';
 import { XConnection, type Setup } from './connection.js';
 import { cursorSize, themeCursor } from './cursor-theme.js';
 import { extension, type Extension } from './replies.js';
-import { composite, queryExtension, sync, xfixes } from './requests.js';
+import { composite, configureWindow, getInputFocus, queryExtension, sync, xfixes } from './requests.js';
 import { showRootCursor } from './root-cursor.js';
 import { scaleConcern, Viewports } from './scale.js';
 import { Selections } from './selections/selections.js';
@@ -27,6 +28,7 @@ import { Shell } from './shell.js';
 import { Surfaces, type Surface } from './surfaces.js';
 import { TitlePointer } from './title-pointer.js';
 import { WindowManager } from './window-manager.js';
+import type { XWindow } from './window.js';
 import type { XDisplay } from './x-display.js';
 
 /**
@@ -130,6 +132,19 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       connect: () => UnixSocket.connect(options.display.path),
       cookie: options.display.cookie,
       log: options.log,
+      screen: {
+        placeOf: surface => {
+          const window = this.#windowOf(surface);
+          return window && { window: window.id, x: window.geometry.x, y: window.geometry.y, scale };
+        },
+        raise: (surface, done) => {
+          const window = this.#windowOf(surface);
+          if (window !== undefined) this.#x.send(configureWindow(window.id, { stackMode: 0 }));
+          this.#x.ask(getInputFocus(), done, done);
+          this.#x.flush();
+        },
+        ownWindow: id => this.#windows?.screen.owns(id),
+      },
       idleMs: options.transferIdleMs,
     });
     this.#relay = new Relay(new UnixSocket(wayland), compositor, {
@@ -165,6 +180,11 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   /** Ends it, and with it all its clients' connections. Idempotent. */
   close(): void {
     this.#end(undefined);
+  }
+
+  #windowOf(surface: RelayObject): XWindow | undefined {
+    const known = this.#surfaces.of(surface);
+    return known && this.#windows?.windowOf(known);
   }
 
   #spawn(wayland: OwnedFd, wm: OwnedFd): ChildProcess {
@@ -261,7 +281,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
           },
         },
       },
-      { ...this.#selections.concern, after: ['x11 title bars', ...(this.#selections.concern.after ?? [])] },
+      ...this.#selections.concerns.map(each => ({ ...each, after: ['x11 title bars', ...(each.after ?? [])] })),
     ];
   }
 

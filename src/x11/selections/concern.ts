@@ -27,12 +27,6 @@ export function selectionsConcern(input: InputWatch): Concern {
     }
     return Verdict.Drop;
   };
-  const dragged = (device: RelayObject, offer: RelayObject | undefined): Verdict => {
-    if (device.data instanceof WaylandSelection) {
-      device.data.dragged(offer?.data instanceof Offer ? offer.data : undefined);
-    }
-    return Verdict.Drop;
-  };
   const cancelled = ({ object }: { readonly object: RelayObject }): Verdict => {
     if (object.data instanceof Source && !object.destroyed) object.data.selection.cancelled(object.data);
     return Verdict.Drop;
@@ -43,7 +37,7 @@ export function selectionsConcern(input: InputWatch): Concern {
   };
   return {
     name: 'x11 selections',
-    after: ['x11 scale', 'x11 surfaces', 'x11 windows'],
+    after: ['x11 scale', 'x11 surfaces', 'x11 windows', 'x11 drags'],
     made: {
       wl_seat: seat => input.seat(seat),
       wl_data_offer: (object, call) => offerMade(object, call.object),
@@ -53,12 +47,7 @@ export function selectionsConcern(input: InputWatch): Concern {
       wl_keyboard: { enter: serial, key: serial },
       wl_pointer: { enter: serial, button: serial },
       wl_touch: { down: serial },
-      wl_data_device: {
-        selection: selected,
-        enter: ({ object, args }) => dragged(object, args.id),
-        leave: ({ object }) => dragged(object, undefined),
-        drop: ({ object }) => dragged(object, undefined),
-      },
+      wl_data_device: { selection: selected },
       wl_data_offer: { offer: mimeType },
       wl_data_source: {
         send: call => {

@@ -1,5 +1,5 @@
 /**
- * The clipboard and the primary selection between X11 programs and Wayland ones. Xwayland bridges nothing of them: what X
+ * The clipboard and the primary selection between X11 programs and Wayland ones, and what is dragged. Xwayland bridges nothing of them: what X
  * clients see is here, on a connection of our own to the X server, and what Wayland programs see on Xwayland's connection to
  * the compositor. Where ours to the X server ends, selections end and windows stay.
  */
@@ -9,6 +9,8 @@ import type { RelayObject } from '../../relay/object-map.js';
 import { TRANSFER_IDLE_MS } from '../../relay/transfers.js';
 import type { Channel } from '../../system/channel.js';
 import { internAtoms } from '../atoms.js';
+import { Drags, type DragScreen } from '../drag/drags.js';
+import { DRAG_ATOMS } from '../drag/messages.js';
 import { XConnection } from '../connection.js';
 import type { XEvent } from '../events.js';
 import { extension, type Extension } from '../replies.js';
@@ -35,13 +37,14 @@ export interface SelectionsOptions {
   /** By which the X server lets it in; lent. */
   readonly cookie: Uint8Array;
   readonly log: Log;
+  readonly screen: DragScreen;
   /** How long a transfer may stand still, in milliseconds. Default: {@link TRANSFER_IDLE_MS}. */
   readonly idleMs?: number | undefined;
 }
 
 export class Selections {
   /** For the relay of the X server. */
-  readonly concern: Concern;
+  readonly concerns: readonly Concern[];
   readonly #options: SelectionsOptions;
   #x: XConnection | undefined;
   /** Our connection has ended, perhaps with the server. */
@@ -49,6 +52,8 @@ export class Selections {
   #transfers: Transfers | undefined;
   readonly #bridges: Bridge[] = [];
   readonly #wayland: WaylandSelection[] = [];
+  readonly #drags: Drags;
+  #dragSelection = 0;
   #seat: RelayObject<'wl_seat'> | undefined;
   #serial: number | undefined;
   /** Code of XFIXES' SelectionNotify. */
@@ -56,7 +61,11 @@ export class Selections {
 
   constructor(options: SelectionsOptions) {
     this.#options = options;
-    this.concern = selectionsConcern({
+    const { shell, screen, idleMs: finishMs } = options;
+    const seat = (): RelayObject | undefined => this.#seat;
+    const device = (): RelayObject | undefined => this.#wayland[0]?.device;
+    this.#drags = new Drags({ shell, screen, seat, device, finishMs });
+    const concern = selectionsConcern({
       seat: seat => {
         this.#seat ??= seat;
         queueMicrotask(() => this.#beginWayland());
@@ -66,6 +75,7 @@ export class Selections {
         for (const selection of this.#wayland) selection.serialCame();
       },
     });
+    this.concerns = [this.#drags.concern, concern];
   }
 
   /** Transfers that run. */
@@ -120,6 +130,7 @@ export class Selections {
     this.#x = undefined;
     clearTimeout(this.#leaving);
     this.#transfers?.close();
+    this.#drags.close();
     for (const bridge of this.#bridges) bridge.close();
     for (const selection of this.#wayland) selection.unselect();
     x?.close();
@@ -148,6 +159,12 @@ export class Selections {
     };
     add(atoms.CLIPBOARD, CLIPBOARD);
     add(atoms.PRIMARY, PRIMARY);
+    internAtoms(x, DRAG_ATOMS, dragAtoms => {
+      this.#dragSelection = dragAtoms.XdndSelection;
+      x.send(xfixes.selectSelectionInput(fixes.opcode, side.root, dragAtoms.XdndSelection));
+      this.#drags.begin(side, dragAtoms, answers, transfers);
+      x.flush();
+    });
     x.on('event', event => {
       this.#event(event, watch);
       x.flush();
@@ -169,12 +186,18 @@ export class Selections {
     if (event.is === 'SelectionNotify') {
       // Owners send it.
       for (const bridge of this.#bridges) bridge.told(event);
+      this.#drags.told(event);
       transfers.answered(event);
+      return;
+    }
+    if (event.is === 'ClientMessage') {
+      if (event.format === 32) this.#drags.message(event.window, event.type, event.data);
       return;
     }
     // All others are the server's to say.
     if (event.sent) return;
     if (event.is === 'SelectionRequest') {
+      if (event.selection === this.#dragSelection) this.#drags.requested(event);
       this.#bridges.find(({ selection }) => selection === event.selection)?.requested(event, event.owner);
       return;
     }
@@ -187,6 +210,7 @@ export class Selections {
     const selection = at.u32(12);
     // Of a window or client that is gone, the server may still name the window.
     const owner = at.u8(1) === 0 ? at.u32(8) : 0;
-    this.#bridges.find(bridge => bridge.selection === selection)?.owned(owner, at.u32(20));
+    if (selection === this.#dragSelection) this.#drags.owned(owner);
+    else this.#bridges.find(bridge => bridge.selection === selection)?.owned(owner, at.u32(20));
   }
 }

@@ -17,6 +17,9 @@ export class Offer {
   readonly types: string[] = [];
   /** The compositor was told that we have done with it. */
   ended = false;
+  /** Of a drag: what its source lets be done with it, as bits, and what will be. */
+  sourceActions = 0;
+  action = 0;
 
   constructor(
     readonly selection: WaylandSelection,
@@ -55,8 +58,6 @@ export class WaylandSelection {
   /** The compositor may not have read yet what we have selected: what it says is from before. */
   #unsettled = 0;
   #offer: Offer | undefined;
-  /** What is dragged over an X window, which is told nothing of it. */
-  #dragged: Offer | undefined;
 
   constructor(
     private readonly shell: Shell,
@@ -68,6 +69,11 @@ export class WaylandSelection {
 
   get name(): string {
     return this.protocol.name;
+  }
+
+  /** Undefined: the compositor has none, or the seat is not known yet. */
+  get device(): RelayObject | undefined {
+    return this.#device;
   }
 
   /** The seat is known. */
@@ -136,12 +142,6 @@ export class WaylandSelection {
     }
     this.#offer = offer;
     this.watch.offered(offer);
-  }
-
-  /** Something is dragged over an X window; undefined: not any more. */
-  dragged(offer: Offer | undefined): void {
-    if (this.#dragged !== undefined) this.endOffer(this.#dragged);
-    this.#dragged = offer;
   }
 
   /** What is not to count, or does not any more. */

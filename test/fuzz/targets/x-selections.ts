@@ -40,7 +40,9 @@ export const xSelections: Target = {
     const relay = new Relay(app, compositor, { concerns: [], toServer: {}, toClient: {}, native: false });
     const shell = new Shell();
     shell.attach(relay, false, () => {});
-    const selections = new Selections({ shell, connect: () => server, cookie: new Uint8Array(16), log: SILENT });
+    const screen = { placeOf: () => undefined, raise: (_: unknown, done: () => void) => done(), ownWindow: () => {} };
+    const cookie = new Uint8Array(16);
+    const selections = new Selections({ shell, connect: () => server, cookie, log: SILENT, screen });
     selections.begin();
     const first = Buffer.from(setup());
     if (draw.oneIn(16)) first.set(draw.take(draw.below(first.length)), draw.below(8));

@@ -1,0 +1,135 @@
+/**
+ * The pointer, as Xwayland is told of it. While the compositor carries what an X client drags, it says nothing of the pointer to
+ * Xwayland, which would take a button for released as soon as the pointer is back. So Xwayland is kept from hearing that the
+ * pointer has left, is told by us where it is on the X screen, and at last that the button was released.
+ */
+import { Verdict } from '../../relay/call.js';
+import type { RelayObject } from '../../relay/object-map.js';
+import type { Relay } from '../../relay/relay.js';
+import { WlPointerButtonState } from '../../wayland/protocols/wayland.js';
+
+/** First version of wl_pointer that says what belongs together. */
+const FRAME_SINCE = 5;
+
+/** The one button that is held. */
+export interface Press {
+  readonly pointer: RelayObject<'wl_pointer'>;
+  readonly serial: number;
+  readonly button: number;
+  readonly time: number;
+  /** Where it was pressed. */
+  readonly surface: RelayObject<'wl_surface'>;
+}
+
+export interface HoldWatch {
+  /** The compositor has taken the pointer, as it does for a drag. */
+  taken(): void;
+  /** It gives it back. The pointer has to be let go of before this returns. */
+  back(): void;
+}
+
+interface ButtonEvent {
+  readonly serial: number;
+  readonly time: number;
+  readonly button: number;
+  readonly state: number;
+}
+
+export class HeldPointer {
+  #surface: RelayObject<'wl_surface'> | undefined;
+  readonly #buttons = new Set<number>();
+  #press: Press | undefined;
+  #hold: { readonly press: Press; readonly watch: HoldWatch; serial: number | undefined } | undefined;
+
+  /** `seat`: others have pointers of their own. */
+  constructor(
+    private readonly relay: () => Relay,
+    private readonly seat: () => RelayObject | undefined,
+    /** The pointer has come to a surface. */
+    private readonly came: () => void,
+  ) {}
+
+  /** Undefined: no button is held, or several. */
+  get press(): Press | undefined {
+    return this.#buttons.size === 1 && this.#surface !== undefined ? this.#press : undefined;
+  }
+
+  // ---- what the compositor says ------------------------------------------------------------------------------------
+
+  entered(pointer: RelayObject, surface: RelayObject<'wl_surface'> | undefined): Verdict {
+    if (!this.#knows(pointer)) return Verdict.Forward;
+    this.#hold?.watch.back();
+    this.came();
+    this.#surface = surface;
+    // What was held is not any more: a compositor keeps the pointer where a button was pressed.
+    this.#buttons.clear();
+    return Verdict.Forward;
+  }
+
+  left(pointer: RelayObject, serial: number): Verdict {
+    if (!this.#knows(pointer)) return Verdict.Forward;
+    this.#surface = undefined;
+    const hold = this.#hold;
+    if (hold === undefined) return Verdict.Forward;
+    const first = hold.serial === undefined;
+    hold.serial = serial;
+    if (first) hold.watch.taken();
+    return Verdict.Drop;
+  }
+
+  button(pointer: RelayObject<'wl_pointer'>, { serial, time, button, state }: ButtonEvent): Verdict {
+    if (!this.#knows(pointer)) return Verdict.Forward;
+    const surface = this.#surface;
+    if (state !== WlPointerButtonState.pressed) {
+      this.#buttons.delete(button);
+      // The compositor did not take it.
+      if (this.#hold?.press.button === button) this.#hold.watch.back();
+    } else if (surface !== undefined) {
+      this.#buttons.add(button);
+      if (this.#buttons.size === 1) this.#press = { pointer, serial, button, time, surface };
+    }
+    return Verdict.Forward;
+  }
+
+  // ---- what Xwayland is told ---------------------------------------------------------------------------------------
+
+  /** From the next time on that the pointer leaves, Xwayland is not told. */
+  hold(press: Press, watch: HoldWatch): void {
+    this.#hold = { press, watch, serial: undefined };
+  }
+
+  /** The pointer is there now, in X pixels of the surface where the button was pressed. */
+  move(x: number, y: number): void {
+    const hold = this.#hold;
+    if (hold?.serial === undefined || hold.press.surface.destroyed || hold.press.pointer.destroyed) return;
+    const { pointer, time } = hold.press;
+    this.relay().emitEvent(pointer, 'motion', { time, surface_x: x, surface_y: y });
+    this.#frame(pointer);
+  }
+
+  /** Xwayland is told what it was not told, as if it happened now. Idempotent. */
+  letGo(): void {
+    const hold = this.#hold;
+    this.#hold = undefined;
+    // Where the compositor did not take it, Xwayland was told all.
+    if (hold?.serial === undefined || this.relay().closed) return;
+    const { pointer, button, time, surface } = hold.press;
+    if (pointer.destroyed) return;
+    this.#buttons.clear();
+    const { serial } = hold;
+    this.relay().emitEvent(pointer, 'button', { serial, time, button, state: WlPointerButtonState.released });
+    this.#frame(pointer);
+    if (surface.destroyed) return;
+    this.relay().emitEvent(pointer, 'leave', { serial, surface });
+    this.#frame(pointer);
+  }
+
+  #frame(pointer: RelayObject<'wl_pointer'>): void {
+    if (pointer.version >= FRAME_SINCE) this.relay().emitEvent(pointer, 'frame', {});
+    this.relay().flush();
+  }
+
+  #knows(pointer: RelayObject): boolean {
+    return pointer.data !== undefined && pointer.data === this.seat();
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * A desk for drags: a real sway with windows at places that their titles say, an Xwayland of ours on it, and a person with a
+ * mouse.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { SILENT } from '../../../src/observe/log.js';
+import { UnixSocket } from '../../../src/system/unix-socket.js';
+import { XPrograms } from '../../../src/x11/x-programs.js';
+import { COMPOSITOR_FDS } from '../../../src/x11/xwayland.js';
+import { Seat } from '../../applications/seat.js';
+import { startSway, type Sway } from '../../compositors.js';
+import { until } from '../desk.js';
+import { connectTo } from '../x-client.js';
+import { WaylandSource, WaylandTarget } from './wayland-ends.js';
+import { XSource, XTarget } from './x-ends.js';
+
+/** Windows are of this size in the compositor's units, in a row, by the number in their title. */
+export const SIDE = 200;
+const GAP = 60;
+const PLACES = 4;
+const [WIDTH, HEIGHT] = [PLACES * (SIDE + GAP), 400];
+const TOP = 80;
+/** Motions, some 16 ms each, until a window that does not change is given up. */
+const MOST_MOVES = 1_500;
+
+const CONFIG = [
+  'default_border none',
+  'default_floating_border none',
+  ...Array.from({ length: PLACES }, (_, i) => {
+    const place = `move absolute position ${i * (SIDE + GAP)} ${TOP}`;
+    return `for_window [title="^${i} "] floating enable, resize set ${SIDE} ${SIDE}, ${place}`;
+  }),
+].join('\n');
+
+export interface DragsDeskOptions {
+  readonly scale?: number;
+  /** How long a side may take after the drop, in milliseconds. */
+  readonly finishMs?: number;
+}
+
+export class DragsDesk {
+  private constructor(
+    readonly test: Test,
+    readonly sway: Sway,
+    readonly programs: XPrograms,
+    readonly seat: Seat,
+    private readonly scale: number,
+  ) {}
+
+  static async open(t: Test, { scale = 1, finishMs }: DragsDeskOptions = {}): Promise<DragsDesk> {
+    const config = `${CONFIG}\noutput HEADLESS-1 scale ${scale}`;
+    const sway = await startSway(t, { width: WIDTH * scale, height: HEIGHT * scale, config });
+    const directory = mkdtempSync(join(tmpdir(), 'virtwl-x11-'));
+    t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+    const connect = (): UnixSocket => UnixSocket.connect(sway.display, { maxQueuedFds: COMPOSITOR_FDS });
+    const programs = new XPrograms({ directory, connect, scale, log: SILENT, transferIdleMs: finishMs });
+    t.teardown(() => programs.close());
+    const seat = await Seat.take(sway.display, { width: WIDTH, height: HEIGHT });
+    t.teardown(() => seat.close());
+    return new DragsDesk(t, sway, programs, seat, scale);
+  }
+
+  async client() {
+    const client = await connectTo(this.programs.display.name, this.programs.display.authority);
+    this.test.teardown(() => client.x.close());
+    return client;
+  }
+
+  /** The window is shown. */
+  async shown(title: string): Promise<void> {
+    await until(`the window ${title}`, async () =>
+      JSON.stringify(await this.sway.message('-t', 'get_tree')).includes(`"name":${JSON.stringify(title)}`),
+    );
+  }
+
+  async xTarget(place: number, proxied = false): Promise<XTarget> {
+    const target = await XTarget.open(await this.client(), `${place} X target`, this.#look(0xffffff), proxied);
+    await this.shown(`${place} X target`);
+    return target;
+  }
+
+  async xSource(place: number): Promise<XSource> {
+    const source = await XSource.open(await this.client(), `${place} X source`, this.#look(0xa02020));
+    await this.shown(`${place} X source`);
+    return source;
+  }
+
+  async waylandTarget(place: number): Promise<WaylandTarget> {
+    const target = await WaylandTarget.open(this.sway.display, `${place} Wayland target`);
+    this.test.teardown(() => target.close());
+    await this.shown(`${place} Wayland target`);
+    return target;
+  }
+
+  async waylandSource(place: number): Promise<WaylandSource> {
+    const source = await WaylandSource.open(this.sway.display, `${place} Wayland source`);
+    this.test.teardown(() => source.close());
+    await this.shown(`${place} Wayland source`);
+    return source;
+  }
+
+  /** Moves to a place of a window: `part` of the way from its upper left corner to its lower right one. */
+  async move(place: number, part = 0.5): Promise<void> {
+    const offset = Math.round(SIDE * part);
+    await this.seat.move(place * (SIDE + GAP) + offset, TOP + offset);
+  }
+
+  /** Presses the button on a window, and moves a little with it. */
+  async lift(from: number): Promise<void> {
+    await this.move(from, 0.4);
+    await this.move(from);
+    await this.seat.press();
+    for (const part of [0.55, 0.6, 0.65]) await this.move(from, part);
+  }
+
+  async drag(from: number, to: number): Promise<void> {
+    await this.lift(from);
+    await this.over(to);
+  }
+
+  /** Moves to another window. */
+  async over(to: number): Promise<void> {
+    for (const part of [0.3, 0.4, 0.5]) await this.move(to, part);
+  }
+
+  /** Moves about over a window, as a hand does, until something holds: with each motion, programs look anew. */
+  async hover(place: number, what: string, holds: () => boolean): Promise<void> {
+    for (let i = 0; !holds(); i++) {
+      if (i > MOST_MOVES) throw new Error(`waited in vain: ${what}`);
+      await this.move(place, 0.48 + (i % 2) * 0.02);
+    }
+    await this.move(place);
+  }
+
+  release(): Promise<void> {
+    return this.seat.release();
+  }
+
+  #look(colour: number) {
+    return { width: SIDE * this.scale, height: SIDE * this.scale, colour };
+  }
+}
+
