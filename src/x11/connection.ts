@@ -38,6 +38,8 @@ export interface Setup {
   /** Of the root window, in pixels. */
   readonly width: number;
   readonly height: number;
+  /** The bits of a window's number that its client chooses: all others name the client. */
+  readonly idMask: number;
 }
 
 export interface XError {
@@ -243,6 +245,7 @@ export class XConnection extends EventEmitter<XConnectionEvents> {
     if (at.u8(28) < 1) throw new XWireError('an X server without a screen');
     const screen = 40 + padded4(at.u16(24)) + 8 * at.u8(29);
     this.#ready = true;
-    this.emit('ready', { root: at.u32(screen), width: at.u16(screen + 20), height: at.u16(screen + 22) });
+    const [width, height] = [at.u16(screen + 20), at.u16(screen + 22)];
+    this.emit('ready', { root: at.u32(screen), width, height, idMask: this.#idMask });
   }
 }

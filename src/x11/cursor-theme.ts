@@ -21,6 +21,8 @@ export interface CursorPicture {
 export const MAX_CURSOR_SIDE = 128;
 /** The largest file that is read, in bytes: animated ones in many sizes have some MiB. */
 export const MAX_CURSOR_BYTES = 8 << 20;
+/** The largest description of a theme, in bytes: one of icons, with its name in all languages, has some ten KiB. */
+export const MAX_INDEX_BYTES = 1 << 20;
 /** Themes that one is made of, at most: they may inherit in a circle. */
 export const MAX_THEMES = 16;
 
@@ -64,18 +66,23 @@ export function themeCursor(name: string, size: number, env: CursorEnvironment):
 
 function readCursor(path: string, size: number): CursorPicture | undefined {
   try {
-    const file = statSync(path);
-    if (!file.isFile() || file.size > MAX_CURSOR_BYTES) return undefined;
-    return parseCursor(readFileSync(path), size);
+    return parseCursor(readSmall(path, MAX_CURSOR_BYTES), size);
   } catch {
     return undefined; // it is not there, may not be read, or is cut short
   }
 }
 
+/** A pipe, where a file should be, would be read for ever. */
+function readSmall(path: string, mostBytes: number): Buffer {
+  const file = statSync(path);
+  if (!file.isFile() || file.size > mostBytes) throw new Error(`${path} is no file of at most ${mostBytes} bytes`);
+  return readFileSync(path);
+}
+
 /** Names of themes; undefined: there is no such file, or it names none. */
 function inherited(path: string): readonly string[] | undefined {
   try {
-    const [, names] = /^Inherits\s*=\s*(.*)$/m.exec(readFileSync(path, 'utf8')) ?? [];
+    const [, names] = /^Inherits\s*=\s*(.*)$/m.exec(readSmall(path, MAX_INDEX_BYTES).toString()) ?? [];
     return names
       ?.split(/[\s,;:]+/)
       .filter(name => /^[^/]+$/.test(name) && name !== '.' && name !== '..')

@@ -1,6 +1,9 @@
 /**
  * The keyboard and the pointer, among X windows: the compositor says which window is active, and the X server and that window's client are
  * told. Where none of ours is, no X window has the focus; that is said only once no other follows in the same batch.
+ *
+ * X lets any client take the keyboard for a window of its own. It is given back: what the user types is for the window that
+ * the compositor shows as active. Among its own windows a client may choose; Java's do.
  */
 import type { Atoms } from './atoms.js';
 import type { XConnection } from './connection.js';
@@ -9,11 +12,16 @@ import { configureWindow, CURRENT_TIME, NONE, sendEvent, setInputFocus, type Con
 import type { XScreen } from './screen.js';
 import type { XWindow } from './window.js';
 
+/** Modes and details of FocusIn that say nothing of who has the focus: a grab begins; the pointer is in the window. */
+const GRAB = 1;
+const POINTER = 5;
+
 export class Focus {
   #window: XWindow | undefined;
   /** The last one that had it, and is still there. */
   #last: XWindow | undefined;
-  #told: XWindow | undefined;
+  /** What the X server was told last; `gone`: that window has gone, and nothing was told since. */
+  #told: XWindow | 'gone' | undefined;
   #telling = false;
   /** The window that the pointer was in last. */
   pointed: XWindow | undefined;
@@ -22,6 +30,8 @@ export class Focus {
     private readonly x: XConnection,
     private readonly atoms: Atoms,
     private readonly screen: XScreen,
+    /** The bits of a window's number that its client chooses. */
+    private readonly idMask: number,
   ) {}
 
   /** The window with the focus, or that had it last. */
@@ -40,10 +50,17 @@ export class Focus {
     this.#tellSoon();
   }
 
+  /** The X server has given the focus to a managed window, by our word or a client's. */
+  given(window: XWindow, mode: number, detail: number): void {
+    const told = this.#told;
+    if (told === undefined || told === 'gone' || told === window || mode === GRAB || detail === POINTER) return;
+    if (this.#window === told && ((told.id ^ window.id) & ~this.idMask) !== 0) this.#tell(told);
+  }
+
   gone(window: XWindow): void {
     if (this.pointed === window) this.pointed = undefined;
     if (this.#last === window) this.#last = undefined;
-    if (this.#told === window) this.#told = undefined;
+    if (this.#told === window) this.#told = 'gone';
     if (this.#window === window) this.set(window, false);
   }
 

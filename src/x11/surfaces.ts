@@ -230,8 +230,9 @@ export class Surfaces {
         commit: call => surfaceOf(call).commit(),
         destroy: call => {
           const surface = surfaceOf(call);
-          surface.role?.surfaceGone();
+          // What lies on it goes before it does.
           this.#watch.gone(surface);
+          surface.role?.surfaceGone();
           surface.gone();
           this.#scaling?.gone(surface.object);
           return Verdict.Forward;

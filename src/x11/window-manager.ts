@@ -11,6 +11,7 @@ import { Closing } from './closing.js';
 import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
 import { Focus } from './focus.js';
+import { MAX_POPUPS, MAX_SHOWN, MAX_WINDOWS } from './limits.js';
 import { Popup } from './popup.js';
 import { askedFor, sized, within } from './places.js';
 import { fittingSize } from './properties.js';
@@ -30,23 +31,11 @@ import { XScreen } from './screen.js';
 import type { Shell } from './shell.js';
 import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
-import { NO_STATES, Toplevel, type ToplevelStates } from './toplevel.js';
 import { TitleTexts, type TitleText } from './title-text.js';
+import { Toplevel, type ToplevelStates } from './toplevel.js';
 import { WindowMessages } from './window-messages.js';
+import { NORMAL_STATE, WindowStates } from './window-states.js';
 import { XWindow } from './window.js';
-
-/**
- * Windows right below the root window that are known, each of some 500 bytes here. A desktop has some hundred, most of which
- * are never shown. Those beyond are not shown.
- */
-export const MAX_WINDOWS = 16_384;
-
-/** Windows that are shown at a time; each is a surface, and pictures, of the compositor. */
-export const MAX_SHOWN = 512;
-
-/** `WM_STATE`. */
-const NORMAL_STATE = 1;
-const ICONIC_STATE = 3;
 
 export interface WindowManagerOptions {
   readonly x: XConnection;
@@ -72,7 +61,10 @@ export class WindowManager {
   readonly #closing: Closing;
   readonly #resizing: Resizing;
   readonly #messages: WindowMessages;
+  readonly #states: WindowStates;
   #shown = 0;
+  /** Of these, those that nobody manages. */
+  #unmanaged = 0;
   /** Made with the first title that we have to draw. */
   #titles: TitleTexts | undefined;
 
@@ -80,15 +72,16 @@ export class WindowManager {
     this.#options = options;
     const { x, atoms, setup, shell, sync } = options;
     this.screen = new XScreen(x, atoms, setup);
-    this.focus = new Focus(x, atoms, this.screen);
+    this.focus = new Focus(x, atoms, this.screen, setup.idMask);
     this.#surfaces = new SurfaceIds(window => this.#update(window));
     this.#properties = new PropertyReader(x, atoms, window => this.#update(window));
     this.#closing = new Closing(options);
     this.#resizing = new Resizing({ x, atoms, extension: sync });
+    this.#states = new WindowStates(x, atoms);
     this.#messages = new WindowMessages({
       ...{ atoms, shell, focus: this.focus, closing: this.#closing },
       windowOf: id => this.#windows.get(id),
-      stated: window => this.#tellStates(window),
+      states: this.#states,
     });
   }
 
@@ -150,13 +143,14 @@ export class WindowManager {
       } else if (event.format === 32) this.#messages.message(event.window, event.type, event.data);
       return;
     }
+    // A client can send copies of all others. None is meant for us: a window that is withdrawn is unmapped as well.
+    if (event.sent) return;
     if (event.is === 'CreateNotify') {
       if (event.parent === setup.root) this.#create(event.window, event, event.overrideRedirect);
       return;
     }
     this.#resizing.event(event);
-    // A client can send copies of all others, of which none is meant for us but that it withdraws a window.
-    if (event.sent || !('window' in event)) return;
+    if (!('window' in event)) return;
     const window = this.#windows.get(event.window);
     switch (event.is) {
       case 'ReparentNotify':
@@ -183,6 +177,9 @@ export class WindowManager {
         break;
       case 'ConfigureNotify':
         if (window !== undefined) this.#configured(window, event, event.overrideRedirect);
+        break;
+      case 'FocusIn':
+        if (window?.mapped === true) this.focus.given(window, event.mode, event.detail);
         break;
       case 'PropertyNotify':
         if (window?.mapped === true) this.#properties.changed(window, event.atom);
@@ -224,10 +221,16 @@ export class WindowManager {
       this.#options.log.warning(`X11 programs show ${MAX_SHOWN} windows: others are not shown`);
       return;
     }
+    if (overrideRedirect && this.#unmanaged >= MAX_POPUPS) {
+      this.#options.log.warning(`X11 programs show ${MAX_POPUPS} menus and the like: others are not shown`);
+      return;
+    }
     this.#shown += 1;
+    if (overrideRedirect) this.#unmanaged += 1;
     window.mapped = true;
     window.overrideRedirect = overrideRedirect;
-    this.#options.x.send(changeWindowEvents(window.id, EventMask.propertyChange));
+    const focus = overrideRedirect ? 0 : EventMask.focusChange;
+    this.#options.x.send(changeWindowEvents(window.id, EventMask.propertyChange | focus));
     this.#properties.readAll(window);
     if (!overrideRedirect) this.#tellClients();
   }
@@ -237,6 +240,7 @@ export class WindowManager {
     if (!window.mapped) return;
     const { x, atoms } = this.#options;
     this.#shown -= 1;
+    if (window.overrideRedirect) this.#unmanaged -= 1;
     window.mapped = false;
     this.#hide(window);
     this.focus.gone(window);
@@ -298,7 +302,10 @@ export class WindowManager {
     const owner = {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
       closeAsked: () => this.#closing.close(window),
-      shown: () => this.#showWaiting(),
+      shown: () => {
+        this.#showWaiting();
+        this.#describeDialogs(window);
+      },
       isChanging: () => this.#resizing.isChanging(window),
       drawn: (drawn: Size | undefined) => this.#resizing.shown(window, drawn),
       drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#drawTitle(title, drawn),
@@ -307,7 +314,8 @@ export class WindowManager {
     window.toplevel = toplevel;
     this.#describe(window);
     this.#messages.wished(window, window.properties.states, 1);
-    if (window.properties.startsIconic) toplevel.setMinimized();
+    if (window.properties.startsIconic) this.#messages.minimize(window);
+    this.#messages.wishedBefore(window);
     toplevel.begin();
   }
 
@@ -320,7 +328,15 @@ export class WindowManager {
     const { toplevel, properties } = window;
     const parent = this.#windows.get(properties.transientFor)?.toplevel;
     toplevel!.describe(properties, parent?.closed === false && parent !== toplevel ? parent : undefined);
-    if (properties.urgent && !window.states.activated) this.#messages.demandAttention(window);
+    if (properties.urgent && !window.urgent && !window.states.activated) this.#messages.demandAttention(window);
+    window.urgent = properties.urgent;
+  }
+
+  /** Windows that were there before the one that they belong to. */
+  #describeDialogs({ id }: XWindow): void {
+    for (const window of this.#windows.values()) {
+      if (window.toplevel !== undefined && window.properties.transientFor === id) this.#describe(window);
+    }
   }
 
   /** The toplevel that a menu or tooltip belongs to; undefined: none is shown. */
@@ -361,7 +377,9 @@ export class WindowManager {
     window.popup = undefined;
     const { toplevel } = window;
     window.toplevel = undefined;
-    window.states = NO_STATES;
+    window.urgent = false;
+    window.wishes.clear();
+    this.#states.forget(window);
     if (toplevel === undefined) return;
     // A popup goes before the window that it belongs to.
     for (const { popup } of this.#windows.values()) if (popup?.parent === toplevel) popup.close();
@@ -370,33 +388,16 @@ export class WindowManager {
   }
 
   #toplevelConfigured(window: XWindow, size: Size | undefined, states: ToplevelStates): Size | undefined {
-    const before = window.states;
-    window.states = states;
+    const { activated } = window.states;
     const wanted = size === undefined || states.fixed ? size : fittingSize(window.properties, size);
     const place = wanted && sized(window.geometry, wanted, this.#options.setup);
     if (place !== undefined) this.#resizing.resize(window, place);
-    if (states.activated !== before.activated) {
+    if (states.activated !== activated) {
       this.focus.set(window, states.activated);
       this.#options.answering?.look();
     }
-    if (states.activated) window.minimized = false;
-    this.#tellStates(window);
+    this.#states.configured(window, states);
     return place;
-  }
-
-  #tellStates(window: XWindow): void {
-    const { x, atoms } = this.#options;
-    const { maximized, fullscreen, activated, tiled } = window.states;
-    const states = [
-      ...(maximized || tiled ? [atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT] : []),
-      ...(fullscreen ? [atoms._NET_WM_STATE_FULLSCREEN] : []),
-      ...(activated ? [atoms._NET_WM_STATE_FOCUSED] : []),
-      ...(window.minimized ? [atoms._NET_WM_STATE_HIDDEN] : []),
-      ...(window.properties.states.includes(atoms._NET_WM_STATE_MODAL) ? [atoms._NET_WM_STATE_MODAL] : []),
-    ];
-    x.send(changeWords(window.id, atoms._NET_WM_STATE, atoms.ATOM, states));
-    const state = window.minimized ? ICONIC_STATE : NORMAL_STATE;
-    x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [state, 0]));
   }
 
   #tellClients(): void {

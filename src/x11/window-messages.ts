@@ -8,6 +8,7 @@ import type { Closing } from './closing.js';
 import type { Focus } from './focus.js';
 import type { Shell } from './shell.js';
 import type { Press } from './title-bar.js';
+import type { WindowStates } from './window-states.js';
 import type { XWindow } from './window.js';
 
 /** Directions of _NET_WM_MOVERESIZE, from the upper left clockwise; then: move. */
@@ -25,8 +26,7 @@ export interface WindowMessagesOptions {
   readonly focus: Focus;
   readonly closing: Closing;
   readonly windowOf: (id: number) => XWindow | undefined;
-  /** Its states are other ones now, of which the compositor will not tell. */
-  readonly stated: (window: XWindow) => void;
+  readonly states: WindowStates;
 }
 
 export class WindowMessages {
@@ -51,16 +51,22 @@ export class WindowMessages {
       return;
     }
     const window = windowOf(id);
-    if (window?.toplevel === undefined) return;
+    if (window === undefined) return;
+    if (window.toplevel === undefined) {
+      if (type === atoms._NET_WM_STATE) this.#wishedEarly(window, [second, third], first);
+      else if (type === atoms.WM_CHANGE_STATE && first === 3)
+        this.#wishedEarly(window, [atoms._NET_WM_STATE_HIDDEN], ADD);
+      return;
+    }
     switch (type) {
       case atoms._NET_WM_STATE:
         this.wished(window, [second, third], first);
         break;
       case atoms.WM_CHANGE_STATE:
-        if (first === 3) this.#minimize(window);
+        if (first === 3) this.minimize(window);
         break;
       case atoms._NET_ACTIVE_WINDOW:
-        this.demandAttention(window);
+        this.#activate(window, true);
         break;
       case atoms._NET_CLOSE_WINDOW:
         closing.close(window);
@@ -82,21 +88,48 @@ export class WindowMessages {
     if ([atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT].some(one => states.includes(one))) {
       toplevel!.setMaximized(wants(now.maximized));
     }
-    if (states.includes(atoms._NET_WM_STATE_HIDDEN) && wants(window.minimized)) this.#minimize(window);
+    if (states.includes(atoms._NET_WM_STATE_HIDDEN) && wants(window.minimized)) this.minimize(window);
     if (states.includes(atoms._NET_WM_STATE_DEMANDS_ATTENTION) && change !== REMOVE) this.demandAttention(window);
   }
 
+  /** The window is shown now: what its client has asked for while it was mapped, and was not yet, is done. */
+  wishedBefore(window: XWindow): void {
+    for (const [state, change] of window.wishes) this.wished(window, [state], change);
+    window.wishes.clear();
+  }
+
+  /** Clients ask as soon as the X server has mapped their window; we show it later. */
+  #wishedEarly(window: XWindow, states: readonly number[], change: number): void {
+    const { atoms } = this.#options;
+    if (!window.mapped || window.overrideRedirect) return;
+    const known = [
+      atoms._NET_WM_STATE_FULLSCREEN,
+      ...[atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT],
+      ...[atoms._NET_WM_STATE_HIDDEN, atoms._NET_WM_STATE_DEMANDS_ATTENTION],
+    ];
+    for (const state of states) if (known.includes(state)) window.wishes.set(state, change);
+  }
+
   /**
-   * Asks the compositor to activate a window. The token says who asks: the window with the focus, where there is one; a
-   * compositor that finds this not enough shows that the window wants attention.
+   * Has the compositor show that a window wants attention. The token says nothing of who asks: a compositor that gives the
+   * keyboard to whom the user has just clicked would give it away, for a message that has come.
    */
   demandAttention(window: XWindow): void {
+    this.#activate(window, false);
+  }
+
+  /**
+   * Asks the compositor to activate a window. With `who`, the token says who asks: the window with the focus, where there is
+   * one, and what the user has pressed; a compositor that finds this not enough shows that the window wants attention.
+   */
+  #activate(window: XWindow, who: boolean): void {
     const { shell, focus } = this.#options;
     const activation = shell.global('xdg_activation_v1');
     if (activation === undefined || window.states.activated || this.#activating) return;
     this.#activating = true;
     const { relay } = shell;
-    const from = focus.window?.surface;
+    const press = who ? this.press : undefined;
+    const from = who ? focus.window?.surface : undefined;
     const token = relay.inject('xdg_activation_token_v1', activation.version);
     token.data = {
       token: (text: string) => {
@@ -108,16 +141,15 @@ export class WindowMessages {
       },
     };
     relay.request(activation, 'get_activation_token', { id: token });
-    const { press } = this;
-    if (press !== undefined) relay.request(token, 'set_serial', press);
+    // A seat may have been unplugged since.
+    if (press?.seat.destroyed === false) relay.request(token, 'set_serial', press);
     if (from !== undefined) relay.request(token, 'set_surface', { surface: from.object });
     relay.request(token, 'commit', {});
   }
 
-  #minimize(window: XWindow): void {
+  minimize(window: XWindow): void {
     window.toplevel!.setMinimized();
-    window.minimized = true;
-    this.#options.stated(window);
+    this.#options.states.minimizing(window);
   }
 
   #moveOrResize(window: XWindow, direction: number): void {

@@ -20,8 +20,14 @@ export class XWindow {
   toplevel: Toplevel | undefined;
   popup: Popup | undefined;
   states: ToplevelStates = NO_STATES;
-  /** The client was told of these states. */
+  /** The client is told so. */
   minimized = false;
+  /** When the compositor was asked to minimize it, by `performance.now`. */
+  minimizing = -Infinity;
+  /** It has said that it wants attention, and the compositor knows. */
+  urgent = false;
+  /** States that its client has asked for by messages before it was shown, by their atoms: what is to be done with each. */
+  readonly wishes = new Map<number, number>();
 
   constructor(
     readonly id: number,

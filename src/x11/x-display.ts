@@ -60,9 +60,14 @@ export class XDisplay {
         throw error;
       }
       const cookie = randomBytes(COOKIE_BYTES);
-      const authority = join(directory, 'xauthority');
-      writeFileSync(authority, authorityEntry(number, cookie), { mode: 0o600 });
-      return new XDisplay(number, cookie, authority, socket, lock);
+      const display = new XDisplay(number, cookie, join(directory, 'xauthority'), socket, lock);
+      try {
+        writeFileSync(display.authority, authorityEntry(number, cookie), { mode: 0o600 });
+        return display;
+      } catch (error) {
+        display.close();
+        throw error;
+      }
     }
     throw new Error(`all X displays from :0 to :${MAX_DISPLAYS - 1} are in use (${locks}/.X*-lock)`);
   }

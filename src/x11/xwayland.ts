@@ -12,7 +12,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
 import type { Channel } from '../system/channel.js';
-import { OwnedFd } from '../system/fd.js';
+import { closeAll, OwnedFd } from '../system/fd.js';
 import { native } from '../system/native.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { Answering } from './answering.js';
@@ -50,7 +50,7 @@ const XWAYLAND_GLOBALS: ReadonlyMap<string, number> = new Map([
 /** How long an Xwayland may take until it lets clients in, in milliseconds: one on an emulated processor takes ten seconds. */
 export const START_MS = 60_000;
 
-/** How long the server may go on after SIGTERM, in milliseconds. */
+/** How long the server may go on after SIGTERM, or after it has closed a connection, in milliseconds. */
 const LEAVE_MS = 2_000;
 
 /** Numbers of descriptors in the server. */
@@ -114,13 +114,12 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   /** Its last words. */
   #said = '';
 
-  /** Starts it. @throws Error where there is no compositor */
+  /** Starts it. @throws Error where there is no compositor, or no descriptor is left */
   constructor(options: XwaylandOptions) {
     super();
     this.#options = options;
     const compositor = options.connect();
-    const [wayland, itsWayland] = pair();
-    const [wm, itsWm] = pair();
+    const [wayland, itsWayland, wm, itsWm] = pairs(compositor);
     const watch = {
       made: (surface: Surface) => this.#windows?.surfaceMade(surface),
       gone: (surface: Surface) => this.#windows?.surfaceGone(surface),
@@ -162,7 +161,14 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     this.#x.on('failed', ({ code, major, minor, value }) => {
       options.log.debug(`X request ${major}.${minor} failed with error ${code} about ${value}`);
     });
-    this.#process = this.#spawn(itsWayland, itsWm);
+    try {
+      this.#process = this.#spawn(itsWayland, itsWm);
+    } catch (error) {
+      this.#closed = true;
+      this.#x.close();
+      this.#relay.close(undefined);
+      throw error;
+    }
     this.#timer = setTimeout(() => this.#end(new Error(`Xwayland was not ready after ${START_MS / 1000} s`)), START_MS);
     this.#begin();
   }
@@ -363,15 +369,28 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     const child = this.#process as ChildProcess | undefined;
     if (child?.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM');
-      const kill = setTimeout(() => child.kill('SIGKILL'), LEAVE_MS);
-      child.once('exit', () => clearTimeout(kill));
+      // One that hangs outlives us otherwise.
+      const kill = (): boolean => child.kill('SIGKILL');
+      const timer = setTimeout(kill, LEAVE_MS);
+      process.once('exit', kill);
+      child.once('exit', () => {
+        clearTimeout(timer);
+        process.removeListener('exit', kill);
+      });
     }
     this.emit('close', reason);
   }
 }
 
-/** Two ends of a socket. */
-function pair(): [OwnedFd, OwnedFd] {
-  const [ours, its] = native.socketpair();
-  return [new OwnedFd(ours), new OwnedFd(its)];
+/** Two sockets, of each our end and the server's. Where they cannot be made, `other` is closed. */
+function pairs(other: Channel): [OwnedFd, OwnedFd, OwnedFd, OwnedFd] {
+  const ends: OwnedFd[] = [];
+  try {
+    for (let i = 0; i < 2; i++) ends.push(...native.socketpair().map(fd => new OwnedFd(fd)));
+    return ends as [OwnedFd, OwnedFd, OwnedFd, OwnedFd];
+  } catch (error) {
+    closeAll(ends);
+    other.close();
+    throw error;
+  }
 }

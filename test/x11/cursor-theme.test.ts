@@ -1,10 +1,12 @@
 /** Cursor themes: the picture of the nearest size, from the theme or what it inherits from, and files that are no such thing. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import {
   cursorSize,
   MAX_CURSOR_BYTES,
+  MAX_INDEX_BYTES,
   MAX_CURSOR_SIDE,
   MAX_THEMES,
   parseCursor,
@@ -99,6 +101,15 @@ t.test('a theme, those that it inherits from, and no end of them', t => {
   t.equal(found('large'), 6);
   theme('first/large', undefined, padded(MAX_CURSOR_BYTES + 1));
   t.equal(found('large'), undefined);
+  const described = (length: number): void => theme('first/long', `base\n${'#'.repeat(length)}`);
+  const rest = '[Icon Theme]\nInherits=base\n\n'.length;
+  described(MAX_INDEX_BYTES - rest);
+  t.equal(found('long'), 7);
+  described(MAX_INDEX_BYTES - rest + 1);
+  t.equal(found('long'), undefined);
+  theme('first/pipe');
+  spawnSync('mkfifo', [join(home, 'first', 'pipe', 'index.theme')]);
+  t.equal(found('pipe'), undefined, 'a pipe, which nobody writes to');
   t.equal(
     themeCursor('left_ptr', 24, { XCURSOR_PATH: '~/second', XCURSOR_THEME: 'base' }),
     undefined,

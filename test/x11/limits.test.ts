@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, readFileSync, readlinkSync, readdirSync } from 'node:fs';
 import t from 'tap';
-import { destroyWindow, mapWindow } from '../../src/x11/requests.js';
-import { MAX_SHOWN, MAX_WINDOWS } from '../../src/x11/window-manager.js';
+import { MAX_POPUPS, MAX_SHOWN, MAX_WINDOWS } from '../../src/x11/limits.js';
+import { createWindow, destroyWindow, mapWindow } from '../../src/x11/requests.js';
 import { eventually } from '../eventually.js';
 import { startDesk } from './selections/x-desk.js';
 import { connectTo, makeWindow, settled } from './x-client.js';
@@ -13,7 +13,8 @@ const PATIENCE_MS = 60_000;
 
 t.setTimeout(240_000);
 
-t.test(`of X11 windows, ${MAX_SHOWN} are shown and ${MAX_WINDOWS} known; others when there are fewer`, async t => {
+const limits = `${MAX_SHOWN} are shown, ${MAX_POPUPS} of them menus and the like, and ${MAX_WINDOWS} are known`;
+t.test(`of X11 windows, ${limits}; others when there are fewer`, async t => {
   const { programs, client } = await startDesk(t);
   const { x, setup } = await client();
   const before = programs.windowCount;
@@ -34,18 +35,25 @@ t.test(`of X11 windows, ${MAX_SHOWN} are shown and ${MAX_WINDOWS} known; others 
     t.equal(programs.windowCount, count, what);
   };
 
-  const many = await make(MAX_SHOWN + 10);
+  const many = await make(MAX_POPUPS + 10);
   // Xwayland 22 ends itself when it has more pictures to send at once than its socket holds.
   for (const [i, id] of many.entries()) {
     x.send(mapWindow(id));
     if (i % 16 === 15) {
       await settled(x);
-      const count = Math.min(before + i + 1, MAX_SHOWN);
+      const count = before + Math.min(i + 1, MAX_POPUPS);
       await eventually('those so far', () => programs.windowCount === count, PATIENCE_MS);
     }
   }
-  await shown(MAX_SHOWN, 'as many as may be');
-  for (const id of many) x.send(destroyWindow(id));
+  await shown(before + MAX_POPUPS, 'as many as may be');
+  // Managed ones, and without a picture, which would take long.
+  const managed = Array.from({ length: MAX_SHOWN }, () => x.newId());
+  for (const id of managed) {
+    x.send(createWindow(id, setup.root, true));
+    x.send(mapWindow(id));
+  }
+  await shown(MAX_SHOWN, 'as many as may be of all kinds');
+  for (const id of [...many, ...managed]) x.send(destroyWindow(id));
   await shown(before, 'none of them');
 
   // xterm's window and our own are among those that are known.
