@@ -1,8 +1,8 @@
 /**
  * The gpu transport with real VMs: a compositor and its clients in guests with a kernel of Debian's, no module of ours, and
  * a gpu device each. What is promised of the other transport is tested of this one: every pixel of frames, an unmodified
- * application, the clipboard, and the end of each process and VM. It begins beside a guest that does its worst with a gpu
- * device of its own, by the kernel's driver; in the end that guest takes the device from the kernel.
+ * application, the clipboard, and the end of each process and VM. Half of it is beside a guest that does its worst with a
+ * gpu device of its own, by the kernel's driver; in the end that guest takes the device from the kernel.
  *
  * VIRTWL_WORST_SECONDS: how long the worst goes on, in the guest's seconds, and an eighth of that without the kernel.
  * VIRTWL_WORST_SEED: where it begins.
@@ -93,10 +93,7 @@ t.test('kill -9 of a client VM, beside a client of the lab', async t => {
   await wasRight(t, bystander, 'the client of the lab has noticed nothing, nor of the guest that does its worst');
 });
 
-t.test('kill -9 of the compositor and of its glue', t => killsCompositor(t, stack));
-
-t.test('kill -9 of the compositor VM and of its host process', t => killsCompositorVm(t, stack));
-
+// From here on what is held is compared, and its clients would be among it.
 t.test('the guest that did its worst all the while', async t => {
   const { status, output } = await over;
   t.comment(output);
@@ -107,6 +104,10 @@ t.test('the guest that did its worst all the while', async t => {
     t.match(output, new RegExp(`^${action} [1-9]`, 'm'), `${action} worked now and then`);
   await nothingIsLeft(t, worst, 'program');
 });
+
+t.test('kill -9 of the compositor and of its glue', t => killsCompositor(t, stack));
+
+t.test('kill -9 of the compositor VM and of its host process', t => killsCompositorVm(t, stack));
 
 t.test('random rings and registers, by a driver of that guest’s own', async t => {
   // The kernel of 6.1 remembers mappings of the device's memory that are no more, and then refuses other ones.

@@ -95,6 +95,12 @@ const APPLICATIONS: readonly (readonly [
   ],
 ];
 
+/**
+ * How often an application is looked at on both sides where it differs: a guest of a busy machine may stop for longer than a
+ * picture has to keep still, before the application has taken its size. What is wrong is wrong each time.
+ */
+const MOST_LOOKS = 3;
+
 /** Compares what applications of the office look like with what they look like beside the compositor. */
 export async function applicationsAreEqual(t: Test, stack: VmStack, screen: Screen): Promise<void> {
   for (const vm of ['compositor', 'office']) await stack.run(vm, ['sh', '-c', GTK_SETTINGS]);
@@ -111,14 +117,15 @@ export async function applicationsAreEqual(t: Test, stack: VmStack, screen: Scre
   };
   for (const [name, command, complete] of APPLICATIONS) {
     await t.test(name, async t => {
-      const remote = await shown(
-        await stack.virtwl('office', ['run', '--', ...command], QUIET),
-        `${name} of the client VM`,
-        complete,
-      );
-      const beside = await stack.program('compositor', name, command, { ...QUIET, WAYLAND_DISPLAY: stack.display });
-      const expected = await shown(beside, `${name} in the compositor VM`, complete);
-      same(t, `${name} in two VMs`, { expected, actual: remote, same: isSame(expected, remote) });
+      const look = async (): Promise<{ expected: Picture; actual: Picture }> => {
+        const remote = await stack.virtwl('office', ['run', '--', ...command], QUIET);
+        const actual = await shown(remote, `${name} of the client VM`, complete);
+        const beside = await stack.program('compositor', name, command, { ...QUIET, WAYLAND_DISPLAY: stack.display });
+        return { actual, expected: await shown(beside, `${name} in the compositor VM`, complete) };
+      };
+      let seen = await look();
+      for (let looks = 1; looks < MOST_LOOKS && !isSame(seen.expected, seen.actual); looks++) seen = await look();
+      same(t, `${name} in two VMs`, { ...seen, same: isSame(seen.expected, seen.actual) });
     });
   }
 }
