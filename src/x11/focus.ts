@@ -54,7 +54,7 @@ export class Focus {
   given(window: XWindow, mode: number, detail: number): void {
     const told = this.#told;
     if (told === undefined || told === 'gone' || told === window || mode === GRAB || detail === POINTER) return;
-    if (this.#window === told && ((told.id ^ window.id) & ~this.idMask) !== 0) this.#tell(told);
+    if (this.#window === told && ((told.id ^ window.id) & ~this.idMask) !== 0) this.#give(told);
   }
 
   gone(window: XWindow): void {
@@ -85,13 +85,18 @@ export class Focus {
   }
 
   #tell(window: XWindow | undefined): void {
-    const { x, atoms } = this;
+    const { x } = this;
     this.screen.active(window?.id ?? NONE);
     if (window === undefined) {
       x.send(setInputFocus(NONE));
       return;
     }
     x.send(configureWindow(window.id, this.stacking(window)));
+    this.#give(window);
+  }
+
+  #give(window: XWindow): void {
+    const { x, atoms } = this;
     const { acceptsInput, protocols } = window.properties;
     const takes = protocols.includes(atoms.WM_TAKE_FOCUS);
     if (acceptsInput || !takes) x.send(setInputFocus(window.id));

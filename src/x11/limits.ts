@@ -14,3 +14,9 @@ export const MAX_SHOWN = 512;
  * more, so that this leaves half of them to Wayland programs.
  */
 export const MAX_POPUPS = 128;
+
+/**
+ * Windows that are mapped, shown or not, and cursors: Xwayland has a surface for each. Where there are more, all X11 programs
+ * end: a VM may have 16,384 surfaces, and its Wayland programs have the other half.
+ */
+export const MAX_SURFACES = 8_192;

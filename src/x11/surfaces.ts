@@ -1,13 +1,15 @@
 /**
  * The surfaces that Xwayland makes. It makes one for each window that is shown, and commits pictures to it at once; but
  * what the window is to be (a toplevel, a popup) is ours to say first. So a surface is **held** until it has a role and the
- * compositor has configured that: its last picture waits here, its frame callbacks wait at the compositor. Then it is
- * shown, and all goes through.
+ * compositor has configured that: its last picture waits here, and so do its frame callbacks: the compositor counts those of
+ * all programs of a VM together. Then it is shown, and all goes through.
  */
-import { Verdict, type RequestHandlers } from '../relay/call.js';
+import { ProtocolError, Verdict, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
+import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import { MAX_SURFACES } from './limits.js';
 
 /** Pixels. */
 export interface Size {
@@ -56,6 +58,8 @@ export class Surface {
   #buffer: RelayObject<'wl_buffer'> | undefined;
   /** A commit was held back. */
   #committed = false;
+  /** Frame callbacks that were held back. */
+  readonly #callbacks: RelayObject<'wl_callback'>[] = [];
   /** Of the picture that was attached last. */
   size: Size | undefined;
 
@@ -76,6 +80,11 @@ export class Surface {
   show(): void {
     if (this.#shown) return;
     this.#shown = true;
+    // Xwayland may draw the next picture.
+    for (const callback of this.#callbacks.splice(0)) {
+      this.relay.emitEvent(callback, 'done', { callback_data: 0 });
+      this.relay.destroyed(callback);
+    }
     const buffer = this.#buffer;
     if (!this.#committed || buffer === undefined) return;
     this.#committed = false;
@@ -125,6 +134,13 @@ export class Surface {
     return Verdict.Drop;
   }
 
+  /** `callback`: the number that Xwayland gives a new one. @internal */
+  frame(callback: number): Verdict {
+    if (this.#shown) return Verdict.Forward;
+    this.#callbacks.push(this.relay.adopt('wl_callback', 1, callback, true));
+    return Verdict.Drop;
+  }
+
   /** @internal */
   bufferGone(buffer: RelayObject): void {
     if (this.#buffer === buffer) this.#buffer = undefined;
@@ -136,6 +152,7 @@ export class Surface {
     if (!this.#shown && this.#committed && buffer !== undefined) this.#giveBack(buffer);
     this.#buffer = undefined;
     this.#committed = false;
+    for (const callback of this.#callbacks.splice(0)) this.relay.destroyed(callback);
   }
 
   #fit(): void {
@@ -163,6 +180,7 @@ export interface SurfaceWatch {
 export class Surfaces {
   readonly #watch: SurfaceWatch;
   readonly #scaling: Scaling | undefined;
+  #count = 0;
 
   /** `scaling` undefined: a pixel of theirs is one of the compositor's. */
   constructor(watch: SurfaceWatch, scaling?: Scaling) {
@@ -181,6 +199,11 @@ export class Surfaces {
       requests: this.#requests(),
       made: {
         wl_surface: (object, call) => {
+          if (this.#count >= MAX_SURFACES) {
+            const text = `X11 programs have ${MAX_SURFACES} windows and cursors that are mapped: no more may be`;
+            throw new ProtocolError(1, WlDisplayError.no_memory, text);
+          }
+          this.#count += 1;
           const surface = new Surface(call.relay, object, this.#scaling);
           object.data = surface;
           this.#watch.made(surface);
@@ -227,6 +250,7 @@ export class Surfaces {
         attach: call => surfaceOf(call).attach(call.args.buffer),
         damage: ifShown,
         damage_buffer: ifShown,
+        frame: call => surfaceOf(call).frame(call.args.callback),
         commit: call => surfaceOf(call).commit(),
         destroy: call => {
           const surface = surfaceOf(call);
@@ -235,6 +259,7 @@ export class Surfaces {
           surface.role?.surfaceGone();
           surface.gone();
           this.#scaling?.gone(surface.object);
+          this.#count -= 1;
           return Verdict.Forward;
         },
       },

@@ -1,0 +1,60 @@
+/** Surfaces of an Xwayland that are held until they have a role: what waits for that, and how many there may be. */
+import t, { type Test } from 'tap';
+import { MAX_SURFACES } from '../../src/x11/limits.js';
+import { Surfaces, type Surface } from '../../src/x11/surfaces.js';
+import { settle } from '../relay/peer.js';
+import { between, type Between } from '../relay/relay-between.js';
+
+interface Desk extends Between {
+  readonly factory: number;
+  readonly made: readonly Surface[];
+}
+
+async function desk(t: Pick<Test, 'teardown'>): Promise<Desk> {
+  const made: Surface[] = [];
+  const surfaces = new Surfaces({ made: surface => made.push(surface), gone: () => {} });
+  const b = await between(t, { concerns: [surfaces.concern] });
+  const factory = b.client.bind(b.registry, 1, 'wl_compositor', 4);
+  await settle();
+  return { ...b, factory, made };
+}
+
+t.test('frame callbacks of a surface that is held wait here, not at the compositor', async t => {
+  const { relay, client, compositor, factory, made } = await desk(t);
+  const surface = client.make(factory, 'create_surface');
+  const callback = client.make(surface, 'frame');
+  client.say(surface, 'commit');
+  await settle();
+  t.same(compositor.all('wl_surface.frame'), []);
+  t.same(client.all('wl_callback.done'), []);
+
+  made[0]!.show();
+  relay.flush();
+  await settle();
+  t.match(client.all('wl_callback.done'), [{ id: callback }], 'they are answered when it is shown');
+  t.match(client.all('wl_display.delete_id'), [{ args: [callback] }]);
+  client.make(surface, 'frame');
+  await settle();
+  t.equal(compositor.all('wl_surface.frame').length, 1, 'later ones go on');
+
+  const other = client.make(factory, 'create_surface');
+  const unanswered = client.make(other, 'frame');
+  client.say(other, 'destroy');
+  await settle();
+  t.equal(client.all('wl_callback.done').length, 1, 'not those of one that is destroyed');
+  t.ok(client.all('wl_display.delete_id').some(({ args: [id] }) => id === unanswered));
+  t.same([...client.faults, ...compositor.faults], []);
+});
+
+t.test(`there are ${MAX_SURFACES} at a time`, async t => {
+  const { client, factory, ends } = await desk(t);
+  const first = client.make(factory, 'create_surface');
+  for (let i = 1; i < MAX_SURFACES; i++) client.make(factory, 'create_surface');
+  client.say(first, 'destroy');
+  client.make(factory, 'create_surface');
+  await settle();
+  t.same(ends, [], 'as many as may be, one of them anew');
+  client.make(factory, 'create_surface');
+  await settle();
+  t.match(ends, [{ message: `X11 programs have ${MAX_SURFACES} windows and cursors that are mapped: no more may be` }]);
+});
