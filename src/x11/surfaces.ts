@@ -80,11 +80,7 @@ export class Surface {
   show(): void {
     if (this.#shown) return;
     this.#shown = true;
-    // Xwayland may draw the next picture.
-    for (const callback of this.#callbacks.splice(0)) {
-      this.relay.emitEvent(callback, 'done', { callback_data: 0 });
-      this.relay.destroyed(callback);
-    }
+    this.redraw();
     const buffer = this.#buffer;
     if (!this.#committed || buffer === undefined) return;
     this.#committed = false;
@@ -131,7 +127,17 @@ export class Surface {
       return Verdict.Forward;
     }
     this.#committed = true;
+    // It may be the one that was waited for, which shows the surface.
+    this.role?.committing(this.size);
     return Verdict.Drop;
+  }
+
+  /** Xwayland may draw the next picture: where the surface is held, in place of the one that waits. */
+  redraw(): void {
+    for (const callback of this.#callbacks.splice(0)) {
+      this.relay.emitEvent(callback, 'done', { callback_data: 0 });
+      this.relay.destroyed(callback);
+    }
   }
 
   /** `callback`: the number that Xwayland gives a new one. @internal */

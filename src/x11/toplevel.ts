@@ -4,6 +4,8 @@
  *
  * A configure is acknowledged by the first picture of the size that it asks for, as xdg-shell has it: until the X client has
  * drawn itself anew, pictures of the old size are of the old state. A client that keeps its size is waited for only so long.
+ * Where its state has to have the size that was asked for (maximized, full screen), that counts as its window's all the same:
+ * weston ends a connection that says another, and so all X programs.
  */
 import type { RelayObject } from '../relay/object-map.js';
 import type { Log } from '../observe/log.js';
@@ -82,7 +84,7 @@ export class Toplevel implements SurfaceRole, Configured {
   #size: Size | undefined;
   #states = NO_STATES;
   /** As the last one that was acknowledged says. */
-  #acknowledged = NO_STATES;
+  #acknowledged: Omit<Unacknowledged, 'serial'> = { states: NO_STATES, size: undefined };
   /** Its window geometry, as the compositor was told: with the title bar. */
   #framed: { readonly width: number; readonly height: number; readonly top: number } | undefined;
   /** Those that wait for a picture, the oldest first. */
@@ -210,7 +212,9 @@ export class Toplevel implements SurfaceRole, Configured {
       this.shell.relay.flush();
     }, RESIZE_MS);
     // The picture that waits is of another size. Only the state that is to come needs one of its own.
-    if (!this.surface.shown && !this.#states.fullscreen && !this.#states.maximized) this.#acknowledge();
+    if (this.surface.shown) return;
+    if (isExact(this.#states)) this.surface.redraw();
+    else this.#acknowledge();
   }
 
   closeAsked(): void {
@@ -222,6 +226,7 @@ export class Toplevel implements SurfaceRole, Configured {
   committing(size: Size | undefined): void {
     const last = this.#unacknowledged.findLastIndex(one => fits(one, size));
     if (last >= 0) this.#acknowledge(last, false);
+    if (!this.surface.shown) return;
     this.#frame();
     this.owner.drawn(size);
   }
@@ -288,12 +293,15 @@ export class Toplevel implements SurfaceRole, Configured {
   #frame(): void {
     const { size } = this.surface;
     const bar = this.#bar;
-    if (bar === undefined || size === undefined || this.#closed) return;
-    const states = this.#acknowledged;
+    if (size === undefined || this.#closed) return;
+    const { states, size: asked = size } = this.#acknowledged;
     const top = this.#topOf(states);
-    const [width, height] = [scaledDown(size.width, this.scale), scaledDown(size.height, this.scale)];
-    if (top > 0) bar.show(width, this.#title.text, states.activated);
-    else bar.hide();
+    if (top > 0) bar?.show(scaledDown(size.width, this.scale), this.#title.text, states.activated);
+    else bar?.hide();
+    const whole = isExact(states) ? asked : size;
+    // Without anything said, the picture is the window.
+    if (bar === undefined && this.#framed === undefined && fits({ size: whole }, size)) return;
+    const [width, height] = [scaledDown(whole.width, this.scale), scaledDown(whole.height, this.scale)];
     if (this.#framed?.width === width && this.#framed.height === height && this.#framed.top === top) return;
     this.#framed = { width, height, top };
     const geometry = { x: 0, y: -top, width, height: height + top };
@@ -302,8 +310,7 @@ export class Toplevel implements SurfaceRole, Configured {
 
   /** `commit`: no picture follows that would take it over. */
   #acknowledge(last = this.#unacknowledged.length - 1, commit = true): void {
-    const { serial, states } = this.#unacknowledged[last]!;
-    this.#acknowledged = states;
+    const { serial } = (this.#acknowledged = this.#unacknowledged[last]!);
     // It stands for all before it.
     this.#unacknowledged.splice(0, last + 1);
     if (this.#unacknowledged.length === 0) {
@@ -331,6 +338,11 @@ interface Unacknowledged {
   readonly serial: number;
   readonly size: Size | undefined;
   readonly states: ToplevelStates;
+}
+
+/** Whether a window in these states has to have the size that was asked for. */
+function isExact({ maximized, fullscreen }: ToplevelStates): boolean {
+  return maximized || fullscreen;
 }
 
 function fits({ size: wanted }: Pick<Unacknowledged, 'size'>, size: Size | undefined): boolean {

@@ -58,3 +58,21 @@ t.test(`there are ${MAX_SURFACES} at a time`, async t => {
   await settle();
   t.match(ends, [{ message: `X11 programs have ${MAX_SURFACES} windows and cursors that are mapped: no more may be` }]);
 });
+
+t.test('a surface that is held may be drawn anew before it is shown, and its role is told', async t => {
+  const { relay, client, compositor, factory, made } = await desk(t);
+  const surface = client.make(factory, 'create_surface');
+  const callback = client.make(surface, 'frame');
+  client.say(surface, 'commit');
+  await settle();
+  let commits = 0;
+  made[0]!.role = { committing: () => (commits += 1), surfaceGone: () => {} };
+  made[0]!.redraw();
+  relay.flush();
+  await settle();
+  t.match(client.all('wl_callback.done'), [{ id: callback }]);
+  client.say(surface, 'commit');
+  await settle();
+  t.equal(commits, 1);
+  t.same(compositor.all('wl_surface.commit'), [], 'it is held still');
+});
