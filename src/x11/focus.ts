@@ -99,7 +99,8 @@ export class Focus {
     const { x, atoms } = this;
     const { acceptsInput, protocols } = window.properties;
     const takes = protocols.includes(atoms.WM_TAKE_FOCUS);
-    if (acceptsInput || !takes) x.send(setInputFocus(window.id));
+    // One that wants no input, an on-screen keyboard say, types into the window that had the focus before.
+    if (acceptsInput) x.send(setInputFocus(window.id));
     if (takes) {
       x.send(sendEvent(window.id, clientMessage(window.id, atoms.WM_PROTOCOLS, [atoms.WM_TAKE_FOCUS, CURRENT_TIME])));
     }

@@ -32,6 +32,7 @@ const TO_ROOT = EventMask.substructureNotify | EventMask.substructureRedirect;
 const [NORMAL, ICONIC] = [1, 3];
 const CREATE_NOTIFY = 16;
 const URGENT = [0x100, 1, 1, 0, 0, 0, 0, 0, 0];
+const NO_INPUT = [1, 0, 0, 0, 0, 0, 0, 0, 0];
 
 t.setTimeout(240_000);
 
@@ -186,6 +187,22 @@ t.test('what is typed is for the active window, whatever another client wants', 
   t.equal(await focus(), second, 'among its own windows a client may choose');
   other.x.close();
   await end(id, second);
+});
+
+t.test('a window that wants no input leaves the keyboard where it is', async t => {
+  const id = window('typed into');
+  await show(id, 'typed into');
+  await until('the keyboard', () => active(id));
+  const focus = (): Promise<number> =>
+    new Promise(told => x.ask(getInputFocus(), reply => told(new XReader(reply).u32(8))));
+  await until('the focus', async () => (await focus()) === id);
+  const keys = window('keys on the screen');
+  x.send(changeWords(keys, atoms.WM_HINTS, atoms.WM_HINTS, NO_INPUT));
+  await show(keys, 'keys on the screen');
+  await desk.sway.message('[title="keys on the screen"] focus');
+  await until('it is active', () => active(keys));
+  t.equal(await focus(), id);
+  await end(id, keys);
 });
 
 t.test('a copy of a CreateNotify makes no window', async t => {
