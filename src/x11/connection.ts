@@ -64,6 +64,7 @@ interface Question {
   readonly sequence: number;
   readonly answered: (reply: Uint8Array) => void;
   readonly failed: ((error: XError | undefined) => void) | undefined;
+  readonly mayBeLong: boolean;
 }
 
 const Kind = { error: 0, reply: 1, genericEvent: 35 } as const;
@@ -74,6 +75,8 @@ const SETUP_HEAD_BYTES = 8;
 export class XConnection extends EventEmitter<XConnectionEvents> {
   readonly #channel: Channel;
   readonly #cookie: Uint8Array | undefined;
+  /** Bytes to come of an answer that was too long. */
+  #skip = 0;
   /** What has come and is not whole. */
   #rest: Uint8Array = new Uint8Array(0);
   #ready = false;
@@ -138,16 +141,22 @@ export class XConnection extends EventEmitter<XConnectionEvents> {
 
   /**
    * Sends a request that has one: `answered` gets it, 32 bytes at least, its own to keep; `failed` is called instead where
-   * the server refused, or has gone.
+   * the server refused, or has gone. `mayBeLong`: an answer over {@link MAX_REPLY_BYTES} is left out, and counts as
+   * refused; else it ends the connection.
    */
-  ask(request: Uint8Array, answered: (reply: Uint8Array) => void, failed?: (error: XError | undefined) => void): void {
+  ask(
+    request: Uint8Array,
+    answered: (reply: Uint8Array) => void,
+    failed?: (error: XError | undefined) => void,
+    mayBeLong = false,
+  ): void {
     if (this.#closed) {
       failed?.(undefined);
       return;
     }
     this.#syncedAt = this.#sequence + 1;
     this.send(request);
-    this.#questions.push({ sequence: this.#sequence, answered, failed });
+    this.#questions.push({ sequence: this.#sequence, answered, failed, mayBeLong });
     if (this.#questions.length - this.#answered > MAX_QUESTIONS) {
       this.#end(new Error(`the X server has not answered ${MAX_QUESTIONS} questions`));
     }
@@ -179,9 +188,10 @@ export class XConnection extends EventEmitter<XConnectionEvents> {
   #receive(bytes: Uint8Array): void {
     let all: Uint8Array = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
     try {
+      all = this.#skipped(all);
       for (let size = this.#sizeOf(all); size <= all.length && !this.#closed; size = this.#sizeOf(all)) {
-        this.#message(all.subarray(0, size));
-        all = all.subarray(size);
+        if (this.#skip === 0) this.#message(all.subarray(0, size));
+        all = this.#skipped(all.subarray(size));
       }
     } catch (error) {
       this.#end(error as Error);
@@ -190,7 +200,7 @@ export class XConnection extends EventEmitter<XConnectionEvents> {
     this.flush();
   }
 
-  /** Of the message that begins here, in bytes; Infinity: too little of it is there to know. */
+  /** Of the message that begins here, in bytes; Infinity: too little of it is there to know. 0: it is to be skipped. */
   #sizeOf(bytes: Uint8Array): number {
     const head = this.#ready ? EVENT_BYTES : SETUP_HEAD_BYTES;
     if (bytes.length < head) return Infinity;
@@ -198,8 +208,20 @@ export class XConnection extends EventEmitter<XConnectionEvents> {
     let size = EVENT_BYTES;
     if (!this.#ready) size = SETUP_HEAD_BYTES + 4 * at.u16(6);
     else if ([Kind.reply, Kind.genericEvent].includes((at.u8(0) & 0x7f) as 1)) size = EVENT_BYTES + 4 * at.u32(4);
-    if (size > MAX_REPLY_BYTES) throw new XWireError(`a message of ${size} bytes from the X server`);
-    return size;
+    if (size <= MAX_REPLY_BYTES) return size;
+    if (!this.#ready || at.u8(0) !== Kind.reply || this.#questions[this.#answered]?.mayBeLong !== true) {
+      throw new XWireError(`a message of ${size} bytes from the X server`);
+    }
+    this.#settle(at.u16(2), question => question.failed?.(undefined), true);
+    this.#skip = size;
+    return 0;
+  }
+
+  /** What is left of it, without the rest of an answer that is too long. */
+  #skipped(bytes: Uint8Array): Uint8Array {
+    const length = Math.min(this.#skip, bytes.length);
+    this.#skip -= length;
+    return bytes.subarray(length);
   }
 
   #message(bytes: Uint8Array): void {

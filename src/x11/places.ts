@@ -27,3 +27,9 @@ export function within({ x, y, width, height }: Geometry, screen: Size): Geometr
   const at = (place: number, side: number, whole: number): number => Math.max(0, Math.min(place, whole - side));
   return { x: at(x, width, screen.width), y: at(y, height, screen.height), width, height };
 }
+
+/** The same size in the middle of the screen, so that menus have room on all sides: the server keeps the pointer within it. */
+export function inMiddle({ width, height }: Size, screen: Size): Geometry {
+  const middle = (whole: number, side: number): number => Math.max(0, Math.floor((whole - side) / 2));
+  return { x: middle(screen.width, width), y: middle(screen.height, height), width, height };
+}

@@ -1,6 +1,6 @@
 /**
  * An X window that nobody manages (override-redirect: a menu, a tooltip, what is dragged) as an `xdg_popup` of the window
- * that it belongs to, in the place that it has on the X screen beside that.
+ * that it lies on, a toplevel or another popup, in the place that it has on the X screen beside that.
  *
  * There is no grab: an X client has one of its own. A popup is moved by `reposition`, and where the compositor does not have
  * that yet, by taking it away and showing it again.
@@ -11,64 +11,79 @@ import type { Geometry } from './events.js';
 import { scaledDown } from './scale.js';
 import type { Configured, Shell } from './shell.js';
 import type { Surface, SurfaceRole } from './surfaces.js';
-import type { Toplevel } from './toplevel.js';
 
 /** First version of xdg_wm_base that can move a popup. */
 const REPOSITION_SINCE = 3;
 
 export interface PopupOwner {
-  /** The compositor shows it no more, or cannot move it: it may be made anew. */
-  popupGone(): void;
+  /** It is about to go: what lies on it has to go before. */
+  closing(): void;
+  /** It is shown, and others may lie on it. */
+  shown(): void;
 }
 
-export class Popup implements SurfaceRole, Configured {
-  readonly #xdgSurface: RelayObject<'xdg_surface'>;
+/** What a popup lies on. */
+export interface PopupBase {
+  readonly xdgSurface: RelayObject<'xdg_surface'>;
+  /** How much of its window geometry there is above the X window, in pixels of the compositor's. */
+  readonly top: number;
+}
+
+/** Places on the X screen, in X pixels. */
+export interface PopupPlaces {
+  readonly self: Geometry;
+  /** Of what it lies on. */
+  readonly below: Geometry;
+}
+
+export class Popup implements SurfaceRole, Configured, PopupBase {
+  readonly top = 0;
+  readonly xdgSurface: RelayObject<'xdg_surface'>;
   readonly #popup: RelayObject<'xdg_popup'>;
   #closed = false;
 
-  /** Places are those of the X screen, in X pixels: `scale` of them are a pixel of the compositor's. */
+  /** `scale`: X pixels of a pixel of the compositor's. `below` is shown. */
   constructor(
     private readonly shell: Shell,
     readonly surface: Surface,
     private readonly owner: PopupOwner,
-    readonly parent: Toplevel,
+    private readonly below: PopupBase,
     private readonly scale: number,
-    place: { readonly self: Geometry; readonly parent: Geometry },
+    places: PopupPlaces,
   ) {
     const { relay, wmBase } = shell;
-    this.#xdgSurface = relay.inject('xdg_surface', wmBase.version, this);
-    relay.request(wmBase, 'get_xdg_surface', { id: this.#xdgSurface, surface: surface.object });
+    this.xdgSurface = relay.inject('xdg_surface', wmBase.version, this);
+    relay.request(wmBase, 'get_xdg_surface', { id: this.xdgSurface, surface: surface.object });
     // In this order: a compositor takes new ids only as they come.
-    const positioner = this.#positioner(place.self, place.parent);
+    const positioner = this.#positioner(places);
     this.#popup = relay.inject('xdg_popup', wmBase.version, this);
-    relay.request(this.#xdgSurface, 'get_popup', { id: this.#popup, parent: parent.xdgSurface, positioner });
+    relay.request(this.xdgSurface, 'get_popup', { id: this.#popup, parent: below.xdgSurface, positioner });
     relay.request(positioner, 'destroy', {});
     surface.role = this;
     relay.request(surface.object, 'commit', {});
     relay.flush();
   }
 
-  /** It has moved on the X screen. */
-  move(self: Geometry, parent: Geometry): void {
-    if (this.#closed) return;
+  /** It has moved on the X screen. False: the compositor cannot move it. */
+  move(places: PopupPlaces): boolean {
     const { relay, wmBase } = this.shell;
-    if (wmBase.version < REPOSITION_SINCE) {
-      this.close();
-      this.owner.popupGone();
-      return;
-    }
-    const positioner = this.#positioner(self, parent);
+    if (wmBase.version < REPOSITION_SINCE) return false;
+    const positioner = this.#positioner(places);
     relay.request(this.#popup, 'reposition', { positioner, token: 0 });
     relay.request(positioner, 'destroy', {});
     relay.flush();
+    return true;
   }
 
   configure(serial: number): void {
     if (this.#closed) return;
     const { relay } = this.shell;
-    relay.request(this.#xdgSurface, 'ack_configure', { serial });
+    relay.request(this.xdgSurface, 'ack_configure', { serial });
     if (this.surface.shown) relay.request(this.surface.object, 'commit', {});
-    else this.surface.show();
+    else {
+      this.surface.show();
+      this.owner.shown();
+    }
   }
 
   dismissed(): void {
@@ -84,10 +99,11 @@ export class Popup implements SurfaceRole, Configured {
   /** Takes the popup away from the compositor. Idempotent. */
   close(): void {
     if (this.#closed) return;
+    this.owner.closing();
     this.#closed = true;
     const { relay } = this.shell;
     relay.request(this.#popup, 'destroy', {});
-    relay.request(this.#xdgSurface, 'destroy', {});
+    relay.request(this.xdgSurface, 'destroy', {});
     this.surface.hide();
   }
 
@@ -95,18 +111,23 @@ export class Popup implements SurfaceRole, Configured {
     return this.#closed;
   }
 
+  /** It may have been given a picture, and others may lie on it. */
+  get shown(): boolean {
+    return this.surface.shown && !this.#closed;
+  }
+
   /**
-   * Its upper left corner at the same corner of a pixel of the parent. That pixel has to be within the parent's window; how
+   * Its upper left corner at the same corner of a pixel of what it lies on. That pixel has to be within its window; how
    * far away from it the popup is, is an offset.
    */
-  #positioner(self: Geometry, parent: Geometry): RelayObject<'xdg_positioner'> {
+  #positioner({ self, below }: PopupPlaces): RelayObject<'xdg_positioner'> {
     const { relay, wmBase } = this.shell;
     const down = (length: number): number => Math.round(length / this.scale);
-    const [x, y] = [down(self.x - parent.x), down(self.y - parent.y)];
+    const [x, y] = [down(self.x - below.x), down(self.y - below.y)];
     const within = (at: number, side: number): number => Math.min(Math.max(at, 0), Math.max(down(side), 1) - 1);
-    const at = { x: within(x, parent.width), y: within(y, parent.height) };
+    const at = { x: within(x, below.width), y: within(y, below.height) };
     // Said within the window geometry, of which a title bar of ours is part.
-    const anchor = { x: at.x, y: at.y + this.parent.top, width: 1, height: 1 };
+    const anchor = { x: at.x, y: at.y + this.below.top, width: 1, height: 1 };
     const positioner = relay.inject('xdg_positioner', wmBase.version);
     relay.request(wmBase, 'create_positioner', { id: positioner });
     relay.request(positioner, 'set_size', {

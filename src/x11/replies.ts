@@ -27,6 +27,17 @@ export function geometry(bytes: Uint8Array): Geometry {
   return { x: at.i16(12), y: at.i16(14), width: at.u16(16), height: at.u16(18) };
 }
 
+/** Of SHAPE: places relative to the window. */
+export function rectangles(bytes: Uint8Array): Geometry[] {
+  const at = new XReader(bytes);
+  const [first, each] = [32, 8];
+  // A length that is not true fails at the first that is not there.
+  return Array.from({ length: Math.min(at.u32(8), Math.ceil(at.length / each)) }, (_, i) => {
+    const place = first + i * each;
+    return { x: at.i16(place), y: at.i16(place + 2), width: at.u16(place + 4), height: at.u16(place + 6) };
+  });
+}
+
 /** The answer to InternAtom. */
 export const atom = (bytes: Uint8Array): number => new XReader(bytes).u32(8);
 

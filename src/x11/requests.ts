@@ -211,6 +211,16 @@ export const render = {
     request(opcode, 27, u32(id), u32(picture), u16(hotX), u16(hotY)),
 };
 
+export const ShapeKind = { bounding: 0, input: 2 } as const;
+
+export const shape = {
+  /** Tells when a shape of the window changes. */
+  selectInput: (opcode: number, window: number): Uint8Array => request(opcode, 6, u32(window), u8(1)),
+  /** Answered: `rectangles` of `replies.ts`; there may be any number of them. */
+  getRectangles: (opcode: number, window: number, kind: number): Uint8Array =>
+    request(opcode, 8, u32(window), u8(kind)),
+};
+
 export const xfixes = {
   /** Answered: `version` of `replies.ts`. */
   queryVersion: (opcode: number): Uint8Array => request(opcode, 0, u32(6), u32(0)),

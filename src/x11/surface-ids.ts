@@ -19,6 +19,11 @@ export class SurfaceIds {
     return this.#windows.get(surface);
   }
 
+  /** Whether Xwayland has named a surface of the window that has not come. */
+  awaits(window: XWindow): boolean {
+    return window.surface === undefined && [...this.#awaited.values()].includes(window);
+  }
+
   /** Xwayland has named the surface of a window. */
   told(window: XWindow, id: number, relay: Relay): void {
     const object = relay.clientObject(id);

@@ -12,8 +12,9 @@ import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
 import { Focus } from './focus.js';
 import { MAX_POPUPS, MAX_SHOWN, MAX_WINDOWS } from './limits.js';
-import { Popup } from './popup.js';
-import { askedFor, sized, within } from './places.js';
+import { Mapping } from './mapping.js';
+import { Popups } from './popups.js';
+import { askedFor, inMiddle, sized, within } from './places.js';
 import { fittingSize } from './properties.js';
 import { PropertyReader } from './property-reader.js';
 import type { Extension } from './replies.js';
@@ -28,6 +29,7 @@ import {
 } from './requests.js';
 import { Resizing } from './resizing.js';
 import { XScreen } from './screen.js';
+import { Shapes } from './shapes.js';
 import type { Shell } from './shell.js';
 import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
@@ -44,6 +46,8 @@ export interface WindowManagerOptions {
   readonly shell: Shell;
   /** Of resizes; undefined: the server does not have it. */
   readonly sync: Extension | undefined;
+  /** Of windows that are no rectangles; undefined: the same. */
+  readonly shape: Extension | undefined;
   /** Looks whether the server answers; default: nobody does. */
   readonly answering?: Pick<Answering, 'look'>;
   /** X pixels of a pixel of the compositor's. */
@@ -61,6 +65,9 @@ export class WindowManager {
   readonly #closing: Closing;
   readonly #resizing: Resizing;
   readonly #messages: WindowMessages;
+  readonly #popups: Popups;
+  readonly #mapping: Mapping;
+  readonly #shapes: Shapes;
   readonly #states: WindowStates;
   #shown = 0;
   /** Of these, those that nobody manages. */
@@ -70,17 +77,30 @@ export class WindowManager {
 
   constructor(options: WindowManagerOptions) {
     this.#options = options;
-    const { x, atoms, setup, shell, sync } = options;
+    const { x, atoms, setup, shell, sync, log } = options;
     this.screen = new XScreen(x, atoms, setup);
     this.focus = new Focus(x, atoms, this.screen, setup.idMask);
-    this.#surfaces = new SurfaceIds(window => this.#update(window));
+    this.#surfaces = new SurfaceIds(window => {
+      this.#mapping.arrived(window);
+      this.#update(window);
+    });
+    this.#mapping = new Mapping({
+      ...{ x, log, most: MAX_SHOWN },
+      shown: () => this.#shown,
+      awaitsSurface: window => this.#surfaces.awaits(window),
+      map: window => this.#map(window),
+    });
     this.#properties = new PropertyReader(x, atoms, window => this.#update(window));
     this.#closing = new Closing(options);
     this.#resizing = new Resizing({ x, atoms, extension: sync });
     this.#states = new WindowStates(x, atoms);
+    const [windows, { focus }] = [this.#windows, this];
+    this.#popups = new Popups({ ...options, windows, focus, update: window => this.#update(window) });
+    const windowOf = (id: number): XWindow | undefined => windows.get(id);
+    this.#shapes = new Shapes({ ...options, extension: options.shape, windowOf });
     this.#messages = new WindowMessages({
-      ...{ atoms, shell, focus: this.focus, closing: this.#closing },
-      windowOf: id => this.#windows.get(id),
+      ...{ atoms, shell, focus, closing: this.#closing },
+      windowOf,
       states: this.#states,
     });
   }
@@ -121,14 +141,21 @@ export class WindowManager {
     const window = this.#surfaces.windowOf(surface);
     if (window === undefined) return;
     this.focus.pointed = window;
+    this.#popups.used(window);
     // The X server finds the window under the pointer by places, where windows of ours may lie above each other.
-    if (!window.overrideRedirect) this.#options.x.send(configureWindow(window.id, { stackMode: 0 }));
+    this.#options.x.send(configureWindow(window.id, { stackMode: 0 }));
   }
 
   /** The user has pressed a button. */
   pressed(pointer: RelayObject, serial: number): void {
     const seat = pointer.data as RelayObject<'wl_seat'> | undefined;
     if (seat !== undefined) this.#messages.press = { seat, serial };
+    this.#popups.used(this.focus.pointed);
+  }
+
+  /** The user has pressed or released a key. */
+  typed(): void {
+    this.#popups.used(this.focus.window);
   }
 
   // ---- what the X server tells -------------------------------------------------------------------------------------
@@ -143,13 +170,17 @@ export class WindowManager {
       } else if (event.format === 32) this.#messages.message(event.window, event.type, event.data);
       return;
     }
-    // A client can send copies of all others. None is meant for us: a window that is withdrawn is unmapped as well.
-    if (event.sent) return;
+    if (event.sent) {
+      // A client can send copies of all others, of which one is meant for us.
+      if (event.is === 'UnmapNotify') this.#mapping.withdrawn(this.#windows.get(event.window));
+      return;
+    }
     if (event.is === 'CreateNotify') {
       if (event.parent === setup.root) this.#create(event.window, event, event.overrideRedirect);
       return;
     }
     this.#resizing.event(event);
+    this.#shapes.event(event);
     if (!('window' in event)) return;
     const window = this.#windows.get(event.window);
     switch (event.is) {
@@ -163,7 +194,7 @@ export class WindowManager {
         if (window !== undefined) this.#destroy(window);
         break;
       case 'MapRequest':
-        if (window !== undefined) this.#mapAsked(window);
+        if (window !== undefined) this.#mapping.asked(window);
         break;
       case 'MapNotify':
         if (window !== undefined) this.#mapped(window, event.overrideRedirect);
@@ -202,14 +233,10 @@ export class WindowManager {
     this.#windows.delete(window.id);
   }
 
-  #mapAsked(window: XWindow): void {
+  #map(window: XWindow): void {
     const { x, atoms, setup } = this.#options;
-    const { width, height } = window.geometry;
-    // In the middle, so that menus have room on all sides: the server keeps the pointer within the screen.
-    const middle = (screen: number, side: number): number => Math.max(0, Math.floor((screen - side) / 2));
-    const place = { x: middle(setup.width, width), y: middle(setup.height, height) };
-    window.geometry = { ...place, width, height };
-    x.send(configureWindow(window.id, { ...place, border: 0, ...this.focus.stacking(window) }));
+    const { x: left, y: top } = (window.geometry = inMiddle(window.geometry, setup));
+    x.send(configureWindow(window.id, { x: left, y: top, border: 0, ...this.focus.stacking(window) }));
     x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [NORMAL_STATE, 0]));
     x.send(changeWords(window.id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, [0, 0, 0, 0]));
     x.send(mapWindow(window.id));
@@ -218,7 +245,7 @@ export class WindowManager {
   #mapped(window: XWindow, overrideRedirect: boolean): void {
     if (window.mapped) return;
     if (this.#shown >= MAX_SHOWN) {
-      this.#options.log.warning(`X11 programs show ${MAX_SHOWN} windows: others are not shown`);
+      this.#mapping.full();
       return;
     }
     if (overrideRedirect && this.#unmanaged >= MAX_POPUPS) {
@@ -232,16 +259,20 @@ export class WindowManager {
     const focus = overrideRedirect ? 0 : EventMask.focusChange;
     this.#options.x.send(changeWindowEvents(window.id, EventMask.propertyChange | focus));
     this.#properties.readAll(window);
+    this.#shapes.begin(window);
     if (!overrideRedirect) this.#tellClients();
   }
 
   #unmapped(window: XWindow): void {
     this.#surfaces.forget(window);
-    if (!window.mapped) return;
     const { x, atoms } = this.#options;
-    this.#shown -= 1;
-    if (window.overrideRedirect) this.#unmanaged -= 1;
+    const { mapped } = window;
     window.mapped = false;
+    if (mapped) this.#shown -= 1;
+    this.#mapping.forget(window);
+    if (!mapped) return;
+    if (window.overrideRedirect) this.#unmanaged -= 1;
+    window.shape = undefined;
     this.#hide(window);
     this.focus.gone(window);
     if (window.overrideRedirect) return;
@@ -275,8 +306,7 @@ export class WindowManager {
     // Where a managed window is, we have said ourselves, and may have said something else since the server tells this.
     if (!overrideRedirect && window.toplevel !== undefined) return;
     window.geometry = { x, y, width, height };
-    const moved = before.x !== x || before.y !== y;
-    if (moved) window.popup?.move(window.geometry, this.#placeOf(window.popup.parent));
+    if (before.x !== x || before.y !== y) this.#popups.moved(window);
   }
 
   // ---- showing -----------------------------------------------------------------------------------------------------
@@ -291,19 +321,17 @@ export class WindowManager {
   }
 
   #show(window: XWindow, surface: Surface): void {
+    if (!window.overrideRedirect || !this.#popups.show(window, surface)) this.#showToplevel(window, surface);
+    if (window.shape !== undefined) this.#shapes.tell(window);
+  }
+
+  #showToplevel(window: XWindow, surface: Surface): void {
     const { shell, scale, log } = this.#options;
-    const parent = window.overrideRedirect ? this.#parentOfPopup(window) : undefined;
-    if (parent !== undefined) {
-      const place = { self: window.geometry, parent: this.#placeOf(parent) };
-      const owner = { popupGone: () => this.#popupGone(window) };
-      window.popup = new Popup(shell, surface, owner, parent, scale, place);
-      return;
-    }
     const owner = {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
       closeAsked: () => this.#closing.close(window),
       shown: () => {
-        this.#showWaiting();
+        this.#popups.showWaiting();
         this.#describeDialogs(window);
       },
       isChanging: () => this.#resizing.isChanging(window),
@@ -339,51 +367,15 @@ export class WindowManager {
     }
   }
 
-  /** The toplevel that a menu or tooltip belongs to; undefined: none is shown. */
-  #parentOfPopup(window: XWindow): Toplevel | undefined {
-    const named = this.#windows.get(window.properties.transientFor);
-    const { pointed } = this.focus;
-    const candidates = [named, named?.popup, pointed, pointed?.popup, this.focus.latest];
-    for (const candidate of candidates) {
-      const toplevel = candidate instanceof Popup ? candidate.parent : candidate?.toplevel;
-      if (toplevel?.shown === true && candidate !== window) return toplevel;
-    }
-    return [...this.#windows.values()].find(({ toplevel }) => toplevel?.shown === true)?.toplevel;
-  }
-
-  #placeOf(toplevel: Toplevel): Geometry {
-    const window = this.#surfaces.windowOf(toplevel.surface);
-    return window?.geometry ?? { x: 0, y: 0, width: 1, height: 1 };
-  }
-
-  /** Popups that had no window to belong to may have one now. */
-  #showWaiting(): void {
-    for (const window of this.#windows.values()) {
-      if (window.mapped && window.overrideRedirect && window.popup?.closed === true) {
-        window.popup = undefined;
-        this.#update(window);
-      }
-    }
-  }
-
-  #popupGone(window: XWindow): void {
-    window.popup = undefined;
-    this.#update(window);
-  }
-
   #hide(window: XWindow): void {
     this.#resizing.forget(window);
-    window.popup?.close();
-    window.popup = undefined;
+    this.#popups.hide(window);
     const { toplevel } = window;
     window.toplevel = undefined;
     window.urgent = false;
     window.wishes.clear();
     this.#states.forget(window);
-    if (toplevel === undefined) return;
-    // A popup goes before the window that it belongs to.
-    for (const { popup } of this.#windows.values()) if (popup?.parent === toplevel) popup.close();
-    toplevel.close();
+    toplevel?.close();
     this.#options.shell.relay.flush();
   }
 
@@ -394,6 +386,7 @@ export class WindowManager {
     if (place !== undefined) this.#resizing.resize(window, place);
     if (states.activated !== activated) {
       this.focus.set(window, states.activated);
+      if (states.activated) this.#popups.used(window);
       this.#options.answering?.look();
     }
     this.#states.configured(window, states);

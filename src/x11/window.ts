@@ -16,9 +16,15 @@ export class XWindow {
   /** Properties that were asked for, by atom; true: they have changed since. */
   readonly asked = new Map<number, boolean>();
   surface: Surface | undefined;
+  /** Where it takes the pointer, in X pixels; undefined: everywhere. */
+  shape: readonly Geometry[] | undefined;
   /** What it is on the compositor's side. */
   toplevel: Toplevel | undefined;
   popup: Popup | undefined;
+  /** The window that its popup lies on, a toplevel or a popup. */
+  below: XWindow | undefined;
+  /** When the user did something in it last, counted in such deeds; 0: never. */
+  used = 0;
   states: ToplevelStates = NO_STATES;
   /** The client is told so. */
   minimized = false;

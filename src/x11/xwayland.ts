@@ -24,6 +24,7 @@ import { composite, configureWindow, getInputFocus, queryExtension, sync, xfixes
 import { showRootCursor } from './root-cursor.js';
 import { scaleConcern, Viewports } from './scale.js';
 import { Selections } from './selections/selections.js';
+import { shapesConcern } from './shapes.js';
 import { Shell } from './shell.js';
 import { Surfaces, type Surface } from './surfaces.js';
 import { TitlePointer } from './title-pointer.js';
@@ -91,6 +92,7 @@ interface Extensions {
   readonly composite: Extension;
   readonly xfixes: Extension;
   readonly sync: Extension | undefined;
+  readonly shape: Extension | undefined;
 }
 
 export class Xwayland extends EventEmitter<XwaylandEvents> {
@@ -274,12 +276,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
               return Verdict.Forward;
             },
           },
-          wl_keyboard: {
-            key: () => {
-              this.#answering.look();
-              return Verdict.Forward;
-            },
-          },
+          wl_keyboard: { key: () => this.#typed() },
         },
         made: {
           wl_pointer: (pointer, call) => {
@@ -287,8 +284,15 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
           },
         },
       },
+      shapesConcern,
       ...this.#selections.concerns.map(each => ({ ...each, after: ['x11 title bars', ...(each.after ?? [])] })),
     ];
+  }
+
+  #typed(): Verdict {
+    this.#answering.look();
+    this.#windows?.typed();
+    return Verdict.Forward;
   }
 
   /** Both sides are asked at once; windows are shown when both have answered. */
@@ -314,8 +318,8 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
 
   #prepare(known: (atoms: Atoms, extensions: Extensions) => void): void {
     const x = this.#x;
-    let found: Extension | undefined;
-    let counters: Extension | undefined;
+    let [found, counters, shape]: (Extension | undefined)[] = [];
+    x.ask(queryExtension('SHAPE'), reply => (shape = extension(reply)));
     x.ask(queryExtension('SYNC'), reply => {
       counters = extension(reply);
       if (counters !== undefined) x.ask(sync.initialize(counters.opcode), () => {});
@@ -330,20 +334,19 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
         this.#end(new Error('this Xwayland has no Composite or no XFIXES extension'));
         return;
       }
-      const extensions = { composite: found, xfixes: fixes, sync: counters };
+      const extensions = { composite: found, xfixes: fixes, sync: counters, shape };
       x.ask(xfixes.queryVersion(fixes.opcode), () => internOwnAtoms(x, atoms => known(atoms, extensions)));
     });
   }
 
   #takeOver(setup: Setup, atoms: Atoms, extensions: Extensions): void {
     const { scale, log } = this.#options;
-    const x = this.#x;
-    const windows = new WindowManager({
-      ...{ x, atoms, setup, shell: this.#shell, sync: extensions.sync, answering: this.#answering, scale, log },
-    });
+    const [x, shell, answering] = [this.#x, this.#shell, this.#answering];
+    const { composite: composing, xfixes: fixes, ...others } = extensions;
+    const windows = new WindowManager({ x, atoms, setup, shell, answering, scale, log, ...others });
     x.on('event', event => windows.event(event));
-    x.send(composite.redirectSubwindows(extensions.composite.opcode, setup.root));
-    x.send(xfixes.leaveWithOthers(extensions.xfixes.opcode));
+    x.send(composite.redirectSubwindows(composing.opcode, setup.root));
+    x.send(xfixes.leaveWithOthers(fixes.opcode));
     const pointer = Math.round(cursorSize(process.env) * scale);
     // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
     if (scale > 1) windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${pointer}\n`);

@@ -13,7 +13,6 @@ import {
   clipboardCrosses,
   framesAreRight,
   screenOf,
-  SEAT,
   SWAY_CONFIG,
   TIMEOUT_MS,
 } from './two-vms.js';
@@ -27,7 +26,7 @@ const stack = await VmStack.start({
   clients: ['office'],
   policies: { office: 'capture yes\n' },
   swayConfig: SWAY_CONFIG,
-  more: { office: { parts: PRESENTED_WINDOW }, compositor: { parts: [SEAT] } },
+  more: { office: { parts: PRESENTED_WINDOW } },
   hostArguments: { compositor: ['--probe'], office: ['--probe'] },
   say: line => t.comment(line),
   log: (part, line) => t.comment(`${part}: ${line}`),

@@ -96,6 +96,26 @@ t.test('a server that refuses, one that leaves', async t => {
   t.equal(told, undefined, 'who asked is told');
 });
 
+t.test('an answer that may be too long is left out where it is, and the next one is heard', async t => {
+  const { x, server, told } = connect(t);
+  server.send(setup());
+  await eventually('the setup', () => told.length > 0);
+  const answers: string[] = [];
+  for (const name of ['A', 'B', 'C']) {
+    x.ask(
+      internAtom(name),
+      reply => answers.push(`${name} ${reply.length}`),
+      error => answers.push(`${name} failed ${error?.code}`),
+      name !== 'C',
+    );
+  }
+  const long = (sequence: number, bytes: number): Buffer =>
+    Buffer.concat([message(1, sequence, (bytes - 32) / 4).subarray(0, 32), Buffer.alloc(bytes - 32)]);
+  for (const bytes of [long(1, MAX_REPLY_BYTES), long(2, MAX_REPLY_BYTES + 4), message(1, 3)]) server.send(bytes);
+  await eventually('the last', () => answers.length === 3);
+  t.same(answers, [`A ${MAX_REPLY_BYTES}`, 'B failed undefined', 'C 32']);
+});
+
 t.test('nonsense ends the connection', async t => {
   const wrong: readonly (readonly [string, Buffer])[] = [
     ['an answer that nobody asked for', message(1, 9)],

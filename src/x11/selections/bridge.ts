@@ -5,7 +5,7 @@
  */
 import type { OwnedFd } from '../../system/fd.js';
 import type { SelectionTransfer } from '../events.js';
-import { createWindow, NONE, setSelectionOwner } from '../requests.js';
+import { createWindow, EventMask, NONE, setSelectionOwner } from '../requests.js';
 import type { Answerable, Answers } from './answers.js';
 import { mimeTypesOf, targetsOf } from './targets.js';
 import { TargetsQuestion } from './targets-question.js';
@@ -15,7 +15,7 @@ import type { XSide } from './x-side.js';
 
 export class Bridge implements SelectionWatch {
   /** Owns the selection while a Wayland program has it. */
-  readonly #window: number;
+  #window: number;
   #owner = 0;
   /** How often we have taken it, and not been told so yet: what is told before that is over already. */
   #taking = 0;
@@ -33,9 +33,7 @@ export class Bridge implements SelectionWatch {
     private readonly answers: Answers,
     private readonly wayland: () => WaylandSelection,
   ) {
-    const { x, root } = side;
-    this.#window = x.newId();
-    x.send(createWindow(this.#window, root, true));
+    this.#window = this.#makeWindow();
   }
 
   // ---- what the X server says --------------------------------------------------------------------------------------
@@ -54,6 +52,16 @@ export class Bridge implements SelectionWatch {
     this.#offer = undefined;
     if (owner === 0) this.wayland().unselect();
     else this.#ask();
+  }
+
+  /** A window is gone. Any X client can destroy ours, of which the server tells before it tells of the selection. */
+  destroyed(window: number): void {
+    if (window !== this.#window) return;
+    if (this.#owner === window) this.#owner = 0;
+    // What we asked for by it was told already, or was refused.
+    this.#taking = 0;
+    this.#window = this.#makeWindow();
+    if (this.#answerable !== undefined) this.#take();
   }
 
   /** An X client asks us. */
@@ -118,11 +126,22 @@ export class Bridge implements SelectionWatch {
         targets: byAtom,
         receive: (type, sink) => wayland.receive(offer, type, sink),
       };
-      this.#taking += 1;
-      x.send(setSelectionOwner(this.#window, this.selection));
+      this.#take();
       x.flush();
     });
     x.flush();
+  }
+
+  #makeWindow(): number {
+    const { x, root } = this.side;
+    const id = x.newId();
+    x.send(createWindow(id, root, true, EventMask.structureNotify));
+    return id;
+  }
+
+  #take(): void {
+    this.#taking += 1;
+    this.side.x.send(setSelectionOwner(this.#window, this.selection));
   }
 
   asked(source: Source, type: string, sink: OwnedFd): void {

@@ -201,6 +201,7 @@ export class Selections {
       this.#bridges.find(({ selection }) => selection === event.selection)?.requested(event, event.owner);
       return;
     }
+    if (event.is === 'DestroyNotify') for (const bridge of this.#bridges) bridge.destroyed(event.window);
     transfers.event(event);
     watch.event(event);
   }

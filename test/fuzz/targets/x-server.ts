@@ -63,6 +63,7 @@ export const xServer: Target = {
           setup,
           shell,
           sync: { opcode: 134, firstEvent: 83 },
+          shape: { opcode: 129, firstEvent: 64 },
           scale: 1,
           log: SILENT,
         });

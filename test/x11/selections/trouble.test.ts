@@ -5,7 +5,14 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import type { XEvent } from '../../../src/x11/events.js';
-import { changeProperty, changeWords, convertSelection } from '../../../src/x11/requests.js';
+import {
+  changeProperty,
+  changeWords,
+  convertSelection,
+  destroyWindow,
+  getSelectionOwner,
+} from '../../../src/x11/requests.js';
+import { window as windowIn } from '../../../src/x11/replies.js';
 import { MAX_MULTIPLE, MAX_TRANSFERS } from '../../../src/x11/selections/limits.js';
 import { wordsOf } from '../../../src/x11/wire.js';
 import { eventually } from '../../eventually.js';
@@ -79,6 +86,36 @@ t.test('an end that dies', async t => {
   t.ok(bytes.equals(await desk.output(xPaste)), 'and the next one gets all');
   await source.stop();
   await works();
+});
+
+t.test('our windows, which any X11 program can destroy, come back', async t => {
+  const desk = await startDesk(t);
+  const client = await XClipboardClient.of(await desk.client());
+  const { CLIPBOARD } = client.atoms;
+  const owner = (): Promise<number> =>
+    new Promise(told => client.x.ask(getSelectionOwner(CLIPBOARD), reply => told(windowIn(reply))));
+  const copied = desk.start(['wl-copy', '--foreground', '--type', TYPE], TEXT);
+  t.same(await comes(() => desk.output(xPaste), TEXT), TEXT, 'a Wayland program has copied');
+  for (const round of [1, 2]) {
+    const ours = await owner();
+    client.x.send(destroyWindow(ours));
+    t.same(await comes(() => desk.output(xPaste), TEXT), TEXT, `and its text is still pasted, ${round}`);
+    t.not(await owner(), ours, 'of another window');
+  }
+  const destroyed = await owner();
+  await desk.press();
+  const again = Buffer.concat([TEXT, TEXT]);
+  const program = desk.start(['xclip', '-i', '-quiet', '-selection', 'clipboard', '-t', TYPE], again);
+  t.same(await comes(() => desk.output(wlPaste), again), again, 'then an X11 program has');
+  client.x.send(destroyWindow(destroyed));
+  t.same(
+    await comes(() => desk.output(wlPaste), again),
+    again,
+    'which keeps it when the window goes that has no selection',
+  );
+  const third = desk.start(['wl-copy', '--foreground', '--type', TYPE], TEXT);
+  t.same(await comes(() => desk.output(xPaste), TEXT), TEXT, 'until a Wayland program copies');
+  await Promise.all([copied.stop(), program.stop(), third.stop()]);
 });
 
 t.test('an end that stands still', async t => {
