@@ -143,4 +143,3 @@ export class DragsDesk {
     return { width: SIDE * this.scale, height: SIDE * this.scale, colour };
   }
 }
-
