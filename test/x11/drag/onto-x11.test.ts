@@ -9,7 +9,7 @@ import { DragsDesk, SIDE } from './drags-desk.js';
 
 const { none, copy, move, ask } = WlDataDeviceManagerDndAction;
 /** How long a window may say nothing after the drop here, in milliseconds. */
-const IDLE_MS = 1_500;
+const IDLE_MS = 3_000;
 
 t.setTimeout(200_000);
 
