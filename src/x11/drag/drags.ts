@@ -89,7 +89,11 @@ export class Drags {
 
   constructor(private readonly options: DragsOptions) {
     const { shell, seat } = options;
-    this.#pointer = new HeldPointer(() => shell.relay, seat, () => this.#came());
+    this.#pointer = new HeldPointer(
+      () => shell.relay,
+      seat,
+      () => this.#came(),
+    );
     this.concern = dragsConcern(this.#pointer, {
       enter: (serial, surface, x, y, offer) => this.#enter(serial, surface, x, y, offer),
       motion: (x, y) => {

@@ -60,13 +60,7 @@ export function readFinished(atoms: DragAtoms, data: readonly number[], version:
 export function status(atoms: DragAtoms, source: number, { target, accepted, action }: Answer): Uint8Array {
   // The second bit: tell every place.
   const flags = accepted ? 3 : 2;
-  return clientMessage(source, atoms.XdndStatus, [
-    target,
-    flags,
-    0,
-    0,
-    accepted ? atomOfAction(atoms, action) : 0,
-  ]);
+  return clientMessage(source, atoms.XdndStatus, [target, flags, 0, 0, accepted ? atomOfAction(atoms, action) : 0]);
 }
 
 export function finished(atoms: DragAtoms, source: number, { target, accepted, action }: Answer): Uint8Array {

@@ -106,7 +106,8 @@ export class OverWindow {
     if (target !== this.options.target || this.#words === undefined || this.#dropTold) return;
     this.#waiting = false;
     this.#accepted = accepted;
-    if (!this.#dropped) this.#accept(accepted, action);
+    // A VM that may not read the clipboard is told of a drag with the drop: what was taken for granted is said then.
+    if (!this.#dropped || (accepted && this.#refused)) this.#accept(accepted, action);
     this.#advance();
   }
 

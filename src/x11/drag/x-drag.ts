@@ -24,6 +24,9 @@ import type { ScreenWindow } from './screen-window.js';
 
 const { none, copy, move, ask } = WlDataDeviceManagerDndAction;
 
+/** How long two X clients have from the pointer's coming to the button's release, in milliseconds: a few round trips. */
+const MEET_MS = 200;
+
 export interface XDragOptions {
   readonly side: XSide;
   readonly atoms: DragAtoms;
@@ -70,6 +73,7 @@ export class XDrag {
   /** What the compositor said of the end, before the X client has dropped it. */
   #outcome: 'finished' | 'cancelled' | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #meeting: NodeJS.Timeout | undefined;
 
   /** Begins it. */
   constructor(private readonly options: XDragOptions) {
@@ -102,6 +106,7 @@ export class XDrag {
       if (waiting > 0 || this.#changes !== change) return;
       this.#settled = true;
       this.#point();
+      if (this.#phase === 'dropped') this.#meet();
     };
     this.#afterX(done);
     this.options.raise(surface, done);
@@ -147,8 +152,8 @@ export class XDrag {
     if (this.#phase !== 'carried') return;
     this.#phase = 'dropped';
     this.#wait();
-    // What was said of it last has to be with the X client before the button.
-    this.#afterX(() => this.options.pointer.letGo());
+    if (this.#over !== 'other' && typeof this.#over !== 'object') this.#outside();
+    if (this.#settled) this.#letGo();
   }
 
   finished(): void {
@@ -215,6 +220,7 @@ export class XDrag {
     this.#phase = 'over';
     this.#changes += 1;
     clearTimeout(this.#timer);
+    clearTimeout(this.#meeting);
     const { pointer, shell, ended } = this.options;
     pointer.letGo();
     if (!shell.relay.closed && !this.#source.destroyed) {
@@ -253,6 +259,25 @@ export class XDrag {
     }, finishMs);
   }
 
+  /**
+   * It was dropped as soon as it came: the X client and the window need a moment to find each other before the button. So it
+   * is over X windows of a VM that may not read the clipboard, which is told of its own drags just with the drop.
+   */
+  #meet(): void {
+    this.#meeting = setTimeout(() => this.#letGo(), MEET_MS);
+  }
+
+  /** Lets the X client drop it where the pointer is. */
+  #letGo(): void {
+    // What was said of it last has to be with the X client before the button.
+    this.#afterX(() => {
+      if (this.#phase === 'over') return;
+      // X clients do the rest themselves.
+      if (typeof this.#over === 'object') this.end();
+      else this.options.pointer.letGo();
+    });
+  }
+
   // ---- where the pointer is ----------------------------------------------------------------------------------------
 
   #be(over: RelayObject | 'other' | undefined): void {
@@ -283,6 +308,7 @@ export class XDrag {
       const { x, y } = this.#place;
       this.#place = { x: x === 0 ? 1 : x - 1, y };
       this.#point();
+      if (this.#phase === 'dropped') this.#meet();
     });
     side.x.flush();
   }

@@ -1,6 +1,6 @@
 /**
  * What an X server says to our connection for selections, from its setup on: answers to what was asked, properties and
- * lists of kinds of data that X clients wrote, owners that change, requests and answers of X clients. No input may do more
+ * lists of kinds of data that X clients wrote, owners that change, requests and answers of X clients, words about drags. No input may do more
  * than end the connection.
  */
 import { SILENT } from '../../../src/observe/log.js';
@@ -112,11 +112,11 @@ function wrongly(draw: Draw, { sequence, opcode }: Question): Buffer {
 function event(draw: Draw): Buffer {
   const bytes = Buffer.alloc(EVENT_BYTES);
   bytes[0] = draw.pick(CODES);
-  bytes[1] = draw.pick([0, 0, draw.byte()]);
+  bytes[1] = draw.pick([0, 0, 32, draw.byte()]);
   // Windows of ours are the first that we made.
   for (let at = 4; at < EVENT_BYTES; at += 4) {
     const ours = 0x200000 + 1 + draw.below(6);
-    bytes.writeUInt32LE(draw.pick([ROOT, ROOT + 1, ours, ours, FIRST_ATOM + draw.below(20), draw.word()]), at);
+    bytes.writeUInt32LE(draw.pick([ROOT, ROOT + 1, ours, ours, FIRST_ATOM + draw.below(40), draw.word()]), at);
   }
   return bytes;
 }

@@ -31,7 +31,7 @@ const CONFIG = [
   'default_floating_border none',
   ...Array.from({ length: PLACES }, (_, i) => {
     const place = `move absolute position ${i * (SIDE + GAP)} ${TOP}`;
-    return `for_window [title="^${i} "] floating enable, resize set ${SIDE} ${SIDE}, ${place}`;
+    return `for_window [title="^(\\[office\\] )?${i} "] floating enable, resize set ${SIDE} ${SIDE}, ${place}`;
   }),
 ].join('\n');
 
@@ -41,30 +41,41 @@ export interface DragsDeskOptions {
   readonly finishMs?: number;
 }
 
+type XClient = Awaited<ReturnType<typeof connectTo>>;
+
 export class DragsDesk {
-  private constructor(
+  constructor(
     readonly test: Test,
     readonly sway: Sway,
-    readonly programs: XPrograms,
     readonly seat: Seat,
     private readonly scale: number,
+    private readonly connect: () => Promise<XClient>,
+    /** Before the titles of X windows. */
+    private readonly label = '',
   ) {}
 
-  static async open(t: Test, { scale = 1, finishMs }: DragsDeskOptions = {}): Promise<DragsDesk> {
+  /** A compositor and a mouse, and no X server. */
+  static async stage(t: Test, scale = 1): Promise<{ sway: Sway; seat: Seat }> {
     const config = `${CONFIG}\noutput HEADLESS-1 scale ${scale}`;
     const sway = await startSway(t, { width: WIDTH * scale, height: HEIGHT * scale, config });
+    const seat = await Seat.take(sway.display, { width: WIDTH, height: HEIGHT });
+    t.teardown(() => seat.close());
+    return { sway, seat };
+  }
+
+  static async open(t: Test, { scale = 1, finishMs }: DragsDeskOptions = {}) {
+    const { sway, seat } = await DragsDesk.stage(t, scale);
     const directory = mkdtempSync(join(tmpdir(), 'virtwl-x11-'));
     t.teardown(() => rmSync(directory, { recursive: true, force: true }));
     const connect = (): UnixSocket => UnixSocket.connect(sway.display, { maxQueuedFds: COMPOSITOR_FDS });
     const programs = new XPrograms({ directory, connect, scale, log: SILENT, transferIdleMs: finishMs });
     t.teardown(() => programs.close());
-    const seat = await Seat.take(sway.display, { width: WIDTH, height: HEIGHT });
-    t.teardown(() => seat.close());
-    return new DragsDesk(t, sway, programs, seat, scale);
+    const { name, authority } = programs.display;
+    return Object.assign(new DragsDesk(t, sway, seat, scale, () => connectTo(name, authority)), { programs });
   }
 
-  async client() {
-    const client = await connectTo(this.programs.display.name, this.programs.display.authority);
+  async client(): Promise<XClient> {
+    const client = await this.connect();
     this.test.teardown(() => client.x.close());
     return client;
   }
@@ -78,13 +89,13 @@ export class DragsDesk {
 
   async xTarget(place: number, proxied = false): Promise<XTarget> {
     const target = await XTarget.open(await this.client(), `${place} X target`, this.#look(0xffffff), proxied);
-    await this.shown(`${place} X target`);
+    await this.shown(`${this.label}${place} X target`);
     return target;
   }
 
   async xSource(place: number): Promise<XSource> {
     const source = await XSource.open(await this.client(), `${place} X source`, this.#look(0xa02020));
-    await this.shown(`${place} X source`);
+    await this.shown(`${this.label}${place} X source`);
     return source;
   }
 
@@ -143,4 +154,3 @@ export class DragsDesk {
     return { width: SIDE * this.scale, height: SIDE * this.scale, colour };
   }
 }
-

@@ -9,7 +9,7 @@ import { DragsDesk, SIDE } from './drags-desk.js';
 
 const { none, copy, move, ask } = WlDataDeviceManagerDndAction;
 /** How long a window may say nothing after the drop here, in milliseconds. */
-const IDLE_MS = 1_500;
+const IDLE_MS = 3_000;
 
 t.setTimeout(200_000);
 
@@ -195,10 +195,13 @@ t.test('scaled', async t => {
   const target = await desk.xTarget(1);
   const source = await desk.waylandSource(0);
   await desk.drag(0, 1);
-  await desk.move(1, 0.75);
   await desk.hover(1, 'the window takes it', () => source.action === copy);
+  await desk.move(1, 0.75);
   const at = await target.origin();
-  await eventually('the place in X pixels', () => target.place.x - at.x === 1.5 * SIDE && target.place.y - at.y === 1.5 * SIDE);
+  await eventually(
+    'the place in X pixels',
+    () => target.place.x - at.x === 1.5 * SIDE && target.place.y - at.y === 1.5 * SIDE,
+  );
   await desk.release();
   await eventually('an end', () => source.ends.length > 0);
   t.same([source.ends, target.taken], [['finished'], source.data]);

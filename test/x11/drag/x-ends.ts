@@ -24,8 +24,7 @@ const NAMES = [
 ] as const;
 export type DragNames = Readonly<Record<(typeof NAMES)[number], number>>;
 
-export const dragNames = (x: XConnection): Promise<DragNames> =>
-  new Promise(known => internAtoms(x, NAMES, known));
+export const dragNames = (x: XConnection): Promise<DragNames> => new Promise(known => internAtoms(x, NAMES, known));
 
 /** Presses, releases and motion with a button held. */
 const BUTTON_EVENTS = 0x4 | 0x8 | 0x2000;
@@ -131,12 +130,16 @@ export class XTarget {
     if (word === 'XdndEnter') {
       this.types = event.data.slice(2).filter(type => type !== 0);
       if ((event.data[1]! & 1) !== 0) {
-        x.ask(getProperty(this.source, atoms.XdndTypeList, 4096), reply => (this.types = wordsOf(property(reply).value)));
+        x.ask(
+          getProperty(this.source, atoms.XdndTypeList, 4096),
+          reply => (this.types = wordsOf(property(reply).value)),
+        );
       }
     } else if (word === 'XdndPosition') {
       this.place = { x: event.data[2]! >>> 16, y: event.data[2]! & 0xffff };
       if (this.answers) this.status(this.accepts);
-    } else if (word === 'XdndDrop') x.send(convertSelection(window, atoms.XdndSelection, atoms[this.wants], atoms.TAKEN));
+    } else if (word === 'XdndDrop')
+      x.send(convertSelection(window, atoms.XdndSelection, atoms[this.wants], atoms.TAKEN));
   }
 }
 
