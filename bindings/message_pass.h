@@ -85,7 +85,8 @@ enum PassWord : size_t {
   /** How often it has since the first of those that wait; how often it may. */
   kReleaseTurns,
   kMostReleaseTurns,
-  /** Buffers of which the client is told with the next event that they are released: how many, and (kReleased) their ids. */
+  /** Buffers of which the client is told with the next event that they are released: how many, and (kReleased) their
+     ids. */
   kReleases,
   kTimes,
   kReleased = kTimes + 32,
