@@ -10,7 +10,8 @@ namespace virtwl {
 
 namespace {
 
-/** Link buffers that stay although the compositor holds none of them: IDLE_LINK_BUFFERS of src/client/app-surface.ts. */
+/** Link buffers that stay although the compositor holds none of them: IDLE_LINK_BUFFERS of src/client/app-surface.ts.
+ */
 constexpr int kIdleLinkBuffers = 2;
 
 /** Whether all of a picture lies in its memory. */
@@ -68,9 +69,9 @@ bool ReadRegion(Words& words, const FrameCopies::Surface& surface, Region* regio
 
 /**
  * The words: the surface's id, width and height of its pictures, bytes of a pixel, whether damage of it is that of the
- * buffer, the number of the link buffer that was given last or -1, how many link buffers, how many buffers; of each link
- * buffer its id, offset, stride, whether it is busy (2: and TypeScript waits for its release), and the rectangles that are out of date: how many, and their edges;
- * of each buffer its id, offset and stride.
+ * buffer, the number of the link buffer that was given last or -1, how many link buffers, how many buffers; of each
+ * link buffer its id, offset, stride, whether it is busy (2: and TypeScript waits for its release), and the rectangles
+ * that are out of date: how many, and their edges; of each buffer its id, offset and stride.
  */
 bool FrameCopies::Lend(const int32_t* words, size_t length, const std::vector<Pixels>& pixels, size_t writable) {
   if (surfaces_.size() >= kMostSurfaces) return false;
@@ -117,8 +118,8 @@ bool FrameCopies::Lend(const int32_t* words, size_t length, const std::vector<Pi
 }
 
 /**
- * The words: how many frames it has had here, the number of the link buffer that was given last or -1; of each link buffer
- * whether it is busy, how many uses of any ago it was used here or -1, and what is out of date as above.
+ * The words: how many frames it has had here, the number of the link buffer that was given last or -1; of each link
+ * buffer whether it is busy, how many uses of any ago it was used here or -1, and what is out of date as above.
  */
 size_t FrameCopies::TakeBack(uint32_t id, int32_t* words, size_t length) {
   for (size_t i = 0; i < surfaces_.size(); i++) {

@@ -1,8 +1,8 @@
 /**
  * Frames whose pixels are copied by us, without JavaScript: the steady ones of an application (src/client). For each of
- * its surfaces that TypeScript has lent it knows the application's buffers, the link buffers that their pixels are copied
- * to, and what is out of date of each of those. While a surface is lent, TypeScript does not look at that state, and takes
- * all of it back before it does; so it is never in two places. What is decided here is what AppSurface of
+ * its surfaces that TypeScript has lent it knows the application's buffers, the link buffers that their pixels are
+ * copied to, and what is out of date of each of those. While a surface is lent, TypeScript does not look at that state,
+ * and takes all of it back before it does; so it is never in two places. What is decided here is what AppSurface of
  * src/client/app-surface.ts decides: the same link buffer, the same rectangles.
  *
  * Memory is looked at by what was checked when it was lent, in numbers that nobody else can change. No V8 here.
@@ -35,15 +35,15 @@ enum CopyNumber : size_t { kFramesCopied, kBytesCopied, kBytesNotCopied, kCopyNu
 class FrameCopies {
  public:
   /**
-   * Surfaces of a connection that may be lent at a time: programs draw in one or two windows at once, and each is looked
-   * for in turn.
+   * Surfaces of a connection that may be lent at a time: programs draw in one or two windows at once, and each is
+   * looked for in turn.
    */
   static constexpr size_t kMostSurfaces = 8;
   /** Buffers of each kind that a surface may have here. Programs take turns with two or three, compositors too. */
   static constexpr size_t kMostBuffers = 6;
   /**
-   * Most bytes of one copy here: what takes some 10 us, as long as the rest of a frame. A larger one is little quicker for
-   * being native, and TypeScript may have a thread make it.
+   * Most bytes of one copy here: what takes some 10 us, as long as the rest of a frame. A larger one is little quicker
+   * for being native, and TypeScript may have a thread make it.
    */
   static constexpr uint64_t kMostBytes = 64 << 10;
   /** A side of a buffer at most: MAX_BUFFER_SIDE of src/firewall/values.ts. */
@@ -82,9 +82,9 @@ class FrameCopies {
       : owner_(std::move(owner)), numbers_(numbers), uses_(uses) {}
 
   /**
-   * Takes a surface that TypeScript lends: `words` as src/client/lent-frames.ts writes them, `pixels` of each link buffer
-   * and then of each of the application's; the first `links` of them are writable. False, and nothing is taken, where they
-   * are not right, or there is no room.
+   * Takes a surface that TypeScript lends: `words` as src/client/lent-frames.ts writes them, `pixels` of each link
+   * buffer and then of each of the application's; the first `links` of them are writable. False, and nothing is taken,
+   * where they are not right, or there is no room.
    */
   bool Lend(const int32_t* words, size_t length, const std::vector<Pixels>& pixels, size_t links);
   /** Gives one back: writes what it is now to `words`. Returns how many words, 0 where there is no such surface. */
@@ -97,8 +97,8 @@ class FrameCopies {
   /** One rectangle of it, `ofBuffer` or of the surface; none is empty. False: TypeScript's. */
   bool Damage(const Surface& surface, bool ofBuffer, Box box);
   /**
-   * Copies what the frame needs of the application's buffer. Returns the link buffer; null: the frame is TypeScript's, and
-   * nothing has changed but pixels that are out of date in any case.
+   * Copies what the frame needs of the application's buffer. Returns the link buffer; null: the frame is TypeScript's,
+   * and nothing has changed but pixels that are out of date in any case.
    */
   const LinkBuffer* Copy(Surface& surface, uint32_t buffer);
   /** What Copy() has copied is shown from now on. */

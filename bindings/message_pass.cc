@@ -35,7 +35,7 @@ constexpr uint32_t kTimedOf = 8;
 /** The release of a buffer: a header alone. What a buffer is told has no other opcode. */
 constexpr uint32_t kReleaseHeader = kHeaderBytes << 16;
 /** Releases that wait, at most. */
-constexpr size_t kMostReleases = kTimes - kReleased;
+constexpr size_t kMostReleases = kPassWords - kReleased;
 /** How often the timer may come round until they are told at last: MOST_TURNS of src/client/releases.ts. */
 constexpr int32_t kMostTurns = 5;
 
@@ -351,8 +351,8 @@ void MessagePass::SetCopies(Shared<double> numbers, Shared<double> uses) {
 
 /**
  * What TypeScript knows of a surface with a picture is the same after a frame as before it, so it need not see it:
- * src/relay/steady.ts. Or the surface is lent, and what its frames change is known here alone: frame_copies.h. Everything
- * up to the commit is to be there, and about this surface.
+ * src/relay/steady.ts. Or the surface is lent, and what its frames change is known here alone: frame_copies.h.
+ * Everything up to the commit is to be there, and about this surface.
  */
 size_t MessagePass::Frame(const Row& surface, uint8_t* bytes, size_t length) {
   const uint32_t id = ReadWord(bytes);
@@ -497,7 +497,7 @@ void MessagePass::Committed(uint32_t buffer, uint32_t interface) {
 void MessagePass::Told(uint32_t id, uint32_t interface) {
   if (words_[kTimed] == 0 || id != static_cast<uint32_t>(words_[kTimed]) || interface != timedInterface_) return;
   const uint32_t taken = static_cast<uint32_t>(words_[kTimesTaken]);
-  words_[kTimes + taken % (kPassWords - kTimes)] =
+  words_[kTimes + taken % (kReleased - kTimes)] =
       static_cast<int32_t>(Now() - static_cast<uint32_t>(words_[kTimedSince]));
   words_[kTimed] = 0;
   Count(kTimesTaken, 1);

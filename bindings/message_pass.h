@@ -78,18 +78,19 @@ enum PassWord : size_t {
   kTimed,
   kTimedSince,
   kTimedPicture,
-  /** How many times were taken, and the last of them, in microseconds. */
+  /** How many times were taken; and (kTimes) the last of them, in microseconds. */
   kTimesTaken,
   /** The timer that tells of releases comes round here, so that they may wait. */
   kReleasesTimed,
   /** How often it has since the first of those that wait; how often it may. */
   kReleaseTurns,
   kMostReleaseTurns,
-  /** Buffers of which the client is told with the next event that they are released: how many, and their ids. */
+  /** Buffers of which the client is told with the next event that they are released: how many, and (kReleased) their
+     ids. */
   kReleases,
-  kReleased,
-  kTimes = kReleased + 16,
-  kPassWords = kTimes + 32,
+  kTimes,
+  kReleased = kTimes + 32,
+  kPassWords = kReleased + 16,
 };
 
 /** Numbers of a pace, those of the VM and then that of the connection; the same as in src/relay/pass.ts. */
@@ -192,14 +193,15 @@ class MessagePass {
   /** The type of the objects that `wl_display.sync` makes; 0: it makes none here. */
   void SetCallbackType(uint32_t type) { callbackType_ = types_->Get(type) == nullptr ? 0 : type; }
 
-  /** Frames are those of surfaces whose pixels are copied here, and no others. `numbers` has kCopyNumbers, `uses` one. */
+  /** Frames are those of surfaces whose pixels are copied here, and no others. `numbers` has kCopyNumbers, `uses` one.
+   */
   void SetCopies(Shared<double> numbers, Shared<double> uses);
   /** Null where no frames are copied. */
   FrameCopies* copies() { return copies_.get(); }
 
   /**
-   * Each returns how many bytes of whole messages it has taken; their ids are the other side's then. Of those, the first
-   * dropped() bytes are to be left out.
+   * Each returns how many bytes of whole messages it has taken; their ids are the other side's then. Of those, the
+   * first dropped() bytes are to be left out.
    */
   size_t Requests(uint8_t* bytes, size_t length);
   size_t Events(uint8_t* bytes, size_t length);

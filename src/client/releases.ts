@@ -8,7 +8,7 @@
  * not wait for its answer would wake the application once more just then.
  */
 import type { RelayObject } from '../relay/object-map.js';
-import { MOST_RELEASES, Word, WORDS } from '../relay/pass-words.js';
+import { MOST_RELEASES, RELEASED, Word, WORDS } from '../relay/pass-words.js';
 import type { Relay } from '../relay/relay.js';
 
 /** How long a release waits, in milliseconds, where answers are prompt: a frame of a screen, after which its answer was due. */
@@ -48,14 +48,14 @@ export class Releases {
     if (destroyed) return;
     const words = this.#noted;
     if (words[Word.Releases] === MOST_RELEASES) this.#tell();
-    words[Word.Released + words[Word.Releases]!] = clientId;
+    words[RELEASED + words[Word.Releases]!] = clientId;
     words[Word.Releases]! += 1;
   }
 
   /** The application destroys that buffer: it is told nothing more, and the id may be another's then. */
   forget({ clientId }: RelayObject<'wl_buffer'>): void {
     const words = this.#noted;
-    const waiting = words.subarray(Word.Released, Word.Released + words[Word.Releases]!);
+    const waiting = words.subarray(RELEASED, RELEASED + words[Word.Releases]!);
     const others = waiting.filter(id => id !== clientId);
     waiting.set(others);
     words[Word.Releases] = others.length;
@@ -109,7 +109,7 @@ export class Releases {
     const relay = this.relay();
     const count = words[Word.Releases]!;
     words[Word.Releases] = words[Word.ReleaseTurns] = 0;
-    for (const id of words.slice(Word.Released, Word.Released + count)) {
+    for (const id of words.slice(RELEASED, RELEASED + count)) {
       const buffer = relay.clientObject(id);
       if (buffer?.is('wl_buffer') === true) relay.emitEvent(buffer, 'release', {});
     }

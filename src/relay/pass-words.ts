@@ -46,26 +46,26 @@ export const enum Word {
   Timed,
   TimedSince,
   TimedPicture,
-  /** How many times were taken, and the last of them, in microseconds. */
+  /** How many times were taken; behind all of these words the last of them, in microseconds. */
   TimesTaken,
   /** A timer that tells of releases comes round here, so that they may wait. */
   ReleasesTimed,
   /** How often it has since the first of those that wait; how often it may. */
   ReleaseTurns,
   MostReleaseTurns,
-  /** Buffers of which the client is told with the next event that they are released: how many, and their ids. */
+  /** Buffers of which the client is told with the next event that they are released: how many; see {@link RELEASED}. */
   Releases,
-  Released,
-  Times = Released + 16,
+  Times,
 }
-
-/** Releases that may wait: programs have two or three buffers in each of their windows. */
-export const MOST_RELEASES = Word.Times - Word.Released;
 
 /** Times that are kept of a connection. */
 export const MOST_TIMES = 32;
+/** Releases that may wait: programs have two or three buffers in each of their windows. */
+export const MOST_RELEASES = 16;
+/** The first word of their ids. */
+export const RELEASED = Word.Times + MOST_TIMES;
 /** How many words there are. */
-export const WORDS = Word.Times + MOST_TIMES;
+export const WORDS = RELEASED + MOST_RELEASES;
 
 /** Numbers of a pace that the pass counts in as well. */
 export const enum Entry {

@@ -72,6 +72,7 @@ class Contestant {
   readonly far: Compositor;
   readonly connection: AppConnection;
   readonly #transfers: Transfers;
+  readonly #idle: IdleBuffers;
   heard: Uint8Array = new Uint8Array(0);
   end: string | undefined;
 
@@ -83,12 +84,13 @@ class Contestant {
     this.app = new OwnedFd(c);
     this.#transfers = new Transfers(device);
     const arena = new SlabArena();
+    this.#idle = new IdleBuffers(arena);
     const before = process.env.VIRTWL_RELAY;
     process.env.VIRTWL_RELAY = mode;
     this.connection = new AppConnection(new UnixSocket(new OwnedFd(d)), device.adopt(new SocketVfd(b)), {
       transfers: this.#transfers,
       arena,
-      idle: new IdleBuffers(arena),
+      idle: this.#idle,
       allocator: () => {
         throw new Error('there is none');
       },
@@ -110,6 +112,11 @@ class Contestant {
       // It has left what was said to it.
     }
     for (const fd of fds) native.close(fd);
+  }
+
+  /** Memory is wanted elsewhere. */
+  giveUp(): void {
+    this.#idle.giveUp(1 << 20);
   }
 
   /** All pixels that the compositor could see. */
@@ -381,8 +388,9 @@ export async function copyingDuel(random: Random, most: number, counts: Counts):
       const [releases, answers] = [random.below(pace) === 0, random.below(pace) === 0];
       const [backwards, short, late] = [random.below(8) === 0, random.below(300) === 0, random.below(3) === 0];
       if (late) await turns(2);
-      for (const { far } of both) {
-        if (short) far.short(1 << 20);
+      for (const contestant of both) {
+        const { far } = contestant;
+        if (short) contestant.giveUp();
         if (releases) for (const id of backwards ? far.held.slice().reverse() : far.held.slice(0, -1)) far.release(id);
         if (!answers) continue;
         for (const id of far.callbacks.splice(0)) {
