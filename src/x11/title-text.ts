@@ -20,22 +20,24 @@ export interface TitleText {
 }
 
 export class TitleTexts {
-  readonly #font: number;
+  /** Opened with the first title: on most compositors there is none. */
+  #font: number | undefined;
 
   constructor(
     private readonly x: XConnection,
     private readonly root: number,
-  ) {
-    this.#font = x.newId();
-    x.send(titles.openFont(this.#font));
-  }
+  ) {}
 
   /** Draws it; `drawn` is told at a later turn, and never where the server cannot. */
   draw(title: string, drawn: (text: TitleText) => void): void {
-    const letters = [...title].slice(0, MAX_TITLE_CHARACTERS).map(letter => letter.codePointAt(0)!);
+    const letters = Array.from(title, letter => letter.codePointAt(0)!).slice(0, MAX_TITLE_CHARACTERS);
     const bytes = Uint8Array.from(letters, code => (isInFont(code) ? code : 0x3f));
     if (bytes.length === 0) return;
     const { x, root } = this;
+    if (this.#font === undefined) {
+      this.#font = x.newId();
+      x.send(titles.openFont(this.#font));
+    }
     const [width, height] = [bytes.length * WIDTH, HEIGHT];
     const [pixmap, context] = [x.newId(), x.newId()];
     x.send(titles.createBitmap(pixmap, root, width, height));

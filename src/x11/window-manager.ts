@@ -68,12 +68,11 @@ export class WindowManager {
   readonly #popups: Popups;
   readonly #mapping: Mapping;
   readonly #shapes: Shapes;
+  readonly #titles: TitleTexts;
   readonly #states: WindowStates;
   #shown = 0;
   /** Of these, those that nobody manages. */
   #unmanaged = 0;
-  /** Made with the first title that we have to draw. */
-  #titles: TitleTexts | undefined;
 
   constructor(options: WindowManagerOptions) {
     this.#options = options;
@@ -93,6 +92,7 @@ export class WindowManager {
     this.#properties = new PropertyReader(x, atoms, window => this.#update(window));
     this.#closing = new Closing(options);
     this.#resizing = new Resizing({ x, atoms, extension: sync });
+    this.#titles = new TitleTexts(x, setup.root);
     this.#states = new WindowStates(x, atoms);
     const [windows, { focus }] = [this.#windows, this];
     this.#popups = new Popups({ ...options, windows, focus, update: window => this.#update(window) });
@@ -336,7 +336,7 @@ export class WindowManager {
       },
       isChanging: () => this.#resizing.isChanging(window),
       drawn: (drawn: Size | undefined) => this.#resizing.shown(window, drawn),
-      drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#drawTitle(title, drawn),
+      drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#titles.draw(title, drawn),
     };
     const toplevel = new Toplevel(shell, surface, owner, scale, log);
     window.toplevel = toplevel;
@@ -345,11 +345,6 @@ export class WindowManager {
     if (window.properties.startsIconic) this.#messages.minimize(window);
     this.#messages.wishedBefore(window);
     toplevel.begin();
-  }
-
-  #drawTitle(title: string, drawn: (text: TitleText) => void): void {
-    this.#titles ??= new TitleTexts(this.#options.x, this.#options.setup.root);
-    this.#titles.draw(title, drawn);
   }
 
   #describe(window: XWindow): void {
