@@ -359,8 +359,7 @@ NAN_METHOD(PassLend) {
   uint64_t links = 0;
   v8::Local<v8::Array> array;
   if (!Words(arguments, info[1], "words", 1, &words) || !arguments.Integer(2, "count", 1, words.length(), &count) ||
-      !arguments.Array(3, "mappings", &array) ||
-      !arguments.Integer(4, "links", 1, FrameCopies::kMostBuffers, &links)) {
+      !arguments.Array(3, "mappings", &array) || !arguments.Integer(4, "links", 1, FrameCopies::kMostBuffers, &links)) {
     return;
   }
   if (array->Length() > 2 * FrameCopies::kMostBuffers) return arguments.ThrowRange("mappings", "fewer");
