@@ -354,19 +354,20 @@ bool MappedPixels(Environment& environment, const Arguments& arguments, v8::Loca
 NAN_METHOD(PassLend) {
   Environment& environment = Environment::Of(info);
   const Arguments arguments("passLend", info);
-  FrameCopies* copies = Copies(environment, arguments);
   Shared<int32_t> words;
   uint64_t count = 0;
   uint64_t links = 0;
   v8::Local<v8::Array> array;
-  if (copies == nullptr || !Words(arguments, info[1], "words", 1, &words) ||
-      !arguments.Integer(2, "count", 1, words.length(), &count) || !arguments.Array(3, "mappings", &array) ||
-      !arguments.Integer(4, "links", 1, FrameCopies::kMostBuffers, &links)) {
+  if (!Words(arguments, info[1], "words", 1, &words) || !arguments.Integer(2, "count", 1, words.length(), &count) ||
+      !arguments.Array(3, "mappings", &array) || !arguments.Integer(4, "links", 1, FrameCopies::kMostBuffers, &links)) {
     return;
   }
   if (array->Length() > 2 * FrameCopies::kMostBuffers) return arguments.ThrowRange("mappings", "fewer");
   std::vector<Pixels> pixels;
   if (!MappedPixels(environment, arguments, array, links, &pixels)) return;
+  // Not before: an element may be a getter, which can close the pass.
+  FrameCopies* copies = Copies(environment, arguments);
+  if (copies == nullptr) return;
   info.GetReturnValue().Set(copies->Lend(&words[0], static_cast<size_t>(count), pixels, static_cast<size_t>(links)));
 }
 

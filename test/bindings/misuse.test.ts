@@ -65,11 +65,18 @@ const pass = () => random.below(6);
 const carrier = () => random.pick([0, 1, 2, 3, odd()]);
 const way = () => random.below(3);
 const words = () => random.pick([
-  new Int32Array(64), new Int32Array(8), new Int32Array(0), Int32Array.of(1, 1, 0, 2, 12, 1, 4, 1, 2),
+  new Int32Array(128), new Int32Array(8), new Int32Array(0), Int32Array.of(1, 1, 0, 2, 12, 1, 4, 1, 2),
   Int32Array.of(1, 0, 1, 1, 0, 0, 0, 2, 3, 4), Int32Array.of(1, 65536, 65536), Int32Array.of(-1, -1, -1), new Int32Array(tracking.buffer, 0, 2),
   new Int32Array(new SharedArrayBuffer(400)), new Int32Array(200).map(() => random.below(5)), new Uint32Array(64),
 ]);
 const doubles = () => random.pick([new Float64Array(20), new Float64Array(1), new Float64Array(12).fill(NaN), new Float32Array(20)]);
+const surface = () => {
+  const said = Int32Array.of(1, 8, 8, 4, 1, -1, 1, 1, 5, 0, 32, 0, 1, 0, 0, 8, 8, 3, 0, 32);
+  if (random.below(3) === 0) said[random.below(said.length)] = random.pick([-1, 0, 1, 2, 6, 7, 4096, 2 ** 31 - 1]);
+  return said;
+};
+const surfaceWords = () => random.pick([20, 20, 20, 19, 21, odd()]);
+const mappings = () => random.pick([[small, large], [small, small], [large, small], [small, gone], [small], [odd(), odd()], list()]);
 const list = () => random.pick([
   [], [], [], [fd()], [fd(), fd()], Array(28).fill(memory), Array(253).fill(memory), Array(300).fill(memory),
   Array(10), [odd()], [odd(), fd()], Object.freeze([]), Object.freeze([memory]), Object.preventExtensions([]),
@@ -104,6 +111,7 @@ const shapes = {
   gpuSend: [fd, bytes, size, size, bytes, size], gpuSubmit: [fd, bytes, size, size],
   openPassTypes: [], passType: [pass, words], closePassTypes: ['types'], openPass: [words, pass, way], passRows: [pass, way, pass, words], passFree: [pass, words], passLedger: [pass, doubles, doubles],
   passWay: [pass, way, fd, carrier, fd, carrier, size, bytes], passTake: [pass, way, list], closePass: [pass],
+  passCopies: [pass, doubles, doubles], passLend: [pass, surface, surfaceWords, mappings, way], passTakeBack: [pass, way, words],
   // What a process gives up is gone for good, so these get only what they must refuse.
   setResourceLimit: ['noResource', size], installFilter: ['noProgram'], closeOnExecFrom: [fd],
   newSession: [], dieWithParent: [],

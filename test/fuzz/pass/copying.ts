@@ -254,7 +254,7 @@ class App {
 
   #change(surface: number): void {
     const { random } = this;
-    switch (random.below(11)) {
+    switch (random.below(13)) {
       case 0:
         this.#say(surface, 'set_buffer_scale', [1 + (random.below(3) === 0 ? 1 : 0)]);
         break;
@@ -305,7 +305,7 @@ class App {
         break;
       default:
         // Its file is cut off: what is drawn from there ends the connection.
-        if (random.below(4) === 0) testNative.truncate(this.#file.fd, random.below(300_000));
+        if (random.below(2) === 0) testNative.truncate(this.#file.fd, random.below(300_000));
         else this.#say(surface, 'set_buffer_scale', [1]);
     }
   }
