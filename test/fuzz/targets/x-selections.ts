@@ -47,7 +47,7 @@ export const xSelections: Target = {
     const selections = new Selections({ shell, connect: () => server, cookie, log: SILENT, screen });
     selections.begin();
     const first = Buffer.from(setup());
-    if (draw.oneIn(16)) first.set(draw.take(draw.below(first.length)), draw.below(8));
+    if (draw.oneIn(16)) first.set(draw.take(draw.below(first.length - 8)), draw.below(8));
     server.takeSent();
     server.deliver(first, []);
     await turn();
@@ -146,5 +146,11 @@ function event(draw: Draw): Buffer {
     const ours = 0x200000 + 1 + draw.below(6);
     bytes.writeUInt32LE(draw.pick([ROOT, ROOT + 1, ours, ours, FIRST_ATOM + draw.below(40), draw.word()]), at);
   }
+  if (!draw.oneIn(4)) return bytes;
+  // A word about a drag, to a window of ours.
+  bytes.set([33, 32]);
+  bytes.writeUInt32LE(0x200000 + 1 + draw.below(6), 4);
+  bytes.writeUInt32LE(FIRST_ATOM + draw.below(32), 8);
+  if (draw.oneIn(2)) bytes.writeUInt32LE(ROOT + 1, 12);
   return bytes;
 }
