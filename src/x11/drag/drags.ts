@@ -166,9 +166,14 @@ export class Drags {
   }
 
   message(window: number, type: number, data: readonly number[]): void {
-    const { onto, cover } = this.#begun ?? {};
-    if (window === onto?.window) onto.message(type, data);
-    else if (window === cover?.id) this.#xDrag?.message(type, data);
+    if (this.#begun === undefined) return;
+    const { onto, cover, atoms, side } = this.#begun;
+    if (window === onto.window) onto.message(type, data);
+    else if (window === cover.id && this.#xDrag !== undefined) this.#xDrag.message(type, data);
+    else if (window === cover.id && (type === atoms.XdndLeave || type === atoms.XdndDrop)) {
+      cover.hide();
+      side.x.flush();
+    }
   }
 
   /** An X client wants what a Wayland program drags. */

@@ -221,13 +221,15 @@ export class XDrag {
     this.#changes += 1;
     clearTimeout(this.#timer);
     clearTimeout(this.#meeting);
-    const { pointer, shell, ended } = this.options;
+    const { pointer, screen, shell, side, ended } = this.options;
     pointer.letGo();
     if (!shell.relay.closed && !this.#source.destroyed) {
       CLIPBOARD.endSource(shell.relay, this.#source);
       shell.relay.flush();
     }
-    // Our window stays where it is: the client may look once more for the window under the pointer.
+    // One that is over our window may look once more what is under the pointer: that stays until it says that it goes.
+    if (this.#client === 0 || this.#xDropped) screen.hide();
+    side.x.flush();
     ended();
   }
 

@@ -6,6 +6,7 @@
 import { SILENT } from '../../../src/observe/log.js';
 import { Relay } from '../../../src/relay/relay.js';
 import { Selections } from '../../../src/x11/selections/selections.js';
+import { Offer, type WaylandSelection } from '../../../src/x11/selections/wayland-selection.js';
 import { Shell } from '../../../src/x11/shell.js';
 import { Draw } from '../draw.js';
 import { turn } from '../held.js';
@@ -40,12 +41,13 @@ export const xSelections: Target = {
     const relay = new Relay(app, compositor, { concerns: [], toServer: {}, toClient: {}, native: false });
     const shell = new Shell();
     shell.attach(relay, false, () => {});
-    const screen = { placeOf: () => undefined, raise: (_: unknown, done: () => void) => done(), ownWindow: () => {} };
+    const place = { window: ROOT + 1, x: 10, y: 20, scale: 1 };
+    const screen = { placeOf: () => place, raise: (_: unknown, done: () => void) => done(), ownWindow: () => {} };
     const cookie = new Uint8Array(16);
     const selections = new Selections({ shell, connect: () => server, cookie, log: SILENT, screen });
     selections.begin();
     const first = Buffer.from(setup());
-    if (draw.oneIn(16)) first.set(draw.take(draw.below(first.length)), draw.below(8));
+    if (draw.oneIn(16)) first.set(draw.take(draw.below(first.length - 8)), draw.below(8));
     server.takeSent();
     server.deliver(first, []);
     await turn();
@@ -76,6 +78,7 @@ export const xSelections: Target = {
     }
     while (!draw.done && !server.closed) {
       listen();
+      if (draw.oneIn(8)) drag(draw, relay, selections);
       if (draw.oneIn(2)) server.deliver(event(draw), []);
       else answer(draw.oneIn(4));
       if (draw.oneIn(8)) await turn();
@@ -87,6 +90,31 @@ export const xSelections: Target = {
     return [...words];
   },
 };
+
+/** A Wayland program drags over an X window: what the compositor says of that. */
+function drag(draw: Draw, relay: Relay, selections: Selections): void {
+  const { wl_data_device: events } = selections.concerns[0]!.events!;
+  const surface = relay.display;
+  const call = (args: object): never => ({ args }) as never;
+  switch (draw.below(4)) {
+    case 0: {
+      const endOffer = (offer: Offer): void => void (offer.ended = true);
+      const offer = new Offer({ endOffer } as WaylandSelection, relay.inject('wl_data_offer', 3));
+      for (let i = draw.below(6); i > 0; i--) offer.has(draw.pick(['text/plain', 'image/png', `a/${i}`, '']));
+      [offer.sourceActions, offer.action] = [draw.below(8), draw.pick([0, 1, 2, 4])];
+      events!.enter!(call({ serial: 1, surface, x: 1, y: 2, id: { data: offer } }));
+      break;
+    }
+    case 1:
+      events!.motion!(call({ x: draw.below(9), y: draw.word() }));
+      break;
+    case 2:
+      events!.leave!(call({}));
+      break;
+    default:
+      events!.drop!(call({}));
+  }
+}
 
 function rightly({ sequence, opcode }: Question, count: number): Buffer {
   const bytes = reply(sequence, 0, opcode === 16 ? FIRST_ATOM + count : opcode === 23 ? 0 : 5);
@@ -118,5 +146,11 @@ function event(draw: Draw): Buffer {
     const ours = 0x200000 + 1 + draw.below(6);
     bytes.writeUInt32LE(draw.pick([ROOT, ROOT + 1, ours, ours, FIRST_ATOM + draw.below(40), draw.word()]), at);
   }
+  if (!draw.oneIn(4)) return bytes;
+  // A word about a drag, to a window of ours.
+  bytes.set([33, 32]);
+  bytes.writeUInt32LE(0x200000 + 1 + draw.below(6), 4);
+  bytes.writeUInt32LE(FIRST_ATOM + draw.below(32), 8);
+  if (draw.oneIn(2)) bytes.writeUInt32LE(ROOT + 1, 12);
   return bytes;
 }
