@@ -24,7 +24,7 @@ const DISK_BYTES = 3 * 2 ** 30;
 /** Also the applications: what a client VM shows is compared with what the same program shows beside the compositor. */
 const COMMON = [
   ...['nodejs', 'fonts-dejavu-core', 'xkb-data', 'util-linux', 'coreutils', 'procps', 'strace', 'adwaita-icon-theme'],
-  ...['foot', 'gtk-3-examples', 'wl-clipboard'],
+  ...['foot', 'gtk-3-examples', 'wl-clipboard', 'xwayland', 'xterm'],
 ];
 const PACKAGES: Readonly<Record<ImageName, readonly string[]>> = {
   // grim takes the picture that the demonstration leaves. The rest is for a boot by systemd, as images of others do; all

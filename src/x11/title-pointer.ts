@@ -28,6 +28,8 @@ export class TitlePointer {
   /** Where pointers are that are over a title bar. */
   readonly #over = new Map<RelayObject, Over>();
   #clicked: { readonly bar: TitleBar; readonly time: number } | undefined;
+  /** Files are looked for once. */
+  #arrow: { readonly picture: CursorPicture | undefined } | undefined;
   #cursor: RelayObject<'wl_surface'> | undefined;
 
   /** `arrow`: undefined where the theme has none: then the pointer is not shown there. */
@@ -112,7 +114,7 @@ export class TitlePointer {
 
   #showArrow(pointer: RelayObject<'wl_pointer'>, serial: number): void {
     const { relay } = this.shell;
-    const picture = this.arrow();
+    const { picture } = (this.#arrow ??= { picture: this.arrow() });
     const compositor = this.shell.global('wl_compositor');
     if (picture === undefined || compositor === undefined) {
       relay.request(pointer, 'set_cursor', { serial, surface: undefined, hotspot_x: 0, hotspot_y: 0 });

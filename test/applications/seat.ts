@@ -61,24 +61,35 @@ const DRAG_STEPS = 12;
 
 export class Seat {
   readonly #keyboard: WaylandObject<'zwp_virtual_keyboard_v1'>;
-  readonly #pointer: WaylandObject<'zwlr_virtual_pointer_v1'>;
+  readonly #pointer: WaylandObject<'zwlr_virtual_pointer_v1'> | undefined;
   #at = { x: 0, y: 0 };
 
   private constructor(
     private readonly display: Display,
     /** What positions are fractions of: the size of the outputs together, in the compositor's units. */
     public extent: { readonly width: number; readonly height: number },
+    hasPointer: boolean,
   ) {
     const seat = display.bindOnce('wl_seat', 1);
     this.#keyboard = display.bindOnce('zwp_virtual_keyboard_manager_v1', 1).create('create_virtual_keyboard', seat);
-    this.#pointer = display.bindOnce('zwlr_virtual_pointer_manager_v1', 1).create('create_virtual_pointer', seat);
+    if (hasPointer)
+      this.#pointer = display.bindOnce('zwlr_virtual_pointer_manager_v1', 1).create('create_virtual_pointer', seat);
     this.#exchange('us');
   }
 
   /** Sits down at a compositor, which has to have both kinds of virtual devices. */
-  static async take(path: string, extent: { width: number; height: number }): Promise<Seat> {
+  static take(path: string, extent: { width: number; height: number }): Promise<Seat> {
+    return Seat.#take(path, extent, true);
+  }
+
+  /** With a keyboard alone: no pointer is shown. */
+  static takeKeyboard(path: string): Promise<Seat> {
+    return Seat.#take(path, { width: 1, height: 1 }, false);
+  }
+
+  static async #take(path: string, extent: { width: number; height: number }, hasPointer: boolean): Promise<Seat> {
     const display = await Display.connect(path);
-    const seat = new Seat(display, extent);
+    const seat = new Seat(display, extent, hasPointer);
     await display.roundtrip();
     return seat;
   }
@@ -130,23 +141,23 @@ export class Seat {
   async move(x: number, y: number): Promise<void> {
     this.#at = { x, y };
     const { width, height } = this.extent;
-    this.#pointer.request('motion_absolute', now(), x, y, width, height);
+    this.#pointer!.request('motion_absolute', now(), x, y, width, height);
     await this.#frame();
   }
 
   /** Moves it by so many units, as a mouse does. */
   async push(dx: number, dy: number): Promise<void> {
-    this.#pointer.request('motion', now(), dx, dy);
+    this.#pointer!.request('motion', now(), dx, dy);
     await this.#frame();
   }
 
   async press(button: Button = 'left'): Promise<void> {
-    this.#pointer.request('button', now(), BUTTONS[button], 1);
+    this.#pointer!.request('button', now(), BUTTONS[button], 1);
     await this.#frame();
   }
 
   async release(button: Button = 'left'): Promise<void> {
-    this.#pointer.request('button', now(), BUTTONS[button], 0);
+    this.#pointer!.request('button', now(), BUTTONS[button], 0);
     await this.#frame();
   }
 
@@ -166,8 +177,8 @@ export class Seat {
   }
 
   async scroll(lines: number): Promise<void> {
-    this.#pointer.request('axis_source', 0);
-    this.#pointer.request('axis', now(), 0, lines * 15);
+    this.#pointer!.request('axis_source', 0);
+    this.#pointer!.request('axis', now(), 0, lines * 15);
     await this.#frame();
   }
 
@@ -186,7 +197,7 @@ export class Seat {
   }
 
   async #frame(): Promise<void> {
-    this.#pointer.request('frame');
+    this.#pointer!.request('frame');
     await this.display.roundtrip();
     await pause(STEP_MS);
   }

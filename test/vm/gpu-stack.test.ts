@@ -14,7 +14,7 @@ import { takeKernelOfHost } from './host-release.js';
 import { killsCompositor } from './kills-compositor.js';
 import { killsCompositorVm } from './kills-compositor-vm.js';
 import { drawing, fewFrames, goesOn, served, startStack, TIMEOUT_MS, wasRight } from './stack-under-kills.js';
-import { applicationsAreEqual, clipboardCrosses, framesAreRight, screenOf, SWAY_CONFIG } from './two-vms.js';
+import { applicationsAreEqual, clipboardCrosses, framesAreRight, screenOf, SEAT, SWAY_CONFIG } from './two-vms.js';
 import { nothingIsLeft, WorstVm, worstSeconds } from './worst-vm.js';
 
 /** Long enough for some ten thousand calls, and to be there all the while. */
@@ -29,7 +29,7 @@ t.setTimeout(SECONDS * 1000 + PATIENCE_MS);
 takeKernelOfHost();
 
 const stack = await startStack(t, ['office', 'lab'], {
-  ...{ transport: 'gpu', swayConfig: SWAY_CONFIG, budget: '256M' },
+  ...{ transport: 'gpu', swayConfig: SWAY_CONFIG, budget: '256M', more: { compositor: { parts: [SEAT] } } },
   // Emulated beside the worst, a compositor may need longer to come back than clients wait elsewhere.
   brokerArguments: ['--wait-seconds', String(TIMEOUT_MS / 1000)],
 });

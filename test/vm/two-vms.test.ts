@@ -13,6 +13,7 @@ import {
   clipboardCrosses,
   framesAreRight,
   screenOf,
+  SEAT,
   SWAY_CONFIG,
   TIMEOUT_MS,
 } from './two-vms.js';
@@ -26,7 +27,7 @@ const stack = await VmStack.start({
   clients: ['office'],
   policies: { office: 'capture yes\n' },
   swayConfig: SWAY_CONFIG,
-  more: { office: { parts: PRESENTED_WINDOW } },
+  more: { office: { parts: PRESENTED_WINDOW }, compositor: { parts: [SEAT] } },
   hostArguments: { compositor: ['--probe'], office: ['--probe'] },
   say: line => t.comment(line),
   log: (part, line) => t.comment(`${part}: ${line}`),

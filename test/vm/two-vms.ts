@@ -1,6 +1,7 @@
 /**
  * What two VMs have to show whatever their transport: every pixel of frames, unmodified applications that look as they do
- * beside the compositor, and the clipboard. The client VM is "office", the compositor's output {@link SWAY_CONFIG}'s.
+ * beside the compositor, X11 programs among them, what is typed and the clipboard. The client VM is "office", the
+ * compositor's output {@link SWAY_CONFIG}'s.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Test } from 'tap';
@@ -17,8 +18,14 @@ export const TIMEOUT_MS = 240_000;
 /** A picture of the output takes a second or two there, so this long is a few pictures. */
 const STILL_MS = 4_000;
 
+/** What the compositor VM needs of this checkout for {@link applicationsAreEqual}: a keyboard in front of it. */
+export const SEAT = 'dist/test/applications/seat.js';
+
+/** The file in {@link RUNTIME} with the display of sway's own Xwayland, which starts with the first X11 program. */
+const OWN_DISPLAY = 'own-display';
 export const SWAY_CONFIG = `
-xwayland disable
+xwayland enable
+exec echo "$DISPLAY" > ${RUNTIME}/${OWN_DISPLAY}
 output HEADLESS-1 mode 640x400@60Hz position 0 0 scale 1
 default_border none
 default_floating_border none
@@ -101,33 +108,79 @@ const APPLICATIONS: readonly (readonly [
  */
 const MOST_LOOKS = 3;
 
+type Shown = (
+  program: GuestProgram,
+  what: string,
+  complete: (picture: Picture) => boolean,
+  meanwhile?: () => Promise<void>,
+) => Promise<Picture>;
+
 /** Compares what applications of the office look like with what they look like beside the compositor. */
 export async function applicationsAreEqual(t: Test, stack: VmStack, screen: Screen): Promise<void> {
   for (const vm of ['compositor', 'office']) await stack.run(vm, ['sh', '-c', GTK_SETTINGS]);
   const empty = await screen.still('an empty output');
-  const shown = async (
-    program: GuestProgram,
-    what: string,
-    complete: (picture: Picture) => boolean,
-  ): Promise<Picture> => {
+  const shown: Shown = async (program, what, complete, meanwhile) => {
     const picture = await screen.still(what, candidate => complete(candidate) && !isSame(candidate, empty));
+    await meanwhile?.();
     await program.signal('TERM');
     await screen.until('an empty output', candidate => isSame(candidate, empty));
     return picture;
   };
   for (const [name, command, complete] of APPLICATIONS) {
     await t.test(name, async t => {
-      const look = async (): Promise<{ expected: Picture; actual: Picture }> => {
+      await looksEqual(t, name, async () => {
         const remote = await stack.virtwl('office', ['run', '--', ...command], QUIET);
         const actual = await shown(remote, `${name} of the client VM`, complete);
         const beside = await stack.program('compositor', name, command, { ...QUIET, WAYLAND_DISPLAY: stack.display });
         return { actual, expected: await shown(beside, `${name} in the compositor VM`, complete) };
-      };
-      let seen = await look();
-      for (let looks = 1; looks < MOST_LOOKS && !isSame(seen.expected, seen.actual); looks++) seen = await look();
-      same(t, `${name} in two VMs`, { ...seen, same: isSame(seen.expected, seen.actual) });
+      });
     });
   }
+  await t.test('xterm, on X11', t => xtermIsEqual(t, stack, shown));
+}
+
+async function looksEqual(
+  t: Test,
+  name: string,
+  look: () => Promise<{ expected: Picture; actual: Picture }>,
+): Promise<void> {
+  let seen = await look();
+  for (let looks = 1; looks < MOST_LOOKS && !isSame(seen.expected, seen.actual); looks++) seen = await look();
+  same(t, `${name} in two VMs`, { ...seen, same: isSame(seen.expected, seen.actual) });
+}
+
+/** It says what it has read, in a file of its VM. */
+const XTERM = [
+  ...['xterm', '-fa', 'DejaVu Sans Mono', '-fs', '9', '-xrm', '*selectToClipboard: true', '-e', 'sh', '-c'],
+  TEXT.replace('exec sleep', `read -r a; read -r b; echo "$a, $b" > ${RUNTIME}/heard; exec sleep`),
+];
+
+/** xterm of the office, and on sway's own Xwayland; typed into and pasted into in the office. */
+async function xtermIsEqual(t: Test, stack: VmStack, shown: Shown): Promise<void> {
+  const complete = (picture: Picture): boolean => hasColour(picture, END_COLOUR);
+  const keyboard = await plugIn(stack, TYPIST);
+  const copier = await stack.program('compositor', 'wl-copy', ['wl-copy', '--foreground', 'pasted\n'], {
+    WAYLAND_DISPLAY: stack.display,
+  });
+  const typed = async (): Promise<void> => {
+    await stack.run('compositor', ['touch', TYPE]);
+    let heard = '';
+    for (const end = Date.now() + TIMEOUT_MS; heard === '' && Date.now() < end; await pause(500)) {
+      ({ output: heard } = await stack.run('office', ['sh', '-c', `cat ${RUNTIME}/heard 2> /dev/null`]));
+    }
+    t.equal(heard, 'Typed, pasted\n', 'it gets what is typed and pasted');
+  };
+  let typing: typeof typed | undefined = typed;
+  await looksEqual(t, 'xterm', async () => {
+    const office = await stack.virtwl('office', ['run', '--x11', '--', ...XTERM], QUIET);
+    const actual = await shown(office, 'xterm of the client VM', complete, typing);
+    typing = undefined;
+    const own = ['sh', '-c', `DISPLAY=$(cat ${RUNTIME}/${OWN_DISPLAY}) exec "$@"`, 'sh', ...XTERM];
+    const beside = await stack.program('compositor', 'xterm', own, QUIET);
+    return { actual, expected: await shown(beside, 'xterm in the compositor VM', complete) };
+  });
+  await copier.signal('TERM');
+  await keyboard.signal('TERM');
 }
 
 const GTK_SETTINGS =
@@ -136,25 +189,35 @@ const GTK_SETTINGS =
 
 /** A keyboard for sway's seat, which has none: only what has the keyboard's focus may copy. */
 const KEYBOARD = `
-  const { Display } = await import('/virtwl/package/dist/src/wayland-client/display.js');
-  const { VirtualKeyboard } = await import('/virtwl/package/dist/src/wayland-client/virtual-keyboard.js');
-  const display = await Display.connect(process.argv[1]);
-  new VirtualKeyboard(display);
-  await display.roundtrip();
+  const { Seat } = await import('/virtwl/package/${SEAT}');
+  const seat = await Seat.takeKeyboard(process.argv[1]);
   console.log('plugged in');
-  setInterval(() => {}, 1000);
 `;
 
-/** Copies in one VM and pastes in the other, both ways. */
-export async function clipboardCrosses(t: Test, stack: VmStack): Promise<void> {
+/** In the compositor VM: {@link TYPIST} types when this file is there. */
+const TYPE = `${RUNTIME}/type`;
+
+/** Types a line, and pastes one. */
+const TYPIST = `
+  const { existsSync } = await import('node:fs');
+  while (!existsSync('${TYPE}')) await new Promise(resolve => setTimeout(resolve, 300));
+  await seat.type('Typed\\n');
+  await seat.key('Shift+Insert');
+`;
+
+/** Its owner ends it. `script`: what is done with it. */
+async function plugIn(stack: VmStack, script = ''): Promise<GuestProgram> {
   const keyboard = await stack.program('compositor', 'a keyboard', [
-    'node',
-    '--input-type=module',
-    '-e',
-    KEYBOARD,
+    ...['node', '--input-type=module', '-e', `${KEYBOARD}${script}setInterval(() => {}, 1000);`],
     stack.display,
   ]);
   await keyboard.until('word of it', ({ output }) => output.includes('plugged in'), TIMEOUT_MS);
+  return keyboard;
+}
+
+/** Copies in one VM and pastes in the other, both ways. */
+export async function clipboardCrosses(t: Test, stack: VmStack): Promise<void> {
+  const keyboard = await plugIn(stack);
   await clipboard(t, stack, 'office', 'compositor', 'Grüße aus der Client-VM, 3 €');
   await clipboard(t, stack, 'compositor', 'office', 'und zurück');
   await keyboard.signal('TERM');

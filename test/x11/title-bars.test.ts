@@ -20,6 +20,7 @@ import {
   mapWindow,
 } from '../../src/x11/requests.js';
 import { TITLE_BAR_HEIGHT } from '../../src/x11/title-picture.js';
+import { MAX_TITLE_CHARACTERS } from '../../src/x11/title-text.js';
 import { Seat } from '../applications/seat.js';
 import { startSway } from '../compositors.js';
 import { quietEnvironment, runIn } from '../loopback/applications.js';
@@ -102,9 +103,11 @@ t.test('it is above the window, with the title', async t => {
   const before = inBar(await picture(), FRONT, AT);
   titled(id, 'bar, and more');
   await until('another one', async () => inBar(await picture(), FRONT, AT) > before);
-  titled(id, 'bar \u{1f4bb} \u0000\n');
-  await settled(x);
-  t.equal(x.closed, false);
+  titled(id, `bar \u{1f4bb} \u0000\n ${'W'.repeat(MAX_TITLE_CHARACTERS + 100)}`);
+  await until('one as long as the bar', async () => inBar(await picture(), FRONT, AT) > before * 4);
+  t.equal(x.closed, false, 'of any letters and any length');
+  titled(id, 'bar');
+  await until('the first', async () => inBar(await picture(), FRONT, AT) === before);
 });
 
 t.test('the window has the size that the compositor says, without it', async t => {

@@ -68,7 +68,8 @@ async function until(what: string, wanted: () => boolean | Promise<boolean>): Pr
   }
 }
 
-t.setTimeout(280_000);
+// The server copies a property that grows with each part that is added.
+t.setTimeout(280_000 + PROPERTY_MIB ** 2 * 100);
 
 const sway = await startSway(t, {
   env: { WLR_HEADLESS_OUTPUTS: '3' },
