@@ -20,6 +20,8 @@
     'cflags!': ['-Wno-unused-parameter'],
     # bindings/c is a library too, which another addon of the process may bring: here it is the addon's own.
     'cflags_c': ['-fvisibility=hidden'],
+    # Nobody links to the addon: what Node.js looks for is marked as visible, and names of all else are 40 KB.
+    'cflags_cc': ['-fvisibility=hidden', '-fvisibility-inlines-hidden'],
     'defines': ['_FILE_OFFSET_BITS=64'],
     # Node.js closes an addon's library together with the worker thread that loaded it. The SIGBUS handler and the
     # deleters of ArrayBuffers can run later than that, so the library stays.

@@ -46,7 +46,6 @@ export async function bundle() {
     // Spaces are a third of it, and an editor's business.
     minifyWhitespace: true,
     minifySyntax: true,
-    lineLimit: 200,
     // CommonJS packages ask for Node.js's modules by `require`, which an ECMAScript module does not have.
     banner: {
       js: "import { createRequire as requireFor } from 'node:module'; const require = requireFor(import.meta.url);",

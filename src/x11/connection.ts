@@ -69,6 +69,12 @@ interface Question {
 
 const Kind = { error: 0, reply: 1, genericEvent: 35 } as const;
 
+/**
+ * Numbers that rest before they are given again: until then nothing that X clients say about what had them before is still
+ * on its way.
+ */
+export const MOST_FREED = 1024;
+
 /** Where in a setup what we want of it stands. */
 const SETUP_HEAD_BYTES = 8;
 
@@ -90,6 +96,8 @@ export class XConnection extends EventEmitter<XConnectionEvents> {
   #firstId = 0;
   #idMask = 0;
   #ids = 0;
+  /** Numbers that are free again, the one that was freed first in front. */
+  readonly #freed: number[] = [];
 
   /** Takes ownership of the channel. `cookie`: of MIT-MAGIC-COOKIE-1; lent. */
   constructor(channel: Channel, cookie?: Uint8Array) {
@@ -124,10 +132,16 @@ export class XConnection extends EventEmitter<XConnectionEvents> {
     this.#channel.send(bytes);
   }
 
-  /** A number for a window of our own. */
+  /** A number for something of our own: a window, a pixmap. There are some two million. */
   newId(): number {
+    if (this.#freed.length > MOST_FREED) return this.#freed.shift()!;
     this.#ids += 1;
     return (this.#firstId | (this.#ids & this.#idMask)) >>> 0;
+  }
+
+  /** What had this number was destroyed, by a request that is sent already. */
+  freeId(id: number): void {
+    this.#freed.push(id);
   }
 
   /** Sends a request that has no reply. */

@@ -52,6 +52,8 @@ export class TitleTexts {
     });
     x.send(titles.freeContext(context));
     x.send(freePixmap(pixmap));
+    x.freeId(context);
+    x.freeId(pixmap);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The connection to an X server: setup, answers to whom asked, events in order, and a server that says nonsense. */
 import t, { type Test } from 'tap';
 import { UnixSocket } from '../../src/system/unix-socket.js';
-import { MAX_REPLY_BYTES, XConnection } from '../../src/x11/connection.js';
+import { MAX_REPLY_BYTES, MOST_FREED, XConnection } from '../../src/x11/connection.js';
 import { atom } from '../../src/x11/replies.js';
 import { internAtom, mapWindow } from '../../src/x11/requests.js';
 import { eventually } from '../eventually.js';
@@ -37,6 +37,8 @@ function setup(): Buffer {
   const bytes = Buffer.alloc(8 + 32 + 8 + 40);
   bytes[0] = 1;
   bytes.writeUInt16LE((bytes.length - 8) / 4, 6);
+  bytes.writeUInt32LE(0x400000, 12);
+  bytes.writeUInt32LE(0x1fffff, 16);
   bytes.writeUInt16LE(8, 24); // the vendor's name stands before the screen
   bytes[28] = 1;
   bytes.writeUInt32LE(77, 48);
@@ -136,4 +138,18 @@ t.test('nonsense ends the connection', async t => {
   message(1, 1, (MAX_REPLY_BYTES - 32) / 4).copy(longest, 0, 0, 32);
   server.send(longest);
   await eventually('the longest answer', () => length === MAX_REPLY_BYTES);
+});
+
+t.test('numbers are given again when they have rested, the one that was freed first before the others', async t => {
+  const { x, server, told } = connect(t);
+  server.send(setup());
+  await eventually('the setup', () => told.length > 0);
+  const ids = Array.from({ length: MOST_FREED + 1 }, () => x.newId());
+  t.equal(new Set(ids).size, ids.length);
+  for (const id of ids.slice(0, MOST_FREED)) x.freeId(id);
+  const fresh = x.newId();
+  t.notOk(ids.includes(fresh), `${MOST_FREED} rest`);
+  x.freeId(ids.at(-1)!);
+  t.equal(x.newId(), ids[0], 'with one more, the first is given');
+  t.notOk([...ids, fresh].includes(x.newId()));
 });

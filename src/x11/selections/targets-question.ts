@@ -49,6 +49,7 @@ export class TargetsQuestion {
     this.#over = true;
     clearTimeout(this.#timer);
     this.side.x.send(destroyWindow(this.#window));
+    this.side.x.freeId(this.#window);
   }
 
   #end(targets: ReadonlyMap<string, number> | undefined): void {

@@ -164,6 +164,7 @@ export class ToPipe {
     this.#forget();
     this.#pipe.close();
     this.side.x.send(destroyWindow(this.window));
+    this.side.x.freeId(this.window);
     this.options.ended(why);
   }
 }
