@@ -81,14 +81,17 @@ export class Surface {
     if (this.#shown) return;
     this.#shown = true;
     this.redraw();
-    const buffer = this.#buffer;
-    if (!this.#committed || buffer === undefined) return;
+    const [buffer, committed] = [this.#buffer, this.#committed];
+    if (buffer === undefined) return;
     this.#committed = false;
-    this.role?.committing(this.size);
-    this.#fit();
+    if (committed) {
+      this.role?.committing(this.size);
+      this.#fit();
+    }
     this.relay.request(this.object, 'attach', { buffer, x: 0, y: 0 });
     this.relay.request(this.object, 'damage', { x: 0, y: 0, width: ALL, height: ALL });
-    this.relay.request(this.object, 'commit', {});
+    // Between Xwayland's attach, which was held back, and its commit, that is what is to be shown.
+    if (committed) this.relay.request(this.object, 'commit', {});
   }
 
   /**

@@ -3,8 +3,10 @@
  * two; menus and the pointer are where they are for the program.
  */
 import t from 'tap';
+import { Verdict } from '../../src/relay/call.js';
 import { geometry } from '../../src/x11/replies.js';
 import { changeProperty, getGeometry, mapWindow } from '../../src/x11/requests.js';
+import { scaleConcern } from '../../src/x11/scale.js';
 import { request, u16, u32, XReader } from '../../src/x11/wire.js';
 import type { XConnection } from '../../src/x11/connection.js';
 import { boundsOf, Desk, until } from './desk.js';
@@ -80,3 +82,18 @@ for (const scale of [1, 1.5, 2]) {
     t.notMatch(desk.said(), /error/);
   });
 }
+
+t.test('a locked pointer moves by X pixels, times and all else as they are', async t => {
+  const { relative_motion: moved } = scaleConcern(2).events!.zwp_relative_pointer_v1!;
+  const bytes = new Uint8Array(32);
+  new Int32Array(bytes.buffer).set([1, 2, 256, -512, 128, -64], 2);
+  const replaced: [number, number][] = [];
+  const call = { bytes, offset: 0, replaceWord: (...word: [number, number]) => replaced.push(word) };
+  t.equal(moved!(call as never), Verdict.Forward);
+  t.same(replaced, [
+    [2, 512],
+    [3, -1024],
+    [4, 256],
+    [5, -128],
+  ]);
+});

@@ -1,5 +1,7 @@
 /** Surfaces of an Xwayland that are held until they have a role: what waits for that, and how many there may be. */
 import t, { type Test } from 'tap';
+import { OwnedFd } from '../../src/system/fd.js';
+import { native } from '../../src/system/native.js';
 import { MAX_SURFACES } from '../../src/x11/limits.js';
 import { Surfaces, type Surface } from '../../src/x11/surfaces.js';
 import { settle } from '../relay/peer.js';
@@ -75,4 +77,22 @@ t.test('a surface that is held may be drawn anew before it is shown, and its rol
   await settle();
   t.equal(commits, 1);
   t.same(compositor.all('wl_surface.commit'), [], 'it is held still');
+});
+
+t.test('a picture that is attached before the surface is shown, and committed after that, is shown', async t => {
+  const { relay, client, compositor, registry, factory, made } = await desk(t);
+  const shm = client.bind(registry, 2, 'wl_shm', 1);
+  const pool = client.make(shm, 'create_pool', ['new', new OwnedFd(native.memfd('surfaces', 4096, 0)), 4096]);
+  const buffer = client.make(pool, 'create_buffer', ['new', 0, 8, 8, 32, 0]);
+  const surface = client.make(factory, 'create_surface');
+  client.say(surface, 'attach', [buffer, 0, 0]);
+  await settle();
+  made[0]!.show();
+  relay.flush();
+  client.say(surface, 'commit');
+  await settle();
+  const said = compositor.received.map(({ name }) => name).filter(name => name.startsWith('wl_surface.'));
+  t.same(said, ['wl_surface.attach', 'wl_surface.damage', 'wl_surface.commit']);
+  t.ok(compositor.last('wl_surface.attach').args[0], 'not without a picture');
+  compositor.takeFd(compositor.last('wl_shm.create_pool').args[1]).close();
 });
