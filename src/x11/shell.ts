@@ -8,6 +8,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { Global } from '../wayland/global-table.js';
 import type { InterfaceName } from '../wayland/message-types.js';
+import { wordsOf } from './wire.js';
 
 /** Newest version of each that is used. */
 const VERSIONS = {
@@ -98,7 +99,7 @@ export class Shell {
     xdg_surface: { configure: ({ object, args }) => tell(object, window => window.configure?.(args.serial)) },
     xdg_toplevel: {
       configure: ({ object, args: { width, height, states } }) =>
-        tell(object, window => window.sized?.(width, height, wordsOfArray(states))),
+        tell(object, window => window.sized?.(width, height, wordsOf(states))),
       close: ({ object }) => tell(object, window => window.closeAsked?.()),
     },
     xdg_popup: { popup_done: ({ object }) => tell(object, window => window.dismissed?.()) },
@@ -110,9 +111,4 @@ function tell(object: RelayObject, say: (window: Configured) => void): Verdict {
   const window = object.data as Configured | undefined;
   if (window !== undefined && !object.destroyed) say(window);
   return Verdict.Drop;
-}
-
-function wordsOfArray(bytes: Uint8Array): number[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => view.getUint32(i * 4, true));
 }

@@ -8,8 +8,6 @@ import { VIRTWL } from '../../src/demo/loopback-stack.js';
 import { COLOUR_MASK, pictureOf, type Picture } from '../../src/frames/picture.js';
 import { Capturer } from '../../src/wayland-client/capture.js';
 import { Display } from '../../src/wayland-client/display.js';
-import type { XConnection } from '../../src/x11/connection.js';
-import { getInputFocus } from '../../src/x11/requests.js';
 import { Seat } from '../applications/seat.js';
 import { startSway, type Sway, type SwayOptions } from '../compositors.js';
 
@@ -131,17 +129,6 @@ export async function until(what: string, wanted: () => boolean | Promise<boolea
     if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
     await new Promise(resolve => setTimeout(resolve, 30));
   }
-}
-
-/** The server has dealt with all that was sent. */
-export function settled(x: XConnection): Promise<void> {
-  return new Promise((resolve, reject) =>
-    x.ask(
-      getInputFocus(),
-      () => resolve(),
-      () => reject(new Error('it is gone')),
-    ),
-  );
 }
 
 /** The smallest rectangle with all pixels of a colour (0xrrggbb); undefined: there is none. In pixels of the picture. */

@@ -12,8 +12,9 @@ import { changeProperty, mapWindow, queryExtension } from '../../src/x11/request
 import { request, u16, u32, XReader } from '../../src/x11/wire.js';
 import { Seat } from '../applications/seat.js';
 import { startSway } from '../compositors.js';
-import { quietEnvironment, runIn } from '../loopback/applications.js';
+import { quietEnvironment } from '../loopback/applications.js';
 import { until } from './desk.js';
+import { openOffice } from './office.js';
 import { connectTo, makeWindow, settled } from './x-client.js';
 
 t.setTimeout(120_000);
@@ -60,14 +61,8 @@ const seat = await Seat.take(sway.display, { width: 800, height: 600 });
 t.teardown(() => seat.close());
 const stack = await LoopbackStack.start({ clients: ['office'], compositor: { attach: sway.display } });
 t.teardown(() => stack.stop());
-const office = runIn(t, stack, 'office', ['sh'], quietEnvironment(t), ['--x11']);
-office.process.stdin!.write('echo "at $DISPLAY $XAUTHORITY."\n');
-let place: readonly string[] = [];
-await until('a display', () => {
-  place = /at (\S+) (\S+)\./.exec(office.output().toString()) ?? [];
-  return place.length > 0;
-});
-const { x, setup } = await connectTo(place[1]!, place[2]!);
+const { display, authority } = await openOffice(t, stack, quietEnvironment(t));
+const { x, setup } = await connectTo(display, authority);
 t.teardown(() => x.close());
 x.on('failed', error => t.fail('a request failed', error));
 

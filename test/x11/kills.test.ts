@@ -14,7 +14,7 @@ import { LoopbackStack } from '../../src/demo/loopback-stack.js';
 import { destroyWindow, mapWindow, unmapWindow } from '../../src/x11/requests.js';
 import { startSway } from '../compositors.js';
 import { eventually } from '../eventually.js';
-import { quietEnvironment, runIn } from '../loopback/applications.js';
+import { quietEnvironment } from '../loopback/applications.js';
 import {
   holdingsOf,
   processTree,
@@ -24,6 +24,7 @@ import {
 } from '../robustness/process-holdings.js';
 import { Random } from '../wayland/random.js';
 import { until } from './desk.js';
+import { openOffice } from './office.js';
 import { connectTo, makeWindow, settled } from './x-client.js';
 
 const KILLS = Number(process.env.VIRTWL_X11_KILLS ?? 16);
@@ -43,14 +44,7 @@ const sway = await startSway(t, { width: 400, height: 300 });
 const stack = await LoopbackStack.start({ clients: ['office'], compositor: { attach: sway.display } });
 t.teardown(() => stack.stop());
 const env = quietEnvironment(t);
-const office = runIn(t, stack, 'office', ['sh'], env, ['--x11']);
-office.process.stdin!.write('echo "at $DISPLAY $XAUTHORITY."\n');
-let place: readonly string[] = [];
-await until('a display', () => {
-  place = /at (\S+) (\S+)\./.exec(office.output().toString()) ?? [];
-  return place.length > 0;
-});
-const [, display, authority] = place as [string, string, string];
+const { office, display, authority } = await openOffice(t, stack, env);
 
 const { x, setup } = await connectTo(display, authority);
 t.teardown(() => x.close());

@@ -16,8 +16,8 @@ import {
   sendEvent,
 } from '../../src/x11/requests.js';
 import { words } from '../../src/x11/wire.js';
-import { boundsOf, Desk, settled, until } from './desk.js';
-import { connectTo, makeCounter, makeWindow } from './x-client.js';
+import { boundsOf, Desk, until } from './desk.js';
+import { connectTo, makeCounter, makeWindow, settled } from './x-client.js';
 
 const RED = 0xff0000;
 /** Predefined atoms. */

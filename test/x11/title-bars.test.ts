@@ -23,8 +23,9 @@ import { TITLE_BAR_HEIGHT } from '../../src/x11/title-picture.js';
 import { MAX_TITLE_CHARACTERS } from '../../src/x11/title-text.js';
 import { Seat } from '../applications/seat.js';
 import { startSway } from '../compositors.js';
-import { quietEnvironment, runIn } from '../loopback/applications.js';
+import { quietEnvironment } from '../loopback/applications.js';
 import { boundsOf, until, type Rect } from './desk.js';
+import { openOffice } from './office.js';
 import { connectTo, makeWindow, settled } from './x-client.js';
 
 t.setTimeout(180_000);
@@ -51,19 +52,13 @@ const stack = await LoopbackStack.start({
   compositorArguments: ['--policy', policies],
 });
 t.teardown(() => stack.stop());
-const office = runIn(t, stack, 'office', ['sh'], quietEnvironment(t), ['--x11']);
-office.process.stdin!.write('echo "at $DISPLAY $XAUTHORITY."\n');
-let place: readonly string[] = [];
-await until('a display', () => {
-  place = /at (\S+) (\S+)\./.exec(office.output().toString()) ?? [];
-  return place.length > 0;
-});
+const { display: name, authority } = await openOffice(t, stack, quietEnvironment(t));
 const display = await Display.connect(sway.display);
 t.teardown(() => display.close());
 const capturer = await Capturer.open(display);
 const picture = async (): Promise<Picture> => pictureOf(await capturer.capture());
 
-const { x, setup } = await connectTo(place[1]!, place[2]!);
+const { x, setup } = await connectTo(name, authority);
 t.teardown(() => x.close());
 const NAMES = ['WM_NAME', 'STRING', '_MOTIF_WM_HINTS', 'WM_TRANSIENT_FOR', 'WINDOW'] as const;
 const atoms = await new Promise<Record<(typeof NAMES)[number], number>>(known => internAtoms(x, NAMES, known));

@@ -17,8 +17,8 @@ import {
   setInputFocus,
 } from '../../src/x11/requests.js';
 import { wordsOf, XReader } from '../../src/x11/wire.js';
-import { Desk, settled, until } from './desk.js';
-import { connectTo, makeWindow } from './x-client.js';
+import { Desk, until } from './desk.js';
+import { connectTo, makeWindow, settled } from './x-client.js';
 
 /** Whether a window is shown before its client asks for something is a matter of luck; three in five are not. */
 const ROUNDS = 6;

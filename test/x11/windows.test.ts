@@ -12,8 +12,8 @@ import {
   sendEvent,
   unmapWindow,
 } from '../../src/x11/requests.js';
-import { Desk, settled, until } from './desk.js';
-import { connectTo, makeCounter, makeWindow } from './x-client.js';
+import { Desk, until } from './desk.js';
+import { connectTo, makeCounter, makeWindow, settled } from './x-client.js';
 
 /** Clients that are killed; by hand: VIRTWL_X11_KILLS=200. */
 const KILLS = Number(process.env.VIRTWL_X11_KILLS ?? 12);

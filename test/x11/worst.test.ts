@@ -29,9 +29,10 @@ import {
 } from '../../src/x11/requests.js';
 import { request, u16, u32 } from '../../src/x11/wire.js';
 import { startSway } from '../compositors.js';
-import { quietEnvironment, run, runIn } from '../loopback/applications.js';
+import { quietEnvironment, run } from '../loopback/applications.js';
 import { withDescendants } from '../loopback/nothing-left.js';
 import { Random } from '../wayland/random.js';
+import { openOffice } from './office.js';
 import { connectTo, makeWindow, settled } from './x-client.js';
 
 /** How long anything may take to come about, in milliseconds. */
@@ -84,14 +85,7 @@ const sway = await startSway(t, {
 const stack = await LoopbackStack.start({ clients: ['office', 'lab'], compositor: { attach: sway.display } });
 t.teardown(() => stack.stop());
 const env = quietEnvironment(t);
-const office = runIn(t, stack, 'office', ['sh'], env, ['--x11']);
-office.process.stdin!.write('echo "at $DISPLAY $XAUTHORITY $WAYLAND_DISPLAY $XDG_RUNTIME_DIR."\n');
-let place: readonly string[] = [];
-await until('a display', () => {
-  place = /at (\S+) (\S+) (\S+) (\S+)\./.exec(office.output().toString()) ?? [];
-  return place.length > 0;
-});
-const [, display, authority, waylandDisplay, runtime] = place;
+const { office, display, authority, waylandDisplay, runtime } = await openOffice(t, stack, env);
 
 const OF_FRAMES = ['frames', '--frames', '1000000', '--timeout', '60000', '--json'];
 /** One of the two only: sway 1.7 does what one who captures asks for at once, and on an idle machine gets to nothing else. */
@@ -101,7 +95,7 @@ const frames = {
     t,
     [
       ...[process.execPath, VIRTWL, ...OF_FRAMES, '--no-capture'],
-      ...['--display', waylandDisplay!.startsWith('/') ? waylandDisplay! : `${runtime}/${waylandDisplay}`],
+      ...['--display', waylandDisplay.startsWith('/') ? waylandDisplay : `${runtime}/${waylandDisplay}`],
     ],
     env,
   ),
@@ -128,7 +122,7 @@ interface Client {
 }
 
 async function client(): Promise<Client> {
-  const { x, setup } = await connectTo(display!, authority!);
+  const { x, setup } = await connectTo(display, authority);
   t.teardown(() => x.close());
   const errors: XError[] = [];
   x.on('failed', error => errors.push(error));
