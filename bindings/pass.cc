@@ -362,7 +362,8 @@ NAN_METHOD(PassLend) {
       !arguments.Array(3, "mappings", &array) || !arguments.Integer(4, "links", 1, FrameCopies::kMostLinks, &links)) {
     return;
   }
-  if (array->Length() > FrameCopies::kMostLinks + FrameCopies::kMostBuffers) return arguments.ThrowRange("mappings", "fewer");
+  if (array->Length() > FrameCopies::kMostLinks + FrameCopies::kMostBuffers)
+    return arguments.ThrowRange("mappings", "fewer");
   std::vector<Pixels> pixels;
   if (!MappedPixels(environment, arguments, array, links, &pixels)) return;
   // Not before: an element may be a getter, which can close the pass.

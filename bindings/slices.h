@@ -1,6 +1,7 @@
 /**
- * How long a thread that copies keeps a processor from others that wake up. A large copy takes milliseconds, and who passes
- * a small frame on meanwhile waits for the end of its slice: the shorter that is, the sooner it is let in between.
+ * How long a thread that copies keeps a processor from others that wake up. A large copy takes milliseconds, and who
+ * passes a small frame on meanwhile waits for the end of its slice: the shorter that is, the sooner it is let in
+ * between.
  */
 #ifndef VIRTWL_BINDINGS_SLICES_H_
 #define VIRTWL_BINDINGS_SLICES_H_
@@ -13,8 +14,9 @@ namespace virtwl {
 constexpr uint64_t kShortSlice = 100'000;
 
 /**
- * The calling thread has slices of kShortSlice from now on. Linux before 6.12 has one length for all and changes nothing;
- * nor does a process change that may not ask, or has a scheduling policy of its own: it is only slower for others then.
+ * The calling thread has slices of kShortSlice from now on. Linux before 6.12 has one length for all and changes
+ * nothing; nor does a process change that may not ask, or has a scheduling policy of its own: it is only slower for
+ * others then.
  */
 void ShortenSlices();
 

@@ -56,7 +56,10 @@ t.test('who has rested does the same for a while first, unmeasured', async t => 
   };
   const cells = await measureAll({ systems: [system], cases: [sync, start], rounds: 1, seconds: 0.01, say: () => {} });
   t.same(seconds, [3, 0.01, 0.01]);
-  t.same(cells.map(({ rounds }) => rounds.length), [1, 1]);
+  t.same(
+    cells.map(({ rounds }) => rounds.length),
+    [1, 1],
+  );
   t.equal(minutes({ systems: [system], cases: [sync], rounds: 14, seconds: 0.01 }), 2, 'which takes its time too');
 });
 

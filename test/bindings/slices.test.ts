@@ -37,7 +37,11 @@ t.test('who copies has short slices, and nobody else', async t => {
   await new Promise(resolve => native.copyRectsInThread(to, from, rows, 1, undefined, resolve));
   const after = [...slices()];
   const short = after.filter(([, slice]) => slice === SHORT_NS).map(([thread]) => thread);
-  t.equal(short.length, hasSlices ? Math.min(2, availableParallelism()) : 0, 'one of libuv, and its partner if there is one');
+  t.equal(
+    short.length,
+    hasSlices ? Math.min(2, availableParallelism()) : 0,
+    'one of libuv, and its partner if there is one',
+  );
   const names = short.map(thread => readFileSync(`/proc/self/task/${thread}/comm`, 'utf8').trim());
   t.equal(names.filter(name => name === 'virtwl-copy').length, hasSlices && availableParallelism() > 1 ? 1 : 0);
   t.notOk(short.includes(process.pid), 'the main thread has what it had');
