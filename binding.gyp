@@ -69,6 +69,7 @@
         'bindings/rect_copy.cc',
         'bindings/region.cc',
         'bindings/sigbus.cc',
+        'bindings/slices.cc',
         'bindings/socket.cc',
         'bindings/stream_copy.cc',
         'bindings/tmpfs.cc',

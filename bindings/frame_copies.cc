@@ -82,9 +82,10 @@ bool FrameCopies::Lend(const int32_t* words, size_t length, const std::vector<Pi
   int32_t links;
   int32_t buffers;
   constexpr int32_t kMost = static_cast<int32_t>(kMostBuffers);
+  constexpr int32_t kLinks = static_cast<int32_t>(kMostLinks);
   if (!reader.Next(1, INT32_MAX, &id) || !reader.Next(1, kMostSide, &surface->width) ||
       !reader.Next(1, kMostSide, &surface->height) || !reader.Next(1, 16, &surface->bytesPerPixel) ||
-      !reader.Next(0, 1, &plain) || !reader.Next(-1, kMost, &surface->current) || !reader.Next(1, kMost, &links) ||
+      !reader.Next(0, 1, &plain) || !reader.Next(-1, kLinks, &surface->current) || !reader.Next(1, kLinks, &links) ||
       !reader.Next(1, kMost, &buffers) || surface->current >= links || static_cast<size_t>(links) != writable) {
     return false;
   }

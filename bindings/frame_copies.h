@@ -39,8 +39,10 @@ class FrameCopies {
    * looked for in turn.
    */
   static constexpr size_t kMostSurfaces = 8;
-  /** Buffers of each kind that a surface may have here. Programs take turns with two or three, compositors too. */
-  static constexpr size_t kMostBuffers = 6;
+  /** Link buffers that a surface may have here. Compositors take turns with two or three. */
+  static constexpr size_t kMostLinks = 6;
+  /** Buffers of the application. Programs take turns with two or three, and some with all that a pool of theirs has. */
+  static constexpr size_t kMostBuffers = 16;
   /**
    * Most bytes of one copy here: what takes some 10 us, as long as the rest of a frame. A larger one is little quicker
    * for being native, and TypeScript may have a thread make it.

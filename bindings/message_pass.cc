@@ -38,6 +38,8 @@ constexpr uint32_t kReleaseHeader = kHeaderBytes << 16;
 constexpr size_t kMostReleases = kPassWords - kReleased;
 /** How often the timer may come round until they are told at last: MOST_TURNS of src/client/releases.ts. */
 constexpr int32_t kMostTurns = 5;
+/** Prompt answers after which it comes round once less: PROMPT_ENOUGH there. */
+constexpr int32_t kPromptEnough = 16;
 
 /** What a request of own cost 1 takes of a VM's credit, in milliseconds: OWN_FOR_COST_MS of src/firewall/pace.ts. */
 constexpr double kOwnForCostMs = 0.001;
@@ -475,7 +477,14 @@ void MessagePass::TellReleases(uint8_t* bytes) {
   }
   const int32_t turns = words_[kReleaseTurns];
   int32_t& most = words_[kMostReleaseTurns];
-  most = turns > 0 ? std::min(kMostTurns, std::max(most, turns + 2)) : std::max(1, most - 1);
+  int32_t& prompt = words_[kPromptAnswers];
+  if (turns > 0) {
+    most = std::min(kMostTurns, std::max(most, turns + 2));
+    prompt = 0;
+  } else if (++prompt >= kPromptEnough) {
+    most = std::max(1, most - 1);
+    prompt = 0;
+  }
   words_[kReleaseTurns] = 0;
   words_[kReleases] = 0;
 }

@@ -82,9 +82,10 @@ enum PassWord : size_t {
   kTimesTaken,
   /** The timer that tells of releases comes round here, so that they may wait. */
   kReleasesTimed,
-  /** How often it has since the first of those that wait; how often it may. */
+  /** How often it has since the first of those that wait; how often it may; answers since that came before it did. */
   kReleaseTurns,
   kMostReleaseTurns,
+  kPromptAnswers,
   /** Buffers of which the client is told with the next event that they are released: how many, and (kReleased) their
      ids. */
   kReleases,

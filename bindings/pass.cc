@@ -359,10 +359,11 @@ NAN_METHOD(PassLend) {
   uint64_t links = 0;
   v8::Local<v8::Array> array;
   if (!Words(arguments, info[1], "words", 1, &words) || !arguments.Integer(2, "count", 1, words.length(), &count) ||
-      !arguments.Array(3, "mappings", &array) || !arguments.Integer(4, "links", 1, FrameCopies::kMostBuffers, &links)) {
+      !arguments.Array(3, "mappings", &array) || !arguments.Integer(4, "links", 1, FrameCopies::kMostLinks, &links)) {
     return;
   }
-  if (array->Length() > 2 * FrameCopies::kMostBuffers) return arguments.ThrowRange("mappings", "fewer");
+  if (array->Length() > FrameCopies::kMostLinks + FrameCopies::kMostBuffers)
+    return arguments.ThrowRange("mappings", "fewer");
   std::vector<Pixels> pixels;
   if (!MappedPixels(environment, arguments, array, links, &pixels)) return;
   // Not before: an element may be a getter, which can close the pass.

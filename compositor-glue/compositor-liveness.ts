@@ -23,6 +23,8 @@ export class CompositorLiveness {
   #display: Display | undefined;
   #spoken: (() => void) | undefined;
   readonly #heard = new Set<Relay>();
+  /** Answers that those had which are closed. */
+  #ended = 0;
   #timer: NodeJS.Timeout | undefined;
   /** It was told that there is no answer since then. */
   #told: number | undefined;
@@ -36,6 +38,7 @@ export class CompositorLiveness {
         this.#spoken = spoken;
         for (const relay of this.#heard) this.#listen(relay);
       },
+      answers: () => this.#answers,
       changed: () => this.#changed(),
     });
   }
@@ -48,7 +51,9 @@ export class CompositorLiveness {
   /** Its clients are reason to ask, until it is closed. */
   hear(relay: Relay): void {
     this.#heard.add(relay);
-    relay.on('close', () => this.#heard.delete(relay));
+    relay.on('close', () => {
+      if (this.#heard.delete(relay)) this.#ended += relay.answers;
+    });
     this.#listen(relay);
   }
 
@@ -64,6 +69,12 @@ export class CompositorLiveness {
     this.#liveness.close();
     this.#display?.close();
     this.#display = undefined;
+  }
+
+  get #answers(): number {
+    let answers = this.#ended;
+    for (const relay of this.#heard) answers += relay.answers;
+    return answers;
   }
 
   #listen(relay: Relay): void {

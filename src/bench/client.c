@@ -3,7 +3,7 @@
  * binary is measured on the compositor itself, through waypipe and through `virtwl run`.
  *
  *   client --mode sync|full|small|newpool|start [--size 1920x1080] [--seconds 3] [--warmup 0.3]
- *          [--clients N] [--beside WxH]
+ *          [--clients N] [--buffers N] [--beside WxH]
  *
  * It opens one toplevel, works in one mode for a fixed time and prints one line of JSON. A frame is: draw, attach,
  * damage, commit, and a wl_display.sync round trip, after which the compositor has seen the commit.
@@ -15,7 +15,8 @@
  *   start    one frame as in full, and no more; when the compositor had it is told by `first_frame`
  *
  * --clients: so many processes, which begin when all have their windows, and draw until the last was measured. Rates
- * are summed, times are those of all frames; who fails is counted. --beside: another process draws `full` frames of
+ * are summed, times are those of all frames; who fails is counted. --buffers: each draws into so many buffers in turn,
+ * and has shown all of them before it begins. --beside: another process draws `full` frames of
  * that size all the while, and is not measured.
  */
 #define _GNU_SOURCE
@@ -52,7 +53,7 @@ static const char* const mode_names[] = {"sync", "full", "small", "newpool", "st
 #define LOOK_US 10000
 
 struct options {
-  int mode, width, height, clients, beside_width, beside_height;
+  int mode, width, height, clients, buffers, beside_width, beside_height;
   double seconds, warmup;
 };
 
@@ -148,6 +149,7 @@ static void run_one_of_many(const struct options* options, int which, int start)
     open_window("virtwl bench beside", options->beside_width, options->beside_height);
   else
     open_window(count > 1 ? "virtwl bench crowd" : "virtwl bench", options->width, options->height);
+  if (!beside && options->buffers > 0) show_all_buffers();
   atomic_fetch_add(&shared->ready, 1);
   wait_for_end_of(start);
   if (!beside) {
@@ -256,7 +258,7 @@ static void print_results(const struct options* options, int failed) {
 static _Noreturn void usage(void) {
   fprintf(stderr,
           "usage: client --mode sync|full|small|newpool|start [--size WxH] [--seconds S] [--warmup S]\n"
-          "              [--clients N] [--beside WxH]\n");
+          "              [--clients N] [--buffers N] [--beside WxH]\n");
   exit(2);
 }
 
@@ -282,6 +284,9 @@ int main(int argc, char** argv) {
       options.warmup = atof(value);
     } else if (strcmp(option, "--clients") == 0) {
       options.clients = atoi(value);
+    } else if (strcmp(option, "--buffers") == 0) {
+      options.buffers = atoi(value);
+      use_in_turn(options.buffers);
     } else if (strcmp(option, "--beside") == 0) {
       parse_size(value, &options.beside_width, &options.beside_height);
     } else {

@@ -18,6 +18,8 @@ export interface Case {
   readonly size: string;
   /** Of `clients`: how many. */
   readonly clients?: number;
+  /** Of `clients`: how many buffers each draws into in turn, rather than as few as there can be. */
+  readonly buffers?: number;
 }
 
 /** The line of JSON that a client prints. Times are in microseconds. */
@@ -69,9 +71,12 @@ export function parseMeasurement(line: string): Measurement {
 }
 
 /** What the C client is told of a case. */
-export function clientArguments({ mode, size, clients = 1 }: Case, seconds: number): string[] {
+export function clientArguments({ mode, size, clients = 1, buffers }: Case, seconds: number): string[] {
   const time = ['--seconds', String(seconds)];
-  if (mode === 'clients') return ['--mode', 'small', '--size', size, '--clients', String(clients), ...time];
+  if (mode === 'clients') {
+    const each = buffers === undefined ? [] : ['--buffers', String(buffers)];
+    return ['--mode', 'small', '--size', size, '--clients', String(clients), ...each, ...time];
+  }
   if (mode === 'flood') return ['--mode', 'sync', '--beside', size, ...time];
   return ['--mode', mode, '--size', size, ...time];
 }

@@ -27,6 +27,7 @@ const CASES: readonly Case[] = [
   { mode: 'start', size: '256x256' },
   { mode: 'flood', size: UHD },
   ...[100, 500].map(clients => ({ mode: 'clients', size: '64x64', clients }) as const),
+  { mode: 'clients', size: '64x64', clients: 500, buffers: 10 },
 ];
 /** Those that a run has unless it is told: what takes long is asked for. */
 const DEFAULT_MODES: readonly Mode[] = ['sync', 'full', 'small', 'newpool', 'start'];
@@ -37,8 +38,8 @@ const SIZED: readonly Mode[] = ['full', 'small', 'newpool'];
 /** How long each takes with all systems, on a machine of two cores. */
 const DURATIONS = `
 A round of one second for each system takes about: sync 12 s, full, small and newpool 11 s each in each size, start 4 s,
-which is what a run has by default; flood 9 s; clients 60 s, since many windows are opened for each measurement. The
-default of three rounds takes 4 to 5 minutes, --modes all 8.
+which is what a run has by default; flood 9 s; clients 100 s, since many windows are opened for each measurement. The
+default of three rounds takes 4 to 5 minutes, --modes all 10.
 
 Processes can be kept from wandering: --pin 0 runs everything on one core, --pin 0 1 the client's side (client, proxy,
 near relay) on the first and the compositor's (sway, glue, far relay, host processes) on the second.`;

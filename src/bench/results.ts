@@ -43,9 +43,11 @@ const CASE_NAMES: Record<Mode, string> = {
   clients: 'clients, 64x64 damage',
 };
 
-export function caseName({ mode, size, clients }: Case): string {
+export function caseName({ mode, size, clients, buffers }: Case): string {
   if (mode === 'sync' || mode === 'start') return CASE_NAMES[mode];
-  if (mode === 'clients') return `${clients} ${CASE_NAMES.clients}`;
+  if (mode === 'clients') {
+    return `${clients} ${CASE_NAMES.clients}${buffers === undefined ? '' : `, ${buffers} buffers each`}`;
+  }
   if (mode === 'flood') return `${CASE_NAMES.flood} ${size}`;
   return `${CASE_NAMES[mode]}, ${size}`;
 }
@@ -70,7 +72,7 @@ export function metricOf({ mode }: Case): Metric {
 }
 
 export function sameCase(a: Case, b: Case): boolean {
-  return a.mode === b.mode && a.size === b.size && a.clients === b.clients;
+  return a.mode === b.mode && a.size === b.size && a.clients === b.clients && a.buffers === b.buffers;
 }
 
 export function findCell<System, One>(

@@ -21,6 +21,8 @@ export interface System {
   readonly without?: readonly Mode[];
   /** What a frame goes through that lives longer than a measurement. */
   readonly places: Places;
+  /** For so many seconds it does what is measured then, where it says so: a process that rested gives memory back. */
+  readonly settles?: (mode: Mode) => number;
   measure(what: Case, seconds: number): Promise<Measurement>;
   stop(): Promise<void>;
 }
@@ -40,6 +42,11 @@ const START_TIMEOUT_MS = 20_000;
 
 /** How long the proxy that stays does each of some things before it is measured, in seconds. */
 const WARM_UP_S = 0.7;
+/**
+ * How long it draws before its frames are measured, in seconds. While others had their turn it rested: V8 gives the young
+ * generation's memory back then, and takes it again within 2,000 frames of those that it deals with in JavaScript.
+ */
+const SETTLE_S = 1.5;
 
 const package_ = fileURLToPath(new URL('../../../', import.meta.url));
 const client = join(package_, 'build/bench/client');
@@ -203,6 +210,7 @@ async function startWarm({ sway, placement, stack, directory }: Surroundings): P
   return {
     name: 'warm',
     places: { near: proxy.pid, far: glueOf(running), compositor: sway.pid },
+    settles: mode => (mode === 'full' || mode === 'small' ? SETTLE_S : 0),
     measure: async (what, seconds) => complaining(await measured(what, seconds), running, proxy.stderr),
     stop: () => proxy.stop(),
   };

@@ -3,7 +3,7 @@
  * libwayland-client and nothing of ours.
  *
  * Buffers are used as the protocol wants it: one that the compositor has not released is not drawn to. There are two,
- * and a third when both are taken.
+ * and a third when both are taken; or as many as are wished, in turn.
  */
 #define _GNU_SOURCE
 #include "window.h"
@@ -21,7 +21,9 @@
 
 #include "xdg-shell-client-protocol.h"
 
-#define MAX_BUFFERS 3
+/* Buffers by themselves, and at most where they are used in turn. */
+#define BUFFERS 3
+#define MAX_BUFFERS 16
 
 struct buffer {
   struct wl_buffer* wl;
@@ -40,6 +42,8 @@ static int32_t width, height;
 static size_t stride, size;
 static struct buffer buffers[MAX_BUFFERS];
 static int buffer_count;
+/* How many are used in turn, 0: as few as there can be; and which of them is next. */
+static int in_turn, next_in_turn;
 
 void die(const char* what) {
   int display_error = display ? wl_display_get_error(display) : 0;
@@ -140,9 +144,13 @@ static struct buffer* one_more_buffer(void) {
 
 static struct buffer* free_buffer(void) {
   for (;;) {
-    for (int i = 0; i < buffer_count; i++)
-      if (!buffers[i].busy) return &buffers[i];
-    if (buffer_count < MAX_BUFFERS) return one_more_buffer();
+    for (int i = 0; i < buffer_count; i++) {
+      struct buffer* buffer = &buffers[(next_in_turn + i) % buffer_count];
+      if (buffer->busy) continue;
+      if (in_turn) next_in_turn = (int)(buffer - buffers + 1) % buffer_count;
+      return buffer;
+    }
+    if (buffer_count < BUFFERS) return one_more_buffer();
     if (wl_display_dispatch(display) < 0) die("waiting for a buffer's release");
   }
 }
@@ -224,8 +232,16 @@ void wait_for_end_of(int fd) {
   }
 }
 
+void use_in_turn(int count) {
+  if (count < 1 || count > MAX_BUFFERS) {
+    fprintf(stderr, "client: from 1 to %d buffers can be used in turn\n", MAX_BUFFERS);
+    exit(2);
+  }
+  in_turn = count;
+}
+
 void show_all_buffers(void) {
-  while (buffer_count < MAX_BUFFERS) {
+  while (buffer_count < (in_turn ? in_turn : BUFFERS)) {
     commit(one_more_buffer(), width, height);
     round_trip();
   }

@@ -19,6 +19,9 @@ void open_window(const char* title, int32_t width, int32_t height);
 /* Draws a frame, and returns when the compositor has taken its commit. */
 void draw_frame(enum mode mode, unsigned frame);
 
+/* Before the window is opened: so many buffers, all of them shown at first, are drawn to one after the other. */
+void use_in_turn(int count);
+
 /* Shows each buffer once, so that none is new when frames are measured: whoever reads it first faults in its pages. */
 void show_all_buffers(void);
 

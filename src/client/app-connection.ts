@@ -230,6 +230,11 @@ export class AppConnection extends EventEmitter<AppConnectionEvents> {
     this.#relay.flush();
   }
 
+  /** How much the compositor has answered so far. */
+  get answers(): number {
+    return this.#relay.answers;
+  }
+
   /** Calls `spoken` once, when the application says something the next time. */
   listen(spoken: () => void): void {
     this.#relay.whenSpoken(spoken);

@@ -13,17 +13,17 @@ import type { CopyTally } from './copy-tally.js';
 import { fits, type LinkBuffer } from './link-buffer.js';
 import type { Attached } from './pixel-copy.js';
 
-/** Buffers of each kind that a surface may have there: kMostBuffers of `bindings/frame_copies.h`. */
-const MOST_BUFFERS = 6;
-/** Buffers of the application that are remembered: it takes turns with two or three. */
-const MOST_KNOWN = 4;
+/** Link buffers that a surface may have there: kMostLinks of `bindings/frame_copies.h`. */
+const MOST_LINKS = 6;
+/** Buffers of the application that are remembered: kMostBuffers there. */
+const MOST_KNOWN = 16;
 /** Frames that are alike before a surface is lent. */
 const FIRST_PATIENCE = 2;
 /** The same, of one that was lent in vain again and again: to lend it and to take it back costs some 3 us. */
 const MOST_PATIENCE = 16;
 
 /** Room for all that is said of a surface. */
-const words = new Int32Array(8 + MOST_BUFFERS * (5 + 4 * MAX_RECTS) + 3 * MOST_KNOWN);
+const words = new Int32Array(8 + MOST_LINKS * (5 + 4 * MAX_RECTS) + 3 * MOST_KNOWN);
 
 export class LentFrames implements BufferBorrower {
   readonly #relay: Relay;
@@ -62,7 +62,7 @@ export class LentFrames implements BufferBorrower {
 
   /** Lends what is shown, unless that was to no avail before. `plain`: damage of the surface is that of its buffer. */
   lend(surface: RelayObject<'wl_surface'>, links: readonly LinkBuffer[], current: LinkBuffer, plain: boolean): void {
-    if (this.#alike < this.#patience || links.length > MOST_BUFFERS || surface.destroyed) return;
+    if (this.#alike < this.#patience || links.length > MOST_LINKS || surface.destroyed) return;
     const known = this.#known.filter(({ buffer }) => fits(current, buffer) && hasRowsApart(buffer));
     if (known.length === 0 || links.some(link => link.width !== current.width || link.height !== current.height))
       return;

@@ -37,6 +37,7 @@ export class Program {
     this.#liveness = new Liveness({
       ask: answered => connection.ask(answered),
       listen: spoken => connection.listen(spoken),
+      answers: () => connection.answers,
       changed,
     });
   }

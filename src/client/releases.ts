@@ -15,6 +15,8 @@ import type { Relay } from '../relay/relay.js';
 export const LATEST_RELEASE_MS = 20;
 /** How many times as long it may wait where answers are late: no longer than a person sees as a pause. */
 export const MOST_TURNS = 5;
+/** After how many prompt answers it waits a turn less: of five hundred programs every other answer may be a turn late. */
+export const PROMPT_ENOUGH = 16;
 
 /** Those that have releases waiting: one timer for all, so that none is started for each frame. */
 const waiting = new Set<Releases>();
@@ -66,10 +68,7 @@ export class Releases {
     const words = this.#noted;
     if (words[Word.Releases] === 0) return;
     if (saying || this.relay().callbacks === 0) {
-      const [turns, most] = [words[Word.ReleaseTurns]!, words[Word.MostReleaseTurns]!];
-      // As late as this one it may be again, and once more; prompt ones take that back little by little.
-      words[Word.MostReleaseTurns] =
-        turns > 0 ? Math.min(MOST_TURNS, Math.max(most, turns + 2)) : Math.max(1, most - 1);
+      this.#learn(words[Word.ReleaseTurns]!);
       this.#tell();
       return;
     }
@@ -88,6 +87,21 @@ export class Releases {
     this.#tell();
     this.relay().flush();
     return this.#mayComeAgain();
+  }
+
+  /** As late as this answer the next may be, and once more; prompt ones take that back little by little. */
+  #learn(turns: number): void {
+    const words = this.#noted;
+    const most = words[Word.MostReleaseTurns]!;
+    if (turns > 0) {
+      words[Word.MostReleaseTurns] = Math.min(MOST_TURNS, Math.max(most, turns + 2));
+      words[Word.PromptAnswers] = 0;
+      return;
+    }
+    words[Word.PromptAnswers]! += 1;
+    if (words[Word.PromptAnswers]! < PROMPT_ENOUGH) return;
+    words[Word.MostReleaseTurns] = Math.max(1, most - 1);
+    words[Word.PromptAnswers] = 0;
   }
 
   close(): void {

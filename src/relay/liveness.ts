@@ -1,7 +1,8 @@
 /**
  * Whether the other side still answers: it is asked as long as somebody says something to it, and not otherwise, so that
- * nothing wakes up where nothing happens. In: that somebody has spoken. Out: questions, and since when one has had no
- * answer. Who asks, and of whom, is the owner's: a proxy asks over each link, the glue asks the compositor itself.
+ * nothing wakes up where nothing happens. Nor is it asked while it answers others: five hundred programs that draw have an
+ * answer for each frame. In: that somebody has spoken, and how much was answered. Out: questions, and since when one has had
+ * no answer. Who asks, and of whom, is the owner's: a proxy asks over each link, the glue asks the compositor itself.
  */
 
 /** How long after a word the question follows, and the time between two questions, in milliseconds. */
@@ -17,6 +18,8 @@ export interface LivenessOptions {
   readonly ask: (answered: () => void) => void;
   /** Calls `spoken` once, when somebody says something the next time. */
   readonly listen: (spoken: () => void) => void;
+  /** How much the other side has answered so far, to whomever: while that becomes more, there is no question. */
+  readonly answers: () => number;
   /** {@link Liveness.silentSince} is another one. */
   readonly changed: () => void;
 }
@@ -33,6 +36,8 @@ export class Liveness {
    * the other side may have stopped just after its answer.
    */
   #again = false;
+  /** What was answered when it was looked last. */
+  #answers = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -65,8 +70,14 @@ export class Liveness {
   #listen(): void {
     this.#options.listen(() => {
       this.#spoken = true;
-      this.#schedule(ASK_MS);
+      this.#lookAgain();
     });
+  }
+
+  #lookAgain(): void {
+    if (this.#closed || this.#timer !== undefined) return;
+    this.#answers = this.#options.answers();
+    this.#schedule(ASK_MS);
   }
 
   #schedule(ms: number): void {
@@ -81,6 +92,7 @@ export class Liveness {
 
   #due(): void {
     if (this.#asked !== undefined) this.#look();
+    else if (this.#options.answers() !== this.#answers) this.#lookAgain();
     else if (this.#spoken || this.#again) this.#ask();
   }
 
@@ -105,7 +117,7 @@ export class Liveness {
     this.#silent = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#spoken || this.#again) this.#schedule(ASK_MS);
+    if (this.#spoken || this.#again) this.#lookAgain();
     if (silent) this.#options.changed();
   }
 

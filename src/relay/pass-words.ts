@@ -50,9 +50,10 @@ export const enum Word {
   TimesTaken,
   /** A timer that tells of releases comes round here, so that they may wait. */
   ReleasesTimed,
-  /** How often it has since the first of those that wait; how often it may. */
+  /** How often it has since the first of those that wait; how often it may; answers since that came before it did. */
   ReleaseTurns,
   MostReleaseTurns,
+  PromptAnswers,
   /** Buffers of which the client is told with the next event that they are released: how many; see {@link RELEASED}. */
   Releases,
   Times,

@@ -24,6 +24,7 @@ t.test('medians over the rounds are compared', t => {
   t.equal(value(cells, { mode: 'flood', size: UHD }, 'copy'), 4000, 'of p99 times beside a flood');
   t.equal(value(cells, { mode: 'full', size: UHD }, 'copy'), undefined, 'of another size there is none');
   t.equal(value(cells, { ...hundred, clients: 500 }, 'copy'), undefined, 'nor of another number of clients');
+  t.equal(value(cells, { ...hundred, buffers: 4 }, 'copy'), undefined, 'or of their buffers');
   t.equal(value(cells, full, 'warm'), undefined);
   t.end();
 });
@@ -45,6 +46,7 @@ t.test('cases have names of their own', t => {
   t.equal(caseName(sync), 'round trip');
   t.equal(caseName(full), 'full damage, 1920x1080');
   t.equal(caseName(hundred), '100 clients, 64x64 damage');
+  t.equal(caseName({ ...hundred, buffers: 4 }), '100 clients, 64x64 damage, 4 buffers each');
   t.equal(caseName({ mode: 'flood', size: UHD }), 'round trip beside 3840x2160');
   t.end();
 });

@@ -45,6 +45,24 @@ t.test('in turns, round after round', async t => {
   t.equal(cells[3]!.rounds[0]!.steady, undefined);
 });
 
+t.test('who has rested does the same for a while first, unmeasured', async t => {
+  const seconds: number[] = [];
+  const system: System = {
+    ...{ name: 'warm', places: {}, stop: () => Promise.resolve(), settles: mode => (mode === 'sync' ? 3 : 0) },
+    measure: (what, s) => {
+      seconds.push(s);
+      return Promise.resolve(round(what.mode, 5, 7, { start_ms: 1 }));
+    },
+  };
+  const cells = await measureAll({ systems: [system], cases: [sync, start], rounds: 1, seconds: 0.01, say: () => {} });
+  t.same(seconds, [3, 0.01, 0.01]);
+  t.same(
+    cells.map(({ rounds }) => rounds.length),
+    [1, 1],
+  );
+  t.equal(minutes({ systems: [system], cases: [sync], rounds: 14, seconds: 0.01 }), 2, 'which takes its time too');
+});
+
 t.test('what did not start has failed in every case', t => {
   t.match(neverStarted('drawn', [sync, start], 'no such file'), [
     { case: sync, system: 'drawn', rounds: [], failure: 'no such file' },

@@ -12,27 +12,30 @@ const SIDE = 128;
 const PIXELS = 4 * SIDE * SIDE;
 /** Rectangles of damage of a frame that passes, at most. */
 const MOST_DAMAGE = 32;
+/** Buffers of an application that the pass knows at a time, at most. */
+const MOST_BUFFERS = 16;
 /** Releases that wait, at most. */
 const MOST_RELEASES = 16;
 
 interface Options {
   readonly width?: number;
   readonly height?: number;
+  readonly turn?: number;
 }
 
-/** An application that draws into two buffers in turn and waits for each frame; the compositor keeps one buffer. */
-async function scene(t: Test, { width = SIDE, height = SIDE }: Options = {}) {
+/** An application that draws into its buffers in turn and waits for each frame; the compositor keeps one buffer. */
+async function scene(t: Test, { width = SIDE, height = SIDE, turn = 2 }: Options = {}) {
   const c = await connectApp(t);
   const { app, far, connection } = c;
-  const pool = new DrawnPool(c, 4 * width * height * 2);
+  const pool = new DrawnPool(c, 4 * width * height * turn);
   t.teardown(() => pool.close());
-  const buffers = [0, 1].map(i => pool.buffer(4 * width * height * i, width, height));
+  const buffers = Array.from({ length: turn }, (_, i) => pool.buffer(4 * width * height * i, width, height));
   const surface = app.make(c.factory, 'create_surface');
   const callback = app.newId();
   app.types.set(callback, 'wl_callback');
   let drawn = 0;
   const frame = async (rects = [[0, 0, width, height]], wait = true): Promise<void> => {
-    const which = drawn++ % 2;
+    const which = drawn++ % turn;
     pool.bytes.fill(drawn, 4 * width * height * which, 4 * width * height * (which + 1));
     app.raw(
       Buffer.concat([
@@ -54,7 +57,7 @@ async function scene(t: Test, { width = SIDE, height = SIDE }: Options = {}) {
   const shown = (): Buffer => far.pixels([...far.surfaces.values()][0]!.shown!);
   const released = (): number => app.all('wl_buffer.release').length;
   // The first ones make link buffers, and the ids of callbacks.
-  await frames(6);
+  await frames(3 * turn);
   return { ...c, pool, buffers, surface, frame, frames, shown, released, drawn: () => drawn };
 }
 
@@ -68,6 +71,20 @@ t.test('a steady frame passes: its pixels are there, its buffer is free, and it 
   t.equal(connection.counters.frames - before.frames, 10);
   t.equal(connection.counters.bytesCopied - before.bytesCopied, 10 * PIXELS);
   t.ok(connection.latencies.report!.frames >= 2, 'some of them are timed');
+  t.same([far.mistakes, far.peer.faults, app.faults], [[], [], []]);
+});
+
+t.test(`one that draws into ${MOST_BUFFERS} buffers in turn has all of its frames pass`, async t => {
+  const { frames, shown, drawn, far, app } = await scene(t, { width: 16, height: 16, turn: MOST_BUFFERS });
+  t.equal(await frames(2 * MOST_BUFFERS), 2 * MOST_BUFFERS);
+  t.ok(shown().equals(Buffer.alloc(4 * 16 * 16, drawn())));
+  t.same([far.mistakes, far.peer.faults, app.faults], [[], [], []]);
+});
+
+t.test('one with a buffer more has each of them forgotten before its turn comes', async t => {
+  const { frames, shown, drawn, far, app } = await scene(t, { width: 16, height: 16, turn: MOST_BUFFERS + 1 });
+  t.equal(await frames(2 * MOST_BUFFERS), 0);
+  t.ok(shown().equals(Buffer.alloc(4 * 16 * 16, drawn())));
   t.same([far.mistakes, far.peer.faults, app.faults], [[], [], []]);
 });
 

@@ -1,6 +1,6 @@
 /** When an application is told that a buffer of its is free: together with what it waits for, and not much later. */
 import t, { type Test } from 'tap';
-import { MOST_TURNS, Releases } from '../../src/client/releases.js';
+import { MOST_TURNS, PROMPT_ENOUGH, Releases } from '../../src/client/releases.js';
 import type { RelayObject } from '../../src/relay/object-map.js';
 import type { Relay } from '../../src/relay/relay.js';
 import { eventually } from '../eventually.js';
@@ -126,10 +126,15 @@ t.test('late answers keep it so, and prompt ones end it', async t => {
   t.equal(told(), 2, 'it waits');
   answer();
   t.equal(told(), 3, 'and goes along with the answer');
-  for (let i = 1; i < MOST_TURNS; i++) {
-    add();
-    answer();
-  }
+  const prompt = (answers: number): void => {
+    for (let i = 0; i < answers; i++) {
+      add();
+      answer();
+    }
+  };
+  prompt(PROMPT_ENOUGH - 1);
+  t.equal(unanswered(), 4, 'a few prompt ones say little');
+  prompt(MOST_TURNS * PROMPT_ENOUGH);
   t.equal(unanswered(), 1);
 });
 

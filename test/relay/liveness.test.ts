@@ -8,9 +8,11 @@ function watched(t: Test) {
   const questions: (() => void)[] = [];
   let spoken: (() => void) | undefined;
   let changes = 0;
+  let answers = 0;
   const liveness = new Liveness({
     ask: answered => void questions.push(answered),
     listen: told => (spoken = told),
+    answers: () => answers,
     changed: () => (changes += 1),
   });
   t.teardown(() => liveness.close());
@@ -26,6 +28,7 @@ function watched(t: Test) {
       told?.();
     },
     listening: () => spoken !== undefined,
+    answer: () => void (answers += 1),
     changes: () => changes,
   };
 }
@@ -53,6 +56,19 @@ t.test('a word causes one, and another word the next', async t => {
   questions[2]!();
   t.equal(liveness.silentSince, undefined);
   t.equal(changes(), 0);
+});
+
+t.test('a side that answers others is not asked, until it has not for a while', async t => {
+  const { questions, speak, answer, listening } = watched(t);
+  speak();
+  for (let looks = 0; looks < 2 * SILENT_MS; looks += 50) {
+    answer();
+    await pause(50);
+  }
+  t.equal(questions.length, 0);
+  t.notOk(listening(), 'each word would be told otherwise, and keep a frame from passing natively');
+  await eventually('the question', () => questions.length === 1);
+  t.ok(listening());
 });
 
 t.test('one that has no answer is told once, and so is its answer', async t => {
