@@ -69,7 +69,6 @@
         'bindings/rect_copy.cc',
         'bindings/region.cc',
         'bindings/sigbus.cc',
-        'bindings/slices.cc',
         'bindings/socket.cc',
         'bindings/stream_copy.cc',
         'bindings/tmpfs.cc',

@@ -9,7 +9,6 @@
 #include "copy_partner.h"
 #include "environment.h"
 #include "mapping.h"
-#include "slices.h"
 
 namespace virtwl {
 
@@ -81,9 +80,6 @@ CopyJob::~CopyJob() {
 }
 
 void CopyJob::Work(uv_work_t* request) {
-  // Once for each of libuv's threads: they are there as long as the process is.
-  static thread_local const bool shortened = (ShortenSlices(), true);
-  static_cast<void>(shortened);
   CopyJob* job = static_cast<CopyJob*>(request->data);
   job->copied_ = CopyRects(job->copies_, job->dst_->address(), job->src_->address(), job->file_);
 }

@@ -9,8 +9,6 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "slices.h"
-
 namespace virtwl {
 
 namespace {
@@ -81,7 +79,6 @@ class Partner {
 
   static void* Loop(void* data) {
     Partner* const self = static_cast<Partner*>(data);
-    ShortenSlices();
     std::unique_lock<std::mutex> lock(self->mutex_);
     for (;;) {
       self->come_.wait(lock, [self] { return self->offered_ != nullptr; });

@@ -20,8 +20,6 @@ export interface TestNative {
   /** How natives read and write a pipe where the kernel knows no RWF_NOWAIT for it; -1 when it would block. */
   readPipeBySplice(fd: number, buffer: Uint8Array): number;
   writePipeBySplice(fd: number, data: Uint8Array): number;
-  /** sched_getattr: for how long a thread keeps its processor, in nanoseconds; 0 where threads have no slices of their own. */
-  slice(thread: number): number;
 }
 
 export const testNative = createRequire(import.meta.url)('../../build/Release/virtwl-test.node') as TestNative;

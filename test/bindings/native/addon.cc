@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -76,13 +75,6 @@ NAN_METHOD(WritePipeBySplice) {
   AnswerNow(info, "splice", virtwl::WritePipeBySplice(Fd(info), *bytes, bytes.length()));
 }
 
-NAN_METHOD(Slice) {
-  // struct sched_attr: the slice of an ordinary thread is the number of 8 bytes at 24.
-  uint64_t attributes[7] = {};
-  const long result = syscall(SYS_sched_getattr, Fd(info), attributes, sizeof attributes, 0);
-  Answer(info, "sched_getattr", result < 0 ? result : static_cast<ssize_t>(attributes[3]));
-}
-
 NAN_MODULE_INIT(Initialize) {
   Nan::SetMethod(target, "eventfd", Eventfd);
   Nan::SetMethod(target, "shutdownWrite", ShutdownWrite);
@@ -92,7 +84,6 @@ NAN_MODULE_INIT(Initialize) {
   Nan::SetMethod(target, "setBlocking", SetBlocking);
   Nan::SetMethod(target, "readPipeBySplice", ReadPipeBySplice);
   Nan::SetMethod(target, "writePipeBySplice", WritePipeBySplice);
-  Nan::SetMethod(target, "slice", Slice);
 }
 
 }  // namespace
