@@ -124,9 +124,10 @@ export class WindowManager {
 
   /** Told before the surface's own request goes on: nothing can be made of it before that. */
   surfaceMade(surface: Surface): void {
-    queueMicrotask(() => {
+    const made = this.#options.shell.guarded(() => {
       if (!surface.object.destroyed) this.#surfaces.made(surface);
     });
+    queueMicrotask(made);
   }
 
   surfaceGone(surface: Surface): void {
