@@ -238,6 +238,23 @@ NAN_METHOD(Unread) {
   info.GetReturnValue().Set(memory[SK_MEMINFO_WMEM_ALLOC]);
 }
 
+NAN_METHOD(SetSendBuffer) {
+  const Arguments arguments("setSendBuffer", info);
+  int fd;
+  uint64_t bytes = 0;
+  if (!arguments.Fd(0, "fd", &fd) || !arguments.Integer(1, "bytes", 1, INT32_MAX / 2, &bytes)) return;
+  const int wanted = static_cast<int>(bytes);
+  // Without the bound of net.core.wmem_max, where this process may say so.
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) < 0 &&
+      (errno != EPERM || setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted) < 0)) {
+    return ThrowFdError(errno, "setsockopt", fd);
+  }
+  int given = 0;
+  socklen_t length = sizeof given;
+  if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &given, &length) < 0) return ThrowFdError(errno, "getsockopt", fd);
+  info.GetReturnValue().Set(given);
+}
+
 }  // namespace
 
 int ReceiveFrom(Environment& environment, int fd, uint8_t* data, size_t length, FdList* fds, size_t* received) {
@@ -303,6 +320,7 @@ void InitializeSockets(Environment& environment, v8::Local<v8::Object> target) {
   Nan::SetMethod(target, "recv", Recv, data);
   Nan::SetMethod(target, "peerCredentials", PeerCredentials, data);
   Nan::SetMethod(target, "unread", Unread, data);
+  Nan::SetMethod(target, "setSendBuffer", SetSendBuffer, data);
 }
 
 }  // namespace virtwl

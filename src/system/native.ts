@@ -165,6 +165,11 @@ export interface Native {
    * A message counts whole until its last byte was read.
    */
   unread(fd: number): number;
+  /**
+   * How many bytes of the kernel's memory may be on their way from this socket (SO_SNDBUF): some 700 beside those of each
+   * message. A process without CAP_NET_ADMIN gets twice net.core.wmem_max at most. What it has from now on.
+   */
+  setSendBuffer(fd: number, bytes: number): number;
 
   // ---- any fd --------------------------------------------------------------------------------------------------
   /**

@@ -195,7 +195,14 @@ export class XConnection extends EventEmitter<XConnectionEvents> {
     this.#closed = true;
     this.#out = [];
     this.#channel.closeWhenDrained();
-    for (const { failed } of this.#questions.splice(0).slice(this.#answered)) failed?.(undefined);
+    for (const { failed } of this.#questions.splice(0).slice(this.#answered)) {
+      try {
+        failed?.(undefined);
+      } catch (error) {
+        // Nothing that is done about an answer which does not come may keep the end from being told.
+        reason ??= error as Error;
+      }
+    }
     this.emit('close', reason);
   }
 

@@ -103,11 +103,12 @@ export class Popups {
   /** Once for all that comes in a turn: menus mostly go together, the lowest first. */
   #makeAgain(windows: readonly XWindow[]): void {
     if (this.#again.size === 0 && windows.length > 0) {
-      queueMicrotask(() => {
+      const show = this.#options.shell.guarded(() => {
         const again = [...this.#again];
         this.#again.clear();
         this.#showAll(again);
       });
+      queueMicrotask(show);
     }
     for (const window of windows) this.#again.add(window);
   }

@@ -8,6 +8,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { Global } from '../wayland/global-table.js';
 import type { InterfaceName } from '../wayland/message-types.js';
+import { guardedBy, type Guarded } from './guarded.js';
 import { wordsOf } from './wire.js';
 
 /** Newest version of each that is used. */
@@ -46,6 +47,11 @@ export class Shell {
   /** Set once {@link attach} has been called. */
   get relay(): Relay {
     return this.#relay!;
+  }
+
+  /** Of what is called outside of any message of the relay's: see {@link guardedBy}. */
+  get guarded(): Guarded {
+    return guardedBy(this.relay);
   }
 
   /** A global that a registry of our own has announced. */

@@ -9,6 +9,7 @@ import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import { WlDisplayError } from '../wayland/protocols/wayland.js';
+import { guardedBy } from './guarded.js';
 import { MAX_SURFACES } from './limits.js';
 
 /** Pixels. */
@@ -247,10 +248,11 @@ export class Surfaces {
       const surface = this.of(args.surface);
       // The role comes first, and the picture that waits after it.
       if (surface?.shown === false) {
-        queueMicrotask(() => {
+        const show = guardedBy(relay)(() => {
           surface.show();
           relay.flush();
         });
+        queueMicrotask(show);
       }
       return Verdict.Forward;
     };

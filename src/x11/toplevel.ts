@@ -206,11 +206,12 @@ export class Toplevel implements SurfaceRole, Configured {
       this.#acknowledge();
       return;
     }
-    this.#timer ??= setTimeout(() => {
+    const keeps = this.shell.guarded(() => {
       this.log.debug(`a window keeps its size: ${String(this.toplevel)} was to be ${size.width} x ${size.height}`);
       this.#acknowledge();
       this.shell.relay.flush();
-    }, RESIZE_MS);
+    });
+    this.#timer ??= setTimeout(keeps, RESIZE_MS);
     // The picture that waits is of another size. Only the state that is to come needs one of its own.
     if (this.surface.shown) return;
     if (isExact(this.#states)) this.surface.redraw();

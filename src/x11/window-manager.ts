@@ -18,6 +18,7 @@ import { askedFor, inMiddle, sized, within } from './places.js';
 import { fittingSize } from './properties.js';
 import { PropertyReader } from './property-reader.js';
 import type { Extension } from './replies.js';
+import { Reparented } from './reparented.js';
 import {
   changeWindowEvents,
   changeWords,
@@ -70,6 +71,7 @@ export class WindowManager {
   readonly #shapes: Shapes;
   readonly #titles: TitleTexts;
   readonly #states: WindowStates;
+  readonly #reparented: Reparented;
   #shown = 0;
   /** Of these, those that nobody manages. */
   #unmanaged = 0;
@@ -94,6 +96,7 @@ export class WindowManager {
     this.#resizing = new Resizing({ x, atoms, extension: sync });
     this.#titles = new TitleTexts(x, setup.root);
     this.#states = new WindowStates(x, atoms);
+    this.#reparented = new Reparented(x, window => this.#update(window));
     const [windows, { focus }] = [this.#windows, this];
     this.#popups = new Popups({ ...options, windows, focus, update: window => this.#update(window) });
     const windowOf = (id: number): XWindow | undefined => windows.get(id);
@@ -121,9 +124,10 @@ export class WindowManager {
 
   /** Told before the surface's own request goes on: nothing can be made of it before that. */
   surfaceMade(surface: Surface): void {
-    queueMicrotask(() => {
+    const made = this.#options.shell.guarded(() => {
       if (!surface.object.destroyed) this.#surfaces.made(surface);
     });
+    queueMicrotask(made);
   }
 
   surfaceGone(surface: Surface): void {
@@ -187,14 +191,15 @@ export class WindowManager {
       case 'ReparentNotify':
         if (window !== undefined && event.parent !== setup.root) this.#destroy(window);
         else if (window === undefined && event.parent === setup.root) {
-          this.#create(event.window, { ...event, width: 1, height: 1 }, event.overrideRedirect);
+          const made = this.#create(event.window, { ...event, width: 1, height: 1 }, event.overrideRedirect);
+          if (made !== undefined) this.#reparented.came(made);
         }
         break;
       case 'DestroyNotify':
         if (window !== undefined) this.#destroy(window);
         break;
       case 'MapRequest':
-        if (window !== undefined) this.#mapping.asked(window);
+        if (window !== undefined) this.#reparented.sized(window, () => this.#mapping.asked(window));
         break;
       case 'MapNotify':
         if (window !== undefined) this.#mapped(window, event.overrideRedirect);
@@ -219,16 +224,20 @@ export class WindowManager {
     }
   }
 
-  #create(id: number, { x, y, width, height }: Geometry, overrideRedirect: boolean): void {
-    if (this.screen.isOwn(id)) return;
+  /** Undefined: it is not one that is known. */
+  #create(id: number, { x, y, width, height }: Geometry, overrideRedirect: boolean): XWindow | undefined {
+    if (this.screen.isOwn(id)) return undefined;
     if (this.#windows.size >= MAX_WINDOWS) {
       this.#options.log.warning(`X11 programs have ${MAX_WINDOWS} windows: others are not shown`);
-      return;
+      return undefined;
     }
-    this.#windows.set(id, new XWindow(id, { x, y, width, height }, overrideRedirect));
+    const window = new XWindow(id, { x, y, width, height }, overrideRedirect);
+    this.#windows.set(id, window);
+    return window;
   }
 
   #destroy(window: XWindow): void {
+    this.#reparented.forget(window);
     this.#unmapped(window);
     this.#windows.delete(window.id);
   }

@@ -12,8 +12,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
 import type { Channel } from '../system/channel.js';
-import { closeAll, OwnedFd } from '../system/fd.js';
-import { native } from '../system/native.js';
+import { closeAll, type OwnedFd } from '../system/fd.js';
 import { UnixSocket } from '../system/unix-socket.js';
 import { Answering } from './answering.js';
 import { internOwnAtoms, type Atoms } from './atoms.js';
@@ -25,6 +24,7 @@ import { showRootCursor } from './root-cursor.js';
 import { scaleConcern, Viewports } from './scale.js';
 import { Selections } from './selections/selections.js';
 import { shapesConcern } from './shapes.js';
+import { serverSockets } from './server-sockets.js';
 import { Shell } from './shell.js';
 import { Surfaces, type Surface } from './surfaces.js';
 import { TitlePointer } from './title-pointer.js';
@@ -120,8 +120,14 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   constructor(options: XwaylandOptions) {
     super();
     this.#options = options;
-    const compositor = options.connect();
-    const [wayland, itsWayland, wm, itsWm] = pairs(compositor);
+    const { wayland, itsWayland, wm, itsWm } = serverSockets();
+    let compositor: Channel;
+    try {
+      compositor = options.connect();
+    } catch (error) {
+      closeAll([wayland, itsWayland, wm, itsWm]);
+      throw error;
+    }
     const watch = {
       made: (surface: Surface) => this.#windows?.surfaceMade(surface),
       gone: (surface: Surface) => this.#windows?.surfaceGone(surface),
@@ -382,18 +388,5 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       });
     }
     this.emit('close', reason);
-  }
-}
-
-/** Two sockets, of each our end and the server's. Where they cannot be made, `other` is closed. */
-function pairs(other: Channel): [OwnedFd, OwnedFd, OwnedFd, OwnedFd] {
-  const ends: OwnedFd[] = [];
-  try {
-    for (let i = 0; i < 2; i++) ends.push(...native.socketpair().map(fd => new OwnedFd(fd)));
-    return ends as [OwnedFd, OwnedFd, OwnedFd, OwnedFd];
-  } catch (error) {
-    closeAll(ends);
-    other.close();
-    throw error;
   }
 }

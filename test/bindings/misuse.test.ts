@@ -96,7 +96,7 @@ const argument = () => {
 /** Plausible arguments by function, each spoiled now and then. */
 const shapes = {
   socketpair: [], connectUnix: ['path'], listenUnix: ['path', size], sendDatagram: ['path', 'name'], accept: [fd], send: [fd, bytes, size, size, list],
-  recv: [fd, bytes, list], peerCredentials: [fd], unread: [fd], read: [fd, bytes], write: [fd, bytes, size, size],
+  recv: [fd, bytes, list], peerCredentials: [fd], unread: [fd], setSendBuffer: [fd, size], read: [fd, bytes], write: [fd, bytes, size, size],
   pipe: [], close: ['closable'], dup: [fd], setNonblocking: [fd], info: [fd], memfd: ['name', size, size], seals: [fd],
   addSeals: ['scratch', size], reserve: ['scratch', 'noSize'], temporaryFile: [fd],
   createTmpfs: [odd], memoryWatch: [], watchMemory: [fd, 'scratch'], goneMemory: [fd], usage: [fd], map: [fd, size, size, odd], copyRects: ['mapping', 'mapping', bytes, size, fd],

@@ -126,6 +126,27 @@ t.test('what the peer has not read is told, and nothing once it has read all', a
   closeFds(a, b, reader, writer, ...fds);
 });
 
+t.test('more may be on its way from a socket than the kernel has it by itself', async t => {
+  /** Bytes that are taken, one at a time, until the peer would have to read. */
+  const takes = (given?: number): number => {
+    const [a, b] = native.socketpair();
+    if (given !== undefined) t.equal(native.setSendBuffer(a, given), 2 * given, 'the kernel doubles it');
+    const byte = new Uint8Array(1);
+    let sent = 0;
+    while (native.send(a, byte, 0, 1, []) > 0) sent += 1;
+    closeFds(a, b);
+    return sent;
+  };
+  // What anybody may have on any machine.
+  const usual = 100_000;
+  const few = takes(usual / 10);
+  t.ok(takes(usual) > 5 * few);
+  t.ok(takes() > few);
+  const [reader, writer] = native.pipe();
+  t.throws(() => native.setSendBuffer(reader, usual), { code: 'ENOTSOCK' });
+  closeFds(reader, writer);
+});
+
 t.test('descriptors go with the bytes, and are new, close-on-exec and of the same file', async t => {
   leavesNothing(t, () => {
     const [a, b] = native.socketpair();

@@ -1,13 +1,27 @@
 /** Many windows that are to be shown at once, of which an Xwayland that had to show them all at once would die. */
 import t from 'tap';
-import { MAX_SHOWN } from '../../src/x11/limits.js';
+import { MAX_POPUPS, MAX_SHOWN } from '../../src/x11/limits.js';
 import { MAX_UNDER_WAY } from '../../src/x11/mapping.js';
-import { createWindow, destroyWindow, EventMask, mapWindow, sendEvent } from '../../src/x11/requests.js';
+import {
+  changeProperty,
+  createWindow,
+  destroyWindow,
+  EventMask,
+  mapWindow,
+  sendEvent,
+} from '../../src/x11/requests.js';
 import { Desk, until } from './desk.js';
 import { connectTo, makeWindow, settled } from './x-client.js';
 
 /** Windows at once; by hand: VIRTWL_X11_WINDOWS=10000. */
 const WINDOWS = Number(process.env.VIRTWL_X11_WINDOWS ?? MAX_SHOWN + 2 * MAX_UNDER_WAY);
+
+/** Windows at once that nobody manages, which the server shows without asking. */
+const MENUS = 1_000;
+
+/** Atoms of the core protocol. */
+const STRING = 31;
+const WM_NAME = 39;
 
 t.setTimeout(200_000);
 
@@ -22,6 +36,29 @@ t.test(`${WINDOWS} windows that are to be shown at once do not end the X server`
   await settled(x);
   t.notOk(x.closed);
   t.notMatch(desk.said(), /can't send file descriptor/);
+});
+
+t.test(`${MENUS} menus that are shown at once do not either`, async t => {
+  const desk = await Desk.open(t);
+  const { x, setup } = await connectTo(desk.display, desk.authority);
+  t.teardown(() => x.close());
+  const below = makeWindow(x, setup.root);
+  x.send(changeProperty(below, WM_NAME, STRING, 8, Buffer.from('below')));
+  x.send(mapWindow(below));
+  x.flush();
+  await desk.window('below');
+  const ids = Array.from({ length: MENUS }, () => makeWindow(x, setup.root, true));
+  await settled(x);
+  for (const id of ids) x.send(mapWindow(id));
+  await settled(x);
+  await until('a word of it', () => desk.said().includes(`show ${MAX_POPUPS} menus`));
+  // As many are shown again when these are gone.
+  for (const id of ids) x.send(destroyWindow(id));
+  x.send(changeProperty(below, WM_NAME, STRING, 8, Buffer.from('still there')));
+  x.flush();
+  await desk.window('still there');
+  await settled(x);
+  t.notMatch(desk.said(), /lost/);
 });
 
 t.test(`${MAX_SHOWN} are shown, and others when these go`, async t => {

@@ -171,7 +171,7 @@ export class OverWindow {
   }
 
   #wait(): void {
-    this.#timer = setTimeout(() => {
+    const untaken = this.options.side.guarded(() => {
       if (this.options.busy()) {
         this.#timer!.refresh();
         return;
@@ -179,7 +179,8 @@ export class OverWindow {
       const seconds = this.options.finishMs / 1000;
       this.options.side.log.debug(`what was dropped on an X11 window was not taken in ${seconds} s, and is taken back`);
       this.end();
-    }, this.options.finishMs);
+    });
+    this.#timer = setTimeout(untaken, this.options.finishMs);
   }
 
   #advance(): void {

@@ -249,7 +249,7 @@ export class XDrag {
 
   #wait(): void {
     const { finishMs, transfers, side } = this.options;
-    this.#timer = setTimeout(() => {
+    const untaken = side.guarded(() => {
       if (transfers.count > 0) {
         this.#timer!.refresh();
         return;
@@ -258,7 +258,8 @@ export class XDrag {
       this.#outcome ??= 'cancelled';
       this.#conclude();
       this.end();
-    }, finishMs);
+    });
+    this.#timer = setTimeout(untaken, finishMs);
   }
 
   /**
@@ -266,7 +267,10 @@ export class XDrag {
    * is over X windows of a VM that may not read the clipboard, which is told of its own drags just with the drop.
    */
   #meet(): void {
-    this.#meeting = setTimeout(() => this.#letGo(), MEET_MS);
+    this.#meeting = setTimeout(
+      this.options.side.guarded(() => this.#letGo()),
+      MEET_MS,
+    );
   }
 
   /** Lets the X client drop it where the pointer is. */

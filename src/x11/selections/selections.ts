@@ -68,7 +68,7 @@ export class Selections {
     const concern = selectionsConcern({
       seat: seat => {
         this.#seat ??= seat;
-        queueMicrotask(() => this.#beginWayland());
+        queueMicrotask(shell.guarded(() => this.#beginWayland()));
       },
       serial: serial => {
         this.#serial = serial;
@@ -97,7 +97,8 @@ export class Selections {
     x.on('failed', ({ code, major, value }) =>
       log.debug(`X request ${major} failed with error ${code} about ${value}`),
     );
-    x.on('close', reason => {
+    const { guarded } = this.#options.shell;
+    const left = (reason: Error | undefined): void => {
       if (this.#x === undefined) return;
       this.close();
       if (reason !== undefined) this.#lost(reason);
@@ -106,7 +107,8 @@ export class Selections {
         const thrown = new Error('the X server has closed the connection: an X11 program may have asked it to');
         this.#leaving = setTimeout(() => this.#lost(thrown), SERVER_ENDS_MS);
       }
-    });
+    };
+    x.on('close', guarded(left));
     x.on('ready', ({ root }) => {
       let fixes: Extension | undefined;
       x.ask(queryExtension('XFIXES'), reply => {
@@ -117,7 +119,8 @@ export class Selections {
         internAtoms(x, SELECTION_ATOMS, atoms => {
           const names = new AtomNames(x);
           const { idleMs = TRANSFER_IDLE_MS } = this.#options;
-          this.#beginX({ x, root, atoms, names, watch: new WindowWatch(x), log, idleMs }, fixes!);
+          const watch = new WindowWatch(x);
+          this.#beginX({ x, root, atoms, names, watch, log, idleMs, guarded }, fixes!);
         });
       });
     });

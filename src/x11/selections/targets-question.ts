@@ -17,9 +17,12 @@ export class TargetsQuestion {
     private readonly selection: number,
     private readonly answered: (targets: ReadonlyMap<string, number> | undefined) => void,
   ) {
-    const { x, root, atoms, idleMs } = side;
+    const { x, root, atoms, idleMs, guarded } = side;
     this.#window = x.newId();
-    this.#timer = setTimeout(() => this.#end(undefined), idleMs);
+    this.#timer = setTimeout(
+      guarded(() => this.#end(undefined)),
+      idleMs,
+    );
     x.send(createWindow(this.#window, root, true));
     x.send(convertSelection(this.#window, selection, atoms.TARGETS, atoms._VIRTWL_SELECTION));
   }

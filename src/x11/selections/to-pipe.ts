@@ -47,19 +47,20 @@ export class ToPipe {
     private readonly side: XSide,
     private readonly options: ToPipeOptions,
   ) {
-    const { x, root, atoms, watch, idleMs } = side;
+    const { x, root, atoms, watch, idleMs, guarded } = side;
     const { selection, target, owner, sink } = options;
     this.#pipe = new PipeWriter(
       sink,
-      () => this.#throwAway('the reader has gone'),
+      guarded(() => this.#throwAway('the reader has gone')),
       () => this.#timer.refresh(),
     );
-    this.#timer = setTimeout(() => {
+    const standsStill = guarded(() => {
       const why = `nothing moved for ${idleMs / 1000} s`;
       // Only where a part waits for the reader is it the reader's fault.
       if (this.#state === 'parts' && this.#busy) this.#throwAway(why);
       else this.close(why);
-    }, idleMs);
+    });
+    this.#timer = setTimeout(standsStill, idleMs);
     this.window = x.newId();
     x.send(createWindow(this.window, root, true, EventMask.propertyChange));
     x.send(convertSelection(this.window, selection, target, atoms._VIRTWL_SELECTION));
@@ -125,11 +126,12 @@ export class ToPipe {
     }
     this.#offset += value.length;
     const text = type === atoms.STRING && format === 8;
-    this.#pipe.write(text ? latin1ToUtf8(value) : value, () => {
+    const written = this.side.guarded(() => {
       if (left > 0) this.#read();
       else if (this.#state === 'whole') this.close(undefined);
       else this.#next();
     });
+    this.#pipe.write(text ? latin1ToUtf8(value) : value, written);
   }
 
   /** Asks for the next part, by deleting this one. */
@@ -142,7 +144,7 @@ export class ToPipe {
 
   /** Nobody reads any more. The owner has so long to come to its end. */
   #throwAway(why: string): void {
-    const { idleMs } = this.side;
+    const { idleMs, guarded } = this.side;
     this.#pipe.close();
     if (this.#state === 'whole') {
       this.close(why);
@@ -150,7 +152,10 @@ export class ToPipe {
     }
     this.#thrown = why;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.close(why), idleMs);
+    this.#timer = setTimeout(
+      guarded(() => this.close(why)),
+      idleMs,
+    );
     // The part at hand waited for the reader; one that is being asked for comes.
     if (this.#state === 'parts' && this.#busy && !this.#asking) this.#next();
     this.side.x.flush();

@@ -41,10 +41,11 @@ export class ToProperty {
     private readonly side: XSide,
     private readonly options: ToPropertyOptions,
   ) {
-    const { watch, atoms, idleMs } = side;
+    const { watch, atoms, idleMs, guarded } = side;
     if (options.type === atoms.STRING) this.#latin1 = new Utf8ToLatin1();
     this.#pipe = new PipeReader(options.source);
-    this.#timer = setTimeout(() => this.close(`nothing moved for ${idleMs / 1000} s`), idleMs);
+    const standsStill = guarded(() => this.close(`nothing moved for ${idleMs / 1000} s`));
+    this.#timer = setTimeout(standsStill, idleMs);
     this.#forget = watch.add(options.requestor, {
       deleted: atom => {
         if (atom === options.property && this.#state === 'put') this.#taken();
@@ -57,7 +58,7 @@ export class ToProperty {
   #read(): void {
     if (this.#reading || this.#complete || this.#length === CHUNK_BYTES) return;
     this.#reading = true;
-    this.#pipe.read(this.#buffer.subarray(this.#length), length => {
+    const come = this.side.guarded((length: number) => {
       this.#reading = false;
       this.#timer.refresh();
       this.#length += length;
@@ -66,6 +67,7 @@ export class ToProperty {
       else if (this.#state === 'taken') this.#put();
       this.#read();
     });
+    this.#pipe.read(this.#buffer.subarray(this.#length), come);
   }
 
   #begin(): void {

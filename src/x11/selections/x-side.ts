@@ -6,6 +6,7 @@ import type { Log } from '../../observe/log.js';
 import type { XConnection } from '../connection.js';
 import type { XEvent } from '../events.js';
 import { changeWindowEvents, EventMask, getGeometry } from '../requests.js';
+import type { Guarded } from '../guarded.js';
 import type { AtomNames } from './atom-names.js';
 
 /** Those that are used here. */
@@ -22,6 +23,8 @@ export interface XSide {
   readonly names: AtomNames;
   readonly watch: WindowWatch;
   readonly log: Log;
+  /** Of what timers and pipes call. */
+  readonly guarded: Guarded;
   /** How long a transfer may stand still, in milliseconds. */
   readonly idleMs: number;
 }
