@@ -5,6 +5,7 @@
  */
 import type { Log } from '../observe/log.js';
 import type { RelayObject } from '../relay/object-map.js';
+import { Activation } from './activation.js';
 import type { Answering } from './answering.js';
 import type { Atoms } from './atoms.js';
 import { Closing } from './closing.js';
@@ -35,7 +36,7 @@ import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
 import { TitleTexts, type TitleText } from './title-text.js';
 import { Toplevel, type ToplevelStates } from './toplevel.js';
-import { WindowMessages } from './window-messages.js';
+import { NO_FRAME, WindowMessages } from './window-messages.js';
 import { NORMAL_STATE, WindowStates } from './window-states.js';
 import { XWindow } from './window.js';
 
@@ -64,6 +65,7 @@ export class WindowManager {
   readonly #properties: PropertyReader;
   readonly #closing: Closing;
   readonly #resizing: Resizing;
+  readonly #activation: Activation;
   readonly #messages: WindowMessages;
   readonly #popups: Popups;
   readonly #mapping: Mapping;
@@ -98,11 +100,9 @@ export class WindowManager {
     this.#popups = new Popups({ ...options, windows, focus, update: window => this.#update(window) });
     const windowOf = (id: number): XWindow | undefined => windows.get(id);
     this.#shapes = new Shapes({ ...options, extension: options.shape, windowOf });
-    this.#messages = new WindowMessages({
-      ...{ atoms, shell, focus, closing: this.#closing },
-      windowOf,
-      states: this.#states,
-    });
+    this.#activation = new Activation(shell, focus);
+    const [closing, activation, states] = [this.#closing, this.#activation, this.#states];
+    this.#messages = new WindowMessages({ x, atoms, shell, closing, activation, states, windowOf });
   }
 
   /** Windows that are shown. */
@@ -238,7 +238,7 @@ export class WindowManager {
     const { x: left, y: top } = (window.geometry = inMiddle(window.geometry, setup));
     x.send(configureWindow(window.id, { x: left, y: top, border: 0, ...this.focus.stacking(window) }));
     x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [NORMAL_STATE, 0]));
-    x.send(changeWords(window.id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, [0, 0, 0, 0]));
+    x.send(changeWords(window.id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, NO_FRAME));
     x.send(mapWindow(window.id));
   }
 
@@ -335,14 +335,15 @@ export class WindowManager {
         this.#describeDialogs(window);
       },
       isChanging: () => this.#resizing.isChanging(window),
-      drawn: (drawn: Size | undefined) => this.#resizing.shown(window, drawn),
+      drawn: (drawn: Size | undefined) => {
+        this.#resizing.shown(window, drawn);
+        this.#activation.shown(window);
+      },
       drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#titles.draw(title, drawn),
     };
     const toplevel = new Toplevel(shell, surface, owner, scale, log);
     window.toplevel = toplevel;
     this.#describe(window);
-    this.#messages.wished(window, window.properties.states, 1);
-    if (window.properties.startsIconic) this.#messages.minimize(window);
     this.#messages.wishedBefore(window);
     toplevel.begin();
   }
@@ -369,6 +370,7 @@ export class WindowManager {
     window.toplevel = undefined;
     window.urgent = false;
     window.wishes.clear();
+    this.#activation.forget(window);
     this.#states.forget(window);
     toplevel?.close();
     this.#options.shell.relay.flush();
