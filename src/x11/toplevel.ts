@@ -46,8 +46,8 @@ export interface ToplevelOwner {
   closeAsked(): void;
   /** Its first configure is acknowledged. */
   shown(): void;
-  /** A picture of it goes to the compositor. */
-  drawn(size: Size | undefined): void;
+  /** A picture of it goes to the compositor, after this; `first`: none has before. */
+  drawn(size: Size | undefined, first: boolean): void;
   /** Draws a title for a title bar; told now, later or never. */
   drawTitle?(title: string, drawn: (text: TitleText) => void): void;
 }
@@ -91,6 +91,7 @@ export class Toplevel implements SurfaceRole, Configured {
   #unacknowledged: Unacknowledged[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  #mapped = false;
   /** As the compositor was told. */
   #parent: Toplevel | undefined;
 
@@ -131,7 +132,12 @@ export class Toplevel implements SurfaceRole, Configured {
     return this.#closed;
   }
 
-  /** Its surface may be given a picture, and others may be its children. */
+  /** It has a picture, and others may belong to it. */
+  get mapped(): boolean {
+    return this.#mapped && !this.#closed;
+  }
+
+  /** Its surface may be given a picture. */
   get shown(): boolean {
     return this.surface.shown && !this.#closed;
   }
@@ -228,7 +234,9 @@ export class Toplevel implements SurfaceRole, Configured {
     if (last >= 0) this.#acknowledge(last, false);
     if (!this.surface.shown) return;
     this.#frame();
-    this.owner.drawn(size);
+    const first = size !== undefined && !this.#mapped;
+    if (first) this.#mapped = true;
+    this.owner.drawn(size, first);
   }
 
   surfaceGone(): void {

@@ -11,6 +11,7 @@ import type { Atoms } from './atoms.js';
 import { Closing } from './closing.js';
 import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
+import { Dialogs } from './dialogs.js';
 import { Focus } from './focus.js';
 import { MAX_POPUPS, MAX_SHOWN, MAX_WINDOWS } from './limits.js';
 import { Mapping } from './mapping.js';
@@ -66,6 +67,7 @@ export class WindowManager {
   readonly #closing: Closing;
   readonly #resizing: Resizing;
   readonly #activation: Activation;
+  readonly #dialogs: Dialogs;
   readonly #messages: WindowMessages;
   readonly #popups: Popups;
   readonly #mapping: Mapping;
@@ -98,6 +100,7 @@ export class WindowManager {
     this.#states = new WindowStates(x, atoms);
     const [windows, { focus }] = [this.#windows, this];
     this.#popups = new Popups({ ...options, windows, focus, update: window => this.#update(window) });
+    this.#dialogs = new Dialogs({ windows, update: window => this.#update(window) });
     const windowOf = (id: number): XWindow | undefined => windows.get(id);
     this.#shapes = new Shapes({ ...options, extension: options.shape, windowOf });
     this.#activation = new Activation(shell, focus);
@@ -327,17 +330,17 @@ export class WindowManager {
 
   #showToplevel(window: XWindow, surface: Surface): void {
     const { shell, scale, log } = this.#options;
+    if (this.#dialogs.waits(window)) return;
     const owner = {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
       closeAsked: () => this.#closing.close(window),
-      shown: () => {
-        this.#popups.showWaiting();
-        this.#describeDialogs(window);
-      },
+      shown: () => this.#popups.showWaiting(),
       isChanging: () => this.#resizing.isChanging(window),
-      drawn: (drawn: Size | undefined) => {
+      drawn: (drawn: Size | undefined, first: boolean) => {
         this.#resizing.shown(window, drawn);
+        if (!first) return;
         this.#activation.shown(window);
+        this.#dialogs.shown(window);
       },
       drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#titles.draw(title, drawn),
     };
@@ -350,17 +353,9 @@ export class WindowManager {
 
   #describe(window: XWindow): void {
     const { toplevel, properties } = window;
-    const parent = this.#windows.get(properties.transientFor)?.toplevel;
-    toplevel!.describe(properties, parent?.closed === false && parent !== toplevel ? parent : undefined);
+    toplevel!.describe(properties, this.#dialogs.parentOf(window));
     if (properties.urgent && !window.urgent && !window.states.activated) this.#messages.demandAttention(window);
     window.urgent = properties.urgent;
-  }
-
-  /** Windows that were there before the one that they belong to. */
-  #describeDialogs({ id }: XWindow): void {
-    for (const window of this.#windows.values()) {
-      if (window.toplevel !== undefined && window.properties.transientFor === id) this.#describe(window);
-    }
   }
 
   #hide(window: XWindow): void {
@@ -371,6 +366,7 @@ export class WindowManager {
     window.urgent = false;
     window.wishes.clear();
     this.#activation.forget(window);
+    this.#dialogs.forget(window);
     this.#states.forget(window);
     toplevel?.close();
     this.#options.shell.relay.flush();
