@@ -90,6 +90,8 @@ export class Toplevel implements SurfaceRole, Configured {
   /** Those that wait for a picture, the oldest first. */
   #unacknowledged: Unacknowledged[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Made when it is modal first. */
+  #dialog: RelayObject<'xdg_dialog_v1'> | undefined;
   #closed = false;
   #mapped = false;
   /** As the compositor was told. */
@@ -186,6 +188,18 @@ export class Toplevel implements SurfaceRole, Configured {
     if (!this.#closed) this.shell.relay.request(this.toplevel, 'set_minimized', {});
   }
 
+  /** It blocks its parent; where the compositor shows such a thing. */
+  setModal(modal: boolean): void {
+    const { relay } = this.shell;
+    const dialogs = this.shell.global('xdg_wm_dialog_v1');
+    if (this.#closed || dialogs === undefined || (!modal && this.#dialog === undefined)) return;
+    if (this.#dialog === undefined) {
+      this.#dialog = relay.inject('xdg_dialog_v1', dialogs.version, undefined);
+      relay.request(dialogs, 'get_xdg_dialog', { id: this.#dialog, toplevel: this.toplevel });
+    }
+    relay.request(this.#dialog, modal ? 'set_modal' : 'unset_modal', {});
+  }
+
   // ---- what the compositor says ------------------------------------------------------------------------------------
 
   sized(width: number, height: number, states: readonly number[]): void {
@@ -251,6 +265,7 @@ export class Toplevel implements SurfaceRole, Configured {
     const { relay } = this.shell;
     this.#bar?.close();
     if (this.#decoration !== undefined) relay.request(this.#decoration, 'destroy', {});
+    if (this.#dialog !== undefined) relay.request(this.#dialog, 'destroy', {});
     relay.request(this.toplevel, 'destroy', {});
     relay.request(this.xdgSurface, 'destroy', {});
     this.surface.hide();

@@ -13,6 +13,7 @@ import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
 import { Dialogs } from './dialogs.js';
 import { Focus } from './focus.js';
+import { Icons } from './icons.js';
 import { MAX_POPUPS, MAX_SHOWN, MAX_WINDOWS } from './limits.js';
 import { Mapping } from './mapping.js';
 import { Popups } from './popups.js';
@@ -72,6 +73,7 @@ export class WindowManager {
   readonly #popups: Popups;
   readonly #mapping: Mapping;
   readonly #shapes: Shapes;
+  readonly #icons: Icons;
   readonly #titles: TitleTexts;
   readonly #states: WindowStates;
   #shown = 0;
@@ -96,6 +98,7 @@ export class WindowManager {
     this.#properties = new PropertyReader(x, atoms, window => this.#update(window));
     this.#closing = new Closing(options);
     this.#resizing = new Resizing({ x, atoms, extension: sync });
+    this.#icons = new Icons(options);
     this.#titles = new TitleTexts(x, setup.root);
     this.#states = new WindowStates(x, atoms);
     const [windows, { focus }] = [this.#windows, this];
@@ -216,7 +219,9 @@ export class WindowManager {
         if (window?.mapped === true) this.focus.given(window, event.mode, event.detail);
         break;
       case 'PropertyNotify':
-        if (window?.mapped === true) this.#properties.changed(window, event.atom);
+        if (window?.mapped !== true) break;
+        this.#properties.changed(window, event.atom);
+        this.#icons.changed(window, event.atom);
         break;
       default:
     }
@@ -349,6 +354,7 @@ export class WindowManager {
     this.#describe(window);
     this.#messages.wishedBefore(window);
     toplevel.begin();
+    this.#icons.shown(window);
   }
 
   #describe(window: XWindow): void {
@@ -367,6 +373,7 @@ export class WindowManager {
     window.wishes.clear();
     this.#activation.forget(window);
     this.#dialogs.forget(window);
+    this.#icons.forget(window);
     this.#states.forget(window);
     toplevel?.close();
     this.#options.shell.relay.flush();

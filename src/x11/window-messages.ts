@@ -99,6 +99,7 @@ export class WindowMessages {
     if (states.includes(atoms._NET_WM_STATE_HIDDEN) && wants(window.minimized)) this.minimize(window);
     if (states.includes(atoms._NET_WM_STATE_MODAL)) {
       window.modal = wants(window.modal);
+      toplevel!.setModal(window.modal);
       this.#options.states.tell(window);
     }
     if (states.includes(atoms._NET_WM_STATE_DEMANDS_ATTENTION) && change !== REMOVE) this.demandAttention(window);
