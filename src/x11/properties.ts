@@ -39,6 +39,9 @@ export interface WindowProperties {
   acceptsInput: boolean;
   urgent: boolean;
   startsIconic: boolean;
+  /** Pixmaps: its icon, and where that has pixels; 0: none. */
+  iconPixmap: number;
+  iconMask: number;
   decorated: boolean;
   min: SizeBound;
   max: SizeBound;
@@ -71,6 +74,8 @@ export function noProperties(): WindowProperties {
     acceptsInput: true,
     urgent: false,
     startsIconic: false,
+    iconPixmap: 0,
+    iconMask: 0,
     decorated: true,
     min: NO_BOUND,
     max: NO_BOUND,
@@ -162,10 +167,12 @@ function printable(name: string): string | undefined {
 }
 
 function readHints(into: WindowProperties, property: Property): void {
-  const [flags = 0, input = 1, state = 1] = wordsIn(property);
+  const [flags = 0, input = 1, state = 1, pixmap = 0, , , , mask = 0] = wordsIn(property);
   into.acceptsInput = (flags & 1) === 0 || input !== 0;
   into.startsIconic = (flags & 2) !== 0 && state === 3;
   into.urgent = (flags & 256) !== 0;
+  into.iconPixmap = (flags & 4) === 0 ? 0 : pixmap >>> 0;
+  into.iconMask = (flags & 32) === 0 ? 0 : mask >>> 0;
 }
 
 function readNormalHints(into: WindowProperties, property: Property): void {

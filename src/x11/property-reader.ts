@@ -29,8 +29,9 @@ export class PropertyReader {
   /** One has changed. */
   changed(window: XWindow, atom: number): void {
     const name = this.#names.get(atom);
+    if (name === undefined) return;
     // Once the window is there, its states are ours to say; the client asks for others by a message.
-    if (name === undefined || name === '_NET_WM_STATE') return;
+    if (name === '_NET_WM_STATE' && window.toplevel !== undefined) return;
     for (const each of readTogether(name)) this.#ask(window, each);
   }
 

@@ -130,6 +130,9 @@ export function openFont(id: number, name: string): Uint8Array {
 /** A cursor of the font `cursor`, black on white; behind each glyph there is its mask. */
 export const createGlyphCursor = (id: number, font: number, glyph: number): Uint8Array =>
   request(94, 0, u32(id), u32(font), u32(font), u16(glyph), u16(glyph + 1), ...[0, 0, 0, -1, -1, -1].map(u16));
+/** Answered: the pixels, from byte 32 on, all their bits beside each other; their depth is byte 1. */
+export const getImage = (drawable: number, width: number, height: number): Uint8Array =>
+  request(73, Z_PIXMAP, u32(drawable), u16(0), u16(0), u16(width), u16(height), u32(0xffffffff));
 /** Answered, by 32 bytes without meaning to us: a question of which the answer says that all before it was read. */
 export const getInputFocus = (): Uint8Array => request(43, 0);
 /** Answered: `extension` of `replies.ts`. */
@@ -174,9 +177,7 @@ export const titles = {
   /** `ascent`: of the line that the letters stand on. `letters`: 255 at most. */
   draw: (drawable: number, context: number, ascent: number, letters: Uint8Array): Uint8Array =>
     request(76, letters.length, u32(drawable), u32(context), u16(0), u16(ascent), letters),
-  /** Answered: the bits, from byte 32 on. */
-  read: (drawable: number, width: number, height: number): Uint8Array =>
-    request(73, Z_PIXMAP, u32(drawable), u16(0), u16(0), u16(width), u16(height), u32(1)),
+  read: getImage,
 };
 
 /** A counter has a value, or a larger one. */

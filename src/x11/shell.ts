@@ -19,6 +19,8 @@ const VERSIONS = {
   xdg_wm_base: 6,
   zxdg_decoration_manager_v1: 1,
   xdg_activation_v1: 1,
+  xdg_toplevel_icon_manager_v1: 1,
+  xdg_wm_dialog_v1: 1,
   wp_viewporter: 1,
   wl_data_device_manager: 3,
   zwp_primary_selection_device_manager_v1: 1,

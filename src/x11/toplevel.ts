@@ -46,8 +46,8 @@ export interface ToplevelOwner {
   closeAsked(): void;
   /** Its first configure is acknowledged. */
   shown(): void;
-  /** A picture of it goes to the compositor. */
-  drawn(size: Size | undefined): void;
+  /** A picture of it goes to the compositor, after this; `first`: none has before. */
+  drawn(size: Size | undefined, first: boolean): void;
   /** Draws a title for a title bar; told now, later or never. */
   drawTitle?(title: string, drawn: (text: TitleText) => void): void;
 }
@@ -90,7 +90,10 @@ export class Toplevel implements SurfaceRole, Configured {
   /** Those that wait for a picture, the oldest first. */
   #unacknowledged: Unacknowledged[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Made when it is modal first. */
+  #dialog: RelayObject<'xdg_dialog_v1'> | undefined;
   #closed = false;
+  #mapped = false;
   /** As the compositor was told. */
   #parent: Toplevel | undefined;
 
@@ -131,7 +134,12 @@ export class Toplevel implements SurfaceRole, Configured {
     return this.#closed;
   }
 
-  /** Its surface may be given a picture, and others may be its children. */
+  /** It has a picture, and others may belong to it. */
+  get mapped(): boolean {
+    return this.#mapped && !this.#closed;
+  }
+
+  /** Its surface may be given a picture. */
   get shown(): boolean {
     return this.surface.shown && !this.#closed;
   }
@@ -178,6 +186,18 @@ export class Toplevel implements SurfaceRole, Configured {
 
   setMinimized(): void {
     if (!this.#closed) this.shell.relay.request(this.toplevel, 'set_minimized', {});
+  }
+
+  /** It blocks its parent; where the compositor shows such a thing. */
+  setModal(modal: boolean): void {
+    const { relay } = this.shell;
+    const dialogs = this.shell.global('xdg_wm_dialog_v1');
+    if (this.#closed || dialogs === undefined || (!modal && this.#dialog === undefined)) return;
+    if (this.#dialog === undefined) {
+      this.#dialog = relay.inject('xdg_dialog_v1', dialogs.version, undefined);
+      relay.request(dialogs, 'get_xdg_dialog', { id: this.#dialog, toplevel: this.toplevel });
+    }
+    relay.request(this.#dialog, modal ? 'set_modal' : 'unset_modal', {});
   }
 
   // ---- what the compositor says ------------------------------------------------------------------------------------
@@ -229,7 +249,9 @@ export class Toplevel implements SurfaceRole, Configured {
     if (last >= 0) this.#acknowledge(last, false);
     if (!this.surface.shown) return;
     this.#frame();
-    this.owner.drawn(size);
+    const first = size !== undefined && !this.#mapped;
+    if (first) this.#mapped = true;
+    this.owner.drawn(size, first);
   }
 
   surfaceGone(): void {
@@ -244,6 +266,7 @@ export class Toplevel implements SurfaceRole, Configured {
     const { relay } = this.shell;
     this.#bar?.close();
     if (this.#decoration !== undefined) relay.request(this.#decoration, 'destroy', {});
+    if (this.#dialog !== undefined) relay.request(this.#dialog, 'destroy', {});
     relay.request(this.toplevel, 'destroy', {});
     relay.request(this.xdgSurface, 'destroy', {});
     this.surface.hide();

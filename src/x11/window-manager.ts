@@ -5,12 +5,15 @@
  */
 import type { Log } from '../observe/log.js';
 import type { RelayObject } from '../relay/object-map.js';
+import { Activation } from './activation.js';
 import type { Answering } from './answering.js';
 import type { Atoms } from './atoms.js';
 import { Closing } from './closing.js';
 import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
+import { Dialogs } from './dialogs.js';
 import { Focus } from './focus.js';
+import { Icons } from './icons.js';
 import { MAX_POPUPS, MAX_SHOWN, MAX_WINDOWS } from './limits.js';
 import { Mapping } from './mapping.js';
 import { Popups } from './popups.js';
@@ -36,7 +39,7 @@ import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
 import { TitleTexts, type TitleText } from './title-text.js';
 import { Toplevel, type ToplevelStates } from './toplevel.js';
-import { WindowMessages } from './window-messages.js';
+import { NO_FRAME, WindowMessages } from './window-messages.js';
 import { NORMAL_STATE, WindowStates } from './window-states.js';
 import { XWindow } from './window.js';
 
@@ -65,10 +68,13 @@ export class WindowManager {
   readonly #properties: PropertyReader;
   readonly #closing: Closing;
   readonly #resizing: Resizing;
+  readonly #activation: Activation;
+  readonly #dialogs: Dialogs;
   readonly #messages: WindowMessages;
   readonly #popups: Popups;
   readonly #mapping: Mapping;
   readonly #shapes: Shapes;
+  readonly #icons: Icons;
   readonly #titles: TitleTexts;
   readonly #states: WindowStates;
   readonly #reparented: Reparented;
@@ -94,18 +100,18 @@ export class WindowManager {
     this.#properties = new PropertyReader(x, atoms, window => this.#update(window));
     this.#closing = new Closing(options);
     this.#resizing = new Resizing({ x, atoms, extension: sync });
+    this.#icons = new Icons(options);
     this.#titles = new TitleTexts(x, setup.root);
     this.#states = new WindowStates(x, atoms);
     this.#reparented = new Reparented(x, window => this.#update(window));
     const [windows, { focus }] = [this.#windows, this];
     this.#popups = new Popups({ ...options, windows, focus, update: window => this.#update(window) });
+    this.#dialogs = new Dialogs({ windows, update: window => this.#update(window) });
     const windowOf = (id: number): XWindow | undefined => windows.get(id);
     this.#shapes = new Shapes({ ...options, extension: options.shape, windowOf });
-    this.#messages = new WindowMessages({
-      ...{ atoms, shell, focus, closing: this.#closing },
-      windowOf,
-      states: this.#states,
-    });
+    this.#activation = new Activation(shell, focus);
+    const [closing, activation, states] = [this.#closing, this.#activation, this.#states];
+    this.#messages = new WindowMessages({ x, atoms, shell, closing, activation, states, windowOf });
   }
 
   /** Windows that are shown. */
@@ -218,7 +224,9 @@ export class WindowManager {
         if (window?.mapped === true) this.focus.given(window, event.mode, event.detail);
         break;
       case 'PropertyNotify':
-        if (window?.mapped === true) this.#properties.changed(window, event.atom);
+        if (window?.mapped !== true) break;
+        this.#properties.changed(window, event.atom);
+        this.#icons.changed(window, event.atom);
         break;
       default:
     }
@@ -247,7 +255,7 @@ export class WindowManager {
     const { x: left, y: top } = (window.geometry = inMiddle(window.geometry, setup));
     x.send(configureWindow(window.id, { x: left, y: top, border: 0, ...this.focus.stacking(window) }));
     x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [NORMAL_STATE, 0]));
-    x.send(changeWords(window.id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, [0, 0, 0, 0]));
+    x.send(changeWords(window.id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, NO_FRAME));
     x.send(mapWindow(window.id));
   }
 
@@ -336,39 +344,33 @@ export class WindowManager {
 
   #showToplevel(window: XWindow, surface: Surface): void {
     const { shell, scale, log } = this.#options;
+    if (this.#dialogs.waits(window)) return;
     const owner = {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
       closeAsked: () => this.#closing.close(window),
-      shown: () => {
-        this.#popups.showWaiting();
-        this.#describeDialogs(window);
-      },
+      shown: () => this.#popups.showWaiting(),
       isChanging: () => this.#resizing.isChanging(window),
-      drawn: (drawn: Size | undefined) => this.#resizing.shown(window, drawn),
+      drawn: (drawn: Size | undefined, first: boolean) => {
+        this.#resizing.shown(window, drawn);
+        if (!first) return;
+        this.#activation.shown(window);
+        this.#dialogs.shown(window);
+      },
       drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#titles.draw(title, drawn),
     };
     const toplevel = new Toplevel(shell, surface, owner, scale, log);
     window.toplevel = toplevel;
     this.#describe(window);
-    this.#messages.wished(window, window.properties.states, 1);
-    if (window.properties.startsIconic) this.#messages.minimize(window);
     this.#messages.wishedBefore(window);
     toplevel.begin();
+    this.#icons.shown(window);
   }
 
   #describe(window: XWindow): void {
     const { toplevel, properties } = window;
-    const parent = this.#windows.get(properties.transientFor)?.toplevel;
-    toplevel!.describe(properties, parent?.closed === false && parent !== toplevel ? parent : undefined);
+    toplevel!.describe(properties, this.#dialogs.parentOf(window));
     if (properties.urgent && !window.urgent && !window.states.activated) this.#messages.demandAttention(window);
     window.urgent = properties.urgent;
-  }
-
-  /** Windows that were there before the one that they belong to. */
-  #describeDialogs({ id }: XWindow): void {
-    for (const window of this.#windows.values()) {
-      if (window.toplevel !== undefined && window.properties.transientFor === id) this.#describe(window);
-    }
   }
 
   #hide(window: XWindow): void {
@@ -378,6 +380,9 @@ export class WindowManager {
     window.toplevel = undefined;
     window.urgent = false;
     window.wishes.clear();
+    this.#activation.forget(window);
+    this.#dialogs.forget(window);
+    this.#icons.forget(window);
     this.#states.forget(window);
     toplevel?.close();
     this.#options.shell.relay.flush();

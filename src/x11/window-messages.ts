@@ -3,17 +3,22 @@
  * about any window; the X server keeps its clients no secrets from each other, and neither do we. The compositor decides.
  */
 import { XdgToplevelResizeEdge } from '../wayland/protocols/xdg-shell.js';
+import type { Activation } from './activation.js';
 import type { Atoms } from './atoms.js';
 import type { Closing } from './closing.js';
-import type { Focus } from './focus.js';
+import type { XConnection } from './connection.js';
+import { changeWords } from './requests.js';
 import type { Shell } from './shell.js';
 import type { Press } from './title-bar.js';
-import type { WindowStates } from './window-states.js';
+import { ICONIC_STATE, type WindowStates } from './window-states.js';
 import type { XWindow } from './window.js';
 
 /** Directions of _NET_WM_MOVERESIZE, from the upper left clockwise; then: move. */
 const EDGES = ['top_left', 'top', 'top_right', 'right', 'bottom_right', 'bottom', 'bottom_left', 'left'] as const;
 const MOVE = 8;
+
+/** A frame on no side: who draws one, we or the compositor, draws it outside of what X programs know as their window. */
+export const NO_FRAME = [0, 0, 0, 0];
 
 /** What is done with a state. */
 const REMOVE = 0;
@@ -21,9 +26,10 @@ const ADD = 1;
 const TOGGLE = 2;
 
 export interface WindowMessagesOptions {
+  readonly x: Pick<XConnection, 'send'>;
   readonly atoms: Atoms;
   readonly shell: Shell;
-  readonly focus: Focus;
+  readonly activation: Activation;
   readonly closing: Closing;
   readonly windowOf: (id: number) => XWindow | undefined;
   readonly states: WindowStates;
@@ -33,8 +39,6 @@ export class WindowMessages {
   readonly #options: WindowMessagesOptions;
   /** The button that the user has pressed last: what moves and resizes by the pointer begin with. */
   press: Press | undefined;
-  /** A token is on its way: a client may ask as often as it likes. */
-  #activating = false;
 
   constructor(options: WindowMessagesOptions) {
     this.#options = options;
@@ -42,7 +46,7 @@ export class WindowMessages {
 
   /** A ClientMessage of format 32. */
   message(id: number, type: number, data: readonly number[]): void {
-    const { atoms, shell, closing, windowOf } = this.#options;
+    const { x, atoms, shell, closing, activation, windowOf } = this.#options;
     const [first = 0, second = 0, third = 0] = data;
     if (type === atoms.WM_PROTOCOLS && first === atoms._NET_WM_PING) {
       // It comes back by the root window, and names its own.
@@ -52,27 +56,31 @@ export class WindowMessages {
     }
     const window = windowOf(id);
     if (window === undefined) return;
-    if (window.toplevel === undefined) {
-      if (type === atoms._NET_WM_STATE) this.#wishedEarly(window, [second, third], first);
-      else if (type === atoms.WM_CHANGE_STATE && first === 3)
-        this.#wishedEarly(window, [atoms._NET_WM_STATE_HIDDEN], ADD);
-      return;
-    }
+    const shown = window.toplevel !== undefined;
+    // Nobody manages menus: nothing is done for them later either.
+    if (!shown && window.overrideRedirect) return;
     switch (type) {
       case atoms._NET_WM_STATE:
-        this.wished(window, [second, third], first);
+        if (shown) this.wished(window, [second, third], first);
+        else this.#wishedEarly(window, [second, third], first);
         break;
       case atoms.WM_CHANGE_STATE:
-        if (first === 3) this.minimize(window);
+        if (first !== ICONIC_STATE) break;
+        if (shown) this.minimize(window);
+        else this.#wishedEarly(window, [atoms._NET_WM_STATE_HIDDEN], ADD);
         break;
       case atoms._NET_ACTIVE_WINDOW:
-        this.#activate(window, true);
+        activation.wanted(window, this.press);
+        break;
+      case atoms._NET_REQUEST_FRAME_EXTENTS:
+        // Toolkits ask before they map a window, and wait for the answer.
+        x.send(changeWords(id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, NO_FRAME));
         break;
       case atoms._NET_CLOSE_WINDOW:
-        closing.close(window);
+        if (window.mapped) closing.close(window);
         break;
       case atoms._NET_WM_MOVERESIZE:
-        this.#moveOrResize(window, third);
+        if (shown) this.#moveOrResize(window, third);
         break;
       default:
     }
@@ -89,62 +97,39 @@ export class WindowMessages {
       toplevel!.setMaximized(wants(now.maximized));
     }
     if (states.includes(atoms._NET_WM_STATE_HIDDEN) && wants(window.minimized)) this.minimize(window);
+    if (states.includes(atoms._NET_WM_STATE_MODAL)) {
+      window.modal = wants(window.modal);
+      toplevel!.setModal(window.modal);
+      this.#options.states.tell(window);
+    }
     if (states.includes(atoms._NET_WM_STATE_DEMANDS_ATTENTION) && change !== REMOVE) this.demandAttention(window);
   }
 
-  /** The window is shown now: what its client has asked for while it was mapped, and was not yet, is done. */
+  /**
+   * The window is about to be shown: what its client has asked for until then is done, by the property that it has set and by
+   * messages after that.
+   */
   wishedBefore(window: XWindow): void {
+    this.wished(window, window.properties.states, ADD);
+    if (window.properties.startsIconic) this.minimize(window);
     for (const [state, change] of window.wishes) this.wished(window, [state], change);
     window.wishes.clear();
   }
 
-  /** Clients ask as soon as the X server has mapped their window; we show it later. */
+  /** Clients ask before they map their window, or as soon as the X server has done so; we show it later. */
   #wishedEarly(window: XWindow, states: readonly number[], change: number): void {
     const { atoms } = this.#options;
-    if (!window.mapped || window.overrideRedirect) return;
     const known = [
       atoms._NET_WM_STATE_FULLSCREEN,
       ...[atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT],
-      ...[atoms._NET_WM_STATE_HIDDEN, atoms._NET_WM_STATE_DEMANDS_ATTENTION],
+      ...[atoms._NET_WM_STATE_HIDDEN, atoms._NET_WM_STATE_DEMANDS_ATTENTION, atoms._NET_WM_STATE_MODAL],
     ];
     for (const state of states) if (known.includes(state)) window.wishes.set(state, change);
   }
 
-  /**
-   * Has the compositor show that a window wants attention. The token says nothing of who asks: a compositor that gives the
-   * keyboard to whom the user has just clicked would give it away, for a message that has come.
-   */
+  /** Has the compositor show that a window wants attention. */
   demandAttention(window: XWindow): void {
-    this.#activate(window, false);
-  }
-
-  /**
-   * Asks the compositor to activate a window. With `who`, the token says who asks: the window with the focus, where there is
-   * one, and what the user has pressed; a compositor that finds this not enough shows that the window wants attention.
-   */
-  #activate(window: XWindow, who: boolean): void {
-    const { shell, focus } = this.#options;
-    const activation = shell.global('xdg_activation_v1');
-    if (activation === undefined || window.states.activated || this.#activating) return;
-    this.#activating = true;
-    const { relay } = shell;
-    const press = who ? this.press : undefined;
-    const from = who ? focus.window?.surface : undefined;
-    const token = relay.inject('xdg_activation_token_v1', activation.version);
-    token.data = {
-      token: (text: string) => {
-        this.#activating = false;
-        relay.request(token, 'destroy', {});
-        const surface = window.surface;
-        if (surface !== undefined) relay.request(activation, 'activate', { token: text, surface: surface.object });
-        relay.flush();
-      },
-    };
-    relay.request(activation, 'get_activation_token', { id: token });
-    // A seat may have been unplugged since.
-    if (press?.seat.destroyed === false) relay.request(token, 'set_serial', press);
-    if (from !== undefined) relay.request(token, 'set_surface', { surface: from.object });
-    relay.request(token, 'commit', {});
+    this.#options.activation.attention(window);
   }
 
   minimize(window: XWindow): void {

@@ -27,7 +27,7 @@ export class WindowStates {
     window.states = states;
     if (states.activated) window.minimized = false;
     else if (activated && performance.now() - window.minimizing < MINIMIZE_MS) window.minimized = true;
-    this.#tell(window);
+    this.tell(window);
   }
 
   /** The compositor was asked to minimize it. Some cannot, and a program that believes to be hidden may draw nothing. */
@@ -35,27 +35,35 @@ export class WindowStates {
     window.minimizing = performance.now();
     if (window.states.activated) return;
     window.minimized = true;
-    this.#tell(window);
+    this.tell(window);
   }
 
   /** The window is not shown any more. */
   forget(window: XWindow): void {
     window.states = NO_STATES;
+    window.modal = false;
+    window.told = undefined;
     window.minimized = false;
     window.minimizing = -Infinity;
   }
 
-  #tell(window: XWindow): void {
+  /** Says them, where that is not what was said last. Not before the window is shown. */
+  tell(window: XWindow): void {
     const { x, atoms } = this;
+    if (window.toplevel === undefined) return;
     const { maximized, fullscreen, activated, tiled } = window.states;
     const states = [
       ...(maximized || tiled ? [atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT] : []),
       ...(fullscreen ? [atoms._NET_WM_STATE_FULLSCREEN] : []),
       ...(activated ? [atoms._NET_WM_STATE_FOCUSED] : []),
       ...(window.minimized ? [atoms._NET_WM_STATE_HIDDEN] : []),
-      ...(window.properties.states.includes(atoms._NET_WM_STATE_MODAL) ? [atoms._NET_WM_STATE_MODAL] : []),
+      ...(window.modal ? [atoms._NET_WM_STATE_MODAL] : []),
     ];
-    x.send(changeWords(window.id, atoms._NET_WM_STATE, atoms.ATOM, states));
+    const told = states.join();
+    const before = window.told;
+    window.told = { states: told, minimized: window.minimized };
+    if (before?.states !== told) x.send(changeWords(window.id, atoms._NET_WM_STATE, atoms.ATOM, states));
+    if (before?.minimized === window.minimized) return;
     const state = window.minimized ? ICONIC_STATE : NORMAL_STATE;
     x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [state, 0]));
   }

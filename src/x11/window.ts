@@ -1,4 +1,5 @@
 /** One child of the X screen's root window, as the server and its client have described it. */
+import type { ActivationWish } from './activation.js';
 import type { Geometry } from './events.js';
 import type { Popup } from './popup.js';
 import { noProperties } from './properties.js';
@@ -28,12 +29,18 @@ export class XWindow {
   states: ToplevelStates = NO_STATES;
   /** The client is told so. */
   minimized = false;
+  /** The client says that it blocks the window that it belongs to. */
+  modal = false;
+  /** What the client was told of its states last. */
+  told: { readonly states: string; readonly minimized: boolean } | undefined;
   /** When the compositor was asked to minimize it, by `performance.now`. */
   minimizing = -Infinity;
   /** It has said that it wants attention, and the compositor knows. */
   urgent = false;
   /** States that its client has asked for by messages before it was shown, by their atoms: what is to be done with each. */
   readonly wishes = new Map<number, number>();
+  /** It is to be activated once it is shown. */
+  early: ActivationWish | undefined;
 
   constructor(
     readonly id: number,

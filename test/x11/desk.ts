@@ -42,6 +42,8 @@ interface Node {
 export interface DeskOptions extends SwayOptions {
   /** More arguments of `virtwl x11`. */
   readonly x11?: readonly string[];
+  /** What is between `virtwl x11` and the compositor: the display that it is to connect to. */
+  readonly through?: (sway: Sway) => string;
 }
 
 export class Desk {
@@ -63,7 +65,7 @@ export class Desk {
   static async open(t: Test, options: DeskOptions = {}): Promise<Desk> {
     const sway = await startSway(t, options);
     const child = spawn(process.execPath, [VIRTWL, 'x11', ...(options.x11 ?? [])], {
-      env: sway.environment(),
+      env: { ...sway.environment(), ...(options.through && { WAYLAND_DISPLAY: options.through(sway) }) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
