@@ -245,8 +245,11 @@ export class Toplevel implements SurfaceRole, Configured {
   // ---- what Xwayland does ------------------------------------------------------------------------------------------
 
   committing(size: Size | undefined): void {
-    const last = this.#unacknowledged.findLastIndex(one => fits(one, size));
-    if (last >= 0) this.#acknowledge(last, false);
+    const first = this.#unacknowledged.findIndex(one => fits(one, size));
+    if (first >= 0) {
+      this.#acknowledge(first, false);
+      if (this.#unacknowledged.length > 0) queueMicrotask(() => this.#acknowledgeOthers());
+    }
     if (!this.surface.shown) return;
     this.#frame();
     const first = size !== undefined && !this.#mapped;
@@ -330,6 +333,16 @@ export class Toplevel implements SurfaceRole, Configured {
     this.#framed = { width, height, top };
     const geometry = { x: 0, y: -top, width, height: height + top };
     this.shell.relay.request(this.xdgSurface, 'set_window_geometry', geometry);
+  }
+
+  /**
+   * After a picture was committed: the configures that it fits as well, each with a commit of its own. sway gives a size, and
+   * says next that the window is active; it goes on when it sees the serial of the size, and not by a later one.
+   */
+  #acknowledgeOthers(): void {
+    const fitting = (): number => this.#unacknowledged.findIndex(one => fits(one, this.surface.size));
+    while (!this.#closed && this.surface.shown && fitting() >= 0) this.#acknowledge(fitting());
+    this.shell.relay.flush();
   }
 
   /** `commit`: no picture follows that would take it over. */

@@ -301,6 +301,8 @@ export class WindowManager {
   #configureAsked(window: XWindow, event: Geometry, mask: number): void {
     const { x, setup } = this.#options;
     if (window.toplevel === undefined || window.overrideRedirect) {
+      // At once: where it is to be shown depends on it, and the server tells of it later.
+      if (!window.mapped) window.geometry = { ...window.geometry, ...askedFor(event, mask) };
       x.send(configureWindow(window.id, { ...askedFor(event, mask), border: 0 }));
       return;
     }

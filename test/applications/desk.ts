@@ -32,7 +32,7 @@ const STILL_MS = 1_000;
 /** How long anything may take to come about, in milliseconds: a browser's first start on a busy machine. */
 const PATIENCE_MS = 90_000;
 /** How long sway waits for a window to have the size that it was given, in milliseconds. */
-const TRANSACTION_MS = 3_000;
+export const TRANSACTION_MS = 3_000;
 const LOOK_INTERVAL_MS = 50;
 /** How far a pointer's picture may reach, in pixels. */
 const POINTER_SIZE = 64;

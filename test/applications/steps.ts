@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Desk } from './desk.js';
+import { TRANSACTION_MS, type Desk } from './desk.js';
 import type { Step } from './program.js';
 import type { Button } from './seat.js';
 import { settled } from './settled.js';
@@ -81,17 +81,22 @@ export function typesToFile(text: string): Step {
   return does('text typed', act, { facts: fileText('typed') });
 }
 
-/** Waits until the windows are as before a program of the clipboard, which shows one where it needs the keyboard for it. */
-async function ownWindows(desk: Desk, windows: number): Promise<void> {
+/**
+ * Runs a program of the clipboard, which shows a window where it needs the keyboard for it, and waits until the windows are as
+ * before. That window goes while sway waits for it to have a size: it shows the others as they were, and gives them their sizes
+ * back when it has waited long enough, of which it tells nobody. A click before that is one into a smaller window.
+ */
+async function besides(desk: Desk, command: readonly string[], windows: number): Promise<void> {
+  await desk.finished(command);
   await desk.until('the windows as before', async () => (await desk.windows()).length === windows);
+  await pause(TRANSACTION_MS);
   await settled(desk.screen);
 }
 
 /** A Wayland program copies, and the program with the keyboard pastes by these keys. */
 export function pastes(chord: string, windows = 1): Step {
   return does('text of a Wayland program pasted', async desk => {
-    await desk.finished(['wl-copy', 'from elsewhere']);
-    await ownWindows(desk, windows);
+    await besides(desk, ['wl-copy', 'from elsewhere'], windows);
     await desk.seat.key(chord);
   });
 }
@@ -101,8 +106,7 @@ export function copies(chord: string, windows = 1): Step {
   const act = async (desk: Desk): Promise<void> => {
     await desk.seat.key(chord);
     await settled(desk.screen);
-    await desk.finished(['sh', '-c', `wl-paste --no-newline > '${join(desk.directory, 'pasted')}'`]);
-    await ownWindows(desk, windows);
+    await besides(desk, ['sh', '-c', `wl-paste --no-newline > '${join(desk.directory, 'pasted')}'`], windows);
   };
   return does('copied, and pasted by a Wayland program', act, { facts: fileText('pasted') });
 }

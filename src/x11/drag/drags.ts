@@ -84,6 +84,8 @@ export class Drags {
   /** What was asked last about a drag that may begin. */
   #asking: object | undefined;
   #question: TargetsQuestion | undefined;
+  /** Told what the owner of XdndSelection says to our window that it has: it has not said it before. */
+  #entered: ((types: readonly number[]) => void) | undefined;
   /** The press that a drag was begun by. */
   #used: Press | undefined;
 
@@ -160,6 +162,7 @@ export class Drags {
     this.#asking = undefined;
     this.#question?.close();
     this.#question = undefined;
+    this.#entered = undefined;
     const { press } = this.#pointer;
     // A button is one drag's. Whoever takes the selection without one has its reasons, and drags nothing.
     if (owner !== 0 && press !== undefined && press !== this.#used) this.#ask(this.#begun, owner, press);
@@ -169,6 +172,7 @@ export class Drags {
     if (this.#begun === undefined) return;
     const { onto, cover, atoms, side } = this.#begun;
     if (window === onto.window) onto.message(type, data);
+    else if (window === cover.id && type === atoms.XdndEnter && this.#entered !== undefined) this.#entered(data);
     else if (window === cover.id && this.#xDrag !== undefined) this.#xDrag.message(type, data);
     else if (window === cover.id && (type === atoms.XdndLeave || type === atoms.XdndDrop)) {
       cover.hide();
@@ -186,7 +190,10 @@ export class Drags {
     this.#question?.told(transfer);
   }
 
-  /** What is it, and what may be done with it? Clients say the one or the other before they drag. */
+  /**
+   * What is it, and what may be done with it? Clients say the one or the other before they drag. Qt names up to three kinds of
+   * data only to a window that it drags over, so one of ours is put there first.
+   */
   #ask(begun: Begun, owner: number, press: Press): void {
     const { side, atoms } = begun;
     const asking = (this.#asking = {});
@@ -213,11 +220,23 @@ export class Drags {
         else {
           this.#question = new TargetsQuestion(side, atoms.XdndSelection, found => {
             this.#question = undefined;
-            named(found);
+            if (found === undefined && this.#asking === asking) this.#cover(begun, owner, named);
+            else named(found);
           });
         }
       });
     });
+  }
+
+  /** Puts our window below the pointer, and has the names of what `owner` tells it. */
+  #cover({ cover, side }: Begun, owner: number, named: (found: ReadonlyMap<string, number>) => void): void {
+    this.#entered = ([source, , ...types]) => {
+      if (source !== owner) return;
+      this.#entered = undefined;
+      side.names.names(types.filter(type => type !== 0), named);
+    };
+    cover.show();
+    side.x.flush();
   }
 
   #start(
@@ -237,13 +256,18 @@ export class Drags {
       if (targets.size < MAX_TARGETS - 1) targets.set(type, found.get(target)!);
     }
     const released = this.#pointer.press !== press;
-    if (manager === undefined || manager.version < ENDS_SINCE || device === undefined || released) return;
-    if (targets.size === 0 || shell.relay.closed || press.surface.destroyed) return;
+    const known = manager !== undefined && manager.version >= ENDS_SINCE && device !== undefined;
+    if (!known || released || targets.size === 0 || shell.relay.closed || press.surface.destroyed) {
+      cover.hide();
+      side.x.flush();
+      return;
+    }
     this.#used = press;
     const drag: XDrag = new XDrag({
       ...{ side, atoms, shell, transfers, press, owner, targets, finishMs },
       ...{ device: device as RelayObject<'wl_data_device'>, pointer: this.#pointer, screen: cover, mark: this.#mark },
       actions: actionsOf(atoms, actions),
+      client: cover.shown ? owner : 0,
       placeOf: surface => screen.placeOf(surface),
       raise: (surface, done) => screen.raise(surface, done),
       ended: () => {

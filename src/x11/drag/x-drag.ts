@@ -42,6 +42,8 @@ export interface XDragOptions {
   readonly targets: ReadonlyMap<string, number>;
   /** A kind of data by which our own drags are known. */
   readonly mark: string;
+  /** The window that has told ours already that it drags; 0: none. */
+  readonly client: number;
   /** What may be done with it, as bits of the compositor's. */
   readonly actions: number;
   readonly placeOf: (surface: RelayObject) => SurfacePlace | undefined;
@@ -64,7 +66,7 @@ export class XDrag {
   /** Of the pointer, in the X screen. */
   #place: Place;
   /** The window that has told ours that it drags; 0: none. */
-  #client = 0;
+  #client: number;
   #accepted = false;
   #action: number = none;
   #phase: 'carried' | 'dropped' | 'over' = 'carried';
@@ -79,6 +81,7 @@ export class XDrag {
   constructor(private readonly options: XDragOptions) {
     const { shell, device, pointer, press, targets, mark, actions } = options;
     const { relay } = shell;
+    this.#client = options.client;
     this.#place = options.placeOf(press.surface) ?? { x: 0, y: 0 };
     this.#source = CLIPBOARD.source(shell, this) as RelayObject<'wl_data_source'>;
     for (const type of [...targets.keys(), mark]) CLIPBOARD.offer(relay, this.#source, type);

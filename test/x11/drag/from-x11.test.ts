@@ -54,6 +54,30 @@ t.test('onto windows of Wayland programs', async t => {
     await eventually('the source is told to forget it', () => source.told.includes('DELETE'));
   });
 
+  await t.test('a source that says its kinds only to a window that it drags over', async t => {
+    Object.assign(source, { lists: false, tellsTargets: false, types: ['text/uri-list'], told: [] });
+    Object.assign(source, { actions: [], data: Buffer.from('file:///tmp/two\r\n'), suggests: 'XdndActionCopy' });
+    Object.assign(target, { wants: 'text/uri-list', actions: copy, preferred: copy });
+    await desk.drag(0, 2);
+    await desk.hover(2, 'the window takes it', () => source.accepted);
+    await desk.release();
+    await eventually('an end', () => source.finished !== undefined);
+    t.equal(target.taken?.toString(), 'file:///tmp/two\r\n');
+    t.same(last(), dropped);
+
+    // Released before it was told: nothing of ours stays in the way of the next one.
+    source.drags = false;
+    await desk.lift(0);
+    await desk.release();
+    source.drags = true;
+    await desk.drag(0, 1);
+    await desk.hover(1, 'an X window takes it', () => source.over === other.window && source.accepted);
+    await desk.release();
+    await eventually('a drop', () => other.told.includes('XdndDrop'));
+    Object.assign(source, { lists: true, tellsTargets: true });
+    Object.assign(target, { actions: copy | move });
+  });
+
   await t.test('a source that lets it be copied only', async t => {
     source.actions = [];
     await desk.drag(0, 2);

@@ -158,6 +158,8 @@ export class XSource {
   data = Buffer.from('file:///tmp/one\r\n');
   /** Says its kinds of data in a property, as toolkits do, or when it is asked for them. */
   lists = true;
+  /** Says them when it is asked for them; else only to a window that it drags over, as Qt does. */
+  tellsTargets = true;
   /** Answers who asks for the data. */
   converts = true;
   actions: readonly (keyof DragNames)[] = [];
@@ -280,13 +282,14 @@ export class XSource {
   #convert(event: SelectionTransfer): void {
     const { x, atoms } = this;
     if (!this.converts) return;
+    const asked = event.target === atoms.TARGETS && this.tellsTargets;
     const known = this.types.some(type => atoms[type] === event.target);
-    if (event.target === atoms.TARGETS) {
+    if (asked) {
       const all = this.types.map(type => atoms[type]);
       x.send(changeWords(event.requestor, event.property, atoms.ATOM, all));
     } else if (event.target === atoms.DELETE) this.#note('DELETE');
     else if (known) x.send(changeProperty(event.requestor, event.property, event.target, 8, this.data));
-    const at = known || event.target === atoms.TARGETS ? event.property : 0;
+    const at = known || asked ? event.property : 0;
     x.send(sendEvent(event.requestor, selectionNotify({ ...event, property: at })));
   }
 }
