@@ -4,6 +4,7 @@
  * floats, and else it is tiled for good. X programs show both at once. So what belongs to a window that is on its way waits
  * until that one is there, and for a short time only: that may never be.
  */
+import type { Shell } from './shell.js';
 import type { Toplevel } from './toplevel.js';
 import type { XWindow } from './window.js';
 
@@ -14,6 +15,7 @@ import type { XWindow } from './window.js';
 export const DIALOG_MS = 500;
 
 export interface DialogsOptions {
+  readonly shell: Pick<Shell, 'guarded'>;
   readonly windows: ReadonlyMap<number, XWindow>;
   /** Shows the window, or tells the compositor anew what it is. */
   readonly update: (window: XWindow) => void;
@@ -44,22 +46,23 @@ export class Dialogs {
       return false;
     }
     if (!this.#waiting.has(window)) {
-      const timer = setTimeout(() => {
+      const { shell, update, dialogMs = DIALOG_MS } = this.#options;
+      const enough = shell.guarded(() => {
         this.#waiting.set(window, undefined);
-        this.#options.update(window);
-      }, this.#options.dialogMs ?? DIALOG_MS);
-      this.#waiting.set(window, timer);
+        update(window);
+      });
+      this.#waiting.set(window, setTimeout(enough, dialogMs));
     }
     return this.#waiting.get(window) !== undefined;
   }
 
   /** The window has its first picture, which goes to the compositor within this turn. */
   shown(window: XWindow): void {
-    queueMicrotask(() => {
-      for (const each of [...this.#options.windows.values()]) {
-        if (this.#above(each) === window) this.#options.update(each);
-      }
+    const { shell, windows, update } = this.#options;
+    const there = shell.guarded(() => {
+      for (const each of [...windows.values()]) if (this.#above(each) === window) update(each);
     });
+    queueMicrotask(there);
   }
 
   /** The window is not shown any more. */

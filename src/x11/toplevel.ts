@@ -248,13 +248,15 @@ export class Toplevel implements SurfaceRole, Configured {
     const first = this.#unacknowledged.findIndex(one => fits(one, size));
     if (first >= 0) {
       this.#acknowledge(first, false);
-      if (this.#unacknowledged.length > 0) queueMicrotask(() => this.#acknowledgeOthers());
+      if (this.#unacknowledged.length > 0) {
+        queueMicrotask(this.shell.guarded(() => this.#acknowledgeOthers()));
+      }
     }
     if (!this.surface.shown) return;
     this.#frame();
-    const first = size !== undefined && !this.#mapped;
-    if (first) this.#mapped = true;
-    this.owner.drawn(size, first);
+    const isFirst = size !== undefined && !this.#mapped;
+    if (isFirst) this.#mapped = true;
+    this.owner.drawn(size, isFirst);
   }
 
   surfaceGone(): void {

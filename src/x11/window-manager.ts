@@ -10,14 +10,15 @@ import type { Answering } from './answering.js';
 import type { Atoms } from './atoms.js';
 import { Closing } from './closing.js';
 import type { Setup, XConnection } from './connection.js';
-import { ConfigureMask, configureNotify, type Geometry, type XEvent } from './events.js';
+import { configureAsked } from './configure-asked.js';
 import { Dialogs } from './dialogs.js';
+import type { Geometry, XEvent } from './events.js';
 import { Focus } from './focus.js';
 import { Icons } from './icons.js';
 import { MAX_POPUPS, MAX_SHOWN, MAX_WINDOWS } from './limits.js';
 import { Mapping } from './mapping.js';
 import { Popups } from './popups.js';
-import { askedFor, inMiddle, sized, within } from './places.js';
+import { askedFor, inMiddle, sized } from './places.js';
 import { fittingSize } from './properties.js';
 import { PropertyReader } from './property-reader.js';
 import type { Extension } from './replies.js';
@@ -29,7 +30,6 @@ import {
   deleteProperty,
   EventMask,
   mapWindow,
-  sendEvent,
 } from './requests.js';
 import { Resizing } from './resizing.js';
 import { XScreen } from './screen.js';
@@ -106,7 +106,7 @@ export class WindowManager {
     this.#reparented = new Reparented(x, window => this.#update(window));
     const [windows, { focus }] = [this.#windows, this];
     this.#popups = new Popups({ ...options, windows, focus, update: window => this.#update(window) });
-    this.#dialogs = new Dialogs({ windows, update: window => this.#update(window) });
+    this.#dialogs = new Dialogs({ shell, windows, update: window => this.#update(window) });
     const windowOf = (id: number): XWindow | undefined => windows.get(id);
     this.#shapes = new Shapes({ ...options, extension: options.shape, windowOf });
     this.#activation = new Activation(shell, focus);
@@ -215,7 +215,7 @@ export class WindowManager {
         break;
       case 'ConfigureRequest':
         if (window === undefined) x.send(configureWindow(event.window, askedFor(event, event.mask)));
-        else this.#configureAsked(window, event, event.mask);
+        else configureAsked(window, event, event.mask, this.#options);
         break;
       case 'ConfigureNotify':
         if (window !== undefined) this.#configured(window, event, event.overrideRedirect);
@@ -296,28 +296,6 @@ export class WindowManager {
     x.send(deleteProperty(window.id, atoms.WM_STATE));
     x.send(deleteProperty(window.id, atoms._NET_WM_STATE));
     this.#tellClients();
-  }
-
-  #configureAsked(window: XWindow, event: Geometry, mask: number): void {
-    const { x, setup } = this.#options;
-    if (window.toplevel === undefined || window.overrideRedirect) {
-      // At once: where it is to be shown depends on it, and the server tells of it later.
-      if (!window.mapped) window.geometry = { ...window.geometry, ...askedFor(event, mask) };
-      x.send(configureWindow(window.id, { ...askedFor(event, mask), border: 0 }));
-      return;
-    }
-    // Where it is, is the compositor's to say, and how large where it has said so.
-    const { geometry } = window;
-    if (!window.states.fixed) {
-      const width = mask & ConfigureMask.width ? event.width : geometry.width;
-      const height = mask & ConfigureMask.height ? event.height : geometry.height;
-      if (width !== geometry.width || height !== geometry.height) {
-        window.geometry = sized(geometry, { width, height }, setup);
-        x.send(configureWindow(window.id, { ...window.geometry }));
-        return;
-      }
-    }
-    x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, setup)), EventMask.structureNotify));
   }
 
   #configured(window: XWindow, { x, y, width, height }: Geometry, overrideRedirect: boolean): void {

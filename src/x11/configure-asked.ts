@@ -1,0 +1,36 @@
+/**
+ * A client asks for another place or size of a window (`ConfigureRequest`), and has an answer in any case: the X server's, where the
+ * window becomes what is asked for, and else one that we send.
+ */
+import type { Setup, XConnection } from './connection.js';
+import { ConfigureMask, configureNotify, type Geometry } from './events.js';
+import { askedFor, sized, within } from './places.js';
+import { configureWindow, EventMask, sendEvent } from './requests.js';
+import type { XWindow } from './window.js';
+
+/** `mask`: which of `asked` the client means. */
+export function configureAsked(
+  window: XWindow,
+  asked: Geometry,
+  mask: number,
+  { x, setup }: { readonly x: Pick<XConnection, 'send'>; readonly setup: Setup },
+): void {
+  if (window.toplevel === undefined || window.overrideRedirect) {
+    // At once: where it is to be shown depends on it, and the server tells of it later.
+    if (!window.mapped) window.geometry = { ...window.geometry, ...askedFor(asked, mask) };
+    x.send(configureWindow(window.id, { ...askedFor(asked, mask), border: 0 }));
+    return;
+  }
+  // Where it is, is the compositor's to say, and how large where it has said so.
+  const { geometry } = window;
+  if (!window.states.fixed) {
+    const width = mask & ConfigureMask.width ? asked.width : geometry.width;
+    const height = mask & ConfigureMask.height ? asked.height : geometry.height;
+    if (width !== geometry.width || height !== geometry.height) {
+      window.geometry = sized(geometry, { width, height }, setup);
+      x.send(configureWindow(window.id, { ...window.geometry }));
+      return;
+    }
+  }
+  x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, setup)), EventMask.structureNotify));
+}
