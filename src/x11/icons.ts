@@ -79,11 +79,12 @@ export class Icons {
     this.#busy = true;
     this.#read(window, pictures => {
       this.#show(window, pictures);
-      setTimeout(() => {
+      const rested = this.#options.shell.guarded(() => {
         this.#busy = false;
         this.#next();
         this.#options.x.flush();
-      }, REST_MS);
+      });
+      setTimeout(rested, REST_MS);
     });
   }
 

@@ -106,7 +106,7 @@ export class WindowManager {
     this.#reparented = new Reparented(x, window => this.#update(window));
     const [windows, { focus }] = [this.#windows, this];
     this.#popups = new Popups({ ...options, windows, focus, update: window => this.#update(window) });
-    this.#dialogs = new Dialogs({ windows, update: window => this.#update(window) });
+    this.#dialogs = new Dialogs({ windows, update: shell.guarded((window: XWindow) => this.#update(window)) });
     const windowOf = (id: number): XWindow | undefined => windows.get(id);
     this.#shapes = new Shapes({ ...options, extension: options.shape, windowOf });
     this.#activation = new Activation(shell, focus);
