@@ -15,6 +15,8 @@ export const DIALOG_MS = 500;
 
 export interface DialogsOptions {
   readonly windows: ReadonlyMap<number, XWindow>;
+  /** Of these, those that the server shows. */
+  readonly shown: ReadonlySet<XWindow>;
   /** Shows the window, or tells the compositor anew what it is. */
   readonly update: (window: XWindow) => void;
   /** Default: {@link DIALOG_MS}. */
@@ -56,7 +58,7 @@ export class Dialogs {
   /** The window has its first picture, which goes to the compositor within this turn. */
   shown(window: XWindow): void {
     queueMicrotask(() => {
-      for (const each of [...this.#options.windows.values()]) {
+      for (const each of [...this.#options.shown]) {
         if (this.#above(each) === window) this.#options.update(each);
       }
     });
