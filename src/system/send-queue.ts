@@ -75,7 +75,10 @@ export class SendQueue {
     return this.#segments[0];
   }
 
-  /** Copies `bytes` from `from` on, of which there is at least one. Takes ownership of the fds. */
+  /**
+   * Copies `bytes` from `from` on, of which there is at least one, and the list of fds, which a sender may fill again. Takes
+   * ownership of the fds.
+   */
   push(bytes: Uint8Array, from: number, fds: readonly OwnedFd[]): void {
     const length = bytes.length - from;
     const last = this.#segments.at(-1);
@@ -85,7 +88,7 @@ export class SendQueue {
     } else {
       const segment = new Uint8Array(Math.max(length, SEGMENT_BYTES));
       segment.set(bytes.subarray(from));
-      this.#segments.push({ bytes: segment, start: 0, end: length, fds });
+      this.#segments.push({ bytes: segment, start: 0, end: length, fds: fds.length === 0 ? noFds : [...fds] });
     }
     this.#bytes += length;
     this.#fds += fds.length;

@@ -4,7 +4,6 @@
  * floats, and else it is tiled for good. X programs show both at once. So what belongs to a window that is on its way waits
  * until that one is there, and for a short time only: that may never be.
  */
-import type { Shell } from './shell.js';
 import type { Toplevel } from './toplevel.js';
 import type { XWindow } from './window.js';
 
@@ -15,8 +14,9 @@ import type { XWindow } from './window.js';
 export const DIALOG_MS = 500;
 
 export interface DialogsOptions {
-  readonly shell: Pick<Shell, 'guarded'>;
   readonly windows: ReadonlyMap<number, XWindow>;
+  /** Of these, those that the server shows. */
+  readonly shown: ReadonlySet<XWindow>;
   /** Shows the window, or tells the compositor anew what it is. */
   readonly update: (window: XWindow) => void;
   /** Default: {@link DIALOG_MS}. */
@@ -46,23 +46,22 @@ export class Dialogs {
       return false;
     }
     if (!this.#waiting.has(window)) {
-      const { shell, update, dialogMs = DIALOG_MS } = this.#options;
-      const enough = shell.guarded(() => {
+      const timer = setTimeout(() => {
         this.#waiting.set(window, undefined);
-        update(window);
-      });
-      this.#waiting.set(window, setTimeout(enough, dialogMs));
+        this.#options.update(window);
+      }, this.#options.dialogMs ?? DIALOG_MS);
+      this.#waiting.set(window, timer);
     }
     return this.#waiting.get(window) !== undefined;
   }
 
   /** The window has its first picture, which goes to the compositor within this turn. */
   shown(window: XWindow): void {
-    const { shell, windows, update } = this.#options;
-    const there = shell.guarded(() => {
-      for (const each of [...windows.values()]) if (this.#above(each) === window) update(each);
+    queueMicrotask(() => {
+      for (const each of [...this.#options.shown]) {
+        if (this.#above(each) === window) this.#options.update(each);
+      }
     });
-    queueMicrotask(there);
   }
 
   /** The window is not shown any more. */

@@ -1,4 +1,4 @@
-/** What the windows of X11 programs may cost, each with its reason. */
+/** What the windows of X11 programs may cost, each with its reason. One X client has half of each (`shares.ts`). */
 
 /**
  * Windows right below the root window that are known, each of some 500 bytes here. A desktop has some hundred, most of which

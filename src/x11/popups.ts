@@ -27,6 +27,8 @@ export interface PopupsOptions {
   readonly scale: number;
   readonly focus: Pick<Focus, 'pointed'>;
   readonly windows: ReadonlyMap<number, XWindow>;
+  /** Of these, those that the server shows. */
+  readonly shown: ReadonlySet<XWindow>;
   /** Shows a window that could not be shown before, if it can be now. */
   readonly update: (window: XWindow) => void;
 }
@@ -181,7 +183,7 @@ export class Popups {
       each.used,
     ];
     let best: XWindow | undefined;
-    for (const each of this.#options.windows.values()) {
+    for (const each of this.#options.shown) {
       if (each === window || each.toplevel?.shown !== true) continue;
       if (best === undefined || isLess(rank(best), rank(each))) best = each;
     }

@@ -245,18 +245,17 @@ export class Toplevel implements SurfaceRole, Configured {
   // ---- what Xwayland does ------------------------------------------------------------------------------------------
 
   committing(size: Size | undefined): void {
-    const first = this.#unacknowledged.findIndex(one => fits(one, size));
-    if (first >= 0) {
-      this.#acknowledge(first, false);
-      if (this.#unacknowledged.length > 0) {
-        queueMicrotask(this.shell.guarded(() => this.#acknowledgeOthers()));
-      }
+    const fitting = this.#unacknowledged.findIndex(one => fits(one, size));
+    if (fitting >= 0) {
+      this.#acknowledge(fitting, false);
+      const { guarded } = this.shell;
+      if (this.#unacknowledged.length > 0) queueMicrotask(guarded(() => this.#acknowledgeOthers()));
     }
     if (!this.surface.shown) return;
     this.#frame();
-    const isFirst = size !== undefined && !this.#mapped;
-    if (isFirst) this.#mapped = true;
-    this.owner.drawn(size, isFirst);
+    const first = size !== undefined && !this.#mapped;
+    if (first) this.#mapped = true;
+    this.owner.drawn(size, first);
   }
 
   surfaceGone(): void {

@@ -15,9 +15,9 @@ import { Dialogs } from './dialogs.js';
 import type { Geometry, XEvent } from './events.js';
 import { Focus } from './focus.js';
 import { Icons } from './icons.js';
-import { MAX_POPUPS, MAX_SHOWN, MAX_WINDOWS } from './limits.js';
 import { Mapping } from './mapping.js';
 import { Popups } from './popups.js';
+import { Population } from './population.js';
 import { askedFor, inMiddle, sized } from './places.js';
 import { fittingSize } from './properties.js';
 import { PropertyReader } from './property-reader.js';
@@ -78,22 +78,20 @@ export class WindowManager {
   readonly #titles: TitleTexts;
   readonly #states: WindowStates;
   readonly #reparented: Reparented;
-  #shown = 0;
-  /** Of these, those that nobody manages. */
-  #unmanaged = 0;
+  readonly #population: Population;
 
   constructor(options: WindowManagerOptions) {
     this.#options = options;
-    const { x, atoms, setup, shell, sync, log } = options;
+    const { x, atoms, setup, shell, sync } = options;
     this.screen = new XScreen(x, atoms, setup);
     this.focus = new Focus(x, atoms, this.screen, setup.idMask);
     this.#surfaces = new SurfaceIds(window => {
       this.#mapping.arrived(window);
       this.#update(window);
     });
+    this.#population = new Population(options);
     this.#mapping = new Mapping({
-      ...{ x, log, most: MAX_SHOWN },
-      shown: () => this.#shown,
+      ...{ x, population: this.#population },
       awaitsSurface: window => this.#surfaces.awaits(window),
       map: window => this.#map(window),
     });
@@ -104,9 +102,9 @@ export class WindowManager {
     this.#titles = new TitleTexts(x, setup.root);
     this.#states = new WindowStates(x, atoms);
     this.#reparented = new Reparented(x, window => this.#update(window));
-    const [windows, { focus }] = [this.#windows, this];
-    this.#popups = new Popups({ ...options, windows, focus, update: window => this.#update(window) });
-    this.#dialogs = new Dialogs({ shell, windows, update: window => this.#update(window) });
+    const [windows, { shown }, { focus }] = [this.#windows, this.#population, this];
+    this.#popups = new Popups({ ...options, windows, shown, focus, update: window => this.#update(window) });
+    this.#dialogs = new Dialogs({ windows, shown, update: shell.guarded((window: XWindow) => this.#update(window)) });
     const windowOf = (id: number): XWindow | undefined => windows.get(id);
     this.#shapes = new Shapes({ ...options, extension: options.shape, windowOf });
     this.#activation = new Activation(shell, focus);
@@ -116,7 +114,7 @@ export class WindowManager {
 
   /** Windows that are shown. */
   get shown(): number {
-    return this.#shown;
+    return this.#population.shown.size;
   }
 
   /** Takes the screen over. */
@@ -208,9 +206,11 @@ export class WindowManager {
         if (window !== undefined) this.#reparented.sized(window, () => this.#mapping.asked(window));
         break;
       case 'MapNotify':
+        this.#population.mapped(event.window);
         if (window !== undefined) this.#mapped(window, event.overrideRedirect);
         break;
       case 'UnmapNotify':
+        this.#population.unmapped(event.window);
         if (window !== undefined) this.#unmapped(window);
         break;
       case 'ConfigureRequest':
@@ -234,11 +234,7 @@ export class WindowManager {
 
   /** Undefined: it is not one that is known. */
   #create(id: number, { x, y, width, height }: Geometry, overrideRedirect: boolean): XWindow | undefined {
-    if (this.screen.isOwn(id)) return undefined;
-    if (this.#windows.size >= MAX_WINDOWS) {
-      this.#options.log.warning(`X11 programs have ${MAX_WINDOWS} windows: others are not shown`);
-      return undefined;
-    }
+    if (this.screen.isOwn(id) || !this.#population.made(id)) return undefined;
     const window = new XWindow(id, { x, y, width, height }, overrideRedirect);
     this.#windows.set(id, window);
     return window;
@@ -248,6 +244,7 @@ export class WindowManager {
     this.#reparented.forget(window);
     this.#unmapped(window);
     this.#windows.delete(window.id);
+    this.#population.gone(window.id);
   }
 
   #map(window: XWindow): void {
@@ -260,17 +257,7 @@ export class WindowManager {
   }
 
   #mapped(window: XWindow, overrideRedirect: boolean): void {
-    if (window.mapped) return;
-    if (this.#shown >= MAX_SHOWN) {
-      this.#mapping.full();
-      return;
-    }
-    if (overrideRedirect && this.#unmanaged >= MAX_POPUPS) {
-      this.#options.log.warning(`X11 programs show ${MAX_POPUPS} menus and the like: others are not shown`);
-      return;
-    }
-    this.#shown += 1;
-    if (overrideRedirect) this.#unmanaged += 1;
+    if (window.mapped || !this.#population.show(window, overrideRedirect)) return;
     window.mapped = true;
     window.overrideRedirect = overrideRedirect;
     const focus = overrideRedirect ? 0 : EventMask.focusChange;
@@ -285,10 +272,9 @@ export class WindowManager {
     const { x, atoms } = this.#options;
     const { mapped } = window;
     window.mapped = false;
-    if (mapped) this.#shown -= 1;
+    this.#population.hide(window);
     this.#mapping.forget(window);
     if (!mapped) return;
-    if (window.overrideRedirect) this.#unmanaged -= 1;
     window.shape = undefined;
     this.#hide(window);
     this.focus.gone(window);
@@ -383,7 +369,7 @@ export class WindowManager {
   }
 
   #tellClients(): void {
-    const managed = [...this.#windows.values()].filter(({ mapped, overrideRedirect }) => mapped && !overrideRedirect);
+    const managed = [...this.#population.shown].filter(({ overrideRedirect }) => !overrideRedirect);
     this.screen.clients(managed.map(({ id }) => id));
   }
 }

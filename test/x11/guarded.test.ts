@@ -2,20 +2,21 @@
 import t from 'tap';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
+import type { Relay } from '../../src/relay/relay.js';
 import { guardedBy } from '../../src/x11/guarded.js';
 import { Surfaces } from '../../src/x11/surfaces.js';
 import { settle } from '../relay/peer.js';
 import { between } from '../relay/relay-between.js';
 
 t.test('a cursor that is shown by a relay with as many objects as it may have ends the connection', async t => {
-  let relayOf: Awaited<ReturnType<typeof between>>['relay'] | undefined;
+  const relays: Relay[] = [];
   const scaling = {
-    fit: () => void relayOf!.inject('wp_viewport', 1),
+    fit: () => void relays[0]!.inject('wp_viewport', 1),
     gone: () => {},
   };
   const surfaces = new Surfaces({ made: () => {}, gone: () => {} }, scaling);
   const { relay, client, registry, ends } = await between(t, { concerns: [surfaces.concern] });
-  relayOf = relay;
+  relays.push(relay);
   const factory = client.bind(registry, 1, 'wl_compositor', 4);
   const shm = client.bind(registry, 2, 'wl_shm', 1);
   const seat = client.bind(registry, 3, 'wl_seat', 7);

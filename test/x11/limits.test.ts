@@ -13,12 +13,16 @@ const PATIENCE_MS = 60_000;
 
 t.setTimeout(240_000);
 
+/** What one client may have of a bound. */
+const half = (most: number): number => most / 2;
+
 const limits = `${MAX_SHOWN} are shown, ${MAX_POPUPS} of them menus and the like, and ${MAX_WINDOWS} are known`;
-t.test(`of X11 windows, ${limits}; others when there are fewer`, async t => {
+t.test(`of X11 windows, ${limits}; half of these of one client; others when there are fewer`, async t => {
   const { programs, client } = await startDesk(t);
-  const { x, setup } = await client();
+  const [one, other, third] = [await client(), await client(), await client()];
+  type Client = typeof one;
   const before = programs.windowCount;
-  const make = async (count: number): Promise<number[]> => {
+  const make = async ({ x, setup }: Client, count: number): Promise<number[]> => {
     const made: number[] = [];
     for (let i = 0; i < count; i++) {
       made.push(makeWindow(x, setup.root, true));
@@ -29,44 +33,55 @@ t.test(`of X11 windows, ${limits}; others when there are fewer`, async t => {
   };
   /** As many are shown, and no more once the window manager has heard of all that came before. */
   const shown = async (count: number, what: string): Promise<void> => {
-    await settled(x);
+    for (const { x } of [one, other, third]) await settled(x);
     await eventually(what, () => programs.windowCount === count, PATIENCE_MS);
     await new Promise(resolve => setTimeout(resolve, 300));
     t.equal(programs.windowCount, count, what);
   };
 
-  const many = await make(MAX_POPUPS + 10);
-  // Xwayland 22 ends itself when it has more pictures to send at once than its socket holds.
-  for (const [i, id] of many.entries()) {
-    x.send(mapWindow(id));
-    if (i % 16 === 15) {
-      await settled(x);
-      const count = before + Math.min(i + 1, MAX_POPUPS);
-      await eventually('those so far', () => programs.windowCount === count, PATIENCE_MS);
-    }
+  const made: (readonly [Client, number[]])[] = [];
+  for (const [client, count] of [
+    [one, half(MAX_POPUPS)],
+    [other, MAX_POPUPS],
+    [third, MAX_POPUPS],
+  ] as const) {
+    const many = await make(client, half(MAX_POPUPS) + 10);
+    for (const id of many) client.x.send(mapWindow(id));
+    await shown(before + count, 'as many menus as may be');
+    made.push([client, many]);
   }
-  await shown(before + MAX_POPUPS, 'as many as may be');
   // Managed ones, and without a picture, which would take long.
-  const managed = Array.from({ length: MAX_SHOWN }, () => x.newId());
-  for (const id of managed) {
-    x.send(createWindow(id, setup.root, true));
-    x.send(mapWindow(id));
+  for (const [client, count] of [
+    [one, before + half(MAX_POPUPS) + half(MAX_SHOWN)],
+    [other, MAX_SHOWN],
+    [third, MAX_SHOWN],
+  ] as const) {
+    const managed = Array.from({ length: half(MAX_SHOWN) }, () => client.x.newId());
+    for (const id of managed) {
+      client.x.send(createWindow(id, client.setup.root, true));
+      client.x.send(mapWindow(id));
+    }
+    await shown(count, 'as many windows as may be');
+    made.push([client, managed]);
   }
-  await shown(MAX_SHOWN, 'as many as may be of all kinds');
-  for (const id of [...many, ...managed]) x.send(destroyWindow(id));
+  for (const [{ x }, ids] of made) for (const id of ids) x.send(destroyWindow(id));
   await shown(before, 'none of them');
 
   // xterm's window and our own are among those that are known.
-  const all = await make(MAX_WINDOWS);
-  x.send(mapWindow(all.at(-1)!));
-  await shown(before, 'not the one too many');
-  x.send(mapWindow(all[0]!));
-  x.send(mapWindow(all[MAX_WINDOWS - 100]!));
+  const ofOne = await make(one, half(MAX_WINDOWS) + 1);
+  const ofOther = await make(other, half(MAX_WINDOWS));
+  const [ofThird] = await make(third, 1);
+  const map = ({ x }: Client, ...ids: readonly number[]): void => ids.forEach(id => x.send(mapWindow(id)));
+  map(one, ofOne.at(-1)!);
+  map(other, ofOther.at(-1)!);
+  map(third, ofThird!);
+  await shown(before, 'not the one too many of one client, nor of all');
+  map(one, ofOne[0]!, ofOne.at(-2)!);
   await shown(before + 2, 'those that are known');
-  for (const id of all.slice(0, 200)) x.send(destroyWindow(id));
-  const [next] = await make(1);
-  x.send(mapWindow(next!));
-  await shown(before + 2, 'a new one, in the place of the first');
+  for (const id of ofOne.slice(0, 200)) one.x.send(destroyWindow(id));
+  await settled(one.x);
+  for (const client of [one, third]) map(client, ...(await make(client, 1)));
+  await shown(before + 3, 'new ones, in the place of the first');
 });
 
 t.test('an X11 display has one door, for who has the cookie', async t => {

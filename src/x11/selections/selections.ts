@@ -109,7 +109,7 @@ export class Selections {
       }
     };
     x.on('close', guarded(left));
-    x.on('ready', ({ root }) => {
+    x.on('ready', ({ root, idMask }) => {
       let fixes: Extension | undefined;
       x.ask(queryExtension('XFIXES'), reply => {
         fixes = extension(reply);
@@ -120,7 +120,7 @@ export class Selections {
           const names = new AtomNames(x);
           const { idleMs = TRANSFER_IDLE_MS } = this.#options;
           const watch = new WindowWatch(x);
-          this.#beginX({ x, root, atoms, names, watch, log, idleMs, guarded }, fixes!);
+          this.#beginX({ x, root, idMask, atoms, names, watch, log, idleMs, guarded }, fixes!);
         });
       });
     });

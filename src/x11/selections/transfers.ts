@@ -8,13 +8,18 @@ import type { SelectionTransfer, XEvent } from '../events.js';
 import { MAX_TRANSFERS } from './limits.js';
 import { ToPipe, type ToPipeOptions } from './to-pipe.js';
 import { ToProperty, type ToPropertyOptions } from './to-property.js';
+import { Shares } from '../shares.js';
 import type { XSide } from './x-side.js';
 
 export class Transfers {
   readonly #toPipes = new Map<number, ToPipe>();
   readonly #toProperties = new Set<ToProperty>();
+  /** Of {@link #toProperties}, by the clients that they go to. */
+  readonly #asked: Shares;
 
-  constructor(private readonly side: XSide) {}
+  constructor(private readonly side: XSide) {
+    this.#asked = new Shares(MAX_TRANSFERS, side);
+  }
 
   /** Those that run. */
   get count(): number {
@@ -44,7 +49,8 @@ export class Transfers {
     receive: (sink: OwnedFd) => boolean,
     what: string,
   ): void {
-    const pipe = this.#full(what) ? undefined : this.#made(what, () => native.pipe());
+    const { requestor } = options;
+    const pipe = this.#full(what, requestor) ? undefined : this.#made(what, () => native.pipe());
     if (pipe === undefined) {
       options.answered(false);
       return;
@@ -60,11 +66,14 @@ export class Transfers {
       () => new ToProperty(this.side, { ...options, source, ended: why => ended(why) }),
     );
     const ended = (why: string | undefined): void => {
-      this.#toProperties.delete(transfer!);
+      if (this.#toProperties.delete(transfer!)) this.#asked.giveBack(requestor);
       this.#tell(what, why);
     };
     if (transfer === undefined) options.answered(false);
-    else this.#toProperties.add(transfer);
+    else {
+      this.#toProperties.add(transfer);
+      this.#asked.take(requestor);
+    }
   }
 
   /** What the X server says of windows of ours. */
@@ -82,9 +91,13 @@ export class Transfers {
     for (const transfer of [...this.#toPipes.values(), ...this.#toProperties]) transfer.close('the X server ends');
   }
 
-  #full(what: string): boolean {
-    if (this.count < MAX_TRANSFERS) return false;
-    this.side.log.warning(`${what}: refused, since ${MAX_TRANSFERS} transfers of X11 selections run already`);
+  /** `requestor`: a window of the client that wants one. */
+  #full(what: string, requestor?: number): boolean {
+    const all = this.count >= MAX_TRANSFERS;
+    if (!all && (requestor === undefined || this.#asked.full(requestor) === undefined)) return false;
+    const most = all ? MAX_TRANSFERS : this.#asked.mostOfOne;
+    const whose = all ? 'X11 selections' : 'X11 selections to one program';
+    this.side.log.warning(`${what}: refused, since ${most} transfers of ${whose} run already`);
     return true;
   }
 

@@ -19,6 +19,8 @@ export type SelectionAtoms = Readonly<Record<(typeof SELECTION_ATOMS)[number], n
 export interface XSide {
   readonly x: XConnection;
   readonly root: number;
+  /** As in `Setup`. */
+  readonly idMask: number;
   readonly atoms: SelectionAtoms;
   readonly names: AtomNames;
   readonly watch: WindowWatch;
