@@ -92,6 +92,8 @@ export class Toplevel implements SurfaceRole, Configured {
   #timer: NodeJS.Timeout | undefined;
   /** Made when it is modal first. */
   #dialog: RelayObject<'xdg_dialog_v1'> | undefined;
+  /** The configure before said no size, and was not acknowledged. */
+  #askedAgain = false;
   #closed = false;
   #mapped = false;
   /** As the compositor was told. */
@@ -217,7 +219,7 @@ export class Toplevel implements SurfaceRole, Configured {
   }
 
   configure(serial: number): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#asksAgain()) return;
     const size = this.owner.configured(this.#size, this.#states);
     const last = { serial, size, states: this.#states };
     this.#unacknowledged.push(last);
@@ -240,6 +242,20 @@ export class Toplevel implements SurfaceRole, Configured {
 
   closeAsked(): void {
     this.owner.closeAsked();
+  }
+
+  /**
+   * A window that is maximized or full screen is told its size. weston says 0 x 0 to one that is maximized behind its being full
+   * screen, and then ends who has any other. Asked again, it says the size. A compositor that says none twice means it.
+   */
+  #asksAgain(): boolean {
+    const without = this.#mapped && isExact(this.#states) && this.#size === undefined;
+    this.#askedAgain = without && !this.#askedAgain;
+    if (!this.#askedAgain) return false;
+    if (this.#states.fullscreen) this.setFullscreen(true);
+    else this.setMaximized(true);
+    this.shell.relay.flush();
+    return true;
   }
 
   // ---- what Xwayland does ------------------------------------------------------------------------------------------

@@ -346,17 +346,16 @@ export class WindowManager {
     window.toplevel = undefined;
     window.urgent = false;
     window.wishes.clear();
-    this.#activation.forget(window);
-    this.#dialogs.forget(window);
-    this.#icons.forget(window);
-    this.#states.forget(window);
+    for (const each of [this.#activation, this.#dialogs, this.#icons, this.#states]) each.forget(window);
     toplevel?.close();
     this.#options.shell.relay.flush();
   }
 
   #toplevelConfigured(window: XWindow, size: Size | undefined, states: ToplevelStates): Size | undefined {
-    const { activated } = window.states;
-    const wanted = size === undefined || states.fixed ? size : fittingSize(window.properties, size);
+    const { activated, fixed } = window.states;
+    if (states.fixed && !fixed) window.ownSize = window.geometry;
+    const given = size ?? (fixed && !states.fixed ? window.ownSize : undefined);
+    const wanted = given === undefined || states.fixed ? given : fittingSize(window.properties, given);
     const place = wanted && sized(window.geometry, wanted, this.#options.setup);
     if (place !== undefined) this.#resizing.resize(window, place);
     if (states.activated !== activated) {

@@ -3,7 +3,7 @@ import type { ActivationWish } from './activation.js';
 import type { Geometry } from './events.js';
 import type { Popup } from './popup.js';
 import { noProperties } from './properties.js';
-import type { Surface } from './surfaces.js';
+import type { Size, Surface } from './surfaces.js';
 import { NO_STATES, type ToplevelStates, type Toplevel } from './toplevel.js';
 
 export class XWindow {
@@ -27,6 +27,8 @@ export class XWindow {
   /** When the user did something in it last, counted in such deeds; 0: never. */
   used = 0;
   states: ToplevelStates = NO_STATES;
+  /** What it had before its size was the compositor's to choose: some leave it to the window to go back to that. */
+  ownSize: Size | undefined;
   /** The client is told so. */
   minimized = false;
   /** The client says that it blocks the window that it belongs to. */

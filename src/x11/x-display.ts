@@ -48,8 +48,10 @@ export class XDisplay {
   static take(directory: string, place: XDisplayPlace = {}): XDisplay {
     const { locks = '/tmp', sockets = '/tmp/.X11-unix' } = place;
     makeSocketDirectory(sockets);
+    const abstract = abstractSockets();
     for (let number = 0; number < MAX_DISPLAYS; number++) {
       const lock = join(locks, `.X${number}-lock`);
+      if (abstract.has(join(sockets, `X${number}`))) continue;
       if (!takeLock(lock)) continue;
       let socket: BoundSocket;
       try {
@@ -107,6 +109,19 @@ function makeSocketDirectory(path: string): void {
     });
   } finally {
     process.umask(umask);
+  }
+}
+
+/**
+ * Names of the abstract namespace that somebody has. X clients try such a socket before the one in the directory, and so came to
+ * another server: a container's, which has locks of its own and shares the network.
+ */
+function abstractSockets(): ReadonlySet<string> {
+  try {
+    const lines = readFileSync('/proc/net/unix', 'latin1').split('\n');
+    return new Set(lines.flatMap(line => / @(.+)$/.exec(line)?.[1] ?? []));
+  } catch {
+    return new Set(); // without /proc there is nobody to ask
   }
 }
 

@@ -6,7 +6,8 @@ import { Desk, until } from './desk.js';
 import { connectTo, makeWindow } from './x-client.js';
 
 const NAMES = ['STRING', 'WINDOW', 'WM_NAME', 'WM_TRANSIENT_FOR'] as const;
-const [WIDTH, HEIGHT] = [123, 45];
+/** More than sway's least of a floating window. */
+const [WIDTH, HEIGHT] = [123, 95];
 
 t.setTimeout(120_000);
 
