@@ -245,10 +245,11 @@ export class Toplevel implements SurfaceRole, Configured {
   // ---- what Xwayland does ------------------------------------------------------------------------------------------
 
   committing(size: Size | undefined): void {
-    const first = this.#unacknowledged.findIndex(one => fits(one, size));
-    if (first >= 0) {
-      this.#acknowledge(first, false);
-      if (this.#unacknowledged.length > 0) queueMicrotask(() => this.#acknowledgeOthers());
+    const fitting = this.#unacknowledged.findIndex(one => fits(one, size));
+    if (fitting >= 0) {
+      this.#acknowledge(fitting, false);
+      const others = this.shell.guarded(() => this.#acknowledgeOthers());
+      if (this.#unacknowledged.length > 0) queueMicrotask(others);
     }
     if (!this.surface.shown) return;
     this.#frame();
