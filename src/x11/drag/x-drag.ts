@@ -12,6 +12,7 @@ import type { RelayObject } from '../../relay/object-map.js';
 import type { OwnedFd } from '../../system/fd.js';
 import { WlDataDeviceManagerDndAction } from '../../wayland/protocols/wayland.js';
 import { convertSelection, getInputFocus, sendEvent } from '../requests.js';
+import { MAX_TRANSFERS } from '../selections/limits.js';
 import { CLIPBOARD } from '../selections/wayland-devices.js';
 import type { Transfers } from '../selections/transfers.js';
 import type { XSide } from '../selections/x-side.js';
@@ -68,6 +69,10 @@ export class XDrag {
   /** The window that has told ours that it drags; 0: none. */
   #client: number;
   #accepted = false;
+  /** That the client has said last to our window. Asked for the data with it, Qt knows whether it is what it drags or has dropped. */
+  #time: number | undefined;
+  /** Wanted before the client has said that, or after the drop, of which it has not told yet. */
+  readonly #waiting: { readonly target: number; readonly sink: OwnedFd }[] = [];
   #action: number = none;
   #phase: 'carried' | 'dropped' | 'over' = 'carried';
   /** The X client has dropped it on our window. */
@@ -100,6 +105,7 @@ export class XDrag {
     this.#be(surface);
     this.options.screen.hide();
     this.#client = 0;
+    this.#time = undefined;
     this.#accepted = false;
     this.motion(x, y);
     let waiting = 2;
@@ -143,11 +149,24 @@ export class XDrag {
 
   /** A Wayland program wants the data. Takes ownership of `sink`. */
   asked(type: string, sink: OwnedFd): void {
-    const { targets, transfers, atoms, owner, side } = this.options;
     this.#timer?.refresh();
-    const target = targets.get(type);
-    if (target === undefined) sink.close();
-    else transfers.toPipe({ selection: atoms.XdndSelection, target, owner, sink }, 'what an X11 program drags');
+    const target = this.options.targets.get(type);
+    if (target === undefined || this.#phase === 'over') sink.close();
+    else if (this.#time !== undefined && (this.#phase === 'carried' || this.#xDropped)) this.#convert(target, sink);
+    else if (this.#waiting.length < MAX_TRANSFERS) this.#waiting.push({ target, sink });
+    else sink.close();
+  }
+
+  #timed(time: number): void {
+    this.#time = time;
+    if (this.#phase === 'dropped' && !this.#xDropped) return;
+    for (const { target, sink } of this.#waiting.splice(0)) this.#convert(target, sink);
+  }
+
+  #convert(target: number, sink: OwnedFd): void {
+    const { transfers, atoms, owner, side } = this.options;
+    const time = this.#time;
+    transfers.toPipe({ selection: atoms.XdndSelection, target, time, owner, sink }, 'what an X11 program drags');
     side.x.flush();
   }
 
@@ -198,13 +217,17 @@ export class XDrag {
     if (type === atoms.XdndEnter && this.#client === 0) this.#client = source;
     // What others say is not about this.
     if (source !== this.#client) return;
-    if (type === atoms.XdndPosition) this.#tell();
-    else if (type === atoms.XdndLeave) {
+    if (type === atoms.XdndPosition) {
+      this.#timed(data[3]!);
+      this.#tell();
+    } else if (type === atoms.XdndLeave) {
       this.#client = 0;
+      this.#time = undefined;
       // It has not dropped it, whatever the compositor's side was told.
       if (this.#phase === 'dropped') this.end();
     } else if (type === atoms.XdndDrop && this.#phase === 'dropped') {
       this.#xDropped = true;
+      this.#timed(data[2]!);
       this.#conclude();
     }
     side.x.flush();
@@ -226,6 +249,7 @@ export class XDrag {
     clearTimeout(this.#meeting);
     const { pointer, screen, shell, side, ended } = this.options;
     pointer.letGo();
+    for (const { sink } of this.#waiting.splice(0)) sink.close();
     if (!shell.relay.closed && !this.#source.destroyed) {
       CLIPBOARD.endSource(shell.relay, this.#source);
       shell.relay.flush();

@@ -18,6 +18,8 @@ import type { XSide } from './x-side.js';
 export interface ToPipeOptions {
   readonly selection: number;
   readonly target: number;
+  /** Of the X server's, which an owner may know what is meant by; undefined: what it has now. */
+  readonly time?: number | undefined;
   /** The owner's window. */
   readonly owner: number;
   /** Becomes this object's. */
@@ -48,7 +50,7 @@ export class ToPipe {
     private readonly options: ToPipeOptions,
   ) {
     const { x, root, atoms, watch, idleMs, guarded } = side;
-    const { selection, target, owner, sink } = options;
+    const { selection, target, time, owner, sink } = options;
     this.#pipe = new PipeWriter(
       sink,
       guarded(() => this.#throwAway('the reader has gone')),
@@ -63,14 +65,16 @@ export class ToPipe {
     this.#timer = setTimeout(standsStill, idleMs);
     this.window = x.newId();
     x.send(createWindow(this.window, root, true, EventMask.propertyChange));
-    x.send(convertSelection(this.window, selection, target, atoms._VIRTWL_SELECTION));
+    x.send(convertSelection(this.window, selection, target, atoms._VIRTWL_SELECTION, time));
     this.#forget = watch.add(owner, { destroyed: () => this.close('the owner has gone') });
   }
 
   /** The owner answers. */
   answered({ property: at, selection, target }: SelectionTransfer): void {
     const { atoms } = this.side;
-    if (this.#state !== 'asked' || selection !== this.options.selection || target !== this.options.target) return;
+    // Qt refuses without a target.
+    const wanted = target === this.options.target || (target === 0 && at === 0);
+    if (this.#state !== 'asked' || selection !== this.options.selection || !wanted) return;
     if (at !== atoms._VIRTWL_SELECTION) {
       this.close('the owner does not convert it');
       return;

@@ -55,7 +55,7 @@ t.test('onto windows of Wayland programs', async t => {
   });
 
   await t.test('a source that says its kinds only to a window that it drags over', async t => {
-    Object.assign(source, { lists: false, tellsTargets: false, types: ['text/uri-list'], told: [] });
+    Object.assign(source, { lists: false, tellsTargets: false, minds: true, types: ['text/uri-list'], told: [] });
     Object.assign(source, { actions: [], data: Buffer.from('file:///tmp/two\r\n'), suggests: 'XdndActionCopy' });
     Object.assign(target, { wants: 'text/uri-list', actions: copy, preferred: copy });
     await desk.drag(0, 2);
@@ -74,7 +74,7 @@ t.test('onto windows of Wayland programs', async t => {
     await desk.hover(1, 'an X window takes it', () => source.over === other.window && source.accepted);
     await desk.release();
     await eventually('a drop', () => other.told.includes('XdndDrop'));
-    Object.assign(source, { lists: true, tellsTargets: true });
+    Object.assign(source, { lists: true, tellsTargets: true, minds: false });
     Object.assign(target, { actions: copy | move });
   });
 

@@ -162,9 +162,12 @@ export class XSource {
   tellsTargets = true;
   /** Answers who asks for the data. */
   converts = true;
+  /** Answers only who asks with the time that it has said last, and refuses others without a target, as Qt does. */
+  minds = false;
   actions: readonly (keyof DragNames)[] = [];
   suggests = 'XdndActionCopy' as keyof DragNames;
   finished: { readonly accepted: boolean; readonly action: number } | undefined;
+  #time = 0;
   /** The window that the pointer is over now. */
   #child = 0;
   #dragging = false;
@@ -262,7 +265,7 @@ export class XSource {
       const { x, y } = this.#moved;
       this.#moved = undefined;
       this.#waiting = true;
-      this.#say('XdndPosition', [0, ((x << 16) | y) >>> 0, 0, this.atoms[this.suggests]]);
+      this.#say('XdndPosition', [0, ((x << 16) | y) >>> 0, (this.#time += 1), this.atoms[this.suggests]]);
     } else if (this.#released) this.#end();
   }
 
@@ -275,13 +278,17 @@ export class XSource {
 
   #end(): void {
     this.#released = this.#dragging = false;
-    if (this.over !== 0) this.#say(this.accepted ? 'XdndDrop' : 'XdndLeave', [0, 0, 0, 0]);
+    if (this.over !== 0) this.#say(this.accepted ? 'XdndDrop' : 'XdndLeave', [0, (this.#time += 1), 0, 0]);
     if (!this.accepted) this.over = 0;
   }
 
   #convert(event: SelectionTransfer): void {
     const { x, atoms } = this;
     if (!this.converts) return;
+    if (this.minds && event.time !== this.#time) {
+      x.send(sendEvent(event.requestor, selectionNotify({ ...event, target: 0, property: 0 })));
+      return;
+    }
     const asked = event.target === atoms.TARGETS && this.tellsTargets;
     const known = this.types.some(type => atoms[type] === event.target);
     if (asked) {
