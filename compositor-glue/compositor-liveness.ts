@@ -21,6 +21,7 @@ export class CompositorLiveness {
   readonly #options: CompositorLivenessOptions;
   readonly #liveness: Liveness;
   #display: Display | undefined;
+  #connecting: Promise<void> | undefined;
   #spoken: (() => void) | undefined;
   readonly #heard = new Set<Relay>();
   /** Answers that those had which are closed. */
@@ -48,9 +49,11 @@ export class CompositorLiveness {
     return this.#liveness.silentSince;
   }
 
-  /** Its clients are reason to ask, until it is closed. */
+  /** Its clients are reason to ask, until it is closed. By then there is something to ask by: a compositor that hangs takes nobody. */
   hear(relay: Relay): void {
     this.#heard.add(relay);
+    // One that takes nobody is found out by who asks.
+    if (this.#display === undefined) this.#connect().catch(() => {});
     relay.on('close', () => {
       if (this.#heard.delete(relay)) this.#ended += relay.answers;
     });
@@ -92,10 +95,14 @@ export class CompositorLiveness {
     answer.then(answered, answered);
   }
 
-  async #connect(): Promise<void> {
-    const display = await Display.connect(this.#options.display);
-    if (this.#closed) display.close();
-    else this.#display = display;
+  #connect(): Promise<void> {
+    this.#connecting ??= Display.connect(this.#options.display)
+      .then(display => {
+        if (this.#closed) display.close();
+        else this.#display = display;
+      })
+      .finally(() => (this.#connecting = undefined));
+    return this.#connecting;
   }
 
   #changed(): void {
