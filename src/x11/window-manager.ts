@@ -22,14 +22,7 @@ import { fittingSize } from './properties.js';
 import { PropertyReader } from './property-reader.js';
 import type { Extension } from './replies.js';
 import { Reparented } from './reparented.js';
-import {
-  changeWindowEvents,
-  changeWords,
-  configureWindow,
-  deleteProperty,
-  EventMask,
-  mapWindow,
-} from './requests.js';
+import { changeWindowEvents, changeWords, configureWindow, deleteProperty, EventMask, mapWindow } from './requests.js';
 import { Resizing } from './resizing.js';
 import { XScreen } from './screen.js';
 import { Shapes } from './shapes.js';

@@ -65,5 +65,9 @@ t.test('fingers on a touchpad move as far as the pointer does, at any scale', as
   compositor.say(of('pinch'), 'update', [8, 3, 4, 1.25, 90]);
   await settle();
   t.same(client.last('zwp_pointer_gesture_swipe_v1.update').args, [7, 3, -4]);
-  t.same(client.last('zwp_pointer_gesture_pinch_v1.update').args, [8, 6, 8, 1.25, 90], 'how much and how far round stays');
+  t.same(
+    client.last('zwp_pointer_gesture_pinch_v1.update').args,
+    [8, 6, 8, 1.25, 90],
+    'how much and how far round stays',
+  );
 });
