@@ -66,7 +66,7 @@ export function userInput(watch: UserWatch): Required<Pick<Concern, 'events' | '
       },
       // The compositor makes these, one for each pen and its other end.
       zwp_tablet_tool_v2: (tool, { object }) => {
-        tool.data = (object).data;
+        tool.data = object.data;
       },
     },
   };
