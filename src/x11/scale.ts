@@ -108,6 +108,9 @@ export function scaleConcern(scale: number): Concern {
       wl_pointer: { enter: up(2, 2), motion: up(1, 2) },
       wl_touch: { down: up(4, 2), motion: up(2, 2) },
       zwp_tablet_tool_v2: { motion: up(0, 2) },
+      // Fingers on a touchpad move as much as the pointer does.
+      zwp_pointer_gesture_swipe_v1: { update: up(1, 2) },
+      zwp_pointer_gesture_pinch_v1: { update: up(1, 2) },
       // A pointer that a game has locked goes as fast as any other.
       zwp_relative_pointer_v1: { relative_motion: up(2, 4) },
     },

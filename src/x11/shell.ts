@@ -9,6 +9,7 @@ import type { Relay } from '../relay/relay.js';
 import type { Global } from '../wayland/global-table.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 import { guardedBy, type Guarded } from './guarded.js';
+import { OutputScales } from './output-scales.js';
 import { wordsOf } from './wire.js';
 
 /** Newest version of each that is used. */
@@ -41,6 +42,7 @@ export interface Configured {
 }
 
 export class Shell {
+  readonly outputs = new OutputScales();
   readonly #globals = new Map<string, Global>();
   readonly #bound = new Map<string, RelayObject>();
   #registry: RelayObject<'wl_registry'> | undefined;

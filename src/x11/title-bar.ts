@@ -6,7 +6,7 @@
 import type { RelayObject } from '../relay/object-map.js';
 import { bufferOf } from './shm-picture.js';
 import type { Shell } from './shell.js';
-import { partAt, TITLE_BAR_HEIGHT, titlePicture, type TitlePart } from './title-picture.js';
+import { enlarged, partAt, TITLE_BAR_HEIGHT, titlePicture, type TitlePart } from './title-picture.js';
 import type { TitleText } from './title-text.js';
 
 /** The user has pressed a button there. */
@@ -24,6 +24,16 @@ export interface TitleBarOwner {
   menu(press: Press, x: number, y: number): void;
 }
 
+/** First version of wl_surface whose buffer may be finer than what it is shown on. */
+const BUFFER_SCALE_SINCE = 3;
+
+interface Drawn {
+  readonly width: number;
+  readonly text: TitleText | undefined;
+  readonly active: boolean;
+  readonly scale: number;
+}
+
 export class TitleBar {
   readonly surface: RelayObject<'wl_surface'>;
   readonly #subsurface: RelayObject<'wl_subsurface'>;
@@ -31,7 +41,9 @@ export class TitleBar {
   /** The one before: the compositor may still look at it. */
   #before: RelayObject<'wl_buffer'> | undefined;
   #width = 0;
-  #drawn: { readonly width: number; readonly text: TitleText | undefined; readonly active: boolean } | undefined;
+  /** As the compositor knows: pixels of its buffer to one of the compositor's. */
+  #scale = 1;
+  #drawn: Drawn | undefined;
 
   private constructor(
     private readonly shell: Shell,
@@ -61,8 +73,12 @@ export class TitleBar {
   show(width: number, text: TitleText | undefined, active: boolean): void {
     const { relay } = this.shell;
     const drawn = this.#drawn;
-    if (drawn?.width === width && drawn.text === text && drawn.active === active) return;
-    const buffer = bufferOf(this.shell, titlePicture(width, text, active));
+    const scale = this.surface.version >= BUFFER_SCALE_SINCE ? this.shell.outputs.most : 1;
+    const same = drawn?.width === width && drawn.text === text && drawn.active === active && drawn.scale === scale;
+    if (same) return;
+    const buffer = bufferOf(this.shell, enlarged(titlePicture(width, text, active), scale));
+    if (scale !== this.#scale) relay.request(this.surface, 'set_buffer_scale', { scale });
+    this.#scale = scale;
     relay.request(this.surface, 'attach', { buffer, x: 0, y: 0 });
     relay.request(this.surface, 'damage', { x: 0, y: 0, width, height: TITLE_BAR_HEIGHT });
     relay.request(this.surface, 'commit', {});
@@ -70,7 +86,7 @@ export class TitleBar {
     this.#before = this.#buffer;
     this.#buffer = buffer;
     this.#width = width;
-    this.#drawn = { width, text, active };
+    this.#drawn = { width, text, active, scale };
   }
 
   /** From the window's next commit on there is none. */

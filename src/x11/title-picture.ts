@@ -61,3 +61,16 @@ export function titlePicture(width: number, text: TitleText | undefined, active:
   }
   return { width, height, pixels };
 }
+
+/** Each pixel as a square of so many: compositors that enlarge mix each with those beside it. */
+export function enlarged(picture: OwnPicture, scale: number): OwnPicture {
+  if (scale === 1) return picture;
+  const [width, height] = [picture.width * scale, picture.height * scale];
+  const [from, pixels] = [new Uint32Array(picture.pixels.buffer), new Uint8Array(width * height * 4)];
+  const words = new Uint32Array(pixels.buffer);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(y / scale) * picture.width;
+    for (let x = 0; x < width; x++) words[y * width + x] = from[row + Math.floor(x / scale)]!;
+  }
+  return { width, height, pixels };
+}

@@ -1,6 +1,6 @@
 /**
- * The pointer over title bars: what it does there is ours, and Xwayland is told nothing of it, since it knows no such
- * surface. It shows the arrow of the client VM's theme.
+ * The pointer and fingers on title bars: what they do there is ours, and Xwayland is told nothing of it, since it knows no such
+ * surface. The pointer is the arrow of the client VM's theme.
  */
 import { Verdict, type EventHandlers } from '../relay/call.js';
 import type { RelayObject } from '../relay/object-map.js';
@@ -24,9 +24,17 @@ interface Over {
   pressed: TitlePart | undefined;
 }
 
+interface ButtonEvent {
+  readonly button: number;
+  readonly state: number;
+  readonly time: number;
+}
+
 export class TitlePointer {
   /** Where pointers are that are over a title bar. */
   readonly #over = new Map<RelayObject, Over>();
+  /** Fingers that are on one, of each touch screen, by their numbers. */
+  readonly #fingers = new Map<RelayObject, Map<number, Over>>();
   #clicked: { readonly bar: TitleBar; readonly time: number } | undefined;
   /** Files are looked for once. */
   #arrow: { readonly picture: CursorPicture | undefined } | undefined;
@@ -71,34 +79,74 @@ export class TitlePointer {
       axis_stop: ({ object }) => this.#unlessOver(object),
       axis_discrete: ({ object }) => this.#unlessOver(object),
     },
+    wl_touch: {
+      down: ({ object, args: { surface, serial, time, id, x, y } }) => {
+        const bar = surface?.data;
+        if (!(bar instanceof TitleBar)) return Verdict.Forward;
+        const finger: Over = { bar, x, y, pressed: undefined };
+        const fingers = this.#fingers.get(object) ?? new Map<number, Over>();
+        this.#fingers.set(object, fingers.set(id, finger));
+        const seat = object.data as RelayObject<'wl_seat'> | undefined;
+        if (seat?.destroyed === false) this.#button(finger, { button: LEFT, state: PRESSED, time }, { seat, serial });
+        this.shell.relay.flush();
+        return Verdict.Drop;
+      },
+      motion: ({ object, args: { id, x, y } }) => {
+        const finger = this.#fingers.get(object)?.get(id);
+        if (finger === undefined) return Verdict.Forward;
+        Object.assign(finger, { x, y });
+        return Verdict.Drop;
+      },
+      up: ({ object, args: { id } }) => {
+        const finger = this.#fingers.get(object)?.get(id);
+        if (finger === undefined) return Verdict.Forward;
+        this.#fingers.get(object)!.delete(id);
+        this.#release(finger, { button: LEFT });
+        this.shell.relay.flush();
+        return Verdict.Drop;
+      },
+      shape: ({ object, args: { id } }) => this.#unlessFinger(object, id),
+      orientation: ({ object, args: { id } }) => this.#unlessFinger(object, id),
+      // The compositor has taken the fingers, as it does to move a window.
+      cancel: ({ object }) => {
+        this.#fingers.delete(object);
+        return Verdict.Forward;
+      },
+    },
   };
 
-  /** The pointer is no more. */
-  gone(pointer: RelayObject): void {
-    this.#over.delete(pointer);
+  /** The pointer, or the touch screen, is no more. */
+  gone(device: RelayObject): void {
+    this.#over.delete(device);
+    this.#fingers.delete(device);
+  }
+
+  #unlessFinger(touch: RelayObject, id: number): Verdict {
+    return this.#fingers.get(touch)?.has(id) === true ? Verdict.Drop : Verdict.Forward;
   }
 
   #unlessOver(pointer: RelayObject): Verdict {
     return this.#over.has(pointer) ? Verdict.Drop : Verdict.Forward;
   }
 
-  #button(
-    over: Over,
-    event: { readonly button: number; readonly state: number; readonly time: number },
-    press: Press,
-  ): void {
+  #release(over: Over, { button }: Pick<ButtonEvent, 'button'>): void {
+    const { bar, x, y, pressed } = over;
+    const part = bar.partAt(x, y);
+    over.pressed = undefined;
+    if (button !== LEFT || pressed === undefined || pressed !== part) return;
+    if (part === 'close') bar.owner.closeAsked();
+    else if (part === 'maximize') bar.owner.toggleMaximized();
+    else if (part === 'minimize') bar.owner.setMinimized();
+  }
+
+  #button(over: Over, event: ButtonEvent, press: Press): void {
+    if (event.state !== PRESSED) {
+      this.#release(over, event);
+      return;
+    }
     const { bar, x, y } = over;
     const { owner } = bar;
     const part = bar.partAt(x, y);
-    if (event.state !== PRESSED) {
-      const { pressed } = over;
-      over.pressed = undefined;
-      if (event.button !== LEFT || pressed === undefined || pressed !== part) return;
-      if (part === 'close') owner.closeAsked();
-      else if (part === 'maximize') owner.toggleMaximized();
-      else if (part === 'minimize') owner.setMinimized();
-      return;
-    }
     over.pressed = event.button === LEFT ? part : undefined;
     if (event.button === RIGHT) owner.menu(press, Math.floor(x), Math.floor(y));
     if (event.button !== LEFT || part !== 'title') return;

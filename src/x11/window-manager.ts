@@ -4,7 +4,6 @@
  * has said which surface is its picture; these come in any order.
  */
 import type { Log } from '../observe/log.js';
-import type { RelayObject } from '../relay/object-map.js';
 import { Activation } from './activation.js';
 import type { Answering } from './answering.js';
 import type { Atoms } from './atoms.js';
@@ -23,20 +22,14 @@ import { fittingSize } from './properties.js';
 import { PropertyReader } from './property-reader.js';
 import type { Extension } from './replies.js';
 import { Reparented } from './reparented.js';
-import {
-  changeWindowEvents,
-  changeWords,
-  configureWindow,
-  deleteProperty,
-  EventMask,
-  mapWindow,
-} from './requests.js';
+import { changeWindowEvents, changeWords, configureWindow, deleteProperty, EventMask, mapWindow } from './requests.js';
 import { Resizing } from './resizing.js';
 import { XScreen } from './screen.js';
 import { Shapes } from './shapes.js';
 import type { Shell } from './shell.js';
 import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
+import type { Press } from './title-bar.js';
 import { TitleTexts, type TitleText } from './title-text.js';
 import { Toplevel, type ToplevelStates } from './toplevel.js';
 import { NO_FRAME, WindowMessages } from './window-messages.js';
@@ -154,10 +147,9 @@ export class WindowManager {
     this.#options.x.send(configureWindow(window.id, { stackMode: 0 }));
   }
 
-  /** The user has pressed a button. */
-  pressed(pointer: RelayObject, serial: number): void {
-    const seat = pointer.data as RelayObject<'wl_seat'> | undefined;
-    if (seat !== undefined) this.#messages.press = { seat, serial };
+  /** The user has pressed something there. */
+  pressed(press: Press): void {
+    this.#messages.press = press;
     this.#popups.used(this.focus.pointed);
   }
 

@@ -5,7 +5,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'eventemitter3';
 import type { Log } from '../observe/log.js';
-import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import { allowOnly, globalsConcern } from '../relay/globals.js';
 import type { RelayObject } from '../relay/object-map.js';
@@ -28,6 +27,7 @@ import { serverSockets } from './server-sockets.js';
 import { Shell } from './shell.js';
 import { Surfaces, type Surface } from './surfaces.js';
 import { TitlePointer } from './title-pointer.js';
+import { userInput } from './user-input.js';
 import { WindowManager } from './window-manager.js';
 import type { XWindow } from './window.js';
 import type { XDisplay } from './x-display.js';
@@ -255,50 +255,37 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
 
   #concerns(): Concern[] {
     const { scale } = this.#options;
+    const user = userInput({
+      acts: () => this.#answering.look(),
+      pointed: surface => {
+        const known = this.#surfaces.of(surface);
+        if (known !== undefined) this.#windows?.pointed(known);
+      },
+      pressed: press => this.#windows?.pressed(press),
+      typed: () => this.#windows?.typed(),
+    });
     return [
       globalsConcern(allowOnly(XWAYLAND_GLOBALS), global => this.#shell.sees(global)),
+      this.#shell.outputs.concern,
       {
         name: 'x11 title bars',
         events: this.#titlePointer.events,
-        gone: { wl_pointer: pointer => this.#titlePointer.gone(pointer) },
+        gone: {
+          wl_pointer: pointer => this.#titlePointer.gone(pointer),
+          wl_touch: touch => this.#titlePointer.gone(touch),
+        },
       },
-      ...(scale === 1 ? [] : [{ ...scaleConcern(scale), after: ['x11 title bars'] }]),
+      ...(scale === 1 ? [] : [{ ...scaleConcern(scale), after: ['x11 outputs', 'x11 title bars'] }]),
       { ...this.#surfaces.concern, after: ['x11 scale'] },
       {
         name: 'x11 windows',
         after: ['x11 title bars', 'x11 scale', 'x11 surfaces'],
-        events: {
-          ...this.#shell.events,
-          wl_pointer: {
-            enter: ({ args: { surface } }) => {
-              this.#answering.look();
-              const known = this.#surfaces.of(surface);
-              if (known !== undefined) this.#windows?.pointed(known);
-              return Verdict.Forward;
-            },
-            button: ({ object, args: { serial, state } }) => {
-              this.#answering.look();
-              if (state === 1) this.#windows?.pressed(object, serial);
-              return Verdict.Forward;
-            },
-          },
-          wl_keyboard: { key: () => this.#typed() },
-        },
-        made: {
-          wl_pointer: (pointer, call) => {
-            if (call.object.is('wl_seat')) pointer.data = call.object;
-          },
-        },
+        events: { ...this.#shell.events, ...user.events },
+        made: user.made,
       },
       shapesConcern,
       ...this.#selections.concerns.map(each => ({ ...each, after: ['x11 title bars', ...(each.after ?? [])] })),
     ];
-  }
-
-  #typed(): Verdict {
-    this.#answering.look();
-    this.#windows?.typed();
-    return Verdict.Forward;
   }
 
   /** Both sides are asked at once; windows are shown when both have answered. */

@@ -120,7 +120,11 @@ t.test('two that are wanted at once both have their turn', async t => {
   const before = desk.said().length;
   const wanted = ids.filter(id => id !== active);
   for (let i = 0; i < 3; i++) for (const id of wanted) ask(id, atoms._NET_ACTIVE_WINDOW, 1);
-  const activated = (): readonly string[] => desk.said().slice(before).match(/\.activate\(.*/g) ?? [];
+  const activated = (): readonly string[] =>
+    desk
+      .said()
+      .slice(before)
+      .match(/\.activate\(.*/g) ?? [];
   const surfaces = (): number => new Set(activated().map(said => /wl_surface#\d+/.exec(said)?.[0])).size;
   await until('both', () => surfaces() === 2);
   await settled(x);

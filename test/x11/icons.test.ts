@@ -174,7 +174,11 @@ t.test('a modal dialog is told to be one, as long as it is', async t => {
   const before = desk.said().length;
   for (const id of [parent, dialog]) x.send(mapWindow(id));
   await until('both', async () => (await desk.windows()).length === 2);
-  const said = (): readonly string[] => desk.said().slice(before).match(/xdg_dialog_v1#\d+\.\w+/g) ?? [];
+  const said = (): readonly string[] =>
+    desk
+      .said()
+      .slice(before)
+      .match(/xdg_dialog_v1#\d+\.\w+/g) ?? [];
   t.match(said(), [/\.set_modal$/]);
   x.send(destroyWindow(dialog));
   await until('its end', () => said().length === 2);

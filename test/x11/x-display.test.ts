@@ -18,15 +18,19 @@ t.test('a display without a place for its cookie is given back', t => {
   t.end();
 });
 
-t.test('a number whose name of the abstract namespace somebody has is left to them: X clients would go there', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'virtwl-x11-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const place = { locks: directory, sockets: directory };
-  const listens = 'socket S, 1, 1, 0; bind S, pack("S a*", 1, chr(0).$ARGV[0]) or die; listen S, 1; $| = 1; print 1; sleep';
-  const other = spawn('perl', ['-e', listens, join(directory, 'X0')], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.teardown(() => other.kill());
-  await once(other.stdout, 'data');
-  const display = XDisplay.take(directory, place);
-  t.teardown(() => display.close());
-  t.equal(display.name, ':1');
-});
+t.test(
+  'a number whose name of the abstract namespace somebody has is left to them: X clients would go there',
+  async t => {
+    const directory = mkdtempSync(join(tmpdir(), 'virtwl-x11-'));
+    t.teardown(() => rmSync(directory, { recursive: true }));
+    const place = { locks: directory, sockets: directory };
+    const listens =
+      'socket S, 1, 1, 0; bind S, pack("S a*", 1, chr(0).$ARGV[0]) or die; listen S, 1; $| = 1; print 1; sleep';
+    const other = spawn('perl', ['-e', listens, join(directory, 'X0')], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.teardown(() => other.kill());
+    await once(other.stdout, 'data');
+    const display = XDisplay.take(directory, place);
+    t.teardown(() => display.close());
+    t.equal(display.name, ':1');
+  },
+);
