@@ -233,7 +233,10 @@ export class Drags {
     this.#entered = ([source, , ...types]) => {
       if (source !== owner) return;
       this.#entered = undefined;
-      side.names.names(types.filter(type => type !== 0), named);
+      side.names.names(
+        types.filter(type => type !== 0),
+        named,
+      );
     };
     cover.show();
     side.x.flush();
