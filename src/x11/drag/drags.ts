@@ -149,6 +149,7 @@ export class Drags {
 
   /** The pointer is over an X window: nothing of ours may be above that. */
   #came(): void {
+    this.#entered = undefined;
     this.#begun?.cover.hide();
     this.#begun?.side.x.flush();
   }
@@ -162,7 +163,7 @@ export class Drags {
     this.#asking = undefined;
     this.#question?.close();
     this.#question = undefined;
-    this.#entered = undefined;
+    if (this.#entered !== undefined) this.#came();
     const { press } = this.#pointer;
     // A button is one drag's. Whoever takes the selection without one has its reasons, and drags nothing.
     if (owner !== 0 && press !== undefined && press !== this.#used) this.#ask(this.#begun, owner, press);
@@ -220,7 +221,8 @@ export class Drags {
         else {
           this.#question = new TargetsQuestion(side, atoms.XdndSelection, found => {
             this.#question = undefined;
-            if (found === undefined && this.#asking === asking) this.#cover(begun, owner, named);
+            const held = this.#asking === asking && this.#pointer.press === press;
+            if (found === undefined && held) this.#cover(begun, owner, named);
             else named(found);
           });
         }

@@ -45,7 +45,7 @@ export class HeldPointer {
   constructor(
     private readonly relay: () => Relay,
     private readonly seat: () => RelayObject | undefined,
-    /** The pointer has come to a surface. */
+    /** The pointer has come to a surface, or a button was released there that dragged nothing. */
     private readonly came: () => void,
   ) {}
 
@@ -84,6 +84,7 @@ export class HeldPointer {
       this.#buttons.delete(button);
       // The compositor did not take it.
       if (this.#hold?.press.button === button) this.#hold.watch.back();
+      else if (this.#hold === undefined) this.came();
     } else if (surface !== undefined) {
       this.#buttons.add(button);
       if (this.#buttons.size === 1) this.#press = { pointer, serial, button, time, surface };

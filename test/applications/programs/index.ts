@@ -8,6 +8,7 @@ import { media } from './media.js';
 import { qt } from './qt.js';
 import { terminals } from './terminals.js';
 import { x11 } from './x11.js';
+import { x11Desktop } from './x11-desktop.js';
 import { x11Toolkits } from './x11-toolkits.js';
 
 export const programs: readonly Program[] = [
@@ -20,4 +21,5 @@ export const programs: readonly Program[] = [
   ...captures,
   ...x11,
   ...x11Toolkits,
+  ...x11Desktop,
 ];

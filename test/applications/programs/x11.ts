@@ -81,7 +81,8 @@ export const x11: readonly Program[] = [
     package: 'xfig',
     x11: true,
     command: () => ['xfig', '-geometry', '900x600'],
-    steps: [starts(2)],
+    // With a window for the fonts of LaTeX at the start, or without, by its version.
+    steps: [{ ...starts(), act: desk => desk.title(/^Xfig \d/) }],
   },
   {
     name: 'NEdit',

@@ -151,6 +151,8 @@ export class XSource {
   over = 0;
   accepted = false;
   action = 0;
+  /** Tells windows that it drags over them. */
+  enters = true;
   /** Whether it drags at all. */
   drags = true;
   /** Kinds of data that it names. */
@@ -248,6 +250,7 @@ export class XSource {
   }
 
   #come(child: number, aware: boolean): void {
+    if (!this.enters) return;
     const now = aware ? child : 0;
     if (now !== this.over) {
       if (this.over !== 0) this.#say('XdndLeave', [0, 0, 0, 0]);
