@@ -29,6 +29,7 @@ import {
   configureWindow,
   deleteProperty,
   EventMask,
+  getInputFocus,
   mapWindow,
 } from './requests.js';
 import { Resizing } from './resizing.js';
@@ -85,10 +86,11 @@ export class WindowManager {
     const { x, atoms, setup, shell, sync } = options;
     this.screen = new XScreen(x, atoms, setup);
     this.focus = new Focus(x, atoms, this.screen, setup.idMask);
-    this.#surfaces = new SurfaceIds(window => {
+    const known = (window: XWindow): void => {
       this.#mapping.arrived(window);
       this.#update(window);
-    });
+    };
+    this.#surfaces = new SurfaceIds(known, then => x.ask(getInputFocus(), then));
     this.#population = new Population(options);
     this.#mapping = new Mapping({
       ...{ x, population: this.#population },
