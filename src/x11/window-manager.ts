@@ -22,7 +22,15 @@ import { fittingSize } from './properties.js';
 import { PropertyReader } from './property-reader.js';
 import type { Extension } from './replies.js';
 import { Reparented } from './reparented.js';
-import { changeWindowEvents, changeWords, configureWindow, deleteProperty, EventMask, mapWindow } from './requests.js';
+import {
+  changeWindowEvents,
+  changeWords,
+  configureWindow,
+  deleteProperty,
+  EventMask,
+  getInputFocus,
+  mapWindow,
+} from './requests.js';
 import { Resizing } from './resizing.js';
 import { XScreen } from './screen.js';
 import { Shapes } from './shapes.js';
@@ -78,10 +86,11 @@ export class WindowManager {
     const { x, atoms, setup, shell, sync } = options;
     this.screen = new XScreen(x, atoms, setup);
     this.focus = new Focus(x, atoms, this.screen, setup.idMask);
-    this.#surfaces = new SurfaceIds(window => {
+    const known = (window: XWindow): void => {
       this.#mapping.arrived(window);
       this.#update(window);
-    });
+    };
+    this.#surfaces = new SurfaceIds(known, then => x.ask(getInputFocus(), then));
     this.#population = new Population(options);
     this.#mapping = new Mapping({
       ...{ x, population: this.#population },
