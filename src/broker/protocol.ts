@@ -133,7 +133,7 @@ export class RecordReader {
    * too long or no UTF-8; the stream is of no use then.
    */
   push(bytes: Uint8Array): BrokerRecord[] {
-    const stream = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+    const stream: Uint8Array = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
     const records: BrokerRecord[] = [];
     let at = 0;
     while (stream.length - at >= RECORD_HEADER_BYTES) {
