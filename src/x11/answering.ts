@@ -14,6 +14,8 @@ export const SILENT_MS = 5_000;
 export interface AnsweringOptions {
   readonly x: Pick<XConnection, 'ask' | 'flush'>;
   readonly log: Pick<Log, 'warning' | 'info'>;
+  /** Whether what it answers is read at the moment; default: always. */
+  readonly isHeard?: () => boolean;
   /** Default: {@link SILENT_MS}. */
   readonly silentMs?: number;
 }
@@ -30,16 +32,21 @@ export class Answering {
   /** The user has done something. One question is open at a time. */
   look(): void {
     if (this.#asked) return;
-    const { x, log, silentMs = SILENT_MS } = this.#options;
+    const { x, log, isHeard = () => true, silentMs = SILENT_MS } = this.#options;
     this.#asked = true;
     let told = false;
-    this.#timer = setTimeout(() => {
+    const silent = (): void => {
+      if (!isHeard()) {
+        this.#timer = setTimeout(silent, silentMs);
+        return;
+      }
       told = true;
       log.warning(
         `Xwayland has not answered for ${silentMs / 1000} s: it hangs, or X11 programs keep it busy. They are served ` +
           'when it goes on; ending them, or it, is up to you',
       );
-    }, silentMs);
+    };
+    this.#timer = setTimeout(silent, silentMs);
     const answered = (): void => {
       this.close();
       this.#asked = false;

@@ -17,6 +17,7 @@ import { Answering } from './answering.js';
 import { internOwnAtoms, type Atoms } from './atoms.js';
 import { XConnection, type Setup } from './connection.js';
 import { cursorSize, themeCursor } from './cursor-theme.js';
+import { HeldUp } from './held-up.js';
 import { extension, type Extension } from './replies.js';
 import { composite, configureWindow, getInputFocus, queryExtension, sync, xfixes } from './requests.js';
 import { showRootCursor } from './root-cursor.js';
@@ -161,8 +162,10 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       trace: options.trace,
     });
     this.#relay.on('close', reason => this.#left(reason, 'the compositor, or Xwayland, closed the connection'));
-    this.#x = new XConnection(new UnixSocket(wm), options.display.cookie);
-    this.#answering = new Answering({ x: this.#x, log: options.log });
+    const fromX = new UnixSocket(wm);
+    this.#x = new XConnection(fromX, options.display.cookie);
+    const heldUp = new HeldUp(fromX, this.#relay.toServer);
+    this.#answering = new Answering({ x: this.#x, log: options.log, isHeard: () => !heldUp.holds });
     this.#x.on('close', reason =>
       this.#left(reason, 'it has closed its window manager’s connection: an X11 program may have asked it to'),
     );
