@@ -49,7 +49,10 @@ export class CompositorLiveness {
     return this.#liveness.silentSince;
   }
 
-  /** Its clients are reason to ask, until it is closed. By then there is something to ask by: a compositor that hangs takes nobody. */
+  /**
+   * Its clients are reason to ask, until it is closed. From now on there is something to ask by: a compositor that hangs
+   * takes nobody.
+   */
   hear(relay: Relay): void {
     this.#heard.add(relay);
     // One that takes nobody is found out by who asks.

@@ -30,15 +30,16 @@ export function minutes({ systems, cases, rounds, seconds }: Omit<Rotation, 'say
   const all = systems.flatMap(system => cases.filter(what => means(system, what)).map(what => ({ system, ...what })));
   const round = all.reduce((sum, { system, mode, clients = 1 }) => {
     const measured = mode === 'start' ? 0 : seconds;
-    return sum + settling(system, mode) + measured + BESIDE_S + clients * CLIENT_S;
+    const settled = settling(system, mode);
+    const before = settled > 0 ? settled + BESIDE_S : 0;
+    return sum + before + measured + BESIDE_S + clients * CLIENT_S;
   }, 0);
   return Math.ceil((rounds * round) / 60);
 }
 
-/** How long it does what is measured before it is, with what that takes beside its time. */
+/** For how many seconds it does what is measured before it is. */
 function settling({ settles }: System, mode: Mode): number {
-  const seconds = settles?.(mode) ?? 0;
-  return seconds > 0 ? seconds + BESIDE_S : 0;
+  return settles?.(mode) ?? 0;
 }
 
 function means({ without = [] }: System, { mode }: Case): boolean {
@@ -57,7 +58,7 @@ export async function measureAll({ systems, cases, rounds, seconds, say }: Rotat
       const line: string[] = [];
       for (const cell of cells.filter(one => one.case === what && one.failure === undefined)) {
         try {
-          const settle = cell.system.settles?.(what.mode) ?? 0;
+          const settle = settling(cell.system, what.mode);
           if (settle > 0) await cell.system.measure(what, settle);
           // Processes that end meanwhile have nothing steady to tell; the measurement says what became of it.
           const watched = STEADY.includes(what.mode)

@@ -1,6 +1,6 @@
 /**
- * A client asks for another place or size of a window (`ConfigureRequest`), and has an answer in any case: the X server's, where the
- * window becomes what is asked for, and else one that we send.
+ * A client asks for another place or size of a window (`ConfigureRequest`), and has an answer in any case: the X server's,
+ * where the window becomes what is asked for, and else one that we send.
  */
 import type { Setup, XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry } from './events.js';

@@ -69,7 +69,10 @@ export class XDrag {
   /** The window that has told ours that it drags; 0: none. */
   #client: number;
   #accepted = false;
-  /** That the client has said last to our window. Asked for the data with it, Qt knows whether it is what it drags or has dropped. */
+  /**
+   * That the client has said last to our window. Asked for the data with it, Qt knows whether it is what it drags or has
+   * dropped.
+   */
   #time: number | undefined;
   /** Wanted before the client has said that, or after the drop, of which it has not told yet. */
   readonly #waiting: { readonly target: number; readonly sink: OwnedFd }[] = [];
