@@ -17,6 +17,7 @@ import { Answering } from './answering.js';
 import { internOwnAtoms, type Atoms } from './atoms.js';
 import { XConnection, type Setup } from './connection.js';
 import { cursorSize, themeCursor } from './cursor-theme.js';
+import { entering } from './entering.js';
 import { HeldUp } from './held-up.js';
 import { extension, type Extension } from './replies.js';
 import { composite, configureWindow, getInputFocus, queryExtension, sync, xfixes } from './requests.js';
@@ -279,15 +280,19 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
         },
       },
       ...(scale === 1 ? [] : [{ ...scaleConcern(scale), after: ['x11 outputs', 'x11 title bars'] }]),
+      { ...entering(), after: ['x11 title bars', 'x11 scale'] },
       { ...this.#surfaces.concern, after: ['x11 scale'] },
       {
         name: 'x11 windows',
-        after: ['x11 title bars', 'x11 scale', 'x11 surfaces'],
+        after: ['x11 title bars', 'x11 scale', 'x11 entering', 'x11 surfaces'],
         events: { ...this.#shell.events, ...user.events },
         made: user.made,
       },
       shapesConcern,
-      ...this.#selections.concerns.map(each => ({ ...each, after: ['x11 title bars', ...(each.after ?? [])] })),
+      ...this.#selections.concerns.map(each => ({
+        ...each,
+        after: ['x11 title bars', 'x11 entering', ...(each.after ?? [])],
+      })),
     ];
   }
 

@@ -25,8 +25,9 @@ const MIDDLE = { x: WINDOW.width / 2, y: WINDOW.height / 2 };
 
 /** Codes of events, and the bits by which they are asked for. */
 const KEY_PRESS = 2;
+const BUTTON_PRESS = 4;
 const MOTION_NOTIFY = 6;
-const MASK = { keyPress: 0x1, motion: 0x40, focus: 0x200000 };
+const MASK = { keyPress: 0x1, buttonPress: 0x4, motion: 0x40, focus: 0x200000 };
 const CW = { eventMask: 0x800, cursor: 0x4000 };
 
 const changeWindow = (window: number, what: number, value: number): Uint8Array =>
@@ -82,7 +83,7 @@ const atoms = await new Promise<Record<'WM_NAME' | 'STRING', number>>(known =>
   internAtoms(x, ['WM_NAME', 'STRING'] as const, known),
 );
 x.send(changeProperty(window, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('game')));
-x.send(changeWindow(window, CW.eventMask, MASK.keyPress | MASK.motion));
+x.send(changeWindow(window, CW.eventMask, MASK.keyPress | MASK.buttonPress | MASK.motion));
 x.send(mapWindow(window));
 await until('its window', async () => JSON.stringify(await sway.message('-t', 'get_tree')).includes('game"'));
 await until('the pointer in it', async () => {
@@ -145,6 +146,34 @@ t.test('a grab that confines the pointer keeps it in the window', async t => {
     await settled(x);
     return pointer() === undefined;
   });
+});
+
+t.test('a window that comes below the pointer has it where it is, however far it went when it left one', async t => {
+  await seat.move(WINDOW.x + 20, WINDOW.y + 20);
+  await until('the pointer in it', async () => {
+    await settled(x);
+    return pointer()?.x === 20;
+  });
+  // Xwayland keeps how far that was until the pointer is in a window again.
+  await seat.move(WINDOW.x + 260, WINDOW.y + 230);
+  events.length = 0;
+  await sway.message(`[title="game"] move position ${WINDOW.x + 250} ${WINDOW.y + 200}`);
+  await until('a click in it', async () => {
+    await seat.press();
+    await seat.release();
+    await settled(x);
+    return of(BUTTON_PRESS).length > 0;
+  });
+  for (let i = 0; i < 3; i++) {
+    await seat.press();
+    await seat.release();
+  }
+  await until('four clicks', async () => {
+    await settled(x);
+    return of(BUTTON_PRESS).length >= 4;
+  });
+  for (const press of of(BUTTON_PRESS)) t.same({ x: press.i16(24), y: press.i16(26) }, { x: 10, y: 30 });
+  await sway.message(`[title="game"] move position ${WINDOW.x} ${WINDOW.y}`);
 });
 
 t.test('the keyboard is of the layout that the compositor’s is', async t => {
