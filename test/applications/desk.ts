@@ -137,9 +137,9 @@ export class Desk {
         ? run(this.ending, command, {
             ...together,
             XDG_RUNTIME_DIR: this.compositor.runtimeDir,
-            ...(x11
-              ? { DISPLAY: readFileSync(join(this.compositor.runtimeDir, 'x11'), 'utf8').trim() }
-              : { WAYLAND_DISPLAY: this.compositor.display }),
+            // As in a session of sway's, X11 programs see both: some look different where there is Wayland.
+            WAYLAND_DISPLAY: this.compositor.display,
+            ...(x11 ? { DISPLAY: readFileSync(join(this.compositor.runtimeDir, 'x11'), 'utf8').trim() } : {}),
           })
         : runIn(this.ending, this.stack, 'client', command, together, x11 ? ['--x11'] : []);
     this.programs.push(program);

@@ -1,7 +1,7 @@
 /** Players and viewers, offices and editors, and programs that capture the screen. */
 import { join } from 'node:path';
 import type { Program } from '../program.js';
-import { does, presses, rects, starts, types } from '../steps.js';
+import { copies, does, pastes, presses, rects, starts, types } from '../steps.js';
 
 /** mpv with a picture, which stays. */
 function mpv(name: string, toolkit: string, ...output: string[]): Program {
@@ -55,6 +55,21 @@ function office(name: string, kind: string, steps: Program['steps']): Program {
   };
 }
 
+/** The same on X11, by a toolkit of its own or GTK. */
+function onX11(name: string, toolkit: string, plugin: string): Program {
+  const steps = [
+    starts(),
+    presses('Escape', 'tip closed'),
+    types('typed here'),
+    presses('Alt+f', 'menu opened'),
+    presses('Escape', 'and closed'),
+    pastes('Ctrl+v'),
+    presses('Ctrl+a', 'all marked'),
+    copies('Ctrl+x'),
+  ];
+  return { ...office(name, 'writer', steps), toolkit, x11: true, env: { SAL_USE_VCLPLUGIN: plugin } };
+}
+
 export const media: readonly Program[] = [
   mpv('mpv, wlshm', 'own, wl_shm', '--vo=wlshm'),
   mpv('mpv, gpu', 'own, EGL', '--vo=gpu', '--gpu-context=wayland'),
@@ -72,6 +87,8 @@ export const media: readonly Program[] = [
     presses('Alt+f', 'menu opened'),
     presses('Escape', 'and closed'),
   ]),
+  onX11('LibreOffice Writer, gen, X11', 'VCL, X11', 'gen'),
+  onX11('LibreOffice Writer, X11', 'VCL, GTK 3, X11', 'gtk3'),
   {
     name: 'Emacs',
     toolkit: 'pgtk, GTK 3',

@@ -53,6 +53,24 @@ const EDITING: Program['steps'] = [
   copies('Ctrl+x'),
 ];
 
+function gimp(name: string, toolkit: string, program: string): Program {
+  return {
+    ...{ name, toolkit, package: 'gimp', needs: program, x11: true },
+    command: () => [program, '--no-splash', '--new-instance'],
+    steps: [
+      does('starts', async desk => {
+        await desk.title(/^GNU Image Manipulation Program/);
+      }),
+      presses('Alt+f', 'menu opened'),
+      presses('Escape', 'and closed'),
+      presses('Ctrl+n', 'dialog opened'),
+      presses('Return', 'picture made'),
+      presses('p', 'brush chosen'),
+      drags([600, 400], [700, 480], 'line drawn'),
+    ],
+  };
+}
+
 export const x11Toolkits: readonly Program[] = [
   {
     name: 'gtk-demo, X11',
@@ -67,25 +85,8 @@ export const x11Toolkits: readonly Program[] = [
       presses('Escape', 'and closed'),
     ],
   },
-  {
-    name: 'GIMP 2, X11',
-    toolkit: 'GTK 2, X11',
-    package: 'gimp',
-    needs: 'gimp-2.10',
-    x11: true,
-    command: () => ['gimp-2.10', '--no-splash', '--new-instance'],
-    steps: [
-      does('starts', async desk => {
-        await desk.title(/^GNU Image Manipulation Program/);
-      }),
-      presses('Alt+f', 'menu opened'),
-      presses('Escape', 'and closed'),
-      presses('Ctrl+n', 'dialog opened'),
-      presses('Return', 'picture made'),
-      presses('p', 'brush chosen'),
-      drags([600, 400], [700, 480], 'line drawn'),
-    ],
-  },
+  gimp('GIMP 2, X11', 'GTK 2, X11', 'gimp-2.10'),
+  gimp('GIMP 3, X11', 'GTK 3, X11', 'gimp-3.0'),
   {
     name: 'gtk3-demo textview, X11',
     toolkit: 'GTK 3, X11',
