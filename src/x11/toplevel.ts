@@ -8,14 +8,16 @@
  * weston ends a connection that says another, and so all X programs.
  */
 import type { RelayObject } from '../relay/object-map.js';
+import type { SendValues } from '../relay/sent-values.js';
 import type { Log } from '../observe/log.js';
+import type { RequestArgs, RequestName } from '../wayland/message-types.js';
 import { XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
-import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
+import { Description } from './description.js';
 import type { WindowProperties } from './properties.js';
 import { scaledDown, scaledUp } from './scale.js';
 import type { Configured, Shell } from './shell.js';
 import type { Size, Surface, SurfaceRole } from './surfaces.js';
-import { TitleBar } from './title-bar.js';
+import { TitleBar, type Press } from './title-bar.js';
 import { TITLE_BAR_HEIGHT } from './title-picture.js';
 import type { TitleText } from './title-text.js';
 
@@ -27,12 +29,6 @@ export const RESIZE_MS = 300;
 
 /** Configures that may wait for a picture; the oldest is forgotten, since a later one stands for it. */
 const MAX_UNACKNOWLEDGED = 32;
-
-/**
- * Windows above a window that it is told to belong to, its parent, that one's, and so on. A dialog of a dialog has two or
- * three; compositors, and our own firewall, end a connection for a chain without end, and so for all X programs.
- */
-export const MAX_PARENTS = 16;
 
 /** What is said to the X side. Sizes are X pixels. */
 export interface ToplevelOwner {
@@ -73,7 +69,7 @@ export const NO_STATES: ToplevelStates = {
 export class Toplevel implements SurfaceRole, Configured {
   readonly xdgSurface: RelayObject<'xdg_surface'>;
   readonly toplevel: RelayObject<'xdg_toplevel'>;
-  readonly #decoration: RelayObject<'zxdg_toplevel_decoration_v1'> | undefined;
+  readonly description: Description;
   /** Where the compositor draws none. */
   readonly #bar: TitleBar | undefined;
   /** The client wants one. */
@@ -90,14 +86,10 @@ export class Toplevel implements SurfaceRole, Configured {
   /** Those that wait for a picture, the oldest first. */
   #unacknowledged: Unacknowledged[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Made when it is modal first. */
-  #dialog: RelayObject<'xdg_dialog_v1'> | undefined;
   /** The configure before said no size, and was not acknowledged. */
   #askedAgain = false;
   #closed = false;
   #mapped = false;
-  /** As the compositor was told. */
-  #parent: Toplevel | undefined;
 
   /** `scale`: X pixels of a pixel of the compositor's. */
   constructor(
@@ -112,17 +104,13 @@ export class Toplevel implements SurfaceRole, Configured {
     relay.request(wmBase, 'get_xdg_surface', { id: this.xdgSurface, surface: surface.object });
     this.toplevel = relay.inject('xdg_toplevel', wmBase.version, this);
     relay.request(this.xdgSurface, 'get_toplevel', { id: this.toplevel });
-    const decorations = shell.global('zxdg_decoration_manager_v1');
-    if (decorations !== undefined) {
-      this.#decoration = relay.inject('zxdg_toplevel_decoration_v1', decorations.version, undefined);
-      relay.request(decorations, 'get_toplevel_decoration', { id: this.#decoration, toplevel: this.toplevel });
-    }
+    this.description = new Description(shell, this);
     this.#bar = TitleBar.above(shell, surface.object, {
       closeAsked: () => owner.closeAsked(),
       toggleMaximized: () => this.setMaximized(!this.#states.maximized),
       setMinimized: () => this.setMinimized(),
-      move: press => relay.request(this.toplevel, 'move', press),
-      menu: (press, x, y) => relay.request(this.toplevel, 'show_window_menu', { ...press, x, y }),
+      move: press => this.move(press),
+      menu: (press, x, y) => this.#ask('show_window_menu', { ...press, x, y }),
     });
     surface.role = this;
   }
@@ -155,51 +143,49 @@ export class Toplevel implements SurfaceRole, Configured {
   /** What the window says of itself. `parent`: the window that it belongs to. */
   describe({ title, className, min, max, decorated }: WindowProperties, parent: Toplevel | undefined): void {
     if (this.#closed) return;
-    const { relay } = this.shell;
-    const { toplevel } = this;
-    relay.request(toplevel, 'set_title', { title: title ?? className ?? '' });
-    if (className !== undefined) relay.request(toplevel, 'set_app_id', { app_id: className });
-    this.#setTitle(title ?? className ?? '');
+    const words = title ?? className ?? '';
+    this.#setTitle(words);
     this.#setDecorated(decorated);
     const bar = this.#topOf(NO_STATES);
     const scaled = ({ width, height }: Size): Size => ({
       width: this.#down(width),
       height: height === 0 ? 0 : this.#down(height) + bar,
     });
-    relay.request(toplevel, 'set_min_size', scaled(min));
-    relay.request(toplevel, 'set_max_size', scaled(max));
-    this.#parent = parent !== undefined && this.#mayBelongTo(parent) ? parent : undefined;
-    relay.request(toplevel, 'set_parent', { parent: this.#parent?.toplevel });
-    if (this.#decoration === undefined) return;
-    const mode = decorated ? ZxdgToplevelDecorationV1Mode.server_side : ZxdgToplevelDecorationV1Mode.client_side;
-    relay.request(this.#decoration, 'set_mode', { mode });
+    const sizes = { min: scaled(min), max: scaled(max) };
+    this.description.tell({ title: words, appId: className, ...sizes, decorated, parent });
   }
 
   setFullscreen(fullscreen: boolean): void {
-    if (this.#closed) return;
-    const { relay } = this.shell;
-    if (fullscreen) relay.request(this.toplevel, 'set_fullscreen', { output: undefined });
-    else relay.request(this.toplevel, 'unset_fullscreen', {});
+    if (fullscreen) this.#ask('set_fullscreen', { output: undefined });
+    else this.#ask('unset_fullscreen', {});
   }
 
   setMaximized(maximized: boolean): void {
-    if (!this.#closed) this.shell.relay.request(this.toplevel, maximized ? 'set_maximized' : 'unset_maximized', {});
+    this.#ask(maximized ? 'set_maximized' : 'unset_maximized', {});
   }
 
   setMinimized(): void {
-    if (!this.#closed) this.shell.relay.request(this.toplevel, 'set_minimized', {});
+    this.#ask('set_minimized', {});
+  }
+
+  /** The user is to move it by the pointer. */
+  move(press: Press): void {
+    this.#ask('move', press);
+  }
+
+  /** The same with a size. `edges`: XdgToplevelResizeEdge. */
+  resize(press: Press, edges: number): void {
+    this.#ask('resize', { ...press, edges });
   }
 
   /** It blocks its parent; where the compositor shows such a thing. */
   setModal(modal: boolean): void {
-    const { relay } = this.shell;
-    const dialogs = this.shell.global('xdg_wm_dialog_v1');
-    if (this.#closed || dialogs === undefined || (!modal && this.#dialog === undefined)) return;
-    if (this.#dialog === undefined) {
-      this.#dialog = relay.inject('xdg_dialog_v1', dialogs.version, undefined);
-      relay.request(dialogs, 'get_xdg_dialog', { id: this.#dialog, toplevel: this.toplevel });
-    }
-    relay.request(this.#dialog, modal ? 'set_modal' : 'unset_modal', {});
+    if (!this.#closed) this.description.setModal(modal);
+  }
+
+  #ask<M extends RequestName<'xdg_toplevel'>>(request: M, args: SendValues<RequestArgs<'xdg_toplevel', M>>): void {
+    if (this.#closed) return;
+    this.shell.relay.request(this.toplevel, request, args);
   }
 
   // ---- what the compositor says ------------------------------------------------------------------------------------
@@ -285,23 +271,10 @@ export class Toplevel implements SurfaceRole, Configured {
     clearTimeout(this.#timer);
     const { relay } = this.shell;
     this.#bar?.close();
-    if (this.#decoration !== undefined) relay.request(this.#decoration, 'destroy', {});
-    if (this.#dialog !== undefined) relay.request(this.#dialog, 'destroy', {});
+    this.description.close();
     relay.request(this.toplevel, 'destroy', {});
     relay.request(this.xdgSurface, 'destroy', {});
     this.surface.hide();
-  }
-
-  /** X clients may name each other's windows in a ring, or in a chain of any length. */
-  #mayBelongTo(parent: Toplevel): boolean {
-    let above: Toplevel | undefined = parent;
-    for (let count = 1; above !== undefined; count++) {
-      if (above === this || count > MAX_PARENTS) return false;
-      // What belonged to a window that is closed belongs to that one's parent.
-      while (above.#parent?.closed === true) above.#parent = above.#parent.#parent;
-      above = above.#parent;
-    }
-    return true;
   }
 
   // ---- a title bar of our own --------------------------------------------------------------------------------------
