@@ -40,8 +40,6 @@ export interface ToplevelOwner {
   /** A picture of a size that is out of date may be on its way. */
   isChanging(): boolean;
   closeAsked(): void;
-  /** Its first configure is acknowledged. */
-  shown(): void;
   /** A picture of it goes to the compositor, after this; `first`: none has before. */
   drawn(size: Size | undefined, first: boolean): void;
   /** Draws a title for a title bar; told now, later or never. */
@@ -183,9 +181,11 @@ export class Toplevel implements SurfaceRole, Configured {
     if (!this.#closed) this.description.setModal(modal);
   }
 
+  /** What may move the keyboard to another window. */
   #ask<M extends RequestName<'xdg_toplevel'>>(request: M, args: SendValues<RequestArgs<'xdg_toplevel', M>>): void {
     if (this.#closed) return;
     this.shell.relay.request(this.toplevel, request, args);
+    this.shell.dismissals.doubt();
   }
 
   // ---- what the compositor says ------------------------------------------------------------------------------------
@@ -256,7 +256,10 @@ export class Toplevel implements SurfaceRole, Configured {
     if (!this.surface.shown) return;
     this.#frame();
     const first = size !== undefined && !this.#mapped;
-    if (first) this.#mapped = true;
+    if (first) {
+      this.#mapped = true;
+      this.shell.dismissals.doubt();
+    }
     this.owner.drawn(size, first);
   }
 
@@ -273,6 +276,7 @@ export class Toplevel implements SurfaceRole, Configured {
     this.#bar?.close();
     this.description.close();
     relay.request(this.toplevel, 'destroy', {});
+    this.shell.dismissals.doubt();
     relay.request(this.xdgSurface, 'destroy', {});
     this.surface.hide();
   }
@@ -346,10 +350,8 @@ export class Toplevel implements SurfaceRole, Configured {
     }
     const { relay } = this.shell;
     relay.request(this.xdgSurface, 'ack_configure', { serial });
-    if (!this.surface.shown) {
-      this.surface.show();
-      this.owner.shown();
-    } else if (commit) {
+    if (!this.surface.shown) this.surface.show();
+    else if (commit) {
       this.#frame();
       relay.request(this.surface.object, 'commit', {});
     }

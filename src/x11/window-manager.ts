@@ -315,13 +315,13 @@ export class WindowManager {
     const owner = {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
       closeAsked: () => this.#closing.close(window),
-      shown: () => this.#popups.showWaiting(),
       isChanging: () => this.#resizing.isChanging(window),
       drawn: (drawn: Size | undefined, first: boolean) => {
         this.#resizing.shown(window, drawn);
         if (!first) return;
         this.#activation.shown(window);
         this.#dialogs.shown(window);
+        queueMicrotask(shell.guarded(() => this.#popups.showWaiting()));
       },
       drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#titles.draw(title, drawn),
     };
