@@ -3,7 +3,7 @@
  * mistake, and so is a configure that is acknowledged: it ends Xwayland's connection for that, and with it all X11 programs.
  * sway dismisses the popups of a window when another one gets the keyboard, which each new window does. So after what may
  * move the keyboard, what is said of popups waits here until the compositor has answered: by then it has said which ones it
- * has dismissed.
+ * has dismissed. Nor is anything said before all is read that has come by then.
  *
  * What the user and other programs have done while a picture is on its way, nobody can know: that is as it is for every
  * program of a compositor.
@@ -12,6 +12,7 @@ import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
+import { guardedBy } from './guarded.js';
 import type { Surface } from './surfaces.js';
 
 /**
@@ -28,11 +29,13 @@ export class Dismissals {
   /** Popups may have been dismissed since the last question. */
   #doubt = false;
   #asking = false;
+  /** At the end of the turn there is something to say. */
+  #due = false;
   /** In a row. */
   #questions = 0;
 
   /** `relay`: that of the connection, once it is there. */
-  constructor(private readonly relay: () => Pick<Relay, 'sync' | 'flush' | 'resume'>) {}
+  constructor(private readonly relay: () => Pick<Relay, 'sync' | 'flush' | 'resume' | 'close'>) {}
 
   opened(surface: RelayObject): void {
     this.#popups.add(surface);
@@ -47,14 +50,10 @@ export class Dismissals {
     if (this.#popups.size > 0) this.#doubt = true;
   }
 
-  /** Says something of a popup, at once or later. `about`: what is said of the same later takes its place. */
+  /** Says something of a popup, at the end of the turn or later. `about`: what is said of the same until then takes its place. */
   whenSure(about: object, say: () => void): void {
-    if (!this.#inDoubt) {
-      say();
-      return;
-    }
     this.#waiting.set(about, say);
-    this.#ask();
+    this.#sayDue();
   }
 
   /** Pictures that Xwayland draws, with all that it says behind them. */
@@ -87,10 +86,24 @@ export class Dismissals {
 
   #answered(): void {
     this.#asking = false;
-    if (this.#doubt && this.#questions < MAX_QUESTIONS) {
-      this.#ask();
-      return;
-    }
+    this.#sayDue();
+  }
+
+  /** When all that came with the event that is dealt with has been: the popup may be dismissed by the next. */
+  #sayDue(): void {
+    if (this.#due) return;
+    this.#due = true;
+    const say = guardedBy(this.relay())(() => {
+      this.#due = false;
+      if (this.#asking) return;
+      if (this.#doubt && this.#questions < MAX_QUESTIONS) this.#ask();
+      else this.#say();
+      this.relay().flush();
+    });
+    queueMicrotask(say);
+  }
+
+  #say(): void {
     this.#doubt = false;
     this.#questions = 0;
     const waiting = [...this.#waiting.values()];

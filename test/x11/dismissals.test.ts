@@ -76,7 +76,18 @@ t.test('one that was dismissed meanwhile says nothing', async t => {
   t.ok(drawn() <= before + 1, 'but that it has no picture');
   dismissals.doubt();
   dismissals.whenSure(surface, () => said.push('at once'));
+  await settle();
   t.same(said, ['another', 'at once'], 'where there is no popup, there is nothing to wait for');
+});
+
+t.test('what comes with it is known before', async t => {
+  const { dismissals, surface, questions } = await desk(t);
+  const said: string[] = [];
+  let open = true;
+  dismissals.whenSure(surface, () => open && said.push('too early'));
+  open = false;
+  await settle();
+  t.same([said, questions], [[], []]);
 });
 
 t.test(`it waits for ${MAX_QUESTIONS} answers in a row, and then goes on`, async t => {
