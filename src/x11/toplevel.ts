@@ -11,7 +11,6 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { SendValues } from '../relay/sent-values.js';
 import type { Log } from '../observe/log.js';
 import type { RequestArgs, RequestName } from '../wayland/message-types.js';
-import { XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
 import { Description } from './description.js';
 import type { WindowProperties } from './properties.js';
 import { scaledDown, scaledUp } from './scale.js';
@@ -20,6 +19,7 @@ import type { Size, Surface, SurfaceRole } from './surfaces.js';
 import { TitleBar, type Press } from './title-bar.js';
 import { TITLE_BAR_HEIGHT } from './title-picture.js';
 import type { TitleText } from './title-text.js';
+import { isExact, NO_STATES, statesOf, type ToplevelStates } from './toplevel-states.js';
 
 /**
  * How long a window may go on with its old size before a configure is acknowledged without it, in milliseconds: compositors
@@ -45,24 +45,6 @@ export interface ToplevelOwner {
   /** Draws a title for a title bar; told now, later or never. */
   drawTitle?(title: string, drawn: (text: TitleText) => void): void;
 }
-
-export interface ToplevelStates {
-  readonly maximized: boolean;
-  readonly fullscreen: boolean;
-  readonly activated: boolean;
-  /** Others are at all its sides, or the end of the screen: X programs know that only as maximized. */
-  readonly tiled: boolean;
-  /** Its size is the compositor's to choose. */
-  readonly fixed: boolean;
-}
-
-export const NO_STATES: ToplevelStates = {
-  maximized: false,
-  fullscreen: false,
-  activated: false,
-  tiled: false,
-  fixed: false,
-};
 
 export class Toplevel implements SurfaceRole, Configured {
   readonly xdgSurface: RelayObject<'xdg_surface'>;
@@ -192,13 +174,7 @@ export class Toplevel implements SurfaceRole, Configured {
 
   sized(width: number, height: number, states: readonly number[]): void {
     this.#told = { width, height, states };
-    const has = (state: number): boolean => states.includes(state);
-    const [maximized, fullscreen] = [has(XdgToplevelState.maximized), has(XdgToplevelState.fullscreen)];
-    const { tiled_left, tiled_right, tiled_top, tiled_bottom } = XdgToplevelState;
-    const sides = [tiled_left, tiled_right, tiled_top, tiled_bottom];
-    const tiled = sides.every(has);
-    const activated = has(XdgToplevelState.activated);
-    this.#states = { maximized, fullscreen, activated, tiled, fixed: maximized || fullscreen || sides.some(has) };
+    this.#states = statesOf(states);
     const below = Math.max(height - this.#topOf(this.#states), 1);
     this.#size =
       width > 0 && height > 0 ? { width: scaledUp(width, this.scale), height: scaledUp(below, this.scale) } : undefined;
@@ -367,11 +343,6 @@ interface Unacknowledged {
   readonly serial: number;
   readonly size: Size | undefined;
   readonly states: ToplevelStates;
-}
-
-/** Whether a window in these states has to have the size that was asked for. */
-function isExact({ maximized, fullscreen }: ToplevelStates): boolean {
-  return maximized || fullscreen;
 }
 
 function fits({ size: wanted }: Pick<Unacknowledged, 'size'>, size: Size | undefined): boolean {
