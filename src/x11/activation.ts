@@ -89,6 +89,7 @@ export class Activation {
         const { surface, toplevel } = window;
         if (surface !== undefined && toplevel !== undefined) {
           relay.request(activation, 'activate', { token: text, surface: surface.object });
+          shell.dismissals.doubt();
         }
         this.#next();
         relay.flush();

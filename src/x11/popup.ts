@@ -10,7 +10,7 @@ import { XdgPositionerAnchor, XdgPositionerGravity } from '../wayland/protocols/
 import type { Geometry } from './events.js';
 import { scaledDown } from './scale.js';
 import type { Configured, Shell } from './shell.js';
-import type { Surface, SurfaceRole } from './surfaces.js';
+import type { Size, Surface, SurfaceRole } from './surfaces.js';
 
 /** First version of xdg_wm_base that can move a popup. */
 const REPOSITION_SINCE = 3;
@@ -18,13 +18,15 @@ const REPOSITION_SINCE = 3;
 export interface PopupOwner {
   /** It is about to go: what lies on it has to go before. */
   closing(): void;
-  /** It is shown, and others may lie on it. */
-  shown(): void;
+  /** It has a picture, and others may lie on it: said once, after that went to the compositor. */
+  drawn(): void;
 }
 
 /** What a popup lies on. */
 export interface PopupBase {
   readonly xdgSurface: RelayObject<'xdg_surface'>;
+  /** It has a picture: a compositor shows nothing on what has none. */
+  readonly mapped: boolean;
   /** How much of its window geometry there is above the X window, in pixels of the compositor's. */
   readonly top: number;
 }
@@ -41,8 +43,9 @@ export class Popup implements SurfaceRole, Configured, PopupBase {
   readonly xdgSurface: RelayObject<'xdg_surface'>;
   readonly #popup: RelayObject<'xdg_popup'>;
   #closed = false;
+  #mapped = false;
 
-  /** `scale`: X pixels of a pixel of the compositor's. `below` is shown. */
+  /** `scale`: X pixels of a pixel of the compositor's. `below` has a picture. */
   constructor(
     private readonly shell: Shell,
     readonly surface: Surface,
@@ -60,6 +63,8 @@ export class Popup implements SurfaceRole, Configured, PopupBase {
     relay.request(this.xdgSurface, 'get_popup', { id: this.#popup, parent: below.xdgSurface, positioner });
     relay.request(positioner, 'destroy', {});
     surface.role = this;
+    surface.wasPopup = true;
+    shell.dismissals.opened(surface.object);
     relay.request(surface.object, 'commit', {});
     relay.flush();
   }
@@ -76,21 +81,24 @@ export class Popup implements SurfaceRole, Configured, PopupBase {
   }
 
   configure(serial: number): void {
-    if (this.#closed) return;
-    const { relay } = this.shell;
-    relay.request(this.xdgSurface, 'ack_configure', { serial });
-    if (this.surface.shown) relay.request(this.surface.object, 'commit', {});
-    else {
-      this.surface.show();
-      this.owner.shown();
-    }
+    const { relay, dismissals } = this.shell;
+    dismissals.whenSure(this, () => {
+      if (this.#closed) return;
+      relay.request(this.xdgSurface, 'ack_configure', { serial });
+      if (this.surface.shown) relay.request(this.surface.object, 'commit', {});
+      else this.surface.show();
+    });
   }
 
   dismissed(): void {
     this.close();
   }
 
-  committing(): void {}
+  committing(size: Size | undefined): void {
+    if (this.#mapped || size === undefined || !this.surface.shown) return;
+    this.#mapped = true;
+    queueMicrotask(this.shell.guarded(() => this.owner.drawn()));
+  }
 
   surfaceGone(): void {
     this.close();
@@ -101,7 +109,8 @@ export class Popup implements SurfaceRole, Configured, PopupBase {
     if (this.#closed) return;
     this.owner.closing();
     this.#closed = true;
-    const { relay } = this.shell;
+    const { relay, dismissals } = this.shell;
+    dismissals.closed(this.surface.object);
     relay.request(this.#popup, 'destroy', {});
     relay.request(this.xdgSurface, 'destroy', {});
     this.surface.hide();
@@ -111,9 +120,9 @@ export class Popup implements SurfaceRole, Configured, PopupBase {
     return this.#closed;
   }
 
-  /** It may have been given a picture, and others may lie on it. */
-  get shown(): boolean {
-    return this.surface.shown && !this.#closed;
+  /** It has a picture, and others may lie on it. */
+  get mapped(): boolean {
+    return this.#mapped && !this.#closed;
   }
 
   /**

@@ -52,26 +52,26 @@ export class Popups {
 
   // ---- showing -----------------------------------------------------------------------------------------------------
 
-  /** False: there is no window that it could lie on. */
+  /** False: there is no window that it could lie on, and it is to be one itself. */
   show(window: XWindow, surface: Surface): boolean {
     window.below = undefined;
     this.#all.delete(window);
     const below = this.#belowOf(window);
     window.below = below;
-    if (below === undefined) return false;
+    if (below === undefined && !surface.wasPopup) return false;
     this.#all.add(window);
-    // It is tried again when that one is shown.
-    if (!isShown(below)) return true;
+    // It is tried again when that one, or another, has a picture.
+    if (below === undefined || !isMapped(below)) return true;
     const { shell, scale } = this.#options;
     const owner = {
       closing: () => this.#above(window).forEach(({ popup }) => popup?.close()),
-      shown: () => this.showWaiting(),
+      drawn: () => this.showWaiting(),
     };
     window.popup = new Popup(shell, surface, owner, (below.popup ?? below.toplevel)!, scale, placesOf(window, below));
     return true;
   }
 
-  /** A window is shown that others may have waited for. */
+  /** A window has its first picture, which others may have waited for. */
   showWaiting(): void {
     this.#showAll(this.#all);
   }
@@ -97,8 +97,8 @@ export class Popups {
     window.popup?.close();
     window.popup = undefined;
     window.below = undefined;
-    // Those of a toplevel wait for the next one that is shown: mostly they are about to go as well.
-    if (this.#all.delete(window)) this.#makeAgain(above);
+    // Those of a window that is managed wait for the next one that is shown: mostly they are about to go as well.
+    if (this.#all.delete(window) || window.overrideRedirect) this.#makeAgain(above);
     this.#again.delete(window);
   }
 
@@ -140,7 +140,7 @@ export class Popups {
   #belowOf(window: XWindow): XWindow | undefined {
     const named = this.#options.windows.get(window.properties.transientFor);
     if (named !== undefined && this.#mayLieOn(window, named)) return this.#unlessTooMany(named);
-    const owner = named?.toplevel?.shown === true && named !== window ? named : undefined;
+    const owner = named?.toplevel?.closed === false && named !== window ? named : undefined;
     const popup = this.#overlapped(window, owner);
     return popup === undefined ? (owner ?? this.#likeliest(window)) : this.#unlessTooMany(popup);
   }
@@ -173,7 +173,10 @@ export class Popups {
     );
   }
 
-  /** Of the toplevels that are shown, the one that it belongs to where it says nothing. */
+  /**
+   * Of all toplevels, the one that it belongs to where it says nothing. Also one that has no picture yet: of many that come at
+   * once one is a window, and all others lie on it.
+   */
   #likeliest(window: XWindow): XWindow | undefined {
     const { pointed } = this.#options.focus;
     const under = this.#followsPointer(window) && pointed && toplevelOf(pointed);
@@ -181,10 +184,11 @@ export class Popups {
       Number(this.#ofOneClient(each, window)),
       Number(each === under),
       each.used,
+      Number(isMapped(each)),
     ];
     let best: XWindow | undefined;
     for (const each of this.#options.shown) {
-      if (each === window || each.toplevel?.shown !== true) continue;
+      if (each === window || each.toplevel?.closed !== false) continue;
       if (best === undefined || isLess(rank(best), rank(each))) best = each;
     }
     return best;
@@ -201,8 +205,8 @@ export class Popups {
   }
 }
 
-function isShown({ popup, toplevel }: XWindow): boolean {
-  return (popup ?? toplevel)?.shown === true;
+function isMapped({ popup, toplevel }: XWindow): boolean {
+  return (popup ?? toplevel)?.mapped === true;
 }
 
 /** The toplevel that it lies on, by way of others perhaps; or itself. */

@@ -72,7 +72,11 @@ export class Shapes {
       relay.request(surface.object, 'set_input_region', { region });
       relay.request(region, 'destroy', {});
     }
-    if (surface.shown) relay.request(surface.object, 'commit', {});
+    const commit = (): void => {
+      if (surface.shown) relay.request(surface.object, 'commit', {});
+    };
+    if (window.popup === undefined) commit();
+    else shell.dismissals.whenSure(surface, commit);
     relay.flush();
   }
 

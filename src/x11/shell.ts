@@ -8,6 +8,7 @@ import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { Global } from '../wayland/global-table.js';
 import type { InterfaceName } from '../wayland/message-types.js';
+import { Dismissals } from './dismissals.js';
 import { guardedBy, type Guarded } from './guarded.js';
 import { OutputScales } from './output-scales.js';
 import { wordsOf } from './wire.js';
@@ -43,6 +44,7 @@ export interface Configured {
 
 export class Shell {
   readonly outputs = new OutputScales();
+  readonly dismissals = new Dismissals(() => this.relay);
   readonly #globals = new Map<string, Global>();
   readonly #bound = new Map<string, RelayObject>();
   #registry: RelayObject<'wl_registry'> | undefined;

@@ -54,6 +54,8 @@ const ALL = 0x7fffffff;
 
 export class Surface {
   role: SurfaceRole | undefined;
+  /** It has been a popup: Wayland has it that it can be nothing else any more. */
+  wasPopup = false;
   #shown = false;
   /** Attached last; undefined: nothing, or it is destroyed. */
   #buffer: RelayObject<'wl_buffer'> | undefined;

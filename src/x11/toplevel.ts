@@ -8,16 +8,18 @@
  * weston ends a connection that says another, and so all X programs.
  */
 import type { RelayObject } from '../relay/object-map.js';
+import type { SendValues } from '../relay/sent-values.js';
 import type { Log } from '../observe/log.js';
-import { XdgToplevelState } from '../wayland/protocols/xdg-shell.js';
-import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
+import type { RequestArgs, RequestName } from '../wayland/message-types.js';
+import { Description } from './description.js';
 import type { WindowProperties } from './properties.js';
 import { scaledDown, scaledUp } from './scale.js';
 import type { Configured, Shell } from './shell.js';
 import type { Size, Surface, SurfaceRole } from './surfaces.js';
-import { TitleBar } from './title-bar.js';
+import { TitleBar, type Press } from './title-bar.js';
 import { TITLE_BAR_HEIGHT } from './title-picture.js';
 import type { TitleText } from './title-text.js';
+import { isExact, NO_STATES, statesOf, type ToplevelStates } from './toplevel-states.js';
 
 /**
  * How long a window may go on with its old size before a configure is acknowledged without it, in milliseconds: compositors
@@ -27,12 +29,6 @@ export const RESIZE_MS = 300;
 
 /** Configures that may wait for a picture; the oldest is forgotten, since a later one stands for it. */
 const MAX_UNACKNOWLEDGED = 32;
-
-/**
- * Windows above a window that it is told to belong to, its parent, that one's, and so on. A dialog of a dialog has two or
- * three; compositors, and our own firewall, end a connection for a chain without end, and so for all X programs.
- */
-export const MAX_PARENTS = 16;
 
 /** What is said to the X side. Sizes are X pixels. */
 export interface ToplevelOwner {
@@ -44,36 +40,16 @@ export interface ToplevelOwner {
   /** A picture of a size that is out of date may be on its way. */
   isChanging(): boolean;
   closeAsked(): void;
-  /** Its first configure is acknowledged. */
-  shown(): void;
   /** A picture of it goes to the compositor, after this; `first`: none has before. */
   drawn(size: Size | undefined, first: boolean): void;
   /** Draws a title for a title bar; told now, later or never. */
   drawTitle?(title: string, drawn: (text: TitleText) => void): void;
 }
 
-export interface ToplevelStates {
-  readonly maximized: boolean;
-  readonly fullscreen: boolean;
-  readonly activated: boolean;
-  /** Others are at all its sides, or the end of the screen: X programs know that only as maximized. */
-  readonly tiled: boolean;
-  /** Its size is the compositor's to choose. */
-  readonly fixed: boolean;
-}
-
-export const NO_STATES: ToplevelStates = {
-  maximized: false,
-  fullscreen: false,
-  activated: false,
-  tiled: false,
-  fixed: false,
-};
-
 export class Toplevel implements SurfaceRole, Configured {
   readonly xdgSurface: RelayObject<'xdg_surface'>;
   readonly toplevel: RelayObject<'xdg_toplevel'>;
-  readonly #decoration: RelayObject<'zxdg_toplevel_decoration_v1'> | undefined;
+  readonly description: Description;
   /** Where the compositor draws none. */
   readonly #bar: TitleBar | undefined;
   /** The client wants one. */
@@ -90,14 +66,10 @@ export class Toplevel implements SurfaceRole, Configured {
   /** Those that wait for a picture, the oldest first. */
   #unacknowledged: Unacknowledged[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Made when it is modal first. */
-  #dialog: RelayObject<'xdg_dialog_v1'> | undefined;
   /** The configure before said no size, and was not acknowledged. */
   #askedAgain = false;
   #closed = false;
   #mapped = false;
-  /** As the compositor was told. */
-  #parent: Toplevel | undefined;
 
   /** `scale`: X pixels of a pixel of the compositor's. */
   constructor(
@@ -112,17 +84,13 @@ export class Toplevel implements SurfaceRole, Configured {
     relay.request(wmBase, 'get_xdg_surface', { id: this.xdgSurface, surface: surface.object });
     this.toplevel = relay.inject('xdg_toplevel', wmBase.version, this);
     relay.request(this.xdgSurface, 'get_toplevel', { id: this.toplevel });
-    const decorations = shell.global('zxdg_decoration_manager_v1');
-    if (decorations !== undefined) {
-      this.#decoration = relay.inject('zxdg_toplevel_decoration_v1', decorations.version, undefined);
-      relay.request(decorations, 'get_toplevel_decoration', { id: this.#decoration, toplevel: this.toplevel });
-    }
+    this.description = new Description(shell, this);
     this.#bar = TitleBar.above(shell, surface.object, {
       closeAsked: () => owner.closeAsked(),
       toggleMaximized: () => this.setMaximized(!this.#states.maximized),
       setMinimized: () => this.setMinimized(),
-      move: press => relay.request(this.toplevel, 'move', press),
-      menu: (press, x, y) => relay.request(this.toplevel, 'show_window_menu', { ...press, x, y }),
+      move: press => this.move(press),
+      menu: (press, x, y) => this.#ask('show_window_menu', { ...press, x, y }),
     });
     surface.role = this;
   }
@@ -155,64 +123,58 @@ export class Toplevel implements SurfaceRole, Configured {
   /** What the window says of itself. `parent`: the window that it belongs to. */
   describe({ title, className, min, max, decorated }: WindowProperties, parent: Toplevel | undefined): void {
     if (this.#closed) return;
-    const { relay } = this.shell;
-    const { toplevel } = this;
-    relay.request(toplevel, 'set_title', { title: title ?? className ?? '' });
-    if (className !== undefined) relay.request(toplevel, 'set_app_id', { app_id: className });
-    this.#setTitle(title ?? className ?? '');
+    const words = title ?? className ?? '';
+    this.#setTitle(words);
     this.#setDecorated(decorated);
     const bar = this.#topOf(NO_STATES);
     const scaled = ({ width, height }: Size): Size => ({
       width: this.#down(width),
       height: height === 0 ? 0 : this.#down(height) + bar,
     });
-    relay.request(toplevel, 'set_min_size', scaled(min));
-    relay.request(toplevel, 'set_max_size', scaled(max));
-    this.#parent = parent !== undefined && this.#mayBelongTo(parent) ? parent : undefined;
-    relay.request(toplevel, 'set_parent', { parent: this.#parent?.toplevel });
-    if (this.#decoration === undefined) return;
-    const mode = decorated ? ZxdgToplevelDecorationV1Mode.server_side : ZxdgToplevelDecorationV1Mode.client_side;
-    relay.request(this.#decoration, 'set_mode', { mode });
+    const sizes = { min: scaled(min), max: scaled(max) };
+    this.description.tell({ title: words, appId: className, ...sizes, decorated, parent });
   }
 
   setFullscreen(fullscreen: boolean): void {
-    if (this.#closed) return;
-    const { relay } = this.shell;
-    if (fullscreen) relay.request(this.toplevel, 'set_fullscreen', { output: undefined });
-    else relay.request(this.toplevel, 'unset_fullscreen', {});
+    if (fullscreen) this.#ask('set_fullscreen', { output: undefined });
+    else this.#ask('unset_fullscreen', {});
   }
 
   setMaximized(maximized: boolean): void {
-    if (!this.#closed) this.shell.relay.request(this.toplevel, maximized ? 'set_maximized' : 'unset_maximized', {});
+    this.#ask(maximized ? 'set_maximized' : 'unset_maximized', {});
   }
 
   setMinimized(): void {
-    if (!this.#closed) this.shell.relay.request(this.toplevel, 'set_minimized', {});
+    this.#ask('set_minimized', {});
+  }
+
+  /** The user is to move it by the pointer. */
+  move(press: Press): void {
+    this.#ask('move', press);
+  }
+
+  /** The same with a size. `edges`: XdgToplevelResizeEdge. */
+  resize(press: Press, edges: number): void {
+    this.#ask('resize', { ...press, edges });
   }
 
   /** It blocks its parent; where the compositor shows such a thing. */
   setModal(modal: boolean): void {
-    const { relay } = this.shell;
-    const dialogs = this.shell.global('xdg_wm_dialog_v1');
-    if (this.#closed || dialogs === undefined || (!modal && this.#dialog === undefined)) return;
-    if (this.#dialog === undefined) {
-      this.#dialog = relay.inject('xdg_dialog_v1', dialogs.version, undefined);
-      relay.request(dialogs, 'get_xdg_dialog', { id: this.#dialog, toplevel: this.toplevel });
-    }
-    relay.request(this.#dialog, modal ? 'set_modal' : 'unset_modal', {});
+    if (!this.#closed) this.description.setModal(modal);
+  }
+
+  /** What may move the keyboard to another window. */
+  #ask<M extends RequestName<'xdg_toplevel'>>(request: M, args: SendValues<RequestArgs<'xdg_toplevel', M>>): void {
+    if (this.#closed) return;
+    this.shell.relay.request(this.toplevel, request, args);
+    this.shell.dismissals.doubt();
   }
 
   // ---- what the compositor says ------------------------------------------------------------------------------------
 
   sized(width: number, height: number, states: readonly number[]): void {
     this.#told = { width, height, states };
-    const has = (state: number): boolean => states.includes(state);
-    const [maximized, fullscreen] = [has(XdgToplevelState.maximized), has(XdgToplevelState.fullscreen)];
-    const { tiled_left, tiled_right, tiled_top, tiled_bottom } = XdgToplevelState;
-    const sides = [tiled_left, tiled_right, tiled_top, tiled_bottom];
-    const tiled = sides.every(has);
-    const activated = has(XdgToplevelState.activated);
-    this.#states = { maximized, fullscreen, activated, tiled, fixed: maximized || fullscreen || sides.some(has) };
+    this.#states = statesOf(states);
     const below = Math.max(height - this.#topOf(this.#states), 1);
     this.#size =
       width > 0 && height > 0 ? { width: scaledUp(width, this.scale), height: scaledUp(below, this.scale) } : undefined;
@@ -270,7 +232,10 @@ export class Toplevel implements SurfaceRole, Configured {
     if (!this.surface.shown) return;
     this.#frame();
     const first = size !== undefined && !this.#mapped;
-    if (first) this.#mapped = true;
+    if (first) {
+      this.#mapped = true;
+      this.shell.dismissals.doubt();
+    }
     this.owner.drawn(size, first);
   }
 
@@ -285,23 +250,11 @@ export class Toplevel implements SurfaceRole, Configured {
     clearTimeout(this.#timer);
     const { relay } = this.shell;
     this.#bar?.close();
-    if (this.#decoration !== undefined) relay.request(this.#decoration, 'destroy', {});
-    if (this.#dialog !== undefined) relay.request(this.#dialog, 'destroy', {});
+    this.description.close();
     relay.request(this.toplevel, 'destroy', {});
+    this.shell.dismissals.doubt();
     relay.request(this.xdgSurface, 'destroy', {});
     this.surface.hide();
-  }
-
-  /** X clients may name each other's windows in a ring, or in a chain of any length. */
-  #mayBelongTo(parent: Toplevel): boolean {
-    let above: Toplevel | undefined = parent;
-    for (let count = 1; above !== undefined; count++) {
-      if (above === this || count > MAX_PARENTS) return false;
-      // What belonged to a window that is closed belongs to that one's parent.
-      while (above.#parent?.closed === true) above.#parent = above.#parent.#parent;
-      above = above.#parent;
-    }
-    return true;
   }
 
   // ---- a title bar of our own --------------------------------------------------------------------------------------
@@ -373,10 +326,8 @@ export class Toplevel implements SurfaceRole, Configured {
     }
     const { relay } = this.shell;
     relay.request(this.xdgSurface, 'ack_configure', { serial });
-    if (!this.surface.shown) {
-      this.surface.show();
-      this.owner.shown();
-    } else if (commit) {
+    if (!this.surface.shown) this.surface.show();
+    else if (commit) {
       this.#frame();
       relay.request(this.surface.object, 'commit', {});
     }
@@ -392,11 +343,6 @@ interface Unacknowledged {
   readonly serial: number;
   readonly size: Size | undefined;
   readonly states: ToplevelStates;
-}
-
-/** Whether a window in these states has to have the size that was asked for. */
-function isExact({ maximized, fullscreen }: ToplevelStates): boolean {
-  return maximized || fullscreen;
 }
 
 function fits({ size: wanted }: Pick<Unacknowledged, 'size'>, size: Size | undefined): boolean {

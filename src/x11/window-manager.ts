@@ -39,7 +39,8 @@ import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
 import type { Press } from './title-bar.js';
 import { TitleTexts, type TitleText } from './title-text.js';
-import { Toplevel, type ToplevelStates } from './toplevel.js';
+import { Toplevel } from './toplevel.js';
+import type { ToplevelStates } from './toplevel-states.js';
 import { NO_FRAME, WindowMessages } from './window-messages.js';
 import { NORMAL_STATE, WindowStates } from './window-states.js';
 import { XWindow } from './window.js';
@@ -315,13 +316,13 @@ export class WindowManager {
     const owner = {
       configured: (size: Size | undefined, states: ToplevelStates) => this.#toplevelConfigured(window, size, states),
       closeAsked: () => this.#closing.close(window),
-      shown: () => this.#popups.showWaiting(),
       isChanging: () => this.#resizing.isChanging(window),
       drawn: (drawn: Size | undefined, first: boolean) => {
         this.#resizing.shown(window, drawn);
         if (!first) return;
         this.#activation.shown(window);
         this.#dialogs.shown(window);
+        queueMicrotask(shell.guarded(() => this.#popups.showWaiting()));
       },
       drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#titles.draw(title, drawn),
     };

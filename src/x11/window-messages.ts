@@ -140,12 +140,8 @@ export class WindowMessages {
   #moveOrResize(window: XWindow, direction: number): void {
     const { press } = this;
     if (press === undefined || press.seat.destroyed) return;
-    const { relay } = this.#options.shell;
-    const { toplevel } = window.toplevel!;
     const edge = EDGES[direction];
-    if (direction === MOVE) relay.request(toplevel, 'move', press);
-    else if (edge !== undefined) {
-      relay.request(toplevel, 'resize', { ...press, edges: XdgToplevelResizeEdge[edge] });
-    }
+    if (direction === MOVE) window.toplevel!.move(press);
+    else if (edge !== undefined) window.toplevel!.resize(press, XdgToplevelResizeEdge[edge]);
   }
 }

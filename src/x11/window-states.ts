@@ -5,7 +5,7 @@
 import type { Atoms } from './atoms.js';
 import type { XConnection } from './connection.js';
 import { changeWords } from './requests.js';
-import { NO_STATES, type ToplevelStates } from './toplevel.js';
+import { NO_STATES, type ToplevelStates } from './toplevel-states.js';
 import type { XWindow } from './window.js';
 
 /** `WM_STATE`. */

@@ -4,7 +4,8 @@ import type { Geometry } from './events.js';
 import type { Popup } from './popup.js';
 import { noProperties } from './properties.js';
 import type { Size, Surface } from './surfaces.js';
-import { NO_STATES, type ToplevelStates, type Toplevel } from './toplevel.js';
+import type { Toplevel } from './toplevel.js';
+import { NO_STATES, type ToplevelStates } from './toplevel-states.js';
 
 export class XWindow {
   /** Without a border: that is taken away. */

@@ -271,6 +271,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     return [
       globalsConcern(allowOnly(XWAYLAND_GLOBALS), global => this.#shell.sees(global)),
       this.#shell.outputs.concern,
+      this.#shell.dismissals.concern,
       {
         name: 'x11 title bars',
         events: this.#titlePointer.events,
@@ -281,7 +282,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       },
       ...(scale === 1 ? [] : [{ ...scaleConcern(scale), after: ['x11 outputs', 'x11 title bars'] }]),
       { ...entering(), after: ['x11 title bars', 'x11 scale'] },
-      { ...this.#surfaces.concern, after: ['x11 scale'] },
+      { ...this.#surfaces.concern, after: ['x11 scale', 'x11 dismissals'] },
       {
         name: 'x11 windows',
         after: ['x11 title bars', 'x11 scale', 'x11 entering', 'x11 surfaces'],

@@ -185,3 +185,29 @@ t.test(
     t.notMatch(desk.said(), /error|warn/);
   },
 );
+
+t.test('what has been a menu waits for another window when its own goes, and is none itself', async t => {
+  const desk = await Desk.open(t, { width: 1000, height: 600, config: CONFIG });
+  const program = await Program.start(t, desk);
+  const { x } = program;
+  const main = await program.window('left');
+  const corner = await program.place(main);
+  const shown = (place: Rect): Rect => moved(place, 40, 40);
+  const [place, beside] = [MENU, moved(MENU, 50, 10)] as const;
+  const menu = program.menu(moved(place, corner.x, corner.y), GREEN);
+  const submenu = program.menu(moved(beside, corner.x, corner.y), BLUE);
+  const menus = [
+    [GREEN, shown(place)],
+    [BLUE, shown(beside)],
+  ] as const;
+  await shows(desk, menus, 'both');
+  // The menu below goes together with the window; the other one is to be shown anew on nothing.
+  x.send(destroyWindow(menu));
+  x.send(destroyWindow(main));
+  x.send(changeProperty(submenu, WM_NAME, STRING, 8, Buffer.from('still there')));
+  await settled(x);
+  await until('an empty screen', async () => (await desk.windows()).length === 0);
+  await program.window('left');
+  await shows(desk, [menus[1]], 'the menu that was left, on the next window');
+  t.notMatch(desk.said(), /error|warn/);
+});
