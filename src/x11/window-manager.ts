@@ -12,6 +12,7 @@ import type { Setup, XConnection } from './connection.js';
 import { configureAsked } from './configure-asked.js';
 import { Dialogs } from './dialogs.js';
 import type { Geometry, XEvent } from './events.js';
+import { boundsOf } from './floating.js';
 import { Focus } from './focus.js';
 import { Icons } from './icons.js';
 import { Mapping } from './mapping.js';
@@ -323,6 +324,7 @@ export class WindowManager {
         this.#activation.shown(window);
         this.#dialogs.shown(window);
         queueMicrotask(shell.guarded(() => this.#popups.showWaiting()));
+        if (window.pinned) queueMicrotask(shell.guarded(() => this.#unpin(window, toplevel)));
       },
       drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#titles.draw(title, drawn),
     };
@@ -330,15 +332,24 @@ export class WindowManager {
     window.toplevel = toplevel;
     this.#describe(window);
     this.#messages.wishedBefore(window);
-    toplevel.begin();
+    toplevel.commit();
     this.#icons.shown(window);
   }
 
   #describe(window: XWindow): void {
     const { toplevel, properties } = window;
-    toplevel!.describe(properties, this.#dialogs.parentOf(window));
+    const bounds = boundsOf(window, this.#options.atoms);
+    window.pinned = bounds !== properties;
+    toplevel!.describe({ ...properties, ...bounds }, this.#dialogs.parentOf(window));
     if (properties.urgent && !window.urgent && !window.states.activated) this.#messages.demandAttention(window);
     window.urgent = properties.urgent;
+  }
+
+  /** Its first picture has gone to the compositor. */
+  #unpin(window: XWindow, toplevel: Toplevel): void {
+    if (window.toplevel !== toplevel || !toplevel.mapped) return;
+    this.#describe(window);
+    toplevel.commit();
   }
 
   #hide(window: XWindow): void {
