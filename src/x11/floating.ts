@@ -18,16 +18,22 @@ export function boundsOf(window: XWindow, atoms: Atoms): { readonly min: SizeBou
 
 /** By the same signs by which sway knows windows of an Xwayland of its own. A size that is fixed anyway says it by itself. */
 export function floats(window: XWindow, atoms: Atoms): boolean {
-  const wished = (state: number): boolean =>
-    (window.wishes.get(state) ?? (window.properties.states.includes(state) ? undefined : REMOVE)) !== REMOVE;
+  const wished = (state: number): boolean => {
+    const change = window.wishes.get(state);
+    return change === undefined ? window.properties.states.includes(state) : change !== REMOVE;
+  };
   // Some compositors make no window as large as the screen that cannot have another size.
   const large = [
-    ...[atoms._NET_WM_STATE_FULLSCREEN, atoms._NET_WM_STATE_MAXIMIZED_HORZ, atoms._NET_WM_STATE_MAXIMIZED_VERT],
+    atoms._NET_WM_STATE_FULLSCREEN,
+    atoms._NET_WM_STATE_MAXIMIZED_HORZ,
+    atoms._NET_WM_STATE_MAXIMIZED_VERT,
   ];
   if (large.some(wished)) return false;
   const above = [
-    ...[atoms._NET_WM_WINDOW_TYPE_DIALOG, atoms._NET_WM_WINDOW_TYPE_UTILITY],
-    ...[atoms._NET_WM_WINDOW_TYPE_TOOLBAR, atoms._NET_WM_WINDOW_TYPE_SPLASH],
+    atoms._NET_WM_WINDOW_TYPE_DIALOG,
+    atoms._NET_WM_WINDOW_TYPE_UTILITY,
+    atoms._NET_WM_WINDOW_TYPE_TOOLBAR,
+    atoms._NET_WM_WINDOW_TYPE_SPLASH,
   ];
   return window.properties.types.some(type => above.includes(type)) || wished(atoms._NET_WM_STATE_MODAL);
 }
