@@ -99,7 +99,9 @@ t.test('an output gets another scale', async t => {
     await test.inPlace(`at scale ${scale}`, scale / 2, { x: 40 * scale, y: 60 * scale });
     await until('the X screen', async () => {
       const size = property(
-        await new Promise<Uint8Array>(known => test.x.ask(getProperty(test.root, atoms._NET_DESKTOP_GEOMETRY, 8), known)),
+        await new Promise<Uint8Array>(known =>
+          test.x.ask(getProperty(test.root, atoms._NET_DESKTOP_GEOMETRY, 8), known),
+        ),
       );
       return String(wordsOf(size.value)) === `${2400 / scale},${1800 / scale}`;
     });
