@@ -17,10 +17,11 @@ export function moveWithin(
   x: Pick<XConnection, 'send'>,
 ): void {
   for (const window of shown) {
-    const { geometry: before, overrideRedirect } = window;
+    const { geometry: before, overrideRedirect, toplevel } = window;
     const place = within(before, size);
     const [right, down] = [place.x - before.x, place.y - before.y];
-    if (overrideRedirect || (right === 0 && down === 0)) continue;
+    const isMenu = overrideRedirect && toplevel === undefined;
+    if (isMenu || (right === 0 && down === 0)) continue;
     for (const each of [window, ...popups.allAbove(window)]) {
       // At once: where a menu is to be on its window depends on both.
       each.geometry = { ...each.geometry, x: each.geometry.x + right, y: each.geometry.y + down };
