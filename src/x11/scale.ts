@@ -32,7 +32,7 @@ export class Viewports implements Scaling {
     const viewport = this.#viewports.get(surface) ?? this.#make(surface);
     if (viewport === undefined) return;
     const shown = { width: scaledDown(width, this.scale), height: scaledDown(height, this.scale) };
-    // Half a pixel more or less than the compositor's would be mixed of two. It rounds as well.
+    // Compositors round as well. A part that ends within a pixel would be stretched to a whole one, and mixed of two.
     const used = (side: number, whole: number): number => Math.min(Math.round(side * this.scale), whole);
     const source = { x: 0, y: 0, width: used(shown.width, width), height: used(shown.height, height) };
     relay.request(viewport, 'set_source', source);
