@@ -2,18 +2,20 @@
  * A client asks for another place or size of a window (`ConfigureRequest`), and has an answer in any case: the X server's,
  * where the window becomes what is asked for, and else one that we send.
  */
-import type { Setup, XConnection } from './connection.js';
+import type { XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry } from './events.js';
 import { askedFor, sized, within } from './places.js';
 import { configureWindow, EventMask, sendEvent } from './requests.js';
+import type { Size } from './surfaces.js';
 import type { XWindow } from './window.js';
 
-/** `mask`: which of `asked` the client means. */
+/** `mask`: which of `asked` the client means. `screen`: the X screen's size. */
 export function configureAsked(
   window: XWindow,
   asked: Geometry,
   mask: number,
-  { x, setup }: { readonly x: Pick<XConnection, 'send'>; readonly setup: Setup },
+  x: Pick<XConnection, 'send'>,
+  screen: Size,
 ): void {
   if (window.toplevel === undefined || window.overrideRedirect) {
     // At once: where it is to be shown depends on it, and the server tells of it later.
@@ -27,10 +29,10 @@ export function configureAsked(
     const width = mask & ConfigureMask.width ? asked.width : geometry.width;
     const height = mask & ConfigureMask.height ? asked.height : geometry.height;
     if (width !== geometry.width || height !== geometry.height) {
-      window.geometry = sized(geometry, { width, height }, setup);
+      window.geometry = sized(geometry, { width, height }, screen);
       x.send(configureWindow(window.id, { ...window.geometry }));
       return;
     }
   }
-  x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, setup)), EventMask.structureNotify));
+  x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, screen)), EventMask.structureNotify));
 }

@@ -83,15 +83,20 @@ export class Popups {
     const above = this.#above(window);
     if (popup.move(placesOf(window, below))) for (const each of above) this.moved(each);
     else {
-      const all = [window, ...this.#allAbove(window)];
+      const all = [window, ...this.allAbove(window)];
       popup.close();
       this.#makeAgain(all);
     }
   }
 
+  /** All that lies on the window, each before what lies on it. */
+  allAbove(window: XWindow): XWindow[] {
+    return this.#above(window).flatMap(each => [each, ...this.allAbove(each)]);
+  }
+
   /** The window is not shown any more: what lies on it goes before it does. */
   hide(window: XWindow): void {
-    const above = this.#allAbove(window);
+    const above = this.allAbove(window);
     for (const each of this.#above(window)) each.popup?.close();
     for (const each of above) each.below = undefined;
     window.popup?.close();
@@ -132,11 +137,6 @@ export class Popups {
     return [...this.#all].filter(({ below }) => below === window);
   }
 
-  /** All of them, each before what lies on it. */
-  #allAbove(window: XWindow): XWindow[] {
-    return this.#above(window).flatMap(each => [each, ...this.#allAbove(each)]);
-  }
-
   #belowOf(window: XWindow): XWindow | undefined {
     const named = this.#options.windows.get(window.properties.transientFor);
     if (named !== undefined && this.#mayLieOn(window, named)) return this.#unlessTooMany(named);
@@ -158,7 +158,7 @@ export class Popups {
   #unlessTooMany(popup: XWindow): XWindow {
     let lowest = popup;
     while (lowest.below?.below !== undefined) lowest = lowest.below;
-    return this.#allAbove(lowest).length < MAX_STACKED - 1 ? popup : lowest.below!;
+    return this.allAbove(lowest).length < MAX_STACKED - 1 ? popup : lowest.below!;
   }
 
   /** The newest popup of the same program that it overlaps or touches. `owner`: the toplevel that it has to belong to. */

@@ -18,9 +18,6 @@ import type { Scaling, Size } from './surfaces.js';
 export const scaledDown = (length: number, scale: number): number => Math.max(Math.floor(length / scale), 1);
 export const scaledUp = (length: number, scale: number): number => Math.ceil(length * scale);
 
-/** The least difference of what a viewport takes. */
-const FIXED = 256;
-
 /** Shows each surface smaller, by viewports of ours. */
 export class Viewports implements Scaling {
   readonly #viewports = new Map<RelayObject<'wl_surface'>, RelayObject<'wp_viewport'>>();
@@ -35,8 +32,8 @@ export class Viewports implements Scaling {
     const viewport = this.#viewports.get(surface) ?? this.#make(surface);
     if (viewport === undefined) return;
     const shown = { width: scaledDown(width, this.scale), height: scaledDown(height, this.scale) };
-    const used = (side: number, whole: number): number =>
-      Math.min(Math.floor(side * this.scale * FIXED) / FIXED, whole);
+    // Compositors round as well. A part that ends within a pixel would be stretched to a whole one, and mixed of two.
+    const used = (side: number, whole: number): number => Math.min(Math.round(side * this.scale), whole);
     const source = { x: 0, y: 0, width: used(shown.width, width), height: used(shown.height, height) };
     relay.request(viewport, 'set_source', source);
     relay.request(viewport, 'set_destination', shown);

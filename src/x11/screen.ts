@@ -13,6 +13,7 @@ import {
   openFont,
   setSelectionOwner,
 } from './requests.js';
+import type { Size } from './surfaces.js';
 
 /** What is told to be understood. */
 const SUPPORTED = [
@@ -30,14 +31,21 @@ export class XScreen {
   /** A window of ours that is never shown. */
   readonly own: number;
   readonly #others = new Set<number>();
+  #size: Size;
 
   constructor(
     private readonly x: XConnection,
     private readonly atoms: Atoms,
     private readonly setup: Setup,
   ) {
+    this.#size = setup;
     this.own = x.newId();
     x.send(createWindow(this.own, setup.root, true));
+  }
+
+  /** In X pixels. It is that of all outputs together, and changes with them. */
+  get size(): Size {
+    return this.#size;
   }
 
   /** Another window of ours is about to be made, by another connection of ours. */
@@ -53,7 +61,7 @@ export class XScreen {
   /** Announces us. The server lets clients in once there is an owner of this selection. */
   announce(): void {
     const { x, atoms, setup, own } = this;
-    const { root, width, height } = setup;
+    const { root } = setup;
     for (const window of [root, own]) {
       x.send(changeWords(window, atoms._NET_SUPPORTING_WM_CHECK, atoms.WINDOW, [own]));
     }
@@ -69,8 +77,7 @@ export class XScreen {
     x.send(changeWords(root, atoms._NET_NUMBER_OF_DESKTOPS, atoms.CARDINAL, [1]));
     x.send(changeWords(root, atoms._NET_CURRENT_DESKTOP, atoms.CARDINAL, [0]));
     x.send(changeWords(root, atoms._NET_DESKTOP_VIEWPORT, atoms.CARDINAL, [0, 0]));
-    x.send(changeWords(root, atoms._NET_DESKTOP_GEOMETRY, atoms.CARDINAL, [width, height]));
-    x.send(changeWords(root, atoms._NET_WORKAREA, atoms.CARDINAL, [0, 0, width, height]));
+    this.resized(this.#size);
     this.active(0);
     this.clients([]);
     const [font, arrow] = [x.newId(), x.newId()];
@@ -80,6 +87,13 @@ export class XScreen {
     // Toolkits draw shadows and round corners only where they see that somebody shows windows that are translucent.
     x.send(setSelectionOwner(own, atoms._NET_WM_CM_S0));
     x.send(setSelectionOwner(own, atoms.WM_S0));
+  }
+
+  resized({ width, height }: Size): void {
+    const { x, atoms, setup } = this;
+    this.#size = { width, height };
+    x.send(changeWords(setup.root, atoms._NET_DESKTOP_GEOMETRY, atoms.CARDINAL, [width, height]));
+    x.send(changeWords(setup.root, atoms._NET_WORKAREA, atoms.CARDINAL, [0, 0, width, height]));
   }
 
   /** The window with the focus; 0: none of them. */

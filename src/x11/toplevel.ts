@@ -114,8 +114,8 @@ export class Toplevel implements SurfaceRole, Configured {
     return this.surface.shown && !this.#closed;
   }
 
-  /** Asks for the first configure. */
-  begin(): void {
+  /** Has the compositor take over what was said. Before it has a picture: asks for the first configure. */
+  commit(): void {
     this.shell.relay.request(this.surface.object, 'commit', {});
     this.shell.relay.flush();
   }

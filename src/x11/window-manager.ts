@@ -12,6 +12,7 @@ import type { Setup, XConnection } from './connection.js';
 import { configureAsked } from './configure-asked.js';
 import { Dialogs } from './dialogs.js';
 import type { Geometry, XEvent } from './events.js';
+import { boundsOf } from './floating.js';
 import { Focus } from './focus.js';
 import { Icons } from './icons.js';
 import { Mapping } from './mapping.js';
@@ -44,6 +45,7 @@ import type { ToplevelStates } from './toplevel-states.js';
 import { NO_FRAME, WindowMessages } from './window-messages.js';
 import { NORMAL_STATE, WindowStates } from './window-states.js';
 import { XWindow } from './window.js';
+import { moveWithin } from './within-screen.js';
 
 export interface WindowManagerOptions {
   readonly x: XConnection;
@@ -123,7 +125,8 @@ export class WindowManager {
   /** Takes the screen over. */
   begin(): void {
     const { x, setup } = this.#options;
-    x.send(changeWindowEvents(setup.root, EventMask.substructureNotify | EventMask.substructureRedirect));
+    const { structureNotify, substructureNotify, substructureRedirect } = EventMask;
+    x.send(changeWindowEvents(setup.root, structureNotify | substructureNotify | substructureRedirect));
     this.screen.announce();
   }
 
@@ -217,10 +220,13 @@ export class WindowManager {
         break;
       case 'ConfigureRequest':
         if (window === undefined) x.send(configureWindow(event.window, askedFor(event, event.mask)));
-        else configureAsked(window, event, event.mask, this.#options);
+        else configureAsked(window, event, event.mask, x, this.screen.size);
         break;
       case 'ConfigureNotify':
-        if (window !== undefined) this.#configured(window, event, event.overrideRedirect);
+        if (event.window === setup.root) {
+          this.screen.resized(event);
+          moveWithin(this.screen.size, this.#population.shown, this.#popups, x);
+        } else if (window !== undefined) this.#configured(window, event, event.overrideRedirect);
         break;
       case 'FocusIn':
         if (window?.mapped === true) this.focus.given(window, event.mode, event.detail);
@@ -250,8 +256,8 @@ export class WindowManager {
   }
 
   #map(window: XWindow): void {
-    const { x, atoms, setup } = this.#options;
-    const { x: left, y: top } = (window.geometry = inMiddle(window.geometry, setup));
+    const { x, atoms } = this.#options;
+    const { x: left, y: top } = (window.geometry = inMiddle(window.geometry, this.screen.size));
     x.send(configureWindow(window.id, { x: left, y: top, border: 0, ...this.focus.stacking(window) }));
     x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [NORMAL_STATE, 0]));
     x.send(changeWords(window.id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, NO_FRAME));
@@ -323,6 +329,7 @@ export class WindowManager {
         this.#activation.shown(window);
         this.#dialogs.shown(window);
         queueMicrotask(shell.guarded(() => this.#popups.showWaiting()));
+        if (window.pinned) queueMicrotask(shell.guarded(() => this.#unpin(window, toplevel)));
       },
       drawTitle: (title: string, drawn: (text: TitleText) => void) => this.#titles.draw(title, drawn),
     };
@@ -330,15 +337,24 @@ export class WindowManager {
     window.toplevel = toplevel;
     this.#describe(window);
     this.#messages.wishedBefore(window);
-    toplevel.begin();
+    toplevel.commit();
     this.#icons.shown(window);
   }
 
   #describe(window: XWindow): void {
     const { toplevel, properties } = window;
-    toplevel!.describe(properties, this.#dialogs.parentOf(window));
+    const bounds = boundsOf(window, this.#options.atoms);
+    window.pinned = bounds !== properties;
+    toplevel!.describe({ ...properties, ...bounds }, this.#dialogs.parentOf(window));
     if (properties.urgent && !window.urgent && !window.states.activated) this.#messages.demandAttention(window);
     window.urgent = properties.urgent;
+  }
+
+  /** Its first picture has gone to the compositor. */
+  #unpin(window: XWindow, toplevel: Toplevel): void {
+    if (window.toplevel !== toplevel || !toplevel.mapped) return;
+    this.#describe(window);
+    toplevel.commit();
   }
 
   #hide(window: XWindow): void {
@@ -358,7 +374,7 @@ export class WindowManager {
     if (states.fixed && !fixed) window.ownSize = window.geometry;
     const given = size ?? (fixed && !states.fixed ? window.ownSize : undefined);
     const wanted = given === undefined || states.fixed ? given : fittingSize(window.properties, given);
-    const place = wanted && sized(window.geometry, wanted, this.#options.setup);
+    const place = wanted && sized(window.geometry, wanted, this.screen.size);
     if (place !== undefined) this.#resizing.resize(window, place);
     if (states.activated !== activated) {
       this.focus.set(window, states.activated);

@@ -21,7 +21,7 @@ const MOVE = 8;
 export const NO_FRAME = [0, 0, 0, 0];
 
 /** What is done with a state. */
-const REMOVE = 0;
+export const REMOVE = 0;
 const ADD = 1;
 const TOGGLE = 2;
 

@@ -32,6 +32,8 @@ export class XWindow {
   ownSize: Size | undefined;
   /** The client is told so. */
   minimized = false;
+  /** The compositor was told that it can have no other size. */
+  pinned = false;
   /** The client says that it blocks the window that it belongs to. */
   modal = false;
   /** What the client was told of its states last. */

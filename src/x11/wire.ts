@@ -82,14 +82,26 @@ export const u32 = (value: number): Part => ({ u32: value });
  * @throws RangeError for one over {@link MAX_REQUEST_BYTES}
  */
 export function request(opcode: number, data: number, ...parts: readonly Part[]): Uint8Array {
-  const size = padded4(parts.reduce((sum, part) => sum + sizeOf(part), 4));
+  const size = padded4(4 + sizeOfAll(parts));
   if (size > MAX_REQUEST_BYTES) throw new RangeError(`an X11 request of ${size} bytes: ${MAX_REQUEST_BYTES} at most`);
   const bytes = new Uint8Array(size);
-  const view = new DataView(bytes.buffer);
   bytes[0] = opcode;
   bytes[1] = data;
-  view.setUint16(2, size / 4, true);
-  let at = 4;
+  new DataView(bytes.buffer).setUint16(2, size / 4, true);
+  put(bytes, 4, parts);
+  return bytes;
+}
+
+/** Parts behind each other, nothing between them. */
+export function bytesOf(...parts: readonly Part[]): Uint8Array {
+  const bytes = new Uint8Array(sizeOfAll(parts));
+  put(bytes, 0, parts);
+  return bytes;
+}
+
+function put(bytes: Uint8Array, start: number, parts: readonly Part[]): void {
+  const view = new DataView(bytes.buffer);
+  let at = start;
   for (const part of parts) {
     if (part instanceof Uint8Array) bytes.set(part, at);
     else if ('u8' in part) bytes[at] = part.u8;
@@ -97,8 +109,9 @@ export function request(opcode: number, data: number, ...parts: readonly Part[])
     else view.setUint32(at, part.u32 >>> 0, true);
     at += sizeOf(part);
   }
-  return bytes;
 }
+
+const sizeOfAll = (parts: readonly Part[]): number => parts.reduce((sum, part) => sum + sizeOf(part), 0);
 
 function sizeOf(part: Part): number {
   if (part instanceof Uint8Array) return part.length;

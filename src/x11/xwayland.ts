@@ -33,6 +33,7 @@ import { userInput } from './user-input.js';
 import { WindowManager } from './window-manager.js';
 import type { XWindow } from './window.js';
 import type { XDisplay } from './x-display.js';
+import { scaleSettings, serveSettings } from './xsettings.js';
 
 /**
  * What Xwayland sees of the compositor: pixels, outputs, input. Windows and selections are ours; buffers of a GPU are not
@@ -351,7 +352,10 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     x.send(xfixes.leaveWithOthers(fixes.opcode));
     const pointer = Math.round(cursorSize(process.env) * scale);
     // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
-    if (scale > 1) windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${pointer}\n`);
+    if (scale > 1) {
+      windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${pointer}\n`);
+      serveSettings(x, atoms, windows.screen.own, scaleSettings(scale));
+    }
     this.#windows = windows;
     windows.begin();
     const arrow = themeCursor('left_ptr', pointer, process.env);
