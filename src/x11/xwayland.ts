@@ -22,7 +22,7 @@ import { HeldUp } from './held-up.js';
 import { extension, type Extension } from './replies.js';
 import { composite, configureWindow, getInputFocus, queryExtension, sync, xfixes } from './requests.js';
 import { showRootCursor } from './root-cursor.js';
-import { scaleConcern, Viewports } from './scale.js';
+import { cursorScale, scaleConcern, Viewports } from './scale.js';
 import { Selections } from './selections/selections.js';
 import { shapesConcern } from './shapes.js';
 import { serverSockets } from './server-sockets.js';
@@ -357,7 +357,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     x.on('event', event => windows.event(event));
     x.send(composite.redirectSubwindows(composing.opcode, setup.root));
     x.send(xfixes.leaveWithOthers(fixes.opcode));
-    const pointer = Math.round(cursorSize(process.env) * scale);
+    const pointer = cursorSize(process.env) * cursorScale(scale);
     // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
     if (scale > 1) {
       windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${pointer}\n`);
