@@ -5,7 +5,7 @@
  */
 import type { Focus } from './focus.js';
 import type { Shell } from './shell.js';
-import type { Press } from './title-bar.js';
+import type { Press } from './user-input.js';
 import type { XWindow } from './window.js';
 
 export interface ActivationWish {

@@ -30,6 +30,7 @@ export function configureAsked(
     const height = mask & ConfigureMask.height ? asked.height : geometry.height;
     if (width !== geometry.width || height !== geometry.height) {
       window.geometry = sized(geometry, { width, height }, screen);
+      window.wanted = { size: window.geometry, before: window.wanted?.before ?? window.surface?.size };
       x.send(configureWindow(window.id, { ...window.geometry }));
       return;
     }

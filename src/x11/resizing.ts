@@ -165,6 +165,6 @@ export class Resizing {
   }
 }
 
-function sameSize(one: Size, other: Size): boolean {
+export function sameSize(one: Size, other: Size): boolean {
   return one.width === other.width && one.height === other.height;
 }

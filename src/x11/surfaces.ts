@@ -20,7 +20,7 @@ export interface Size {
 
 /** Shows a surface in another size than its picture has: told before a picture of a new size is committed. */
 export interface Scaling {
-  fit(surface: RelayObject<'wl_surface'>, size: Size): void;
+  fit(surface: RelayObject<'wl_surface'>, size: Size, cursor: boolean): void;
   gone(surface: RelayObject<'wl_surface'>): void;
 }
 
@@ -56,6 +56,8 @@ export class Surface {
   role: SurfaceRole | undefined;
   /** It has been a popup: Wayland has it that it can be nothing else any more. */
   wasPopup = false;
+  /** It is what a pointer or a pen looks like. */
+  cursor = false;
   #shown = false;
   /** Attached last; undefined: nothing, or it is destroyed. */
   #buffer: RelayObject<'wl_buffer'> | undefined;
@@ -172,7 +174,7 @@ export class Surface {
     if (this.scaling === undefined || size === undefined) return;
     if (this.#fitted?.width === size.width && this.#fitted.height === size.height) return;
     this.#fitted = size;
-    this.scaling.fit(this.object, size);
+    this.scaling.fit(this.object, size, this.cursor);
   }
 
   /** A picture that was held back and is not to be shown. */
@@ -248,6 +250,7 @@ export class Surfaces {
     /** A cursor has its role by this; its picture may be there already. */
     const cursor = ({ relay, args }: SetCursor): Verdict => {
       const surface = this.of(args.surface);
+      if (surface !== undefined) surface.cursor = true;
       // The role comes first, and the picture that waits after it.
       if (surface?.shown === false) {
         const show = guardedBy(relay)(() => {

@@ -6,16 +6,13 @@
 import type { RelayObject } from '../relay/object-map.js';
 import { bufferOf } from './shm-picture.js';
 import type { Shell } from './shell.js';
+import type { Size } from './surfaces.js';
+import { TitleEdges, type EdgesOwner } from './title-edges.js';
 import { enlarged, partAt, TITLE_BAR_HEIGHT, titlePicture, type TitlePart } from './title-picture.js';
 import type { TitleText } from './title-text.js';
+import type { Press } from './user-input.js';
 
-/** The user has pressed a button there. */
-export interface Press {
-  readonly seat: RelayObject<'wl_seat'>;
-  readonly serial: number;
-}
-
-export interface TitleBarOwner {
+export interface TitleBarOwner extends EdgesOwner {
   closeAsked(): void;
   toggleMaximized(): void;
   setMinimized(): void;
@@ -44,6 +41,8 @@ export class TitleBar {
   /** As the compositor knows: pixels of its buffer to one of the compositor's. */
   #scale = 1;
   #drawn: Drawn | undefined;
+  /** Around the window. */
+  readonly #edges: TitleEdges | undefined;
 
   private constructor(
     private readonly shell: Shell,
@@ -58,6 +57,7 @@ export class TitleBar {
     this.#subsurface = relay.inject('wl_subsurface', 1);
     relay.request(subcompositor, 'get_subsurface', { id: this.#subsurface, surface: this.surface, parent });
     relay.request(this.#subsurface, 'set_position', { x: 0, y: -TITLE_BAR_HEIGHT });
+    this.#edges = TitleEdges.around(shell, { compositor, subcompositor, parent, top: TITLE_BAR_HEIGHT }, owner);
   }
 
   /** For a window whose surface has no picture yet; undefined: the compositor draws title bars, or lacks what ours needs. */
@@ -69,8 +69,12 @@ export class TitleBar {
     return new TitleBar(shell, parent, compositor, subcompositor, owner);
   }
 
-  /** What it shows from the window's next commit on. `width` in the compositor's pixels. */
-  show(width: number, text: TitleText | undefined, active: boolean): void {
+  /**
+   * What it shows from the window's next commit on. Sizes are the window's without it, in the compositor's pixels; `sides`: those that
+   * the user may move, as {@link TitleEdges.show} has them.
+   */
+  show({ width, height }: Size, sides: number, text: TitleText | undefined, active: boolean): void {
+    this.#edges?.show({ width, height: height + TITLE_BAR_HEIGHT }, sides);
     const { relay } = this.shell;
     const drawn = this.#drawn;
     const scale = this.surface.version >= BUFFER_SCALE_SINCE ? this.shell.outputs.most : 1;
@@ -91,6 +95,7 @@ export class TitleBar {
 
   /** From the window's next commit on there is none. */
   hide(): void {
+    this.#edges?.hide();
     if (this.#drawn === undefined) return;
     const { relay } = this.shell;
     this.#drawn = undefined;
@@ -101,6 +106,7 @@ export class TitleBar {
   /** Once, before the window's own objects go. */
   close(): void {
     const { relay } = this.shell;
+    this.#edges?.close();
     relay.request(this.#subsurface, 'destroy', {});
     relay.request(this.surface, 'destroy', {});
     for (const buffer of [this.#before, this.#buffer]) if (buffer !== undefined) relay.request(buffer, 'destroy', {});

@@ -16,9 +16,11 @@ import type { WindowProperties } from './properties.js';
 import { scaledDown, scaledUp } from './scale.js';
 import type { Configured, Shell } from './shell.js';
 import type { Size, Surface, SurfaceRole } from './surfaces.js';
-import { TitleBar, type Press } from './title-bar.js';
+import { TitleBar } from './title-bar.js';
+import { movableSides } from './title-edges.js';
 import { TITLE_BAR_HEIGHT } from './title-picture.js';
 import type { TitleText } from './title-text.js';
+import type { Press } from './user-input.js';
 import { isExact, NO_STATES, statesOf, type ToplevelStates } from './toplevel-states.js';
 
 /**
@@ -54,6 +56,8 @@ export class Toplevel implements SurfaceRole, Configured {
   readonly #bar: TitleBar | undefined;
   /** The client wants one. */
   #decorated = true;
+  /** Those that the client lets be moved, as title-edges.ts has them. */
+  #sides = 0;
   #title: { readonly words: string; text: TitleText | undefined } = { words: '', text: undefined };
   /** Of the configure that is being told. */
   #told: { readonly width: number; readonly height: number; readonly states: readonly number[] } | undefined;
@@ -90,6 +94,7 @@ export class Toplevel implements SurfaceRole, Configured {
       toggleMaximized: () => this.setMaximized(!this.#states.maximized),
       setMinimized: () => this.setMinimized(),
       move: press => this.move(press),
+      resize: (press, edges) => this.resize(press, edges),
       menu: (press, x, y) => this.#ask('show_window_menu', { ...press, x, y }),
     });
     surface.role = this;
@@ -131,6 +136,7 @@ export class Toplevel implements SurfaceRole, Configured {
       width: this.#down(width),
       height: height === 0 ? 0 : this.#down(height) + bar,
     });
+    this.#sides = movableSides(min, max);
     const sizes = { min: scaled(min), max: scaled(max) };
     this.description.tell({ title: words, appId: className, ...sizes, decorated, parent });
   }
@@ -293,7 +299,9 @@ export class Toplevel implements SurfaceRole, Configured {
     if (size === undefined || this.#closed) return;
     const { states, size: asked = size } = this.#acknowledged;
     const top = this.#topOf(states);
-    if (top > 0) bar?.show(scaledDown(size.width, this.scale), this.#title.text, states.activated);
+    const below = { width: scaledDown(size.width, this.scale), height: scaledDown(size.height, this.scale) };
+    const sides = states.fixed ? 0 : this.#sides;
+    if (top > 0) bar?.show(below, sides, this.#title.text, states.activated);
     else bar?.hide();
     const whole = isExact(states) ? asked : size;
     // Without anything said, the picture is the window.

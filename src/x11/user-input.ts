@@ -5,7 +5,12 @@
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { RelayObject } from '../relay/object-map.js';
-import type { Press } from './title-bar.js';
+
+/** A button, a finger or the tip of a pen has gone down. */
+export interface Press {
+  readonly seat: RelayObject<'wl_seat'>;
+  readonly serial: number;
+}
 
 export interface UserWatch {
   /** The user does something. */

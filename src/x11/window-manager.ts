@@ -17,6 +17,7 @@ import { Focus } from './focus.js';
 import { Icons } from './icons.js';
 import { Mapping } from './mapping.js';
 import { Popups } from './popups.js';
+import { OwnSizes } from './own-sizes.js';
 import { Population } from './population.js';
 import { askedFor, inMiddle, sized } from './places.js';
 import { fittingSize } from './properties.js';
@@ -38,10 +39,10 @@ import { Shapes } from './shapes.js';
 import type { Shell } from './shell.js';
 import { SurfaceIds } from './surface-ids.js';
 import type { Size, Surface } from './surfaces.js';
-import type { Press } from './title-bar.js';
 import { TitleTexts, type TitleText } from './title-text.js';
 import { Toplevel } from './toplevel.js';
 import type { ToplevelStates } from './toplevel-states.js';
+import type { Press } from './user-input.js';
 import { NO_FRAME, WindowMessages } from './window-messages.js';
 import { NORMAL_STATE, WindowStates } from './window-states.js';
 import { XWindow } from './window.js';
@@ -72,6 +73,7 @@ export class WindowManager {
   readonly #properties: PropertyReader;
   readonly #closing: Closing;
   readonly #resizing: Resizing;
+  readonly #ownSizes: OwnSizes;
   readonly #activation: Activation;
   readonly #dialogs: Dialogs;
   readonly #messages: WindowMessages;
@@ -103,6 +105,7 @@ export class WindowManager {
     this.#properties = new PropertyReader(x, atoms, window => this.#update(window));
     this.#closing = new Closing(options);
     this.#resizing = new Resizing({ x, atoms, extension: sync });
+    this.#ownSizes = new OwnSizes(shell, this.#resizing, options.scale);
     this.#icons = new Icons(options);
     this.#titles = new TitleTexts(x, setup.root);
     this.#states = new WindowStates(x, atoms);
@@ -325,6 +328,7 @@ export class WindowManager {
       isChanging: () => this.#resizing.isChanging(window),
       drawn: (drawn: Size | undefined, first: boolean) => {
         this.#resizing.shown(window, drawn);
+        this.#ownSizes.drawn(window, drawn);
         if (!first) return;
         this.#activation.shown(window);
         this.#dialogs.shown(window);
@@ -372,7 +376,7 @@ export class WindowManager {
   #toplevelConfigured(window: XWindow, size: Size | undefined, states: ToplevelStates): Size | undefined {
     const { activated, fixed } = window.states;
     if (states.fixed && !fixed) window.ownSize = window.geometry;
-    const given = size ?? (fixed && !states.fixed ? window.ownSize : undefined);
+    const given = this.#ownSizes.news(window, size, states) ?? (fixed && !states.fixed ? window.ownSize : undefined);
     const wanted = given === undefined || states.fixed ? given : fittingSize(window.properties, given);
     const place = wanted && sized(window.geometry, wanted, this.screen.size);
     if (place !== undefined) this.#resizing.resize(window, place);

@@ -9,7 +9,7 @@ import type { Closing } from './closing.js';
 import type { XConnection } from './connection.js';
 import { changeWords } from './requests.js';
 import type { Shell } from './shell.js';
-import type { Press } from './title-bar.js';
+import type { Press } from './user-input.js';
 import { ICONIC_STATE, type WindowStates } from './window-states.js';
 import type { XWindow } from './window.js';
 

@@ -30,6 +30,8 @@ export class XWindow {
   states: ToplevelStates = NO_STATES;
   /** What it had before its size was the compositor's to choose: some leave it to the window to go back to that. */
   ownSize: Size | undefined;
+  /** The size that its client has given it, and what was shown before: until the compositor has seen a picture of it. */
+  wanted: { readonly size: Size; readonly before: Size | undefined } | undefined;
   /** The client is told so. */
   minimized = false;
   /** The compositor was told that it can have no other size. */

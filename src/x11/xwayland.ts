@@ -22,13 +22,16 @@ import { HeldUp } from './held-up.js';
 import { extension, type Extension } from './replies.js';
 import { composite, configureWindow, getInputFocus, queryExtension, sync, xfixes } from './requests.js';
 import { showRootCursor } from './root-cursor.js';
-import { scaleConcern, Viewports } from './scale.js';
+import { cursorScale, scaleConcern, Viewports } from './scale.js';
 import { Selections } from './selections/selections.js';
 import { shapesConcern } from './shapes.js';
 import { serverSockets } from './server-sockets.js';
 import { Shell } from './shell.js';
 import { Surfaces, type Surface } from './surfaces.js';
+import { TitleCursors } from './title-cursors.js';
+import { TitlePen } from './title-pen.js';
 import { TitlePointer } from './title-pointer.js';
+import { TitlePresses } from './title-press.js';
 import { userInput } from './user-input.js';
 import { WindowManager } from './window-manager.js';
 import type { XWindow } from './window.js';
@@ -104,9 +107,8 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   readonly #relay: Relay;
   readonly #x: XConnection;
   readonly #shell = new Shell();
-  readonly #titlePointer = new TitlePointer(this.#shell, () =>
-    themeCursor('left_ptr', cursorSize(process.env), process.env),
-  );
+  readonly #titlePointer: TitlePointer;
+  readonly #titlePen: TitlePen;
   readonly #surfaces: Surfaces;
   readonly #selections: Selections;
   readonly #timer: NodeJS.Timeout;
@@ -135,6 +137,10 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       made: (surface: Surface) => this.#windows?.surfaceMade(surface),
       gone: (surface: Surface) => this.#windows?.surfaceGone(surface),
     };
+    const cursors = new TitleCursors(this.#shell, name => themeCursor(name, cursorSize(process.env), process.env));
+    const presses = new TitlePresses();
+    this.#titlePointer = new TitlePointer(this.#shell, cursors, presses);
+    this.#titlePen = new TitlePen(this.#shell, cursors, presses);
     const { scale } = options;
     this.#surfaces = new Surfaces(watch, scale === 1 ? undefined : new Viewports(this.#shell, scale));
     this.#selections = new Selections({
@@ -275,8 +281,9 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       this.#shell.dismissals.concern,
       {
         name: 'x11 title bars',
-        events: this.#titlePointer.events,
+        events: { ...this.#titlePointer.events, ...this.#titlePen.events },
         gone: {
+          zwp_tablet_tool_v2: pen => this.#titlePen.gone(pen),
           wl_pointer: pointer => this.#titlePointer.gone(pointer),
           wl_touch: touch => this.#titlePointer.gone(touch),
         },
@@ -350,7 +357,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
     x.on('event', event => windows.event(event));
     x.send(composite.redirectSubwindows(composing.opcode, setup.root));
     x.send(xfixes.leaveWithOthers(fixes.opcode));
-    const pointer = Math.round(cursorSize(process.env) * scale);
+    const pointer = cursorSize(process.env) * cursorScale(scale);
     // At scale 1 programs have what they have with any other X server: the size of fonts is by the screen's millimetres then.
     if (scale > 1) {
       windows.screen.resources(`Xft.dpi:\t${Math.round(96 * scale)}\nXcursor.size:\t${pointer}\n`);

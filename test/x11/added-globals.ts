@@ -1,7 +1,7 @@
 /**
  * Between `virtwl x11` and sway, for what Debian's sway does not have: a relay that adds it, or takes something away. It stands in
- * for a newer compositor with icons of windows and dialogs, for one with a touch screen, and for one that draws no title bars;
- * all else that is seen is sway's. What is said to what it adds, the trace of `virtwl x11` has as well.
+ * for a newer compositor with icons of windows and dialogs, for one with a touch screen, for one that draws no title bars, and for
+ * KWin, which tells a window its size again when that says something of itself; all else that is seen is sway's. What is said to what it adds, the trace of `virtwl x11` has as well.
  */
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -39,8 +39,9 @@ export class AddedGlobals {
   readonly display: string;
   /** Icons that windows were given, by the number of pictures; undefined: none any more. In order. */
   readonly icons: (readonly AddedPicture[] | undefined)[] = [];
-  /** Surfaces that lie on others: title bars. */
+  /** Surfaces that lie on others: title bars, and the edges around their windows. */
   readonly bars: RelayObject<'wl_surface'>[] = [];
+  readonly #pictures = new Map<RelayObject, boolean>();
   /** Those of toplevels. */
   readonly windows: RelayObject<'wl_surface'>[] = [];
   readonly #touches: RelayObject<'wl_touch'>[] = [];
@@ -51,6 +52,8 @@ export class AddedGlobals {
     t: Pick<Test, 'teardown'>,
     private readonly sway: Sway,
     private readonly without: readonly string[] = [],
+    /** Each title is answered with the size that the window has. */
+    private readonly repeatsSizes = false,
   ) {
     this.display = join(sway.runtimeDir, 'added');
     const listener = UnixListener.listen(this.display);
@@ -71,6 +74,11 @@ export class AddedGlobals {
       });
     }
     return serial;
+  }
+
+  /** Whether a surface has a picture; undefined: it never had. */
+  shown(surface: RelayObject<'wl_surface'>): boolean | undefined {
+    return this.#pictures.get(surface);
   }
 
   lift(time = 0): void {
@@ -94,7 +102,7 @@ export class AddedGlobals {
   #serve(socket: UnixSocket): void {
     const options = { maxQueuedFds: 16_384 };
     const relay: Relay = new Relay(socket, UnixSocket.connect(this.sway.display, options), {
-      concerns: [this.#globals(), this.#icons(), this.#input()],
+      concerns: [this.#globals(), this.#icons(), this.#input(), ...(this.repeatsSizes ? [this.#sizes()] : [])],
       toServer: AS_IT_IS,
       toClient: AS_IT_IS,
     });
@@ -187,6 +195,57 @@ export class AddedGlobals {
     };
   }
 
+  /** The size that a window has: that of the picture which it has committed. */
+  #sizes(): Concern {
+    const attached = new Map<RelayObject, Buffer | undefined>();
+    const shown = new Map<RelayObject, Buffer | undefined>();
+    const surfaceOf = new Map<RelayObject, RelayObject>();
+    const toplevels = new Map<RelayObject, { xdgSurface: RelayObject<'xdg_surface'>; states: Uint8Array }>();
+    return {
+      name: 'added sizes',
+      after: ['added icons', 'added touch'],
+      made: {
+        xdg_surface: (xdgSurface, { args }) =>
+          void surfaceOf.set(xdgSurface, (args as { readonly surface: RelayObject }).surface),
+        xdg_toplevel: (toplevel, { object }) =>
+          void toplevels.set(toplevel, { xdgSurface: object as RelayObject<'xdg_surface'>, states: new Uint8Array(0) }),
+      },
+      events: {
+        xdg_toplevel: {
+          configure: ({ object, args: { states } }) => {
+            toplevels.get(object)!.states = states.slice();
+            return Verdict.Forward;
+          },
+        },
+      },
+      requests: {
+        wl_surface: {
+          attach: ({ object, args: { buffer } }) => {
+            attached.set(object, buffer?.data as Buffer | undefined);
+            return Verdict.Forward;
+          },
+          commit: ({ object }) => {
+            shown.set(object, attached.get(object));
+            return Verdict.Forward;
+          },
+        },
+        xdg_toplevel: {
+          set_title: ({ relay, object }) => {
+            const { xdgSurface, states } = toplevels.get(object)!;
+            const size = shown.get(surfaceOf.get(xdgSurface)!);
+            if (size === undefined) return Verdict.Forward;
+            relay.emitEvent(object, 'configure', { width: size.width, height: size.height, states });
+            relay.emitEvent(xdgSurface, 'configure', { serial: (this.#serial += 1) });
+            return Verdict.Forward;
+          },
+        },
+        xdg_surface: {
+          ack_configure: ({ args }) => (args.serial > 0x70000000 ? Verdict.Drop : Verdict.Forward),
+        },
+      },
+    };
+  }
+
   #input(): Concern {
     return {
       name: 'added touch',
@@ -198,6 +257,12 @@ export class AddedGlobals {
           },
         },
         wl_touch: { release: () => Verdict.Drop },
+        wl_surface: {
+          attach: ({ object, args: { buffer } }) => {
+            this.#pictures.set(object, buffer !== undefined);
+            return Verdict.Forward;
+          },
+        },
         wl_subcompositor: {
           get_subsurface: ({ args }) => {
             this.bars.push(args.surface);

@@ -6,7 +6,9 @@ import t from 'tap';
 import { internAtoms } from '../../src/x11/atoms.js';
 import { clientMessage } from '../../src/x11/events.js';
 import { changeProperty, EventMask, mapWindow, sendEvent } from '../../src/x11/requests.js';
+import { EDGE_WIDTH } from '../../src/x11/title-edges.js';
 import { TITLE_BAR_HEIGHT as BAR } from '../../src/x11/title-picture.js';
+import { words } from '../../src/x11/wire.js';
 import { AddedGlobals } from './added-globals.js';
 import { boundsOf, Desk, until } from './desk.js';
 import { connectTo, makeWindow, settled } from './x-client.js';
@@ -28,7 +30,7 @@ const desk = await Desk.open(t, {
 });
 const { x, setup } = await connectTo(desk.display, desk.authority);
 t.teardown(() => x.close());
-const NAMES = ['STRING', 'WM_NAME', '_NET_WM_MOVERESIZE'] as const;
+const NAMES = ['STRING', 'WM_NAME', 'WM_NORMAL_HINTS', 'WM_SIZE_HINTS', '_NET_WM_MOVERESIZE'] as const;
 const atoms = await new Promise<Readonly<Record<(typeof NAMES)[number], number>>>(known =>
   internAtoms(x, NAMES, known),
 );
@@ -88,6 +90,44 @@ t.test('by a finger: buttons, moving, a double tap', async t => {
     added!.lift(time);
   });
   t.match(twice.at(-1), /^set_maximized/, 'a double tap');
+});
+
+t.test('by the edges around the window: a finger resizes it', async t => {
+  const edges = added!.bars[1]!;
+  const press = async (left: number, top: number): Promise<string> => {
+    let serial = 0;
+    const [first] = await asked('resize', () => {
+      serial = added!.touch(edges, left, top);
+    });
+    added!.lift();
+    return first!.replace(`, ${serial},`, ', #,');
+  };
+  const outer = { width: WIDTH + 2 * EDGE_WIDTH, height: 100 + BAR + 2 * EDGE_WIDTH };
+  t.match(await press(outer.width - 1, outer.height / 2), /^resize\(wl_seat#\d+, #, 8\)/, 'to the right');
+  t.match(await press(outer.width / 2, outer.height - 1), /^resize\(wl_seat#\d+, #, 2\)/, 'down');
+  t.match(await press(0, 0), /^resize\(wl_seat#\d+, #, 5\)/, 'up and to the left');
+  // The bar and the window lie where they would without: what is beside them is no part of the window.
+  const { width, height } = await desk.window('bar');
+  t.same([width, height], [WIDTH, 100 + BAR]);
+});
+
+t.test('a window of one size has no edges, nor one that fills the screen', async t => {
+  const shown = (): boolean | undefined => added!.shown(added!.bars[1]!);
+  const hints = (...sizes: number[]): void => {
+    const value = words([16 | 32, 0, 0, 0, 0, ...sizes, ...Array.from({ length: 9 }, () => 0)]);
+    x.send(changeProperty(id, atoms.WM_NORMAL_HINTS, atoms.WM_SIZE_HINTS, 32, value));
+    // With the next picture.
+    x.send(changeProperty(id, atoms.WM_NAME, atoms.STRING, 8, Buffer.from(`bar ${sizes.join(' ')}`)));
+  };
+  t.equal(shown(), true);
+  hints(WIDTH, 100, WIDTH, 100);
+  await until('none', () => shown() === false);
+  hints(0, 0, 0, 0);
+  await until('edges', () => shown() === true);
+  await desk.sway.message('[title="bar"]', 'fullscreen', 'enable');
+  await until('none', () => shown() === false);
+  await desk.sway.message('[title="bar"]', 'fullscreen', 'disable');
+  await until('edges', () => shown() === true);
 });
 
 t.test('a client moves and resizes its window by the finger that is on it', async t => {

@@ -1,8 +1,7 @@
 /** What the user presses, by any device: each press is known by its seat and serial, and goes on to Xwayland. */
 import t from 'tap';
-import type { Press } from '../../src/x11/title-bar.js';
 import { scaleConcern } from '../../src/x11/scale.js';
-import { userInput } from '../../src/x11/user-input.js';
+import { type Press, userInput } from '../../src/x11/user-input.js';
 import { madeBy, between } from '../relay/relay-between.js';
 import { settle } from '../relay/peer.js';
 

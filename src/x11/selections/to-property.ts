@@ -29,6 +29,8 @@ export class ToProperty {
   readonly #forget: () => void;
   readonly #buffer = new Uint8Array(CHUNK_BYTES);
   readonly #latin1: Utf8ToLatin1 | undefined;
+  /** What was read and not put yet: from here to there. */
+  #start = 0;
   #length = 0;
   /** The pipe has ended. */
   #complete = false;
@@ -56,7 +58,9 @@ export class ToProperty {
   }
 
   #read(): void {
-    if (this.#reading || this.#complete || this.#length === CHUNK_BYTES) return;
+    if (this.#reading || this.#complete) return;
+    if (this.#start === this.#length) this.#start = this.#length = 0;
+    if (this.#length === CHUNK_BYTES) return;
     this.#reading = true;
     const come = this.side.guarded((length: number) => {
       this.#reading = false;
@@ -89,7 +93,7 @@ export class ToProperty {
   #taken(): void {
     this.#timer.refresh();
     this.#state = 'taken';
-    if (this.#length > 0 || this.#complete) this.#put();
+    if (this.#length > this.#start || this.#complete) this.#put();
     this.#read();
   }
 
@@ -104,9 +108,10 @@ export class ToProperty {
   /** Puts what there is. Its length, in bytes. */
   #change(): number {
     const { requestor, property, type } = this.options;
-    const bytes = this.#buffer.subarray(0, this.#length);
+    const bytes = this.#buffer.subarray(this.#start, this.#length);
     const value = this.#latin1?.convert(bytes, this.#complete) ?? bytes;
-    this.#length = 0;
+    // What is being read meanwhile comes behind it, to the place that it was asked to.
+    this.#start = this.#length;
     if (value.length > 0 || this.#complete) this.side.x.send(changeProperty(requestor, property, type, 8, value));
     return value.length;
   }
