@@ -5,8 +5,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
+import { words } from '../../src/x11/wire.js';
 import { startSway, type Sway } from '../compositors.js';
 import { freePort } from '../free-port.js';
+import { RfbClient } from '../rfb-client.js';
 import { framesJson } from './run-frames.js';
 
 t.setTimeout(240_000);
@@ -26,15 +28,34 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 20));
 }
 
+/** A theme's cursor of 16 x 16 pixels: opaque patches of two colours. */
+function cursorFile(): Buffer {
+  const side = 16;
+  const pixels = Array.from({ length: side * side }, (_, i) => ((i >> 2) % 2 === 0 ? 0xffc81e64 : 0xff1ec864));
+  const picture = [36, 0xfffd0002, 24, 1, side, side, 0, 0, 0, ...pixels];
+  return Buffer.from(words([0x72756358, 16, 0x10000, 1, 0xfffd0002, 24, 28, ...picture]));
+}
+
 interface Seat {
   readonly devices: readonly { readonly type: string }[];
 }
 
 t.test('beside wayvnc', { timeout: 120_000 }, async t => {
-  const sway = await startSway(t, { width: 640, height: 400 });
+  // Of no colour of an output without windows, which is grey or black: of such pixels nobody knows whose they are.
+  const directory = t.testdir({ patches: { cursors: { default: cursorFile(), left_ptr: cursorFile() } } });
+  const env = { XCURSOR_PATH: directory, XCURSOR_THEME: 'patches' };
+  const sway = await startSway(t, { width: 640, height: 400, config: 'seat * xcursor_theme patches 24', env });
   const run = (...args: string[]) => framesJson('--display', sway.display, '--frames', '6', ...args);
   t.match(await run(), { status: 0, foreign: [], frames: { shown: 6 } }, 'nothing is there before');
-  beside(t, sway, 'wayvnc', '127.0.0.1', String(await freePort()));
+  const port = await freePort();
+  beside(t, sway, 'wayvnc', '127.0.0.1', String(port));
+  // wayvnc 0.9 has a pointer only while somebody looks.
+  await until(() =>
+    RfbClient.connect(t, port).then(
+      () => true,
+      () => false,
+    ),
+  );
   await until(async () => {
     const seats = (await sway.message('-t', 'get_seats')) as Seat[];
     return seats.some(({ devices }) => devices.some(({ type }) => type === 'pointer'));
