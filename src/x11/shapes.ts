@@ -8,6 +8,7 @@
  */
 import { Verdict } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
+import type { RelayObject } from '../relay/object-map.js';
 import type { XConnection } from './connection.js';
 import type { Geometry, XEvent } from './events.js';
 import { geometry, rectangles, type Extension } from './replies.js';
@@ -125,11 +126,29 @@ export class Shapes {
   }
 }
 
-/** Xwayland tells of input regions itself, and not of all that shapes say. */
-export const shapesConcern: Concern = {
-  name: 'x11 shapes',
-  requests: { wl_surface: { set_input_region: () => Verdict.Drop } },
-};
+/**
+ * Xwayland tells of input regions itself, and not of all that shapes say: those are not passed on. The regions that it makes
+ * for them are, to be used for what is opaque as well, and have no more rectangles than ours: a client can give a shape a
+ * hundred thousand, which took sway minutes to put together, and less that is opaque is never wrong.
+ */
+export function shapesConcern(): Concern {
+  const added = new Map<RelayObject, number>();
+  return {
+    name: 'x11 shapes',
+    requests: {
+      wl_surface: { set_input_region: () => Verdict.Drop },
+      wl_region: {
+        add: ({ object }) => {
+          const rects = (added.get(object) ?? 0) + 1;
+          if (rects > MAX_SHAPE_RECTS) return Verdict.Drop;
+          added.set(object, rects);
+          return Verdict.Forward;
+        },
+      },
+    },
+    gone: { wl_region: region => void added.delete(region) },
+  };
+}
 
 /**
  * What two shapes of a window have in common, in at most {@link MAX_SHAPE_RECTS} rectangles. Undefined: the window as a whole. A

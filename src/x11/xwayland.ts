@@ -288,7 +288,8 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
           wl_touch: touch => this.#titlePointer.gone(touch),
         },
       },
-      ...(scale === 1 ? [] : [{ ...scaleConcern(scale), after: ['x11 outputs', 'x11 title bars'] }]),
+      shapesConcern(),
+      ...(scale === 1 ? [] : [{ ...scaleConcern(scale), after: ['x11 outputs', 'x11 title bars', 'x11 shapes'] }]),
       { ...entering(), after: ['x11 title bars', 'x11 scale'] },
       { ...this.#surfaces.concern, after: ['x11 scale', 'x11 dismissals'] },
       {
@@ -297,7 +298,6 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
         events: { ...this.#shell.events, ...user.events },
         made: user.made,
       },
-      shapesConcern,
       ...this.#selections.concerns.map(each => ({
         ...each,
         after: ['x11 title bars', 'x11 entering', ...(each.after ?? [])],

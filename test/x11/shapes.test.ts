@@ -1,10 +1,11 @@
 /** Windows that are no rectangles: where they do not take the pointer, on a real compositor with a real Xwayland. */
 import t from 'tap';
+import { Verdict } from '../../src/relay/call.js';
 import type { Geometry } from '../../src/x11/events.js';
 import { MAX_REPLY_BYTES } from '../../src/x11/connection.js';
 import { extension, geometry } from '../../src/x11/replies.js';
 import { changeWindowEvents, getGeometry, mapWindow, queryExtension, ShapeKind } from '../../src/x11/requests.js';
-import { MAX_SHAPE_RECTS, shapeOf } from '../../src/x11/shapes.js';
+import { MAX_SHAPE_RECTS, shapeOf, shapesConcern } from '../../src/x11/shapes.js';
 import { request, u16, u32, u8, XReader } from '../../src/x11/wire.js';
 import { Desk, until } from './desk.js';
 import { connectTo, makeWindow, settled } from './x-client.js';
@@ -36,6 +37,18 @@ t.test(`${MAX_SHAPE_RECTS} rectangles are exact, more become strips around them`
     Array.from({ length: 1000 }, (_, i) => rect(-32_768, i - 500, 65_535, 1)),
   );
   t.ok(far !== undefined && far.length <= MAX_SHAPE_RECTS, 'also of one that reaches far out of the window');
+  t.end();
+});
+
+t.test(`of a region that Xwayland makes, ${MAX_SHAPE_RECTS} rectangles are passed on`, t => {
+  const { requests, gone } = shapesConcern();
+  const add = (object: unknown): Verdict | undefined => requests!.wl_region!.add!({ object } as never) as Verdict;
+  const [region, other] = [{}, {}];
+  for (let i = 0; i < MAX_SHAPE_RECTS; i++) t.equal(add(region), Verdict.Forward);
+  t.equal(add(region), Verdict.Drop);
+  t.equal(add(other), Verdict.Forward, 'each has as many');
+  gone!.wl_region!(region as never, {} as never);
+  t.equal(add(region), Verdict.Forward, 'the next of its id too');
   t.end();
 });
 
