@@ -42,7 +42,7 @@ t.test(`${MAX_SHAPE_RECTS} rectangles are exact, more become strips around them`
 
 t.test(`of a region that Xwayland makes, ${MAX_SHAPE_RECTS} rectangles are passed on`, t => {
   const { requests, gone } = shapesConcern();
-  const add = (object: unknown): Verdict | undefined => requests!.wl_region!.add!({ object } as never) as Verdict;
+  const add = (object: unknown): Verdict | undefined => requests!.wl_region!.add!({ object } as never);
   const [region, other] = [{}, {}];
   for (let i = 0; i < MAX_SHAPE_RECTS; i++) t.equal(add(region), Verdict.Forward);
   t.equal(add(region), Verdict.Drop);
