@@ -129,7 +129,7 @@ checkFdKinds([...REMOTE_GLOBALS.keys(), ...CAPTURE_GLOBALS.keys(), ...SHORTCUTS_
 
 /**
  * The concern that lets `policy` decide what registries announce. Globals announced to a registry of the relay's own go
- * to `ownGlobal` instead, unfiltered.
+ * to `ownGlobal` instead, unfiltered, and the names of those that are removed to `ownGone`.
  *
  * What may be bound is noted once for the whole connection: all its registries announce the same globals, and a client
  * can make very many registries. `extra` are globals of the relay's own; who answers for them announces them. Removed
@@ -139,6 +139,7 @@ export function globalsConcern(
   policy: GlobalPolicy,
   ownGlobal: (global: Global) => void,
   extra: readonly Global[] = [],
+  ownGone: (name: number) => void = () => {},
 ): Concern {
   const announced = new GlobalTable();
   for (const global of extra) announced.add(global);
@@ -183,6 +184,7 @@ export function globalsConcern(
           return Verdict.Drop;
         },
         global_remove({ object, args: { name } }) {
+          if (object.clientId === 0) ownGone(name);
           if (object.clientId === 0 || announced.get(name) === undefined) return Verdict.Drop;
           announced.remove(name);
           return Verdict.Forward;

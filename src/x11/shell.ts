@@ -65,6 +65,13 @@ export class Shell {
     if (global.interface in VERSIONS) this.#globals.set(global.interface, global);
   }
 
+  /** The global of that name is gone: to bind it now would be a mistake. What is bound already goes on. */
+  loses(name: number): void {
+    for (const [interfaceName, global] of this.#globals) {
+      if (global.name === name) this.#globals.delete(interfaceName);
+    }
+  }
+
   /**
    * Asks for the globals; `ready` is called when they are known, with what is wrong where windows cannot be made. `scaled`:
    * they are shown smaller than they are drawn.

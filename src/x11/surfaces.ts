@@ -18,7 +18,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** Shows a surface in another size than its picture has: told before a picture of a new size is committed. */
+/** Shows a surface in another size than its picture has: told before a picture of a new size is attached. */
 export interface Scaling {
   fit(surface: RelayObject<'wl_surface'>, size: Size, cursor: boolean): void;
   gone(surface: RelayObject<'wl_surface'>): void;
@@ -89,10 +89,8 @@ export class Surface {
     const [buffer, committed] = [this.#buffer, this.#committed];
     if (buffer === undefined) return;
     this.#committed = false;
-    if (committed) {
-      this.role?.committing(this.size);
-      this.#fit();
-    }
+    if (committed) this.role?.committing(this.size);
+    this.#fit();
     this.relay.request(this.object, 'attach', { buffer, x: 0, y: 0 });
     this.relay.request(this.object, 'damage', { x: 0, y: 0, width: ALL, height: ALL });
     // Between Xwayland's attach, which was held back, and its commit, that is what is to be shown.
@@ -122,7 +120,10 @@ export class Surface {
     const note = buffer?.data as BufferNote | undefined;
     this.size = note;
     if (note !== undefined) note.surface = this;
-    if (this.#shown) return Verdict.Forward;
+    if (this.#shown) {
+      this.#fit();
+      return Verdict.Forward;
+    }
     if (before !== undefined && before !== buffer && this.#committed) this.#giveBack(before);
     return Verdict.Drop;
   }
@@ -131,7 +132,6 @@ export class Surface {
   commit(): Verdict {
     if (this.#shown) {
       this.role?.committing(this.size);
-      this.#fit();
       return Verdict.Forward;
     }
     this.#committed = true;
@@ -169,6 +169,7 @@ export class Surface {
     for (const callback of this.#callbacks.splice(0)) this.relay.destroyed(callback);
   }
 
+  /** With the picture, not with its commit: one of ours may come between, and a part beyond the picture is a mistake. */
   #fit(): void {
     const { size } = this;
     if (this.scaling === undefined || size === undefined) return;

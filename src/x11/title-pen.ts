@@ -35,7 +35,8 @@ export class TitlePen {
     zwp_tablet_tool_v2: {
       proximity_in: ({ object, args: { serial, surface } }) => {
         const on = surface?.data;
-        if (!isOurs(on)) {
+        // Of one that Xwayland has given up, nothing may be said any more.
+        if (!isOurs(on) || object.destroyed) {
           this.#over.delete(object);
           return Verdict.Forward;
         }

@@ -1,6 +1,7 @@
 /**
  * The pointer and fingers on title bars, and on the edges around their windows: what they do there is ours, and Xwayland is told
- * nothing of it, since it knows no such surface.
+ * nothing of it, since it knows no such surface. A device that Xwayland has released may still be told of, until the compositor
+ * has read that: nothing may be said of it any more.
  */
 import { Verdict, type EventHandlers } from '../relay/call.js';
 import type { RelayObject } from '../relay/object-map.js';
@@ -37,7 +38,7 @@ export class TitlePointer {
     wl_pointer: {
       enter: ({ object, args: { serial, surface, surface_x: x, surface_y: y } }) => {
         const on = surface?.data;
-        if (!isOurs(on)) {
+        if (!isOurs(on) || object.destroyed) {
           this.#over.delete(object);
           return Verdict.Forward;
         }
@@ -75,7 +76,7 @@ export class TitlePointer {
     wl_touch: {
       down: ({ object, args: { surface, serial, time, id, x, y } }) => {
         const on = surface?.data;
-        if (!isOurs(on)) return Verdict.Forward;
+        if (!isOurs(on) || object.destroyed) return Verdict.Forward;
         const finger: Over = { on, x, y };
         const fingers = this.#fingers.get(object) ?? new Map<number, Over>();
         this.#fingers.set(object, fingers.set(id, finger));

@@ -64,7 +64,7 @@ export class Toplevel implements SurfaceRole, Configured {
   #size: Size | undefined;
   #states = NO_STATES;
   /** As the last one that was acknowledged says. */
-  #acknowledged: Omit<Unacknowledged, 'serial'> = { states: NO_STATES, size: undefined };
+  #acknowledged: Omit<Unacknowledged, 'serial'> = { states: NO_STATES, size: undefined, outer: undefined };
   /** Its window geometry, as the compositor was told: with the title bar. */
   #framed: { readonly width: number; readonly height: number; readonly top: number } | undefined;
   /** Those that wait for a picture, the oldest first. */
@@ -189,7 +189,8 @@ export class Toplevel implements SurfaceRole, Configured {
   configure(serial: number): void {
     if (this.#closed || this.#asksAgain()) return;
     const size = this.owner.configured(this.#size, this.#states);
-    const last = { serial, size, states: this.#states };
+    const outer = this.#size && this.#told;
+    const last = { serial, size, outer, states: this.#states };
     this.#unacknowledged.push(last);
     if (this.#unacknowledged.length > MAX_UNACKNOWLEDGED) this.#unacknowledged.shift();
     if (size === undefined || (fits(last, this.surface.size) && !this.owner.isChanging())) {
@@ -297,19 +298,19 @@ export class Toplevel implements SurfaceRole, Configured {
     const { size } = this.surface;
     const bar = this.#bar;
     if (size === undefined || this.#closed) return;
-    const { states, size: asked = size } = this.#acknowledged;
+    const { states, outer } = this.#acknowledged;
     const top = this.#topOf(states);
     const below = { width: scaledDown(size.width, this.scale), height: scaledDown(size.height, this.scale) };
     const sides = states.fixed ? 0 : this.#sides;
     if (top > 0) bar?.show(below, sides, this.#title.text, states.activated);
     else bar?.hide();
-    const whole = isExact(states) ? asked : size;
+    const framed = { width: below.width, height: below.height + top };
+    const { width, height } = isExact(states) ? (outer ?? framed) : framed;
     // Without anything said, the picture is the window.
-    if (bar === undefined && this.#framed === undefined && fits({ size: whole }, size)) return;
-    const [width, height] = [scaledDown(whole.width, this.scale), scaledDown(whole.height, this.scale)];
+    if (bar === undefined && this.#framed === undefined && width === framed.width && height === framed.height) return;
     if (this.#framed?.width === width && this.#framed.height === height && this.#framed.top === top) return;
     this.#framed = { width, height, top };
-    const geometry = { x: 0, y: -top, width, height: height + top };
+    const geometry = { x: 0, y: -top, width, height };
     this.shell.relay.request(this.xdgSurface, 'set_window_geometry', geometry);
   }
 
@@ -350,6 +351,8 @@ export class Toplevel implements SurfaceRole, Configured {
 interface Unacknowledged {
   readonly serial: number;
   readonly size: Size | undefined;
+  /** As the compositor said it: in its pixels, with a title bar. Undefined: it said none. */
+  readonly outer: Size | undefined;
   readonly states: ToplevelStates;
 }
 

@@ -265,6 +265,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
   }
 
   #concerns(): Concern[] {
+    const shell = this.#shell;
     const { scale } = this.#options;
     const user = userInput({
       acts: () => this.#answering.look(),
@@ -276,9 +277,9 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       typed: () => this.#windows?.typed(),
     });
     return [
-      globalsConcern(allowOnly(XWAYLAND_GLOBALS), global => this.#shell.sees(global)),
-      this.#shell.outputs.concern,
-      this.#shell.dismissals.concern,
+      globalsConcern(allowOnly(XWAYLAND_GLOBALS), global => shell.sees(global), [], name => shell.loses(name)),
+      shell.outputs.concern,
+      shell.dismissals.concern,
       {
         name: 'x11 title bars',
         events: { ...this.#titlePointer.events, ...this.#titlePen.events },
@@ -295,7 +296,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       {
         name: 'x11 windows',
         after: ['x11 title bars', 'x11 scale', 'x11 entering', 'x11 surfaces'],
-        events: { ...this.#shell.events, ...user.events },
+        events: { ...shell.events, ...user.events },
         made: user.made,
       },
       ...this.#selections.concerns.map(each => ({

@@ -29,10 +29,13 @@ const MOST_WINDOWS = 60;
 
 const NAMES = [
   ...['_NET_WM_STATE', '_NET_WM_STATE_FULLSCREEN', '_NET_WM_STATE_MAXIMIZED_HORZ', '_NET_WM_STATE_MODAL'],
-  '_NET_ACTIVE_WINDOW',
+  ...['_NET_ACTIVE_WINDOW', '_MOTIF_WM_HINTS', '_NET_WM_WINDOW_TYPE', '_NET_WM_WINDOW_TYPE_DIALOG'],
+  ...['_NET_WM_WINDOW_TYPE_SPLASH', '_NET_WM_WINDOW_TYPE_TOOLTIP', '_NET_WM_MOVERESIZE'],
 ] as const;
 /** Predefined atoms. */
-const [STRING, WINDOW, WM_NAME, WM_TRANSIENT_FOR] = [31, 33, 39, 68];
+const [ATOM, STRING, WINDOW, WM_NAME, WM_NORMAL_HINTS, WM_TRANSIENT_FOR] = [4, 31, 33, 39, 40, 68];
+/** Sides of windows as programs may say them, up to the largest of X11 and what is none. */
+const SIDES = [0, 1, 2, 3, 5, 15, 50, 100, 101, 200, 300, 32_767, 65_535, 0x7fff_ffff, 0xffff_ffff];
 const TOGGLE = 2;
 const TO_ROOT = EventMask.substructureNotify | EventMask.substructureRedirect;
 const [WIDTH, HEIGHT] = [1000, 700];
@@ -48,8 +51,8 @@ const paint = (id: number, colour: number): Uint8Array[] => [
 t.setTimeout(60_000 + DEEDS * 50);
 
 /** Two programs, each with windows of its own and words about those of the other. */
-async function disorder(t: Test, env: NodeJS.ProcessEnv, seed: number): Promise<void> {
-  const server = await startX11(t, env);
+async function disorder(t: Test, env: NodeJS.ProcessEnv, seed: number, args: readonly string[] = []): Promise<void> {
+  const server = await startX11(t, env, args);
   const programs = [
     await connectTo(server.display, server.authority),
     await connectTo(server.display, server.authority),
@@ -60,6 +63,10 @@ async function disorder(t: Test, env: NodeJS.ProcessEnv, seed: number): Promise<
   const STATES = [
     ...[atoms._NET_WM_STATE_FULLSCREEN!, atoms._NET_WM_STATE_MAXIMIZED_HORZ!],
     atoms._NET_WM_STATE_MODAL!,
+  ] as const;
+  const TYPES = [
+    ...[atoms._NET_WM_WINDOW_TYPE_DIALOG!, atoms._NET_WM_WINDOW_TYPE_SPLASH!],
+    atoms._NET_WM_WINDOW_TYPE_TOOLTIP!,
   ] as const;
   const random = new Random(seed);
   const one = <T>(of: readonly T[]): T => of[random.below(of.length)]!;
@@ -92,6 +99,17 @@ async function disorder(t: Test, env: NodeJS.ProcessEnv, seed: number): Promise<
     ({ id }) => changeWords(id, WM_TRANSIENT_FOR, WINDOW, [one(windows).id]),
     ({ id }) => sendEvent(setup.root, clientMessage(id, atoms._NET_WM_STATE!, [TOGGLE, one(STATES)]), TO_ROOT),
     ({ id }) => sendEvent(setup.root, clientMessage(id, atoms._NET_ACTIVE_WINDOW!, []), TO_ROOT),
+    // Flags of all bounds, steps and aspects: any of them.
+    ({ id }) => {
+      const words = Array.from({ length: 18 }, (_, i) => (i === 0 ? random.below(1024) : one(SIDES)));
+      return changeWords(id, WM_NORMAL_HINTS, WM_NORMAL_HINTS, words);
+    },
+    ({ id }) => changeWords(id, atoms._NET_WM_WINDOW_TYPE!, ATOM, [one(TYPES)]),
+    ({ id }) => changeWords(id, atoms._NET_WM_STATE!, ATOM, [one(STATES), one(STATES)]),
+    ({ id }) => changeWords(id, atoms._MOTIF_WM_HINTS!, atoms._MOTIF_WM_HINTS!, [2, 0, random.below(2), 0, 0]),
+    ({ id }) => configureWindow(id, { width: one(SIDES.slice(1, 11)), height: one(SIDES.slice(1, 11)) }),
+    ({ id }) =>
+      sendEvent(setup.root, clientMessage(id, atoms._NET_WM_MOVERESIZE!, [5, 5, random.below(12), 1]), TO_ROOT),
     () => windows.slice(-30).flatMap(({ id }) => paint(id, random.below(0xffffff))),
     window => {
       window.unmanaged = !window.unmanaged;
@@ -131,4 +149,10 @@ t.test('weston', async t => {
   const options = ['--backend=headless-backend.so', '--no-config', '--idle-time=0'];
   const weston = await startCommand(t, ['weston', ...options, `--width=${WIDTH}`, `--height=${HEIGHT}`]);
   await disorder(t, weston.environment(), SEED + 2);
+});
+
+t.test('weston, at a scale', async t => {
+  const options = ['--backend=headless-backend.so', '--no-config', '--idle-time=0'];
+  const weston = await startCommand(t, ['weston', ...options, `--width=${WIDTH}`, `--height=${HEIGHT}`]);
+  await disorder(t, weston.environment(), SEED + 3, ['--scale', '1.5']);
 });

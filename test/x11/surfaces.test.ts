@@ -3,7 +3,7 @@ import t, { type Test } from 'tap';
 import { OwnedFd } from '../../src/system/fd.js';
 import { native } from '../../src/system/native.js';
 import { MAX_SURFACES } from '../../src/x11/limits.js';
-import { Surfaces, type Surface } from '../../src/x11/surfaces.js';
+import { Surfaces, type Size, type Surface } from '../../src/x11/surfaces.js';
 import { settle } from '../relay/peer.js';
 import { between, type Between } from '../relay/relay-between.js';
 
@@ -46,6 +46,29 @@ t.test('frame callbacks of a surface that is held wait here, not at the composit
   t.equal(client.all('wl_callback.done').length, 1, 'not those of one that is destroyed');
   t.ok(client.all('wl_display.delete_id').some(({ args: [id] }) => id === unanswered));
   t.same([...client.faults, ...compositor.faults], []);
+});
+
+t.test('a commit of ours between a picture and its commit finds the size in which that is shown', async t => {
+  const fitted: string[] = [];
+  const scaling = { fit: (_: unknown, { width }: Size) => void fitted.push(`fit ${width}`), gone: () => {} };
+  const made: Surface[] = [];
+  const surfaces = new Surfaces({ made: surface => made.push(surface), gone: () => {} }, scaling);
+  const { client, compositor, registry } = await between(t, { concerns: [surfaces.concern] });
+  const surface = client.make(client.bind(registry, 1, 'wl_compositor', 4), 'create_surface');
+  const fd = new OwnedFd(native.memfd('surfaces', 4096, 0));
+  const pool = client.make(client.bind(registry, 2, 'wl_shm', 1), 'create_pool', ['new', fd, 4096]);
+  await settle();
+  made[0]!.show();
+  for (const side of [30, 10]) {
+    const buffer = client.make(pool, 'create_buffer', ['new', 0, side, side, 4 * side, 0]);
+    client.say(surface, 'attach', [buffer, 0, 0]);
+    await settle();
+    t.same(fitted.splice(0), [`fit ${side}`]);
+    client.say(surface, 'commit');
+  }
+  await settle();
+  t.same(fitted, []);
+  compositor.takeFd(compositor.last('wl_shm.create_pool').args[1]).close();
 });
 
 t.test(`there are ${MAX_SURFACES} at a time`, async t => {

@@ -246,6 +246,28 @@ t.test('Xwayland is told of none of it, and of all else', async t => {
   t.same(new Set(ofPen()), new Set([1]));
 });
 
+t.test('nothing is said of a device that Xwayland has given up, while the compositor still tells of it', async t => {
+  const [released, tool] = [client.make(seat, 'get_pointer'), TOOL + 1];
+  await settle();
+  const its = madeBy(compositor, 'wl_seat.get_pointer');
+  compositor.types.set(tool, 'zwp_tablet_tool_v2');
+  compositor.versions.set(tool, 1);
+  compositor.say(tabletSeat, 'tool_added', [tool]);
+  await settle();
+  const { answer } = compositor;
+  compositor.answer = received => {
+    if (received.name === 'wl_pointer.release') compositor.say(its, 'enter', [77, edges, 0, 0]);
+    if (received.name === 'zwp_tablet_tool_v2.destroy') compositor.say(tool, 'proximity_in', [78, TABLET, edges]);
+    answer(received);
+  };
+  client.say(released, 'release');
+  client.say(tool, 'destroy');
+  await settle();
+  compositor.answer = answer;
+  const said = ['wl_pointer', 'zwp_tablet_tool_v2'].flatMap(name => compositor.all(`${name}.set_cursor`));
+  t.same([said.filter(({ id }) => id === its || id === tool), compositor.faults, ends], [[], [], []]);
+});
+
 t.test('a device that goes, and a bar that does, are no trouble', async t => {
   compositor.say(pointer, 'enter', [1, edges, 0, 0]);
   compositor.say(TOOL, 'proximity_in', [3, TABLET, edges]);

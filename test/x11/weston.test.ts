@@ -27,11 +27,13 @@ import { startX11 } from './x-server.js';
 
 const NAMES = [
   ...['ATOM', 'STRING', 'WM_NAME', 'WM_NORMAL_HINTS', '_NET_WM_STATE', '_NET_WM_STATE_FULLSCREEN'],
-  ...['_NET_WM_STATE_MAXIMIZED_HORZ', '_NET_WM_STATE_MAXIMIZED_VERT', '_NET_CLIENT_LIST'],
+  ...['_NET_WM_STATE_MAXIMIZED_HORZ', '_NET_WM_STATE_MAXIMIZED_VERT', '_NET_CLIENT_LIST', '_MOTIF_WM_HINTS'],
 ] as const;
 const TO_ROOT = EventMask.substructureNotify | EventMask.substructureRedirect;
 const [REMOVE, ADD] = [0, 1];
 const [WIDTH, HEIGHT] = [640, 480];
+/** Of weston's own, at the top of the screen. */
+const PANEL = 32;
 
 t.setTimeout(120_000);
 
@@ -115,6 +117,21 @@ t.test('one that keeps its size all the same costs nothing', async t => {
   ask(id, REMOVE, FULLSCREEN);
   ask(id, ADD, ...MAXIMIZED);
   await has(id, MAXIMIZED);
+  t.equal(x.closed, false);
+  await end(id);
+});
+
+t.test('a window that gives up its title bar, and wants it back, while it is maximized', async t => {
+  const id = window('frame');
+  x.send(mapWindow(id));
+  ask(id, ADD, ...MAXIMIZED);
+  await has(id, MAXIMIZED);
+  for (const decorations of [0, 1]) {
+    const hints = [2, 0, decorations, 0, 0];
+    x.send(changeWords(id, atoms._MOTIF_WM_HINTS, atoms._MOTIF_WM_HINTS, hints));
+    const height = HEIGHT - PANEL - decorations * TITLE_BAR_HEIGHT;
+    await until('the size that is left', async () => (await size(id)).join() === [WIDTH, height].join());
+  }
   t.equal(x.closed, false);
   await end(id);
 });

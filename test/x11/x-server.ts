@@ -11,9 +11,13 @@ export interface XServer {
   said(): string;
 }
 
-/** `env`: as the compositor's programs have it. It ends with the test. */
-export async function startX11(t: Pick<Test, 'teardown'>, env: NodeJS.ProcessEnv): Promise<XServer> {
-  const child = spawn(process.execPath, [VIRTWL, 'x11'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+/** `env`: as the compositor's programs have it; `args`: more arguments of it. It ends with the test. */
+export async function startX11(
+  t: Pick<Test, 'teardown'>,
+  env: NodeJS.ProcessEnv,
+  args: readonly string[] = [],
+): Promise<XServer> {
+  const child = spawn(process.execPath, [VIRTWL, 'x11', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   t.teardown(() => child.kill('SIGTERM'));
   let [output, said] = ['', ''];
   child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
