@@ -48,7 +48,8 @@ t.test('one window more than there is memory for', { timeout: 120_000 }, async t
   const two = program('two');
   await shown(['one', 'two']);
   const three = program('three');
-  await eventually('the shortage is told', () => log().includes('no memory for a frame of 1920x1080 pixels'));
+  // foot 1.17 and later make a floating window a whole number of cells high, so 1080 rows or some less.
+  await eventually('the shortage is told', () => /no memory for a frame of 1920x10\d\d pixels/.test(log()));
   t.match(log(), /VM "client" may have: it uses \d+ of 29360128 bytes and \d+ of \d+ slabs/);
   const before = await frames();
   let after = before;
