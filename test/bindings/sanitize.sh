@@ -80,7 +80,7 @@ our_leaks() {
   awk '
     /leak of [0-9]+ byte/ { block = ""; inNode = 0; ours = 0 }
     { block = block $0 "\n" }
-    /^ *#[0-9]+ .*\(\/.*\/node\+0x/ { inNode = 1 }
+    /^ *#[0-9]+ .*\(\/.*\/(node|libnode\.so[.0-9]*)\+0x/ { inNode = 1 }
     /^ *#[0-9]+ .*bindings\// { if (!inNode) ours = 1 }
     /^$/ { if (ours) printf "%s", block; ours = 0 }'
 }
