@@ -7,11 +7,12 @@
 import { ProtocolError, Verdict, type Call, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
 import type { Inert, RelayObject } from '../relay/object-map.js';
+import { ConnectionNote } from '../relay/note.js';
 import type { Relay } from '../relay/relay.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import { WlSurfaceError } from '../wayland/protocols/wayland.js';
 import { isOldWlroots } from './compositor-kind.js';
-import { knownLife, popupLives, tie, untie, wmBaseOf, xdgSurfaceOf, type Life } from './life.js';
+import { knownLife, lifeOf, popupLives, tie, untie, wmBaseOf, xdgSurfaceOf, type Life } from './life.js';
 import { LIVES, NEEDED, type Gone, type LifeRules } from './lives.js';
 import { leaveTree } from './window-tree.js';
 
@@ -22,9 +23,9 @@ export function lifetimesConcern(): Concern {
 
 /**
  * Destroys what of a client the compositor has that is tied to anything: each object after all that need it, the newest
- * first. For `RelayRules.leaving`.
+ * first. For `RelayRules.leaving`: true where the compositor has to read it.
  */
-export function destroyInOrder(relay: Relay): void {
+export function destroyInOrder(relay: Relay): boolean {
   const done = new Set<RelayObject>();
   const destroy = (object: RelayObject): void => {
     if (done.has(object)) return;
@@ -39,6 +40,7 @@ export function destroyInOrder(relay: Relay): void {
   });
   tied.sort((a, b) => b.number - a.number);
   for (const { object } of tied) destroy(object);
+  return tellings.get(relay) === true;
 }
 
 /** The compositor's end of an object that the client keeps, inert, or is about to destroy itself. */
@@ -74,6 +76,9 @@ function inDoubt(relay: Relay, popup: RelayObject): boolean {
   return isOldWlroots(relay) && knownLife(popup)?.configured === false;
 }
 
+/** Of connections on which an end was told: they are not closed before that was read. */
+const tellings = new ConnectionNote<boolean>();
+
 /** How often the end of a popup is told: two tellings, right behind each other, are not both cut in two on the way. */
 const TELLINGS = 2;
 /** What a telling costs, in requests. */
@@ -94,6 +99,7 @@ function tellEnd(relay: Relay, { life }: RelayObject): void {
   if (surface?.is('wl_surface') !== true || xdgSurface?.is('xdg_surface') !== true || above === undefined) return;
   const base = wmBaseOf(xdgSurface);
   if (!base.is('xdg_wm_base') || [surface, xdgSurface, above].some(({ serverId }) => serverId === 0)) return;
+  tellings.set(relay, true);
   relay.charge(TELLINGS * TELLING_COST);
   const positioner = relay.inject('xdg_positioner', base.version);
   relay.request(base, 'create_positioner', { id: positioner });
@@ -207,6 +213,12 @@ export function takeAway(relay: Relay, object: RelayObject, gone: Gone): void {
 /** Dismisses a popup: the client is told that it is done, and the compositor destroys it. */
 export function dismiss(relay: Relay, popup: RelayObject<'xdg_popup'>): void {
   takeAway(relay, popup, { then: 'dismiss' });
+}
+
+/** The compositor has dismissed a popup. One that it may have told nobody of is taken away at once. */
+export function dismissedByCompositor(relay: Relay, popup: RelayObject<'xdg_popup'>): void {
+  lifeOf(popup).dismissed = true;
+  if (inDoubt(relay, popup)) takeAway(relay, popup, { then: 'inert' });
 }
 
 /**

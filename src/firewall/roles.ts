@@ -19,7 +19,7 @@ import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/pr
 import type { Relay } from '../relay/relay.js';
 import type { BoundName, Bounds } from './bounds.js';
 import { CHECKS } from './checks.js';
-import { dismiss, dismissAbove } from './lifetimes.js';
+import { dismiss, dismissAbove, dismissedByCompositor } from './lifetimes.js';
 import {
   depth,
   isShown,
@@ -109,9 +109,9 @@ export function rolesConcern(
           lifeOf(object).configured = true;
           return Verdict.Forward;
         },
-        popup_done: ({ object }) => {
+        popup_done: ({ relay, object }) => {
           // wlroots forgets a popup as it dismisses it, and takes what its client says meanwhile for a mistake.
-          lifeOf(object).dismissed = true;
+          dismissedByCompositor(relay, object);
           return Verdict.Forward;
         },
       },
