@@ -306,10 +306,9 @@ const roleRequests = (bounds: Bounds): RequestHandlers => ({
         throw new ProtocolError(object.clientId, XdgToplevelError.invalid_parent, text);
       }
       if (depth(parent) >= bounds['parent-depth']) throw tooDeep('parent-depth', bounds);
-      // One that is not shown counts for none, by the protocol. wlroots 0.15 takes it all the same (`window-tree.ts`).
-      const none = parent !== undefined && !isShown(parent);
-      setParent(object, none ? undefined : parent);
-      if (!none) return Verdict.Forward;
+      setParent(object, parent);
+      if (parent === undefined || isShown(parent)) return Verdict.Forward;
+      // To a compositor it is none, by the protocol. wlroots 0.15 takes it all the same (`window-tree.ts`).
       relay.request(object, 'set_parent', { parent: undefined });
       return Verdict.Drop;
     },

@@ -1,5 +1,5 @@
 /**
- * Which window is another one's parent, as the compositor was told. In: parents as clients name them. Out: what has to be
+ * Which window is another one's parent. In: parents as clients name them. Out: what has to be
  * said before a window is hidden or destroyed, so that nobody is its child then.
  *
  * A compositor gives the children of a window that goes to that one's parent. wlroots 0.15 does so only when a window is
@@ -7,7 +7,7 @@
  */
 import type { Relay } from '../relay/relay.js';
 import type { RelayObject } from '../relay/object-map.js';
-import { knownLife, lifeOf } from './life.js';
+import { isShown, knownLife, lifeOf } from './life.js';
 
 /** Toplevels by their parent. A handle that crosses VMs makes trees of several connections, so this is one table. */
 const children = new WeakMap<RelayObject, Set<RelayObject>>();
@@ -52,5 +52,6 @@ function tellParent(relay: Relay, window: RelayObject, parent: RelayObject | und
   setParent(window, parent);
   if (!window.is('xdg_toplevel') || window.serverId === 0 || window.destroyed) return;
   relay.charge(1);
-  relay.request(window, 'set_parent', { parent: parent?.is('xdg_toplevel') === true ? parent : undefined });
+  const told = parent?.is('xdg_toplevel') === true && isShown(parent);
+  relay.request(window, 'set_parent', { parent: told ? parent : undefined });
 }
