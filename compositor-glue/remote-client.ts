@@ -96,6 +96,7 @@ export class RemoteClient {
       objects: account,
       trace: options.trace,
       concerns: [
+        ...wall.first,
         globalsConcern(announced, global => this.#ownGlobal(global), own),
         ...wall.concerns,
         ...common.first,

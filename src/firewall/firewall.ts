@@ -32,6 +32,7 @@ import { Tokens } from './activation.js';
 import { agreementConcern } from './agreement.js';
 import { boundsOf, type Bounds } from './bounds.js';
 import { CHECKS } from './checks.js';
+import { kindConcern } from './compositor-kind.js';
 import { constructionConcern } from './construction.js';
 import { dismissalsConcern } from './dismissals.js';
 import { dragsConcern } from './drag-actions.js';
@@ -152,8 +153,10 @@ export class SharedFirewall {
 
 /** The firewall of one connection. */
 export interface Firewall {
-  /** For the rules of its relay. The concerns come behind those that decide what there is at all (`globals`). */
   readonly rules: Pick<RelayRules, 'pace' | 'leaving' | 'order' | 'frameDamage'>;
+  /** What comes before those concerns that decide what there is at all (`globals`). */
+  readonly first: readonly Concern[];
+  /** For the rules of its relay, behind them. */
   readonly concerns: readonly Concern[];
   /** Once, when there is a relay, before it starts. */
   attach(relay: Relay): void;
@@ -169,6 +172,7 @@ export function firewall(vm: VmFirewall, shared: SharedFirewall): Firewall {
       frameDamage: vm.bounds.damage,
       order: destructionOrder(() => pace.charge(MAX_DEPENDENTS_PER_CLIENT * ID_COST)),
     },
+    first: [kindConcern],
     concerns: serving.concerns,
     attach: relay => {
       pace.attach(relay);

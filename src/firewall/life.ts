@@ -38,6 +38,8 @@ export class Life {
   emptied = false;
   /** A popup: whether its surface was committed since it was made. */
   committed = false;
+  /** A popup: the compositor has configured it, so it has seen that commit. */
+  configured = false;
   /** A popup: the compositor has said that it is done, and may have forgotten it. */
   dismissed = false;
   /** A toplevel: its parent was named by a handle (xdg_foreign). */

@@ -6,12 +6,15 @@
  */
 import { ProtocolError, Verdict, type Call, type RequestHandlers } from '../relay/call.js';
 import type { Concern } from '../relay/chain.js';
-import type { RelayObject } from '../relay/object-map.js';
+import type { Inert, RelayObject } from '../relay/object-map.js';
+import { ConnectionNote } from '../relay/note.js';
 import type { Relay } from '../relay/relay.js';
 import { interfaces } from '../wayland/protocols/index.js';
 import { WlSurfaceError } from '../wayland/protocols/wayland.js';
-import { knownLife, lifeOf, popupLives, tie, untie } from './life.js';
+import { isOldWlroots } from './compositor-kind.js';
+import { knownLife, lifeOf, popupLives, tie, untie, wmBaseOf, xdgSurfaceOf, type Life } from './life.js';
 import { LIVES, NEEDED, type Gone, type LifeRules } from './lives.js';
+import { leaveTree } from './window-tree.js';
 
 /** The concern for one connection. */
 export function lifetimesConcern(): Concern {
@@ -20,17 +23,16 @@ export function lifetimesConcern(): Concern {
 
 /**
  * Destroys what of a client the compositor has that is tied to anything: each object after all that need it, the newest
- * first. For `RelayRules.leaving`.
+ * first. For `RelayRules.leaving`: true where the compositor has to read it.
  */
-export function destroyInOrder(relay: Relay): void {
+export function destroyInOrder(relay: Relay): boolean {
   const done = new Set<RelayObject>();
   const destroy = (object: RelayObject): void => {
     if (done.has(object)) return;
     done.add(object);
     for (const dependent of [...(knownLife(object)?.dependents ?? [])].reverse()) destroy(dependent);
     if (object.serverId === 0 || object.destroyed || !hasDestructor(object)) return;
-    prepareEnd(relay, object);
-    relay.detach(object, { text: 'the client has left' });
+    end(relay, object, { text: 'the client has left' });
   };
   const tied = [...relay.objects()].flatMap(object => {
     const life = knownLife(object);
@@ -38,17 +40,20 @@ export function destroyInOrder(relay: Relay): void {
   });
   tied.sort((a, b) => b.number - a.number);
   for (const { object } of tied) destroy(object);
+  return tellings.get(relay) === true;
 }
 
-/**
- * Says what wlroots 0.15 has to be told before a window or popup is destroyed. Of a window whose parent was named by a
- * handle it believes that it is a child until it was hidden, which one that was never shown is not: it has no parent first.
- */
+/** The compositor's end of an object that the client keeps, inert, or is about to destroy itself. */
+function end(relay: Relay, object: RelayObject, inert: Inert): void {
+  prepareEnd(relay, object);
+  relay.detach(object, inert);
+  if (object.is('xdg_popup') && inDoubt(relay, object)) tellEnd(relay, object);
+}
+
+/** Says what wlroots 0.15 has to be told before a window or popup is destroyed. */
 function prepareEnd(relay: Relay, object: RelayObject): void {
   if (object.is('xdg_popup')) commitFirst(relay, object);
-  if (!object.is('xdg_toplevel') || knownLife(object)?.parentByHandle !== true || object.inert !== undefined) return;
-  lifeOf(object).parentByHandle = false;
-  relay.request(object, 'set_parent', { parent: undefined });
+  if (object.is('xdg_toplevel')) leaveTree(relay, object);
 }
 
 /**
@@ -64,6 +69,50 @@ function commitFirst(relay: Relay, popup: RelayObject<'xdg_popup'>): void {
   // What was attached is not to be shown, and before a configure it would be an error of the client's.
   relay.request(surface, 'attach', { buffer: undefined, x: 0, y: 0 });
   relay.request(surface, 'commit', {});
+}
+
+/** Whether the compositor may have dismissed a popup before it was committed, and told nobody of that. */
+function inDoubt(relay: Relay, popup: RelayObject): boolean {
+  return isOldWlroots(relay) && knownLife(popup)?.configured === false;
+}
+
+/** Of connections on which an end was told: they are not closed before that was read. */
+const tellings = new ConnectionNote<boolean>();
+
+/** How often the end of a popup is told: two tellings, right behind each other, are not both cut in two on the way. */
+const TELLINGS = 2;
+/** What a telling costs, in requests. */
+const TELLING_COST = 4;
+
+/**
+ * After a popup is destroyed that the compositor may have dismissed before it was committed, by itself, for the focus went
+ * elsewhere: nobody was told of its end then. The end of another one on the same xdg_surface is told to all who wait for
+ * that, of the first as well. That one is committed at once, unless the compositor reads one half of a telling and dismisses
+ * it before it reads the other.
+ */
+function tellEnd(relay: Relay, { life }: RelayObject): void {
+  const { surface, parent } = life as Life;
+  const xdgSurface = surface && knownLife(surface)?.roleObject;
+  let window = parent;
+  while (window?.is('xdg_popup') === true) window = knownLife(window)?.parent;
+  const above = window && xdgSurfaceOf(window);
+  if (surface?.is('wl_surface') !== true || xdgSurface?.is('xdg_surface') !== true || above === undefined) return;
+  const base = wmBaseOf(xdgSurface);
+  if (!base.is('xdg_wm_base') || [surface, xdgSurface, above].some(({ serverId }) => serverId === 0)) return;
+  tellings.set(relay, true);
+  relay.charge(TELLINGS * TELLING_COST);
+  const positioner = relay.inject('xdg_positioner', base.version);
+  relay.request(base, 'create_positioner', { id: positioner });
+  relay.request(positioner, 'set_size', { width: 1, height: 1 });
+  relay.request(positioner, 'set_anchor_rect', { x: 0, y: 0, width: 1, height: 1 });
+  for (let i = 0; i < TELLINGS; i++) {
+    const popup = relay.inject('xdg_popup', base.version);
+    relay.request(xdgSurface, 'get_popup', { id: popup, parent: above, positioner });
+    relay.request(surface, 'attach', { buffer: undefined, x: 0, y: 0 });
+    relay.request(surface, 'commit', {});
+    relay.request(popup, 'destroy', {});
+  }
+  relay.request(positioner, 'destroy', {});
 }
 
 function hasDestructor(object: RelayObject): boolean {
@@ -121,6 +170,10 @@ function release(relay: Relay, object: RelayObject): Verdict {
   const dependents = [...(knownLife(object)?.dependents ?? [])].reverse();
   for (const dependent of dependents) refuseIfNeeded(object, dependent);
   for (const dependent of dependents) takeAway(relay, dependent, goneOf(dependent, object));
+  if (object.is('xdg_popup') && inDoubt(relay, object)) {
+    end(relay, object, { text: 'its client destroys it' });
+    return Verdict.Drop;
+  }
   prepareEnd(relay, object);
   return Verdict.Forward;
 }
@@ -150,8 +203,7 @@ export function takeAway(relay: Relay, object: RelayObject, gone: Gone): void {
   }
   if (object.inert !== undefined || object.destroyed) return;
   if (gone.then === 'dismiss' && object.is('xdg_popup')) relay.emitEvent(object, 'popup_done', {});
-  prepareEnd(relay, object);
-  relay.detach(object, {
+  end(relay, object, {
     code: gone.then === 'inert' ? gone.code : undefined,
     text: (gone.then === 'inert' ? gone.text : undefined) ?? 'what it was made for is gone',
   });
@@ -161,6 +213,12 @@ export function takeAway(relay: Relay, object: RelayObject, gone: Gone): void {
 /** Dismisses a popup: the client is told that it is done, and the compositor destroys it. */
 export function dismiss(relay: Relay, popup: RelayObject<'xdg_popup'>): void {
   takeAway(relay, popup, { then: 'dismiss' });
+}
+
+/** The compositor has dismissed a popup. One that it may have told nobody of is taken away at once. */
+export function dismissedByCompositor(relay: Relay, popup: RelayObject<'xdg_popup'>): void {
+  lifeOf(popup).dismissed = true;
+  if (inDoubt(relay, popup)) takeAway(relay, popup, { then: 'inert' });
 }
 
 /**

@@ -19,7 +19,7 @@ import { XdgSurfaceError, XdgToplevelError, XdgWmBaseError } from '../wayland/pr
 import type { Relay } from '../relay/relay.js';
 import type { BoundName, Bounds } from './bounds.js';
 import { CHECKS } from './checks.js';
-import { dismiss, dismissAbove } from './lifetimes.js';
+import { dismiss, dismissAbove, dismissedByCompositor } from './lifetimes.js';
 import {
   depth,
   isShown,
@@ -33,6 +33,7 @@ import {
   type Life,
   type Role,
 } from './life.js';
+import { forgetWindow, leaveTree, setParent } from './window-tree.js';
 
 /** Windows that were exported, by handle, of all VMs: a handle is made to be passed on. */
 export type Exports = Map<string, RelayObject<'xdg_toplevel'>>;
@@ -50,10 +51,7 @@ export function rolesConcern(
 ): { readonly concern: Concern; close(relay: Relay): void } {
   const forget = (toplevel: RelayObject, relay: Relay): void => {
     windows.get(relay)?.delete(toplevel);
-    // Its children are its parent's now.
-    const parent = knownLife(toplevel)?.parent;
-    for (const child of children.get(toplevel) ?? []) setParent(child, parent);
-    setParent(toplevel, undefined);
+    forgetWindow(toplevel);
     for (const [handle, exported] of exports) if (exported === toplevel) exports.delete(handle);
   };
   const concern: Concern = {
@@ -107,9 +105,13 @@ export function rolesConcern(
     },
     events: {
       xdg_popup: {
-        popup_done: ({ object }) => {
+        configure: ({ object }) => {
+          lifeOf(object).configured = true;
+          return Verdict.Forward;
+        },
+        popup_done: ({ relay, object }) => {
           // wlroots forgets a popup as it dismisses it, and takes what its client says meanwhile for a mistake.
-          lifeOf(object).dismissed = true;
+          dismissedByCompositor(relay, object);
           return Verdict.Forward;
         },
       },
@@ -222,7 +224,10 @@ const roleRequests = (bounds: Bounds): RequestHandlers => ({
       const verdict = life.role === 'xdg_popup' ? commitPopup(relay, life) : Verdict.Forward;
       if (life.attached !== undefined) {
         const window = life.roleObject && knownLife(life.roleObject)?.roleObject;
-        if (!life.attached && life.shown && window !== undefined) dismissAbove(relay, window);
+        if (!life.attached && life.shown && window !== undefined) {
+          dismissAbove(relay, window);
+          if (window.is('xdg_toplevel')) leaveTree(relay, window);
+        }
         if (verdict === Verdict.Forward) life.shown = life.attached;
         life.emptied = verdict !== Verdict.Forward && !life.attached;
       }
@@ -295,14 +300,17 @@ const roleRequests = (bounds: Bounds): RequestHandlers => ({
     reposition: ifItLives,
   },
   xdg_toplevel: {
-    set_parent: ({ object, args: { parent } }) => {
+    set_parent: ({ relay, object, args: { parent } }) => {
       if (depth(parent, object) === Infinity) {
         const text = `${String(parent)} is ${String(object)} itself, or a child of it`;
         throw new ProtocolError(object.clientId, XdgToplevelError.invalid_parent, text);
       }
       if (depth(parent) >= bounds['parent-depth']) throw tooDeep('parent-depth', bounds);
       setParent(object, parent);
-      return Verdict.Forward;
+      if (parent === undefined || isShown(parent)) return Verdict.Forward;
+      // To a compositor it is none, by the protocol. wlroots 0.15 takes it all the same (`window-tree.ts`).
+      relay.request(object, 'set_parent', { parent: undefined });
+      return Verdict.Drop;
     },
   },
   wl_pointer: {
@@ -325,20 +333,7 @@ const roleRequests = (bounds: Bounds): RequestHandlers => ({
   },
 });
 
-// ---- windows ---------------------------------------------------------------------------------------------------
-
-/** Toplevels by their parent. A handle that crosses VMs makes trees of several connections, so this is one table. */
-const children = new WeakMap<RelayObject, Set<RelayObject>>();
-
-/** Makes `parent` the parent of a toplevel; undefined: it has none. */
-function setParent(toplevel: RelayObject, parent: RelayObject | undefined): void {
-  const life = lifeOf(toplevel);
-  if (life.parent !== undefined) children.get(life.parent)?.delete(toplevel);
-  life.parent = parent;
-  if (parent === undefined) return;
-  const set = children.get(parent) ?? new Set();
-  children.set(parent, set.add(toplevel));
-}
+// ---- handles ---------------------------------------------------------------------------------------------------
 
 /** The exported window's handle, as the compositor tells it. */
 function remember(exports: Exports, handle: string, exported: RelayObject): Verdict {
@@ -377,15 +372,13 @@ function foreignRequests(exports: Exports, mostParents: number): RequestHandlers
     // Should the connection end, the window would go before the import, which wlroots 0.15 does not survive. It comes to that
     // only where most ids for such objects are in use, and costs the window its place above a parent.
     if (window.serverId > toplevel.serverId) return Verdict.Drop;
-    lifeOf(toplevel).parentByHandle = true;
-    const parent = exports.get(handles.get(window) ?? '');
     // Where the handle is of a client inside of this VM, the tree above is the compositor's own and has none of ours.
-    if (parent === undefined) return Verdict.Forward;
-    if (depth(parent, toplevel) >= mostParents) {
+    const parent = exports.get(handles.get(window) ?? '');
+    if (parent !== undefined && depth(parent, toplevel) >= mostParents) {
       const text = `${String(surface)} would be a parent of itself, or over ${mostParents} windows deep`;
       throw new ProtocolError(window.clientId, ZxdgImportedV2Error.invalid_surface, text);
     }
-    setParent(toplevel, parent);
+    setParent(toplevel, parent, true);
     return Verdict.Forward;
   };
   return {

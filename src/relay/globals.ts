@@ -145,6 +145,7 @@ export function globalsConcern(
   for (const global of extra) announced.add(global);
   return {
     name: 'globals',
+    after: ['compositor kind'],
     requests: {
       wl_registry: {
         bind({ object, args: { name, id: bind } }) {

@@ -32,6 +32,9 @@ import type { RelayRules } from './rules.js';
 
 export type { Hold, Pace, RelayRules } from './rules.js';
 
+/** How long the compositor has for reading what is said to it last, in milliseconds: it takes a few, unless it is very busy. */
+const READING_MS = 1_000;
+
 export interface RelayEvents {
   /** Both sides are closed. `reason` is undefined when the client left in an orderly way. */
   close: (reason: Error | undefined) => void;
@@ -368,8 +371,9 @@ export class Relay extends EventEmitter<RelayEvents> {
   close(reason: Error | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
+    let read = false;
     try {
-      this.#rules.leaving?.(this);
+      read = this.#rules.leaving?.(this) === true;
     } catch {
       // The compositor gets rid of what is left when the connection ends; why it ends is known already.
     }
@@ -386,8 +390,17 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#objects.close();
     this.#pass?.close();
     this.toClient.channel.closeWhenDrained();
-    this.toServer.channel.closeWhenDrained();
+    if (read) this.#closeWhenRead();
+    else this.toServer.channel.closeWhenDrained();
     this.emit('close', reason);
+  }
+
+  /** A compositor that finds a connection closed does not read what was said on it last. */
+  #closeWhenRead(): void {
+    const { channel } = this.toServer;
+    // What it says meanwhile is dropped.
+    channel.resume();
+    setTimeout(() => channel.closeWhenDrained(), READING_MS).unref();
   }
 
   #blame(error: Error): void {

@@ -43,8 +43,11 @@ export interface RelayRules {
   readonly frameDamage?: number;
   /** Frames pass natively only of surfaces that were lent (`Pass.lend`). Default: what passes brings pixels of its own. */
   readonly copies?: FrameCounts;
-  /** Writes what is to be said to the compositor before the connection to it is closed, by either side. */
-  readonly leaving?: (relay: Relay) => void;
+  /**
+   * Writes what is to be said to the compositor before the connection to it is closed, by either side. True: it has to be
+   * read, so that connection stays a second longer.
+   */
+  readonly leaving?: (relay: Relay) => boolean | void;
 }
 
 /** Bounds how far a client may be ahead of the compositor. */

@@ -14,7 +14,7 @@ export async function beforeCompositor(t: Test, compositor: Compositor, shared =
   const toCompositor = UnixSocket.connect(compositor.display);
   const wall = firewall(new VmFirewall('work'), shared);
   const relay = new Relay(new UnixSocket(new OwnedFd(near)), toCompositor, {
-    concerns: wall.concerns,
+    concerns: [...wall.first, ...wall.concerns],
     ...wall.rules,
     toServer: AS_IT_IS,
     toClient: AS_IT_IS,

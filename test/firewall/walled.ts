@@ -27,6 +27,7 @@ export async function behindWall<N extends string>(
 ) {
   const wall = firewall(vm, shared);
   const concerns = [
+    ...wall.first,
     ...wall.concerns,
     hidingsConcern(FIREWALL),
     framesConcern([...FIREWALL, 'hidings']),
