@@ -4,6 +4,8 @@
  * that connection, and with it all X11 programs of this Xwayland, and nothing else.
  */
 import { Verdict, type EventHandlers } from '../relay/call.js';
+import type { Concern } from '../relay/chain.js';
+import { globalsConcern, type GlobalPolicy } from '../relay/globals.js';
 import type { RelayObject } from '../relay/object-map.js';
 import type { Relay } from '../relay/relay.js';
 import type { Global } from '../wayland/global-table.js';
@@ -65,11 +67,13 @@ export class Shell {
     if (global.interface in VERSIONS) this.#globals.set(global.interface, global);
   }
 
-  /** The global of that name is gone: to bind it now would be a mistake. What is bound already goes on. */
-  loses(name: number): void {
-    for (const [interfaceName, global] of this.#globals) {
-      if (global.name === name) this.#globals.delete(interfaceName);
-    }
+  /** Which globals Xwayland sees, by `policy`, and which of them we do. */
+  globals(policy: GlobalPolicy): Concern {
+    // To bind one that is gone would be a mistake. What is bound already goes on.
+    const gone = (name: number): void => {
+      for (const global of this.#globals.values()) if (global.name === name) this.#globals.delete(global.interface);
+    };
+    return globalsConcern(policy, global => this.sees(global), [], gone);
   }
 
   /**

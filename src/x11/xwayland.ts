@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'eventemitter3';
 import type { Log } from '../observe/log.js';
 import type { Concern } from '../relay/chain.js';
-import { allowOnly, globalsConcern } from '../relay/globals.js';
+import { allowOnly } from '../relay/globals.js';
 import type { RelayObject } from '../relay/object-map.js';
 import { Relay } from '../relay/relay.js';
 import type { Trace } from '../relay/trace.js';
@@ -277,7 +277,7 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
       typed: () => this.#windows?.typed(),
     });
     return [
-      globalsConcern(allowOnly(XWAYLAND_GLOBALS), global => shell.sees(global), [], name => shell.loses(name)),
+      shell.globals(allowOnly(XWAYLAND_GLOBALS)),
       shell.outputs.concern,
       shell.dismissals.concern,
       {

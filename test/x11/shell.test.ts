@@ -1,19 +1,13 @@
 /** Globals of the compositor that windows are made by: they may go, bound or not. */
 import t from 'tap';
-import { allowOnly, globalsConcern } from '../../src/relay/globals.js';
+import { allowOnly } from '../../src/relay/globals.js';
 import { Shell } from '../../src/x11/shell.js';
 import { settle } from '../relay/peer.js';
 import { between, madeBy } from '../relay/relay-between.js';
 
 t.test('a global that the compositor has taken back is not bound, and one that is bound goes on', async t => {
   const shell = new Shell();
-  const sees = globalsConcern(
-    allowOnly(new Map()),
-    global => shell.sees(global),
-    [],
-    name => shell.loses(name),
-  );
-  const { relay, compositor } = await between(t, { concerns: [sees] });
+  const { relay, compositor } = await between(t, { concerns: [shell.globals(allowOnly(new Map()))] });
   shell.attach(relay, false, () => {});
   await settle();
   const registry = madeBy(compositor, 'wl_display.get_registry');
