@@ -56,27 +56,33 @@ t.test('the end of a popup that may have been dismissed unheard is told, by two 
     client.say(made.xdg, 'destroy');
     t.same(await hears(), [...TOLD, ...TOLD, ...TOLD], committed ? 'committed' : 'not committed');
     const [first, ...others] = compositor.all('xdg_surface.get_popup');
-    t.ok(others.every(({ id }) => id === first!.id), 'on the same one');
+    t.ok(
+      others.every(({ id }) => id === first!.id),
+      'on the same one',
+    );
     wellMannered(t);
   }
 });
 
-t.test('nothing more is said of one that was configured, nor to a compositor that would take it for a mistake', async t => {
-  for (const [version, configured] of [
-    [OLD, true],
-    [NEW, false],
-  ] as const) {
-    const { client, compositor, shownWindow, popup, hears, wellMannered } = await before(t, version);
-    const made = popup(shownWindow.xdg);
-    client.say(made.surface, 'commit');
-    await client.roundtrip();
-    if (configured) compositor.say(madeBy(compositor, 'xdg_surface.get_popup'), 'configure', [0, 0, 10, 10]);
-    await settle();
-    client.say(made.popup, 'destroy');
-    t.same(await hears(), TOLD);
-    wellMannered(t);
-  }
-});
+t.test(
+  'nothing more is said of one that was configured, nor to a compositor that would take it for a mistake',
+  async t => {
+    for (const [version, configured] of [
+      [OLD, true],
+      [NEW, false],
+    ] as const) {
+      const { client, compositor, shownWindow, popup, hears, wellMannered } = await before(t, version);
+      const made = popup(shownWindow.xdg);
+      client.say(made.surface, 'commit');
+      await client.roundtrip();
+      if (configured) compositor.say(madeBy(compositor, 'xdg_surface.get_popup'), 'configure', [0, 0, 10, 10]);
+      await settle();
+      client.say(made.popup, 'destroy');
+      t.same(await hears(), TOLD);
+      wellMannered(t);
+    }
+  },
+);
 
 t.test('where the compositor dismisses it, at once', async t => {
   const { client, compositor, shownWindow, popup, hears, wellMannered } = await before(t, OLD);
