@@ -129,7 +129,7 @@ export class Shapes {
 /**
  * Xwayland tells of input regions itself, and not of all that shapes say: those are not passed on. The regions that it makes
  * for them are, to be used for what is opaque as well, and have no more rectangles than ours: a client can give a shape a
- * hundred thousand, which took sway minutes to put together, and less that is opaque is never wrong.
+ * hundred thousand, which took sway 1.10 most of a minute to put together, and less that is opaque is never wrong.
  */
 export function shapesConcern(): Concern {
   const added = new Map<RelayObject, number>();

@@ -22,7 +22,7 @@ import { connectTo, makeWindow, settled } from './x-client.js';
 import { startX11 } from './x-server.js';
 
 const SEED = Number(process.env.VIRTWL_X11_SEED ?? 14);
-const DEEDS = Number(process.env.VIRTWL_X11_DEEDS ?? 800);
+const DEEDS = Number(process.env.VIRTWL_X11_DEEDS ?? 400);
 
 /** Windows at once; the oldest are destroyed then. */
 const MOST_WINDOWS = 60;
