@@ -6,6 +6,7 @@
 #include <string>
 
 #include "environment.h"
+#include "joined.h"
 
 namespace virtwl {
 
@@ -37,7 +38,7 @@ bool Arguments::Integer(int index, const char* name, uint64_t min, uint64_t max,
     return false;
   }
   if (!ToInteger(info_[index], min, max, value)) {
-    ThrowRange(name, ("an integer of " + std::to_string(min) + " to " + std::to_string(max)).c_str());
+    ThrowRange(name, Joined({"an integer of ", std::to_string(min), " to ", std::to_string(max)}).c_str());
     return false;
   }
   return true;
@@ -82,7 +83,7 @@ bool Arguments::Fds(int index, const char* name, size_t max, FdList* fds) const 
   if (!Array(index, name, &array)) return false;
   const uint32_t count = array->Length();
   if (count > max) {
-    ThrowRange(name, ("at most " + std::to_string(max) + " descriptors").c_str());
+    ThrowRange(name, Joined({"at most ", std::to_string(max), " descriptors"}).c_str());
     return false;
   }
   for (uint32_t i = 0; i < count; i++) {
@@ -159,7 +160,7 @@ bool Arguments::ByteRange(int index, const char* name, Bytes* bytes) const {
   if (!Integer(index + 2, "length", 0, kMaxSafeInteger, &length)) return false;
   if (!View(index, name, false, bytes)) return false;
   if (offset > bytes->length_ || length > bytes->length_ - offset) {
-    ThrowRange("offset + length", ("at most " + std::to_string(bytes->length_) + ", the length of " + name).c_str());
+    ThrowRange("offset + length", Joined({"at most ", std::to_string(bytes->length_), ", the length of ", name}).c_str());
     return false;
   }
   // An empty array has no memory: adding to its null pointer would be undefined.

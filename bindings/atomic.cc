@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "environment.h"
+#include "joined.h"
 #include "mapping.h"
 
 namespace virtwl {
@@ -36,7 +37,7 @@ uint16_t* Place(Environment& environment, const Arguments& arguments, const Nan:
   }
   if (offset >= mapping->length() || mapping->length() - offset < sizeof(uint16_t)) {
     arguments.ThrowRange("offset",
-                         ("less than " + std::to_string(mapping->length()) + " by 2, the mapping's length").c_str());
+                         Joined({"less than ", std::to_string(mapping->length()), " by 2, the mapping's length"}).c_str());
     return nullptr;
   }
   // Aligned, since mappings begin at a page.

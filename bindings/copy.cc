@@ -10,6 +10,7 @@
 #include "copy_job.h"
 #include "environment.h"
 #include "errors.h"
+#include "joined.h"
 #include "mapping.h"
 #include "rect_copy.h"
 
@@ -67,15 +68,15 @@ bool ReadOrder(Environment& environment, const Arguments& arguments, const Nan::
     RectCopy copy;
     const char* problem = CheckRectCopy(six, order->dst->length(), order->src->length(), &copy);
     if (problem != nullptr) {
-      std::string message = std::string(arguments.call()) + ": rectangle " + std::to_string(i) + " " + problem + " (";
+      std::string message = Joined({arguments.call(), ": rectangle ", std::to_string(i), " ", problem, " ("});
       const char* names[kRectCopyNumbers] = {"dstOffset", "dstStride", "srcOffset", "srcStride", "rowBytes", "rows"};
       for (size_t n = 0; n < kRectCopyNumbers; n++) {
         char number[48];
         snprintf(number, sizeof number, "%s%s %.17g", n == 0 ? "" : ", ", names[n], six[n]);
         message += number;
       }
-      message += "; destination " + std::to_string(order->dst->length()) + ", source " +
-                 std::to_string(order->src->length()) + " bytes)";
+      message += Joined({"; destination ", std::to_string(order->dst->length()), ", source ",
+                         std::to_string(order->src->length()), " bytes)"});
       Nan::ThrowRangeError(message.c_str());
       return false;
     }

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "joined.h"
+
 namespace virtwl {
 
 namespace {
@@ -23,7 +25,7 @@ void ThrowSystemError(int error, const char* syscall, const ErrorDetails& detail
 
   std::string message = std::string(name) + ": " + sentence + ", " + syscall;
   if (details.path != nullptr) message += std::string(" '") + details.path + "'";
-  if (details.fd >= 0) message += " (fd " + std::to_string(details.fd) + ")";
+  if (details.fd >= 0) message += Joined({" (fd ", std::to_string(details.fd), ")"});
   if (details.advice != nullptr) message += std::string("; ") + details.advice;
 
   v8::Local<v8::Object> object = Nan::Error(Text(message)).As<v8::Object>();
