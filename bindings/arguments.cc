@@ -160,7 +160,8 @@ bool Arguments::ByteRange(int index, const char* name, Bytes* bytes) const {
   if (!Integer(index + 2, "length", 0, kMaxSafeInteger, &length)) return false;
   if (!View(index, name, false, bytes)) return false;
   if (offset > bytes->length_ || length > bytes->length_ - offset) {
-    ThrowRange("offset + length", Joined({"at most ", std::to_string(bytes->length_), ", the length of ", name}).c_str());
+    ThrowRange("offset + length",
+               Joined({"at most ", std::to_string(bytes->length_), ", the length of ", name}).c_str());
     return false;
   }
   // An empty array has no memory: adding to its null pointer would be undefined.

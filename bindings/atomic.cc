@@ -36,8 +36,8 @@ uint16_t* Place(Environment& environment, const Arguments& arguments, const Nan:
     return nullptr;
   }
   if (offset >= mapping->length() || mapping->length() - offset < sizeof(uint16_t)) {
-    arguments.ThrowRange("offset",
-                         Joined({"less than ", std::to_string(mapping->length()), " by 2, the mapping's length"}).c_str());
+    arguments.ThrowRange(
+        "offset", Joined({"less than ", std::to_string(mapping->length()), " by 2, the mapping's length"}).c_str());
     return nullptr;
   }
   // Aligned, since mappings begin at a page.
