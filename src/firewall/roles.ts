@@ -300,17 +300,14 @@ const roleRequests = (bounds: Bounds): RequestHandlers => ({
     reposition: ifItLives,
   },
   xdg_toplevel: {
-    set_parent: ({ relay, object, args: { parent } }) => {
+    set_parent: ({ object, args: { parent } }) => {
       if (depth(parent, object) === Infinity) {
         const text = `${String(parent)} is ${String(object)} itself, or a child of it`;
         throw new ProtocolError(object.clientId, XdgToplevelError.invalid_parent, text);
       }
       if (depth(parent) >= bounds['parent-depth']) throw tooDeep('parent-depth', bounds);
       setParent(object, parent);
-      if (parent === undefined || isShown(parent)) return Verdict.Forward;
-      // To a compositor it is none, by the protocol. wlroots 0.15 takes it all the same (`window-tree.ts`).
-      relay.request(object, 'set_parent', { parent: undefined });
-      return Verdict.Drop;
+      return Verdict.Forward;
     },
   },
   wl_pointer: {
