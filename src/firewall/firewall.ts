@@ -153,10 +153,11 @@ export class SharedFirewall {
 
 /** The firewall of one connection. */
 export interface Firewall {
+  /** For the rules of its relay. */
   readonly rules: Pick<RelayRules, 'pace' | 'leaving' | 'order' | 'frameDamage'>;
-  /** What comes before those concerns that decide what there is at all (`globals`). */
+  /** What comes before the concerns that decide what there is at all (`globals`). */
   readonly first: readonly Concern[];
-  /** For the rules of its relay, behind them. */
+  /** What comes behind them. */
   readonly concerns: readonly Concern[];
   /** Once, when there is a relay, before it starts. */
   attach(relay: Relay): void;

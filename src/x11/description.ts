@@ -6,7 +6,7 @@
 import type { RelayObject } from '../relay/object-map.js';
 import { ZxdgToplevelDecorationV1Mode } from '../wayland/protocols/xdg-decoration-unstable-v1.js';
 import type { Shell } from './shell.js';
-import type { Size } from './surfaces.js';
+import { sameSize, type Size } from './surfaces.js';
 
 /**
  * Windows above a window that it is told to belong to, its parent, that one's, and so on. A dialog of a dialog has two or
@@ -65,8 +65,8 @@ export class Description {
     this.#told = { title, appId: appId ?? told.appId, min, max, decorated };
     if (title !== told.title) relay.request(toplevel, 'set_title', { title });
     if (appId !== undefined && appId !== told.appId) relay.request(toplevel, 'set_app_id', { app_id: appId });
-    if (!isSame(min, told.min)) relay.request(toplevel, 'set_min_size', min);
-    if (!isSame(max, told.max)) relay.request(toplevel, 'set_max_size', max);
+    if (!sameSize(min, told.min)) relay.request(toplevel, 'set_min_size', min);
+    if (!sameSize(max, told.max)) relay.request(toplevel, 'set_max_size', max);
     this.#tellParent(parent);
     if (this.#decoration === undefined || decorated === told.decorated) return;
     const mode = decorated ? ZxdgToplevelDecorationV1Mode.server_side : ZxdgToplevelDecorationV1Mode.client_side;
@@ -118,8 +118,4 @@ export class Description {
     while (own?.window?.closed === true) own.window = own.window.description.#parent?.window;
     return own?.window;
   }
-}
-
-function isSame(one: Size, other: Size | undefined): boolean {
-  return one.width === other?.width && one.height === other.height;
 }

@@ -2,10 +2,10 @@
  * Sizes that clients give their own windows, beside those that the compositor tells them. Some compositors tell a window the size
  * that it has, with a state or for no reason: KWin does when a window says that it wants a title bar. That is no wish.
  */
-import { sameSize, type Resizing } from './resizing.js';
+import type { Resizing } from './resizing.js';
 import { scaledDown } from './scale.js';
 import type { Shell } from './shell.js';
-import type { Size } from './surfaces.js';
+import { sameSize, type Size } from './surfaces.js';
 import type { ToplevelStates } from './toplevel-states.js';
 import type { XWindow } from './window.js';
 

@@ -14,7 +14,7 @@ import type { XConnection } from './connection.js';
 import { alarmNotify, clientMessage, type Geometry, type XEvent } from './events.js';
 import type { Extension } from './replies.js';
 import { changeWords, configureWindow, CURRENT_TIME, sendEvent, sync } from './requests.js';
-import type { Size } from './surfaces.js';
+import { sameSize, type Size } from './surfaces.js';
 import type { XWindow } from './window.js';
 
 /**
@@ -163,8 +163,4 @@ export class Resizing {
     const { x, atoms } = this.#options;
     x.send(changeWords(window.id, atoms._XWAYLAND_ALLOW_COMMITS, atoms.CARDINAL, [allowed ? 1 : 0]));
   }
-}
-
-export function sameSize(one: Size, other: Size): boolean {
-  return one.width === other.width && one.height === other.height;
 }

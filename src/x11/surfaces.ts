@@ -18,6 +18,10 @@ export interface Size {
   readonly height: number;
 }
 
+export function sameSize(one: Size, other: Size | undefined): boolean {
+  return one.width === other?.width && one.height === other.height;
+}
+
 /** Shows a surface in another size than its picture has: told before a picture of a new size is attached. */
 export interface Scaling {
   fit(surface: RelayObject<'wl_surface'>, size: Size, cursor: boolean): void;
@@ -173,7 +177,7 @@ export class Surface {
   #fit(): void {
     const { size } = this;
     if (this.scaling === undefined || size === undefined) return;
-    if (this.#fitted?.width === size.width && this.#fitted.height === size.height) return;
+    if (sameSize(size, this.#fitted)) return;
     this.#fitted = size;
     this.scaling.fit(this.object, size, this.cursor);
   }

@@ -278,8 +278,7 @@ export class Toplevel implements SurfaceRole, Configured {
       title.text = text;
       if (this.#title !== title || !this.shown) return;
       this.#frame();
-      this.shell.relay.request(this.surface.object, 'commit', {});
-      this.shell.relay.flush();
+      this.commit();
     });
   }
 

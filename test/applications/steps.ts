@@ -111,6 +111,18 @@ export function copies(chord: string, windows = 1): Step {
   return does('copied, and pasted by a Wayland program', act, { facts: fileText('pasted') });
 }
 
+/** Text typed into an editor, its menu, and the clipboard both ways. */
+export function edits(): readonly Step[] {
+  return [
+    types('typed here'),
+    presses('Alt+f', 'menu opened'),
+    presses('Escape', 'and closed'),
+    pastes('Ctrl+v'),
+    presses('Ctrl+a', 'all marked'),
+    copies('Ctrl+x'),
+  ];
+}
+
 export async function titles(desk: Desk): Promise<string> {
   return (await desk.windows()).map(({ title }) => title).join(' | ');
 }

@@ -75,7 +75,7 @@ for file in $files; do
 done
 
 # Of the leak reports on standard input, those whose memory was allocated in our files: before the first frame of the
-# node program, going outwards.
+# node program, or of the library that is most of it in Debian, going outwards.
 our_leaks() {
   awk '
     /leak of [0-9]+ byte/ { block = ""; inNode = 0; ours = 0 }

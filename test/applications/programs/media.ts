@@ -1,7 +1,7 @@
 /** Players and viewers, offices and editors, and programs that capture the screen. */
 import { join } from 'node:path';
 import type { Program } from '../program.js';
-import { copies, does, pastes, presses, rects, starts, types } from '../steps.js';
+import { does, edits, presses, rects, starts, types } from '../steps.js';
 
 /** mpv with a picture, which stays. */
 function mpv(name: string, toolkit: string, ...output: string[]): Program {
@@ -57,16 +57,7 @@ function office(name: string, kind: string, steps: Program['steps']): Program {
 
 /** The same on X11, by a toolkit of its own or GTK. */
 function onX11(name: string, toolkit: string, plugin: string): Program {
-  const steps = [
-    starts(),
-    presses('Escape', 'tip closed'),
-    types('typed here'),
-    presses('Alt+f', 'menu opened'),
-    presses('Escape', 'and closed'),
-    pastes('Ctrl+v'),
-    presses('Ctrl+a', 'all marked'),
-    copies('Ctrl+x'),
-  ];
+  const steps = [starts(), presses('Escape', 'tip closed'), ...edits()];
   return { ...office(name, 'writer', steps), toolkit, x11: true, env: { SAL_USE_VCLPLUGIN: plugin } };
 }
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Program } from '../program.js';
-import { clicks, copies, does, drags, pastes, presses, starts, startsTwo, types } from '../steps.js';
+import { clicks, copies, does, drags, edits, pastes, presses, starts, startsTwo, types } from '../steps.js';
 
 const QT_MENUS = '/usr/lib/x86_64-linux-gnu/qt5/examples/widgets/mainwindows/menus/menus';
 
@@ -43,15 +43,7 @@ public class Swing {
 const WINE = { WINEDEBUG: '-all', WINEDLLOVERRIDES: 'mscoree=;mshtml=;winemenubuilder.exe=' };
 
 /** What every editor is tried by first. */
-const EDITING: Program['steps'] = [
-  starts(),
-  types('typed here'),
-  presses('Alt+f', 'menu opened'),
-  presses('Escape', 'and closed'),
-  pastes('Ctrl+v'),
-  presses('Ctrl+a', 'all marked'),
-  copies('Ctrl+x'),
-];
+const EDITING: Program['steps'] = [starts(), ...edits()];
 
 function gimp(name: string, toolkit: string, program: string): Program {
   return {
