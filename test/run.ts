@@ -28,6 +28,8 @@ const CHECK_TIMEOUT_MS = 1_800_000;
 const GROUP_GRACE_MS = 3_000;
 /** How often to tell what is still running, in milliseconds. */
 const PROGRESS_MS = 30_000;
+/** How long the output of a file that has ended is waited for. */
+const HELD_OUTPUT_MS = 2_000;
 /** Most output kept of one file, in characters: the end of it, since failures are told again there. */
 const KEPT_OUTPUT = 200_000;
 /** Most lines that are told of one failed assertion, and of all of a file, before its whole output. */
@@ -123,6 +125,7 @@ async function run(
   child.stdout?.setEncoding('utf8').on('data', keep);
   child.stderr?.setEncoding('utf8').on('data', keep);
 
+  const closed = new Promise<void>(resolve => child.once('close', () => resolve()));
   const complaints: string[] = [];
   const pid = child.pid;
   if (pid !== undefined) running.set(pid, label);
@@ -149,7 +152,8 @@ async function run(
     }
     running.delete(pid);
   }
-  await pause(0);
+  // All that could write has ended, as far as is known: what it has written is there to be read.
+  await Promise.race([closed, pause(HELD_OUTPUT_MS)]);
   child.stdout?.destroy();
   child.stderr?.destroy();
 

@@ -12,9 +12,12 @@ import { VIRTWL, type LoopbackStack } from '../../src/demo/loopback-stack.js';
 /** How long an application may take to leave after SIGTERM, in milliseconds. */
 const STOP_TIMEOUT_MS = 3_000;
 
+/** How long its output is waited for when it has left, in milliseconds: what it has started may hold it. */
+const HELD_OUTPUT_MS = 1_000;
+
 export interface Application {
   readonly process: ChildProcess;
-  /** Exit status, or the signal that ended it. */
+  /** Exit status, or the signal that ended it; once what it has written was read. */
   readonly ended: Promise<number | NodeJS.Signals>;
   /** What it has written so far. */
   output(): Buffer;
@@ -67,11 +70,18 @@ export function run(
   const child = spawn(program!, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   const output: Buffer[] = [];
   let running = true;
+  const exited = new Promise<void>(resolve => child.once('exit', () => resolve()));
+  void exited.then(() => (running = false));
   const ended = new Promise<number | NodeJS.Signals>(resolve => {
     child.once('error', () => resolve(127));
-    child.once('exit', (code, signal) => resolve(code ?? signal!));
+    child.once('exit', (code, signal) => {
+      const timer = setTimeout(() => resolve(code ?? signal!), HELD_OUTPUT_MS);
+      child.once('close', () => {
+        clearTimeout(timer);
+        resolve(code ?? signal!);
+      });
+    });
   });
-  void ended.then(() => (running = false));
   const signal = (name: NodeJS.Signals): void => {
     try {
       process.kill(-child.pid!, name);
@@ -88,7 +98,7 @@ export function run(
       // The leader first: "virtwl run" tells its application.
       if (running) child.kill('SIGTERM');
       const timer = setTimeout(() => signal('SIGKILL'), STOP_TIMEOUT_MS);
-      await ended;
+      await Promise.race([exited, ended]);
       clearTimeout(timer);
       signal('SIGKILL');
     },

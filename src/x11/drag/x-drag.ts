@@ -37,8 +37,6 @@ export interface XDragOptions {
   readonly press: Press;
   readonly screen: ScreenWindow;
   readonly transfers: Transfers;
-  /** Of XdndSelection. */
-  readonly owner: number;
   /** By mime type, the target. */
   readonly targets: ReadonlyMap<string, number>;
   /** A kind of data by which our own drags are known. */
@@ -167,9 +165,9 @@ export class XDrag {
   }
 
   #convert(target: number, sink: OwnedFd): void {
-    const { transfers, atoms, owner, side } = this.options;
+    const { transfers, atoms, side } = this.options;
     const time = this.#time;
-    transfers.toPipe({ selection: atoms.XdndSelection, target, time, owner, sink }, 'what an X11 program drags');
+    transfers.toPipe({ selection: atoms.XdndSelection, target, time, sink }, 'what an X11 program drags');
     side.x.flush();
   }
 

@@ -150,7 +150,7 @@ export class Bridge implements SelectionWatch {
     if (target === undefined || this.#owner === 0 || this.#owner === this.#window) sink.close();
     else {
       const what = `${this.wayland().name} of an X11 program`;
-      this.transfers.toPipe({ selection, target, owner: this.#owner, sink }, what);
+      this.transfers.toPipe({ selection, target, sink }, what);
     }
     this.side.x.flush();
   }

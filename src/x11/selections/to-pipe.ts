@@ -4,12 +4,21 @@
  * taken the one before. So it waits where the reader does: in the X server, or with the owner.
  *
  * Where the reader goes, the parts that are left are thrown away unread. To take the window away instead would end owners like
- * xclip, which write to it without looking.
+ * xclip, which write to it without looking. For the same reason the X server is asked whose answer is awaited: who had the
+ * selection by what we knew may have lost it, and when that one goes, another may be about to write.
  */
 import type { OwnedFd } from '../../system/fd.js';
 import type { SelectionTransfer, XEvent } from '../events.js';
-import { property } from '../replies.js';
-import { convertSelection, createWindow, deleteProperty, destroyWindow, EventMask, getProperty } from '../requests.js';
+import { property, window as windowIn } from '../replies.js';
+import {
+  convertSelection,
+  createWindow,
+  deleteProperty,
+  destroyWindow,
+  EventMask,
+  getProperty,
+  getSelectionOwner,
+} from '../requests.js';
 import { CHUNK_BYTES } from './limits.js';
 import { PipeWriter } from './pipe-ends.js';
 import { latin1ToUtf8 } from './targets.js';
@@ -20,8 +29,6 @@ export interface ToPipeOptions {
   readonly target: number;
   /** Of the X server's, which an owner may know what is meant by; undefined: what it has now. */
   readonly time?: number | undefined;
-  /** The owner's window. */
-  readonly owner: number;
   /** Becomes this object's. */
   readonly sink: OwnedFd;
   /** Called once; undefined: all was written. */
@@ -33,7 +40,8 @@ export class ToPipe {
   readonly window: number;
   readonly #pipe: PipeWriter;
   #timer: NodeJS.Timeout;
-  readonly #forget: () => void;
+  /** Whoever answers is watched since the X server has said who that is. */
+  #forget: (() => void) | undefined;
   #state: 'asked' | 'whole' | 'parts' = 'asked';
   /** Bytes of this part that were read. */
   #offset = 0;
@@ -49,8 +57,8 @@ export class ToPipe {
     private readonly side: XSide,
     private readonly options: ToPipeOptions,
   ) {
-    const { x, root, atoms, watch, idleMs, guarded } = side;
-    const { selection, target, time, owner, sink } = options;
+    const { x, root, atoms, idleMs, guarded } = side;
+    const { selection, target, time, sink } = options;
     this.#pipe = new PipeWriter(
       sink,
       guarded(() => this.#throwAway('the reader has gone')),
@@ -66,7 +74,13 @@ export class ToPipe {
     this.window = x.newId();
     x.send(createWindow(this.window, root, true, EventMask.propertyChange));
     x.send(convertSelection(this.window, selection, target, atoms._VIRTWL_SELECTION, time));
-    this.#forget = watch.add(owner, { destroyed: () => this.close('the owner has gone') });
+    x.ask(getSelectionOwner(selection), reply => this.#watch(windowIn(reply)));
+  }
+
+  /** 0: there is none, and the X server answers. */
+  #watch(owner: number): void {
+    if (this.#over || owner === 0) return;
+    this.#forget = this.side.watch.add(owner, { destroyed: () => this.close('the owner has gone') });
   }
 
   /** The owner answers. */
@@ -170,7 +184,7 @@ export class ToPipe {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#forget();
+    this.#forget?.();
     this.#pipe.close();
     this.side.x.send(destroyWindow(this.window));
     this.side.x.freeId(this.window);
