@@ -39,6 +39,12 @@ export interface Sway extends Compositor {
   message(...args: string[]): Promise<unknown>;
 }
 
+/**
+ * sway shows a layout when all windows have drawn it, or after 200 ms by itself; a picture of before that comes then is taken for a
+ * wish of the window. On a busy machine tests give it longer.
+ */
+export const PATIENT_LAYOUTS = '-Dtxn-timeout=3000';
+
 export interface SwayOptions {
   /** Size of its one output, HEADLESS-1, in pixels; default 800×600. */
   readonly width?: number;

@@ -37,7 +37,11 @@ export class IdleBuffers {
   /** Bytes of link buffers that were given up so far. */
   bytesGivenUp = 0;
 
-  constructor(arena: SlabArena) {
+  constructor(
+    arena: SlabArena,
+    /** In milliseconds, of any beginning. */
+    private readonly now = () => performance.now(),
+  ) {
     this.#arena = arena;
   }
 
@@ -76,7 +80,7 @@ export class IdleBuffers {
 
   /** Another program of this VM was refused so many bytes. */
   wished(bytes: number): void {
-    const now = performance.now();
+    const now = this.now();
     if (now - this.#lastWish < WISH_INTERVAL_MS) return;
     this.#lastWish = now;
     this.giveUp(bytes);

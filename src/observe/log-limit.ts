@@ -28,11 +28,13 @@ export class LogLimit {
     private readonly left: (vm: string, lines: number) => void,
     private readonly most = DEFAULT_LINES,
     private readonly spanMs = DEFAULT_SPAN_MS,
+    /** In milliseconds, of any beginning. */
+    private readonly now = () => performance.now(),
   ) {}
 
   /** Counts a line that this VM caused, and tells whether it may be printed. */
   admits(vm: string): boolean {
-    const now = performance.now();
+    const now = this.now();
     let count = this.#counts.get(vm);
     if (count === undefined || now - count.since > this.spanMs) {
       this.forget(vm);

@@ -9,9 +9,9 @@ import type { XWindow } from './window.js';
 
 /**
  * How long a dialog waits for the window that it belongs to, in milliseconds. One that has been mapped with it has its picture
- * within a few tens; nobody who waits for a dialog sees more than that.
+ * within a few tens, and on a machine that is very busy within a second; nobody who waits for a dialog waits longer than that.
  */
-export const DIALOG_MS = 500;
+export const DIALOG_MS = 2_000;
 
 export interface DialogsOptions {
   readonly windows: ReadonlyMap<number, XWindow>;

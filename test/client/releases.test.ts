@@ -1,6 +1,6 @@
 /** When an application is told that a buffer of its is free: together with what it waits for, and not much later. */
 import t, { type Test } from 'tap';
-import { MOST_TURNS, PROMPT_ENOUGH, Releases } from '../../src/client/releases.js';
+import { LATEST_RELEASE_MS, MOST_TURNS, PROMPT_ENOUGH, Releases } from '../../src/client/releases.js';
 import type { RelayObject } from '../../src/relay/object-map.js';
 import type { Relay } from '../../src/relay/relay.js';
 import { eventually } from '../eventually.js';
@@ -37,12 +37,27 @@ async function scene(t: Test) {
   return { ...c, pool, buffer, frame, said, answer };
 }
 
+type Scene = Awaited<ReturnType<typeof scene>>;
+
+/** A scene in which `act` took less time than a release waits: a machine that is busy may need some attempts. */
+async function quickly(t: Test, act: (scene: Scene) => Promise<void>): Promise<Scene> {
+  for (;;) {
+    const attempt = await scene(t);
+    const began = performance.now();
+    attempt.frame(true);
+    await eventually('the frame', () => attempt.connection.counters.frames === 2);
+    await act(attempt);
+    if (performance.now() - began < LATEST_RELEASE_MS) return attempt;
+  }
+}
+
 t.test('who waits for a frame is told with its answer', async t => {
-  const { frame, said, answer, connection } = await scene(t);
-  frame(true);
-  await eventually('the frame', () => connection.counters.frames === 2);
-  await settle(4);
-  t.equal(said().length, 1, 'not before');
+  let early: readonly string[] = [];
+  const { frame, said, answer } = await quickly(t, async ({ said }) => {
+    await settle(4);
+    early = said();
+  });
+  t.equal(early.length, 1, 'not before');
   answer();
   await settle();
   t.same(said().slice(1).sort(), ['wl_buffer.release', 'wl_callback.done']);
@@ -59,11 +74,10 @@ t.test('a frame that is not answered keeps no buffer', async t => {
 });
 
 t.test('a buffer that is destroyed meanwhile is not told of, nor is one that has its id', async t => {
-  const { app, frame, said, answer, buffer, pool, connection } = await scene(t);
-  frame(true);
-  await eventually('the frame', () => connection.counters.frames === 2);
-  app.say(buffer, 'destroy');
-  await settle();
+  const { app, said, answer, buffer, pool } = await quickly(t, async ({ app, buffer }) => {
+    app.say(buffer, 'destroy');
+    await settle();
+  });
   app.say(pool.id, 'create_buffer', [buffer, 0, SIDE, SIDE, 4 * SIDE, 0]);
   answer();
   await settle();

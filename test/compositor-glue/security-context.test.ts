@@ -103,11 +103,11 @@ scene('a compositor without the protocol has none', async (t, path) => {
 
 scene('a compositor that does not answer is waited for so long', async (t, path) => {
   const compositor = new Compositor(path);
-  const contexts = (await SecurityContexts.connect(path, 50))!;
+  const contexts = (await SecurityContexts.connect(path, 500))!;
   compositor.answering = false;
-  await t.rejects(contexts.create('work'), /did not answer within 50 ms/);
-  await t.rejects(contexts.create('work'), /no compositor answered within 50 ms/, 'nor on a new connection');
-  await t.rejects(SecurityContexts.connect(path, 50), /no compositor answered within 50 ms/);
+  await t.rejects(contexts.create('work'), /did not answer within 500 ms/);
+  await t.rejects(contexts.create('work'), /no compositor answered within 500 ms/, 'nor on a new connection');
+  await t.rejects(SecurityContexts.connect(path, 500), /no compositor answered within 500 ms/);
   compositor.answering = true;
   (await contexts.create('work')).close();
   t.pass('once it answers, all is well');

@@ -106,6 +106,7 @@ t.test('only to be looked at', async t => {
   const keyboard = new VirtualKeyboard(display);
   const terminal = runIn(t, stack, 'client', foot('sh', '-c', 'cat > "$1"', 'sh', file), quietEnvironment(t));
   await eventually('the shell in the terminal', () => existsSync(file));
+  await screen.until('its window', picture => !hasColour(picture, BACKGROUND));
   client.type('nobody reads this\n');
   // The server has read it when the picture comes that is asked for after it; and then somebody types by another way.
   await client.capture();

@@ -379,9 +379,10 @@ t.test('a window whose first frame waits is not shown by what its subsurfaces do
   desk.client.say(subsurface, 'set_desync');
   desk.client.say(subsurface, 'set_position', [-250, -160]);
   desk.client.say(surface, 'commit');
-  await desk.typeElsewhere();
   desk.geometry(xdgSurface, 0, 0, 600, 400);
   await desk.order();
+  // As late as can be: it waits for half a second after that.
+  await desk.typeElsewhere();
   desk.show(surface, 600, 400);
   t.same(await desk.order(), [], 'it waits');
   desk.show(child, 900, 660);

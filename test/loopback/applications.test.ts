@@ -38,7 +38,7 @@ const CAPTURES = 12;
  * where it is connected directly (weston-terminal on cage 0.1.4), and which of two windows of gtk3-demo is drawn first, and lies
  * below the other then, depends on when each has its size. What a fault of ours shows, each run does.
  */
-const RUNS = 3;
+const RUNS = 6;
 /** How long both may take to show the same, in milliseconds. */
 const COMPARE_MS = 20_000;
 

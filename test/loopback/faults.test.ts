@@ -85,7 +85,8 @@ t.test('a stack that has none, and a compositor that freezes', async t => {
   const drawn = (reports: readonly ProcessReport[]): boolean =>
     (programs(reports)[0]?.framesPerSecond ?? 0) > 0 &&
     programs(reports)[0]?.latency !== undefined &&
-    vms(reports)[0]?.latency !== undefined;
+    vms(reports)[0]?.latency !== undefined &&
+    vms(reports)[0]!.framesPerSecond! > 0;
   const reports = await s.until('the program draws', drawn);
   t.match(programs(reports), [
     {

@@ -54,11 +54,11 @@ t.test('an application that comes before the parts it needs', async t => {
   await says(application, NO_COMPOSITOR);
   t.notOk(existsSync(mark));
   t.notMatch(application.stderr, NO_ANSWER);
+  const reasons = [...application.stderr.matchAll(/applications have waited for \d+ seconds?: (.*)/g)];
+  t.equal(new Set(reasons.map(([, reason]) => reason)).size, 3, 'and nothing else was waited for');
   await stack.startCompositor();
   await says(application, OVER);
   await eventually('the shell in the terminal', () => existsSync(mark));
-  const reasons = [...application.stderr.matchAll(/applications have waited for \d+ seconds?: (.*)/g)];
-  t.equal(new Set(reasons.map(([, reason]) => reason)).size, 3, 'and nothing else was waited for');
   await application.stop();
   await nothingLeft(t, stack);
 });
@@ -103,11 +103,11 @@ t.test('--timeout', async t => {
   const mark = join(stack.directory, 'mark');
 
   await stack.kill('compositor');
-  const late = runIn(t, stack, 'client', foot('cat'), env, ['--timeout', '1']);
+  const late = runIn(t, stack, 'client', foot('cat'), env, ['--timeout', '3']);
   t.equal(await late.ended, 124, 'one that nobody serves is given up');
   t.match(
     late.stderr,
-    /^[0-9:.]+ run error: no compositor has answered within 1 s \(--timeout\): nothing serves clients in the compositor VM/m,
+    /^[0-9:.]+ run error: no compositor has answered within 3 s \(--timeout\): nothing serves clients in the compositor VM/m,
     'and it is said why',
   );
 

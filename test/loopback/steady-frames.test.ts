@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { LoopbackStack, statusOf } from '../../src/demo/loopback-stack.js';
 import { startSway } from '../compositors.js';
+import { eventually } from '../eventually.js';
 
 /** Frames that are checked; the compositor shows 60 a second. */
 const FRAMES = 120;
@@ -66,7 +67,11 @@ async function trace(pids: readonly number[], ms: number): Promise<string> {
     strace.once('error', reject);
     strace.once('exit', () => resolve());
   });
-  await Promise.race([pause(ms), ended]);
+  // So long since it is there.
+  await Promise.race([
+    eventually('strace to see them', () => output.includes('sendmsg(')).then(() => pause(ms)),
+    ended,
+  ]);
   strace.kill('SIGINT');
   await ended;
   return output;

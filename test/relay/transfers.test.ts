@@ -19,7 +19,7 @@ function transfers(t: Test, options: TransfersOptions): Transfers {
 
 t.test('a transfer that stands still ends after a while; one in which something moves does not', async t => {
   const before = openDescriptors();
-  const idle = transfers(t, { idleTimeoutMs: 200 });
+  const idle = transfers(t, { idleTimeoutMs: 1_000 });
   const [stuckReader, stuckSink] = pipe();
   const stuck = idle.pipeForSink(stuckSink);
   const [reader, sink] = pipe();

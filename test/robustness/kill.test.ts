@@ -19,6 +19,8 @@ const ENDS: Readonly<Record<string, readonly string[]>> = {
   copied: ['copied'],
 };
 
+/** Long enough to still be at it, and not on their way out, when the kill comes. */
+const FRAMES = 120;
 const KILLS = Number(process.env.VIRTWL_KILLS ?? 12);
 const SEED = Number(process.env.FUZZ_SEED ?? 9);
 t.setTimeout(60_000 + KILLS * 60_000);
@@ -60,7 +62,7 @@ async function oneKill(
   files: readonly string[],
 ): Promise<void> {
   // Long enough to still be at it when the kill comes; the moment decides how far they are.
-  const clients = { direct: house.frames('direct', 60), copied: house.frames('copied', 60) };
+  const clients = { direct: house.frames('direct', FRAMES), copied: house.frames('copied', FRAMES) };
   try {
     if (steady) await house.drawing([clients.direct, clients.copied]);
     await pause(delay);

@@ -88,7 +88,13 @@ t.test('three client VMs beside one compositor VM', async t => {
       { status: 0, output: /^\d+\.\d+/ },
       'virtwl is on the PATH',
     );
-    t.match(virtwl('run', 'work', '--', 'virtwl', 'status'), { status: 0, output: /virtwl run, process \d+/ });
+    // Its parts have a second to answer, which an emulated guest does not always have.
+    let said = virtwl('run', 'work', '--', 'virtwl', 'status');
+    await until('all parts in the guest to answer', up, () => {
+      if (said.status !== 0) said = virtwl('run', 'work', '--', 'virtwl', 'status');
+      return said.status === 0;
+    });
+    t.match(said.output, /virtwl run, process \d+/);
     t.match(virtwl('run', 'home', '--', 'true'), {
       ...{ status: 1, errors: /there is no VM "home": up are .*"desk".*"work"/ },
     });
@@ -130,6 +136,7 @@ t.test('three client VMs beside one compositor VM', async t => {
     t.match(virtwl('down'), { status: 0 });
     const [status] = up.child.exitCode === null ? ((await once(up.child, 'exit')) as [number]) : [up.child.exitCode];
     t.equal(status, 0, up.errors);
+    for (const end = Date.now() + PATIENCE_MS; left().length > 0 && Date.now() < end;) await pause(LOOK_MS);
     t.same(left(), [], 'no process stays');
     t.same(
       readdirSync(place).filter(name => name.startsWith('virtwl-stack-')),

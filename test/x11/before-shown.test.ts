@@ -119,7 +119,9 @@ t.test('two that are wanted at once both have their turn', async t => {
   const ids = ['one', 'two', 'three'].map(title => window(title));
   for (const id of ids) x.send(mapWindow(id));
   for (const title of ['one', 'two', 'three']) await desk.window(title);
-  const active = (await words(root, atoms._NET_ACTIVE_WINDOW))[0]!;
+  const active = ids[2]!;
+  await desk.sway.message('[title="three"] focus');
+  await until('the keyboard', async () => (await words(root, atoms._NET_ACTIVE_WINDOW))[0] === active);
   const before = desk.said().length;
   const wanted = ids.filter(id => id !== active);
   for (let i = 0; i < 3; i++) for (const id of wanted) ask(id, atoms._NET_ACTIVE_WINDOW, 1);

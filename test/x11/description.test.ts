@@ -11,7 +11,7 @@ const MIN_SIZE = 1 << 4;
 
 const ALL = ['set_title', 'set_app_id', 'set_min_size', 'set_max_size', 'set_parent', 'set_mode'];
 
-t.setTimeout(60_000);
+t.setTimeout(120_000);
 
 const desk = await Desk.open(t, { x11: ['--trace'] });
 const { x, setup } = await connectTo(desk.display, desk.authority);

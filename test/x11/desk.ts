@@ -9,7 +9,7 @@ import { COLOUR_MASK, pictureOf, type Picture } from '../../src/frames/picture.j
 import { Capturer } from '../../src/wayland-client/capture.js';
 import { Display } from '../../src/wayland-client/display.js';
 import { Seat } from '../applications/seat.js';
-import { startSway, type Sway, type SwayOptions } from '../compositors.js';
+import { PATIENT_LAYOUTS, startSway, type Sway, type SwayOptions } from '../compositors.js';
 
 /** How long anything may take to come about, in milliseconds. */
 const PATIENCE_MS = 40_000;
@@ -63,7 +63,7 @@ export class Desk {
   }
 
   static async open(t: Test, options: DeskOptions = {}): Promise<Desk> {
-    const sway = await startSway(t, options);
+    const sway = await startSway(t, { flags: [PATIENT_LAYOUTS], ...options });
     const child = spawn(process.execPath, [VIRTWL, 'x11', ...(options.x11 ?? [])], {
       env: { ...sway.environment(), ...(options.through && { WAYLAND_DISPLAY: options.through(sway) }) },
       stdio: ['ignore', 'pipe', 'pipe'],

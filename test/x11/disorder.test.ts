@@ -48,7 +48,8 @@ const paint = (id: number, colour: number): Uint8Array[] => [
   request(61, 0, u32(id), ...[0, 0, 0, 0].map(u16)),
 ];
 
-t.setTimeout(60_000 + DEEDS * 50);
+// Of four runs, each with a compositor and an X server of its own.
+t.setTimeout(200_000 + DEEDS * 50);
 
 /** Two programs, each with windows of its own and words about those of the other. */
 async function disorder(t: Test, env: NodeJS.ProcessEnv, seed: number, args: readonly string[] = []): Promise<void> {

@@ -181,7 +181,8 @@ t.test('a modal dialog is told to be one, as long as it is', async t => {
       .match(/xdg_dialog_v1#\d+\.\w+/g) ?? [];
   t.match(said(), [/\.set_modal$/]);
   x.send(destroyWindow(dialog));
-  await until('its end', () => said().length === 2);
+  await until('its end', () => /xdg_toplevel#\d+\.destroy/.test(desk.said().slice(before)));
+  t.equal(said().length, 2);
   t.match(said()[1], /\.destroy$/);
   const whole = desk.said().slice(before);
   t.ok(whole.indexOf(said()[1]!) < whole.search(/xdg_toplevel#\d+\.destroy/), 'before its window');

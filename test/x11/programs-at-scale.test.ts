@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import t, { type Test } from 'tap';
-import { copyPart, type Picture } from '../../src/frames/picture.js';
+import { blankPicture, copyPart, type Picture } from '../../src/frames/picture.js';
 import { Desk, until } from './desk.js';
 import { connectTo } from './x-client.js';
 import { difference, pictureOfWindow, shownWindows, type XWindowSeen } from './x-picture.js';
@@ -28,6 +28,10 @@ const GTK = [
 t.setTimeout(200_000);
 
 class Case {
+  /** Windows when they were looked at last, and the picture then. */
+  #shown = 0;
+  #before: Picture | undefined;
+
   private constructor(
     readonly scale: number,
     readonly desk: Desk,
@@ -50,6 +54,7 @@ class Case {
     const seat = await desk.seat(WIDTH / scale, HEIGHT / scale);
     const opened = new Case(scale, desk, x, setup.root, seat);
     await opened.park();
+    opened.#before = await desk.picture();
     return opened;
   }
 
@@ -73,8 +78,18 @@ class Case {
       const first = seen.find(({ unmanaged }) => !unmanaged);
       state = `${seen.length} windows`;
       if (first === undefined || seen.length !== windows) return false;
-      if (!equal) return true;
       const screen = await desk.picture();
+      if (!equal) {
+        // Where the one that has come will be, something else is shown than before.
+        const { left, top, width, height } = this.#placeOf(seen.find(({ unmanaged }) => unmanaged) ?? first, first);
+        const there = (of: Picture): Picture => {
+          const part = blankPicture(of.width, of.height);
+          copyPart(of, left, top, part, left, top, width, height);
+          return part;
+        };
+        if (windows > this.#shown && difference(there(screen), there(this.#before!), but) === 0) return false;
+        return true;
+      }
       const expected: Picture = { ...screen, pixels: screen.pixels.slice() };
       for (const window of seen) {
         const drawn = await pictureOfWindow(x, window);
@@ -88,6 +103,8 @@ class Case {
     }).catch((error: Error) => {
       throw new Error(`${error.message}: ${state}`);
     });
+    this.#shown = windows;
+    this.#before = await desk.picture();
     return [...seen].sort((one, other) => Number(one.unmanaged) - Number(other.unmanaged));
   }
 

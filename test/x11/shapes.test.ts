@@ -118,5 +118,6 @@ t.test('a menu lets the pointer through where its shape ends', async t => {
   await under(main, main, 'nothing, as the server itself knows');
   rectangles(ShapeKind.input, [[0, 0, 50, 50]]);
   await under(menu, main, 'the left half again');
-  t.notMatch(desk.said(), /error|warn/);
+  // A hundred thousand rectangles may take an X server longer than that on a busy machine.
+  t.notMatch(desk.said().replace(/.*has not answered for.*/g, ''), /error|warn/);
 });

@@ -16,6 +16,7 @@ import {
   sendEvent,
 } from '../../src/x11/requests.js';
 import { words } from '../../src/x11/wire.js';
+import { PATIENT_LAYOUTS } from '../compositors.js';
 import { boundsOf, Desk, until } from './desk.js';
 import { connectTo, makeCounter, makeWindow, settled } from './x-client.js';
 
@@ -102,7 +103,7 @@ interface Size {
 }
 
 /** sway goes on after 0.2 s, and takes the size of a picture that comes later for a wish; not on a busy machine. */
-const FLOATING = { config: 'for_window [title=".*"] floating enable', flags: ['-Dtxn-timeout=3000'] };
+const FLOATING = { config: 'for_window [title=".*"] floating enable', flags: [PATIENT_LAYOUTS] };
 
 for (const counting of ['is not asked', 'counts', 'never counts'] as const) {
   t.test(`a window's picture has the size of its window: its client ${counting}`, { timeout: 200_000 }, async t => {

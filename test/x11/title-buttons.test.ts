@@ -60,10 +60,7 @@ const TITLE: [number, number] = [AT.x + 40, AT.y + BAR / 2];
 t.test('by the pointer: buttons, a double click, the menu', async t => {
   t.match(await asked('set_maximized', () => seat.click(...button(1))), [/^set_maximized/], 'maximizes');
   t.match(await asked('set_minimized', () => seat.click(...button(2))), [/^set_minimized/], 'minimizes');
-  const twice = await asked('set_maximized', async () => {
-    await seat.click(...TITLE);
-    await seat.click(...TITLE);
-  });
+  const twice = await asked('set_maximized', () => seat.clickTwice(...TITLE));
   t.match(twice, [/^move/, /^set_maximized/], 'a double click: the first of which may be the beginning of a move');
   const menu = await asked('show_window_menu', () => seat.click(...TITLE, 'right'));
   t.match(menu, [/^show_window_menu\(wl_seat#\d+, \d+, 40, 12\)/], 'at the pointer');

@@ -179,7 +179,9 @@ t.test('what is typed is for the active window, whatever another client wants', 
   await until('it is given back', async () => (await focus()) === id);
   const second = window('second');
   await show(second, 'second');
+  await until('the keyboard for the second', () => active(second));
   await desk.sway.message('[title="typed into"] focus');
+  await until('the keyboard again', () => active(id));
   await until('the focus', async () => (await focus()) === id);
   x.send(setInputFocus(second));
   title(second, 'heard');

@@ -44,6 +44,8 @@ export interface DragsDeskOptions {
 type XClient = Awaited<ReturnType<typeof connectTo>>;
 
 export class DragsDesk {
+  readonly #sources: { forget(): void }[] = [];
+
   constructor(
     readonly test: Test,
     readonly sway: Sway,
@@ -95,6 +97,7 @@ export class DragsDesk {
 
   async xSource(place: number): Promise<XSource> {
     const source = await XSource.open(await this.client(), `${place} X source`, this.#look(0xa02020));
+    this.#sources.push(source);
     await this.shown(`${this.label}${place} X source`);
     return source;
   }
@@ -108,6 +111,7 @@ export class DragsDesk {
 
   async waylandSource(place: number): Promise<WaylandSource> {
     const source = await WaylandSource.open(this.sway.display, `${place} Wayland source`);
+    this.#sources.push(source);
     this.test.teardown(() => source.close());
     await this.shown(`${place} Wayland source`);
     return source;
@@ -121,6 +125,8 @@ export class DragsDesk {
 
   /** Presses the button on a window, and moves a little with it. */
   async lift(from: number): Promise<void> {
+    // What holds of the drag before is not to be taken for this one.
+    for (const source of this.#sources) source.forget();
     await this.move(from, 0.4);
     await this.move(from);
     await this.seat.press();

@@ -33,6 +33,7 @@ t.test('windows that take it', async t => {
   await t.test('by a window that has its messages sent to another', async t => {
     target.told.length = 0;
     await desk.drag(0, 1);
+    await desk.hover(1, 'the one that is passed is told', () => target.told.includes('XdndPosition'));
     await desk.over(2);
     await desk.hover(2, 'it takes it', () => proxied.told.includes('XdndPosition') && source.action === copy);
     await desk.release();

@@ -52,11 +52,16 @@ export class WaylandSource {
     this.parts.display.close();
   }
 
+  /** What has become of the drag before. */
+  forget(): void {
+    this.ends.length = this.action = 0;
+  }
+
   #drag(serial: number): void {
     const { manager, device, window } = this.parts;
     const source = manager.create('create_data_source');
     this.source = source;
-    this.ends.length = this.action = 0;
+    this.forget();
     source.on('action', (chosen: number) => (this.action = chosen));
     source.on('cancelled', () => this.ends.push('cancelled'));
     source.on('dnd_finished', () => {

@@ -222,13 +222,19 @@ export class XSource {
     }
   }
 
+  /** What has become of the drag before. */
+  forget(): void {
+    this.accepted = false;
+    this.finished = undefined;
+  }
+
   #move(x: number, y: number): void {
     const { atoms } = this;
     if (!this.#dragging) {
       this.#dragging = true;
-      this.#released = this.#waiting = this.accepted = false;
+      this.#released = this.#waiting = false;
       this.over = 0;
-      this.finished = undefined;
+      this.forget();
       const list = this.lists ? this.types.map(type => atoms[type]) : [];
       this.x.send(changeWords(this.window, atoms.XdndTypeList, atoms.ATOM, list));
       const actions = this.actions.map(name => atoms[name]);
