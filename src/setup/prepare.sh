@@ -147,6 +147,9 @@ needs() {
         echo "editres x11-utils"
         echo "xclip xclip"
         echo "xsel xsel"
+        # A system tray, and a program with an icon in one.
+        echo "trayer trayer"
+        echo "yad yad"
         echo "strace strace"
         ;;
     esac
