@@ -149,15 +149,21 @@ export function installed(program: string): boolean {
   return (process.env.PATH ?? '').split(':').some(directory => existsSync(join(directory, program)));
 }
 
-/** Starts any other compositor by its command line. It is ready as soon as there is a Wayland socket. */
+/** Starts any other compositor by its command line. It is ready as soon as it listens at a Wayland socket. */
 export async function startCommand(
   t: Teardown,
   command: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Promise<Compositor> {
   return start(t, command, makeRuntimeDir(), env, directory =>
-    readdirSync(directory).find(name => /^wayland-\d+$/.test(name)),
+    readdirSync(directory).find(name => /^wayland-\d+$/.test(name) && listens(join(directory, name))),
   );
+}
+
+/** A socket is there before its owner listens: that has the kernel's flag __SO_ACCEPTCON. */
+function listens(path: string): boolean {
+  const sockets = readFileSync('/proc/net/unix', 'utf8').split('\n');
+  return sockets.some(line => line.includes(' 00010000 ') && line.endsWith(` ${path}`));
 }
 
 /** What {@link ANNOUNCE} left. */
