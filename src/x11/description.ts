@@ -43,8 +43,8 @@ export class Description {
   /** Made when it is modal first. */
   #dialog: RelayObject<'xdg_dialog_v1'> | undefined;
   #told: Partial<Omit<Said, 'parent'>> = {};
-  /** `mapped`: it was when that was told, and otherwise it counted for nothing, perhaps. Undefined: nothing was told. */
-  #parent: { window: Described | undefined; readonly mapped: boolean } | undefined;
+  /** As it was told. Undefined: nothing was. */
+  #parent: { window: Described | undefined } | undefined;
 
   /** Of a window that was just made: before its first commit. */
   constructor(shell: Shell, window: Described) {
@@ -92,13 +92,14 @@ export class Description {
     if (this.#dialog !== undefined) relay.request(this.#dialog, 'destroy', {});
   }
 
-  /** Compositors take no parent that has no picture yet: it is told again when it has one. */
+  /**
+   * A window that has no picture yet is told as none: it is told when it has one. Newer compositors take it for none anyway; to
+   * wlroots 0.15 it is one, whose memory it uses after that window is gone, and so may end with all its clients.
+   */
   #tellParent(wanted: Described | undefined): void {
-    const window = wanted !== undefined && this.#mayBelongTo(wanted) ? wanted : undefined;
-    const mapped = window?.mapped === true;
-    const told = this.#parent;
-    if (told !== undefined && told.window === window && told.mapped === mapped) return;
-    this.#parent = { window, mapped };
+    const window = wanted?.mapped === true && this.#mayBelongTo(wanted) ? wanted : undefined;
+    if (this.#parent !== undefined && this.#parent.window === window) return;
+    this.#parent = { window };
     this.#shell.relay.request(this.#window.toplevel, 'set_parent', { parent: window?.toplevel });
   }
 

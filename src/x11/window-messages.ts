@@ -80,7 +80,7 @@ export class WindowMessages {
         if (window.mapped) closing.close(window);
         break;
       case atoms._NET_WM_MOVERESIZE:
-        if (shown) this.#moveOrResize(window, third);
+        this.#moveOrResize(window, third);
         break;
       default:
     }
@@ -139,9 +139,11 @@ export class WindowMessages {
 
   #moveOrResize(window: XWindow, direction: number): void {
     const { press } = this;
-    if (press === undefined || press.seat.destroyed) return;
+    const { toplevel } = window;
+    // Before its first configure, wlroots takes this for a mistake.
+    if (toplevel?.shown !== true || press === undefined || press.seat.destroyed) return;
     const edge = EDGES[direction];
-    if (direction === MOVE) window.toplevel!.move(press);
-    else if (edge !== undefined) window.toplevel!.resize(press, XdgToplevelResizeEdge[edge]);
+    if (direction === MOVE) toplevel.move(press);
+    else if (edge !== undefined) toplevel.resize(press, XdgToplevelResizeEdge[edge]);
   }
 }

@@ -5,7 +5,7 @@ import { changeProperty, changeWords, destroyWindow, mapWindow } from '../../src
 import { Desk, until } from './desk.js';
 import { connectTo, makeWindow } from './x-client.js';
 
-const NAMES = ['STRING', 'WINDOW', 'WM_NAME', 'WM_TRANSIENT_FOR'] as const;
+const NAMES = ['CARDINAL', 'STRING', 'WINDOW', 'WM_NAME', 'WM_TRANSIENT_FOR', '_XWAYLAND_ALLOW_COMMITS'] as const;
 /** More than sway's least of a floating window. */
 const [WIDTH, HEIGHT] = [123, 95];
 
@@ -83,4 +83,24 @@ t.test('a dialog does not wait for a window that has gone, or that is not shown'
   await desk.window('other');
   await end(other);
   t.pass();
+});
+
+t.test('a window without a picture is the parent of none: wlroots 0.15 keeps it when it is gone', async t => {
+  const [late, first] = [window('late'), window('first')];
+  const pictures = (allowed: boolean): void =>
+    x.send(changeWords(late, atoms._XWAYLAND_ALLOW_COMMITS, atoms.CARDINAL, [Number(allowed)]));
+  pictures(false);
+  for (const id of [late, first]) x.send(mapWindow(id));
+  await desk.window('first');
+  const known = (): string | undefined => /(xdg_toplevel#\d+)\.set_title\("late"\)/.exec(desk.said())?.[1];
+  await until('it to be on its way', () => known() !== undefined);
+  const named = (): boolean => desk.said().includes(`.set_parent(${known()})`);
+  belongs(first, late);
+  x.send(changeProperty(first, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('second')));
+  await desk.window('second');
+  t.notOk(named());
+  pictures(true);
+  await desk.window('late');
+  await until('it to be the parent', named);
+  await end(first, late);
 });

@@ -25,11 +25,14 @@ const ROUNDS = 6;
 
 const NAMES = [
   ...['ATOM', 'STRING', 'WINDOW', 'WM_CHANGE_STATE', 'WM_HINTS', 'WM_NAME', 'WM_STATE', 'WM_TRANSIENT_FOR'],
-  ...['_NET_ACTIVE_WINDOW', '_NET_WM_STATE', '_NET_WM_STATE_FULLSCREEN', '_NET_WM_STATE_HIDDEN'],
+  ...['_NET_ACTIVE_WINDOW', '_NET_WM_MOVERESIZE'],
+  ...['_NET_WM_STATE', '_NET_WM_STATE_FULLSCREEN', '_NET_WM_STATE_HIDDEN'],
 ] as const;
 
 const TO_ROOT = EventMask.substructureNotify | EventMask.substructureRedirect;
 const [NORMAL, ICONIC] = [1, 3];
+/** Of _NET_WM_MOVERESIZE. */
+const MOVE = 8;
 const CREATE_NOTIFY = 16;
 const URGENT = [0x100, 1, 1, 0, 0, 0, 0, 0, 0];
 const NO_INPUT = [1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -101,6 +104,28 @@ t.test('what a client asks for once its window is mapped counts, though it is no
     await until('full screen', async () => (await desk.windows())[0]?.fullscreen === true);
     await end(id);
   }
+  t.pass(`${ROUNDS} of them`);
+});
+
+t.test('a window that is to be moved by the pointer before it is shown ends no X program', async t => {
+  const pressed = window('pressed');
+  await show(pressed, 'pressed');
+  const seat = await desk.seat(800, 600);
+  await seat.move(100, 100);
+  await seat.press();
+  for (let i = 0; i < ROUNDS; i++) {
+    const id = window(`early ${i}`);
+    let shown = false;
+    const ready = show(id, `early ${i}`).then(() => (shown = true));
+    while (!shown) {
+      ask(id, atoms._NET_WM_MOVERESIZE, 0, 0, MOVE, 1);
+      await settled(x);
+    }
+    await ready;
+    x.send(destroyWindow(id));
+  }
+  await seat.release();
+  await end(pressed);
   t.pass(`${ROUNDS} of them`);
 });
 

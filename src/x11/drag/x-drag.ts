@@ -253,6 +253,8 @@ export class XDrag {
     for (const { sink } of this.#waiting.splice(0)) sink.close();
     if (!shell.relay.closed && !this.#source.destroyed) {
       CLIPBOARD.endSource(shell.relay, this.#source);
+      // sway gives the keyboard anew when a drag ends, and dismisses popups.
+      shell.dismissals.doubt();
       shell.relay.flush();
     }
     // One that is over our window may look once more what is under the pointer: that stays until it says that it goes.
