@@ -44,7 +44,12 @@ export function within(geometry: Geometry, { width, height }: Size): Geometry {
 export function inMiddle({ width, height }: Size, { size, monitors }: Room): Geometry {
   const monitor = largest(monitors);
   const middle = (start: number, whole: number, side: number): number => start + Math.floor((whole - side) / 2);
-  const place = { x: middle(monitor.x, monitor.width, width), y: middle(monitor.y, monitor.height, height), width, height };
+  const place = {
+    x: middle(monitor.x, monitor.width, width),
+    y: middle(monitor.y, monitor.height, height),
+    width,
+    height,
+  };
   return within(between(place, monitor), size);
 }
 
