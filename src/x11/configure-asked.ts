@@ -4,18 +4,17 @@
  */
 import type { XConnection } from './connection.js';
 import { ConfigureMask, configureNotify, type Geometry } from './events.js';
-import { askedFor, sized, within } from './places.js';
+import { askedFor, sized, within, type Room } from './places.js';
 import { configureWindow, EventMask, sendEvent } from './requests.js';
-import type { Size } from './surfaces.js';
 import type { XWindow } from './window.js';
 
-/** `mask`: which of `asked` the client means. `screen`: the X screen's size. */
+/** `mask`: which of `asked` the client means. `screen`: the X screen. */
 export function configureAsked(
   window: XWindow,
   asked: Geometry,
   mask: number,
   x: Pick<XConnection, 'send'>,
-  screen: Size,
+  screen: Room,
 ): void {
   if (window.toplevel === undefined || window.overrideRedirect) {
     // At once: where it is to be shown depends on it, and the server tells of it later.
@@ -35,5 +34,5 @@ export function configureAsked(
       return;
     }
   }
-  x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, screen)), EventMask.structureNotify));
+  x.send(sendEvent(window.id, configureNotify(window.id, within(geometry, screen.size)), EventMask.structureNotify));
 }

@@ -4,6 +4,7 @@
  */
 import type { Atoms } from './atoms.js';
 import type { Setup, XConnection } from './connection.js';
+import type { Geometry } from './events.js';
 import {
   changeProperty,
   changeWindowCursor,
@@ -13,6 +14,7 @@ import {
   openFont,
   setSelectionOwner,
 } from './requests.js';
+import type { Outputs } from './outputs.js';
 import type { Size } from './surfaces.js';
 
 /** What is told to be understood. */
@@ -37,6 +39,9 @@ export class XScreen {
     private readonly x: XConnection,
     private readonly atoms: Atoms,
     private readonly setup: Setup,
+    private readonly outputs: Outputs,
+    /** X pixels of one of the compositor's. */
+    private readonly scale: number,
   ) {
     this.#size = setup;
     this.own = x.newId();
@@ -46,6 +51,11 @@ export class XScreen {
   /** In X pixels. It is that of all outputs together, and changes with them. */
   get size(): Size {
     return this.#size;
+  }
+
+  /** The outputs, in X pixels. */
+  get monitors(): readonly Geometry[] {
+    return this.outputs.monitors(this.#size, this.scale);
   }
 
   /** Another window of ours is about to be made, by another connection of ours. */

@@ -12,7 +12,7 @@ import type { Global } from '../wayland/global-table.js';
 import type { InterfaceName } from '../wayland/message-types.js';
 import { Dismissals } from './dismissals.js';
 import { guardedBy, type Guarded } from './guarded.js';
-import { OutputScales } from './output-scales.js';
+import { Outputs } from './outputs.js';
 import { wordsOf } from './wire.js';
 
 /** Newest version of each that is used. */
@@ -45,7 +45,7 @@ export interface Configured {
 }
 
 export class Shell {
-  readonly outputs = new OutputScales();
+  readonly outputs = new Outputs();
   readonly dismissals = new Dismissals(() => this.relay);
   readonly #globals = new Map<string, Global>();
   readonly #bound = new Map<string, RelayObject>();

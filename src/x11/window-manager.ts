@@ -89,7 +89,7 @@ export class WindowManager {
   constructor(options: WindowManagerOptions) {
     this.#options = options;
     const { x, atoms, setup, shell, sync } = options;
-    this.screen = new XScreen(x, atoms, setup);
+    this.screen = new XScreen(x, atoms, setup, shell.outputs, options.scale);
     this.focus = new Focus(x, atoms, this.screen, setup.idMask);
     const known = (window: XWindow): void => {
       this.#mapping.arrived(window);
@@ -223,7 +223,7 @@ export class WindowManager {
         break;
       case 'ConfigureRequest':
         if (window === undefined) x.send(configureWindow(event.window, askedFor(event, event.mask)));
-        else configureAsked(window, event, event.mask, x, this.screen.size);
+        else configureAsked(window, event, event.mask, x, this.screen);
         break;
       case 'ConfigureNotify':
         if (event.window === setup.root) {
@@ -260,7 +260,7 @@ export class WindowManager {
 
   #map(window: XWindow): void {
     const { x, atoms } = this.#options;
-    const { x: left, y: top } = (window.geometry = inMiddle(window.geometry, this.screen.size));
+    const { x: left, y: top } = (window.geometry = inMiddle(window.geometry, this.screen));
     x.send(configureWindow(window.id, { x: left, y: top, border: 0, ...this.focus.stacking(window) }));
     x.send(changeWords(window.id, atoms.WM_STATE, atoms.WM_STATE, [NORMAL_STATE, 0]));
     x.send(changeWords(window.id, atoms._NET_FRAME_EXTENTS, atoms.CARDINAL, NO_FRAME));
@@ -378,7 +378,7 @@ export class WindowManager {
     if (states.fixed && !fixed) window.ownSize = window.geometry;
     const given = this.#ownSizes.news(window, size, states) ?? (fixed && !states.fixed ? window.ownSize : undefined);
     const wanted = given === undefined || states.fixed ? given : fittingSize(window.properties, given);
-    const place = wanted && sized(window.geometry, wanted, this.screen.size);
+    const place = wanted && sized(window.geometry, wanted, this.screen);
     if (place !== undefined) this.#resizing.resize(window, place);
     if (states.activated !== activated) {
       this.focus.set(window, states.activated);

@@ -20,7 +20,7 @@ import { cursorSize, themeCursor } from './cursor-theme.js';
 import { entering } from './entering.js';
 import { HeldUp } from './held-up.js';
 import { extension, type Extension } from './replies.js';
-import { composite, configureWindow, getInputFocus, queryExtension, sync, xfixes } from './requests.js';
+import { composite, getInputFocus, queryExtension, sync, xfixes } from './requests.js';
 import { showRootCursor } from './root-cursor.js';
 import { cursorScale, scaleConcern, Viewports } from './scale.js';
 import { Selections } from './selections/selections.js';
@@ -154,8 +154,8 @@ export class Xwayland extends EventEmitter<XwaylandEvents> {
           return window && { window: window.id, x: window.geometry.x, y: window.geometry.y, scale };
         },
         raise: (surface, done) => {
-          const window = this.#windowOf(surface);
-          if (window !== undefined) this.#x.send(configureWindow(window.id, { stackMode: 0 }));
+          const known = this.#surfaces.of(surface);
+          if (known !== undefined) this.#windows?.pointed(known);
           this.#x.ask(getInputFocus(), done, done);
           this.#x.flush();
         },

@@ -32,7 +32,11 @@ t.test('a window and a menu that were within another window have their size', as
     x.ask(getGeometry(window), answered);
     x.flush();
   });
-  t.same(geometry(place), inMiddle({ width: 320, height: 200 }, setup), 'in the middle by its own size');
+  t.same(
+    geometry(place),
+    inMiddle({ width: 320, height: 200 }, { size: setup, monitors: [{ x: 0, y: 0, ...setup }] }),
+    'in the middle by its own size',
+  );
 
   const menu = makeWindow(x, nest, true, { width: 77, height: 55 });
   x.send(reparent(menu, setup.root));

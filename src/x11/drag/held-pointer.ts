@@ -1,7 +1,8 @@
 /**
  * The pointer, as Xwayland is told of it. While the compositor carries what an X client drags, it says nothing of the pointer to
  * Xwayland, which would take a button for released as soon as the pointer is back. So Xwayland is kept from hearing that the
- * pointer has left, is told by us where it is on the X screen, and at last that the button was released.
+ * pointer has left, is told by us where it is on the X screen, and at last that the button was released. Not every compositor
+ * says that the pointer has left: KWin keeps it where it was, and says no more of it until the drop.
  */
 import { Verdict } from '../../relay/call.js';
 import type { RelayObject } from '../../relay/object-map.js';
@@ -28,6 +29,14 @@ export interface HoldWatch {
   back(): void;
 }
 
+interface Hold {
+  readonly press: Press;
+  readonly watch: HoldWatch;
+  taken: boolean;
+  /** Of the leave that Xwayland was not told. */
+  left: number | undefined;
+}
+
 interface ButtonEvent {
   readonly serial: number;
   readonly time: number;
@@ -39,7 +48,7 @@ export class HeldPointer {
   #surface: RelayObject<'wl_surface'> | undefined;
   readonly #buttons = new Set<number>();
   #press: Press | undefined;
-  #hold: { readonly press: Press; readonly watch: HoldWatch; serial: number | undefined } | undefined;
+  #hold: Hold | undefined;
 
   /** `seat`: others have pointers of their own. */
   constructor(
@@ -71,10 +80,17 @@ export class HeldPointer {
     this.#surface = undefined;
     const hold = this.#hold;
     if (hold === undefined) return Verdict.Forward;
-    const first = hold.serial === undefined;
-    hold.serial = serial;
-    if (first) hold.watch.taken();
+    hold.left = serial;
+    this.take();
     return Verdict.Drop;
+  }
+
+  /** The compositor carries the drag: what it says of that is heard before or without the pointer's leave. Idempotent. */
+  take(): void {
+    const hold = this.#hold;
+    if (hold === undefined || hold.taken) return;
+    hold.taken = true;
+    hold.watch.taken();
   }
 
   button(pointer: RelayObject<'wl_pointer'>, { serial, time, button, state }: ButtonEvent): Verdict {
@@ -96,13 +112,13 @@ export class HeldPointer {
 
   /** From the next time on that the pointer leaves, Xwayland is not told. */
   hold(press: Press, watch: HoldWatch): void {
-    this.#hold = { press, watch, serial: undefined };
+    this.#hold = { press, watch, taken: false, left: undefined };
   }
 
   /** The pointer is there now, in X pixels of the surface where the button was pressed. */
   move(x: number, y: number): void {
     const hold = this.#hold;
-    if (hold?.serial === undefined || hold.press.surface.destroyed || hold.press.pointer.destroyed) return;
+    if (hold?.taken !== true || hold.press.surface.destroyed || hold.press.pointer.destroyed) return;
     const { pointer, time } = hold.press;
     this.relay().emitEvent(pointer, 'motion', { time, surface_x: x, surface_y: y });
     this.#frame(pointer);
@@ -113,14 +129,15 @@ export class HeldPointer {
     const hold = this.#hold;
     this.#hold = undefined;
     // Where the compositor did not take it, Xwayland was told all.
-    if (hold?.serial === undefined || this.relay().closed) return;
-    const { pointer, button, time, surface } = hold.press;
+    if (hold?.taken !== true || this.relay().closed) return;
+    const { left, press } = hold;
+    const { pointer, button, time, surface } = press;
     if (pointer.destroyed) return;
     this.#buttons.clear();
-    const { serial } = hold;
+    const serial = left ?? press.serial;
     this.relay().emitEvent(pointer, 'button', { serial, time, button, state: WlPointerButtonState.released });
     this.#frame(pointer);
-    if (surface.destroyed) return;
+    if (left === undefined || surface.destroyed) return;
     this.relay().emitEvent(pointer, 'leave', { serial, surface });
     this.#frame(pointer);
   }

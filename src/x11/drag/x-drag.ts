@@ -108,6 +108,7 @@ export class XDrag {
     this.#client = 0;
     this.#time = undefined;
     this.#accepted = false;
+    this.options.pointer.take();
     this.motion(x, y);
     let waiting = 2;
     const change = this.#changes;
@@ -139,6 +140,7 @@ export class XDrag {
 
   /** Whoever is under the pointer would take it, or would not. */
   accepted(accepted: boolean): void {
+    this.options.pointer.take();
     this.#accepted = accepted;
     this.#tell();
   }

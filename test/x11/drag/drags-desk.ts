@@ -39,6 +39,8 @@ export interface DragsDeskOptions {
   readonly scale?: number;
   /** How long a side may take after the drop, in milliseconds. */
   readonly finishMs?: number;
+  /** What is between `virtwl x11` and the compositor: the display that it is to connect to. */
+  readonly through?: (sway: Sway) => string;
 }
 
 type XClient = Awaited<ReturnType<typeof connectTo>>;
@@ -65,11 +67,12 @@ export class DragsDesk {
     return { sway, seat };
   }
 
-  static async open(t: Test, { scale = 1, finishMs }: DragsDeskOptions = {}) {
+  static async open(t: Test, { scale = 1, finishMs, through }: DragsDeskOptions = {}) {
     const { sway, seat } = await DragsDesk.stage(t, scale);
     const directory = mkdtempSync(join(tmpdir(), 'virtwl-x11-'));
     t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-    const connect = (): UnixSocket => UnixSocket.connect(sway.display, { maxQueuedFds: COMPOSITOR_FDS });
+    const path = through?.(sway) ?? sway.display;
+    const connect = (): UnixSocket => UnixSocket.connect(path, { maxQueuedFds: COMPOSITOR_FDS });
     const programs = new XPrograms({ directory, connect, scale, log: SILENT, transferIdleMs: finishMs });
     t.teardown(() => programs.close());
     const { name, authority } = programs.display;
