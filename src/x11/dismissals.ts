@@ -1,9 +1,9 @@
 /**
  * Popups that the compositor has dismissed, which we do not know yet. To wlroots before 0.16 a picture of such a popup is a
  * mistake, and so is a configure that is acknowledged: it ends Xwayland's connection for that, and with it all X11 programs.
- * sway dismisses the popups of a window when another one gets the keyboard, which each new window does, and when a drag ends.
- * So after what may move the keyboard, what is said of popups waits here until the compositor has answered: by then it has said which ones it
- * has dismissed. Nor is anything said before all is read that has come by then.
+ * sway dismisses the popups of a window when another one gets the keyboard, which each new window does, and when a drag
+ * ends. So after what may move the keyboard, what is said of popups waits here until the compositor has answered: by then
+ * it has said which ones it has dismissed. Nor is anything said before all is read that has come by then.
  *
  * What the user and other programs have done while a picture is on its way, nobody can know: that is as it is for every
  * program of a compositor.
