@@ -73,6 +73,17 @@ export class Description {
     relay.request(this.#decoration, 'set_mode', { mode });
   }
 
+  /**
+   * The bounds once more, for when the picture is at another place in the window. Mutter keeps them as the picture's, by what is
+   * around it at the time when it is told, and made a window too high by a bar that it did not know of then.
+   */
+  tellBounds(): void {
+    const { relay } = this.#shell;
+    const { min, max } = this.#told;
+    if (min !== undefined) relay.request(this.#window.toplevel, 'set_min_size', min);
+    if (max !== undefined) relay.request(this.#window.toplevel, 'set_max_size', max);
+  }
+
   /** It blocks its parent; where the compositor shows such a thing. */
   setModal(modal: boolean): void {
     const { relay } = this.#shell;

@@ -308,9 +308,11 @@ export class Toplevel implements SurfaceRole, Configured {
     // Without anything said, the picture is the window.
     if (bar === undefined && this.#framed === undefined && width === framed.width && height === framed.height) return;
     if (this.#framed?.width === width && this.#framed.height === height && this.#framed.top === top) return;
+    const moved = top !== (this.#framed?.top ?? 0);
     this.#framed = { width, height, top };
     const geometry = { x: 0, y: -top, width, height };
     this.shell.relay.request(this.xdgSurface, 'set_window_geometry', geometry);
+    if (moved) this.description.tellBounds();
   }
 
   /**

@@ -5,7 +5,7 @@
 import t from 'tap';
 import { internAtoms } from '../../src/x11/atoms.js';
 import { clientMessage } from '../../src/x11/events.js';
-import { changeProperty, EventMask, mapWindow, sendEvent } from '../../src/x11/requests.js';
+import { changeProperty, destroyWindow, EventMask, mapWindow, sendEvent } from '../../src/x11/requests.js';
 import { EDGE_WIDTH } from '../../src/x11/title-edges.js';
 import { TITLE_BAR_HEIGHT as BAR } from '../../src/x11/title-picture.js';
 import { words } from '../../src/x11/wire.js';
@@ -125,6 +125,22 @@ t.test('a window of one size has no edges, nor one that fills the screen', async
   await until('none', () => shown() === false);
   await desk.sway.message('[title="bar"]', 'fullscreen', 'disable');
   await until('edges', () => shown() === true);
+});
+
+t.test('bounds are told once more with a bar that the window has not had before', async t => {
+  const before = desk.said().length;
+  const fixed = makeWindow(x, setup.root, false, { width: WIDTH, height: 100 });
+  const hints = words([16 | 32, 0, 0, 0, 0, WIDTH, 100, WIDTH, 100, ...Array.from({ length: 9 }, () => 0)]);
+  x.send(changeProperty(fixed, atoms.WM_NORMAL_HINTS, atoms.WM_SIZE_HINTS, 32, hints));
+  x.send(changeProperty(fixed, atoms.WM_NAME, atoms.STRING, 8, Buffer.from('fixed')));
+  x.send(mapWindow(fixed));
+  await desk.window('fixed');
+  const said = desk.said().slice(before);
+  const bar = said.indexOf(`.set_window_geometry(0, -${BAR}, ${WIDTH}, ${100 + BAR})`);
+  t.ok(bar >= 0);
+  const then = said.slice(bar, said.indexOf('=> wl_surface#', bar));
+  for (const bound of ['min', 'max']) t.match(then, `.set_${bound}_size(${WIDTH}, ${100 + BAR})`, `the ${bound}imum`);
+  x.send(destroyWindow(fixed));
 });
 
 t.test('a client moves and resizes its window by the finger that is on it', async t => {
