@@ -118,7 +118,7 @@ async function shown(page: Page): Promise<Shown> {
   })()`);
 }
 
-/** Resolves with how many readings were shown until that held there, since it was asked. (The page lets nobody evaluate by itself.) */
+/** Resolves when that holds there, with how many readings it took. (The page lets nobody evaluate by itself.) */
 async function refreshesUntil(page: Page, condition: string): Promise<number> {
   return page.evaluate<number>(`new Promise(resolve => {
     const text = id => document.getElementById(id).innerText.replace(/\\s+/g, ' ');

@@ -69,6 +69,12 @@ function left(): string[] {
     });
 }
 
+/** The same, once what was ended has had time to go. */
+async function leftInTheEnd(): Promise<readonly string[]> {
+  for (const end = Date.now() + PATIENCE_MS; left().length > 0 && Date.now() < end;) await pause(LOOK_MS);
+  return left();
+}
+
 t.test('three client VMs beside one compositor VM', async t => {
   const up = await bringUp('desk', ...CLIENTS);
   await until('all are up', up, () => up.errors.includes('all VMs are up'));
@@ -89,12 +95,13 @@ t.test('three client VMs beside one compositor VM', async t => {
       'virtwl is on the PATH',
     );
     // Its parts have a second to answer, which an emulated guest does not always have.
-    let said = virtwl('run', 'work', '--', 'virtwl', 'status');
+    let said = '';
     await until('all parts in the guest to answer', up, () => {
-      if (said.status !== 0) said = virtwl('run', 'work', '--', 'virtwl', 'status');
-      return said.status === 0;
+      const { status, output } = virtwl('run', 'work', '--', 'virtwl', 'status');
+      said = output;
+      return status === 0;
     });
-    t.match(said.output, /virtwl run, process \d+/);
+    t.match(said, /virtwl run, process \d+/);
     t.match(virtwl('run', 'home', '--', 'true'), {
       ...{ status: 1, errors: /there is no VM "home": up are .*"desk".*"work"/ },
     });
@@ -136,8 +143,7 @@ t.test('three client VMs beside one compositor VM', async t => {
     t.match(virtwl('down'), { status: 0 });
     const [status] = up.child.exitCode === null ? ((await once(up.child, 'exit')) as [number]) : [up.child.exitCode];
     t.equal(status, 0, up.errors);
-    for (const end = Date.now() + PATIENCE_MS; left().length > 0 && Date.now() < end;) await pause(LOOK_MS);
-    t.same(left(), [], 'no process stays');
+    t.same(await leftInTheEnd(), [], 'no process stays');
     t.same(
       readdirSync(place).filter(name => name.startsWith('virtwl-stack-')),
       [],
@@ -153,8 +159,7 @@ t.test('what a session that was killed has left is cleared away', async t => {
   up.child.kill('SIGKILL');
   await once(up.child, 'exit');
   t.match(virtwl('down'), { status: 0, output: /processes that were left are ended|no VMs are up/ });
-  for (const end = Date.now() + PATIENCE_MS; left().length > 0 && Date.now() < end;) await pause(LOOK_MS);
-  t.same(left(), []);
+  t.same(await leftInTheEnd(), []);
   t.notOk(readdirSync(place).some(name => name.startsWith('virtwl-stack-')));
   t.notOk(existsSync(join(place, 'session', 'session.json')));
 });

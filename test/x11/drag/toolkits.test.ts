@@ -88,22 +88,9 @@ t.test('a picture', { timeout: 200_000 }, async t => {
     });
   };
 
-  await drags(
-    'X11 to Wayland',
-    async () => (await picture('wayland', RED)).count === 0,
-    'first',
-    ORANGE,
-    'wayland',
-    RED,
-  );
-  await drags(
-    'Wayland to X11',
-    async () => (await picture('second', RED)).count === 0,
-    'wayland',
-    ORANGE,
-    'second',
-    RED,
-  );
+  const covered = (name: Name) => async (): Promise<boolean> => (await picture(name, RED)).count === 0;
+  await drags('X11 to Wayland', covered('wayland'), 'first', ORANGE, 'wayland', RED);
+  await drags('Wayland to X11', covered('second'), 'wayland', ORANGE, 'second', RED);
   await drags('X11 to X11', async () => (await picture('second', RED)).count > 0, 'first', RED, 'second', ORANGE);
   t.pass('each way');
   t.notMatch(desk.said(), /error/);
