@@ -141,6 +141,8 @@ t.test('bounds are told once more with a bar that the window has not had before'
   const then = said.slice(bar, said.indexOf('=> wl_surface#', bar));
   for (const bound of ['min', 'max']) t.match(then, `.set_${bound}_size(${WIDTH}, ${100 + BAR})`, `the ${bound}imum`);
   x.send(destroyWindow(fixed));
+  // Nothing of it is to be taken for what is asked next.
+  await until('its end', () => /xdg_toplevel#\d+\.destroy\(/.test(desk.said().slice(before)));
 });
 
 t.test('a client moves and resizes its window by the finger that is on it', async t => {
