@@ -18,6 +18,9 @@ import { foot, quietEnvironment, run, runIn, type Application } from './applicat
 
 t.setTimeout(280_000);
 
+/** How long anything may take to be in the status, in milliseconds. */
+const PATIENCE_MS = 40_000;
+
 const SILENT = /applications have waited for \d+ seconds: connected, and the compositor does not answer/;
 
 interface Scene {
@@ -54,7 +57,7 @@ async function scene(t: Test, policy = ''): Promise<Scene> {
     return text;
   };
   const until: Scene['until'] = async (what, holds) => {
-    for (let tries = 0; tries < 30; tries++) {
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
       const reports = JSON.parse(await status('--json')) as ProcessReport[];
       if (holds(reports)) return reports;
       await pause(200);
