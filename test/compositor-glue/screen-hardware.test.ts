@@ -50,9 +50,20 @@ t.test('a compositor that ends on a machine without a GPU', async t => {
     t.pass('this machine has one, and a seat: what is told without is the business of the tests above');
     return;
   }
-  const ending = { command: ['sh', '-c', 'sleep 2.5; exit 1'], output: 'ignore' } as const;
+  // They end once the first has been told of: not by a clock that may be ahead of ours.
+  const told = join(t.testdir({}), 'told');
+  const ending = {
+    command: ['sh', '-c', `until [ -e '${told}' ]; do sleep 0.1; done; exit 1`],
+    output: 'ignore',
+  } as const;
   const warnings: string[] = [];
-  const launched = launchCompositor({ ...ending, warn: text => void warnings.push(text) });
+  const launched = launchCompositor({
+    ...ending,
+    warn: text => {
+      warnings.push(text);
+      writeFileSync(told, '');
+    },
+  });
   const headless = launchCompositor({ ...ending, env: { WLR_BACKENDS: 'headless' }, warn: text => t.fail(text) });
   await Promise.all([
     t.rejects(launched, {

@@ -63,6 +63,7 @@ function wayvncOf(stack: LoopbackStack): number[] {
 
 t.test('who connects sees the output, and types', async t => {
   const { stack, port, said } = await lookedAt(t);
+  await eventually('its word', () => said.some(line => line.includes('the picture is at')));
   t.match(said.join('\n'), `vnc info: the picture is at 127.0.0.1:${port}, without a password`, 'it says where');
   t.match(said.join('\n'), 'every user of this machine can look and type', 'and to whom that is open');
   const { client, screen } = await screenBy(t, port);
@@ -94,6 +95,7 @@ t.test('who connects sees the output, and types', async t => {
 
 t.test('only to be looked at', async t => {
   const { stack, port, said } = await lookedAt(t, ['--vnc-view-only']);
+  await eventually('its word', () => said.some(line => line.includes('every user of this machine')));
   t.match(said.join('\n'), /every user of this machine can look$/m);
   const { client, screen } = await screenBy(t, port);
   await screen.until('the output', picture => hasColour(picture, BACKGROUND));

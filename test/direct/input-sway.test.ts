@@ -16,7 +16,7 @@ import { startSway } from '../compositors.js';
 import { openDescriptors } from '../descriptors.js';
 import { eventually } from '../eventually.js';
 
-t.setTimeout(40_000);
+t.setTimeout(120_000);
 
 /** Every event of keyboard and pointer, as a line. */
 function listen(window: Window): string[] {
@@ -67,10 +67,8 @@ t.test('on sway', async t => {
       while (window.height !== 400) await show(window);
       await show(window);
       const until = (what: RegExp) =>
-        eventually(
-          `${what} in ${seen.filter(line => !line.startsWith('keymap')).join()}`,
-          () => seen.some(line => what.test(line)),
-          8000,
+        eventually(`${what} in ${seen.filter(line => !line.startsWith('keymap')).join()}`, () =>
+          seen.some(line => what.test(line)),
         );
 
       await t.test('the keyboard', async t => {

@@ -8,10 +8,14 @@ import t, { type Test } from 'tap';
 import { words } from '../../src/x11/wire.js';
 import { startSway, type Sway } from '../compositors.js';
 import { freePort } from '../free-port.js';
+import { coloursOf, Screen } from '../loopback/screen.js';
 import { RfbClient } from '../rfb-client.js';
 import { framesJson } from './run-frames.js';
 
 t.setTimeout(240_000);
+
+/** Text has more than that: an output and a terminal without any have some three. */
+const FEW_COLOURS = 8;
 
 /** Runs a program beside the compositor until the end of the test. */
 function beside(t: Test, sway: Sway, command: string, ...args: string[]): void {
@@ -101,7 +105,8 @@ t.test('under a terminal that floats', { timeout: 90_000 }, async t => {
       for_window [app_id="virtwl-frames"] floating disable`,
   });
   beside(t, sway, 'foot', 'sh', '-c', 'echo one two three; exec sleep 1000');
-  await until(async () => JSON.stringify(await sway.message('-t', 'get_tree')).includes('"app_id":"foot"'));
+  // Its text as well: of a spot of one colour nobody knows whose it is.
+  await (await Screen.open(t, sway.display)).still('its text', picture => coloursOf(picture) > FEW_COLOURS);
   const report = await framesJson('--display', sway.display, '--frames', '6', '--size', '500x300');
   t.match(report, { status: 0, frames: { shown: 6 }, foreign: [{ frames: 6 }] });
 });

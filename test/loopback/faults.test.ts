@@ -18,6 +18,9 @@ import { foot, quietEnvironment, run, runIn, type Application } from './applicat
 
 t.setTimeout(280_000);
 
+/** How long anything may take to be in the status, in milliseconds. */
+const PATIENCE_MS = 40_000;
+
 const SILENT = /applications have waited for \d+ seconds: connected, and the compositor does not answer/;
 
 interface Scene {
@@ -25,8 +28,11 @@ interface Scene {
   readonly stack: LoopbackStack;
   readonly env: Record<string, string>;
   readonly logged: string[];
-  /** What `virtwl status` prints. */
-  status(...args: string[]): Promise<string>;
+  /**
+   * What `virtwl status` prints, once it is that: on a busy machine a process may take longer to answer than it is waited
+   * for. What it printed last, where it never is.
+   */
+  status(wanted: RegExp, ...args: string[]): Promise<string>;
   /** As soon as what it prints as JSON is so. */
   until(what: string, holds: (reports: readonly ProcessReport[]) => boolean): Promise<readonly ProcessReport[]>;
 }
@@ -46,23 +52,33 @@ async function scene(t: Test, policy = ''): Promise<Scene> {
     log: (_part, line) => logged.push(line),
   });
   t.teardown(() => stack.stop());
-  const status = async (...args: string[]): Promise<string> => {
+  const printed = async (...args: string[]): Promise<string> => {
     const child = spawn(process.execPath, [VIRTWL, 'status', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
     await new Promise(resolve => child.once('close', resolve));
     return text;
   };
+  const status: Scene['status'] = async (wanted, ...args) => {
+    for (const end = Date.now() + PATIENCE_MS; ; await pause(200)) {
+      const text = await printed(...args);
+      if (wanted.test(text) || Date.now() > end) return text;
+    }
+  };
   const until: Scene['until'] = async (what, holds) => {
-    for (let tries = 0; tries < 30; tries++) {
-      const reports = JSON.parse(await status('--json')) as ProcessReport[];
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
+      const reports = JSON.parse(await printed('--json')) as ProcessReport[];
       if (holds(reports)) return reports;
       await pause(200);
     }
-    throw new Error(`waited in vain: ${what}, in ${await status('--json')}`);
+    throw new Error(`waited in vain: ${what}, in ${await printed('--json')}`);
   };
   const env = { ...quietEnvironment(t), [STATUS_DIRECTORY_ENV]: process.env[STATUS_DIRECTORY_ENV] };
   return { sway, stack, env, logged, status, until };
+}
+
+async function prints(t: Test, { status }: Scene, wanted: RegExp, ...args: string[]): Promise<void> {
+  t.match(await status(wanted, ...args), wanted);
 }
 
 const drawing = (s: Scene, t: Test): Application => runIn(t, s.stack, 'client', ['weston-simple-shm'], s.env);
@@ -103,11 +119,8 @@ t.test('a stack that has none, and a compositor that freezes', async t => {
   ]);
   t.ok(vms(reports)[0]!.framesPerSecond! > 0, 'and the glue counts its frames as well, which pass natively');
   t.ok(vms(reports)[0]!.memory.bytes > 0);
-  t.match(
-    await s.status(),
-    /^ {8}client \d+: 1 window, [\d.]+ frames\/s, says app id "\S+simple-shm", title "simple-shm"$/m,
-  );
-  t.match(await s.status('--openmetrics'), /^virtwl_client_frames_total\{role="compositor",.*client="client"\} [1-9]/m);
+  await prints(t, s, /^ {8}client \d+: 1 window, [\d.]+ frames\/s, says app id "\S+simple-shm", title "simple-shm"$/m);
+  await prints(t, s, /^virtwl_client_frames_total\{role="compositor",.*client="client"\} [1-9]/m, '--openmetrics');
 
   await t.test('frozen', async t => {
     s.sway.process.kill('SIGSTOP');
@@ -121,7 +134,7 @@ t.test('a stack that has none, and a compositor that freezes', async t => {
     t.match(reports.find(({ role }) => role === 'run')!.state, { is: 'waiting', for: 'answer', text: /^connected/ });
     t.match(programs(reports)[0]!.state, { is: 'waiting', for: 'answer' });
     t.match(vms(reports)[0]!.state, { is: 'waiting', for: 'answer' }, 'and so does each VM that has clients');
-    t.match(await s.status(), /^virtwl compositor, process \d+: waiting for the compositor's answer, \d+ s so far: /m);
+    await prints(t, s, /^virtwl compositor, process \d+: waiting for the compositor's answer, \d+ s so far: /m);
     s.sway.process.kill('SIGCONT');
     await eventually('the wait is over', () => application.stderr.includes('run info: the wait is over'));
     await eventually('the glue says so', () => s.logged.some(line => line.includes('the compositor answers again')));
@@ -180,7 +193,7 @@ t.test('the policy denies', async t => {
     /denied by "clients" \(.*client\.policy:2\): a client was turned away/.test(line),
   );
   t.equal(lines.length, 1, 'each kind is told once');
-  t.match(await s.status(), /^ {8}denied by "clients" \(\S+client\.policy:2\), 2 times, the last \d+ s ago: /m);
+  await prints(t, s, /^ {8}denied by "clients" \(\S+client\.policy:2\), 2 times, the last \d+ s ago: /m);
   await first.stop();
 });
 

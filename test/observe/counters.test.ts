@@ -39,7 +39,7 @@ t.test('the native layer has none that is not declared, and all that are', async
 t.test('turns of the event loop are counted', async t => {
   const turns = (): number => processCounters().read().get('loop.turns') as number;
   const before = turns();
-  // The first may be of the turn that this is in, as a timer may that is late.
+  // The first may be of the turn that it is now; a timer, on a busy machine, too.
   for (let i = 0; i < 2; i++) await new Promise(resolve => setImmediate(resolve));
   t.ok(turns() > before, `${turns() - before} turns for two immediates`);
 });

@@ -139,6 +139,8 @@ t.test('where the journal reads, lines have its priority; where they were redire
   }
   const other = start(t, [...HOST, '--no-sandbox'], { JOURNAL_STREAM: `${dev}:${ino}` });
   await ready(other);
+  // What it says that it is ready by is another pipe.
+  await eventually('its word', () => other.lines().length > 0);
   t.match(other.lines().at(-1), /^[0-9:]{8}\.\d{3} host warning vm=work: no server/);
 });
 

@@ -5,13 +5,14 @@
 import t from 'tap';
 import { internAtoms } from '../../src/x11/atoms.js';
 import { clientMessage } from '../../src/x11/events.js';
-import { property } from '../../src/x11/replies.js';
+import { geometry, property } from '../../src/x11/replies.js';
 import {
   changeProperty,
   changeWindowEvents,
   changeWords,
   destroyWindow,
   EventMask,
+  getGeometry,
   getProperty,
   mapWindow,
   sendEvent,
@@ -106,7 +107,9 @@ t.test('a window that is to be active is, once it is shown: with who asked', asy
   const id = window('wanted');
   const before = desk.said().length;
   ask(id, atoms._NET_ACTIVE_WINDOW, 1);
-  await settled(x);
+  // What it asks for next has been answered, so the window manager has dealt with that.
+  ask(id, atoms._NET_REQUEST_FRAME_EXTENTS);
+  await until('an answer', async () => (await words(id, atoms._NET_FRAME_EXTENTS)).length === 4);
   t.notMatch(desk.said().slice(before), /get_activation_token/, 'not before');
   x.send(mapWindow(id));
   await until('the keyboard', async () => (await words(root, atoms._NET_ACTIVE_WINDOW))[0] === id);
@@ -154,11 +157,13 @@ t.test('what it is told of its states is told once, unless it changes', async t 
   await until('the keyboard', async () => (await words(root, atoms._NET_ACTIVE_WINDOW))[0] === id);
   await until('no state but the focus', async () => (await words(id, atoms._NET_WM_STATE)).length === 1);
   const [before, configures] = [told, configured()];
-  for (const width of [310, 320, 330]) {
-    await desk.sway.message(`[title="told once"] resize set ${width} 200`);
-    await until('the size', async () => (await desk.window('told once')).width === width);
+  const width = async (): Promise<number> =>
+    geometry(await new Promise<Uint8Array>(answered => x.ask(getGeometry(id), answered))).width;
+  for (const size of [310, 320, 330]) {
+    await desk.sway.message(`[title="told once"] resize set ${size} 200`);
+    await until('the size, for its client too', async () => (await width()) === size);
   }
-  await until('the sizes are told', () => configured() > configures);
+  t.ok(configured() > configures, 'it was told of them');
   await settled(x);
   t.equal(told, before, 'states are not');
   await end(id);
