@@ -129,11 +129,14 @@ t.test('a window that floats so is resized within its own bounds', async t => {
   await seat.move(right, bottom);
   await seat.press();
   await seat.glide(right + 40, bottom + 30);
-  await seat.release();
+  // A picture of the size before that comes late is a wish of the window for sway: the next motion counts again.
   await until('a larger window', async () => {
+    await seat.move(right + 39, bottom + 29);
+    await seat.move(right + 40, bottom + 30);
     const { width, height } = await client.size('UTILITY', id);
     return width === WIDTH + 40 && height === HEIGHT + 30;
   });
+  await seat.release();
   const said = (what: string): readonly string[] =>
     [...desk.said().matchAll(new RegExp(String.raw`\.set_${what}_size\((\d+, \d+)\)`, 'g'))].map(([, size]) => size!);
   t.same([said('min').at(-1), said('max').at(-1)], [LEAST.join(', '), MOST.join(', ')]);
