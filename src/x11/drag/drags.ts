@@ -11,7 +11,6 @@ import { property } from '../replies.js';
 import { getProperty } from '../requests.js';
 import type { Answers } from '../selections/answers.js';
 import { MAX_TARGETS } from '../selections/limits.js';
-import { TargetsQuestion } from '../selections/targets-question.js';
 import { mimeTypesOf } from '../selections/targets.js';
 import type { Transfers } from '../selections/transfers.js';
 import type { Offer } from '../selections/wayland-selection.js';
@@ -22,6 +21,7 @@ import { dragsConcern } from './concern.js';
 import { HeldPointer, type Press } from './held-pointer.js';
 import type { DragAtoms } from './messages.js';
 import { OntoX11, type SurfacePlace } from './onto-x11.js';
+import { DragQuestions } from './questions.js';
 import { ScreenWindow } from './screen-window.js';
 import { actionsOf, XDrag } from './x-drag.js';
 
@@ -63,6 +63,7 @@ interface Begun {
   readonly atoms: DragAtoms;
   readonly transfers: Transfers;
   readonly onto: OntoX11;
+  readonly questions: DragQuestions;
   readonly cover: ScreenWindow;
 }
 
@@ -83,7 +84,6 @@ export class Drags {
   #own = false;
   /** What was asked last about a drag that may begin. */
   #asking: object | undefined;
-  #question: TargetsQuestion | undefined;
   /** Told what the owner of XdndSelection says to our window that it has: it has not said it before. */
   #entered: ((types: readonly number[]) => void) | undefined;
   /** The press that a drag was begun by. */
@@ -117,13 +117,14 @@ export class Drags {
     const busy = (): boolean => transfers.count > 0;
     const onto = new OntoX11({ side, atoms, answers, relay: shell.relay, placeOf, finishMs, busy });
     const cover = new ScreenWindow(x, root, atoms.XdndAware, side.atoms.ATOM, id => screen.ownWindow(id));
-    this.#begun = { side, atoms, transfers, onto, cover };
+    const questions = new DragQuestions(side, atoms.XdndSelection);
+    this.#begun = { side, atoms, transfers, onto, questions, cover };
   }
 
   close(): void {
     this.#asking = undefined;
-    this.#question?.close();
     this.#xDrag?.end();
+    this.#begun?.questions.close();
     this.#begun?.onto.close();
     this.#begun = undefined;
   }
@@ -161,8 +162,6 @@ export class Drags {
     if (this.#begun === undefined || owner === this.#begun.onto.window) return;
     this.#xDrag?.ownerGone();
     this.#asking = undefined;
-    this.#question?.close();
-    this.#question = undefined;
     if (this.#entered !== undefined) this.#came();
     const { press } = this.#pointer;
     // A button is one drag's. Whoever takes the selection without one has its reasons, and drags nothing.
@@ -188,7 +187,7 @@ export class Drags {
 
   /** An owner has answered somebody. */
   told(transfer: SelectionTransfer): void {
-    this.#question?.told(transfer);
+    this.#begun?.questions.told(transfer);
   }
 
   /**
@@ -196,7 +195,7 @@ export class Drags {
    * data only to a window that it drags over, so one of ours is put there first.
    */
   #ask(begun: Begun, owner: number, press: Press): void {
-    const { side, atoms } = begun;
+    const { side, atoms, questions } = begun;
     const asking = (this.#asking = {});
     const list = (atom: number, most: number, then: (words: readonly number[]) => void): void => {
       const known = (words: readonly number[]): void => {
@@ -219,8 +218,7 @@ export class Drags {
       list(atoms.XdndTypeList, MAX_TARGETS, types => {
         if (types.length > 0) side.names.names(types, named);
         else {
-          this.#question = new TargetsQuestion(side, atoms.XdndSelection, found => {
-            this.#question = undefined;
+          questions.ask(owner, found => {
             const held = this.#asking === asking && this.#pointer.press === press;
             if (found === undefined && held) this.#cover(begun, owner, named);
             else named(found);

@@ -3,6 +3,8 @@
  * Xwayland, which would take a button for released as soon as the pointer is back. So Xwayland is kept from hearing that the
  * pointer has left, is told by us where it is on the X screen, and at last that the button was released. Not every compositor
  * says that the pointer has left: KWin keeps it where it was, and says no more of it until the drop.
+ *
+ * Fingers are not heard here, since sway carries what one drags nowhere, and does not say when it is lifted (docs/x11.md).
  */
 import { Verdict } from '../../relay/call.js';
 import type { RelayObject } from '../../relay/object-map.js';

@@ -23,3 +23,10 @@ export const MAX_MADE_ATOMS = 4096;
 
 /** Names of X clients' atoms that are remembered, so as not to ask for them each time. */
 export const MAX_KNOWN_NAMES = 4096;
+
+/**
+ * Owners of XdndSelection that have been asked for their kinds of data and have not answered. A person drags one thing at a time;
+ * each costs a window, and a program that takes the selection over and over could have any number of them. Of a program that
+ * is over its share, it is as if it did not say.
+ */
+export const MAX_DRAG_QUESTIONS = 16;

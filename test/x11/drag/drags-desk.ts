@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { SILENT } from '../../../src/observe/log.js';
+import { TraceOutput } from '../../../src/relay/trace.js';
 import { UnixSocket } from '../../../src/system/unix-socket.js';
 import { XPrograms } from '../../../src/x11/x-programs.js';
 import { COMPOSITOR_FDS } from '../../../src/x11/xwayland.js';
 import { Seat } from '../../applications/seat.js';
 import { startSway, type Sway } from '../../compositors.js';
 import { until } from '../desk.js';
+import { TouchScreen } from '../touch-screen.js';
 import { connectTo } from '../x-client.js';
 import { WaylandSource, WaylandTarget } from './wayland-ends.js';
 import { XSource, XTarget } from './x-ends.js';
@@ -41,6 +43,10 @@ export interface DragsDeskOptions {
   readonly finishMs?: number;
   /** What is between `virtwl x11` and the compositor: the display that it is to connect to. */
   readonly through?: (sway: Sway) => string;
+  /** Default: one without a touch screen. */
+  readonly stage?: Awaited<ReturnType<typeof DragsDesk.stage>>;
+  /** Told each line of the trace between Xwayland and the compositor. */
+  readonly trace?: (line: string) => void;
 }
 
 type XClient = Awaited<ReturnType<typeof connectTo>>;
@@ -62,18 +68,29 @@ export class DragsDesk {
   static async stage(t: Test, scale = 1): Promise<{ sway: Sway; seat: Seat }> {
     const config = `${CONFIG}\noutput HEADLESS-1 scale ${scale}`;
     const sway = await startSway(t, { width: WIDTH * scale, height: HEIGHT * scale, config });
-    const seat = await Seat.take(sway.display, { width: WIDTH, height: HEIGHT });
-    t.teardown(() => seat.close());
-    return { sway, seat };
+    return { sway, seat: await DragsDesk.#sit(t, sway) };
   }
 
-  static async open(t: Test, { scale = 1, finishMs, through }: DragsDeskOptions = {}) {
-    const { sway, seat } = await DragsDesk.stage(t, scale);
+  /** With a touch screen. */
+  static async touchStage(t: Test): Promise<{ sway: Sway; seat: Seat; screen: TouchScreen }> {
+    const { sway, screen } = await TouchScreen.start(t, { width: WIDTH, height: HEIGHT, config: CONFIG });
+    return { sway, screen, seat: await DragsDesk.#sit(t, sway) };
+  }
+
+  static async #sit(t: Test, { display }: Sway): Promise<Seat> {
+    const seat = await Seat.take(display, { width: WIDTH, height: HEIGHT });
+    t.teardown(() => seat.close());
+    return seat;
+  }
+
+  static async open(t: Test, { scale = 1, finishMs, through, ...options }: DragsDeskOptions = {}) {
+    const { sway, seat } = options.stage ?? (await DragsDesk.stage(t, scale));
     const directory = mkdtempSync(join(tmpdir(), 'virtwl-x11-'));
     t.teardown(() => rmSync(directory, { recursive: true, force: true }));
     const path = through?.(sway) ?? sway.display;
+    const trace = options.trace && new TraceOutput(options.trace);
     const connect = (): UnixSocket => UnixSocket.connect(path, { maxQueuedFds: COMPOSITOR_FDS });
-    const programs = new XPrograms({ directory, connect, scale, log: SILENT, transferIdleMs: finishMs });
+    const programs = new XPrograms({ directory, connect, scale, log: SILENT, transferIdleMs: finishMs, trace });
     t.teardown(() => programs.close());
     const { name, authority } = programs.display;
     return Object.assign(new DragsDesk(t, sway, seat, scale, () => connectTo(name, authority)), { programs });
@@ -122,8 +139,14 @@ export class DragsDesk {
 
   /** Moves to a place of a window: `part` of the way from its upper left corner to its lower right one. */
   async move(place: number, part = 0.5): Promise<void> {
+    const [x, y] = DragsDesk.at(place, part);
+    await this.seat.move(x, y);
+  }
+
+  /** That place, in the compositor's units. */
+  static at(place: number, part = 0.5): readonly [x: number, y: number] {
     const offset = Math.round(SIDE * part);
-    await this.seat.move(place * (SIDE + GAP) + offset, TOP + offset);
+    return [place * (SIDE + GAP) + offset, TOP + offset];
   }
 
   /** Presses the button on a window, and moves a little with it. */

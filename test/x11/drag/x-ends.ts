@@ -29,6 +29,8 @@ export const dragNames = (x: XConnection): Promise<DragNames> => new Promise(kno
 /** Presses, releases and motion with a button held. */
 const BUTTON_EVENTS = 0x4 | 0x8 | 0x2000;
 const Code = { press: 4, release: 5, motion: 6 } as const;
+/** Bits of what is held while the pointer moves. Once there was a finger, Xwayland tells of motion without them too. */
+const BUTTONS = 0x1f00;
 
 interface Client {
   readonly x: XConnection;
@@ -206,7 +208,8 @@ export class XSource {
     const { atoms, window } = this;
     if (event.is === 'Other') {
       const at = new XReader(event.bytes);
-      if (event.code === Code.motion && this.drags) this.#move(at.i16(20), at.i16(22));
+      const held = (at.u16(28) & BUTTONS) !== 0;
+      if (event.code === Code.motion && held && this.drags) this.#move(at.i16(20), at.i16(22));
       else if (event.code === Code.release) this.#release();
       else if (event.code === Code.press) this.#note('press');
     } else if (event.is === 'SelectionRequest') this.#convert(event);
