@@ -139,6 +139,11 @@ export class XConnection extends EventEmitter<XConnectionEvents> {
     return (this.#firstId | (this.#ids & this.#idMask)) >>> 0;
   }
 
+  /** Whether {@link newId} gave this number, or may give it. */
+  hasId(id: number): boolean {
+    return (id & ~this.#idMask) >>> 0 === this.#firstId;
+  }
+
   /** What had this number was destroyed, by a request that is sent already. */
   freeId(id: number): void {
     this.#freed.push(id);

@@ -39,6 +39,10 @@ export interface WindowWatcher {
   destroyed(): void;
 }
 
+/**
+ * A window of ours, which any X client may name as its own, keeps its set of events: by that we hear of its end, and nobody waits
+ * for its properties to be taken.
+ */
 export class WindowWatch {
   readonly #watchers = new Map<number, Set<WindowWatcher>>();
 
@@ -50,7 +54,7 @@ export class WindowWatch {
     if (watchers === undefined) {
       watchers = new Set();
       this.#watchers.set(window, watchers);
-      this.x.send(changeWindowEvents(window, EventMask.propertyChange | EventMask.structureNotify));
+      this.#hear(window, EventMask.propertyChange | EventMask.structureNotify);
       // Says whether there is such a window, which the request before does not.
       this.x.ask(
         getGeometry(window),
@@ -64,8 +68,12 @@ export class WindowWatch {
       all.delete(watcher);
       if (all.size > 0 || this.#watchers.get(window) !== all) return;
       this.#watchers.delete(window);
-      this.x.send(changeWindowEvents(window, 0));
+      this.#hear(window, 0);
     };
+  }
+
+  #hear(window: number, events: number): void {
+    if (!this.x.hasId(window)) this.x.send(changeWindowEvents(window, events));
   }
 
   event(event: XEvent): void {

@@ -10,9 +10,10 @@ import {
   changeWords,
   convertSelection,
   destroyWindow,
+  getProperty,
   getSelectionOwner,
 } from '../../../src/x11/requests.js';
-import { window as windowIn } from '../../../src/x11/replies.js';
+import { property, window as windowIn } from '../../../src/x11/replies.js';
 import { MAX_MULTIPLE, MAX_TRANSFERS } from '../../../src/x11/selections/limits.js';
 import { wordsOf } from '../../../src/x11/wire.js';
 import { eventually } from '../../eventually.js';
@@ -91,7 +92,7 @@ t.test('an end that dies', async t => {
 t.test('our windows, which any X11 program can destroy, come back', async t => {
   const desk = await startDesk(t);
   const client = await XClipboardClient.of(await desk.client());
-  const { CLIPBOARD } = client.atoms;
+  const { CLIPBOARD, FIRST } = client.atoms;
   const owner = (): Promise<number> =>
     new Promise(told => client.x.ask(getSelectionOwner(CLIPBOARD), reply => told(windowIn(reply))));
   const copied = desk.start(['wl-copy', '--foreground', '--type', TYPE], TEXT);
@@ -102,6 +103,16 @@ t.test('our windows, which any X11 program can destroy, come back', async t => {
     t.same(await comes(() => desk.output(xPaste), TEXT), TEXT, `and its text is still pasted, ${round}`);
     t.not(await owner(), ours, 'of another window');
   }
+  const named = await owner();
+  client.x.send(convertSelection(named, CLIPBOARD, client.atoms[TYPE], FIRST));
+  const put = (): Promise<Buffer> =>
+    new Promise(told =>
+      client.x.ask(getProperty(named, FIRST, 1024), reply => told(Buffer.from(property(reply).value))),
+    );
+  t.same(await comes(put, TEXT), TEXT, 'one asks in the name of our window');
+  await running(desk, 0, 'that transfer has ended');
+  client.x.send(destroyWindow(named));
+  t.same(await comes(() => desk.output(xPaste), TEXT), TEXT, 'and we hear of its end all the same');
   const destroyed = await owner();
   await desk.press();
   const again = Buffer.concat([TEXT, TEXT]);
