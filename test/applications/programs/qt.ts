@@ -73,7 +73,7 @@ export const qt: readonly Program[] = [
   },
   {
     name: 'FeatherPad',
-    toolkit: 'Qt 5',
+    toolkit: 'Qt 5 or 6',
     package: 'featherpad',
     command: () => ['featherpad', '--standalone'],
     env,

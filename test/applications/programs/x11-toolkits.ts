@@ -1,11 +1,9 @@
-/** Programs for X11 that draw by a toolkit of today: GTK 2 and 3, Qt 5, Java's Swing, Wine. */
+/** Programs for X11 that draw by a toolkit of today: GTK 2 and 3, Qt 5 and 6, Java's Swing, Wine. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Program } from '../program.js';
 import { clicks, copies, does, drags, edits, pastes, presses, starts, startsTwo, types } from '../steps.js';
-
-const QT_MENUS = '/usr/lib/x86_64-linux-gnu/qt5/examples/widgets/mainwindows/menus/menus';
 
 /** A window with a menu, a list and a text, of which the text has the keyboard. */
 const SWING = `
@@ -59,6 +57,24 @@ function gimp(name: string, toolkit: string, program: string): Program {
       presses('Return', 'picture made'),
       presses('p', 'brush chosen'),
       drags([600, 400], [700, 480], 'line drawn'),
+    ],
+  };
+}
+
+/** Qt's example of menus, at `path` in its directory. */
+function qtMenus(version: number, from: string, path: string): Program {
+  const program = `/usr/lib/x86_64-linux-gnu/qt${version}/examples/widgets/mainwindows/menus/${path}`;
+  return {
+    ...{ name: `Qt ${version} menus, X11`, toolkit: `Qt ${version}, X11`, package: from, needs: program, x11: true },
+    command: () => [program],
+    env: { QT_STYLE_OVERRIDE: 'fusion' },
+    steps: [
+      starts(),
+      presses('Alt+f', 'menu opened'),
+      presses('Right', 'the next one'),
+      presses('Escape', 'and closed'),
+      clicks(640, 300, 'context menu opened', 'right'),
+      presses('Escape', 'and closed'),
     ],
   };
 }
@@ -119,26 +135,11 @@ export const x11Toolkits: readonly Program[] = [
     command: () => ['mousepad', '--disable-server'],
     steps: [...EDITING, presses('Ctrl+h', 'dialog opened')],
   },
-  {
-    name: 'Qt 5 menus, X11',
-    toolkit: 'Qt 5, X11',
-    package: 'qtbase5-examples',
-    needs: QT_MENUS,
-    x11: true,
-    command: () => [QT_MENUS],
-    env: { QT_STYLE_OVERRIDE: 'fusion' },
-    steps: [
-      starts(),
-      presses('Alt+f', 'menu opened'),
-      presses('Right', 'the next one'),
-      presses('Escape', 'and closed'),
-      clicks(640, 300, 'context menu opened', 'right'),
-      presses('Escape', 'and closed'),
-    ],
-  },
+  qtMenus(5, 'qtbase5-examples', 'menus'),
+  qtMenus(6, 'qt6-base-examples', 'bin/menus'),
   {
     name: 'FeatherPad, X11',
-    toolkit: 'Qt 5, X11',
+    toolkit: 'Qt 5 or 6, X11',
     package: 'featherpad',
     x11: true,
     command: () => ['featherpad', '--standalone'],
