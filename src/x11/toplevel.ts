@@ -72,6 +72,8 @@ export class Toplevel implements SurfaceRole, Configured {
   #timer: NodeJS.Timeout | undefined;
   /** The configure before said no size, and was not acknowledged. */
   #askedAgain = false;
+  /** What it was asked to be, or not to be, where no configure has said so since. */
+  readonly #wished: { fullscreen?: boolean | undefined; maximized?: boolean | undefined } = {};
   #closed = false;
   #mapped = false;
 
@@ -142,11 +144,13 @@ export class Toplevel implements SurfaceRole, Configured {
   }
 
   setFullscreen(fullscreen: boolean): void {
+    this.#wished.fullscreen = fullscreen;
     if (fullscreen) this.#ask('set_fullscreen', { output: undefined });
     else this.#ask('unset_fullscreen', {});
   }
 
   setMaximized(maximized: boolean): void {
+    this.#wished.maximized = maximized;
     this.#ask(maximized ? 'set_maximized' : 'unset_maximized', {});
   }
 
@@ -181,6 +185,9 @@ export class Toplevel implements SurfaceRole, Configured {
   sized(width: number, height: number, states: readonly number[]): void {
     this.#told = { width, height, states };
     this.#states = statesOf(states);
+    for (const state of ['fullscreen', 'maximized'] as const) {
+      if (this.#wished[state] === this.#states[state]) this.#wished[state] = undefined;
+    }
     const below = Math.max(height - this.#topOf(this.#states), 1);
     this.#size =
       width > 0 && height > 0 ? { width: scaledUp(width, this.scale), height: scaledUp(below, this.scale) } : undefined;
@@ -215,13 +222,16 @@ export class Toplevel implements SurfaceRole, Configured {
 
   /**
    * A window that is maximized or full screen is told its size. weston says 0 x 0 to one that is maximized behind its being full
-   * screen, and then ends who has any other. Asked again, it says the size. A compositor that says none twice means it.
+   * screen, and then ends who has any other. Asked again, it says the size. A compositor that says none twice means it. Where the
+   * window is to leave that state, the compositor has been asked for that already.
    */
   #asksAgain(): boolean {
     const without = this.#mapped && isExact(this.#states) && this.#size === undefined;
     this.#askedAgain = without && !this.#askedAgain;
     if (!this.#askedAgain) return false;
-    if (this.#states.fullscreen) this.setFullscreen(true);
+    const { fullscreen } = this.#states;
+    if (this.#wished[fullscreen ? 'fullscreen' : 'maximized'] === false) return true;
+    if (fullscreen) this.setFullscreen(true);
     else this.setMaximized(true);
     this.shell.relay.flush();
     return true;

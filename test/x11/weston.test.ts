@@ -69,8 +69,10 @@ const window = (title: string): number => {
   x.send(changeProperty(id, atoms.WM_NAME, atoms.STRING, 8, Buffer.from(title)));
   return id;
 };
-const has = (id: number, wanted: readonly number[]): Promise<void> =>
+/** `again`: done before each look. */
+const has = (id: number, wanted: readonly number[], again = (): void => {}): Promise<void> =>
   until('the state', async () => {
+    again();
     const now = await states(id);
     return [FULLSCREEN, ...MAXIMIZED].every(state => now.includes(state) === wanted.includes(state));
   });
@@ -115,8 +117,8 @@ t.test('one that keeps its size all the same costs nothing', async t => {
   }
   clearInterval(back);
   ask(id, REMOVE, FULLSCREEN);
-  ask(id, ADD, ...MAXIMIZED);
-  await has(id, MAXIMIZED);
+  // weston does not heed it while the window is full screen still, for as long as it may take on a busy machine.
+  await has(id, MAXIMIZED, () => ask(id, ADD, ...MAXIMIZED));
   t.equal(x.closed, false);
   await end(id);
 });
